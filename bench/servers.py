@@ -1,0 +1,85 @@
+"""The peers as processes: started on one core, ended by process id."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+BENCH = Path(__file__).parent
+BUILD = BENCH / ".build"
+PEERS = ("ours", "node", "psio-aiohttp", "psio-uvicorn", "psio-granian")
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+
+
+class ServerFailed(Exception):
+    """A server did not come up."""
+
+
+def command(peer: str, port: int) -> list[str]:
+    """Return the command line of a peer."""
+    kind, _, variant = peer.partition("-")
+    if kind == "node":
+        return [shutil.which("node") or "node", str(BENCH / "peers" / "node.js"), str(port)]
+    return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), str(port), *filter(None, [variant])]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(peer: str, *, core: int) -> Iterator[tuple[int, int]]:
+    """Run a peer on one core and give its port and process id; it is gone afterwards.
+
+    Raises ServerFailed with the end of its output.
+    """
+    port = free_port()
+    log = BUILD / f"{peer}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", str(core), *command(peer, port)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"NODE_ENV": "production"},
+            start_new_session=True,
+        )
+        try:
+            _await_port(process, port, log)
+            yield port, process.pid
+        finally:
+            _stop(process)
+
+
+def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    give_up = time.monotonic() + START_TIMEOUT
+    while not _accepts(port):
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise ServerFailed("\n".join(log.read_text(errors="replace").splitlines()[-12:]) or "no output")
+        time.sleep(0.02)
+    time.sleep(0.3)  # what it does after it began to listen is not measured
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # the group is the server's own: it leads a session
+        process.wait()

@@ -1,0 +1,133 @@
+"""What is measured: the arguments of the generator, the figure read from its result, and the goal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One row of the table.
+
+    `figure` is a key of the generator's result. `goals` are ratios to a peer's figure, `limit` is a bound on our own.
+    """
+
+    name: str
+    title: str
+    load: str
+    """Arguments of the generator; `load --help` explains them."""
+    psio: str
+    """The configuration of python-socketio that does best here."""
+    figure: str = "rate"
+    unit: str = "/s"
+    goals: Mapping[str, float] = field(default_factory=dict)
+    limit: float | None = None
+    lower_is_better: bool = False
+    saturates: bool = True
+    """The server is expected to use its whole core."""
+    timed: bool = True
+    """The figure depends on what else the machine does."""
+    seconds: float | None = None
+    """Overrides the duration of a measurement; a quick run overrides it again."""
+
+    def text(self, value: float) -> str:
+        """Format a figure, with its unit."""
+        return f"{value:,.{1 if value < 100 else 0}f} {self.unit}"
+
+    def ratio(self, ours: float, theirs: float) -> float:
+        """Say how many times better ours is."""
+        return theirs / ours if self.lower_is_better else ours / theirs
+
+
+WORKLOADS = (
+    Workload(
+        name="ack1",
+        title="acknowledgements, 100 connections, 1 outstanding",
+        load="ack --conns 100",
+        psio="aiohttp",
+        goals={"node": 1.4},
+    ),
+    Workload(
+        name="ack16",
+        title="acknowledgements, 100 connections, 16 outstanding",
+        load="ack --conns 100 --window 16",
+        psio="aiohttp",
+        goals={"node": 4},
+    ),
+    Workload(
+        name="emit",
+        title="events sent back, 100 connections, 1 outstanding",
+        load="emit --conns 100",
+        psio="aiohttp",
+    ),
+    Workload(
+        name="bcast100",
+        title="broadcast to 100, deliveries",
+        load="bcast --conns 100",
+        psio="aiohttp",
+        goals={"node": 1.3},
+    ),
+    Workload(
+        name="bcast1000",
+        title="broadcast to 1,000, deliveries",
+        load="bcast --conns 1000",
+        psio="aiohttp",
+        goals={"node": 1.3, "psio": 8},
+    ),
+    Workload(
+        name="bcast5000",
+        title="broadcast to 5,000, deliveries",
+        load="bcast --conns 5000",
+        psio="aiohttp",
+        goals={"node": 1.3},
+    ),
+    Workload(
+        name="bcast10000",
+        title="broadcast to 10,000, deliveries",
+        load="bcast --conns 10000",
+        psio="aiohttp",
+    ),
+    Workload(
+        name="bursts",
+        title="32 broadcasts under way to 100, deliveries",
+        load="bcast --conns 100 --window 32",
+        psio="aiohttp",
+    ),
+    # Source addresses: a closed connection keeps its port for a minute, and one address has 28,000 of them.
+    Workload(
+        name="connect",
+        title="connections, from TCP to Socket.IO's CONNECT",
+        load="connect --concurrency 64 --sources 100",
+        psio="aiohttp",
+        goals={"node": 1.1},
+    ),
+    Workload(
+        name="poll",
+        title="long-polling rounds (POST and GET), 100 sessions",
+        load="poll --conns 100",
+        psio="aiohttp",
+    ),
+    Workload(
+        name="single",
+        title="one connection, median time to an acknowledgement",
+        load="ack --conns 1",
+        psio="aiohttp",
+        figure="p50_us",
+        unit="us",
+        lower_is_better=True,
+        saturates=False,
+    ),
+    # Longer than the ping interval of 25 s: what the first ping allocates belongs to the connection.
+    Workload(
+        name="idle",
+        title="memory per idle WebSocket, 10,000 of them",
+        load="idle --conns 10000",
+        psio="aiohttp",
+        figure="kb_per_conn",
+        unit="KB",
+        limit=5,
+        lower_is_better=True,
+        saturates=False,
+        timed=False,
+        seconds=28,
+    ),
+)

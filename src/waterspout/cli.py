@@ -1,0 +1,172 @@
+"""The command line: `waterspout serve module:server` and `waterspout demo`."""
+
+import argparse
+import importlib
+import logging
+import os
+import ssl
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from waterspout.engine import Engine
+from waterspout.hosts import reload, standalone
+from waterspout.hosts.listeners import CannotStart, parse_bind, tls
+from waterspout.hosts.tornado import Mountable
+from waterspout.server import Server
+
+DEFAULT_BIND = "127.0.0.1:8000"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 in order, 2 for what the caller can mend."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(arguments)
+    _log(options.log_level)
+    try:
+        if getattr(options, "reload", False):
+            return reload.supervise(_child(arguments), Path.cwd())
+        command: Callable[[argparse.Namespace], None] = options.command
+        command(options)
+    except CannotStart as error:
+        print(f"waterspout: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def load(target: str) -> Mountable:
+    """Import `module:server` with the current directory on the path; the server may be `name.of.attribute`."""
+    module_name, _, names = target.partition(":")
+    if not module_name or not names:
+        raise CannotStart(f"cannot serve {target!r}: write module:server, as in chat:server")
+    found: object = _import(module_name)
+    for name in names.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise CannotStart(
+                f"cannot serve {target!r}: {module_name!r} has no {names!r}; "
+                f"name the variable that holds the waterspout.Server"
+            ) from None
+    if isinstance(found, Server | Engine):
+        return found
+    raise CannotStart(
+        f"cannot serve {target!r}: it is of type {type(found).__name__!r}, not a waterspout.Server or an Engine; "
+        f"an application of your own mounts waterspout.hosts.tornado.routes(server) and listens itself"
+    )
+
+
+def _import(name: str) -> object:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise CannotStart(
+                f"cannot import {name!r}: there is no module {error.name!r} in {os.getcwd()} or on PYTHONPATH"
+            ) from None
+        raise _broken(name, error) from None
+    except Exception as error:  # the user's module is run here
+        raise _broken(name, error) from None
+
+
+def _broken(name: str, error: Exception) -> CannotStart:
+    """Print the user's part of the traceback, and return the sentence."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    print("".join(traceback.format_list(ours)), end="", file=sys.stderr)
+    return CannotStart(f"cannot import {name!r}: {type(error).__name__}: {error}; mend the module and start again")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    mountable = load(options.target)
+    secure = _tls(options)
+    standalone.run(
+        mountable,
+        bind=_bind(options),
+        unix=options.unix,
+        ssl_options=secure,
+        ready=lambda urls: _say(f"Waterspout serves {options.target} at {' and '.join(urls)} (stop: Ctrl+C)"),
+        loop=standalone.Loop(options.loop),
+        owns_process=True,
+        stop_with_stdin=options.supervised,
+    )
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from waterspout.demo import app  # the demo costs the other commands nothing
+
+    chat = app.Chat()
+    standalone.run(
+        chat.server,
+        bind=parse_bind(options.bind or DEFAULT_BIND),
+        extra_routes=app.page_routes(app.client_file(options.client)),
+        ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
+        loop=standalone.Loop(options.loop),
+        owns_process=True,
+    )
+
+
+def _bind(options: argparse.Namespace) -> tuple[str, int] | None:
+    """Return the address; none if the server has a Unix socket and no address was asked for."""
+    if options.bind is None and options.unix is not None:
+        return None
+    return parse_bind(options.bind or DEFAULT_BIND)
+
+
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if options.certfile is None:
+        if options.keyfile is not None:
+            raise CannotStart(f"cannot use the key {options.keyfile!r} alone: give its certificate with --certfile")
+        return None
+    if _bind(options) is None:
+        raise CannotStart(f"cannot use {options.certfile!r} on a Unix socket: give --bind too, or leave it out")
+    return tls(options.certfile, options.keyfile)
+
+
+def _child(arguments: list[str]) -> list[str]:
+    """Return the command that runs the same server, without --reload and under supervision."""
+    return [sys.executable, "-m", "waterspout", *(a for a in arguments if a != "--reload"), "--supervised"]
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if level != "debug":
+        logging.getLogger("tornado.access").setLevel(logging.WARNING)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("waterspout", description="A real-time server for Python.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"waterspout {version('waterspout')}")
+    commands = parser.add_subparsers(title="commands", required=True)
+
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--bind", metavar="HOST:PORT", help=f"address (default {DEFAULT_BIND}; port 0: any free one)")
+    shared.add_argument("--log-level", choices=LEVELS, default="info", help="default: info")
+    shared.add_argument("--loop", choices=list(standalone.Loop), default="auto", help="auto: uvloop where installed")
+
+    serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)
+    serve.set_defaults(command=_serve)
+    serve.add_argument("target", metavar="module:server", help="a module and its waterspout.Server or Engine")
+    serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket (instead of, or beside --bind)")
+    serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this PEM certificate (chain)")
+    serve.add_argument("--keyfile", metavar="FILE", help="its key, unless it is in the same file")
+    serve.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
+    serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+
+    demo = commands.add_parser("demo", parents=[shared], help="serve a small chat", allow_abbrev=False)
+    demo.set_defaults(command=_demo)
+    demo.add_argument(
+        "--client", metavar="FILE", help="socket.io.min.js of socket.io-client 4 (default: npm's, or CDN)"
+    )
+    return parser

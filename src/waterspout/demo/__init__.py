@@ -1,0 +1,1 @@
+"""A chat to try Waterspout with: `waterspout demo`."""

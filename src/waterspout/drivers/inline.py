@@ -1,0 +1,80 @@
+"""The driver without a loop: plain functions run at once, and their output is there at once.
+
+It is what a server has at import time and in unit tests, until a host brings a loop.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeVarTuple
+
+from ..engine.driver import Asker, Waitable
+
+Args = TypeVarTuple("Args")
+
+log = logging.getLogger("waterspout")
+
+
+class InlineDriver:
+    """Runs plain functions in place. An `async def` fails: it needs the loop of a host."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+    def token(self) -> str:
+        return secrets.token_urlsafe(16)
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], asker: Asker, token: Any) -> None:
+        self._running += 1
+        try:
+            result = function(*args)
+            if hasattr(result, "close") and hasattr(result, "send"):
+                result.close()
+                raise RuntimeError(f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain")
+        except Exception as error:
+            asker.failed(token, error)
+        else:
+            asker.answered(token, result)
+        finally:
+            self._running -= 1
+        self._catch_up()
+
+    def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        self._later.append((function, args))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Do what was to be done after the function that has ended."""
+        while self._later and not self._running:
+            function, args = self._later.pop(0)
+            self._running += 1
+            try:
+                function(*args)
+            finally:
+                self._running -= 1
+
+    def foreign(self) -> bool:
+        return False
+
+    def alarm(self, at: float, function: Callable[[], object]) -> None:
+        """Do nothing: without a loop, time passes when somebody calls `advance`."""
+
+    def report(self, text: str, error: BaseException | None = None) -> None:
+        log.error("%s", text, exc_info=error)
+
+    def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+        raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
+
+    def block(self, pending: Waitable, timeout: float | None) -> bool:
+        raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
+
+    def finish(self, timeout: float, done: Callable[[], object]) -> None:
+        done()

@@ -1,0 +1,173 @@
+"""What an HTTP request means, decided before any of its body is read.
+
+The codes, texts and their order are those of the JavaScript server (engine.io 6, `Server.errors`); the
+`detail` beside them is a sentence for a person.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import ProtocolError
+from ..types import Request
+from ..wire import json
+from ..wire.generations import GENERATIONS, Generation
+from ..wire.websocket import check_upgrade
+from . import origins
+from .policy import Policy
+from .response import Headers, Response
+from .session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The request is answered with this, and changes nothing."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A browser asks whether it may ask."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling. The engine adds the `sid`."""
+
+    generation: Generation
+    headers: Headers
+    key: str | None = None
+    sid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The request belongs to this session; `key` as above, for an upgrade."""
+
+    session: Session
+    headers: Headers
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The request names a session that is not here; `refusal` is the answer if it is nowhere else."""
+
+    sid: str
+    refusal: Refuse
+
+
+Decision = Refuse | Preflight | Open | Resume | Unknown
+
+
+class Fault(Enum):
+    """The official refusals: code, status, text."""
+
+    UNKNOWN_TRANSPORT = (0, 400, "Transport unknown")
+    UNKNOWN_SID = (1, 400, "Session ID unknown")
+    BAD_HANDSHAKE_METHOD = (2, 400, "Bad handshake method")
+    BAD_REQUEST = (3, 400, "Bad request")
+    FORBIDDEN = (4, 403, "Forbidden")
+    UNSUPPORTED_PROTOCOL = (5, 400, "Unsupported protocol version")
+
+
+_CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
+
+
+def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:
+    """Make the official answer of a refusal."""
+    code, official_status, message = fault.value
+    body = json.encode({"code": code, "message": message, "detail": detail})
+    fields = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
+    return Refuse(Response(official_status if status is None else status, fields, body))
+
+
+def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
+    """Decide what the request means; nothing is changed by asking."""
+    if not origins.allowed(request, policy):
+        origin = request.header("origin")
+        return refuse(
+            Fault.FORBIDDEN, f"Origin {_show(origin)} is not allowed: add it to cors_origins", (("Vary", "Origin"),)
+        )
+    headers = origins.headers(request, policy)
+    if request.method == "OPTIONS":
+        return Preflight(Response(204, (*headers, *origins.preflight(request))))
+    query = request.query
+    repeated = next((name for name in ("EIO", "transport", "sid") if len(query.get(name, ())) > 1), None)
+    if repeated:
+        return refuse(Fault.BAD_REQUEST, f"the query names {repeated} more than once", headers)
+    return _Question(request, policy, headers).answer(sessions)
+
+
+class _Question:
+    """The parts of a request that the decision rests on."""
+
+    __slots__ = ("headers", "policy", "request", "revision", "sid", "transport")
+
+    def __init__(self, request: Request, policy: Policy, headers: Headers) -> None:
+        self.request, self.policy, self.headers = request, policy, headers
+        query = request.query
+        self.transport, self.revision, self.sid = (query.get(name, [""])[0] for name in ("transport", "EIO", "sid"))
+
+    def answer(self, sessions: Mapping[str, Session]) -> Decision:
+        if self.transport not in self.policy.transports:
+            choice = " or ".join(self.policy.transports)
+            return self._no(
+                Fault.UNKNOWN_TRANSPORT, f"transport is {_show(self.transport)}: this server offers {choice}"
+            )
+        generation = GENERATIONS.get(self.revision)
+        if generation is None or generation not in self.policy.generations:
+            return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
+        if not self.sid:
+            return self._open(generation)
+        session = sessions.get(self.sid)
+        if session is None:
+            return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
+        return self._resume(session, generation)
+
+    def _open(self, generation: Generation) -> Decision:
+        if self.request.method != "GET":
+            return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {_show(self.request.method)}")
+        if self.transport == "websocket":
+            return self._with_key(lambda key: Open(generation, self.headers, key))
+        return Open(generation, self.headers)
+
+    def _resume(self, session: Session, generation: Generation) -> Decision:
+        if session.generation is not generation:
+            return self._no(
+                Fault.BAD_REQUEST, f"the session speaks {session.generation.name}, the request {generation.name}"
+            )
+        if self.transport == "websocket":
+            return self._with_key(lambda key: Resume(session, self.headers, key))
+        if session.transport.name != self.transport:
+            return self._no(Fault.BAD_REQUEST, f"the session has left {self.transport} for {session.transport.name}")
+        if self.request.method not in ("GET", "POST"):
+            return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {_show(self.request.method)}")
+        return Resume(session, self.headers)
+
+    def _with_key(self, decision: Callable[[str], Decision]) -> Decision:
+        try:
+            return decision(check_upgrade(self.request.method, self.request.header))
+        except ProtocolError as error:
+            extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
+            return refuse(Fault.BAD_REQUEST, str(error), (*self.headers, *extra), status=error.status)
+
+    def _unsupported(self) -> str:
+        offered = " and ".join(row.name for row in self.policy.generations)
+        if not self.revision:
+            return f"the request has no EIO parameter; this server speaks {offered}"
+        known = GENERATIONS.get(self.revision)
+        spoken = known.name if known else _CLIENTS.get(self.revision, f"EIO={_show(self.revision)}")
+        return f"the client speaks {spoken}; this server speaks {offered}"
+
+    def _no(self, fault: Fault, detail: str) -> Refuse:
+        return refuse(fault, detail, self.headers)
+
+
+def _show(value: str | None) -> str:
+    """Quote a client's value for a sentence: short, and with nothing that a terminal obeys."""
+    text = ascii("" if value is None else value[:80])
+    return text if value is None or len(value) <= 80 else f"{text}..."

@@ -1,0 +1,239 @@
+"""The table of sessions: what hosts call on one side, an application on the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import ClassVar, Protocol, runtime_checkable
+
+from ..errors import ProtocolError
+from ..types import Reason, Request
+from ..wire.packets import Connect, Packet
+from ..wire.websocket import Reader, unmask
+from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
+from .deadlines import Deadlines
+from .driver import Driver
+from .pending import Pending
+from .policy import Policy
+from .polling import PollingTransport, overlap
+from .prepared import Prepared
+from .session import Session
+from .transports import Exchange, Link
+from .turn import Turn
+from .upgrade import Probe
+from .websocket import WebSocketTransport
+
+
+class Application(Protocol):
+    """What every application of an engine has. Nothing here may block or raise."""
+
+    def open(self, session: Session, request: Request) -> None:
+        """A client has connected."""
+
+    def close(self, session: Session, reason: Reason) -> None:
+        """The session is over: nothing more comes, nothing more goes."""
+
+
+@runtime_checkable
+class MessageApplication(Application, Protocol):
+    """An application that speaks bare Engine.IO."""
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        """A message came; ProtocolError ends the session."""
+
+
+@runtime_checkable
+class PacketApplication(Application, Protocol):
+    """An application that speaks Socket.IO, in all its generations."""
+
+    def packet(self, session: Session, packet: Packet) -> None:
+        """A packet came; ProtocolError ends the session."""
+
+    def announced(self, session: Session, namespace: str) -> None:
+        """A packet for this namespace waits for its attachments; ProtocolError ends the session instead."""
+
+
+class Engine:
+    """Engine.IO 3 and 4 for one application at one path.
+
+    `driver` lends time and runs users' functions; a host may bring its own with `bind`, once.
+    """
+
+    default_driver: ClassVar[type[Driver]]  # the package lends one; the core has none
+
+    def __init__(
+        self,
+        application: MessageApplication | PacketApplication,
+        *,
+        path: str = "/engine.io",
+        policy: Policy | None = None,
+        driver: Driver | None = None,
+    ) -> None:
+        driver = self.default_driver() if driver is None else driver
+        self.application = application
+        self.path = "/" + path.strip("/")
+        self.policy = Policy() if policy is None else policy
+        self.driver = driver
+        self.sessions: dict[str, Session] = {}
+        self.turn = Turn(driver)
+        self.deadlines = Deadlines(self._alarm)
+        self.max_attachments = self.policy.max_attachments
+        self.is_bare = isinstance(application, MessageApplication)
+        self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
+        self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
+        self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
+        self.unmask: Callable[[bytes, bytes], bytes] = unmask
+        self._bound = False
+        self._when_bound: list[Callable[[Driver], object]] = []
+        self._closing: Pending[None] | None = None
+
+    # What hosts call
+
+    def bind(self, driver: Driver) -> None:
+        """Take the driver of the host's loop, at its first request.
+
+        Raises RuntimeError for a second one: an engine lives on one loop.
+        """
+        if self._bound and driver is not self.driver:
+            raise RuntimeError("this server runs on another event loop already: make one server for each loop")
+        if not self._bound:
+            self._bound = True
+            self.driver = self.turn.driver = driver
+            self.deadlines.rearm()
+            for function in self._when_bound:
+                function(driver)
+
+    def when_bound(self, function: Callable[[Driver], object]) -> None:
+        """Call the function with the host's driver, once there is one."""
+        self._when_bound.append(function)
+
+    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume:
+        """Say what the request means, before its body is read.
+
+        The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
+        `respond` with the body, or `abort` if that will not come.
+        """
+        if self._closing is not None:
+            return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
+        decision = decide(request, self.policy, self.sessions)
+        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
+            decision.session.drop(Reason.PING_TIMEOUT)
+            decision = decide(request, self.policy, self.sessions)
+        match decision:
+            case Unknown():
+                return decision.refusal
+            case Open():
+                return self._named(decision)
+            case Resume() if request.method == "POST":
+                return self._begin_post(decision)
+        return decision
+
+    def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
+        """Serve a polling request; its answer may come much later."""
+        if isinstance(decision, Open):
+            session = self._session(decision, exchange.request)
+            polling = session.transport = PollingTransport(session)
+            self._begin(session, decision.generation.upgrades if "websocket" in self.policy.transports else ())
+            polling.poll(exchange, decision.headers)
+            return
+        transport = decision.session.transport
+        if not isinstance(transport, PollingTransport):
+            exchange.respond(
+                refuse(Fault.BAD_REQUEST, "the session has left polling meanwhile", decision.headers).response
+            )
+        elif exchange.request.method == "POST":
+            transport.post(exchange, body, decision.headers)
+        else:
+            transport.poll(exchange, decision.headers)
+
+    def abort(self, decision: Open | Resume) -> None:
+        """The client gave up a polling request: before its body was complete, or before its answer."""
+        if isinstance(decision, Resume) and isinstance(decision.session.transport, PollingTransport):
+            decision.session.transport.aborted()
+
+    def refused_body(self, decision: Resume) -> None:
+        """The host refused a POST whose body was too large: the session knows nothing of it."""
+        if isinstance(decision.session.transport, PollingTransport):
+            decision.session.transport.posting = False
+
+    def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
+        """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
+        generation = decision.generation if isinstance(decision, Open) else decision.session.generation
+        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes, self.unmask))
+        if isinstance(decision, Open):
+            session = self._session(decision, request)
+            session.transport, transport.sink = transport, session
+            self._begin(session, ())
+        elif decision.session.can_upgrade and isinstance(decision.session.transport, PollingTransport):
+            Probe(decision.session, decision.session.transport, transport)
+        else:
+            transport.finish(1000, "the session has a WebSocket already")
+        return transport
+
+    def advance(self) -> None:
+        """Act on all deadlines that have come."""
+        self.deadlines.advance(self.driver.now())
+
+    def close(self) -> Pending[None]:
+        """Admit nobody, tell all clients, and be done when the last session has ended."""
+        if self._closing is None:
+            self._closing = Pending(self.driver)
+            for session in list(self.sessions.values()):
+                session.close(Reason.SHUTDOWN, code=1001)
+            if not self.sessions:
+                self._closing.resolve(None)
+        return self._closing
+
+    # What sessions call: `message`, `packet` and `announced` are the application's own
+
+    def ended(self, session: Session, reason: Reason) -> None:
+        """Tell the application that the session is over."""
+        self.application.close(session, reason)
+
+    def forget(self, session: Session) -> None:
+        """Take the session out of the table."""
+        self.sessions.pop(session.id, None)
+        if self._closing is not None and not self.sessions:
+            self._closing.resolve(None)
+
+    # Below this line: how it is done
+
+    def _alarm(self, at: float) -> None:
+        self.driver.alarm(at, self.advance)
+
+    def _begin_post(self, decision: Resume) -> Refuse | Resume:
+        transport = decision.session.transport
+        assert isinstance(transport, PollingTransport)
+        if transport.posting:
+            return overlap(decision.session, decision.headers)
+        transport.posting = True
+        return decision
+
+    def _named(self, decision: Open) -> Open:
+        """Give the new session its id, and its cookie."""
+        sid, cookie = self.driver.token(), self.policy.cookie
+        headers = decision.headers if cookie is None else (*decision.headers, cookie.header(sid))
+        return replace(decision, sid=sid, headers=headers)
+
+    def _session(self, decision: Open, request: Request) -> Session:
+        session = Session(self, decision.sid, decision.generation, request)
+        self.sessions[session.id] = session
+        return session
+
+    def _begin(self, session: Session, upgrades: Sequence[str]) -> None:
+        """Greet the client, and let the application know it."""
+        policy = self.policy
+        generation = session.generation
+        session.push(
+            Prepared(
+                generation.engineio.encode_open(
+                    session.id, upgrades, policy.ping_interval, policy.ping_timeout, policy.max_payload_bytes
+                )
+            )
+        )
+        session.heartbeat.begin(session)
+        self.application.open(session, session.request)
+        if generation.implicit_connect and not self.is_bare:
+            self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
+
+
+def _unwanted(*_: object) -> None:
+    raise ProtocolError("the application takes nothing of this kind")

@@ -1,0 +1,80 @@
+"""Who may come from where: the Origin header against the policy, and the CORS headers of every answer."""
+
+from re import ASCII, Pattern
+from re import compile as compile_pattern
+from urllib.parse import SplitResult, urlsplit
+
+from ..types import Request
+from .policy import Origins, Policy
+from .response import Headers
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
+
+
+def allowed(request: Request, policy: Policy) -> bool:
+    """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
+    origin = request.header("origin")
+    return origin is None or _same_origin(origin, request) or _listed(origin, policy.cors_origins)
+
+
+def headers(request: Request, policy: Policy) -> Headers:
+    """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2)."""
+    origin = request.header("origin")
+    if origin is None:
+        return (("Vary", "Origin"),) if policy.cors_origins not in (None, "*") else ()
+    if policy.cors_origins == "*":
+        return (("Access-Control-Allow-Origin", "*"),)
+    if not _listed(origin, policy.cors_origins):
+        return (("Vary", "Origin"),)
+    credentials = (("Access-Control-Allow-Credentials", "true"),) if policy.cors_credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *credentials, ("Vary", "Origin"))
+
+
+def preflight(request: Request) -> Headers:
+    """Return what the answer to a preflight says beyond `headers`."""
+    wanted = request.header("access-control-request-headers") or ""
+    names = wanted if _FIELD_NAMES.fullmatch(wanted) else "Content-Type"
+    return (
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Access-Control-Allow-Headers", names),
+        ("Access-Control-Max-Age", "600"),
+    )
+
+
+def _same_origin(origin: str, request: Request) -> bool:
+    """Host and port equal those of Host; the scheme is compared only where it is known."""
+    there = _split(origin)
+    if there is None or there.scheme not in ("http", "https"):
+        return False
+    if request.secure and there.scheme != "https":
+        return False
+    here = _split(f"{there.scheme}://{request.header('host') or ''}")
+    return here is not None and _address(here) == _address(there)
+
+
+def _split(origin: str) -> SplitResult | None:
+    """Return the parts of scheme://host[:port], or None for anything that says more or less."""
+    try:
+        parts = urlsplit(origin)
+        parts.port  # noqa: B018  (raises ValueError if it is no number)
+    except ValueError:
+        return None
+    more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    return None if more or not parts.hostname or not origin.isascii() else parts
+
+
+def _address(parts: SplitResult) -> tuple[str | None, int | None]:
+    return parts.hostname, parts.port if parts.port is not None else _PORTS.get(parts.scheme)
+
+
+def _listed(origin: str, origins: Origins) -> bool:
+    if origins is None:
+        return False
+    if isinstance(origins, str):
+        return origins == "*" or origins.rstrip("/").lower() == origin.lower()
+    if isinstance(origins, Pattern):
+        return origins.fullmatch(origin) is not None
+    if callable(origins):
+        return bool(origins(origin))
+    return any(_listed(origin, one) for one in origins)

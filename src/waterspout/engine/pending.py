@@ -1,0 +1,71 @@
+"""A result that comes later, for whoever waits: a coroutine, a greenlet, a thread or a callback."""
+
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar, cast
+
+from .driver import Driver
+
+T = TypeVar("T")
+_OPEN = object()
+
+
+class Pending(Generic[T]):
+    """What takes time returns one of these: `await it`, `it.wait(timeout)` or `it.add_done_callback(f)`.
+
+    It is resolved once, on the core's thread; what comes after the first result is ignored.
+    """
+
+    __slots__ = ("_callbacks", "_driver", "_error", "_value")
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._value: Any = _OPEN
+        self._error: Exception | None = None
+        self._callbacks: list[Callable[[Pending[T]], object]] = []
+
+    @property
+    def done(self) -> bool:
+        """Tell whether there is a result."""
+        return self._value is not _OPEN
+
+    def result(self) -> T:
+        """Return the result or raise the error; RuntimeError while there is neither."""
+        if self._value is _OPEN:
+            raise RuntimeError("there is no result yet: await this, or call wait()")
+        if self._error is not None:
+            raise self._error
+        return cast(T, self._value)
+
+    def add_done_callback(self, function: "Callable[[Pending[T]], object]") -> None:
+        """Call the function with this object once there is a result: at once if there is."""
+        if self.done:
+            function(self)
+        else:
+            self._callbacks.append(function)
+
+    def wait(self, timeout: float | None = None) -> T:
+        """Block this thread or greenlet until there is a result; TimeoutError after `timeout` seconds."""
+        if not self.done and not self._driver.block(self, timeout):
+            raise TimeoutError(f"no result within {timeout} s")
+        return self.result()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        if not self.done:
+            yield from self._driver.attend(self)
+        return self.result()
+
+    def resolve(self, value: T) -> None:
+        """Set the result, unless there is one."""
+        self._settle(value, None)
+
+    def reject(self, error: Exception) -> None:
+        """Set the error, unless there is a result."""
+        self._settle(None, error)
+
+    def _settle(self, value: Any, error: Exception | None) -> None:
+        if self.done:
+            return
+        self._value, self._error = value, error
+        callbacks, self._callbacks = self._callbacks, []
+        for function in callbacks:
+            function(self)

@@ -1,0 +1,79 @@
+"""What belongs to the connection and is a matter of choice."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from re import Pattern
+
+from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+
+Origin = str | Pattern[str]
+Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
+
+TRANSPORTS = ("polling", "websocket")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cookie:
+    """The cookie that carries the session id to a load balancer; it gives nobody access by itself."""
+
+    name: str = "io"
+    path: str = "/"
+    http_only: bool = True
+    same_site: str = "Lax"
+    secure: bool = False
+    max_age: int | None = None
+
+    def header(self, sid: str) -> tuple[str, str]:
+        """Return the header field that sets it."""
+        parts = [f"{self.name}={sid}", f"Path={self.path}"]
+        if self.max_age is not None:
+            parts.append(f"Max-Age={self.max_age}")
+        if self.http_only:
+            parts.append("HttpOnly")
+        if self.secure:
+            parts.append("Secure")
+        return "Set-Cookie", "; ".join([*parts, f"SameSite={self.same_site}"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Times in seconds, sizes in bytes.
+
+    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
+    a pattern that matches it whole, several of these, or a function of it.
+    """
+
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    upgrade_timeout: float = 10.0
+    connect_timeout: float = 10.0
+    partial_timeout: float = 10.0
+    close_timeout: float = 10.0
+    max_payload_bytes: int = 1_000_000
+    max_outbox_bytes: int = 1_000_000
+    max_packets: int = 10_000
+    max_attachments: int = 10
+    transports: tuple[str, ...] = TRANSPORTS
+    generations: tuple[Generation, ...] = (ENGINEIO_3, ENGINEIO_4)
+    cors_origins: Origins = None
+    cors_credentials: bool = False
+    cookie: Cookie | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type in (float, "float") and not value > 0:
+                raise ValueError(f"{field.name} is {value!r}: give a number of seconds above 0")
+            if field.type in (int, "int") and not value >= 1:
+                raise ValueError(f"{field.name} is {value!r}: give a number of at least 1")
+        unknown = [name for name in self.transports if name not in TRANSPORTS]
+        if unknown or not self.transports:
+            raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
+        if self.cors_origins == "*" and self.cors_credentials:
+            raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
+        if (
+            isinstance(self.cors_origins, Sequence)
+            and not isinstance(self.cors_origins, str)
+            and "*" in self.cors_origins
+        ):
+            raise ValueError(f'cors_origins is {self.cors_origins!r}: "*" stands alone, not in a list')

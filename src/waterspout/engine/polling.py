@@ -1,0 +1,125 @@
+"""A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
+
+from ..errors import DecodeError, ProtocolError
+from ..types import Reason
+from .admission import Fault, Refuse, refuse
+from .prepared import Prepared
+from .response import Headers, Response
+from .session import Session, State
+from .transports import Exchange
+
+CLOSE = Prepared(b"1")
+NOOP = Prepared(b"6")
+
+_NO_STORE = ("Cache-Control", "no-store")
+_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), _NO_STORE)
+_BINARY = (("Content-Type", "application/octet-stream"), _NO_STORE)
+_OK = (("Content-Type", "text/html"), _NO_STORE)  # text/plain makes some browsers offer a download
+
+
+class PollingTransport:
+    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered."""
+
+    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "posting", "session")
+
+    name = "polling"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.posting = False
+        self._poll: Exchange | None = None
+        self._headers: Headers = ()
+        self._flushing = self._finishing = False
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a poll is parked."""
+        return self._poll is not None
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take nothing, but answer a parked poll at the end of the turn."""
+        self._flush_soon()
+        return False
+
+    def finish(self, code: int, text: str = "") -> bool:
+        self._finishing = True
+        self._flush_soon()
+        return False
+
+    def poll(self, exchange: Exchange, headers: Headers) -> None:
+        """Park a GET until there is something to say; a second one at once ends the session."""
+        if self._poll is not None:
+            self._answer([CLOSE])
+            self.session.lost(Reason.TRANSPORT_ERROR)
+            exchange.respond(
+                refuse(Fault.BAD_REQUEST, "two polls at once: wait for the answer to the first", headers).response
+            )
+            return
+        self._poll, self._headers = exchange, headers
+        if self.session.state is State.CLOSED:
+            self.retire()
+        elif self._finishing or self.session.outbox_bytes:
+            self.flush()
+
+    def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
+        """Take a payload; a broken one ends the session."""
+        self.posting = False
+        session = self.session
+        binary = (exchange.request.header("content-type") or "").startswith("application/octet-stream")
+        try:
+            for packet in session.generation.engineio.decode_payload(
+                body, binary=binary, max_packets=session.engine.policy.max_packets
+            ):
+                if isinstance(packet, bytes):
+                    session.receive_binary(packet)
+                else:
+                    session.receive_text(packet)
+        except ProtocolError as error:
+            session.failed(error)
+            self.finish(error.close_code)
+            exchange.respond(refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status).response)
+        else:
+            exchange.respond(Response(200, (*_OK, *headers), b"ok"))
+
+    def aborted(self) -> None:
+        """The client gave up a request before its answer: the session ends, as the reference has it."""
+        self._poll, self.posting = None, False
+        self.session.lost(Reason.TRANSPORT_ERROR)
+
+    def retire(self) -> None:
+        """Let a parked poll go with a packet that says nothing; `finish` would close the client."""
+        if self._poll is not None:
+            self._answer([NOOP])
+
+    def flush(self) -> None:
+        """Answer the parked poll with all that is queued."""
+        self._flushing = False
+        if self._poll is None:
+            return
+        messages = self.session.take()
+        if self._finishing:
+            messages.append(CLOSE)
+        if messages:
+            self._answer(messages)
+        if self._finishing:
+            self.session.finished()
+
+    def _flush_soon(self) -> None:
+        if self._poll is not None and not self._flushing:
+            self._flushing = True
+            self.session.engine.turn.add(self.flush)
+
+    def _answer(self, messages: list[Prepared]) -> None:
+        exchange, self._poll = self._poll, None
+        assert exchange is not None
+        session = self.session
+        body, binary = session.generation.engineio.encode_payload(
+            [(prepared.text, prepared.attachments) for prepared in messages], base64=session.base64
+        )
+        exchange.respond(Response(200, (*(_BINARY if binary else _TEXT), *self._headers), body))
+
+
+def overlap(session: Session, headers: Headers) -> Refuse:
+    """Refuse a POST beside another one: their order would be anybody's guess, so the session ends."""
+    session.failed(DecodeError("two POSTs at once"))
+    return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", headers)

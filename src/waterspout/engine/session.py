@@ -1,0 +1,382 @@
+"""One connection of a client, whatever carries it: its states, its outbox, its life and its end."""
+
+from collections import deque
+from enum import Enum
+from typing import Any, Protocol, assert_never
+
+from ..errors import DecodeError, ProtocolError
+from ..types import Reason, Request
+from ..wire.generations import Generation
+from ..wire.packets import Packet
+from ..wire.socketio import Partial
+from .deadlines import Deadlines
+from .driver import Driver
+from .heartbeat import Heartbeat
+from .policy import Policy
+from .prepared import Prepared
+from .transports import Transport
+from .turn import Turn
+
+
+class State(Enum):
+    """Where a session is in its life."""
+
+    OPEN = "open"
+    UPGRADING = "upgrading"  # still on polling, while a WebSocket proves itself
+    CLOSING = "closing"  # the application has closed it; what is queued is still sent
+    CLOSED = "closed"
+
+
+class Step(Enum):
+    """What moves a session from one state to another."""
+
+    PROBE = "probe"
+    UPGRADE = "upgrade"
+    ABANDON = "abandon"
+    CLOSE = "close"
+    END = "end"
+
+
+TRANSITIONS: dict[State, dict[Step, State]] = {
+    State.OPEN: {Step.PROBE: State.UPGRADING, Step.CLOSE: State.CLOSING, Step.END: State.CLOSED},
+    State.UPGRADING: {
+        Step.UPGRADE: State.OPEN,
+        Step.ABANDON: State.OPEN,
+        Step.CLOSE: State.CLOSING,
+        Step.END: State.CLOSED,
+    },
+    State.CLOSING: {Step.END: State.CLOSED},
+    State.CLOSED: {},
+}
+
+
+class Wait(Enum):
+    """What a session waits for."""
+
+    HEARTBEAT = "heartbeat"
+    CONNECT = "connect"
+    PARTIAL = "partial"
+    CLOSE = "close"
+
+
+class Hub(Protocol):
+    """What a session needs of its engine."""
+
+    policy: Policy
+    driver: Driver
+    deadlines: Deadlines
+    turn: Turn
+    max_attachments: int
+    is_bare: bool
+
+    def message(self, session: "Session", data: str | bytes) -> None:
+        """Hand a message to an application that speaks bare Engine.IO."""
+
+    def packet(self, session: "Session", packet: Packet) -> None:
+        """Hand a packet to an application that speaks Socket.IO."""
+
+    def announced(self, session: "Session", namespace: str) -> None:
+        """Ask that application whether attachments for this namespace may be kept."""
+
+    def ended(self, session: "Session", reason: Reason) -> None:
+        """Tell the application that no more comes and nothing more goes."""
+
+    def forget(self, session: "Session") -> None:
+        """Take the session out of the table."""
+
+
+class Leaving(Protocol):
+    """An upgrade under way, which can be called off."""
+
+    def leave(self) -> None:
+        """End the WebSocket that was to become the transport."""
+
+
+class Session:
+    """One Engine.IO connection. `id` is the client's secret; `data` is for the application's own use.
+
+    The verbs of an application are `send`, `push` and `close`; they only queue and mark. The others are
+    for transports (`receive_text`, `receive_binary`, `writable`, `failed`, `lost`, `take`, `finished`).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_close_code",
+        "_outbox",
+        "_partial",
+        "_probe",
+        "base64",
+        "data",
+        "engine",
+        "generation",
+        "heartbeat",
+        "id",
+        "outbox_bytes",
+        "request",
+        "state",
+        "transport",
+    )
+
+    transport: Transport
+
+    def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
+        self.engine = engine
+        self.id = sid
+        self.generation = generation
+        self.request = request
+        self.base64 = request.param("b64") is not None
+        self.data: Any = None
+        self.state = State.OPEN
+        self.heartbeat = Heartbeat()
+        self.outbox_bytes = 0
+        self._outbox: deque[Prepared] | None = None
+        self._partial: Partial | None = None
+        self._probe: Leaving | None = None
+        self._close_code = 1000
+
+    # What an application does
+
+    def send(self, data: str | bytes) -> None:
+        """Queue a message of bare Engine.IO."""
+        if isinstance(data, str):
+            self.push(Prepared(b"4" + data.encode(errors="replace")))
+        else:
+            self.push(Prepared(b"", (bytes(data),)))
+
+    def push(self, prepared: Prepared) -> None:
+        """Queue what is prepared: straight into the transport while that takes it."""
+        if self._outbox is not None or not self.transport.write(prepared):
+            self._keep(prepared)
+
+    def close(self, reason: Reason = Reason.FORCED_CLOSE, *, code: int = 1000, flush: bool = True) -> None:
+        """End the session after what is running now, and with `flush` after what is queued; once.
+
+        `code` is for the close frame of a WebSocket. What is not sent within `close_timeout` is lost.
+        """
+        if self.is_live:
+            self._move(Step.CLOSE)
+            self._close_code = code
+            self._drop_probe()
+            self.engine.turn.add(lambda: self._say_goodbye(reason, flush))
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Tell whether a WebSocket may prove itself now."""
+        return self.state is State.OPEN
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether the client and the application can still talk."""
+        return self.state is State.OPEN or self.state is State.UPGRADING
+
+    # What transports report
+
+    def receive_text(self, text: str) -> None:
+        """Take one Engine.IO packet; raises ProtocolError for what this generation's clients may not say."""
+        if self.state is not State.OPEN and self.state is not State.UPGRADING:
+            return
+        self.heartbeat.heard = True
+        if text[:1] != "4":
+            self._control(text)
+        elif self.engine.is_bare:
+            self.engine.message(self, text[1:])
+        elif self._partial is not None:
+            raise DecodeError(
+                "a text message came where an attachment was due: send attachments right behind their packet"
+            )
+        else:
+            packet = self.generation.socketio.decode(text, 1, self.engine.max_attachments)
+            if isinstance(packet, Partial):
+                self._await_attachments(packet)
+            else:
+                self.engine.packet(self, packet)
+
+    def receive_binary(self, data: bytes) -> None:
+        """Take one binary message: an attachment, unless the application speaks bare Engine.IO."""
+        if not self.is_live:
+            return
+        self.heartbeat.heard = True
+        if self.engine.is_bare:
+            return self.engine.message(self, data)
+        if self._partial is None:
+            raise DecodeError("a binary message came that no packet announced")
+        packet = self._partial.add(data)
+        if packet is not None:
+            self._partial = None
+            self.wait_no_longer(Wait.PARTIAL)
+            self.engine.packet(self, packet)
+
+    def writable(self) -> None:
+        """Write on from the outbox."""
+        outbox = self._outbox
+        if outbox is not None:
+            while outbox and self.transport.write(outbox[0]):
+                self.outbox_bytes -= outbox.popleft().size_bytes
+            if outbox:
+                return
+            self._outbox = None
+        if self.state is State.CLOSING:
+            self._part()
+
+    def take(self) -> list[Prepared]:
+        """Hand over the whole outbox."""
+        outbox, self._outbox, self.outbox_bytes = self._outbox, None, 0
+        return list(outbox or ())
+
+    def failed(self, error: ProtocolError) -> None:
+        """The client broke the protocol, and its transport says so to it."""
+        self.lost(Reason.PARSE_ERROR)
+
+    def lost(self, reason: Reason) -> None:
+        """The connection is gone."""
+        told = not self.is_live
+        if self._end() and not told:
+            self.engine.ended(self, reason)
+
+    def finished(self) -> None:
+        """The transport has said goodbye."""
+        self._end()
+
+    def drop(self, reason: Reason, code: int = 1000) -> None:
+        """End the session now, without what is queued: nobody is there to read it."""
+        self.lost(reason)
+        self.transport.finish(code, reason)
+
+    # Upgrade
+
+    def begin_upgrade(self, probe: Leaving) -> None:
+        """Let a WebSocket prove itself, while all goes on over polling."""
+        self._move(Step.PROBE)
+        self._probe = probe
+
+    def upgrade(self, transport: Transport) -> None:
+        """Change to the transport that has proved itself, and send there what is queued."""
+        self._move(Step.UPGRADE)
+        self.transport, self._probe = transport, None
+        self.writable()
+
+    def abandon_upgrade(self) -> None:
+        """Stay on polling."""
+        self._move(Step.ABANDON)
+        self._probe = None
+
+    # Waiting
+
+    def await_connect(self) -> None:
+        """Give the client `connect_timeout` to enter its first namespace."""
+        self.wait(Wait.CONNECT, self.policy.connect_timeout)
+
+    def connected(self) -> None:
+        """The client has entered a namespace: what only the handshake needed may go."""
+        self.wait_no_longer(Wait.CONNECT)
+        self.request.forget()
+
+    def now(self) -> float:
+        """Return the driver's time."""
+        return self.engine.driver.now()
+
+    @property
+    def policy(self) -> Policy:
+        """Return the engine's policy."""
+        return self.engine.policy
+
+    def wait(self, kind: Wait, seconds: float) -> None:
+        """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
+        self.engine.deadlines.set(self, kind, self.now() + seconds)
+
+    def beat_at(self, at: float) -> None:
+        """Let the heartbeat act at this time."""
+        self.engine.deadlines.set(self, Wait.HEARTBEAT, at)
+
+    def wait_no_longer(self, kind: Wait) -> None:
+        """Forget a wait of this kind, if there is one."""
+        self.engine.deadlines.clear(self, kind)
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Act on a deadline."""
+        match kind:
+            case Wait.HEARTBEAT:
+                self.heartbeat.due(self, at)
+            case Wait.CONNECT:
+                self.close(Reason.FORCED_SERVER_CLOSE)
+            case Wait.PARTIAL:
+                self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
+            case Wait.CLOSE:
+                self.transport.finish(self._close_code)
+                self._end()
+            case _:
+                assert_never(kind)
+
+    # Below this line: how it is done
+
+    def _control(self, text: str) -> None:
+        match text[:1]:
+            case "2":
+                self.heartbeat.ping(self, text[1:])
+            case "3":
+                self.heartbeat.pong(self)
+            case "1":
+                self.engine.turn.add(self._closed_by_client)
+            case "5" | "6":
+                pass  # an upgrade that is over, and the packet that says nothing
+            case _:
+                raise DecodeError(
+                    f"{text[:20]!r} is no packet of {self.generation.name}: its first character is its type"
+                )
+
+    def _closed_by_client(self) -> None:
+        self.lost(Reason.TRANSPORT_CLOSE)
+        self.transport.retire()
+
+    def _await_attachments(self, partial: Partial) -> None:
+        self.engine.announced(self, partial.namespace)
+        self._partial = partial
+        self.wait(Wait.PARTIAL, self.engine.policy.partial_timeout)
+
+    def _keep(self, prepared: Prepared) -> None:
+        """Queue in the outbox; a client that lets it grow over the cap is cut at the end of the turn."""
+        if not self.is_live:
+            return
+        if self._outbox is None:
+            self._outbox = deque()
+        elif self.outbox_bytes + prepared.size_bytes > self.engine.policy.max_outbox_bytes:
+            self.close(Reason.SLOW_CONSUMER, code=1008, flush=False)
+            return
+        self._outbox.append(prepared)
+        self.outbox_bytes += prepared.size_bytes
+
+    def _say_goodbye(self, reason: Reason, flush: bool) -> None:
+        self.engine.ended(self, reason)
+        if not flush:
+            self.take()
+        if self.state is State.CLOSING:
+            self.wait(Wait.CLOSE, self.engine.policy.close_timeout)
+            if self._outbox is None or self.transport.name == "polling":
+                self._part()
+
+    def _part(self) -> None:
+        if self.transport.finish(self._close_code):
+            self._end()
+
+    def _end(self) -> bool:
+        if self.state is State.CLOSED:
+            return False
+        self._move(Step.END)
+        self._drop_probe()
+        for kind in Wait:
+            self.engine.deadlines.clear(self, kind)
+        self.take()
+        self._partial = None
+        self.engine.forget(self)
+        return True
+
+    def _drop_probe(self) -> None:
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            probe.leave()
+
+    def _move(self, step: Step) -> None:
+        try:
+            self.state = TRANSITIONS[self.state][step]
+        except KeyError:
+            raise RuntimeError(f"a session that is {self.state.value} cannot {step.value}") from None

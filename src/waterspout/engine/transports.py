@@ -1,0 +1,71 @@
+"""What a transport may ask of a session, a session of a transport, and both of the host.
+
+Transport and sink stand between the socket of a host and a session. The host calls the transport
+(`receive`, `lost`, `writable`), the transport its sink; a session calls its transport.
+"""
+
+from typing import Protocol
+
+from ..errors import ProtocolError
+from ..types import Reason, Request
+from .prepared import Prepared
+from .response import Response
+
+
+class Transport(Protocol):
+    """The way to a client. It does not promise that what it took arrives."""
+
+    name: str
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take this, or return False: the sink hears `writable` when there is room again."""
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """Say goodbye after what was taken, with a WebSocket close code, and end.
+
+        Return whether that is done; if not, the session hears `finished`.
+        """
+
+
+    def retire(self) -> None:
+        """End without a goodbye: the client has said its own, or goes on elsewhere."""
+
+
+class Sink(Protocol):
+    """Where a transport delivers: a session, or the probe of an upgrade."""
+
+    def receive_text(self, text: str) -> None:
+        """Take one Engine.IO packet, its type digit first."""
+
+    def receive_binary(self, data: bytes) -> None:
+        """Take one binary message."""
+
+    def writable(self) -> None:
+        """Write on, after a `write` that returned False."""
+
+    def failed(self, error: ProtocolError) -> None:
+        """The client broke the protocol; nothing more comes."""
+
+    def lost(self, reason: Reason) -> None:
+        """The connection is gone; nothing more comes."""
+
+
+class Link(Protocol):
+    """A connected socket that a host lends to a WebSocket."""
+
+    def write(self, data: bytes) -> bool:
+        """Take bytes to be sent at the end of the turn, or return False while too much waits."""
+
+    def finish(self, data: bytes) -> None:
+        """Send these last bytes after all others, whatever waits, and close."""
+
+
+class Exchange(Protocol):
+    """An HTTP request that waits for its answer."""
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+
+    def respond(self, response: Response) -> None:
+        """Answer it; once."""

@@ -1,0 +1,105 @@
+"""A session's WebSocket: frames on one side, Engine.IO packets on the other."""
+
+from ..errors import ProtocolError
+from ..types import Reason
+from ..wire.generations import Generation
+from ..wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame
+from .prepared import Prepared
+from .transports import Link, Sink
+
+
+class WebSocketTransport:
+    """The transport `websocket`; the host feeds it, `sink` gets the messages."""
+
+    __slots__ = ("__weakref__", "_pong", "generation", "link", "reader", "sink")
+
+    name = "websocket"
+
+    def __init__(self, link: Link, generation: Generation, reader: Reader) -> None:
+        self.link = link
+        self.generation = generation
+        self.reader: Reader | None = reader
+        self.sink: Sink = NOWHERE
+        self._pong: bytes | None = None
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the socket; what breaks the protocol ends this connection and no other."""
+        reader = self.reader
+        if reader is None:
+            return
+        try:
+            for message in reader.receive(data):
+                if type(message) is str:
+                    self.sink.receive_text(message)
+                else:
+                    self._other(message)
+                if self.reader is None:
+                    return
+            if reader.error is not None:
+                reader.receive(b"")
+        except ProtocolError as error:
+            self._detach().failed(error)
+            self.end(close_frame(error.close_code, str(error)))
+
+    def _other(self, message: Message) -> None:
+        if isinstance(message, bytes):
+            self.sink.receive_binary(self.generation.engineio.decode_binary(message))
+        elif isinstance(message, Ping):
+            self._answer(pong_frame(message.payload))
+        elif isinstance(message, Close):
+            self.end(close_frame(message.code))  # RFC 6455, section 5.5.1: with the code received
+            self._detach().lost(Reason.TRANSPORT_CLOSE)
+
+    def _answer(self, pong: bytes) -> None:
+        """Send a pong; while the client reads nothing, only the last one is kept (RFC 6455, section 5.5.3)."""
+        if not self.link.write(pong):
+            self._pong = pong
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        self.reader = None
+        self._detach().lost(Reason.TRANSPORT_CLOSE)
+
+    def writable(self) -> None:
+        """The socket takes bytes again."""
+        if self._pong is not None and self.link.write(self._pong):
+            self._pong = None
+        self.sink.writable()
+
+    def write(self, prepared: Prepared) -> bool:
+        return self.link.write(prepared.frames or prepared.as_frames(self.generation))
+
+    def finish(self, code: int, text: str = "") -> bool:
+        self._detach()
+        self.end(close_frame(code, text))
+        return True
+
+    def retire(self) -> None:
+        self.finish(1000)
+
+    def end(self, frame: bytes) -> None:
+        """Send the last frame, once; what the client still says is not read."""
+        if self.reader is not None:
+            self.reader = None
+            self.link.finish(frame)
+
+    def _detach(self) -> Sink:
+        sink, self.sink = self.sink, NOWHERE
+        return sink
+
+
+class _Nowhere:
+    """The sink of a transport that has none: before it is given one, and after its end."""
+
+    def receive_text(self, text: str) -> None: ...
+
+    def receive_binary(self, data: bytes) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def failed(self, error: ProtocolError) -> None: ...
+
+    def lost(self, reason: Reason) -> None: ...
+
+
+NOWHERE = _Nowhere()

@@ -1,0 +1,66 @@
+"""What can go wrong, and how each failure appears on the wire.
+
+Every class that a peer can cause carries its wire form as class attributes: the HTTP status of the
+answer and the WebSocket close code (RFC 6455, section 7.4.1).
+"""
+
+
+class WaterspoutError(Exception):
+    """The root of everything that this package raises on purpose."""
+
+
+class ProtocolError(WaterspoutError):
+    """The peer broke a rule of its protocol; its connection ends, and no other."""
+
+    status = 400
+    close_code = 1002
+
+
+class DecodeError(ProtocolError):
+    """Bytes that are not what the protocol allows: the only exception that a decoder raises."""
+
+
+class InvalidText(DecodeError):
+    """Text that is not UTF-8 (RFC 6455, section 8.1)."""
+
+    close_code = 1007
+
+
+class TooMany(DecodeError):
+    """More packets, fragments or attachments than one message may have."""
+
+    close_code = 1008
+
+
+class PayloadTooLarge(DecodeError):
+    """A message or a request body above `max_payload_bytes`."""
+
+    status = 413
+    close_code = 1009
+
+
+class ConnectRefused(WaterspoutError):
+    """Raise it in a connect handler to refuse the client, with something for its `connect_error`.
+
+    A string is the error's message; anything else is its `data`, beside `message`. Clients of
+    Socket.IO 1.x and 2.x know one value only: the data where there is some, else the message.
+    """
+
+    def __init__(self, data: object = None, *, message: str | None = None) -> None:
+        if message is None and isinstance(data, str):
+            message, data = data, None
+        self.message = "Not authorized" if message is None else message
+        self.data = data
+        super().__init__(self.message)
+
+
+class SocketClosed(WaterspoutError):
+    """The client is gone, so the answer that was waited for will not come."""
+
+
+class AckTimeout(WaterspoutError, TimeoutError):
+    """The client did not acknowledge within the timeout of the call."""
+
+
+class AdapterError(WaterspoutError):
+    """The carrier between nodes failed."""

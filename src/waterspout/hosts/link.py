@@ -1,0 +1,267 @@
+"""One connected, non-blocking socket on any loop, for whoever reads and writes it.
+
+All that is written in a turn of the loop leaves in one system call at its end (6 to 20 % faster than one
+for each read); writability is asked for only when the kernel refuses.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
+HIGH_WATER_BYTES = 65_536  # what waits in a link; more stays with the session
+LINGER = 2.0  # s that a client has to take the last bytes
+
+Piece = bytes | memoryview
+
+
+class Loop(Protocol):
+    """What an event loop lends to links."""
+
+    def reader(self, descriptor: int, callback: Callable[[], object], /) -> object:
+        """Call back whenever there is something to read."""
+
+    def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        """Call back whenever the kernel takes bytes; no longer with None."""
+
+    def forget(self, descriptor: int) -> None:
+        """Call back no more for this descriptor."""
+
+    def soon(self, callback: Callable[[], object], /) -> object:
+        """Call back at the end of this turn."""
+
+    def later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call back once, after so many seconds."""
+
+
+class Receiver(Protocol):
+    """Who uses a link."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read."""
+
+    def writable(self) -> None:
+        """There is room again, after a `write` that returned False."""
+
+    def lost(self) -> None:
+        """The socket is gone."""
+
+
+class Output:
+    """The links that something was written to in this turn of the loop."""
+
+    __slots__ = ("_links", "loop", "open_links")
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.open_links: set[Link] = set()
+        self._links: list[Link] = []
+
+    def add(self, link: "Link") -> None:
+        """Flush this link at the end of the turn."""
+        if not self._links:
+            self.loop.soon(self.flush)
+        self._links.append(link)
+
+    def flush(self) -> None:
+        """Write out what the turn has brought."""
+        links, self._links = self._links, []
+        for link in links:
+            link.flush()
+
+
+class Link:
+    """Owns a socket's descriptor, and closes it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_blocked",
+        "_descriptor",
+        "_last",
+        "_out",
+        "_output",
+        "_receiver",
+        "_refused",
+        "_unsent_bytes",
+    )
+
+    def __init__(self, descriptor: int, output: Output) -> None:
+        self._descriptor = descriptor
+        self._output = output
+        self._receiver: Receiver | None = None
+        # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
+        self._out: Piece | list[Piece] | None = None
+        self._unsent_bytes = 0
+        self._blocked = self._last = self._refused = False
+        output.open_links.add(self)
+
+    def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
+        """Read for this receiver; `ahead` is what somebody has read already."""
+        if self._descriptor < 0:
+            receiver.lost()
+            return
+        self._receiver = receiver
+        self._output.loop.reader(self._descriptor, self._ready)
+        if ahead:
+            receiver.receive(ahead)
+
+    def write(self, data: bytes) -> bool:
+        """Queue bytes for the end of the turn; False if too much waits, then the receiver hears `writable`."""
+        out = self._out
+        if out is None:
+            if self._last:
+                return True  # nobody reads it any more
+            self._out = data
+            self._output.add(self)
+        elif self._last:
+            return True
+        elif self._unsent_bytes > HIGH_WATER_BYTES:
+            self._refused = True
+            return False
+        elif isinstance(out, list):
+            out.append(data)
+        else:
+            self._out = [out, data]
+        self._unsent_bytes += len(data)
+        return True
+
+    def finish(self, data: bytes) -> None:
+        """Send these last bytes behind all others, then close; the receiver hears no more."""
+        if self._last:
+            return
+        self._unsent_bytes = 0  # however much waits, this goes behind it
+        self.write(data)
+        self._last = True
+        self._receiver = None
+        self._output.loop.later(LINGER, self.close)
+
+    def flush(self) -> None:
+        """Write what waits, as far as the kernel takes it."""
+        out = self._out
+        if out is None or self._blocked:
+            return
+        data = b"".join(out) if isinstance(out, list) else out
+        try:
+            sent = self._send(data)
+        except OSError:
+            self._abort()
+            return
+        if sent == len(data):
+            self._out = None
+            self._unsent_bytes = 0
+            self._sent_all()
+        else:
+            self._out = memoryview(data)[sent:]
+            self._unsent_bytes = len(data) - sent
+            self._blocked = True
+            self._output.loop.writer(self._descriptor, self._writable)
+
+    def close(self) -> None:
+        """Close the socket at once, and tell nobody."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._last = True
+            self._out = self._receiver = None
+            self._output.open_links.discard(self)
+            self._output.loop.forget(descriptor)
+            self._shut(descriptor)
+
+    # The system calls; TLS has others
+
+    def _read(self) -> bytes:
+        return os.read(self._descriptor, READ_BYTES)
+
+    def _send(self, data: bytes | memoryview) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:
+            return 0
+
+    def _end_output(self) -> None:
+        sock = socket.socket(fileno=self._descriptor)
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the client was faster
+        finally:
+            sock.detach()
+
+    def _shut(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    # Below this line: what the loop calls
+
+    def _ready(self) -> None:
+        try:
+            data = self._read()
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._abort()
+        elif self._receiver is not None:
+            self._receiver.receive(data)
+
+    def _writable(self) -> None:
+        self._output.loop.writer(self._descriptor, None)
+        self._blocked = False
+        self.flush()
+
+    def _sent_all(self) -> None:
+        if self._last:
+            self._end_output()
+        elif self._refused and self._receiver is not None:
+            self._refused = False
+            self._receiver.writable()
+
+    def _abort(self) -> None:
+        receiver = self._receiver
+        self.close()
+        if receiver is not None:
+            receiver.lost()
+
+
+class SecureLink(Link):
+    """A link over TLS, on the SSLSocket itself: twice as fast as a stream around it."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, sock: ssl.SSLSocket, output: Output) -> None:
+        super().__init__(sock.fileno(), output)
+        self._socket = sock
+
+    def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
+        super().start(receiver, ahead)
+        if self._descriptor >= 0 and self._socket.pending():
+            self._ready()
+
+    def _read(self) -> bytes:
+        return self._socket.recv(READ_BYTES)
+
+    def _ready(self) -> None:
+        super()._ready()
+        while self._descriptor >= 0 and self._socket.pending():  # decrypted already, so the loop will not say so
+            super()._ready()
+
+    def _send(self, data: bytes | memoryview) -> int:
+        try:
+            return self._socket.send(data)
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return 0
+
+    def _end_output(self) -> None:
+        """Nothing: the client closes when it has read the close frame, or the lingering ends."""
+
+    def _shut(self, descriptor: int) -> None:
+        self._socket.close()
+
+
+def prepare(sock: socket.socket, *, user_timeout: float) -> None:
+    """Set what a socket of small messages needs; `user_timeout` is in seconds, for bytes that nobody acknowledges."""
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000))

@@ -1,0 +1,31 @@
+"""Event loops, as links see them."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class AsyncioLoop:
+    """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's."""
+
+    __slots__ = ("_loop", "reader", "soon")
+
+    reader: Callable[[int, Callable[[], object]], object]
+    soon: Callable[[Callable[[], object]], object]
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.reader = loop.add_reader
+        self.soon = loop.call_soon
+
+    def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        if callback is None:
+            self._loop.remove_writer(descriptor)
+        else:
+            self._loop.add_writer(descriptor, callback)
+
+    def forget(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        self._loop.remove_writer(descriptor)
+
+    def later(self, seconds: float, callback: Callable[[], object]) -> None:
+        self._loop.call_later(seconds, callback)

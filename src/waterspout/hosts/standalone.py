@@ -1,0 +1,191 @@
+"""A process of its own: one Tornado application, from its first listener to an orderly end.
+
+`run` is what `waterspout serve`, `waterspout demo` and `waterspout.run` share. SIGTERM and SIGINT end it: nothing
+new is accepted, the clients are told, what was sent is flushed. A second signal ends the process at once.
+"""
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from types import FrameType
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from .listeners import CannotStart, listen, unix_listener, urls
+from .tornado import Mountable, routes
+
+CLOSE_TIMEOUT = 8.0
+EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
+
+log = logging.getLogger("waterspout.hosts")
+
+
+class Loop(StrEnum):
+    """Which event loop `run` makes; AUTO is uvloop where it is installed."""
+
+    AUTO = "auto"
+    UVLOOP = "uvloop"
+    ASYNCIO = "asyncio"
+
+
+async def serve(
+    mountable: Mountable,
+    *,
+    bind: tuple[str, int] | None = None,
+    unix: str | None = None,
+    ssl_options: ssl.SSLContext | None = None,
+    extra_routes: Sequence[Any] = (),
+    ready: Callable[[list[str]], object] | None = None,
+    stop: asyncio.Event,
+) -> None:
+    """Serve at the address, the Unix socket or both until `stop` is set, then tell the clients and end.
+
+    `ready` is called with the URLs once connections are accepted. TLS is for the address; a Unix socket, which
+    has a proxy before it, stays plain. Raises `CannotStart`. Clients have 8 s to take what is still theirs.
+    """
+    application = Application([*extra_routes, *routes(mountable)])
+    with ExitStack() as open_files:
+        listeners = listen(*bind) if bind is not None else []
+        servers = [_accept(application, listeners, ssl_options)]
+        if unix is not None:
+            listeners = [*listeners, open_files.enter_context(unix_listener(unix))]
+            servers.append(_accept(application, listeners[-1:], None))
+        if ready is not None:
+            ready(urls(listeners, secure=ssl_options is not None))
+        try:
+            await stop.wait()
+        finally:
+            for server in servers:
+                server.stop()
+            open_files.close()
+            await _finish(mountable, servers)
+
+
+def run(
+    mountable: Mountable,
+    *,
+    bind: tuple[str, int] | None = None,
+    unix: str | None = None,
+    ssl_options: ssl.SSLContext | None = None,
+    extra_routes: Sequence[Any] = (),
+    ready: Callable[[list[str]], object] | None = None,
+    loop: Loop = Loop.AUTO,
+    owns_process: bool = False,
+    stop_with_stdin: bool = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT; the caller must be the main thread. Returns when all has ended.
+
+    With `owns_process`, tasks and threads that are still busy 9.5 s after the signal are left behind: the process
+    ends with status 0. With `stop_with_stdin`, the end of standard input is a signal too (see `reload`).
+    """
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            if owns_process:
+                _leave_after(EXIT_TIMEOUT)
+            loop.call_soon_threadsafe(stop.set)
+
+        if stop_with_stdin:
+            _watch_stdin(end)
+        with _signals(end):
+            await serve(
+                mountable,
+                bind=bind,
+                unix=unix,
+                ssl_options=ssl_options,
+                extra_routes=extra_routes,
+                ready=ready,
+                stop=stop,
+            )
+
+    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+        runner.run(main())
+
+
+def _accept(application: Application, listeners: list[socket.socket], tls: ssl.SSLContext | None) -> HTTPServer:
+    server = HTTPServer(application, ssl_options=tls)
+    server.add_sockets(listeners)
+    return server
+
+
+async def _finish(mountable: Mountable, servers: list[HTTPServer]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await mountable.close()
+            for server in servers:
+                await server.close_all_connections()
+    except TimeoutError:
+        log.warning("some clients had not taken what was sent to them within %g s; they are cut off", CLOSE_TIMEOUT)
+
+
+@contextmanager
+def _signals(end: Callable[[], object]) -> Iterator[None]:
+    """Let the first SIGTERM or SIGINT call the function, and the second do what it does by default.
+
+    `signal.signal` and not `loop.add_signal_handler`: the second must work while a handler blocks the loop.
+    """
+    seen: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        end()
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_after(seconds: float) -> None:
+    """End the process with status 0, whatever still runs then; an alarm, as it interrupts a blocked loop too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    signal.signal(signal.SIGALRM, leave)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _watch_stdin(end: Callable[[], object]) -> None:
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            end()
+
+    loop.add_reader(descriptor, readable)
+
+
+def _loop_factory(choice: Loop) -> Callable[[], asyncio.AbstractEventLoop]:
+    if choice is Loop.ASYNCIO:
+        return asyncio.new_event_loop
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        if choice is Loop.AUTO:
+            return asyncio.new_event_loop
+        raise CannotStart("cannot use uvloop: it is not installed; install it, or take --loop asyncio") from None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

@@ -1,0 +1,127 @@
+"""Values that every layer knows: why a socket left, and the request that opened its connection."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl
+
+
+class Reason(StrEnum):
+    """Why a socket was disconnected, in the words of the JavaScript server, and one of our own."""
+
+    CLIENT_DISCONNECT = "client namespace disconnect"
+    SERVER_DISCONNECT = "server namespace disconnect"
+    SHUTDOWN = "server shutting down"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+    PARSE_ERROR = "parse error"
+    FORCED_CLOSE = "forced close"
+    FORCED_SERVER_CLOSE = "forced server close"
+    SLOW_CONSUMER = "slow consumer"
+
+
+class Headers(Mapping[str, str]):
+    """The fields of an HTTP request, by name in any case; a repeated field's values are joined with a comma."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            key = name.lower()
+            self._fields[key] = f"{self._fields[key]}, {value}" if key in self._fields else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+class Request:
+    """An HTTP request as its connection keeps it: the raw head, parsed when somebody looks.
+
+    `remote_address` is the client's, as far as the host knows. `secure` is True where the host itself ends
+    TLS, None where nobody knows. `native` is the host's own object (Tornado's `HTTPServerRequest`) until the
+    client has entered its first namespace, then None: it is ten times as large as all the rest.
+    """
+
+    __slots__ = ("_head", "_headers", "method", "native", "remote_address", "secure")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        fields: Iterable[tuple[str, str]] = (),
+        *,
+        remote_address: str = "",
+        secure: bool | None = None,
+        native: object = None,
+    ) -> None:
+        lines = [target, *(f"{name}:{value}" for name, value in fields)]
+        self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
+        self._headers: Headers | None = None
+        self.method = method
+        self.remote_address = remote_address
+        self.secure = secure
+        self.native = native
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent."""
+        return self._lines()[0]
+
+    @property
+    def path(self) -> str:
+        """The part before the question mark, not unquoted."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """All query parameters; each name with all its values."""
+        values: dict[str, list[str]] = {}
+        for name, value in self._pairs():
+            values.setdefault(name, []).append(value)
+        return values
+
+    def param(self, name: str) -> str | None:
+        """The first value of a query parameter, or None."""
+        return next((value for key, value in self._pairs() if key == name), None)
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        if self._headers is None:
+            self._headers = Headers(self._fields())
+        return self._headers
+
+    def header(self, name: str) -> str | None:
+        """One header field's value, or None."""
+        return self.headers.get(name)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies; none if the header cannot be read."""
+        try:
+            return {name: morsel.value for name, morsel in SimpleCookie(self.header("cookie") or "").items()}
+        except CookieError:
+            return {}
+
+    def forget(self) -> None:
+        """Drop what only the moment of the request needed: the host's object and the parsed fields."""
+        self.native = self._headers = None
+
+    def _lines(self) -> list[str]:
+        return self._head.decode("utf-8", "surrogateescape").split("\n")
+
+    def _fields(self) -> Iterator[tuple[str, str]]:
+        for line in self._lines()[1:]:
+            name, _, value = line.partition(":")
+            yield name, value
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True, max_num_fields=1000)

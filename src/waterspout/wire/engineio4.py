@@ -1,0 +1,97 @@
+"""Engine.IO, revision 4 of the protocol (Socket.IO 3.x and 4.x): payloads of HTTP long-polling, WebSocket messages."""
+
+import binascii
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..errors import DecodeError, InvalidText, TooMany
+from . import json
+
+_SEPARATOR = "\x1e"
+
+
+def encode_open(
+    sid: str, upgrades: Sequence[str], ping_interval: float, ping_timeout: float, max_payload: int
+) -> bytes:
+    """Write the open packet ("Handshake"); seconds come in, milliseconds go out, `max_payload` is in bytes."""
+    handshake = {
+        "sid": sid,
+        "upgrades": upgrades,
+        "pingInterval": round(ping_interval * 1000),
+        "pingTimeout": round(ping_timeout * 1000),
+        "maxPayload": max_payload,
+    }
+    return b"0" + json.encode(handshake)
+
+
+def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_000) -> Iterator[str | bytes]:
+    """Read the packets of a request body one by one ("HTTP long-polling"): str with its type digit, or bytes.
+
+    A broken packet raises DecodeError when its turn comes, packet number `max_packets` + 1 raises TooMany. `binary`
+    says that the body came as application/octet-stream, which this revision does not have.
+    """
+    if binary:
+        raise DecodeError("Engine.IO 4 has no binary payload, send base64 as text/plain")
+    return bounded(_decode_packets(decode_text(body)), max_packets)
+
+
+def bounded(packets: Iterator[str | bytes], max_packets: int) -> Iterator[str | bytes]:
+    """Pass packets on, `max_packets` of them at most; then raises TooMany."""
+    for number, packet in enumerate(packets):
+        if number == max_packets:
+            raise TooMany(f"more than {max_packets} packets in one payload")
+        yield packet
+
+
+def decode_text(data: bytes) -> str:
+    """Read UTF-8; raises InvalidText."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidText(f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def decode_base64(text: str) -> bytes:
+    """Read base64 (RFC 4648, section 4) without a character too many or too few; raises DecodeError."""
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise DecodeError(f"not base64: {text[:20]!r}") from error
+
+
+def _decode_packets(text: str) -> Iterator[str | bytes]:
+    start, end = 0, text.find(_SEPARATOR)
+    while end >= 0:
+        yield _decode_packet(text[start:end])
+        start = end + 1
+        end = text.find(_SEPARATOR, start)
+    yield _decode_packet(text[start:])
+
+
+def _decode_packet(packet: str) -> str | bytes:
+    if not packet:
+        raise DecodeError("an empty packet in a payload")
+    return decode_base64(packet[1:]) if packet[0] == "b" else packet
+
+
+def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = False) -> tuple[bytes, bool]:
+    """Write packets as one response body, in order; the second value, "is it binary", is always false here.
+
+    A message is a text packet with its type digit (none if empty), then the binary contents that follow it. `base64`
+    changes nothing: binary always goes as base64 in this revision.
+    """
+    packets: list[bytes] = []
+    for text, contents in messages:
+        if text:
+            packets.append(text)
+        packets.extend(b"b" + binascii.b2a_base64(content, newline=False) for content in contents)
+    return b"\x1e".join(packets), False
+
+
+def decode_binary(frame: bytes) -> bytes:
+    """Read a binary WebSocket message ("WebSocket": binary payloads are sent as is)."""
+    return frame
+
+
+def encode_binary(data: bytes) -> bytes:
+    """Write a binary WebSocket message."""
+    return data

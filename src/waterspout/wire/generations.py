@@ -1,0 +1,72 @@
+"""The table: one row for each generation of clients, and all that the layers above may ask of it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from . import engineio3, engineio4
+from .socketio import REVISION_4, REVISION_5, Revision
+
+
+class EngineCodec(Protocol):
+    """What a revision of Engine.IO spells in its own way; each revision is a module of these functions.
+
+    An Engine.IO packet is a `str`, the digit of its type and its data, or `bytes`, a binary message.
+    """
+
+    def encode_open(
+        self, sid: str, upgrades: Sequence[str], ping_interval: float, ping_timeout: float, max_payload: int
+    ) -> bytes: ...
+
+    def decode_payload(self, body: bytes, *, binary: bool = ..., max_packets: int = ...) -> Iterator[str | bytes]: ...
+
+    def encode_payload(
+        self, messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = ...
+    ) -> tuple[bytes, bool]: ...
+
+    def decode_binary(self, frame: bytes) -> bytes: ...
+
+    def encode_binary(self, data: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Generation:
+    """One generation of clients: who it is, how it speaks, and the ways in which it behaves."""
+
+    name: str
+    revision: str  # the `EIO` parameter of its requests
+    clients: str
+    engineio: EngineCodec
+    socketio: Revision
+    client_pings: bool  # else the server does
+    implicit_connect: bool  # "/" is entered without a packet
+    own_socket_id: bool  # else the socket's id is the session's, as its client believes
+    upgrades: tuple[str, ...]
+    greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
+
+
+ENGINEIO_3 = Generation(
+    name="Engine.IO 3",
+    revision="3",
+    clients="Socket.IO 1.x and 2.x",
+    engineio=engineio3,
+    socketio=REVISION_4,
+    client_pings=True,
+    implicit_connect=True,
+    own_socket_id=False,
+    upgrades=("websocket",),
+    greeting_pause=0.002,  # who begins to listen when the socket opens (the official suite) misses what comes with the 101
+)
+ENGINEIO_4 = Generation(
+    name="Engine.IO 4",
+    revision="4",
+    clients="Socket.IO 3.x and 4.x",
+    engineio=engineio4,
+    socketio=REVISION_5,
+    client_pings=False,
+    implicit_connect=False,
+    own_socket_id=True,
+    upgrades=("websocket",),
+    greeting_pause=0.0,
+)
+GENERATIONS = {row.revision: row for row in (ENGINEIO_3, ENGINEIO_4)}

@@ -1,0 +1,237 @@
+"""Socket.IO packets, revisions 3, 4 and 5 of the protocol, as they stand in the message packets of Engine.IO.
+
+What is encoded begins with the "4" of the Engine.IO message; what is decoded may, when `at` says so.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import DecodeError, TooMany
+from . import json
+from .packets import Ack, Connect, Disconnect, Event, Packet
+
+RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
+"""Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data")."""
+
+# <type>[<attachments>-][<namespace>,][<id>], "Packet encoding", "Format"; 1.x leaves a last comma out.
+_HEAD = re.compile(r"([0-6])(?:(\d{1,16})-)?(?:(/[^,]*)(?:,|\Z))?(\d{0,16})", re.ASCII)
+# Nearly every packet is an event in "/", and this is half the work of _HEAD and its groups.
+_EVENT = re.compile(r"2(\d{0,16})(?=\[)", re.ASCII)
+_ABSENT: Any = object()
+
+_BYTES = (bytes, bytearray, memoryview)
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+class Partial:
+    """An event or an ack that waits for its attachments."""
+
+    __slots__ = ("_added", "_packet", "_places")
+
+    def __init__(self, packet: Event | Ack, count: int) -> None:
+        self._packet = packet
+        self._places = _find_places(packet.args, count)
+        self._added = 0
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that the packet is for."""
+        return self._packet.namespace
+
+    def add(self, data: bytes) -> Packet | None:
+        """Take the next attachment: the packet after the last one, None before; DecodeError beyond it."""
+        if self._added == len(self._places):
+            raise DecodeError(f"more than the {self._added} attachments that were announced")
+        container, key = self._places[self._added]
+        container[key] = data
+        self._added += 1
+        return self._packet if self._added == len(self._places) else None
+
+
+def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
+    """Find where each of `count` attachments belongs, as a container and its key; DecodeError unless one to one."""
+    places: dict[int, tuple[Any, Any]] = {}
+    containers: list[Any] = [args]
+    for container in containers:  # grows meanwhile: no recursion, however deep the arguments are
+        for key, value in container.items() if type(container) is dict else enumerate(container):
+            if type(value) is dict and value.get("_placeholder") is True:
+                number = value.get("num")
+                if type(number) is not int or not 0 <= number < count or number in places:
+                    raise DecodeError(f"a placeholder without an attachment of its own among {count}")
+                places[number] = container, key
+            elif value and (type(value) is dict or type(value) is list):
+                containers.append(value)
+    if len(places) < count:
+        raise DecodeError(f"{count} attachments for {len(places)} placeholders")
+    return [places[number] for number in range(count)]
+
+
+class Revision:
+    """How packets are spelt for one generation of clients; this class is revision 5, Socket.IO 3.x and 4.x."""
+
+    _json: Callable[[Any], bytes] = staticmethod(json.encode)
+
+    def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
+        """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
+
+        Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`.
+        """
+        event = _EVENT.match(text, at)
+        if event is not None:
+            return _event("/", event[1], json.decode(text[event.end() :]))
+        head = _HEAD.match(text, at)
+        if head is None:
+            raise DecodeError(f"a packet begins with its type, not {text[at : at + 20]!r}")
+        kind, count, namespace, number = head.groups("")
+        attachments = _attachments(kind, count, max_attachments)
+        data = json.decode(text[head.end() :]) if head.end() < len(text) else _ABSENT
+        if kind in "2356":
+            packet = (_event if kind in "25" else _ack)(namespace or "/", number, data)
+            return Partial(packet, attachments) if attachments else packet
+        if kind == "0" and not number:
+            return self._connect(namespace or "/", data)
+        if kind == "1" and not number and data is _ABSENT:
+            return Disconnect(namespace or "/")
+        raise DecodeError(f"a client sends no such packet of type {kind}")
+
+    def _connect(self, namespace: str, data: Any) -> Connect:
+        if data is _ABSENT:
+            return Connect(namespace)
+        if type(data) is not dict:
+            raise DecodeError(f"the data of CONNECT is an object, not {type(data).__name__}")
+        return Connect(namespace, data)
+
+    def encode_connect(self, namespace: str, sid: str) -> bytes:
+        """Write that the client has entered a namespace ("Connection to a namespace")."""
+        return b"40%b%b" % (_address(namespace), self._json({"sid": sid}))
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> bytes:
+        """Write that the client may not enter a namespace ("Connection to a namespace")."""
+        error = {"message": message} if data is None else {"message": message, "data": data}
+        return b"44%b%b" % (_address(namespace), self._json(error))
+
+    def encode_disconnect(self, namespace: str) -> bytes:
+        """Write that the client has left a namespace ("Disconnection from a namespace")."""
+        return b"41" + _address(namespace)
+
+    def encode_event(
+        self, namespace: str, name: str, args: Sequence[Any], id: int | None = None
+    ) -> tuple[bytes, tuple[bytes, ...]]:
+        """Write an event as text and its attachments ("Sending and receiving data"); raises as `json.encode` does."""
+        if not _is_plain(args):
+            return self._encode_binary(b"5", namespace, id, [name, *args])
+        if id is None and namespace == "/":
+            return b"42" + self._json([name, *args]), ()
+        return b"42%b%b%b" % (_address(namespace), _number(id), self._json([name, *args])), ()
+
+    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> tuple[bytes, tuple[bytes, ...]]:
+        """Write an acknowledgement as text and its attachments ("Acknowledgement"); raises as `json.encode` does."""
+        if not _is_plain(args):
+            return self._encode_binary(b"6", namespace, id, args)
+        if namespace == "/":
+            return b"43%d" % id + self._json(args), ()
+        return b"43%b%d%b" % (_address(namespace), id, self._json(args)), ()
+
+    def _encode_binary(
+        self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]
+    ) -> tuple[bytes, tuple[bytes, ...]]:
+        """Write what is not plain: binary as placeholders, if there is any after all."""
+        attachments: list[bytes] = []
+        builtins = msgspec.to_builtins(data, builtin_types=_BYTES, str_keys=True, enc_hook=json.plain)
+        text = self._json(_detach(builtins, attachments))
+        count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
+        return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
+
+
+class _Revision4(Revision):
+    """Revisions 3 and 4, Socket.IO 1.x and 2.x: no sid, no auth, a query behind the namespace, errors of any type.
+
+    JSON stays in ASCII, because 1.x decodes the text of long-polling twice; escapes survive that.
+    """
+
+    _json = staticmethod(json.encode_ascii)
+
+    def _connect(self, namespace: str, data: Any) -> Connect:
+        if data is not _ABSENT:
+            raise DecodeError("CONNECT has no data before revision 5")
+        path, _, query = namespace.partition("?")
+        return Connect(path, query=query)
+
+    def encode_connect(self, namespace: str, sid: str) -> bytes:
+        """Write that the client has entered a namespace ("0 - CONNECT")."""
+        return b"40" + _address(namespace)
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> bytes:
+        """Write that the client may not enter a namespace ("4 - ERROR")."""
+        return b"44%b%b" % (_address(namespace), self._json(message if data is None else data))
+
+
+REVISION_4: Revision = _Revision4()
+REVISION_5 = Revision()
+
+
+def _event(namespace: str, number: str, data: Any) -> Event:
+    if type(data) is not list or not data:
+        raise DecodeError("the data of an event is a list that begins with its name")
+    name = data.pop(0)
+    if type(name) is not str:
+        raise DecodeError(f"the name of an event is a string, not {type(name).__name__}")
+    if name in RESERVED:
+        raise DecodeError(f"the event name {name!r} is reserved")
+    return Event(namespace, name, data, int(number) if number else None)
+
+
+def _ack(namespace: str, number: str, data: Any) -> Ack:
+    if not number or type(data) is not list:
+        raise DecodeError("an acknowledgement has an id, and its data is a list")
+    return Ack(namespace, int(number), data)
+
+
+def _attachments(kind: str, count: str, most: int) -> int:
+    """Read how many attachments follow, which types 5 and 6 have to say, and the others must not."""
+    if kind not in "56":
+        if count:
+            raise DecodeError(f"a packet of type {kind} has no attachments, only types 5 and 6 have")
+        return 0
+    attachments = int(count or 0)
+    if attachments < 1:
+        raise DecodeError("a packet of type 5 or 6 announces at least one attachment")
+    if attachments > most:
+        raise TooMany(f"{attachments} attachments in one packet, {most} are allowed")
+    return attachments
+
+
+def _address(namespace: str) -> bytes:
+    return b"" if namespace == "/" else namespace.encode() + b","
+
+
+def _number(number: int | None) -> bytes:
+    return b"" if number is None else b"%d" % number
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    """Whether JSON's own types are all there is, so no attachments: the search of every emit, 170 ns for [{a, b}]."""
+    for value in values:
+        kind = type(value)
+        if kind in _SCALARS:
+            continue
+        if kind is not dict and kind is not list and kind is not tuple:
+            return False
+        if not _is_plain(value.values() if kind is dict else value):
+            return False
+    return True
+
+
+def _detach(value: Any, attachments: list[bytes]) -> Any:
+    """Put a placeholder in the place of each binary content, which goes to `attachments`."""
+    if isinstance(value, _BYTES):
+        attachments.append(bytes(value))
+        return {"_placeholder": True, "num": len(attachments) - 1}
+    if isinstance(value, dict):
+        return {key: _detach(item, attachments) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_detach(item, attachments) for item in value]
+    return value

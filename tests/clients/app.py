@@ -1,0 +1,144 @@
+"""The server under test, in a process of its own: `app.py asyncio|uvloop` prints its port and serves until SIGTERM."""
+
+import asyncio
+import signal
+import sys
+
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+import uvloop
+
+import waterspout
+import waterspout.hosts.tornado as host
+
+REFUSAL = {"code": 42, "why": ["full", "🌊"]}
+
+server = waterspout.Server(ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000)
+chat = server.of("/chat")
+guarded = server.of("/guarded")
+closed = server.of("/closed")
+
+
+@server.on_connect
+def enter(socket: waterspout.Socket, auth: object) -> None:
+    if socket.request.param("refuse"):
+        raise waterspout.ConnectRefused(REFUSAL, message="No entry 🚧")
+    if room := socket.request.param("room"):
+        socket.join(room)
+
+
+@server.on_disconnect
+def leave(socket: waterspout.Socket, reason: str) -> None:
+    server.emit("left", socket.request.param("name"), reason, to="watchers")
+
+
+@server.on("echo")
+def echo(socket: waterspout.Socket, *args: object) -> None:
+    socket.emit("echo", *args)
+
+
+@server.on("ack")
+def acknowledge(socket: waterspout.Socket, *args: object) -> tuple[object, ...]:
+    return args
+
+
+@server.on("nothing")
+def acknowledge_with_nothing(socket: waterspout.Socket) -> None:
+    return None
+
+
+@server.on("size")
+def size(socket: waterspout.Socket, data: str | bytes) -> int:
+    return len(data)
+
+
+@server.on("code points")
+def code_points(socket: waterspout.Socket, text: str) -> list[int]:
+    return [ord(character) for character in text]
+
+
+@server.on("text")
+def text(socket: waterspout.Socket, points: list[int]) -> str:
+    return "".join(map(chr, points))
+
+
+@server.on("ask")
+async def ask(socket: waterspout.Socket, *args: object) -> object:
+    return await socket.call("question", *args, timeout=10)
+
+
+@server.on("ask in vain")
+async def ask_in_vain(socket: waterspout.Socket) -> str:
+    try:
+        await socket.call("question without an answer", timeout=0.05)
+    except waterspout.AckTimeout:
+        return "AckTimeout"
+    return "answered"
+
+
+@server.on("join")
+def join(socket: waterspout.Socket, room: str) -> None:
+    socket.join(room)
+
+
+@server.on("leave")
+def leave_room(socket: waterspout.Socket, room: str) -> None:
+    socket.leave(room)
+
+
+@server.on("shout")
+def shout(socket: waterspout.Socket, room: str, *args: object) -> None:
+    server.emit("shout", *args, to=room)
+
+
+@server.on("broadcast")
+def broadcast(socket: waterspout.Socket, room: str, *args: object) -> None:
+    socket.broadcast("broadcast", *args, to=room)
+
+
+@server.on("kick")
+@chat.on("kick")
+def kick(socket: waterspout.Socket) -> None:
+    socket.disconnect()
+
+
+@server.on("hang up")
+def hang_up(socket: waterspout.Socket) -> None:
+    socket.disconnect(close=True)
+
+
+@chat.on_connect
+def welcome(socket: waterspout.Socket, auth: object) -> None:
+    socket.emit("welcome", auth)
+
+
+@chat.on("say")
+def say(socket: waterspout.Socket, words: object) -> None:
+    chat.emit("said", words)
+
+
+@guarded.on_connect
+def refuse_with_data(socket: waterspout.Socket, auth: object) -> None:
+    raise waterspout.ConnectRefused(REFUSAL, message="No entry 🚧")
+
+
+@closed.on_connect
+def refuse(socket: waterspout.Socket, auth: object) -> bool:
+    return False
+
+
+async def main() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
+    http = tornado.httpserver.HTTPServer(tornado.web.Application(host.routes(server)))
+    http.add_sockets(sockets)
+    print(sockets[0].getsockname()[1], flush=True)
+    await stop.wait()
+    http.stop()
+    await server.close()
+
+
+if __name__ == "__main__":
+    {"asyncio": asyncio, "uvloop": uvloop}[sys.argv[1]].run(main())

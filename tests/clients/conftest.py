@@ -1,0 +1,20 @@
+"""One server for each event loop, and what the official clients report about it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from clients.processes import Report, run_matrix, serving
+
+
+@pytest.fixture(scope="session", params=["asyncio", "uvloop"])
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the server under test."""
+    with serving(request.param, tmp_path_factory.mktemp("server") / "log") as number:
+        yield number
+
+
+@pytest.fixture(scope="session")
+def report(node: str, port: int) -> Report:
+    """Every scenario, run once by the twelve clients."""
+    return run_matrix(node, port)

@@ -1,0 +1,68 @@
+"""The two processes of these tests: the server, and the official clients that report about it."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SECONDS_FOR_THE_SERVER = 20  # to start, and to stop
+SECONDS_FOR_THE_MATRIX = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the clients saw: an error or None by (generation, transport, scenario), and how their process ended."""
+
+    errors: dict[tuple[str, str, str], str | None]
+    ending: str
+
+
+@contextmanager
+def serving(loop: str, log: Path) -> Iterator[int]:
+    """Run the server on "asyncio" or "uvloop" and give its port; it has to end well, with no traceback in its log."""
+    command = [sys.executable, str(HERE / "app.py"), loop]
+    with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+        assert process.stdout is not None
+        with killed_after(SECONDS_FOR_THE_SERVER, process):
+            line = process.stdout.readline()
+        assert line, f"the server did not start:\n{log.read_text()}"
+        try:
+            yield int(line)
+        finally:
+            process.terminate()
+            with killed_after(SECONDS_FOR_THE_SERVER, process):
+                code = process.wait()
+    ending = f"the server ended with {code} and had logged:\n{log.read_text()}"
+    assert code == 0, ending
+    assert "Traceback" not in ending, ending
+
+
+def run_matrix(node: str, port: int) -> Report:
+    """Run every scenario with the twelve clients; what is reported before the watchdog ends it counts."""
+    command = [node, "--no-deprecation", str(HERE / "matrix.mjs"), str(port)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        killed_after(SECONDS_FOR_THE_MATRIX, process),
+    ):
+        output, errors = process.communicate()
+    results = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
+    return Report(
+        {(line["generation"], line["transport"], line["scenario"]): line["error"] for line in results},
+        f"exit code {process.returncode}\n{errors}",
+    )
+
+
+@contextmanager
+def killed_after(seconds: float, process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> Iterator[None]:
+    watchdog = threading.Timer(seconds, process.kill)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+        watchdog.join()

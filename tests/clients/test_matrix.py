@@ -1,0 +1,44 @@
+"""The official clients of four generations over three transports, twelve at once, against a real port."""
+
+import pytest
+
+from clients.processes import Report
+
+GENERATIONS = ("1.7.4", "2.5.0", "3.1.3", "4.8.4")
+TRANSPORTS = ("polling", "websocket", "upgrade")
+SCENARIOS = (
+    "text with emoji",
+    "text cut inside an emoji",
+    "binary, nested, several attachments",
+    "events in order from the first moment",
+    "acknowledgements from the server",
+    "acknowledgements from the client",
+    "rooms of twelve",
+    "namespaces",
+    "refusal with data",
+    "refusal of the main namespace",
+    "reconnection after a cut",
+    "900 kB of text",
+    "900 kB of binary",
+    "a message of exactly the limit",
+    "one byte over the limit",
+    "heartbeats",
+    "disconnected by the server",
+    "connection closed by the server",
+    "disconnected by the client",
+    "connection closed by the client",
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_an_official_client_is_content(report: Report, generation: str, transport: str, scenario: str) -> None:
+    error = report.errors.get((generation, transport, scenario), f"no result; the clients ended with {report.ending}")
+    if error is not None:
+        pytest.fail(error, pytrace=False)
+
+
+def test_the_clients_report_these_scenarios_and_end_in_peace(report: Report) -> None:
+    assert {scenario for _, _, scenario in report.errors} == set(SCENARIOS)
+    assert report.ending.startswith("exit code 0\n"), report.ending

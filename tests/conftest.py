@@ -1,0 +1,34 @@
+"""What the whole suite shares: how hypothesis runs, and the programs that a machine may lack."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+CLIENTS = Path(__file__).parent / "clients"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+# The same examples on every run, and no deadline: a slow machine is no failure.
+settings.register_profile("waterspout", derandomize=True, deadline=None)
+settings.load_profile("waterspout")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node, with the packages of tests/clients installed; without them the test is skipped."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("node is missing; install Node.js with npm, then run scripts/test")
+    if not (CLIENTS / "node_modules").is_dir():
+        pytest.skip("the JavaScript clients are missing; scripts/test installs them with npm")
+    return program
+
+
+@pytest.fixture(scope="session")
+def chromium(node: str) -> str:
+    """The path of a Chromium for playwright-core (which Node runs); without one the test is skipped."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("no Chromium on the PATH; scripts/test installs Debian's, as root or with sudo")
+    return program

@@ -1,0 +1,311 @@
+"""Who may import whom, and what each layer keeps out: the rules of docs/architecture.md, read off the source text.
+
+Imports under TYPE_CHECKING and inside functions count like any other.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+CORE = {"wire", "engine", "server"}
+BELOW_DRIVERS = {"errors", "types", "wire", "engine", "server"}
+BELOW_HOSTS = BELOW_DRIVERS | {"drivers", "adapters"}
+BELOW_FACES = BELOW_HOSTS | {"hosts", "waterspout"}
+
+# layer -> the layers that it may import beside itself; "waterspout" is the package's own __init__.py
+MAY_IMPORT = {
+    "errors": set[str](),
+    "types": {"errors"},
+    "wire": {"errors", "types"},
+    "engine": {"errors", "types", "wire"},
+    "server": {"errors", "types", "wire", "engine"},
+    "drivers": BELOW_DRIVERS,
+    "adapters": BELOW_DRIVERS,
+    "hosts": BELOW_DRIVERS | {"drivers"},
+    "waterspout": BELOW_HOSTS | {"hosts"},
+    "testing": BELOW_DRIVERS | {"drivers", "waterspout"},
+    "django": BELOW_FACES,
+    "faces": BELOW_FACES,
+    "demo": BELOW_FACES,
+    "cli": BELOW_FACES | {"demo"},
+    "__main__": {"cli"},
+}
+PUBLIC_NAMES_ONLY = {"faces", "django"}
+
+# Time, tokens, sockets and tasks are lent to the core; it reports, and drivers log.
+NOT_IN_CORE = """
+    asyncio concurrent selectors select signal socket socketserver ssl subprocess threading multiprocessing queue
+    time random secrets os importlib logging uvloop gevent greenlet tornado django redis nats
+"""
+NOWHERE = {"pickle", "marshal", "shelve", "dill", "yaml"}
+ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
+
+# Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
+CATCH_EVERYTHING = {"drivers", "cli"}
+
+# Public and documented, in spite of the underscore.
+NOT_PRIVATE = {"os._exit"}
+
+Complaint = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Module:
+    """A source file by its path below src/waterspout; `names` are the dotted names of all modules there are."""
+
+    path: str
+    source: str
+    names: frozenset[str]
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.source)))
+
+    @property
+    def name(self) -> str:
+        return name_of(self.path)
+
+    @property
+    def layer(self) -> str:
+        return layer_of(self.name)
+
+    @cached_property
+    def imports(self) -> list[tuple[int, str, str]]:
+        """Each import as line, module, and the name taken from it ("" for the module as a whole)."""
+        found = []
+        for node in self.nodes:
+            if isinstance(node, ast.Import):
+                found += [(node.lineno, alias.name, "") for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                origin = self.absolute(node)
+                for alias in node.names:
+                    full = f"{origin}.{alias.name}"
+                    found.append((node.lineno, full, "") if full in self.names else (node.lineno, origin, alias.name))
+        return found
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        package = self.name.split(".") + ["__init__"] * self.path.endswith("__init__.py")
+        return ".".join(package[: -node.level] + ([node.module] if node.module else []))
+
+    @cached_property
+    def inner_imports(self) -> list[tuple[int, str]]:
+        return [(line, target) for line, target, _ in self.imports if target.split(".")[0] == "waterspout"]
+
+
+def name_of(path: str) -> str:
+    return ".".join(["waterspout", *path.removesuffix(".py").split("/")]).removesuffix(".__init__")
+
+
+def layer_of(name: str) -> str:
+    return name.split(".")[1] if "." in name else name
+
+
+def lineage(name: str) -> Iterator[str]:
+    """Return the module and the packages that it is in."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+# The rules about one module
+
+
+def layers(module: Module) -> Iterator[Complaint]:
+    if module.layer not in MAY_IMPORT:
+        yield 1, f"{module.layer} has no place among the layers: give it one in MAY_IMPORT"
+        return
+    for line, target in module.inner_imports:
+        if layer_of(target) not in {module.layer, *MAY_IMPORT[module.layer]}:
+            yield line, f"{module.layer} may not import {target}"
+
+
+def core_is_synchronous_and_sans_io(module: Module) -> Iterator[Complaint]:
+    if module.layer not in CORE:
+        return
+    for line, target, _ in module.imports:
+        if target.split(".")[0] in NOT_IN_CORE.split():
+            yield line, f"the core may not import {target}"
+    for node in module.nodes:
+        if isinstance(node, ast.AsyncFunctionDef):
+            yield node.lineno, f"the core has no async def, and {node.name} is one"
+
+
+def dangerous_and_reserved_modules(module: Module) -> Iterator[Complaint]:
+    for line, target, name in module.imports:
+        for full in {target, f"{target}.{name}"}:
+            if full.split(".")[0] in NOWHERE:
+                yield line, f"{target} is used nowhere"
+            if not module.path.startswith(ONLY_IN.get(full, "")):
+                yield line, f"{full} is used in {ONLY_IN[full]} only"
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"eval", "exec"}:
+            yield node.lineno, f"{node.func.id} is used nowhere"
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "msgspec.json" and module.path != "wire/json.py":
+            yield node.lineno, "msgspec.json is used in wire/json.py only"
+
+
+def few_catch_everything(module: Module) -> Iterator[Complaint]:
+    if module.layer in CATCH_EVERYTHING:
+        return
+    for node in module.nodes:
+        if isinstance(node, ast.ExceptHandler):
+            kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+            if any(kind is None or ast.unparse(kind) in {"Exception", "BaseException"} for kind in kinds):
+                yield node.lineno, "everything is caught only where a user's code runs: in drivers"
+
+
+def private_names_stay_in_their_package(module: Module) -> Iterator[Complaint]:
+    for node in module.nodes:
+        if isinstance(node, ast.ImportFrom):
+            origin = module.absolute(node)
+            taken = [f"{origin}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            taken = [alias.name for alias in node.names]
+        else:
+            continue
+        for full in taken:
+            at_home = full.startswith("waterspout.") and layer_of(full) == module.layer
+            if any(map(is_private, full.split("."))) and not at_home:
+                yield node.lineno, f"{full} is private"
+
+
+def exports(module: Module) -> Iterator[Complaint]:
+    if not module.path.endswith("__init__.py"):
+        return
+    body = ast.parse(module.source).body
+    bound = {name for statement in body for name in bound_by(statement)}
+    exported = next(
+        (literal(s) for s in body if isinstance(s, ast.Assign | ast.AnnAssign) and "__all__" in bound_by(s)), None
+    )
+    if exported is None:
+        if bound:
+            yield 1, "a package that has names lists the public ones in __all__"
+        return
+    for name in exported:
+        if name not in bound and f"{module.name}.{name}" not in module.names:
+            yield 1, f"__all__ names {name}, which does not exist"
+
+
+def bound_by(statement: ast.AST) -> set[str]:
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return {(alias.asname or alias.name).split(".")[0] for alias in names}
+        case ast.Assign() | ast.AnnAssign() | ast.If() | ast.Try():
+            children = [node for node in ast.walk(statement) if isinstance(node, ast.Import | ast.ImportFrom)]
+            stored = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            return stored.union(*map(bound_by, children))
+    return set()
+
+
+def literal(statement: ast.Assign | ast.AnnAssign) -> list[str]:
+    assert statement.value is not None
+    return list(ast.literal_eval(statement.value))
+
+
+RULES: list[Callable[[Module], Iterator[Complaint]]] = [
+    layers,
+    core_is_synchronous_and_sans_io,
+    dangerous_and_reserved_modules,
+    few_catch_everything,
+    private_names_stay_in_their_package,
+    exports,
+]
+
+
+# The rules about the tree
+
+
+def private_attributes_stay_in_their_package(modules: Iterable[Module]) -> Iterator[str]:
+    """`other._name` is for the package that defines `_name`; a face uses `_name` on self only, and defines it too."""
+    modules = list(modules)
+    own: dict[str, set[str]] = {}
+    for module in modules:
+        own.setdefault(module.layer, set()).update(private_names_defined(module))
+    for module in modules:
+        for line, owner, name in private_attributes_used(module):
+            on_self = owner in {"self", "cls", "super()"}
+            if module.layer in PUBLIC_NAMES_ONLY:
+                allowed = on_self and name in own[module.layer]
+            else:
+                allowed = on_self or name in own[module.layer]
+            if not allowed:
+                yield f"{module.path}:{line}: {owner}.{name} is private to another package"
+
+
+def private_attributes_used(module: Module) -> Iterator[tuple[int, str, str]]:
+    for node in module.nodes:
+        match node:
+            case ast.Attribute(value=owner, attr=name) if is_private(name):
+                if ast.unparse(node) not in NOT_PRIVATE:
+                    yield node.lineno, ast.unparse(owner), name
+            case ast.Call(
+                func=ast.Name(id="getattr" | "setattr" | "hasattr"), args=[owner, ast.Constant(value=str(name)), *_]
+            ):
+                if is_private(name):
+                    yield node.lineno, ast.unparse(owner), name
+
+
+def private_names_defined(module: Module) -> set[str]:
+    """Private functions, classes and variables, `self._name = ...`, and the words of __slots__."""
+    names = set()
+    for node in module.nodes:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id="__slots__")], value=value):
+                names.update(
+                    n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+                )
+    return {name for name in names if is_private(name)}
+
+
+def no_cycles(modules: Iterable[Module]) -> Iterator[str]:
+    between_modules: dict[str, set[str]] = {}
+    between_layers: dict[str, set[str]] = {}
+    for module in modules:
+        for _, target in module.inner_imports:
+            between_modules.setdefault(module.name, set()).add(target)
+            if layer_of(target) != module.layer:
+                between_layers.setdefault(module.layer, set()).add(layer_of(target))
+    for graph in between_modules, between_layers:
+        if cycle := find_cycle(graph):
+            yield f"a cycle of imports: {' -> '.join(cycle)}"
+
+
+def find_cycle(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the first cycle found, its start repeated at the end, or nothing."""
+    done: set[str] = set()
+
+    def walk(node: str, trail: list[str]) -> list[str]:
+        if node in trail:
+            return [*trail[trail.index(node) :], node]
+        if node in done:
+            return []
+        for target in sorted(graph.get(node, ())):
+            if cycle := walk(target, [*trail, node]):
+                return cycle
+        done.add(node)
+        return []
+
+    return next((cycle for node in sorted(graph) if (cycle := walk(node, []))), [])
+
+
+def check(sources: Mapping[str, str]) -> list[str]:
+    """Return a line for each breach in these sources, which are keyed by path below src/waterspout."""
+    names = frozenset(name for path in sources for name in lineage(name_of(path)))
+    modules = [Module(path, source, names) for path, source in sources.items()]
+    breaches = [f"{m.path}:{line}: {words}" for m in modules for rule in RULES for line, words in rule(m)]
+    return [*breaches, *private_attributes_stay_in_their_package(modules), *no_cycles(modules)]

@@ -1,0 +1,403 @@
+"""The command line, as a person or a supervisor uses it: real processes, sockets and signals."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import PATIENCE, Client, Command, running
+from waterspout import cli
+
+ECHO = """
+import asyncio, threading, time
+import waterspout
+
+server = waterspout.Server(shutdown_timeout=60)
+number = 5
+
+@server.on("version")
+def version(socket):
+    return 1
+
+@server.on("block")
+def block(socket):
+    while True:
+        time.sleep(0.01)
+
+@server.on("thread")
+def thread(socket):
+    threading.Thread(target=threading.Event().wait).start()
+    return "started"
+"""
+
+ENGINE = """
+import waterspout
+
+class Echo:
+    def open(self, session, request): pass
+    def message(self, session, data): session.send(data)
+    def close(self, session, reason): pass
+
+engine = waterspout.Engine(Echo())
+"""
+
+QUERY = "/socket.io/?EIO=4&transport=polling"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory with a server: `app:server`."""
+    (tmp_path / "app.py").write_text(ECHO)
+    return tmp_path
+
+
+def serve(
+    folder: Path, *options: str, target: str = "app:server", joined: bool = False
+) -> AbstractContextManager[Command]:
+    return running(folder, "serve", target, *(options or ("--bind", "127.0.0.1:0")), joined=joined)
+
+
+def entered(address: str, **options: Any) -> Client:
+    """Connect over WebSocket and enter "/"."""
+    client = Client(address, **options)
+    client.enter()
+    return client
+
+
+def version(address: str, **options: Any) -> str:
+    """Ask the served module which version it is."""
+    with entered(address, **options) as client:
+        return client.ask('420["version"]')
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=PATIENCE)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
+
+
+def handshake(connection: http.client.HTTPConnection) -> dict[str, Any]:
+    """Open a session by long polling, and close it."""
+    connection.request("GET", QUERY)
+    opened: dict[str, Any] = json.loads(connection.getresponse().read()[1:])
+    connection.request("POST", f"{QUERY}&sid={opened['sid']}", b"1")
+    assert connection.getresponse().read() == b"ok"
+    connection.close()
+    return opened
+
+
+@pytest.mark.parametrize("loop", ["auto", "uvloop", "asyncio"])
+def test_a_server_is_served_at_the_address_that_is_printed(folder: Path, loop: str) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--loop", loop) as command:
+        assert version(command.address()) == "430[1]"
+
+
+def test_an_ipv6_address_stands_in_brackets(folder: Path) -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serve(folder, "--bind", "[::1]:0") as command:
+        address = command.address()
+        assert address.startswith("http://[::1]:")
+        assert version(address) == "430[1]"
+
+
+def test_an_engine_is_served_too(folder: Path) -> None:
+    (folder / "bare.py").write_text(ENGINE)
+    with serve(folder, target="bare:engine") as command, Client(command.address(), path="/engine.io") as client:
+        assert client.ask("4hello") == "4hello"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_signal_tells_the_clients_and_ends_with_status_0(folder: Path, loop: str, number: signal.Signals) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--loop", loop) as command, entered(command.address()) as client:
+        command.process.send_signal(number)
+        assert client.until_closed() == "close 1001"
+        assert command.end() == 0
+        assert command.log.read_text() == ""
+
+
+def test_a_parked_poll_is_answered_at_the_end(folder: Path) -> None:
+    with serve(folder) as command:
+        host = command.address().removeprefix("http://")
+        poll = http.client.HTTPConnection(host, timeout=PATIENCE)
+        poll.request("GET", QUERY)
+        sid = json.loads(poll.getresponse().read()[1:])["sid"]
+        poll.request("GET", f"{QUERY}&sid={sid}")
+        # The server answers requests in the order of their arrival, so the poll is parked once this one is answered.
+        handshake(http.client.HTTPConnection(host, timeout=PATIENCE))
+        command.process.terminate()
+        answer = poll.getresponse()
+        assert (answer.status, answer.read()) == (200, b"1")
+        poll.close()
+        assert command.end() == 0
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_second_signal_ends_at_once_even_if_a_handler_blocks(folder: Path, loop: str) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--loop", loop) as command, entered(command.address()) as client:
+        client.send('42["block"]')
+        command.process.send_signal(signal.SIGTERM)
+        command.process.send_signal(signal.SIGINT)
+        assert command.end() in (-signal.SIGTERM, -signal.SIGINT)
+
+
+def test_a_thread_of_the_user_cannot_hold_the_process(folder: Path) -> None:
+    program = "import sys; from waterspout import cli; from waterspout.hosts import standalone"
+    program += "; standalone.EXIT_TIMEOUT = 0.2; sys.exit(cli.main())"
+    with running(folder, "serve", "app:server", "--bind", "127.0.0.1:0", program=("-c", program)) as command:
+        with entered(command.address()) as client:
+            assert client.ask('420["thread"]') == '430["started"]'
+        command.process.terminate()
+        assert command.end() == 0
+
+
+# Unix sockets
+
+
+def test_a_unix_socket_is_served_and_removed_at_the_end(folder: Path) -> None:
+    with serve(folder, "--unix", "s.sock") as command:
+        assert command.address() == "unix:s.sock"
+        assert handshake(UnixConnection(folder / "s.sock"))["pingInterval"] == 25000
+        command.process.terminate()
+        assert command.end() == 0
+    assert not (folder / "s.sock").exists()
+
+
+def test_a_unix_socket_and_an_address_are_served_together(folder: Path) -> None:
+    with serve(folder, "--unix", "s.sock", "--bind", "127.0.0.1:0") as command:
+        assert version(command.address()) == "430[1]"
+        assert handshake(UnixConnection(folder / "s.sock"))
+
+
+def test_a_socket_that_a_killed_process_has_left_is_replaced(folder: Path) -> None:
+    with serve(folder, "--unix", "s.sock") as command:
+        command.address()
+        command.process.kill()
+        command.end()
+    assert (folder / "s.sock").is_socket()
+    with serve(folder, "--unix", "s.sock") as command:
+        command.address()
+        assert handshake(UnixConnection(folder / "s.sock"))
+
+
+def test_a_socket_at_which_somebody_listens_is_left_alone(folder: Path) -> None:
+    with serve(folder, "--unix", "s.sock") as command:
+        command.address()
+        assert refused(folder, "serve", "app:server", "--unix", "s.sock") == (
+            "cannot listen at 's.sock': another program does; stop it or choose another path with --unix"
+        )
+        assert handshake(UnixConnection(folder / "s.sock"))
+
+
+# TLS
+
+
+@pytest.fixture
+def certificate(folder: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1 in cert.pem, with its key in key.pem."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is missing: no certificate can be made")
+    options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [openssl, "req", *options.split(), *subject]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
+    return folder / "cert.pem"
+
+
+def test_tls_is_served_with_a_certificate_and_its_key(folder: Path, certificate: Path) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--certfile", "cert.pem", "--keyfile", "key.pem") as command:
+        address = command.address()
+        assert address.startswith("https://127.0.0.1:")
+        assert version(address, cafile=certificate) == "430[1]"
+
+        context = ssl.create_default_context(cafile=certificate)
+        host = address.removeprefix("https://")
+        assert handshake(http.client.HTTPSConnection(host, timeout=PATIENCE, context=context))
+        command.process.terminate()
+        assert command.end() == 0
+
+
+def test_the_key_may_be_in_the_file_of_the_certificate(folder: Path, certificate: Path) -> None:
+    both = folder / "both.pem"
+    both.write_text(certificate.read_text() + (folder / "key.pem").read_text())
+    with serve(folder, "--bind", "127.0.0.1:0", "--certfile", "both.pem") as command:
+        assert version(command.address(), cafile=certificate) == "430[1]"
+
+
+# What is refused
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    """Run a command that must end with status 2, and return the sentence: the last line of what it says."""
+    command = [sys.executable, "-m", "waterspout", *arguments]
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (2, "")
+    said = done.stderr.splitlines()
+    assert said[-1].startswith("waterspout: ")
+    assert len(said) == 1 or said[0].startswith("  File"), done.stderr
+    return said[-1].removeprefix("waterspout: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("app", "cannot serve 'app': write module:server, as in chat:server"),
+        ("gone:server", "cannot import 'gone': there is no module 'gone' in "),
+        ("app.inner:server", "cannot import 'app.inner': there is no module 'app.inner' in "),
+        ("app:gone", "cannot serve 'app:gone': 'app' has no 'gone'; name the variable that holds the waterspout"),
+        ("app:number", "cannot serve 'app:number': it is of type 'int', not a waterspout.Server or an Engine; "),
+        ("broken:server", "cannot import 'broken': ZeroDivisionError: division by zero; mend the module"),
+        ("wrong:server", "cannot import 'wrong': SyntaxError: invalid syntax (wrong.py, line 1); mend the module"),
+        ("needy:server", "cannot import 'needy': ModuleNotFoundError: No module named 'not_there'; mend the module"),
+        ("app:server --bind 8000", "cannot bind '8000': write HOST:PORT with a port from 0 to 65535, as in 127.0.0.1"),
+        ("app:server --bind 127.0.0.1:65536", "cannot bind '127.0.0.1:65536': write HOST:PORT"),
+        ("app:server --bind ::1:80", "cannot bind '::1:80': write HOST:PORT with a port from 0 to 65535"),
+        ("app:server --bind 192.0.2.1:0", "cannot listen at 192.0.2.1:0: this machine has no such address"),
+        ("app:server --bind no.such.invalid:0", "cannot listen at no.such.invalid:0: the host name is not known"),
+        ("app:server --unix app.py", "cannot listen at 'app.py': a file that is no socket is there; remove it or"),
+        ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
+        ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give --certfile a PEM"),
+        ("app:server --certfile app.py --keyfile gone.pem", "cannot read 'gone.pem': No such file or directory; give"),
+        ("app:server --certfile app.py", "cannot use the certificate 'app.py': "),
+        ("app:server --keyfile app.py", "cannot use the key 'app.py' alone: give its certificate with --certfile"),
+        ("app:server --unix s.sock --certfile app.py", "cannot use 'app.py' on a Unix socket: give --bind too"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_a_sentence(folder: Path, arguments: str, sentence: str) -> None:
+    (folder / "broken.py").write_text("1 / 0")
+    (folder / "wrong.py").write_text("def")
+    (folder / "needy.py").write_text("import not_there")
+    assert refused(folder, "serve", *arguments.split()).startswith(sentence)
+
+
+def test_a_port_in_use_is_named(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = refused(folder, "serve", "app:server", "--bind", place)
+    assert said == (
+        f"cannot listen at {place}: it is in use; stop the program that listens there, "
+        f"or choose another port (0 takes a free one)"
+    )
+
+
+def test_an_unreadable_certificate_is_named(folder: Path) -> None:
+    (folder / "secret.pem").touch(mode=0)
+    if os.access(folder / "secret.pem", os.R_OK):
+        pytest.skip("this user may read everything")
+    said = refused(folder, "serve", "app:server", "--certfile", "secret.pem")
+    assert said == "cannot read 'secret.pem': Permission denied; give --certfile a PEM file that this user may read"
+
+
+def test_an_unknown_option_shows_the_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", "app:server", "--port", "8000"])
+    assert ended.value.code == 2
+    assert "usage: waterspout" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("waterspout ")
+
+
+# --reload
+
+
+def reloading(folder: Path, *, joined: bool = False) -> AbstractContextManager[Command]:
+    return serve(folder, "--bind", "127.0.0.1:0", "--reload", joined=joined)
+
+
+def change(folder: Path, source: str) -> None:
+    """Replace the module in one step, as editors do."""
+    (folder / "new").write_text(source)
+    (folder / "new").replace(folder / "app.py")
+
+
+def test_a_changed_file_starts_the_server_again(folder: Path) -> None:
+    with reloading(folder) as command:
+        assert version(command.address()) == "430[1]"
+        change(folder, ECHO.replace("return 1", "return 2 "))
+        assert version(command.address()) == "430[2]"
+        command.process.terminate()
+        assert command.end() == 0
+
+
+def test_the_clients_are_told_of_a_reload(folder: Path) -> None:
+    with reloading(folder) as command, entered(command.address()) as client:
+        change(folder, ECHO + "# changed")
+        assert client.until_closed() == "close 1001"
+
+
+def test_a_file_that_is_broken_by_a_change_is_waited_out(folder: Path) -> None:
+    with reloading(folder, joined=True) as command:
+        command.address()
+        change(folder, "def broken(")
+        command.until("SyntaxError")
+        command.until("waits for a change")
+        change(folder, ECHO.replace("return 1", "return 3 "))
+        command.until("starting again")
+        assert version(command.address()) == "430[3]"
+
+
+def test_with_reload_too_a_server_that_cannot_start_ends_with_its_status(folder: Path) -> None:
+    assert refused(folder, "serve", "gone:server", "--reload").startswith("cannot import 'gone'")
+
+
+def test_a_signal_to_the_supervisor_tells_the_clients(folder: Path) -> None:
+    with reloading(folder) as command, entered(command.address()) as client:
+        command.process.send_signal(signal.SIGINT)
+        assert client.until_closed() == "close 1001"
+        assert command.end() == 0
+
+
+def test_a_killed_supervisor_leaves_no_server_behind(folder: Path) -> None:
+    with reloading(folder) as command:
+        command.address()
+        command.process.kill()
+        command.rest()
+
+
+# The examples
+
+
+def test_the_echo_example_answers_with_what_was_sent(folder: Path) -> None:
+    shutil.copy(EXAMPLES / "echo.py", folder)
+    with serve(folder, target="echo:server") as command, entered(command.address()) as client:
+        assert client.ask('421["echo","héllo",{"n":1}]') == '431["héllo",{"n":1}]'
+
+
+def test_the_chat_example_passes_texts_on(folder: Path) -> None:
+    shutil.copy(EXAMPLES / "chat.py", folder)
+    with serve(folder, target="chat:server") as command:
+        address = command.address()
+        with Client(address) as nobody, Client(address) as bob:
+            assert nobody.ask("40") == '44{"message":"Choose a name of 1 to 24 characters."}'
+            with Client(address) as ada:
+                ada.enter('{"name":"Ada"}')
+                bob.enter('{"name":"Bob"}')
+                assert ada.receive() == '42["came","Bob"]'
+                assert ada.ask('421["say","hello"]') == "431[1]"
+                assert bob.receive() == '42["said","Ada","hello"]'
+            assert bob.receive() == '42["left","Ada"]'

@@ -1,0 +1,126 @@
+"""The source keeps to the rules of its layers; the checker is fed breaches, so that no rule falls asleep."""
+
+from pathlib import Path
+
+import pytest
+
+from layers import check
+
+SOURCE = Path(__file__).parent.parent / "src" / "waterspout"
+
+
+def test_the_source_keeps_to_its_layers() -> None:
+    sources = {path.relative_to(SOURCE).as_posix(): path.read_text("utf-8") for path in SOURCE.rglob("*.py")}
+    assert "errors.py" in sources
+    assert {f"{Path(path).parent.as_posix()}/__init__.py".removeprefix("./") for path in sources} <= sources.keys()
+    assert check(sources) == []
+
+
+# The checker checked. Around each source stand a few empty modules that it may name.
+
+SURROUNDINGS = """
+    errors.py types.py wire/__init__.py wire/json.py engine/__init__.py engine/session.py server/__init__.py
+    server/server.py drivers/asyncio.py adapters/memory.py hosts/tornado.py hosts/link.py testing.py cli.py
+    faces/tornadio2/__init__.py
+"""
+
+
+def breaches(path: str, source: str) -> list[str]:
+    return check({**dict.fromkeys(SURROUNDINGS.split(), ""), path: source})
+
+
+REFUSED = [
+    # the order of the layers
+    ("errors.py", "import waterspout.types", "errors may not import waterspout.types"),
+    ("wire/a.py", "from waterspout.engine import session", "wire may not import waterspout.engine.session"),
+    ("wire/a.py", "from ..engine.session import Session", "wire may not import waterspout.engine.session"),
+    ("wire/a.py", "from .. import engine", "wire may not import waterspout.engine"),
+    ("wire/__init__.py", "from ..engine import session\n__all__ = []", "wire may not import waterspout.engine.session"),
+    ("wire/a.py", "if TYPE_CHECKING:\n    import waterspout.server", "wire may not import waterspout.server"),
+    ("engine/a.py", "def f():\n    from waterspout.server.server import Server", "engine may not import"),
+    ("engine/a.py", "from waterspout import Server", "engine may not import waterspout"),
+    ("server/a.py", "import waterspout.drivers.asyncio", "server may not import waterspout.drivers.asyncio"),
+    ("drivers/a.py", "import waterspout.adapters.memory", "drivers may not import waterspout.adapters.memory"),
+    ("adapters/a.py", "import waterspout.hosts.tornado", "adapters may not import waterspout.hosts.tornado"),
+    ("hosts/a.py", "import waterspout.adapters.memory", "hosts may not import waterspout.adapters.memory"),
+    ("hosts/a.py", "from waterspout import Server", "hosts may not import waterspout"),
+    ("testing.py", "import waterspout.hosts.tornado", "testing may not import waterspout.hosts.tornado"),
+    ("faces/a.py", "import waterspout.cli", "faces may not import waterspout.cli"),
+    ("helpers.py", "", "helpers has no place among the layers"),
+    # what the core is kept from
+    ("wire/a.py", "import asyncio", "the core may not import asyncio"),
+    ("engine/a.py", "import os.path", "the core may not import os.path"),
+    ("server/a.py", "from time import monotonic", "the core may not import time"),
+    ("server/a.py", "if TYPE_CHECKING:\n    import tornado.web", "the core may not import tornado.web"),
+    ("server/a.py", "class A:\n    async def f(self): ...", "the core has no async def, and f is one"),
+    # what everybody is kept from
+    ("hosts/a.py", "import pickle", "pickle is used nowhere"),
+    ("adapters/a.py", "from marshal import loads", "marshal is used nowhere"),
+    ("cli.py", "eval('1')", "eval is used nowhere"),
+    ("cli.py", "def f(x):\n    exec(x)", "exec is used nowhere"),
+    ("hosts/a.py", "import secrets", "secrets is used in drivers/ only"),
+    ("hosts/a.py", "import json", "json is used in wire/json.py only"),
+    ("server/a.py", "import msgspec\nmsgspec.json.encode(1)", "msgspec.json is used in wire/json.py only"),
+    ("server/a.py", "from msgspec import json", "msgspec.json is used in wire/json.py only"),
+    ("hosts/a.py", "try: f()\nexcept: pass", "everything is caught only where"),
+    ("engine/a.py", "try: f()\nexcept Exception: pass", "everything is caught only where"),
+    ("hosts/a.py", "try: f()\nexcept (OSError, BaseException): pass", "everything is caught only where"),
+    # private names
+    ("engine/a.py", "from waterspout.wire.json import _cut", "waterspout.wire.json._cut is private"),
+    ("engine/a.py", "import waterspout.wire._json", "waterspout.wire._json is private"),
+    ("hosts/a.py", "from tornado.web import _x", "tornado.web._x is private"),
+    ("hosts/a.py", "def f(session):\n    session._outbox", "session._outbox is private to another package"),
+    ("hosts/a.py", "def f(session):\n    getattr(session, '_outbox', 1)", "session._outbox is private"),
+    ("hosts/a.py", "class A:\n    def f(self):\n        self.session._outbox", "self.session._outbox is private"),
+    ("faces/a.py", "class A(B):\n    def f(self):\n        self._rooms", "self._rooms is private"),
+    ("faces/a.py", "class A:\n    def f(self, b):\n        self._c = b._c", "b._c is private"),
+    ("django/a.py", "def f(a):\n    a._b", "a._b is private"),
+    # exports
+    ("engine/__init__.py", "def f(): ...", "lists the public ones in __all__"),
+    ("engine/__init__.py", "__all__ = ['Gone']", "__all__ names Gone, which does not exist"),
+    # cycles
+    ("engine/session.py", "import waterspout.engine.session", "a cycle of imports"),
+    ("hosts/link.py", "from waterspout.hosts import link", "a cycle of imports"),
+]
+
+
+@pytest.mark.parametrize(("path", "source", "complaint"), REFUSED)
+def test_a_breach_is_refused(path: str, source: str, complaint: str) -> None:
+    found = breaches(path, source)
+    assert any(complaint in breach for breach in found), found
+
+
+def test_a_cycle_between_modules_of_one_package_is_refused() -> None:
+    sources = {"engine/a.py": "from .b import B", "engine/b.py": "if TYPE_CHECKING:\n    from .a import A"}
+    assert check(sources) == ["a cycle of imports: waterspout.engine.a -> waterspout.engine.b -> waterspout.engine.a"]
+
+
+def test_a_cycle_between_packages_is_refused() -> None:
+    sources = {"engine/a.py": "import waterspout.server.b", "server/c.py": "import waterspout.engine.d"}
+    assert "a cycle of imports: engine -> server -> engine" in check(sources)
+
+
+ACCEPTED = [
+    ("wire/a.py", "from waterspout.errors import DecodeError\nfrom . import json\nfrom .json import decode"),
+    ("wire/json.py", "import json\nimport msgspec.json\nfrom msgspec import json as fast\nmsgspec.json.encode(1)"),
+    ("engine/a.py", "from __future__ import annotations\nfrom waterspout.wire import json\njson.decode"),
+    ("engine/a.py", "class A:\n    __slots__ = ('_b',)\n    def f(self, other):\n        return self._c + other._b"),
+    ("engine/a.py", "from waterspout.engine.session import _cut"),
+    ("engine/a.py", "class A:\n    def f(self):\n        self._x = 1\n\ndef f(a):\n    a._x = a.__dict__"),
+    ("engine/__init__.py", "from .session import Session\n__all__ = ['Session', 'session']"),
+    ("drivers/a.py", "import asyncio, secrets, time\ntry: f()\nexcept Exception: pass\nasync def f(): ..."),
+    (
+        "hosts/a.py",
+        "import waterspout.drivers.asyncio\nfrom . import link\ntry: f()\nexcept (OSError, ValueError): pass",
+    ),
+    ("hosts/a.py", "import os\nos._exit(0)"),
+    ("cli.py", "import importlib\ntry: importlib.import_module(x)\nexcept Exception: pass"),
+    ("testing.py", "import waterspout.drivers.asyncio\nfrom waterspout import Server"),
+    ("faces/a.py", "from waterspout import Server\nclass A:\n    def f(self):\n        self._x = 1"),
+    ("__init__.py", "def run():\n    from waterspout.hosts import tornado\n__all__ = ['run']"),
+]
+
+
+@pytest.mark.parametrize(("path", "source"), ACCEPTED)
+def test_what_the_rules_allow_is_accepted(path: str, source: str) -> None:
+    assert breaches(path, source) == []

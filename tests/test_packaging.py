@@ -1,0 +1,95 @@
+"""What is built can be installed into an empty environment, and runs there."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+import venv
+import zipfile
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the sdist, and the wheel that was built from the sdist."""
+    target = tmp_path_factory.mktemp("built")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(ROOT))
+    return target
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that holds the wheel and what it requires, and nothing else."""
+    home = tmp_path_factory.mktemp("fresh")
+    venv.create(home, with_pip=True)
+    (wheel,) = built.glob("*.whl")
+    run(home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel))
+    return home / "bin"
+
+
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "waterspout/py.typed" in names
+    assert [name for name in names if name.endswith("licenses/LICENSE")]
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout"}
+
+
+def test_the_sdist_has_what_is_needed_to_test_it(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "LICENSE", "src/waterspout/py.typed", "tests/test_packaging.py", "scripts/test"} <= names
+    assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
+
+
+def test_an_installed_wheel_runs_the_demo_until_it_is_told_to_stop(installed: Path, tmp_path: Path) -> None:
+    with demo(installed, tmp_path) as process:
+        watchdog = threading.Timer(30, process.kill)
+        watchdog.start()
+        try:
+            url, output = first_url(process)
+            page = build_opener(ProxyHandler({})).open(url, timeout=10)
+            with page:
+                assert page.status == 200
+                assert page.headers.get_content_type() == "text/html"
+            process.terminate()
+            output += process.communicate()[0]
+            assert process.returncode == 0, output
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def demo(programs: Path, directory: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [programs / "waterspout", "demo", "--bind", "127.0.0.1:0"],
+        cwd=directory,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def first_url(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return the first URL that the program prints, and all that it printed until then."""
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if found := re.search(r"https?://[\w.:\[\]-]+[^\s'\"]*", line):
+            return found[0], output
+    raise AssertionError(f"the demo printed no URL: {output!r}")

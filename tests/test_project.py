@@ -1,0 +1,99 @@
+"""The repository keeps its own promises: what is tracked, documented, and ready to run."""
+
+import os
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ["scripts/demo", "scripts/test", "scripts/check", ".ci/run"]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+# Spelt so that this file does not contain what it looks for.
+PATHS_OF_A_MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home|Users)/[\w.]")
+MARKS_FOR_LATER = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b")
+REGISTRIES = re.compile(
+    r"registry\.npmjs|registry\.yarnpkg|pypi\.(?:org|python)|python[h]osted|proxy\.golang|deb\.debian"
+)
+
+
+@cache
+def tracked() -> dict[str, str]:
+    """Return the text files that git tracks, or would with the next commit, by path."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git repository")
+    texts = {}
+    for path in filter(None, listed.split("\0")):
+        file = ROOT / path
+        if file.is_file() and b"\0" not in (content := file.read_bytes()):
+            texts[path] = content.decode("utf-8", "replace")
+    return texts
+
+
+def found(pattern: re.Pattern[str]) -> list[str]:
+    return [f"{path}: {match[0]}" for path, text in tracked().items() for match in pattern.finditer(text)]
+
+
+def test_no_file_names_a_path_of_some_machine() -> None:
+    assert found(PATHS_OF_A_MACHINE) == []
+    places = [str(place) for place in (ROOT, Path.home()) if len(place.parts) > 2]
+    assert [path for path, text in tracked().items() if any(place in text for place in places)] == []
+
+
+def test_nothing_is_marked_for_later() -> None:
+    assert found(MARKS_FOR_LATER) == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    assert found(REGISTRIES) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (PATHS_OF_A_MACHINE, "see /" + "home/ann/notes"),
+        (PATHS_OF_A_MACHINE, '"/' + 'root/.cache"'),
+        (MARKS_FOR_LATER, "# TO" + "DO: later"),
+        (REGISTRIES, "https://registry." + "npmjs.org/ws"),
+        (REGISTRIES, "https://py" + "pi.org/simple"),
+    ],
+)
+def test_the_patterns_find_what_they_look_for(pattern: re.Pattern[str], text: str) -> None:
+    assert pattern.search(text)
+
+
+def test_the_readme_is_short_and_names_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) <= 120
+    assert "scripts/demo" in readme
+    assert "scripts/test" in readme
+
+
+def test_the_changelog_has_a_place_for_the_next_change() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.findall(r"^## (.*)", changelog, re.MULTILINE)[0] == "Unreleased"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_short_and_compiles(example: Path) -> None:
+    source = example.read_text("utf-8")
+    assert 0 < len(source.splitlines()) <= 40
+    compile(source, str(example), "exec")
+
+
+def test_scripts_can_be_executed() -> None:
+    with_shebang = [path for path, text in tracked().items() if text.startswith("#!")]
+    assert set(SCRIPTS) <= set(with_shebang)
+    assert [path for path in with_shebang if not os.access(ROOT / path, os.X_OK)] == []
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, "scripts/_setup"])
+def test_a_script_is_sound_shell(script: str) -> None:
+    assert subprocess.run(["bash", "-n", script], cwd=ROOT, check=False).returncode == 0
+    assert re.search(r"^set -euo pipefail$|/_setup\"$", (ROOT / script).read_text("utf-8"), re.MULTILINE)

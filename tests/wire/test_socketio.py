@@ -1,0 +1,269 @@
+"""Socket.IO packets: the vectors of data/socketio.json, and what holds for any packet and any text."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from waterspout import errors
+from waterspout.errors import DecodeError, TooMany
+from waterspout.wire import packets
+from waterspout.wire.packets import Ack, Connect, Event, Packet
+from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Partial, Revision
+
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "socketio.json").read_text("utf-8"))
+REVISIONS = {4: REVISION_4, 5: REVISION_5}
+
+both = pytest.mark.parametrize("revision", [REVISION_4, REVISION_5], ids=["revision 4", "revision 5"])
+
+
+def name(value: Any) -> str | None:
+    return ascii(value["text"])[:60] if isinstance(value, dict) else None
+
+
+def each(kind: str) -> pytest.MarkDecorator:
+    """One test for each vector of a kind in each of its revisions."""
+    vectors = [(REVISIONS[number], vector) for vector in VECTORS[kind] for number in vector["revisions"]]
+    return pytest.mark.parametrize(("revision", "vector"), vectors, ids=name)
+
+
+def value_of(value: Any) -> Any:
+    """The value that a vector means: {"hex": "0102"} stands for bytes."""
+    match value:
+        case {"hex": content}:
+            return bytes.fromhex(content)
+        case dict():
+            return {key: value_of(item) for key, item in value.items()}
+        case list():
+            return [value_of(item) for item in value]
+    return value
+
+
+def text_of(text: Any) -> str:
+    return text if isinstance(text, str) else "".join(piece * times for piece, times in text)
+
+
+def packet_of(vector: Any) -> Packet:
+    kind, fields = vector["packet"]
+    packet: Packet = getattr(packets, kind)(**value_of(fields))
+    return packet
+
+
+def complete(packet: Packet | Partial | None, attachments: list[bytes]) -> Packet:
+    """Add all attachments, checking that none but the last completes the packet."""
+    for number, attachment in enumerate(attachments, 1):
+        assert isinstance(packet, Partial)
+        whole = packet.add(attachment)
+        assert (whole is not None) == (number == len(attachments))
+        packet = packet if whole is None else whole
+    assert packet is not None
+    assert not isinstance(packet, Partial)
+    return packet
+
+
+@each("received")
+@pytest.mark.parametrize("before", ["", "4", "451-[😀"], ids=["alone", "in a message", "later"])
+def test_a_packet_of_a_client_is_read(revision: Revision, vector: Any, before: str) -> None:
+    packet = revision.decode(before + text_of(vector["text"]), len(before))
+    assert complete(packet, [bytes.fromhex(content) for content in vector.get("attachments", [])]) == packet_of(vector)
+
+
+@each("broken")
+def test_a_broken_packet_is_a_decode_error(revision: Revision, vector: Any) -> None:
+    with pytest.raises(DecodeError) as caught:
+        revision.decode("4" + text_of(vector["text"]), 1)
+    assert type(caught.value) is getattr(errors, vector["error"])
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("vector", VECTORS["sent"], ids=name)
+def test_a_packet_of_the_server_is_written(vector: Any) -> None:
+    encode, *arguments = vector["call"]
+    written = getattr(REVISIONS[vector["revision"]], encode)(*value_of(arguments))
+    text, attachments = written if isinstance(written, tuple) else (written, ())
+    assert text.decode() == vector["text"]
+    assert attachments == tuple(bytes.fromhex(content) for content in vector.get("attachments", []))
+
+
+def test_every_vector_names_its_source() -> None:
+    assert [vector for kind in ("received", "broken", "sent") for vector in VECTORS[kind] if not vector["source"]] == []
+
+
+KEYS = st.text().filter(lambda key: key != "_placeholder")
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+    max_leaves=20,
+)
+NAMESPACES = st.just("/") | st.text(st.characters(codec="utf-8", exclude_characters=",")).map("/{}".format)
+NAMES = st.text().filter(lambda text: text not in RESERVED)
+IDS = st.integers(0, 10**16 - 1)
+
+
+def read_back(revision: Revision, text: bytes, attachments: tuple[bytes, ...]) -> Packet:
+    return complete(revision.decode(text.decode(), 1, max_attachments=1000), list(attachments))
+
+
+@both
+@given(namespace=NAMESPACES, name=NAMES, args=st.lists(VALUES), number=st.none() | IDS)
+def test_an_event_that_is_written_is_read_again(
+    revision: Revision, namespace: str, name: str, args: list[Any], number: int | None
+) -> None:
+    written = revision.encode_event(namespace, name, args, number)
+    assert read_back(revision, *written) == Event(namespace, name, args, number)
+
+
+@both
+@given(namespace=NAMESPACES, number=IDS, args=st.lists(VALUES))
+def test_an_ack_that_is_written_is_read_again(revision: Revision, namespace: str, number: int, args: list[Any]) -> None:
+    assert read_back(revision, *revision.encode_ack(namespace, number, args)) == Ack(namespace, number, args)
+
+
+@given(namespace=NAMESPACES, sid=st.text())
+def test_a_connect_that_is_written_is_read_again(namespace: str, sid: str) -> None:
+    assert REVISION_5.decode(REVISION_5.encode_connect(namespace, sid).decode(), 1) == Connect(namespace, {"sid": sid})
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *'0123456789/-,?[]{}:"\\ é',
+            '["a"',
+            '{"_placeholder":true,"num":',
+            "true",
+            "null",
+            "51-",
+            "2/a,",
+            "😀",
+            "\ud83d",
+        ]
+    )
+).map("".join)
+
+
+@both
+@given(text=st.text(st.characters()) | PIECES, attachments=st.lists(st.binary(max_size=2), max_size=4))
+def test_any_text_gives_a_packet_or_a_decode_error(revision: Revision, text: str, attachments: list[bytes]) -> None:
+    try:
+        packet: Packet | Partial | None = revision.decode(text)
+        for attachment in attachments:
+            if isinstance(packet, Partial):
+                packet.add(attachment)
+    except DecodeError:
+        pass
+
+
+def test_the_most_attachments_can_be_set() -> None:
+    text = '52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    assert complete(REVISION_5.decode(text, max_attachments=2), [b"a", b"b"]) == Event("/", "a", [b"a", b"b"])
+    with pytest.raises(TooMany):
+        REVISION_5.decode(text, max_attachments=1)
+
+
+def test_an_attachment_too_many_is_a_decode_error() -> None:
+    partial = REVISION_5.decode('51-["a",{"_placeholder":true,"num":0}]')
+    assert isinstance(partial, Partial)
+    assert partial.namespace == "/"
+    assert partial.add(b"1") == Event("/", "a", [b"1"])
+    with pytest.raises(DecodeError):
+        partial.add(b"2")
+
+
+@dataclass
+class Upload:
+    name: str
+    content: bytes
+
+
+class Image(Struct):
+    pixels: bytes
+
+
+class Magic(Enum):
+    PNG = b"\x89PNG"
+
+
+class Blob(bytes):
+    pass
+
+
+@both
+@pytest.mark.parametrize(
+    ("value", "text", "attachments"),
+    [
+        (bytearray(b"1"), b'{"_placeholder":true,"num":0}', (b"1",)),
+        (memoryview(b"12")[1:], b'{"_placeholder":true,"num":0}', (b"2",)),
+        (Blob(b"1"), b'{"_placeholder":true,"num":0}', (b"1",)),
+        (Magic.PNG, b'{"_placeholder":true,"num":0}', (b"\x89PNG",)),
+        ((b"1", (b"2",)), b'[{"_placeholder":true,"num":0},[{"_placeholder":true,"num":1}]]', (b"1", b"2")),
+        (Upload("a", b"1"), b'{"name":"a","content":{"_placeholder":true,"num":0}}', (b"1",)),
+        ([Image(b"1")], b'[{"pixels":{"_placeholder":true,"num":0}}]', (b"1",)),
+        (defaultdict(list, a=[b"1"]), b'{"a":[{"_placeholder":true,"num":0}]}', (b"1",)),
+        ({1: b"1"}, b'{"1":{"_placeholder":true,"num":0}}', (b"1",)),
+        ([b"1", datetime(2020, 1, 1, tzinfo=UTC)], b'[{"_placeholder":true,"num":0},"2020-01-01T00:00:00Z"]', (b"1",)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_binary_content_is_found_wherever_it_hides(
+    revision: Revision, value: Any, text: bytes, attachments: tuple[bytes, ...]
+) -> None:
+    count = b"%d-" % len(attachments)
+    assert revision.encode_event("/", "a", [value]) == (b"45" + count + b'["a",' + text + b"]", attachments)
+    assert revision.encode_ack("/", 7, (value,)) == (b"46" + count + b"7[" + text + b"]", attachments)
+
+
+@both
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime(2020, 1, 1, tzinfo=UTC), b'"2020-01-01T00:00:00Z"'),
+        ({2.5: float("nan")}, b'{"2.5":null}'),
+        (defaultdict(list, a=[1]), b'{"a":[1]}'),
+        ({"_placeholder": True, "num": 0}, b'{"_placeholder":true,"num":0}'),
+    ],
+)
+def test_what_has_no_binary_content_is_a_text_packet(revision: Revision, value: Any, text: bytes) -> None:
+    assert revision.encode_event("/x", "a", [value], 3) == (b'42/x,3["a",' + text + b"]", ())
+    assert revision.encode_ack("/x", 3, [value]) == (b"43/x,3[" + text + b"]", ())
+
+
+@both
+def test_the_values_of_the_caller_stay_as_they_are(revision: Revision) -> None:
+    args = [{"a": [b"1"]}]
+    revision.encode_event("/", "a", args)
+    assert args == [{"a": [b"1"]}]
+
+
+@both
+def test_what_cannot_be_written_is_a_type_error_that_names_the_type(revision: Revision) -> None:
+    for args in ([object()], [b"1", object()], [{"a": [object()]}]):
+        with pytest.raises(TypeError, match="object"):
+            revision.encode_event("/", "a", args)
+
+
+@pytest.mark.parametrize("piece", ["[]", "[0]", "{}", '{"a":0}', "0", '"a"', '{"_placeholder":false}'])
+def test_the_search_for_placeholders_is_linear(steps: Callable[[Callable[[], object]], int], piece: str) -> None:
+    def work(size: int) -> int:
+        text = '51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * size + "]"
+        return steps(lambda: REVISION_5.decode(text))
+
+    assert work(2000) - work(1000) == work(3000) - work(2000) <= 10 * 1000
+
+
+def test_a_placeholder_is_found_at_any_depth_that_json_has() -> None:
+    text = '51-["a",' + "[" * 300 + '{"_placeholder":true,"num":0}' + "]" * 301
+    assert isinstance(REVISION_5.decode(text), Partial)
