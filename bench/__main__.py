@@ -106,7 +106,7 @@ def main() -> int:
         runs += these
         rows.append(row(workload, these))
     if chosen.write:
-        write(DOCUMENT, document(rows, versions(), settings))
+        write(DOCUMENT, document(rows, runs, versions(), settings))
     return conclude(rows, runs)
 
 

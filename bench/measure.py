@@ -116,4 +116,5 @@ def say(run: Run, workload: Workload) -> None:
     """Print a line about a run, on standard error."""
     shares = f"server {run.server_cpu:4.0%}, generator {run.load_cpu:4.0%}, others {run.disturbance:4.0%}"
     end = f"  VOID: {run.fault}" if run.fault else "  disturbed" if run.disturbance > DISTURBED else ""
-    print(f"{run.workload:<11} {run.peer:<13} {workload.text(run.value):>14}   {shares}{end}", file=sys.stderr, flush=True)
+    line = f"{run.workload:<11} {run.peer:<13} {workload.text(run.value):>14}   {shares}{end}"
+    print(line, file=sys.stderr, flush=True)

@@ -18,13 +18,15 @@ TEMPLATE = f"""# Performance
 """
 
 HOW = """\
-Medians of {rounds} runs of {seconds:g} s. The server has one core, the generator (`bench/load.c`) the other; the peers take turns; each run
-starts its server anew; scheduling is ordinary. Every answer is compared with the one expected, and a run counts only when none is wrong or
-missing and the generator took at most 90 % of its core. A ratio says how many times better ours is. Figures differ from machine to machine,
-ratios much less.
+Medians of {rounds} runs of {seconds:g} s. The server has one core, the generator (`bench/load.c`) another; the peers
+take turns; each run starts its server anew; scheduling is ordinary. Every answer is compared with the one expected,
+and a run counts only when none is wrong or missing and the generator took at most 90 % of its core. A ratio says how
+many times better ours is. Figures differ from machine to machine, ratios much less.
 
-*ours*: inside a Tornado application on uvloop. *node*: Socket.IO's JavaScript server with ws and bufferutil, without compression.
-*psio*: python-socketio on uvloop, in the HTTP server that suits the load best{configurations}.
+- ours: inside a Tornado application, on uvloop
+- node: Socket.IO's JavaScript server with ws and bufferutil, without compression
+- psio: python-socketio on uvloop, with msgspec for JSON and handlers called in place, in the HTTP server that suits the
+  load best{configurations}
 """
 
 REPEAT = """\
@@ -126,10 +128,12 @@ def _ratio(row: Row, column: str) -> str:
     return text if goal is None else f"{text} (goal {goal:g})"
 
 
-def document(rows: Sequence[Row], versions: str, options: Options) -> str:
+def document(rows: Sequence[Row], runs: Sequence[Run], versions: str, options: Options) -> str:
     """Render what stands in docs/performance.md: how it was measured, the table, the versions, how to repeat it."""
     how = HOW.format(rounds=options.rounds, seconds=options.seconds, configurations=_configurations(rows))
-    return "\n".join([how, table(rows), "", f"Versions: {versions}.", "", REPEAT])
+    flaws = [f"- {line}" for line in remarks(runs)]
+    flaws = ["", "Not as it should be:", "", *flaws] if flaws else []
+    return "\n".join([how, table(rows), *flaws, "", f"Versions: {versions}.", "", REPEAT])
 
 
 def _configurations(rows: Sequence[Row]) -> str:

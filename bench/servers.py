@@ -13,7 +13,7 @@ from pathlib import Path
 
 BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
-PEERS = ("ours", "node", "psio-aiohttp", "psio-uvicorn", "psio-granian")
+PEERS = ("ours", "node", "psio-aiohttp", "psio-granian")
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from bench.servers import BENCH
 
 PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop")
-RIVAL_PACKAGES = ("python-socketio", "python-engineio", "aiohttp", "uvicorn", "granian")
+RIVAL_PACKAGES = ("python-socketio", "python-engineio", "aiohttp", "granian")
 NODE_PACKAGES = ("socket.io", "engine.io", "ws", "bufferutil")
 
 

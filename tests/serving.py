@@ -132,10 +132,11 @@ class Client:
         self._socket.close()
 
     def send(self, text: str) -> None:
-        """Send a short text, masked with zeros."""
+        """Send a text of less than 64 KB, masked with zeros."""
         payload = text.encode()
-        assert len(payload) < 126
-        self._socket.sendall(bytes((0x81, 0x80 | len(payload), 0, 0, 0, 0)) + payload)
+        short = len(payload) < 126
+        length = bytes((0x80 | len(payload),)) if short else b"\xfe" + len(payload).to_bytes(2)
+        self._socket.sendall(b"\x81" + length + bytes(4) + payload)
 
     def receive(self) -> str:
         """Return the next text; `close CODE` for a close frame, "" for the end."""

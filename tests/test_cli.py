@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -31,6 +32,7 @@ def version(socket):
 
 @server.on("block")
 def block(socket):
+    print("blocked", flush=True)
     while True:
         time.sleep(0.01)
 
@@ -155,15 +157,34 @@ def test_a_parked_poll_is_answered_at_the_end(folder: Path) -> None:
 def test_a_second_signal_ends_at_once_even_if_a_handler_blocks(folder: Path, loop: str) -> None:
     with serve(folder, "--bind", "127.0.0.1:0", "--loop", loop) as command, entered(command.address()) as client:
         client.send('42["block"]')
+        assert command.line() == "blocked"
         command.process.send_signal(signal.SIGTERM)
         command.process.send_signal(signal.SIGINT)
         assert command.end() in (-signal.SIGTERM, -signal.SIGINT)
 
 
+IMPATIENT = """
+import sys
+from waterspout import cli
+from waterspout.hosts import standalone
+standalone.EXIT_TIMEOUT = 0.2
+sys.exit(cli.main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_handler_that_blocks_cannot_hold_the_process(folder: Path, loop: str) -> None:
+    options = ("--bind", "127.0.0.1:0", "--loop", loop)
+    command_line = running(folder, "serve", "app:server", *options, program=("-c", IMPATIENT))
+    with command_line as command, entered(command.address()) as client:
+        client.send('42["block"]')
+        assert command.line() == "blocked"
+        command.process.terminate()
+        assert command.end() == 0
+
+
 def test_a_thread_of_the_user_cannot_hold_the_process(folder: Path) -> None:
-    program = "import sys; from waterspout import cli; from waterspout.hosts import standalone"
-    program += "; standalone.EXIT_TIMEOUT = 0.2; sys.exit(cli.main())"
-    with running(folder, "serve", "app:server", "--bind", "127.0.0.1:0", program=("-c", program)) as command:
+    with running(folder, "serve", "app:server", "--bind", "127.0.0.1:0", program=("-c", IMPATIENT)) as command:
         with entered(command.address()) as client:
             assert client.ask('420["thread"]') == '430["started"]'
         command.process.terminate()
@@ -379,7 +400,29 @@ def test_a_killed_supervisor_leaves_no_server_behind(folder: Path) -> None:
         command.rest()
 
 
-# The examples
+# The examples and the README
+
+
+def test_the_server_of_the_readme_does_what_it_says(folder: Path) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (folder / "app.py").write_text(blocks[0])
+    with serve(folder) as command:
+        address = command.address()
+        with Client(address) as nobody, Client(address) as bob:
+            assert nobody.ask("40") == '44{"message":"Who are you?"}'
+            bob.enter('{"name":"Bob"}')
+            with Client(address) as ada:
+                ada.enter('{"name":"Ada"}')
+                assert ada.ask('421["say","hello"]') == '431["ok"]'
+                assert bob.receive() == '42["said","Ada","hello"]'
+            assert bob.receive() == '42["left","Ada"]'
+
+
+def test_the_tornado_application_of_the_readme_compiles() -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)):
+        compile(block, f"README.md, block {number}", "exec")
 
 
 def test_the_echo_example_answers_with_what_was_sent(folder: Path) -> None:

@@ -10,30 +10,30 @@ import sys
 import tornado.web
 import uvloop
 
-import waterspout
-import waterspout.hosts.tornado
+from waterspout import Server, Socket
+from waterspout.hosts import tornado as host
 
-server = waterspout.Server()
+server = Server()
 
 
 @server.on("echo")
-def echo(socket: waterspout.Socket, argument: object) -> object:
+def echo(socket: Socket, argument: object) -> object:
     return argument
 
 
 @server.on("echo2")
-def echo2(socket: waterspout.Socket, argument: object) -> None:
+def echo2(socket: Socket, argument: object) -> None:
     socket.emit("echo2", argument)
 
 
 @server.on("bcast")
-def bcast(socket: waterspout.Socket, argument: object) -> None:
+def bcast(socket: Socket, argument: object) -> None:
     server.emit("bcast", argument)
 
 
 async def main(port: int) -> None:
     """Serve until the process is ended."""
-    application = tornado.web.Application(waterspout.hosts.tornado.routes(server), log_function=lambda handler: None)
+    application = tornado.web.Application(host.routes(server), log_function=lambda handler: None)
     application.listen(port, "127.0.0.1", backlog=4096)
     gc.freeze()
     await asyncio.Event().wait()

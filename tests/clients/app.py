@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 
 import tornado.httpserver
 import tornado.netutil
@@ -136,8 +137,10 @@ async def main() -> None:
     http.add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)
     await stop.wait()
+    with suppress(TimeoutError):  # a client that was cut off over polling takes no goodbye
+        async with asyncio.timeout(1):
+            await server.close()
     http.stop()
-    await server.close()
 
 
 if __name__ == "__main__":

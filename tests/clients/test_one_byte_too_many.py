@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 import pytest
@@ -13,51 +13,56 @@ LIMIT = 1_000_000
 WATCHDOG_SECONDS = 10
 TEXT, CONTINUATION, BINARY, CLOSE = 1, 0, 2, 8
 
-GENERATIONS = pytest.mark.parametrize("generation", [3, 4])
+
+class Polling:
+    """A session over one kept-alive HTTP connection."""
+
+    def __init__(self, generation: int, connection: http.client.HTTPConnection) -> None:
+        self.generation = generation
+        self.connection = connection
+        self.path = f"/socket.io/?EIO={generation}&transport=polling"
+        _, body = self.request("GET")
+        handshake, _ = json.JSONDecoder().raw_decode(body.decode(), body.index(b"{"))
+        self.path += f"&sid={handshake['sid']}"
+
+    def request(self, method: str, body: bytes | Iterable[bytes] = b"") -> tuple[int, bytes]:
+        self.connection.request(method, self.path, body, encode_chunked=not isinstance(body, bytes))
+        answer = self.connection.getresponse()
+        return answer.status, answer.read()
+
+    def payload(self, size: int) -> bytes:
+        """Return that many bytes, one packet that a client may send first: an event, or a CONNECT."""
+        prefix, suffix = b'40{"token":"', b'"}'
+        if self.generation == 3:
+            prefix, suffix = b'%d:42["echo","' % (size - len("999993:")), b'"]'
+        return prefix + b"x" * (size - len(prefix) - len(suffix)) + suffix
+
+    def close(self) -> tuple[int, bytes]:
+        return self.request("POST", b"1:1" if self.generation == 3 else b"1")
 
 
-@pytest.fixture
-def connection(port: int) -> Iterator[http.client.HTTPConnection]:
+@pytest.fixture(params=[3, 4])
+def polling(request: pytest.FixtureRequest, port: int) -> Iterator[Polling]:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=WATCHDOG_SECONDS)) as connection:
-        yield connection
+        yield Polling(request.param, connection)
 
 
-def open_session(connection: http.client.HTTPConnection, generation: int) -> str:
-    connection.request("GET", f"/socket.io/?EIO={generation}&transport=polling")
-    body = connection.getresponse().read().decode()
-    handshake, _ = json.JSONDecoder().raw_decode(body, body.index("{"))
-    return f"/socket.io/?EIO={generation}&transport=polling&sid={handshake['sid']}"
+def test_a_post_of_the_limit_is_taken(polling: Polling) -> None:
+    assert polling.request("POST", polling.payload(LIMIT)) == (200, b"ok")
+    assert polling.close() == (200, b"ok")
 
 
-def payload(generation: int, size: int) -> bytes:
-    """Return a payload of that many bytes, one packet that a client may send first: an event, or a CONNECT."""
-    prefix, suffix = b'40{"token":"', b'"}'
-    if generation == 3:
-        prefix, suffix = b'%d:42["echo","' % (size - len("999993:")), b'"]'
-    return prefix + b"x" * (size - len(prefix) - len(suffix)) + suffix
+def test_a_post_of_one_byte_more_is_answered_413_and_the_session_lives(polling: Polling) -> None:
+    status, _ = polling.request("POST", polling.payload(LIMIT + 1))
+    assert status == 413
+    assert polling.close() == (200, b"ok")
 
 
-@GENERATIONS
-def test_a_post_of_the_limit_is_taken(connection: http.client.HTTPConnection, generation: int) -> None:
-    connection.request("POST", open_session(connection, generation), payload(generation, LIMIT))
-    answer = connection.getresponse()
-    assert (answer.status, answer.read()) == (200, b"ok")
-
-
-@GENERATIONS
-def test_a_post_of_one_byte_more_is_answered_413(connection: http.client.HTTPConnection, generation: int) -> None:
-    connection.request("POST", open_session(connection, generation), payload(generation, LIMIT + 1))
-    assert connection.getresponse().status == 413
-
-
-@GENERATIONS
-def test_a_chunked_post_of_one_byte_more_is_answered_413(
-    connection: http.client.HTTPConnection, generation: int
-) -> None:
-    body = payload(generation, LIMIT + 1)
-    chunks = (body[at : at + 50_000] for at in range(0, len(body), 50_000))
-    connection.request("POST", open_session(connection, generation), chunks, encode_chunked=True)
-    assert connection.getresponse().status == 413
+def test_a_chunked_post_of_one_byte_more_is_answered_413_too(polling: Polling) -> None:
+    body = polling.payload(LIMIT + 1)
+    status, _ = polling.request("POST", (body[at : at + 50_000] for at in range(0, len(body), 50_000)))
+    assert status == 413
+    assert polling.close() == (200, b"ok")
 
 
 @pytest.fixture(params=[3, 4])
@@ -66,8 +71,8 @@ def websocket(request: pytest.FixtureRequest, port: int) -> Iterator[socket.sock
     with closing(socket.create_connection(("127.0.0.1", port), WATCHDOG_SECONDS)) as connection:
         connection.sendall(
             b"GET /socket.io/?EIO=%d&transport=websocket HTTP/1.1\r\nHost: test\r\n"
-            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            % request.param
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % request.param
         )
         head = b""
         while not head.endswith(b"\r\n\r\n"):

@@ -20,7 +20,7 @@ from waterspout.wire import json
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=30,
+    max_leaves=15,
 )
 # Pieces of JSON, some of them broken, that come closer to it than random characters do.
 PIECES = st.lists(

@@ -1,12 +1,10 @@
 """Socket.IO packets: the vectors of data/socketio.json, and what holds for any packet and any text."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,42 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from vectors import load, name, text_of, value_of
 from waterspout import errors
 from waterspout.errors import DecodeError, TooMany
 from waterspout.wire import packets
 from waterspout.wire.packets import Ack, Connect, Event, Packet
 from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Partial, Revision
 
-VECTORS = json.loads((Path(__file__).parents[1] / "data" / "socketio.json").read_text("utf-8"))
+VECTORS = load("socketio")
 REVISIONS = {4: REVISION_4, 5: REVISION_5}
 
 both = pytest.mark.parametrize("revision", [REVISION_4, REVISION_5], ids=["revision 4", "revision 5"])
-
-
-def name(value: Any) -> str | None:
-    return ascii(value["text"])[:60] if isinstance(value, dict) else None
 
 
 def each(kind: str) -> pytest.MarkDecorator:
     """One test for each vector of a kind in each of its revisions."""
     vectors = [(REVISIONS[number], vector) for vector in VECTORS[kind] for number in vector["revisions"]]
     return pytest.mark.parametrize(("revision", "vector"), vectors, ids=name)
-
-
-def value_of(value: Any) -> Any:
-    """The value that a vector means: {"hex": "0102"} stands for bytes."""
-    match value:
-        case {"hex": content}:
-            return bytes.fromhex(content)
-        case dict():
-            return {key: value_of(item) for key, item in value.items()}
-        case list():
-            return [value_of(item) for item in value]
-    return value
-
-
-def text_of(text: Any) -> str:
-    return text if isinstance(text, str) else "".join(piece * times for piece, times in text)
 
 
 def packet_of(vector: Any) -> Packet:
@@ -107,7 +86,7 @@ VALUES = st.recursive(
     | st.text()
     | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
-    max_leaves=20,
+    max_leaves=10,
 )
 NAMESPACES = st.just("/") | st.text(st.characters(codec="utf-8", exclude_characters=",")).map("/{}".format)
 NAMES = st.text().filter(lambda text: text not in RESERVED)

@@ -104,7 +104,7 @@ class Chat:
             self.server.emit("changed", person, to=person.room)
 
     def disconnect(self, socket: Socket, reason: str) -> None:
-        """Forget somebody who is gone."""
+        """Forget somebody who is gone, unless that has happened already."""
         if person := self.people.pop(socket.id, None):
             self._go(socket, person)
         self.pages = {page: owner for page, owner in self.pages.items() if owner is not socket}
@@ -132,6 +132,7 @@ class Chat:
         """End the connection that the same page had before, rather than show its ghost until the ping timeout."""
         if isinstance(page, str) and 16 <= len(page) <= 64:
             if before := self.pages.get(page):
+                self.disconnect(before, "replaced")
                 before.disconnect(close=True)
             self.pages[page] = socket
 

@@ -22,6 +22,9 @@ from .upgrade import Probe
 from .websocket import WebSocketTransport
 
 
+_GOODBYE = 1.0  # s
+
+
 class Application(Protocol):
     """What every application of an engine has. Nothing here may block or raise."""
 
@@ -111,8 +114,6 @@ class Engine:
         The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
         `respond` with the body, or `abort` if that will not come.
         """
-        if self._closing is not None:
-            return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
         decision = decide(request, self.policy, self.sessions)
         if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
             decision.session.drop(Reason.PING_TIMEOUT)
@@ -120,6 +121,8 @@ class Engine:
         match decision:
             case Unknown():
                 return decision.refusal
+            case Open() if self._closing is not None:
+                return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
             case Open():
                 return self._named(decision)
             case Resume() if request.method == "POST":
@@ -173,11 +176,14 @@ class Engine:
         self.deadlines.advance(self.driver.now())
 
     def close(self) -> Pending[None]:
-        """Admit nobody, tell all clients, and be done when the last session has ended."""
+        """Admit nobody, tell all clients, and be done when the last session has ended.
+
+        Who polls but does not come for its goodbye within a second has gone.
+        """
         if self._closing is None:
             self._closing = Pending(self.driver)
             for session in list(self.sessions.values()):
-                session.close(Reason.SHUTDOWN, code=1001)
+                session.close(Reason.SHUTDOWN, code=1001, within=_GOODBYE)
             if not self.sessions:
                 self._closing.resolve(None)
         return self._closing

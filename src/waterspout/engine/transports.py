@@ -26,7 +26,6 @@ class Transport(Protocol):
         Return whether that is done; if not, the session hears `finished`.
         """
 
-
     def retire(self) -> None:
         """End without a goodbye: the client has said its own, or goes on elsewhere."""
 

@@ -54,20 +54,17 @@ async def serve(
     has a proxy before it, stays plain. Raises `CannotStart`. Clients have 8 s to take what is still theirs.
     """
     application = Application([*extra_routes, *routes(mountable)])
-    with ExitStack() as open_files:
-        listeners = listen(*bind) if bind is not None else []
-        servers = [_accept(application, listeners, ssl_options)]
-        if unix is not None:
-            listeners = [*listeners, open_files.enter_context(unix_listener(unix))]
-            servers.append(_accept(application, listeners[-1:], None))
+    with ExitStack() as accepting:
+        tcp = listen(*bind) if bind is not None else []
+        servers = [_accept(application, tcp, ssl_options, accepting)]
+        local = [accepting.enter_context(unix_listener(unix))] if unix is not None else []
+        servers.append(_accept(application, local, None, accepting))
         if ready is not None:
-            ready(urls(listeners, secure=ssl_options is not None))
+            ready(urls([*tcp, *local], secure=ssl_options is not None))
         try:
             await stop.wait()
         finally:
-            for server in servers:
-                server.stop()
-            open_files.close()
+            accepting.close()
             await _finish(mountable, servers)
 
 
@@ -115,9 +112,12 @@ def run(
         runner.run(main())
 
 
-def _accept(application: Application, listeners: list[socket.socket], tls: ssl.SSLContext | None) -> HTTPServer:
+def _accept(
+    application: Application, listeners: list[socket.socket], tls: ssl.SSLContext | None, accepting: ExitStack
+) -> HTTPServer:
     server = HTTPServer(application, ssl_options=tls)
     server.add_sockets(listeners)
+    accepting.callback(server.stop)
     return server
 
 

@@ -31,7 +31,7 @@ except ImportError:  # a Tornado without its C module
 
 __all__ = ["Handler", "Mountable", "routes"]
 
-_TOO_LARGE = Response(413, (("Content-Type", "text/plain"), ("Connection", "close")), b"the body is too large")
+_TOO_LARGE = Response(413, (("Content-Type", "text/plain"),), b"the body is too large")
 
 
 class Server(Protocol):
@@ -43,6 +43,7 @@ class Server(Protocol):
 
 
 Mountable = Engine | Server
+Decision = Refuse | Preflight | Open | Resume
 
 
 def routes(server: Mountable) -> list[Any]:
@@ -72,54 +73,53 @@ class _Mount:
 class Handler(RequestHandler):
     """One request: refused, parked as a poll, read as a POST, or turned into a WebSocket."""
 
-    SUPPORTED_METHODS = ("GET", "POST", "OPTIONS", "HEAD", "DELETE", "PATCH", "PUT")
-
     def initialize(self, mount: _Mount) -> None:
         self._mount = mount
-        self._decision: Open | Resume | None = None
-        self._exchange: _Exchange | None = None
+        self._decision: Decision | None = None
+        self._asked: Request | None = None
         self._body: list[bytes] = []
-        self._room_bytes = mount.engine.policy.max_payload_bytes
+        self._body_bytes = 0
         self._answered: asyncio.Future[None] | None = None
 
     def prepare(self) -> None:
-        """Decide, before the body is read."""
+        """Decide, before the body is read; answers come after it, for Tornado closes connections that it has not read out."""
         self._mount.bind()
-        request = _request(self.request)
-        decision = self._mount.engine.admit(request)
-        if isinstance(decision, Refuse | Preflight):
-            self.answer(decision.response)
-        elif decision.key is not None:
-            self._take_over(decision, request)
+        self._asked = _request(self.request)
+        self._decision = decision = self._mount.engine.admit(self._asked)
+        if isinstance(decision, Open | Resume) and decision.key is not None:
+            self._take_over(decision, self._asked)
         else:
-            self._decision, self._exchange = decision, _Exchange(request, self)
-            if request.method == "GET":
-                self._mount.engine.respond(decision, self._exchange)
-            else:
-                self._room_for(int(self.request.headers.get("Content-Length", "0")))
+            self._expect(int(self.request.headers.get("Content-Length", "0")))
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body, up to the limit."""
-        if self._room_for(len(chunk)):
-            self._room_bytes -= len(chunk)
+        """Collect the body up to the limit; drop what is more, up to four times as much."""
+        self._body_bytes += len(chunk)
+        if self._body_bytes <= self._limit:
             self._body.append(chunk)
+        else:
+            self._body.clear()
+            self._expect(self._body_bytes)
 
     async def get(self) -> None:
-        """Wait for the answer, which is made elsewhere."""
-        if not self._finished:
-            self._answered = asyncio.get_running_loop().create_future()
-            await self._answered
+        """Serve the request, and wait for its answer."""
+        decision = self._decision
+        assert decision is not None and self._asked is not None
+        if isinstance(decision, Refuse | Preflight):
+            self.answer(decision.response)
+        elif self._body_bytes > self._limit:
+            self._refuse_body()
+        else:
+            self._mount.engine.respond(decision, _Exchange(self._asked, self), b"".join(self._body))
+            if not self._finished:
+                self._answered = asyncio.get_running_loop().create_future()
+                await self._answered
 
-    async def post(self) -> None:
-        """Hand over the body, which is complete."""
-        assert self._decision is not None and self._exchange is not None
-        self._mount.engine.respond(self._decision, self._exchange, b"".join(self._body))
-        await self.get()
+    head = post = put = patch = delete = options = get
 
     def on_connection_close(self) -> None:
         """The client has gone before the answer: whatever waits for it ends."""
         super().on_connection_close()
-        if self._decision is not None and not self._finished:
+        if isinstance(self._decision, Open | Resume) and not self._finished:
             self._mount.engine.abort(self._decision)
             self._finished = True
             self._go_on()
@@ -146,14 +146,24 @@ class Handler(RequestHandler):
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(None)
 
-    def _room_for(self, length: int) -> bool:
-        """Tell whether the body may be that much longer; refuse it if not, and leave the session alone."""
-        if length <= self._room_bytes:
-            return not self._finished
+    @property
+    def _limit(self) -> int:
+        return self._mount.engine.policy.max_payload_bytes
+
+    def _expect(self, length: int) -> None:
+        """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
+        if length > 4 * self._limit and not self._finished:
+            self._refuse_body()
+
+    def _refuse_body(self) -> None:
+        """Leave the session as it was."""
         if isinstance(self._decision, Resume):
             self._mount.engine.refused_body(self._decision)
         self.answer(_TOO_LARGE)
-        return False
+
+    def _request_summary(self) -> str:
+        """Describe the request for Tornado's access log, without the session's id."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
 
     def _take_over(self, decision: Open | Resume, request: Request) -> None:
         """Answer the handshake, and make the socket a link of our own."""

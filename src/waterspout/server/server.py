@@ -13,7 +13,6 @@ from .namespace import F, Namespace, push_refusal
 from .rooms import Target
 from .socket import Except, Socket
 
-_ABSENT = object()
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
 
@@ -131,8 +130,8 @@ class _Sockets:
             session.await_connect()
 
     def packet(self, session: Session, packet: Packet) -> None:
-        socket = session.data.get(packet.namespace, _ABSENT)
-        if isinstance(socket, Socket):
+        socket = session.data.get(packet.namespace)
+        if socket is not None:
             if type(packet) is Event:
                 socket.receive(packet)
             elif type(packet) is Ack:
@@ -141,11 +140,11 @@ class _Sockets:
                 self._server.of(packet.namespace).part(socket, Reason.CLIENT_DISCONNECT)
         elif type(packet) is Connect:
             self._server.open(session, packet)
-        elif socket is _ABSENT:
+        elif packet.namespace not in session.data:  # else it crossed with the end of its socket
             raise ProtocolError(f"a packet came for {packet.namespace[:80]!r}, which the client has not entered")
 
     def announced(self, session: Session, namespace: str) -> None:
-        if session.data.get(namespace, _ABSENT) is _ABSENT:
+        if namespace not in session.data:
             raise ProtocolError(f"attachments came for {namespace[:80]!r}, which the client has not entered")
 
     def close(self, session: Session, reason: Reason) -> None:

@@ -15,12 +15,19 @@ from .rooms import Room, Target
 _EARLY_EVENTS = 10
 
 
+UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
+
+
 class Life(Enum):
     """Where a socket is between its client's wish to enter and its end."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
     GONE = "gone"
+
+
+# names of a module cost 5 ns to look up, members of an Enum 150 on Python 3.11
+_CONNECTING, _CONNECTED, _GONE = Life
 
 
 class Home(Protocol):
@@ -47,8 +54,9 @@ class Home(Protocol):
 class Socket:
     """One client in one namespace, made by the server.
 
-    `id` is public: others may know it, and `to=id` reaches this client alone. Every method may be called
-    from any thread; what is sent to a client that has left is dropped.
+    `id` is public: others may know it, and `to=id` reaches this client alone. (Clients of Socket.IO 1.x and
+    2.x take their session's id for it, which is a secret: do not tell others theirs.) Every method may be
+    called from any thread; what is sent to a client that has left is dropped.
     """
 
     __slots__ = (
@@ -68,7 +76,7 @@ class Socket:
         self.id = id
         self.session = session
         self._namespace = namespace
-        self._life = Life.CONNECTING
+        self._life = _CONNECTING
         self._rooms: dict[Room, None] | None = None
         self._acks: Acks | None = None
         self._data: dict[str, Any] | None = None
@@ -86,7 +94,17 @@ class Socket:
     @property
     def connected(self) -> bool:
         """Whether the connect handler has accepted, and nobody has left since."""
-        return self._life is Life.CONNECTED
+        return self._life is _CONNECTED
+
+    @property
+    def transport(self) -> str:
+        """What carries the connection now: "polling" or "websocket"."""
+        return self.session.transport.name
+
+    @property
+    def generation(self) -> str:
+        """What the client speaks: "Engine.IO 3" or "Engine.IO 4"."""
+        return self.session.generation.name
 
     @property
     def data(self) -> dict[str, Any]:
@@ -151,7 +169,7 @@ class Socket:
         """The client is in: let out what was emitted meanwhile, and in what it has sent."""
         early, self._early = self._early, None
         assert early is not None
-        self._life = Life.CONNECTED
+        self._life = _CONNECTED
         for room in self._rooms or ():
             self._namespace.enter(self, room)
         for prepared in early.output:
@@ -163,7 +181,7 @@ class Socket:
 
     def receive(self, packet: Event) -> None:
         """Take an event from the client."""
-        if self._life is Life.CONNECTED:
+        if self._life is _CONNECTED:
             handler = self._namespace.handlers.get(packet.name)
             if handler is not None:
                 self._namespace.engine.driver.run(handler, (self, *packet.args), self, packet)
@@ -179,12 +197,12 @@ class Socket:
 
     def answered(self, token: Event, result: Any) -> None:
         """Send what a handler has returned as the acknowledgement, if the client wants one."""
-        if token.id is None or self._life is not Life.CONNECTED:
+        if token.id is None or self._life is not _CONNECTED:
             return
         args = () if result is None else result if type(result) is tuple else (result,)
         try:
             encoded = self.session.generation.socketio.encode_ack(token.namespace, token.id, args)
-        except (TypeError, ValueError, RecursionError) as error:
+        except UNSENDABLE as error:
             self.failed(token, TypeError(f"the handler's answer cannot be sent: {error}"))
         else:
             self.session.push(Prepared(*encoded))
@@ -195,8 +213,8 @@ class Socket:
 
     def end(self) -> bool:
         """Mark the end; return whether the socket had been accepted."""
-        accepted = self._life is Life.CONNECTED
-        self._life, self._early = Life.GONE, None
+        accepted = self._life is _CONNECTED
+        self._life, self._early = _GONE, None
         if self._acks is not None:
             self._acks.close()
         return accepted
@@ -216,18 +234,18 @@ class Socket:
             function(*args)
 
     def _push(self, prepared: Prepared) -> None:
-        if self._life is Life.CONNECTED:
+        if self._life is _CONNECTED:
             self.session.push(prepared)
         elif self._early is not None:
             self._early.output.append(prepared)
 
     def _join(self, rooms: Iterable[Room]) -> None:
-        if self._life is Life.GONE:
+        if self._life is _GONE:
             return
         if self._rooms is None:
             self._rooms = {}
         for room in rooms:
-            if self._life is Life.CONNECTED:
+            if self._life is _CONNECTED:
                 self._namespace.enter(self, room)
             self._rooms[room] = None
 
@@ -237,7 +255,7 @@ class Socket:
                 self._namespace.leave(self, room)
 
     def _call(self, event: str, args: tuple[Any, ...], timeout: float, pending: Pending[Any]) -> None:
-        if self._life is Life.GONE:
+        if self._life is _GONE:
             pending.reject(SocketClosed(f"the client has left: {event!r} was not sent"))
             return
         number = self._namespace.next_number()
@@ -250,9 +268,9 @@ class Socket:
     def _disconnect(self, close: bool) -> None:
         if close:
             self._disconnect_all()
-        elif self._life is Life.CONNECTING:
+        elif self._life is _CONNECTING:
             self._leaving = True
-        elif self._life is Life.CONNECTED:
+        elif self._life is _CONNECTED:
             self._push(Prepared(self.session.generation.socketio.encode_disconnect(self.namespace)))
             self._namespace.part(self, Reason.SERVER_DISCONNECT)
 

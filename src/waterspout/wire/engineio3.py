@@ -18,10 +18,11 @@ _TO_ASCII = b"0123456789" + bytes(246)
 def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_000) -> Iterator[str | bytes]:
     """Read the packets of a request body one by one ("Payload"): str with its type digit, or bytes of a message.
 
-    A broken packet raises DecodeError when its turn comes, packet number `max_packets` + 1 raises TooMany. `binary`
-    says that the body came as application/octet-stream, where lengths count bytes; in text they count the UTF-16
-    units of JavaScript. Text that 1.x has encoded as UTF-8 twice is decoded twice: a packet that is all below U+0100
-    and valid UTF-8 if taken as bytes. What a later client sends may look so by chance, such as "Ã©" alone.
+    Text that is not UTF-8 raises InvalidText at once, a broken packet DecodeError when its turn comes, and packet
+    number `max_packets` + 1 TooMany. `binary` says that the body came as application/octet-stream, where lengths count
+    bytes; in text they count the UTF-16 units of JavaScript. Text that 1.x has encoded as UTF-8 twice is decoded twice:
+    a packet that is all below U+0100, and valid UTF-8 if taken as bytes. What a later client sends may look so by
+    chance, such as "Ã©" alone.
     """
     return bounded(_decode_binary_form(body) if binary else _decode_text_form(decode_text(body)), max_packets)
 

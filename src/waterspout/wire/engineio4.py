@@ -26,8 +26,9 @@ def encode_open(
 def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_000) -> Iterator[str | bytes]:
     """Read the packets of a request body one by one ("HTTP long-polling"): str with its type digit, or bytes.
 
-    A broken packet raises DecodeError when its turn comes, packet number `max_packets` + 1 raises TooMany. `binary`
-    says that the body came as application/octet-stream, which this revision does not have.
+    Text that is not UTF-8 raises InvalidText at once, a broken packet DecodeError when its turn comes, and packet
+    number `max_packets` + 1 TooMany. `binary` says that the body came as application/octet-stream, which this revision
+    does not have.
     """
     if binary:
         raise DecodeError("Engine.IO 4 has no binary payload, send base64 as text/plain")

@@ -8,8 +8,9 @@ import msgspec
 
 from ..errors import DecodeError
 
-# What msgspec raises for hostile input: its own errors and those of UTF-8 are ValueErrors, depth is a RecursionError.
-_BROKEN = (ValueError, RecursionError)
+# What msgspec raises for hostile input: its own error (no ValueError before 0.21), UTF-8 or digits beyond what Python
+# takes, depth.
+_BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 
 _HIGH = r"\\u(?i:d[89ab][0-9a-f]{2})"
 _LOW = r"\\u(?i:d[c-f][0-9a-f]{2})"

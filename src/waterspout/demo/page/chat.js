@@ -10,7 +10,7 @@ const $ = (id) => document.getElementById(id);
 const page = crypto.getRandomValues(new Uint32Array(6)).join("-").slice(0, 64);
 const typists = new Map();      // id -> [name, timer]
 
-let socket, me, room, people = new Map(), counts = {}, lostAt = null, typedAt = 0, atEnd = true;
+let socket, me, room, people = new Map(), counts = {}, lostAt = null, typedAt = 0, attempt = 0, atEnd = true;
 
 // ---- building elements; text is always set as text
 
@@ -68,6 +68,7 @@ function connect(name, wanted) {
   const manager = socket.io;
 
   socket.on("connect", () => {
+    attempt = 0;
     const engine = manager.engine;
     const report = () => {
       status("open", `Connected over ${told(engine.transport.name)}`);
@@ -77,19 +78,17 @@ function connect(name, wanted) {
     engine.on("upgrade", report);
   });
   socket.on("connect_error", (error) => {
-    if (socket.active) status("wait", offline() ?? "No answer from the server. Trying again…");
+    if (socket.active) trying(`No answer from the server${attempt ? ` to attempt ${attempt}` : ""}.`);
     else refused(error.message);
   });
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;
     lostAt ??= Date.now();
     $("side").classList.add("stale");
-    if (socket.active) status("wait", offline() ?? `Connection lost (${reason}). Trying again…`);
+    if (socket.active) trying(`Connection lost (${reason}).`);
     else status("lost", "The server ended the connection.", button("Connect", () => socket.connect(), "plain"));
   });
-  manager.on("reconnect_attempt", (attempt) => {
-    if (!socket.connected) status("wait", offline() ?? `Connection lost. Trying again, attempt ${attempt}…`);
-  });
+  manager.on("reconnect_attempt", (count) => { attempt = count; });
 
   socket.on("welcome", (view) => {
     me = view.id;
@@ -118,8 +117,8 @@ function connect(name, wanted) {
   status("wait", "Connecting…");
 }
 
-function offline() {
-  return navigator.onLine === false ? "This device is offline. Trying again when it is back…" : null;
+function trying(why) {
+  status("wait", navigator.onLine ? `${why} Trying again…` : "This device is offline. Trying again when it is back…");
 }
 
 function refused(text) {
