@@ -37,9 +37,12 @@ class PollingTransport:
         return self._poll is not None
 
     def write(self, prepared: Prepared) -> bool:
-        """Take nothing, but answer a parked poll at the end of the turn."""
-        self._flush_soon()
+        """Take nothing."""
         return False
+
+    def notify(self) -> None:
+        """Answer a parked poll at the end of the turn."""
+        self._flush_soon()
 
     def finish(self, code: int, text: str = "") -> bool:
         self._finishing = True

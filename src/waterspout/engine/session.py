@@ -355,7 +355,11 @@ class Session:
             return
         if self._outbox is None:
             self._outbox = deque()
-        elif self.outbox_bytes + prepared.size_bytes > self.engine.policy.max_outbox_bytes:
+            self._outbox.append(prepared)
+            self.outbox_bytes = prepared.size_bytes
+            self.transport.notify()
+            return
+        if self.outbox_bytes + prepared.size_bytes > self.engine.policy.max_outbox_bytes:
             self.close(Reason.SLOW_CONSUMER, code=1008, flush=False)
             return
         self._outbox.append(prepared)

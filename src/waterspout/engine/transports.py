@@ -20,6 +20,9 @@ class Transport(Protocol):
     def write(self, prepared: Prepared) -> bool:
         """Take this, or return False: the sink hears `writable` when there is room again."""
 
+    def notify(self) -> None:
+        """Hear that the outbox is no longer empty; a transport that fetches from it does so after this turn."""
+
     def finish(self, code: int, text: str = "") -> bool:
         """Say goodbye after what was taken, with a WebSocket close code, and end.
 

@@ -69,6 +69,9 @@ class WebSocketTransport:
     def write(self, prepared: Prepared) -> bool:
         return self.link.write(prepared.frames or prepared.as_frames(self.generation))
 
+    def notify(self) -> None:
+        """Do nothing: the link says when it takes bytes again."""
+
     def finish(self, code: int, text: str = "") -> bool:
         self._detach()
         self.end(close_frame(code, text))
