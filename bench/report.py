@@ -105,7 +105,7 @@ def remarks(runs: Iterable[Run]) -> list[str]:
 
 def table(rows: Sequence[Row]) -> str:
     """Render a Markdown table, aligned so that it reads well as plain text too."""
-    head = ["workload", *COLUMNS, "ours / node", "ours / psio", "generator CPU"]
+    head = ["load", *COLUMNS, "ours / node", "ours / psio", "generator's CPU"]
     lines = [head, *(_line(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -119,7 +119,7 @@ def _line(row: Row) -> list[str]:
     if workload.limit is not None:
         figures[0] += f" (goal {workload.limit:g})"
     shares = [f"{cells[column].load_cpu:.0%}" if column in cells else "-" for column in COLUMNS]
-    return [workload.title, *figures, _ratio(row, "node"), _ratio(row, "psio"), ", ".join(shares)]
+    return [f"{workload.name}: {workload.title}", *figures, _ratio(row, "node"), _ratio(row, "psio"), ", ".join(shares)]
 
 
 def _ratio(row: Row, column: str) -> str:

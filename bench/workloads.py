@@ -119,7 +119,7 @@ WORKLOADS = (
     # Longer than the ping interval of 25 s: what the first ping allocates belongs to the connection.
     Workload(
         name="idle",
-        title="memory per idle WebSocket, 10,000 of them",
+        title="memory per idle WebSocket of 10,000, each pinged once",
         load="idle --conns 10000",
         psio="aiohttp",
         figure="kb_per_conn",

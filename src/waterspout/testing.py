@@ -42,19 +42,24 @@ class Clock(InlineDriver):
         self._tokens = 0
 
     def now(self) -> float:
+        """Return the time that the test has set."""
         return self.time
 
     def wall(self) -> float:
+        """Return a date in November 2023, and the time since the start."""
         return 1_700_000_000.0 + self.time
 
     def token(self) -> str:
+        """Return tokens that count: `token-0000000000000001`, ..."""
         self._tokens += 1
         return f"token-{self._tokens:016d}"
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
+        """Call the function when `advance` or `block` gets there."""
         self._alarm = at, function
 
     def report(self, text: str, error: BaseException | None = None) -> None:
+        """Keep it in `reports`."""
         self.reports.append((text, error))
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
@@ -231,7 +236,9 @@ class WebSocketCarrier:
 
     def write(self, data: bytes) -> bool:
         """Take what the transport writes."""
-        if self.blocked and not self.finished:
+        if self.finished:
+            return True  # nobody reads it any more
+        if self.blocked:
             return False
         self.written.append(data)
         for opcode, payload in server_frames(data):
@@ -298,6 +305,8 @@ class PollingCarrier:
 
     def respond(self, response: Response) -> None:
         """Take the answer to the poll, and poll again."""
+        if self._parked is None:
+            return  # given up
         self._parked = None
         self.responses.append(response)
         peer = self._peer
@@ -335,12 +344,13 @@ class _Answer:
 class Pair:
     """A server and one client that has entered "/": `peer`, the server's `socket` for it, and the `clock`.
 
-    The options are those of `Peer`, and the `auth` of the client.
+    The options are those of `Peer`, and the `auth` of the client. Several pairs of one server share its clock.
     """
 
     def __init__(self, server: Server, *, auth: dict[str, Any] | None = None, **options: Any) -> None:
         self.server = server
-        self.clock = Clock()
+        driver = server.engine.driver
+        self.clock = driver if isinstance(driver, Clock) else Clock()
         server.engine.bind(self.clock)
         self.peer = Peer(server, **options)
         if not self.peer.generation.implicit_connect:

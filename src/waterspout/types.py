@@ -3,7 +3,22 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
+from re import ASCII
+from re import compile as compile_pattern
 from urllib.parse import parse_qsl
+
+
+_SIMPLE_QUERY = compile_pattern(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", ASCII).fullmatch  # nothing to unquote
+
+
+def parse_query(query: str) -> list[tuple[str, str]]:
+    """Read the parameters of a query; none of one that has more than a thousand."""
+    if _SIMPLE_QUERY(query):
+        return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        return []
 
 
 class Reason(StrEnum):
@@ -35,6 +50,10 @@ class Headers(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
 
+    def find(self, name: str) -> str | None:
+        """Return a field's value, or None: `get` without its detour."""
+        return self._fields.get(name.lower())
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
@@ -50,7 +69,7 @@ class Request:
     client has entered its first namespace, then None: it is ten times as large as all the rest.
     """
 
-    __slots__ = ("_head", "_headers", "method", "native", "remote_address", "secure")
+    __slots__ = ("_head", "_headers", "_query", "method", "native", "remote_address", "secure")
 
     def __init__(
         self,
@@ -62,9 +81,11 @@ class Request:
         secure: bool | None = None,
         native: object = None,
     ) -> None:
+        fields = tuple(fields)
         lines = [target, *(f"{name}:{value}" for name, value in fields)]
         self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
-        self._headers: Headers | None = None
+        self._headers: Headers | None = Headers(fields)
+        self._query: dict[str, list[str]] | None = None
         self.method = method
         self.remote_address = remote_address
         self.secure = secure
@@ -83,14 +104,16 @@ class Request:
     @property
     def query(self) -> dict[str, list[str]]:
         """All query parameters; each name with all its values."""
-        values: dict[str, list[str]] = {}
-        for name, value in self._pairs():
-            values.setdefault(name, []).append(value)
-        return values
+        if self._query is None:
+            self._query = {}
+            for name, value in parse_query(self.target.partition("?")[2]):
+                self._query.setdefault(name, []).append(value)
+        return self._query
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter, or None."""
-        return next((value for key, value in self._pairs() if key == name), None)
+        values = self.query.get(name)
+        return None if values is None else values[0]
 
     @property
     def headers(self) -> Headers:
@@ -101,7 +124,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """One header field's value, or None."""
-        return self.headers.get(name)
+        return self.headers.find(name)
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -113,7 +136,7 @@ class Request:
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed: the host's object and the parsed fields."""
-        self.native = self._headers = None
+        self.native = self._headers = self._query = None
 
     def _lines(self) -> list[str]:
         return self._head.decode("utf-8", "surrogateescape").split("\n")
@@ -122,6 +145,3 @@ class Request:
         for line in self._lines()[1:]:
             name, _, value = line.partition(":")
             yield name, value
-
-    def _pairs(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True, max_num_fields=1000)

@@ -22,18 +22,22 @@ class MemoryAdapter:
         bus.adapters.append(self)
 
     def attach(self, driver: Driver) -> None:
+        """Take the driver that calls the callbacks."""
         self._driver = driver
 
     def publish(self, topic: str, data: bytes) -> Pending[None]:
+        """Give the data to all adapters of the bus."""
         for adapter in self._bus.adapters:
             adapter.hear(topic, data)
         return self._done()
 
     def subscribe(self, topic: str, callback: Callable[[bytes], object]) -> Pending[None]:
+        """Call back with all data of the topic; a node has one subscription for each."""
         self._callbacks[topic] = callback
         return self._done()
 
     def unsubscribe(self, topic: str) -> Pending[None]:
+        """End the subscription."""
         self._callbacks.pop(topic, None)
         return self._done()
 

@@ -10,7 +10,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
 from types import CoroutineType
 from typing import Any, TypeVarTuple
@@ -22,11 +22,15 @@ Args = TypeVarTuple("Args")
 log = logging.getLogger("waterspout")
 
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+_INTERRUPTS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they end the process, or a task with its loop
 _SIMPLE = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 
 
 class AsyncioDriver:
-    """Runs functions on the loop that is running when it is made."""
+    """Runs functions on the loop that is running when it is made.
+
+    What they raise ends nothing else, whatever it is, but for KeyboardInterrupt and SystemExit.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -35,19 +39,25 @@ class AsyncioDriver:
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
+        """Return the monotonic clock's seconds."""
         return time.monotonic()
 
     def wall(self) -> float:
+        """Return seconds since 1970."""
         return time.time()
 
     def token(self) -> str:
+        """Return 128 random bits."""
         return secrets.token_urlsafe(16)
 
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...], asker: Asker, token: Any) -> None:
+    def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call a plain function at once, and make a task for an `async def` or another awaitable."""
         try:
             # a context of its own (41 ns), so that what one function sets no other sees
             result = copy_context().run(function, *args)
-        except (Exception, asyncio.CancelledError) as error:
+        except _INTERRUPTS:
+            raise
+        except BaseException as error:
             asker.failed(token, error)
             return
         if type(result) is CoroutineType:
@@ -64,28 +74,34 @@ class AsyncioDriver:
             task.add_done_callback(self._tasks.discard)
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        """Call the function in the next turn of the loop; from any thread."""
         if self.foreign():
             self.loop.call_soon_threadsafe(function, *args)
         else:
             self.loop.call_soon(function, *args)
 
     def foreign(self) -> bool:
+        """Tell whether the caller is on another thread than the loop."""
         return threading.get_ident() != self._thread
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
+        """Set the loop's timer, the only one that the core needs."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_later(max(0.0, at - self.now()), function)
 
     def report(self, text: str, error: BaseException | None = None) -> None:
+        """Log it as an error of `waterspout`, with the traceback."""
         log.error("%s", text, exc_info=error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+        """Suspend the running coroutine until the pending is done."""
         future = self.loop.create_future()
         pending.add_done_callback(lambda _: _wake(future))
         yield from future
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
+        """Block another thread until the pending is done; RuntimeError on the loop's own."""
         if not self.foreign():
             raise RuntimeError("wait() would block the event loop: await this instead")
         done = threading.Event()
@@ -93,6 +109,7 @@ class AsyncioDriver:
         return done.wait(timeout)
 
     def finish(self, timeout: float, done: Callable[[], object]) -> None:
+        """Wait for running tasks, cancel those that need longer, then call `done`."""
         if self._tasks:
             task = self.loop.create_task(self._await_tasks(timeout))
             task.add_done_callback(lambda _: done())
@@ -117,7 +134,9 @@ async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any)
     except asyncio.CancelledError as error:
         asker.failed(token, error)
         raise
-    except Exception as error:
+    except _INTERRUPTS:
+        raise
+    except BaseException as error:
         asker.failed(token, error)
     else:
         asker.answered(token, result)

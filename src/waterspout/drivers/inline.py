@@ -6,7 +6,7 @@ It is what a server has at import time and in unit tests, until a host brings a 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVarTuple
 
 from ..engine.driver import Asker, Waitable
@@ -24,15 +24,19 @@ class InlineDriver:
         self._later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
     def now(self) -> float:
+        """Return the monotonic clock's seconds."""
         return time.monotonic()
 
     def wall(self) -> float:
+        """Return seconds since 1970."""
         return time.time()
 
     def token(self) -> str:
+        """Return 128 random bits."""
         return secrets.token_urlsafe(16)
 
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...], asker: Asker, token: Any) -> None:
+    def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call a plain function at once; an asynchronous one fails with RuntimeError."""
         self._running += 1
         try:
             result = function(*args)
@@ -48,6 +52,7 @@ class InlineDriver:
         self._catch_up()
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        """Call the function at once, or after the one that is running."""
         self._later.append((function, args))
         self._catch_up()
 
@@ -62,19 +67,24 @@ class InlineDriver:
                 self._running -= 1
 
     def foreign(self) -> bool:
+        """Return False: whoever calls is the core's thread."""
         return False
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Do nothing: without a loop, time passes when somebody calls `advance`."""
 
     def report(self, text: str, error: BaseException | None = None) -> None:
+        """Log it as an error of `waterspout`, with the traceback."""
         log.error("%s", text, exc_info=error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+        """Refuse with RuntimeError: there is no loop."""
         raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
+        """Refuse with RuntimeError: nobody else would bring the result."""
         raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
 
     def finish(self, timeout: float, done: Callable[[], object]) -> None:
+        """Call `done`: nothing is running."""
         done()

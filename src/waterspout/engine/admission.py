@@ -15,7 +15,7 @@ from ..wire.generations import GENERATIONS, Generation
 from ..wire.websocket import check_upgrade
 from . import origins
 from .policy import Policy
-from .response import Headers, Response
+from .response import PRIVATE, Headers, Response
 from .session import Session
 
 
@@ -81,7 +81,7 @@ def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | No
     """Make the official answer of a refusal."""
     code, official_status, message = fault.value
     body = json.encode({"code": code, "message": message, "detail": detail})
-    fields = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), *headers)
+    fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
     return Refuse(Response(official_status if status is None else status, fields, body))
 
 

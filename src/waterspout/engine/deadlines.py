@@ -62,15 +62,17 @@ class Deadlines:
         return None
 
     def advance(self, now: float) -> None:
-        """Tell all whose time has come, the earliest first."""
-        while (at := self.next()) is not None and at <= now:
-            bucket = self._buckets[self._order[0]]
-            for (waiter, kind), _ in sorted(bucket.items(), key=lambda item: item[1]):
-                due = bucket.get((waiter, kind))  # None: one before it has cleared it
-                if due is not None and due <= now:
-                    self._forget((waiter, kind))
-                    waiter.due(kind, due)
-        self.rearm()
+        """Tell all whose time has come, the earliest first; if one raises, the alarm goes off anew for the others."""
+        try:
+            while (at := self.next()) is not None and at <= now:
+                bucket = self._buckets[self._order[0]]
+                for (waiter, kind), _ in sorted(bucket.items(), key=lambda item: item[1]):
+                    due = bucket.get((waiter, kind))  # None: one before it has cleared it
+                    if due is not None and due <= now:
+                        self._forget((waiter, kind))
+                        waiter.due(kind, due)
+        finally:
+            self.rearm()
 
     def rearm(self) -> None:
         """Ask for the alarm anew: after it has gone off, or for a new driver."""

@@ -5,7 +5,7 @@ that a user wrote. It does not promise when an asynchronous function ends, nor i
 them do; it does promise to answer each asker exactly once, on the thread of the core.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVarTuple
 
 Args = TypeVarTuple("Args")
@@ -24,7 +24,8 @@ class Asker(Protocol):
 class Waitable(Protocol):
     """The part of a `Pending` that a driver needs to wait for it."""
 
-    def add_done_callback(self, function: Callable[[Any], object], /) -> None: ...
+    def add_done_callback(self, function: Callable[[Any], object], /) -> None:
+        """Call the function once there is a result."""
 
 
 class Driver(Protocol):
@@ -39,7 +40,7 @@ class Driver(Protocol):
     def token(self) -> str:
         """Return 22 URL-safe characters with at least 120 random bits."""
 
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...], asker: Asker, token: Any) -> None:
+    def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a user's function, plain or asynchronous, and tell the asker what came of it. Never raises."""
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:

@@ -1,7 +1,6 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ..errors import ProtocolError
@@ -217,7 +216,7 @@ class Engine:
         """Give the new session its id, and its cookie."""
         sid, cookie = self.driver.token(), self.policy.cookie
         headers = decision.headers if cookie is None else (*decision.headers, cookie.header(sid))
-        return replace(decision, sid=sid, headers=headers)
+        return Open(decision.generation, headers, decision.key, sid)
 
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)

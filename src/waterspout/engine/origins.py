@@ -44,6 +44,9 @@ def preflight(request: Request) -> Headers:
 
 def _same_origin(origin: str, request: Request) -> bool:
     """Host and port equal those of Host; the scheme is compared only where it is known."""
+    host = request.header("host")
+    if origin == f"https://{host}" or (origin == f"http://{host}" and not request.secure):
+        return host is not None  # nearly always, and without taking them apart
     there = _split(origin)
     if there is None or there.scheme not in ("http", "https"):
         return False

@@ -12,7 +12,8 @@ _OPEN = object()
 class Pending(Generic[T]):
     """What takes time returns one of these: `await it`, `it.wait(timeout)` or `it.add_done_callback(f)`.
 
-    It is resolved once, on the core's thread; what comes after the first result is ignored.
+    It is resolved once, on the core's thread; what comes after the first result is ignored. Callbacks are
+    called there too, and what they raise is reported.
     """
 
     __slots__ = ("_callbacks", "_driver", "_error", "_value")
@@ -38,7 +39,9 @@ class Pending(Generic[T]):
 
     def add_done_callback(self, function: "Callable[[Pending[T]], object]") -> None:
         """Call the function with this object once there is a result: at once if there is."""
-        if self.done:
+        if self._driver.foreign():
+            self._driver.soon(self.add_done_callback, function)
+        elif self.done:
             function(self)
         else:
             self._callbacks.append(function)
@@ -68,4 +71,16 @@ class Pending(Generic[T]):
         self._value, self._error = value, error
         callbacks, self._callbacks = self._callbacks, []
         for function in callbacks:
-            function(self)
+            self._driver.run(function, (self,), _CALLED_BACK, self._driver)
+
+
+class _CalledBack:
+    """Waits for the end of a callback: its result is nobody's, its exception is reported."""
+
+    def answered(self, token: Driver, result: Any) -> None: ...
+
+    def failed(self, token: Driver, error: BaseException) -> None:
+        token.report("the callback of a result failed", error)
+
+
+_CALLED_BACK = _CalledBack()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from re import Pattern
 
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -62,7 +63,7 @@ class Policy:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type in (float, "float") and not value > 0:
+            if field.type in (float, "float") and not 0 < value < inf:
                 raise ValueError(f"{field.name} is {value!r}: give a number of seconds above 0")
             if field.type in (int, "int") and not value >= 1:
                 raise ValueError(f"{field.name} is {value!r}: give a number of at least 1")

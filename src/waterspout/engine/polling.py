@@ -1,20 +1,19 @@
 """A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
 
-from ..errors import DecodeError, ProtocolError
+from ..errors import ProtocolError
 from ..types import Reason
 from .admission import Fault, Refuse, refuse
 from .prepared import Prepared
-from .response import Headers, Response
+from .response import PRIVATE, Headers, Response
 from .session import Session, State
 from .transports import Exchange
 
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
 
-_NO_STORE = ("Cache-Control", "no-store")
-_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), _NO_STORE)
-_BINARY = (("Content-Type", "application/octet-stream"), _NO_STORE)
-_OK = (("Content-Type", "text/html"), _NO_STORE)  # text/plain makes some browsers offer a download
+_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
+_BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
+_OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
 
 
 class PollingTransport:
@@ -85,9 +84,12 @@ class PollingTransport:
             exchange.respond(Response(200, (*_OK, *headers), b"ok"))
 
     def aborted(self) -> None:
-        """The client gave up a request before its answer: the session ends, as the reference has it."""
-        self._poll, self.posting = None, False
-        self.session.lost(Reason.TRANSPORT_ERROR)
+        """The client gave up a request before its answer: the session ends, as the reference has it.
+
+        Of a poll that is parked beside a POST which was given up, the answer is a close packet.
+        """
+        self.posting = False
+        self.session.drop(Reason.TRANSPORT_ERROR)
 
     def retire(self) -> None:
         """Let a parked poll go with a packet that says nothing; `finish` would close the client."""
@@ -124,5 +126,5 @@ class PollingTransport:
 
 def overlap(session: Session, headers: Headers) -> Refuse:
     """Refuse a POST beside another one: their order would be anybody's guess, so the session ends."""
-    session.failed(DecodeError("two POSTs at once"))
+    session.drop(Reason.TRANSPORT_ERROR)
     return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", headers)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 Headers = tuple[tuple[str, str], ...]
 
+PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+"""What every answer with a body says: nobody keeps it, and no browser takes it for a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

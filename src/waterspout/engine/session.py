@@ -170,6 +170,7 @@ class Session:
             self._drop_probe()
             if not flush:
                 self.take()
+                self._outbox = deque()  # so that nothing overtakes what is dropped
             self.wait(Wait.CLOSE, self.policy.close_timeout if within is None else within)
             self.engine.turn.add(lambda: self._say_goodbye(reason))
 
@@ -192,7 +193,7 @@ class Session:
                 self._control(text)  # its goodbye crossed with ours
             return
         self.heartbeat.heard = True
-        if text[:1] != "4":
+        if not text or text[0] != "4":
             self._control(text)
         elif self.engine.is_bare:
             self.engine.message(self, text[1:])
@@ -202,10 +203,10 @@ class Session:
             )
         else:
             packet = self.generation.socketio.decode(text, 1, self.engine.max_attachments)
-            if not isinstance(packet, Partial):
-                self.engine.packet(self, packet)
-            else:
+            if type(packet) is Partial:
                 self._await_attachments(packet)
+            else:
+                self.engine.packet(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: an attachment, unless the application speaks bare Engine.IO."""
@@ -368,7 +369,7 @@ class Session:
     def _say_goodbye(self, reason: Reason) -> None:
         self.engine.ended(self, reason)
         if self.state is State.CLOSING:
-            if self._outbox is None or self.transport.name == "polling":
+            if not self._outbox or self.transport.name == "polling":
                 self._part()
 
     def _part(self) -> None:

@@ -70,4 +70,4 @@ class Exchange(Protocol):
         """The request."""
 
     def respond(self, response: Response) -> None:
-        """Answer it; once."""
+        """Answer it, once; nothing happens where the client has given it up."""

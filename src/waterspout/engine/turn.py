@@ -30,14 +30,18 @@ class Turn:
             self.driver.soon(self.run)
 
     def run(self) -> None:
-        """Do all that waits, and what comes of it."""
+        """Do all that waits, and what comes of it; if one job raises, the others are done in the next turn."""
         self._held += 1
+        done = 0
         try:
             for job in self._jobs:  # grows while it is walked
+                done += 1
                 job()
         finally:
-            self._jobs = []
             self._held -= 1
+            self._jobs = self._jobs[done:]
+            if self._jobs:
+                self.driver.soon(self.run)
 
     def __enter__(self) -> None:
         self._held += 1

@@ -67,17 +67,21 @@ class WebSocketTransport:
         self.sink.writable()
 
     def write(self, prepared: Prepared) -> bool:
-        return self.link.write(prepared.frames or prepared.as_frames(self.generation))
+        """Write its frames, which all WebSockets share; False while the link takes nothing."""
+        frames = prepared.frames
+        return self.link.write(prepared.as_frames(self.generation) if frames is None else frames)
 
     def notify(self) -> None:
         """Do nothing: the link says when it takes bytes again."""
 
     def finish(self, code: int, text: str = "") -> bool:
+        """Send a close frame, and read no more."""
         self._detach()
         self.end(close_frame(code, text))
         return True
 
     def retire(self) -> None:
+        """Close: a WebSocket has no other end."""
         self.finish(1000)
 
     def end(self, frame: bytes) -> None:

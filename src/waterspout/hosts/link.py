@@ -234,6 +234,7 @@ class SecureLink(Link):
         self._socket = sock
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
+        """Read for this receiver, also what TLS has decrypted already."""
         super().start(receiver, ahead)
         if self._descriptor >= 0 and self._socket.pending():
             self._ready()
@@ -259,9 +260,7 @@ class SecureLink(Link):
         self._socket.close()
 
 
-def prepare(sock: socket.socket, *, user_timeout: float) -> None:
-    """Set what a socket of small messages needs; `user_timeout` is in seconds, for bytes that nobody acknowledges."""
+def prepare(sock: socket.socket) -> None:
+    """Set what a socket of small messages needs."""
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000))

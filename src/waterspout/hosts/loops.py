@@ -18,14 +18,17 @@ class AsyncioLoop:
         self.soon = loop.call_soon
 
     def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        """Call back whenever the kernel takes bytes; no longer with None."""
         if callback is None:
             self._loop.remove_writer(descriptor)
         else:
             self._loop.add_writer(descriptor, callback)
 
     def forget(self, descriptor: int) -> None:
+        """Call back no more for this descriptor."""
         self._loop.remove_reader(descriptor)
         self._loop.remove_writer(descriptor)
 
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Call back once, after so many seconds."""
         self._loop.call_later(seconds, callback)

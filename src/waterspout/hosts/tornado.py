@@ -2,20 +2,27 @@
 
     tornado.web.Application(other_routes + waterspout.hosts.tornado.routes(server))
 
-HTTP is Tornado's: its handler admits each request and carries the long-polling. A WebSocket is taken over
-after its handshake: from then on a link of our own reads and writes its socket.
+HTTP is Tornado's, which reads the requests and carries the long-polling. A WebSocket is taken over with its
+handshake: from then on a link of our own reads and writes its socket.
 """
 
 import asyncio
-import os
 import re
 import ssl
+import time
+from http.client import responses
 from typing import Any, Protocol, cast
 
 from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    ResponseStartLine,
+    format_timestamp,
+)
 from tornado.iostream import IOStream
-from tornado.web import RequestHandler, stream_request_body
+from tornado.routing import Router
 
 from ..drivers import AsyncioDriver
 from ..engine import Engine, Open, Pending, Preflight, Refuse, Response, Resume
@@ -29,9 +36,11 @@ try:
 except ImportError:  # a Tornado without its C module
     from ..wire.websocket import unmask as websocket_mask
 
-__all__ = ["Handler", "Mountable", "routes"]
+__all__ = ["Mount", "Mountable", "routes"]
 
-_TOO_LARGE = Response(413, (("Content-Type", "text/plain"),), b"the body is too large")
+Decision = Refuse | Preflight | Open | Resume
+
+_REFUSED_BODY = Response(413, (("Content-Type", "text/plain"),), b"the body is larger than max_payload_bytes")
 
 
 class Server(Protocol):
@@ -39,57 +48,73 @@ class Server(Protocol):
 
     engine: Engine
 
-    def close(self) -> Pending[None]: ...
+    def close(self) -> Pending[None]:
+        """End it."""
 
 
 Mountable = Engine | Server
-Decision = Refuse | Preflight | Open | Resume
 
 
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths."""
     engine = server if isinstance(server, Engine) else server.engine
-    return [(re.escape(engine.path) + "/?", Handler, {"mount": _Mount(engine)})]
+    return [(re.escape(engine.path) + "/?", Mount(engine))]
 
 
-class _Mount:
-    """An engine in a Tornado process: bound to the loop of its first request."""
+class Mount(Router):
+    """An engine in a Tornado process, bound to the loop of its first request.
+
+    It is a target of Tornado's routing in the place of a `RequestHandler`, whose task, futures and templates
+    cost as much as all the rest of a handshake.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.output: Output
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def bind(self) -> None:
-        """Make sure that the engine runs on this loop; RuntimeError if it runs on another."""
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
+        """Take a request whose head Tornado has read."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
+            self._bind(loop)
+        return _Exchange(self, request)
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        driver = self.engine.driver
+        if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else another application has done it
             self.engine.bind(AsyncioDriver())
-            self.engine.unmask = websocket_mask
-            self._loop, self.output = loop, Output(AsyncioLoop(loop))
+        self.engine.unmask = websocket_mask
+        self._loop, self.output = loop, Output(AsyncioLoop(loop))
 
 
-@stream_request_body
-class Handler(RequestHandler):
+class _Exchange(HTTPMessageDelegate):
     """One request: refused, parked as a poll, read as a POST, or turned into a WebSocket."""
 
-    def initialize(self, mount: _Mount) -> None:
+    def __init__(self, mount: Mount, native: HTTPServerRequest) -> None:
+        assert isinstance(native.connection, HTTP1Connection)
+        self.request = Request(
+            native.method or "",
+            native.uri or "",
+            native.headers.get_all(),
+            remote_address=native.remote_ip or "",
+            secure=True if native.protocol == "https" else None,
+            native=native,
+        )
         self._mount = mount
-        self._decision: Decision | None = None
-        self._asked: Request | None = None
+        self._connection = native.connection
+        self._decision: Decision
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._answered: asyncio.Future[None] | None = None
+        self._answered = False
 
-    def prepare(self) -> None:
-        """Decide, before the body is read; answers come after it, for Tornado closes connections that it has not read out."""
-        self._mount.bind()
-        self._asked = _request(self.request)
-        self._decision = decision = self._mount.engine.admit(self._asked)
+    def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
+        """Decide, before the body is read; answers come after it, for Tornado closes what it has not read out."""
+        self._decision = decision = self._mount.engine.admit(self.request)
         if isinstance(decision, Open | Resume) and decision.key is not None:
-            self._take_over(decision, self._asked)
+            self._take_over(decision)
         else:
-            self._expect(int(self.request.headers.get("Content-Length", "0")))
+            self._expect(int(headers.get("Content-Length", "0")))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body up to the limit; drop what is more, up to four times as much."""
@@ -100,51 +125,39 @@ class Handler(RequestHandler):
             self._body.clear()
             self._expect(self._body_bytes)
 
-    async def get(self) -> None:
-        """Serve the request, and wait for its answer."""
+    def finish(self) -> None:
+        """Serve the request, which is complete."""
         decision = self._decision
-        assert decision is not None and self._asked is not None
         if isinstance(decision, Refuse | Preflight):
-            self.answer(decision.response)
+            self.respond(decision.response)
         elif self._body_bytes > self._limit:
             self._refuse_body()
         else:
-            self._mount.engine.respond(decision, _Exchange(self._asked, self), b"".join(self._body))
-            if not self._finished:
-                self._answered = asyncio.get_running_loop().create_future()
-                await self._answered
-
-    head = post = put = patch = delete = options = get
+            self._connection.set_close_callback(self.on_connection_close)
+            self._mount.engine.respond(decision, self, b"".join(self._body))
 
     def on_connection_close(self) -> None:
         """The client has gone before the answer: whatever waits for it ends."""
-        super().on_connection_close()
-        if isinstance(self._decision, Open | Resume) and not self._finished:
-            self._mount.engine.abort(self._decision)
-            self._finished = True
-            self._go_on()
+        if not self._answered:
+            self._answered = True
+            if isinstance(self._decision, Open | Resume):
+                self._mount.engine.abort(self._decision)
 
-    def answer(self, response: Response) -> None:
+    def respond(self, response: Response) -> None:
         """Send the answer, unless the client has gone."""
-        if self._finished:
+        if self._answered:
             return
-        self.set_status(response.status)
-        if response.status == 204:
-            self.clear_header("Content-Type")
+        self._answered = True
+        fields = HTTPHeaders()
         for name, value in response.headers:
-            self.add_header(name, value) if name == "Set-Cookie" else self.set_header(name, value)
-        self.finish(response.body or None)
-        self._go_on()
-
-    def check_xsrf_cookie(self) -> None:
-        """Nothing: the Origin was checked, and clients of Socket.IO send no form fields."""
-
-    def compute_etag(self) -> None:
-        """Return None: an answer to a poll is never the same as one before."""
-
-    def _go_on(self) -> None:
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_result(None)
+            fields.add(name, value)
+        fields.add("Date", format_timestamp(time.time()))
+        if response.status != 204:
+            fields.add("Content-Length", str(len(response.body)))
+        start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
+        body = None if self.request.method == "HEAD" else response.body or None
+        self._connection.write_headers(start_line, fields, body).add_done_callback(_forget)
+        self._connection.finish()
 
     @property
     def _limit(self) -> int:
@@ -152,64 +165,35 @@ class Handler(RequestHandler):
 
     def _expect(self, length: int) -> None:
         """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
-        if length > 4 * self._limit and not self._finished:
+        if length > 4 * self._limit:
             self._refuse_body()
 
     def _refuse_body(self) -> None:
         """Leave the session as it was."""
         if isinstance(self._decision, Resume):
             self._mount.engine.refused_body(self._decision)
-        self.answer(_TOO_LARGE)
+        self.respond(_REFUSED_BODY)
 
-    def _request_summary(self) -> str:
-        """Describe the request for Tornado's access log, without the session's id."""
-        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
-
-    def _take_over(self, decision: Open | Resume, request: Request) -> None:
+    def _take_over(self, decision: Open | Resume) -> None:
         """Answer the handshake, and make the socket a link of our own."""
-        connection = self.request.connection
-        assert isinstance(connection, HTTP1Connection)
-        stream = connection.detach()
-        self._finished = True
-        mount = self._mount
-        policy = mount.engine.policy
-        prepare(stream.socket, user_timeout=policy.ping_interval + policy.ping_timeout)
+        self._answered = True
+        stream = self._connection.detach()
+        engine, output = self._mount.engine, self._mount.output
         ahead = _unread(stream)
-        link = _link(stream, mount.output)
+        if stream.closed():
+            return  # the client has gone meanwhile: there is nothing to undo
+        prepare(stream.socket)
+        link = _link(stream, output)
         link.write(_handshake(decision))
         pause = decision.generation.greeting_pause if isinstance(decision, Open) else 0
 
         def start() -> None:
-            link.start(mount.engine.connect(decision, request, link), ahead)
+            link.start(engine.connect(decision, self.request, link), ahead)
 
         if pause:
-            mount.output.loop.later(pause, start)
+            output.loop.later(pause, start)
         else:
             start()
-
-
-class _Exchange:
-    """A request of Tornado's that waits for its answer."""
-
-    __slots__ = ("_handler", "request")
-
-    def __init__(self, request: Request, handler: Handler) -> None:
-        self.request = request
-        self._handler = handler
-
-    def respond(self, response: Response) -> None:
-        self._handler.answer(response)
-
-
-def _request(native: HTTPServerRequest) -> Request:
-    return Request(
-        native.method or "",
-        native.uri or "",
-        native.headers.get_all(),
-        remote_address=native.remote_ip or "",
-        secure=True if native.protocol == "https" else None,
-        native=native,
-    )
 
 
 def _handshake(decision: Open | Resume) -> bytes:
@@ -238,11 +222,14 @@ def _unread(stream: IOStream) -> bytes:
 
 
 def _link(stream: IOStream, output: Output) -> Link:
-    """Take the socket away from Tornado."""
+    """Take the socket away from Tornado, which has it no longer in its loop and nothing left to do with it."""
+    stream.io_loop.remove_handler(stream.socket)
     if isinstance(stream.socket, ssl.SSLSocket):
-        stream.io_loop.remove_handler(stream.socket)
         return SecureLink(stream.socket, output)
-    descriptor = os.dup(stream.socket.fileno())
-    stream.close()
-    os.set_blocking(descriptor, False)
-    return Link(descriptor, output)
+    return Link(stream.socket.detach(), output)
+
+
+def _forget(future: "asyncio.Future[None]") -> None:
+    """Look at the result, which is an error when the client has gone: nobody waits for it."""
+    if not future.cancelled():
+        future.exception()

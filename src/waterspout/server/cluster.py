@@ -10,6 +10,9 @@ import msgspec
 
 from ..engine import Driver, Pending
 from ..errors import DecodeError
+from ..wire.json import plain
+from ..wire.socketio import RESERVED
+from .fanout import UNSENDABLE
 from .rooms import Room, Target
 
 Deliver = Callable[["Broadcast"], None]
@@ -42,21 +45,27 @@ class Broadcast(msgspec.Struct, frozen=True, tag="broadcast", forbid_unknown_fie
     except_: list[Room] = []
 
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain)
 _decoder = msgspec.msgpack.Decoder(Broadcast)
 
 
 def encode(message: Broadcast) -> bytes:
-    """Write a message for the bus."""
-    return _encoder.encode(message)
+    """Write a message for the bus; TypeError, naming the event, for what it cannot carry: integers beyond 64 bits."""
+    try:
+        return _encoder.encode(message)
+    except (*UNSENDABLE, OverflowError) as error:
+        raise TypeError(f"the event {message.event!r} cannot be sent to other nodes: {error}") from error
 
 
 def decode(data: bytes) -> Broadcast:
     """Read a message from the bus; DecodeError for whatever else is there."""
     try:
-        return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = _decoder.decode(data)
+    except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise DecodeError(f"no message of a node: {error}") from error
+    if message.event in RESERVED:
+        raise DecodeError(f"no message of a node: {message.event!r} is a name of Socket.IO's own")
+    return message
 
 
 class Cluster:
@@ -79,22 +88,26 @@ class Cluster:
                 self._node = driver.token()
                 self._adapter.subscribe(self._topic, self.receive)
 
-    def emitted(self, namespace: str, event: str, args: Sequence[Any], to: Target, except_: list[Room]) -> None:
-        """Tell the other nodes of an event that was emitted here."""
-        if self._adapter is not None:
-            rooms = None if to is None else [to] if isinstance(to, str | int) else list(to)
-            message = Broadcast(self._node, namespace, event, list(args), rooms, except_)
-            self._adapter.publish(self._topic, encode(message))
+    def prepare(self, namespace: str, event: str, args: Sequence[Any], to: Target, except_: list[Room]) -> bytes | None:
+        """Encode an event for the other nodes; None without an adapter."""
+        if self._adapter is None:
+            return None
+        rooms = None if to is None else [to] if isinstance(to, str | int) else list(to)
+        return encode(Broadcast(self._node, namespace, event, list(args), rooms, except_))
+
+    def publish(self, message: bytes | None) -> None:
+        """Tell the other nodes."""
+        if self._adapter is not None and message is not None:
+            self._adapter.publish(self._topic, message)
 
     def receive(self, data: bytes) -> None:
         """Take a message from the bus; our own are known here already."""
         try:
             message = decode(data)
-        except DecodeError as error:
-            self._report(str(error))
-        else:
             if message.node != self._node:
                 self._deliver(message)
+        except (DecodeError, TypeError) as error:  # TypeError: what JSON cannot carry to the clients
+            self._report(str(error))
 
     def leave(self) -> None:
         """Hear no more of the others."""
@@ -104,4 +117,4 @@ class Cluster:
     def _report(self, text: str) -> None:
         if not self._reported and self._driver is not None:
             self._reported = True
-            self._driver.report(f"the bus carries what is {text}; it is dropped, and not reported again")
+            self._driver.report(f"a message from the bus is dropped, others like it will be in silence: {text}")

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from ..engine import Prepared, Session, Turn
 from ..wire.generations import Generation
 
+UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
+
 
 class Member(Protocol):
     """What the fan-out needs of a socket."""
@@ -29,7 +31,7 @@ class Fanout:
         What cannot be encoded for one of the generations raises TypeError before anything is queued.
         Nothing else happens meanwhile: whoever must be cut for its full outbox is cut afterwards.
         """
-        forms = {row: Prepared(*row.socketio.encode_event(namespace, event, args)) for row in self.present}
+        forms = {row: prepare(row, namespace, event, args) for row in self.present}
         with self._turn:
             if len(forms) == 1:
                 self._to_one_generation(members, *forms.values())
@@ -47,3 +49,13 @@ class Fanout:
         self.present[generation] += change
         if not self.present[generation]:
             del self.present[generation]
+
+
+def prepare(
+    generation: Generation, namespace: str, event: str, args: Sequence[Any], number: int | None = None
+) -> Prepared:
+    """Encode an event; TypeError, naming type and event, for what JSON cannot carry."""
+    try:
+        return Prepared(*generation.socketio.encode_event(namespace, event, args, number))
+    except UNSENDABLE as error:
+        raise TypeError(f"the event {event!r} cannot be sent: {error}") from error

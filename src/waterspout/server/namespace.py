@@ -8,12 +8,13 @@ from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.socketio import RESERVED
 from .cluster import Cluster
-from .fanout import Fanout
+from .fanout import UNSENDABLE, Fanout
 from .rooms import Room, Rooms, Target
 from .socket import Except, Socket, check_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Hook = tuple[str, Socket]
 _HOOKS = {"connect": "on_connect", "disconnect": "on_disconnect", "error": "on_error"}
 
 
@@ -79,13 +80,16 @@ class Namespace:
         `to` and `except_` take a room, a socket's id, or several of them; `except_` sockets, too.
         TypeError, before anything is sent, for what JSON cannot carry.
         """
+        check_name(event)
         driver = self.engine.driver
         if driver.foreign():
             driver.soon(lambda: self.emit(event, *args, to=to, except_=except_))
             return
-        check_name(event)
+        to = to if to is None or isinstance(to, str | int) else tuple(to)
+        except_ = except_ if except_ is None or isinstance(except_, str | int | Socket) else tuple(except_)
+        message = self._cluster.prepare(self.name, event, args, to, _ids(except_))
         self.deliver(event, args, to, except_)
-        self._cluster.emitted(self.name, event, args, to, _ids(except_))
+        self._cluster.publish(message)
 
     def sockets(self) -> list[Socket]:
         """Return the clients that are here now."""
@@ -113,10 +117,13 @@ class Namespace:
         else:
             self.engine.driver.run(handler, (socket, auth), self._admission, socket)
 
-    def enter(self, socket: Socket, room: Room) -> None:
-        """Index a socket in a room."""
+    def check_room(self, room: Room, socket: Socket) -> None:
+        """Raise ValueError for another socket's id, which is no room to join."""
         if room != socket.id and room in self.rooms.by_id:
             raise ValueError(f"{room!r} is the id of another socket: a client's own room cannot be joined")
+
+    def enter(self, socket: Socket, room: Room) -> None:
+        """Index a socket in a room."""
         self.rooms.enter(room, socket)
 
     def leave(self, socket: Socket, room: Room) -> None:
@@ -134,7 +141,7 @@ class Namespace:
         self._fanout.count(socket.session.generation, -1)
         handler = self._hooks.get("disconnect")
         if handler is not None:
-            self.engine.turn.add(lambda: self._run(handler, (socket, reason), "disconnect"))
+            self.engine.turn.add(lambda: self._run(handler, (socket, reason), ("disconnect", socket)))
 
     def next_number(self) -> int:
         """Return the next number of an acknowledgement: one counter, so that a call to a room is one frame."""
@@ -146,14 +153,18 @@ class Namespace:
         self.engine.driver.report(f"the handler of {event!r} in {self.name} failed", error)
         handler = self._hooks.get("error")
         if handler is not None:
-            self._run(handler, (socket, event, error), "error")
+            self._run(handler, (socket, event, error), ("error", socket))
 
-    def answered(self, token: str, result: Any) -> None:
+    def answered(self, token: Hook, result: Any) -> None:
         """A hook has ended; nobody asked for its result."""
 
-    def failed(self, token: str, error: BaseException) -> None:
+    def failed(self, token: Hook, error: BaseException) -> None:
         """A hook failed: that is reported, and changes nothing."""
-        self.engine.driver.report(f"the {token} handler of {self.name} failed", error)
+        kind, socket = token
+        if kind == "error":
+            self.engine.driver.report(f"the handler of errors in {self.name} failed", error)
+        else:
+            self.event_failed(socket, kind, error)
 
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
@@ -173,7 +184,11 @@ class Namespace:
             return
         session.data[self.name] = None
         socket.end()
-        push_refusal(session, self.name, refusal.message, refusal.data)
+        try:
+            push_refusal(session, self.name, refusal.message, refusal.data)
+        except UNSENDABLE as error:
+            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
+            push_refusal(session, self.name, "Internal error")
 
     # Below this line: how it is done
 
@@ -183,8 +198,8 @@ class Namespace:
         self._hooks[kind] = handler
         return handler
 
-    def _run(self, handler: Callable[..., Any], args: tuple[Any, ...], kind: str) -> None:
-        self.engine.driver.run(handler, args, self, kind)
+    def _run(self, handler: Callable[..., Any], args: tuple[Any, ...], token: Hook) -> None:
+        self.engine.driver.run(handler, args, self, token)
 
     def _shared_id(self, session: Session) -> str:
         """Return the id that a client of 1.x or 2.x works out for itself: its session's."""

@@ -1,6 +1,7 @@
 """The application of an engine that speaks Socket.IO: namespaces, and what belongs to all of them."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -58,6 +59,8 @@ class Server:
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
         )
         self.engine = Engine(_Sockets(self), driver=driver, path=path, policy=policy)
+        if not 0 <= shutdown_timeout < inf:
+            raise ValueError(f"shutdown_timeout is {shutdown_timeout!r}: give a number of seconds, 0 or more")
         self._shutdown_timeout = shutdown_timeout
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
@@ -98,10 +101,12 @@ class Server:
 
     def close(self) -> Pending[None]:
         """Tell all clients, flush and end; then wait `shutdown_timeout` for running handlers, and cancel them."""
-        done: Pending[None] = Pending(self.engine.driver)
-        self._cluster.leave()
-        finish = self.engine.driver.finish
-        self.engine.close().add_done_callback(lambda _: finish(self._shutdown_timeout, lambda: done.resolve(None)))
+        driver = self.engine.driver
+        done: Pending[None] = Pending(driver)
+        if driver.foreign():
+            driver.soon(self._close, done)
+        else:
+            self._close(done)
         return done
 
     def open(self, session: Session, packet: Connect) -> None:
@@ -111,6 +116,16 @@ class Server:
             push_refusal(session, packet.namespace, "Invalid namespace")
         else:
             namespace.open(session, _auth(packet))
+
+    def _close(self, done: Pending[None]) -> None:
+        self._cluster.leave()
+        engine, timeout = self.engine, self._shutdown_timeout
+
+        def finish() -> None:
+            engine.driver.finish(timeout, lambda: done.resolve(None))
+
+        # in the turn, so that the handlers of the last farewells are among those that are waited for
+        engine.close().add_done_callback(lambda _: engine.turn.add(finish))
 
     def _deliver(self, message: Broadcast) -> None:
         namespace = self._namespaces.get(message.namespace)
@@ -157,4 +172,8 @@ def _auth(packet: Connect) -> Any:
     """Return what the client sent along: its auth, or the query of a client that knows no auth."""
     if packet.data is not None:
         return packet.data
-    return {name: value for name, value in parse_qsl(packet.query, max_num_fields=1000) if name not in _RESERVED_QUERY}
+    try:
+        pairs = parse_qsl(packet.query, max_num_fields=1000)
+    except ValueError:
+        raise ProtocolError("more than 1000 parameters came in the query of a namespace") from None
+    return {name: value for name, value in pairs if name not in _RESERVED_QUERY}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import Enum
+from math import inf
 from typing import Any, Protocol
 
 from ..engine import Driver, Engine, Pending, Prepared, Session
@@ -10,12 +11,10 @@ from ..types import Reason, Request
 from ..wire.packets import Event
 from ..wire.socketio import RESERVED
 from .acks import Acks
+from .fanout import UNSENDABLE, prepare
 from .rooms import Room, Target
 
 _EARLY_EVENTS = 10
-
-
-UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
 
 
 class Life(Enum):
@@ -37,18 +36,26 @@ class Home(Protocol):
     engine: Engine
     handlers: dict[str, Any]
 
-    def emit(self, event: str, *args: Any, to: Target = None, except_: "Except" = None) -> None: ...
+    def emit(self, event: str, *args: Any, to: Target = None, except_: "Except" = None) -> None:
+        """Send an event to many."""
 
-    def enter(self, socket: "Socket", room: Room) -> None: ...
+    def check_room(self, room: Room, socket: "Socket") -> None:
+        """Raise ValueError for a room that is not to be joined."""
 
-    def leave(self, socket: "Socket", room: Room) -> None: ...
+    def enter(self, socket: "Socket", room: Room) -> None:
+        """Index the socket in a room."""
+
+    def leave(self, socket: "Socket", room: Room) -> None:
+        """Take it out of the index."""
 
     def part(self, socket: "Socket", reason: Reason) -> None:
         """Take the socket out of everything, and tell the user's disconnect handler."""
 
-    def next_number(self) -> int: ...
+    def next_number(self) -> int:
+        """Return the number of a new call."""
 
-    def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None: ...
+    def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None:
+        """Report what a handler raised."""
 
 
 class Socket:
@@ -128,12 +135,8 @@ class Socket:
 
         TypeError, naming type and event, for what JSON cannot carry; bytes become attachments.
         """
-        driver = self._driver
-        if driver.foreign():
-            driver.soon(lambda: self.emit(event, *args))
-        else:
-            check_name(event)
-            self._push(Prepared(*self.session.generation.socketio.encode_event(self.namespace, event, args)))
+        check_name(event)
+        self._here(self._push, prepare(self.session.generation, self.namespace, event, args))
 
     def broadcast(self, event: str, *args: Any, to: Target = None, except_: "Except" = None) -> None:
         """Send an event to everybody else: in these rooms, or without `to` in the namespace."""
@@ -152,10 +155,12 @@ class Socket:
         """Send an event and wait for the client's acknowledgement: `await socket.call(...)`.
 
         The result is None, a value, or a tuple: the mirror of what a handler returns. AckTimeout after
-        `timeout` seconds, SocketClosed if the client leaves first.
+        `timeout` seconds, SocketClosed if the client leaves first, TypeError for what JSON cannot carry.
         """
-        pending: Pending[Any] = Pending(self._driver)
         check_name(event)
+        if not 0 < timeout < inf:
+            raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
+        pending: Pending[Any] = Pending(self._driver)
         self._here(self._call, event, args, timeout, pending)
         return pending
 
@@ -184,7 +189,7 @@ class Socket:
         if self._life is _CONNECTED:
             handler = self._namespace.handlers.get(packet.name)
             if handler is not None:
-                self._namespace.engine.driver.run(handler, (self, *packet.args), self, packet)
+                self._namespace.engine.driver.run(handler, [self, *packet.args], self, packet)
         elif self._early is not None:
             if len(self._early.events) == _EARLY_EVENTS:
                 raise ProtocolError(f"more than {_EARLY_EVENTS} events came before the server had accepted the client")
@@ -242,6 +247,8 @@ class Socket:
     def _join(self, rooms: Iterable[Room]) -> None:
         if self._life is _GONE:
             return
+        for room in rooms:
+            self._namespace.check_room(room, self)
         if self._rooms is None:
             self._rooms = {}
         for room in rooms:
@@ -259,11 +266,15 @@ class Socket:
             pending.reject(SocketClosed(f"the client has left: {event!r} was not sent"))
             return
         number = self._namespace.next_number()
-        encoded = self.session.generation.socketio.encode_event(self.namespace, event, args, number)
+        try:
+            prepared = prepare(self.session.generation, self.namespace, event, args, number)
+        except TypeError as error:
+            pending.reject(error)  # raised here, it would not reach a caller on another thread
+            return
         if self._acks is None:
             self._acks = Acks(self._namespace.engine.deadlines)
         self._acks.expect(number, event, pending, self._driver.now() + timeout)
-        self._push(Prepared(*encoded))
+        self._push(prepared)
 
     def _disconnect(self, close: bool) -> None:
         if close:

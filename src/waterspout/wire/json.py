@@ -2,22 +2,34 @@
 
 import json
 import re
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from ..errors import DecodeError
 
+try:
+    import orjson
+
+    _PLAIN = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+except ImportError:  # the extra `speed` is not installed
+    orjson = None  # type: ignore[assignment]
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
 # What msgspec raises for hostile input: its own error (no ValueError before 0.21), UTF-8 or digits beyond what Python
 # takes, depth.
-_BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
+BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 
 _HIGH = r"\\u(?i:d[89ab][0-9a-f]{2})"
 _LOW = r"\\u(?i:d[c-f][0-9a-f]{2})"
 _LONE = re.compile(rf"{_HIGH}(?!{_LOW})|{_LOW}(?<!{_HIGH}{_LOW})")
 
 # float_hook: msgspec's own reading of a float takes up to 15 us (1e308), so 2.4 s for a megabyte of them; float() 0.3.
-_decode = msgspec.json.Decoder(float_hook=float).decode
+decode_clean = msgspec.json.Decoder(float_hook=float).decode
+"""Read one JSON value or raise one of `BROKEN`, also for a lone surrogate: for where a call less counts."""
 
 
 def decode(text: str | bytes) -> Any:
@@ -27,8 +39,8 @@ def decode(text: str | bytes) -> Any:
     interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the text.
     """
     try:
-        return _decode(text)
-    except _BROKEN as error:
+        return decode_clean(text)
+    except BROKEN as error:
         return _decode_again(text, error)
 
 
@@ -38,8 +50,8 @@ def _decode_again(text: str | bytes, error: Exception) -> Any:
         broken = text if isinstance(text, str) else text.decode()
         mended = _mend(broken)
         if mended != broken:
-            return _decode(mended)
-    except _BROKEN as another:
+            return decode_clean(mended)
+    except BROKEN as another:
         error = another
     raise DecodeError(f"broken JSON: {error}") from error
 
@@ -73,11 +85,58 @@ type for anything else, UnicodeEncodeError for a lone surrogate, RecursionError 
 """
 
 
+def encode_plain_by_search(value: Any) -> bytes | None:
+    """Do what `encode_plain` does, where there is no orjson."""
+    return encode(value) if _is_plain((value,)) else None
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind in _SCALARS:
+            continue
+        if kind is dict:
+            for item in value.values():  # a level without a call of its own
+                if type(item) not in _SCALARS and not _is_plain((item,)):
+                    return False
+        elif (kind is not list and kind is not tuple) or not _is_plain(value):
+            return False
+    return True
+
+
+def encode_plain_by_orjson(value: Any) -> bytes | None:
+    """Do what `encode_plain` does with orjson, which stops at what it does not know, and so makes the search needless."""
+    try:
+        return orjson.dumps(value, _stop, _PLAIN)
+    except TypeError:  # orjson's own errors too
+        return None
+
+
+def _stop(value: object) -> None:
+    raise TypeError
+
+
+encode_plain = encode_plain_by_orjson if "orjson" in sys.modules else encode_plain_by_search
+"""Write a value that consists of JSON's own types; None for all others, bytes among them, so this finds attachments.
+
+It is what every emit and every acknowledgement goes through. With orjson installed it takes 0.1 us for a small
+dictionary, else 0.3, of which the search for other types is two thirds.
+"""
+
+
+def encode_plain_ascii(value: Any) -> bytes | None:
+    """Do what `encode_plain` does, in ASCII."""
+    text = encode_plain(value)
+    return text if text is None or text.isascii() else _escape(text)
+
+
 def encode_ascii(value: object) -> bytes:
     r"""Write a value as `encode` does, with everything beyond ASCII as \uXXXX escapes (surrogate pairs)."""
     text = encode(value)
-    if text.isascii():
-        return text
+    return text if text.isascii() else _escape(text)
+
+
+def _escape(text: bytes) -> bytes:
     # The escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back.
     escaped = json.dumps(text.decode())[1:-1]
     return escaped.replace(r"\\", "\0").replace(r"\"", '"').replace("\0", "\\").encode()

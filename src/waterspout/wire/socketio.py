@@ -4,7 +4,7 @@ What is encoded begins with the "4" of the Engine.IO message; what is decoded ma
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,6 @@ _HEAD = re.compile(r"([0-6])(?:(\d{1,16})-)?(?:(/[^,]*)(?:,|\Z))?(\d{0,16})", re
 _ABSENT: Any = object()
 
 _BYTES = (bytes, bytearray, memoryview)
-_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 class Partial:
@@ -71,17 +70,29 @@ class Revision:
     """How packets are spelt for one generation of clients; this class is revision 5, Socket.IO 3.x and 4.x."""
 
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
+    _plain_json: Callable[[Any], bytes | None] = staticmethod(json.encode_plain)
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
 
         Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`.
         """
-        if text[at : at + 1] == "2":  # by hand, which saves a quarter: nearly every packet is an event in "/"
-            bracket = text.find("[", at)
-            digits = text[at + 1 : bracket]
-            if not digits or (len(digits) <= 16 and digits.isdecimal() and digits.isascii()):
-                return _event("/", digits, json.decode(text[bracket:]))
+        # Nearly every packet is an event in "/": cut by hand, in one place, it takes 20 % less than the general way,
+        # which is left to say what is wrong with all others.
+        try:
+            if text[at] == "2":
+                bracket = text.index("[", at)
+                digits = text[at + 1 : bracket]
+                if not digits or (len(digits) <= 16 and digits.isdecimal() and digits.isascii()):
+                    data = json.decode_clean(text[bracket:])
+                    name = data.pop(0)
+                    if type(name) is str and name not in RESERVED:
+                        return Event("/", name, data, int(digits) if digits else None)
+        except (IndexError, *json.BROKEN):
+            pass
+        return self._decode(text, at, max_attachments)
+
+    def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
         if head is None:
             raise DecodeError(f"a packet begins with its type, not {text[at : at + 20]!r}")
@@ -121,19 +132,21 @@ class Revision:
         self, namespace: str, name: str, args: Sequence[Any], id: int | None = None
     ) -> tuple[bytes, tuple[bytes, ...]]:
         """Write an event as text and its attachments ("Sending and receiving data"); raises as `json.encode` does."""
-        if not _is_plain(args):
+        data = self._plain_json([name, *args])
+        if data is None:
             return self._encode_binary(b"5", namespace, id, [name, *args])
         if id is None and namespace == "/":
-            return b"42" + self._json([name, *args]), ()
-        return b"42%b%b%b" % (_address(namespace), _number(id), self._json([name, *args])), ()
+            return b"42" + data, ()
+        return b"42%b%b%b" % (_address(namespace), _number(id), data), ()
 
     def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> tuple[bytes, tuple[bytes, ...]]:
         """Write an acknowledgement as text and its attachments ("Acknowledgement"); raises as `json.encode` does."""
-        if not _is_plain(args):
+        data = self._plain_json(args)
+        if data is None:
             return self._encode_binary(b"6", namespace, id, args)
         if namespace == "/":
-            return b"43%d%b" % (id, self._json(args)), ()
-        return b"43%b%d%b" % (_address(namespace), id, self._json(args)), ()
+            return b"43%d%b" % (id, data), ()
+        return b"43%b%d%b" % (_address(namespace), id, data), ()
 
     def _encode_binary(
         self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]
@@ -153,6 +166,7 @@ class _Revision4(Revision):
     """
 
     _json = staticmethod(json.encode_ascii)
+    _plain_json = staticmethod(json.encode_plain_ascii)
 
     def _connect(self, namespace: str, data: Any) -> Connect:
         if data is not _ABSENT:
@@ -210,21 +224,6 @@ def _address(namespace: str) -> bytes:
 
 def _number(number: int | None) -> bytes:
     return b"" if number is None else b"%d" % number
-
-
-def _is_plain(values: Iterable[Any]) -> bool:
-    """Whether JSON's own types are all there is, so no attachments: the search of every emit, 170 ns for [{a, b}]."""
-    for value in values:
-        kind = type(value)
-        if kind in _SCALARS:
-            continue
-        if kind is dict:
-            for item in value.values():  # a level without a call of its own
-                if type(item) not in _SCALARS and not _is_plain((item,)):
-                    return False
-        elif (kind is not list and kind is not tuple) or not _is_plain(value):
-            return False
-    return True
 
 
 def _detach(value: Any, attachments: list[bytes]) -> Any:

@@ -1,0 +1,416 @@
+"""The driver for asyncio loops: how functions run, who may call what from where, and what a message costs."""
+
+import asyncio
+import contextvars
+import gc
+import re
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+
+from serving import Client
+from turns import CountingLoop, turn, until
+from waterspout import Pending, Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.hosts.tornado import routes
+from waterspout.testing import Peer
+
+EAGER = sys.version_info >= (3, 12)
+
+
+class Keeper:
+    """An asker that keeps what it hears, and on which thread."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any, Any]] = []
+        self.threads: set[int] = set()
+
+    def answered(self, token: Any, result: Any) -> None:
+        self.heard.append(("answered", token, result))
+        self.threads.add(threading.get_ident())
+
+    def failed(self, token: Any, error: BaseException) -> None:
+        self.heard.append(("failed", token, repr(error)))
+
+
+def on_a_loop(test: Callable[[AsyncioDriver, Keeper], Any]) -> None:
+    async def main() -> None:
+        await test(AsyncioDriver(), Keeper())
+
+    asyncio.run(main())
+
+
+# Functions
+
+
+def test_a_plain_function_is_called_at_once() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        driver.run(lambda a, b: a + b, (1, 2), keeper, "token")
+        assert keeper.heard == [("answered", "token", 3)]
+        driver.run(lambda: 1 / 0, (), keeper, "token")
+        assert keeper.heard[1:] == [("failed", "token", "ZeroDivisionError('division by zero')")]
+
+    on_a_loop(test)
+
+
+def test_a_coroutine_is_answered_when_it_ends() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        gate: asyncio.Future[int] = driver.loop.create_future()
+
+        async def function(number: int) -> int:
+            return number + await gate
+
+        driver.run(function, (1,), keeper, "token")
+        await turn()
+        assert keeper.heard == []
+        gate.set_result(2)
+        await until(lambda: keeper.heard)
+        assert keeper.heard == [("answered", "token", 3)]
+
+    on_a_loop(test)
+
+
+def test_any_other_awaitable_is_awaited() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        pending: Pending[int] = Pending(driver)
+        driver.run(lambda: pending, (), keeper, "pending")
+        future = driver.loop.create_future()
+        driver.run(lambda: future, (), keeper, "future")
+        pending.resolve(1)
+        await until(lambda: len(keeper.heard) == 1)
+        future.set_exception(LookupError("why"))
+        await until(lambda: len(keeper.heard) == 2)
+        assert keeper.heard == [("answered", "pending", 1), ("failed", "future", "LookupError('why')")]
+
+    on_a_loop(test)
+
+
+@pytest.mark.skipif(not EAGER, reason="tasks start at once from Python 3.12 on")
+def test_a_coroutine_that_waits_for_nothing_is_answered_at_once() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        async def function() -> str:
+            return "at once"
+
+        driver.run(function, (), keeper, "token")
+        assert keeper.heard == [("answered", "token", "at once")]
+
+    on_a_loop(test)
+
+
+def test_a_coroutine_has_a_task_of_its_own() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        mine = asyncio.current_task()
+
+        async def function() -> bool:
+            async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+                group.create_task(turn())
+            return asyncio.current_task() not in (None, mine)
+
+        driver.run(function, (), keeper, "token")
+        await until(lambda: keeper.heard)
+        assert keeper.heard == [("answered", "token", True)]
+
+    on_a_loop(test)
+
+
+def test_a_coroutine_that_nobody_else_knows_is_not_collected() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        gates: list[asyncio.Future[None]] = []
+
+        async def function() -> str:
+            gates.append(asyncio.get_running_loop().create_future())
+            await gates[0]
+            return "still here"
+
+        driver.run(function, (), keeper, "token")
+        await until(lambda: gates)
+        gc.collect()
+        gates[0].set_result(None)
+        await until(lambda: keeper.heard)
+        assert keeper.heard == [("answered", "token", "still here")]
+
+    on_a_loop(test)
+
+
+def test_what_a_function_sets_in_its_context_no_other_sees() -> None:
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="nobody")
+
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        def plain(new: str) -> str:
+            before = name.get()
+            name.set(new)
+            return before
+
+        async def asynchronous(new: str) -> str:
+            before = name.get()
+            name.set(new)
+            await turn()
+            return f"{before} {name.get()}"
+
+        for function, new in (plain, "ada"), (plain, "bob"), (asynchronous, "cy"), (asynchronous, "dan"), (plain, "eve"):
+            driver.run(function, (new,), keeper, new)
+        await until(lambda: len(keeper.heard) == 5)
+        assert {token: result for _, token, result in keeper.heard} == {
+            "ada": "nobody",
+            "bob": "nobody",
+            "cy": "nobody cy",
+            "dan": "nobody dan",
+            "eve": "nobody",
+        }
+        assert name.get() == "nobody"
+
+    on_a_loop(test)
+
+
+# Time
+
+
+def test_soon_is_after_what_is_running() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        heard: list[int] = []
+        driver.soon(heard.append, 1)
+        driver.soon(heard.append, 2)
+        assert heard == []
+        await turn()
+        assert heard == [1, 2]
+
+    on_a_loop(test)
+
+
+def test_soon_from_another_thread_wakes_the_loop() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        called = driver.loop.create_future()
+        thread = threading.Thread(target=driver.soon, args=(lambda: called.set_result(threading.get_ident()),))
+        thread.start()
+        assert await called == threading.get_ident()
+        thread.join()
+
+    on_a_loop(test)
+
+
+def test_a_driver_knows_its_own_thread() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        assert not driver.foreign()
+        assert await asyncio.to_thread(driver.foreign)
+
+    on_a_loop(test)
+
+
+def test_an_alarm_that_is_due_rings_and_replaces_the_one_before() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        heard: list[str] = []
+        driver.alarm(driver.now() - 2, lambda: heard.append("first"))
+        driver.alarm(driver.now() - 1, lambda: heard.append("second"))
+        await until(lambda: heard)
+        await turn()
+        assert heard == ["second"]
+        driver.alarm(driver.now() + 1000, lambda: heard.append("third"))
+        await turn()
+        assert heard == ["second"]
+
+    on_a_loop(test)
+
+
+def test_tokens_are_long_and_differ() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        tokens = [driver.token() for _ in range(1000)]
+        assert len(set(tokens)) == 1000
+        assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", token) for token in tokens)
+        assert driver.wall() > 1_600_000_000
+
+    on_a_loop(test)
+
+
+# The end
+
+
+def test_the_end_comes_at_once_where_nothing_runs() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        heard: list[str] = []
+        driver.finish(60, lambda: heard.append("done"))
+        assert heard == ["done"]
+
+    on_a_loop(test)
+
+
+def test_the_end_waits_for_what_runs_and_cancels_what_needs_too_long() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        gate = asyncio.Event()
+        heard: list[str] = []
+
+        async def quick() -> str:
+            await turn()
+            return "quick"
+
+        async def stubborn() -> str:
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                await turn()
+                return "cancelled, and tidied up"
+            return "never"
+
+        driver.run(quick, (), keeper, 1)
+        driver.run(stubborn, (), keeper, 2)
+        await turn()
+        driver.finish(0, lambda: heard.append("done"))
+        await until(lambda: heard)
+        assert keeper.heard == [("answered", 1, "quick"), ("answered", 2, "cancelled, and tidied up")]
+
+    on_a_loop(test)
+
+
+# What a message costs
+
+MESSAGES = 10_000
+
+
+def counting(loop: CountingLoop) -> tuple[Server, list[Counter[str]]]:
+    """A server that answers echoes, and notes what the loop has been asked for whenever a client says `note`."""
+    server, notes = Server(ping_interval=300), list[Counter[str]]()
+
+    @server.on("note")
+    def note(socket: Socket) -> str:
+        notes.append(loop.made.copy())
+        return "noted"
+
+    server.on("echo")(lambda socket, *args: args)
+    return server, notes
+
+
+def test_ten_thousand_acknowledgements_make_no_task_no_future_and_no_timer() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        server, notes = counting(loop)
+        server.engine.bind(AsyncioDriver())
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("note")
+        for number in range(MESSAGES):
+            peer.emit("echo", "hello", id=number)
+        peer.emit("note")
+        assert peer.take()[-1] == f'43{MESSAGES - 1}["hello"]'
+        assert notes[1] - notes[0] == Counter()
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())
+
+
+def test_ten_thousand_answers_to_the_server_make_no_task_no_future_and_no_timer() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        server, notes = counting(loop)
+        server.engine.bind(AsyncioDriver())
+        peer = Peer(server)
+        peer.connect()
+        (socket,) = server.sockets()
+        answers: list[Pending[Any]] = []
+        socket.call("question")  # the first one may move the alarm
+        peer.emit("note")
+        for number in range(2, MESSAGES):
+            socket.call("question").add_done_callback(answers.append)
+            peer.acknowledge(number)
+        peer.emit("note")
+        assert len(answers) == MESSAGES - 2
+        assert notes[1] - notes[0] == Counter()
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())
+
+
+def test_ten_thousand_acknowledgements_over_a_port_make_no_task_no_future_and_no_timer() -> None:
+    def talk(address: str) -> str:
+        with Client(address) as client:
+            client.enter()
+            assert client.ask('421["note"]') == '431["noted"]'
+            for start in range(0, MESSAGES, 100):
+                for number in range(start, start + 100):
+                    client.send(f'42{number}["echo","hello"]')
+                for number in range(start, start + 100):
+                    assert client.receive() == f'43{number}["hello"]'
+            return client.ask('421["note"]')
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        server, notes = counting(loop)
+        listener, port = bind_unused_port()
+        http = HTTPServer(Application(routes(server)))
+        http.add_socket(listener)
+        assert await asyncio.to_thread(talk, f"http://127.0.0.1:{port}") == '431["noted"]'
+        assert notes[1] - notes[0] == Counter()
+        await server.close()
+        http.stop()
+        await http.close_all_connections()
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())
+
+
+def test_the_count_would_notice_a_task_a_future_and_a_timer() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        server, notes = counting(loop)
+        server.engine.bind(AsyncioDriver())
+
+        @server.on("costly")
+        def costly(socket: Socket) -> None:
+            loop.create_future()
+            loop.call_later(0, lambda: None)
+            tasks.append(loop.create_task(turn()))
+
+        tasks: list[asyncio.Task[None]] = []
+        peer = Peer(server)
+        peer.connect()
+        for event in "note", "costly", "note":
+            peer.emit(event)
+        assert notes[1] - notes[0] == Counter(task=1, future=1, timer=1)
+        await asyncio.gather(*tasks)
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())
+
+
+def test_an_async_handler_makes_one_task_and_no_timer() -> None:
+    made: list[Callable[[], object]] = []
+
+    class TaskCountingDriver(AsyncioDriver):
+        def _start(self, *args: Any) -> None:
+            made.append(args[0])
+            super()._start(*args)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        server, notes = counting(loop)
+        server.engine.bind(TaskCountingDriver())
+
+        @server.on("ask")
+        async def ask(socket: Socket) -> str:
+            return "ok"
+
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("note")
+        for number in range(100):
+            peer.emit("ask", id=number)
+        peer.emit("note")
+        received: list[str | bytes] = []
+        await until(lambda: received.extend(peer.take()) or len(received) == 100)
+        assert len(made) == 100
+        assert notes[1] - notes[0] == Counter()
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())

@@ -1,0 +1,117 @@
+"""The driver without a loop: what plain functions do is there at once."""
+
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from waterspout import Pending
+from waterspout.drivers import InlineDriver
+
+
+class Keeper:
+    """An asker that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any, Any]] = []
+
+    def answered(self, token: Any, result: Any) -> None:
+        self.heard.append(("answered", token, result))
+
+    def failed(self, token: Any, error: BaseException) -> None:
+        self.heard.append(("failed", token, repr(error)))
+
+
+def test_a_plain_function_is_called_at_once_and_its_result_is_the_answer() -> None:
+    keeper = Keeper()
+    InlineDriver().run(lambda a, b: a + b, (1, 2), keeper, "token")
+    assert keeper.heard == [("answered", "token", 3)]
+
+
+def test_an_exception_is_an_answer_too() -> None:
+    keeper = Keeper()
+    InlineDriver().run(lambda: 1 / 0, (), keeper, "token")
+    assert keeper.heard == [("failed", "token", "ZeroDivisionError('division by zero')")]
+
+
+def test_an_asynchronous_function_fails_with_a_sentence_and_leaves_no_coroutine_behind() -> None:
+    async def function() -> None: ...
+
+    keeper = Keeper()
+    InlineDriver().run(function, (), keeper, "token")
+    ((kind, _, error),) = keeper.heard
+    assert kind == "failed"
+    assert "is asynchronous: serve this on a host with a loop, or make it plain" in error
+
+
+def test_what_is_to_be_done_soon_is_done_at_once_where_nothing_is_running() -> None:
+    heard: list[int] = []
+    InlineDriver().soon(heard.append, 1)
+    assert heard == [1]
+
+
+def test_what_is_to_be_done_soon_waits_for_what_is_running() -> None:
+    driver, heard = InlineDriver(), list[str]()
+
+    def function() -> None:
+        driver.soon(later)
+        driver.run(lambda: heard.append("inner"), (), Keeper(), None)
+        heard.append("function")
+
+    def later() -> None:
+        driver.soon(heard.append, "last")
+        heard.append("later")
+
+    driver.run(function, (), Keeper(), None)
+    assert heard == ["inner", "function", "later", "last"]
+
+
+def test_a_function_that_fails_keeps_nothing_from_being_done() -> None:
+    driver, heard = InlineDriver(), list[str]()
+
+    def function() -> None:
+        driver.soon(heard.append, "later")
+        raise LookupError
+
+    driver.run(function, (), Keeper(), None)
+    assert heard == ["later"]
+
+
+def test_tokens_are_long_and_differ() -> None:
+    driver = InlineDriver()
+    tokens = [driver.token() for _ in range(1000)]
+    assert len(set(tokens)) == 1000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", token) for token in tokens)
+
+
+def test_time_goes_on() -> None:
+    driver = InlineDriver()
+    assert driver.now() <= driver.now()
+    assert driver.wall() > 1_600_000_000
+
+
+def test_nothing_can_be_waited_for_and_the_sentences_say_why() -> None:
+    pending: Pending[None] = Pending(InlineDriver())
+    with pytest.raises(RuntimeError, match="nothing can be waited for yet: no host has brought a loop"):
+        pending.wait()
+    with pytest.raises(RuntimeError, match="nothing can be awaited yet: no host has brought a loop"):
+        pending.__await__().send(None)
+
+
+def test_nobody_is_foreign_nothing_rings_and_nothing_is_waited_for_at_the_end() -> None:
+    driver, heard = InlineDriver(), list[str]()
+    driver.alarm(0, lambda: heard.append("alarm"))
+    assert not driver.foreign()
+    driver.finish(60, lambda: heard.append("done"))
+    assert heard == ["done"]
+
+
+def test_what_is_reported_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    error = LookupError("why")
+    with caplog.at_level(logging.ERROR, "waterspout"):
+        InlineDriver().report("it failed: %s", error)
+    ((record),) = caplog.records
+    assert (record.name, record.getMessage(), record.levelname) == ("waterspout", "it failed: %s", "ERROR")
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error

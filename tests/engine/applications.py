@@ -1,0 +1,52 @@
+"""What stands above and below an engine in these tests."""
+
+from collections.abc import Callable
+from typing import Any
+
+from waterspout.engine import Session
+from waterspout.testing import Clock
+from waterspout.types import Reason, Request
+
+
+class Recorder:
+    """An application of bare Engine.IO that remembers what it hears, and gives it back if `echoes`."""
+
+    def __init__(self, *, echoes: bool = False) -> None:
+        self.echoes = echoes
+        self.sessions: list[Session] = []
+        self.heard: list[str | bytes] = []
+        self.closed: list[Reason] = []
+
+    @property
+    def session(self) -> Session:
+        """The latest one."""
+        return self.sessions[-1]
+
+    def open(self, session: Session, request: Request) -> None:
+        self.sessions.append(session)
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        self.heard.append(data)
+        if self.echoes:
+            session.send(data)
+
+    def close(self, session: Session, reason: Reason) -> None:
+        self.closed.append(reason)
+
+
+class TurningClock(Clock):
+    """A clock with turns, as an event loop has them: what is to be done afterwards waits for `turn`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._afterwards: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def soon(self, function: Callable[..., object], *args: Any) -> None:
+        self._afterwards.append((function, args))
+
+    def turn(self) -> None:
+        """End the turn, and those that come of it."""
+        while self._afterwards:
+            jobs, self._afterwards = self._afterwards, []
+            for function, args in jobs:
+                function(*args)

@@ -1,0 +1,456 @@
+"""One connection: its states, its outbox, its life and its end."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.applications import Recorder, TurningClock
+from waterspout import Server
+from waterspout.engine import TRANSITIONS, Engine, Policy, Prepared, Session, State, Step
+from waterspout.testing import Clock, Peer, Refused, server_frames
+from waterspout.types import Reason, Request
+from waterspout.wire.generations import ENGINEIO_4, Generation
+
+
+class NarrowLink:
+    """A socket that takes as many writes as there is `room`, whether or not it has been full before."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.written: list[bytes] = []
+        self.last: bytes | None = None
+
+    def write(self, data: bytes) -> bool:
+        if not self.room:
+            return False
+        self.room -= 1
+        self.written += [payload for _, payload in server_frames(data)]
+        return True
+
+    def finish(self, data: bytes) -> None:
+        self.last = data
+
+
+def open_on(link: NarrowLink, engine: Engine) -> Any:
+    """Open a session of Engine.IO 4 on a link; returns its transport."""
+    fields = {"Upgrade": "websocket", "Connection": "upgrade", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    request = Request("GET", "/engine.io/?EIO=4&transport=websocket", (fields | key).items())
+    decision: Any = engine.admit(request)
+    return engine.connect(decision, request, link)
+
+
+def messages(peer: Peer) -> list[str | bytes]:
+    return [packet for packet in peer.take() if packet[:1] == "4" or isinstance(packet, bytes)]
+
+
+# States
+
+
+def test_every_state_has_its_row_and_only_the_last_has_no_way_out() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert [state for state, row in TRANSITIONS.items() if not row] == [State.CLOSED]
+    assert all(row[Step.END] is State.CLOSED for row in TRANSITIONS.values() if row)
+
+
+@pytest.mark.parametrize(
+    ("before", "act", "sentence"),
+    [
+        (lambda session: None, Session.abandon_upgrade, "a session that is open cannot abandon"),
+        (lambda session: session.lost(Reason.TRANSPORT_CLOSE), Session.abandon_upgrade, "closed cannot abandon"),
+        (lambda session: session.begin_upgrade(None), lambda it: it.begin_upgrade(None), "upgrading cannot probe"),
+    ],
+)
+def test_what_the_table_does_not_have_is_refused(
+    engine: Engine, application: Recorder, before: Callable[[Any], object], act: Callable[[Any], object], sentence: str
+) -> None:
+    Peer(engine)
+    before(application.session)
+    with pytest.raises(RuntimeError, match=sentence):
+        act(application.session)
+
+
+def test_a_session_is_known_by_its_id_while_it_lives(
+    engine: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = Peer(engine, generation=generation, transport=transport, query="a=1&a=2")
+    session = application.session
+    assert engine.sessions == {peer.sid: session}
+    assert (session.id, session.generation, session.transport.name) == (peer.sid, generation, transport)
+    assert session.request.query["a"] == ["1", "2"]
+    peer.send("1")
+    assert engine.sessions == {}
+
+
+# The outbox: what the transport does not take
+
+
+def test_what_a_slow_client_does_not_take_waits_and_arrives_in_order(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation)
+    peer.take()
+    for _ in range(3):
+        peer.carrier.blocked = True
+        for number in range(100):
+            application.session.send(f"{number}")
+        application.session.send(b"\0\1")
+        assert peer.take() == []
+        assert application.session.outbox_bytes == 292
+        peer.carrier.unblock()
+        application.session.send("last")
+        assert peer.take() == [*(f"4{number}" for number in range(100)), b"\0\1", "4last"]
+        assert application.session.outbox_bytes == 0
+
+
+def test_a_client_that_takes_a_little_at_a_time_loses_nothing(engine: Engine, application: Recorder) -> None:
+    link = NarrowLink(1)
+    websocket = open_on(link, engine)
+    for number in range(100):
+        application.session.send(f"{number}")
+        if number % 3 == 0:
+            link.room = 2
+        if number % 5 == 0:
+            websocket.writable()
+    link.room = 1000
+    websocket.writable()
+    assert link.written[1:] == [b"4%d" % number for number in range(100)]
+
+
+@pytest.fixture
+def small(application: Recorder, clock: Clock) -> Engine:
+    """An engine whose outboxes hold 100 bytes."""
+    return Engine(application, policy=Policy(max_outbox_bytes=100), driver=clock)
+
+
+def test_the_cap_can_be_reached_but_not_passed(
+    small: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = Peer(small, generation=generation, transport=transport, polls=False)
+    if transport == "websocket":
+        peer.carrier.blocked = True
+    application.session.send("x" * 49)
+    application.session.send(b"x" * 50)
+    assert application.session.outbox_bytes == 100
+    assert application.session.state is State.OPEN
+    application.session.send("")
+    assert application.closed == [Reason.SLOW_CONSUMER]
+    assert application.session.outbox_bytes == 0
+
+
+def test_a_slow_consumer_is_told_1008_and_nothing_else(
+    small: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(small, generation=generation)
+    peer.take()
+    peer.carrier.blocked = True
+    for _ in range(1000):
+        application.session.send("some text")
+    assert peer.frames[1:] == [(8, b"\x03\xf0")]
+    assert application.closed == [Reason.SLOW_CONSUMER]
+    assert (small.sessions, len(small.deadlines)) == ({}, 0)
+
+
+def test_a_slow_consumer_on_polling_is_told_to_close(
+    small: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(small, generation=generation, transport="polling", polls=False)
+    peer.take()
+    for _ in range(1000):
+        application.session.send("some text")
+    peer.carrier.poll()
+    assert peer.take() == ["1"]
+    assert application.closed == [Reason.SLOW_CONSUMER]
+    assert small.sessions == {}
+
+
+def test_nothing_overtakes_what_was_dropped(application: Recorder) -> None:
+    clock = TurningClock()
+    engine = Engine(application, policy=Policy(max_outbox_bytes=100), driver=clock)
+    link = NarrowLink(2)
+    websocket = open_on(link, engine)
+    for _ in range(20):
+        application.session.send("some text")
+    link.room = 1000
+    application.session.send("later")
+    websocket.writable()
+    clock.turn()
+    assert link.written[1:] == [b"4some text"]
+    assert link.last == b"\x88\x02\x03\xf0"
+    assert application.closed == [Reason.SLOW_CONSUMER]
+
+
+def test_a_message_above_the_cap_is_sent_if_nothing_else_waits(
+    small: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = Peer(small, generation=generation, transport=transport, polls=False)
+    peer.take()
+    for _ in range(3):
+        if transport == "websocket":
+            peer.carrier.blocked = True
+        application.session.send("x" * 10_000)
+        assert application.session.outbox_bytes == 10_001
+        peer.carrier.unblock() if transport == "websocket" else peer.carrier.poll()
+        assert peer.take() == ["4" + "x" * 10_000]
+    assert application.closed == []
+
+
+def test_a_slow_consumer_costs_its_neighbours_nothing(
+    small: Engine, application: Recorder, generation: Generation
+) -> None:
+    slow, quick = (Peer(small, generation=generation) for _ in range(2))
+    quick.take()
+    slow.carrier.blocked = True
+    for number in range(100):
+        for session in application.sessions:
+            session.send(f"{number}")
+    assert quick.take() == [f"4{number}" for number in range(100)]
+    assert list(small.sessions) == [quick.sid]
+
+
+def test_one_who_is_cut_in_a_fan_out_is_cut_after_it(application: Recorder, small: Engine) -> None:
+    peers = [Peer(small) for _ in range(3)]
+    peers[0].carrier.blocked = True
+    prepared = Prepared(b"4" + b"x" * 60)
+    with small.turn:
+        for _ in range(3):
+            for session in application.sessions:
+                session.push(prepared)
+        assert application.closed == []
+        assert len(small.sessions) == 3
+    assert application.closed == [Reason.SLOW_CONSUMER]
+    assert len(small.sessions) == 2
+
+
+# Closing
+
+
+def test_what_is_queued_is_sent_before_the_goodbye(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation)
+    peer.take()
+    peer.carrier.blocked = True
+    application.session.send("first")
+    application.session.send("second")
+    application.session.close(code=3000)
+    assert application.closed == [Reason.FORCED_CLOSE]
+    assert (application.session.state, peer.closed) == (State.CLOSING, None)
+    peer.carrier.unblock()
+    assert peer.take() == ["4first", "4second"]
+    assert (application.session.state, peer.closed) == (State.CLOSED, 3000)
+
+
+def test_a_goodbye_without_flush_drops_what_is_queued(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation)
+    peer.take()
+    peer.carrier.blocked = True
+    application.session.send("first")
+    application.session.close(flush=False)
+    assert (peer.take(), peer.closed) == ([], 1000)
+    assert application.session.state is State.CLOSED
+
+
+@pytest.mark.parametrize(("within", "seconds"), [(None, 10), (3, 3)], ids=["by the policy", "by the caller"])
+def test_a_client_that_does_not_take_what_is_queued_is_cut_in_the_end(
+    engine: Engine, application: Recorder, clock: Clock, within: float | None, seconds: float
+) -> None:
+    peer = Peer(engine)
+    peer.carrier.blocked = True
+    application.session.send("first")
+    application.session.close(code=3000, within=within)
+    clock.advance(seconds - 0.001)
+    assert peer.closed is None
+    clock.advance(0.001)
+    assert peer.closed == 3000
+    assert application.session.state is State.CLOSED
+    assert len(engine.deadlines) == 0
+
+
+def test_closing_twice_is_closing_once_with_the_first_reason(
+    engine: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = Peer(engine, generation=generation, transport=transport)
+    application.session.close(Reason.FORCED_SERVER_CLOSE, code=3000)
+    application.session.close(code=1008)
+    assert application.closed == [Reason.FORCED_SERVER_CLOSE]
+    assert peer.closed == {"websocket": 3000, "polling": 0}[transport]
+    application.session.close()
+    application.session.lost(Reason.TRANSPORT_CLOSE)
+    application.session.drop(Reason.PING_TIMEOUT)
+    assert application.closed == [Reason.FORCED_SERVER_CLOSE]
+
+
+def test_what_is_sent_after_the_end_goes_nowhere(
+    engine: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = Peer(engine, generation=generation, transport=transport)
+    application.session.close()
+    peer.take()
+    application.session.send("late")
+    application.session.send(b"late")
+    assert peer.take() == []
+    assert application.session.outbox_bytes == 0
+
+
+def test_the_application_hears_of_the_end_after_what_is_running(generation: Generation, transport: str) -> None:
+    clock, application = TurningClock(), Recorder()
+    peer = Peer(Engine(application, driver=clock), generation=generation, transport=transport)
+    application.session.close()
+    assert application.closed == []
+    assert not application.session.is_live
+    peer.lose()
+    clock.turn()
+    assert application.closed == [Reason.FORCED_CLOSE]
+    assert application.session.state is State.CLOSED
+
+
+def test_a_session_may_be_closed_by_the_message_it_brings(
+    engine: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    class Once(Recorder):
+        def message(self, session: Session, data: str | bytes) -> None:
+            super().message(session, data)
+            session.send("bye")
+            session.close()
+
+    once = Once()
+    peer = Peer(Engine(once), generation=generation, transport=transport)
+    peer.take()
+    peer.send("4first", "4second")
+    assert once.heard == ["first"]
+    assert messages(peer) == ["4bye"]
+    assert peer.closed is not None
+    assert once.closed == [Reason.FORCED_CLOSE]
+
+
+def test_a_session_may_be_closed_as_soon_as_it_is_open(generation: Generation, transport: str) -> None:
+    class Never(Recorder):
+        def open(self, session: Session, request: Request) -> None:
+            super().open(session, request)
+            session.close()
+
+    never = Never()
+    engine = Engine(never)
+    peer = Peer(engine, generation=generation, transport=transport, polls=False)
+    assert peer.take()[0][:1] == "0"
+    if transport == "polling" and peer.closed is None:
+        peer.carrier.poll()
+    assert peer.closed is not None
+    assert (never.closed, engine.sessions) == ([Reason.FORCED_CLOSE], {})
+
+
+def test_goodbyes_may_cross(engine: Engine, application: Recorder, generation: Generation) -> None:
+    peer = Peer(engine, generation=generation)
+    peer.carrier.blocked = True
+    application.session.send("queued")
+    application.session.close()
+    peer.send("1")
+    assert application.closed == [Reason.FORCED_CLOSE]
+    assert application.session.state is State.CLOSED
+    assert peer.closed == 1000
+
+
+# The whole engine closes
+
+
+def test_an_engine_that_closes_tells_everybody_and_is_done_when_they_have_gone(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    websocket = Peer(engine, generation=generation)
+    polling = Peer(engine, generation=generation, transport="polling")
+    late = Peer(engine, generation=generation, transport="polling", polls=False)
+    pending = engine.close()
+    assert engine.close() is pending
+    assert (websocket.closed, polling.closed) == (1001, 0)
+    assert application.closed == [Reason.SHUTDOWN] * 3
+    assert not pending.done
+    late.carrier.poll()
+    assert late.take()[1:] == ["1"]
+    assert pending.done
+
+
+def test_who_does_not_come_for_the_goodbye_has_gone_after_a_second(
+    engine: Engine, clock: Clock, generation: Generation
+) -> None:
+    Peer(engine, generation=generation, transport="polling", polls=False)
+    blocked = Peer(engine, generation=generation)
+    blocked.carrier.blocked = True
+    engine.sessions[blocked.sid].send("queued")
+    pending = engine.close()
+    clock.advance(0.999)
+    assert not pending.done
+    clock.advance(0.001)
+    assert pending.done
+    assert blocked.closed == 1001
+
+
+def test_an_engine_without_sessions_is_closed_at_once(engine: Engine) -> None:
+    assert engine.close().done
+
+
+# Socket.IO's own waits
+
+
+def test_a_client_that_enters_no_namespace_is_closed_after_the_connect_timeout(clock: Clock, transport: str) -> None:
+    server = Server(driver=clock)
+    peer = Peer(server, transport=transport)
+    clock.advance(9.999)
+    assert peer.closed is None
+    clock.advance(0.001)
+    assert peer.closed == {"websocket": 1000, "polling": 0}[transport]
+    assert server.engine.sessions == {}
+
+
+def test_a_client_that_has_entered_stays(clock: Clock, generation: Generation, transport: str) -> None:
+    peer = Peer(Server(driver=clock), generation=generation, transport=transport)
+    if generation is ENGINEIO_4:
+        peer.connect()
+    clock.advance(20)
+    assert peer.closed is None
+
+
+def test_attachments_that_do_not_come_end_the_session(clock: Clock, generation: Generation, transport: str) -> None:
+    server = Server(driver=clock)
+    peer = Peer(server, generation=generation, transport=transport)
+    if generation is ENGINEIO_4:
+        peer.connect()
+    header = '452-["upload",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
+    peer.send(header)
+    clock.advance(9)
+    peer.send(b"first")
+    clock.advance(0.999)
+    assert peer.closed is None
+    clock.advance(0.001)
+    assert peer.closed == {"websocket": 1002, "polling": 0}[transport]
+    assert server.engine.sessions == {}
+
+
+def test_attachments_that_come_in_time_end_the_wait(clock: Clock, generation: Generation, transport: str) -> None:
+    server = Server(driver=clock)
+    uploads: list[bytes] = []
+    server.on("upload")(lambda socket, data: uploads.append(data))
+    peer = Peer(server, generation=generation, transport=transport)
+    if generation is ENGINEIO_4:
+        peer.connect()
+    for second in range(3):
+        peer.send('451-["upload",{"_placeholder":true,"num":0}]')
+        clock.advance(9.999)
+        peer.beat()
+        peer.send(b"%d" % second)
+    clock.advance(15)
+    assert uploads == [b"0", b"1", b"2"]
+    assert peer.closed is None
+
+
+def test_the_packet_of_a_refused_client_is_never_half_kept(clock: Clock, generation: Generation) -> None:
+    server = Server(driver=clock)
+    peer = Peer(server, generation=generation, transport="polling")
+    if generation is ENGINEIO_4:
+        peer.connect()
+    with pytest.raises(Refused, match="which the client has not entered"):
+        peer.send('451-/elsewhere,["upload",{"_placeholder":true,"num":0}]', b"data")
+    assert (server.engine.sessions, len(server.engine.deadlines)) == ({}, 0)

@@ -1,0 +1,114 @@
+"""A host under test: it serves within the loop of a test, and leaves nothing behind."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from hosts.client import Session, Wire, opening
+from waterspout import Engine, Reason, Server
+
+PATIENCE = 30.0  # s; no test waits this long unless something is wrong
+
+
+class Host:
+    """What a host's own module brings: `start` and `stop`. All else is common.
+
+    A test is a coroutine; it runs in `run`, which afterwards cuts the clients off, stops the host, and waits until
+    no task and no descriptor is left of either.
+    """
+
+    def __init__(
+        self,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop],
+        *,
+        unix: str | None = None,
+        server_tls: ssl.SSLContext | None = None,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.loop_factory = loop_factory
+        self.unix, self.server_tls, self.client_tls = unix, server_tls, client_tls
+        self.port = 0
+        self._mounted: list[Server | Engine] = []
+        self._wires: list[Wire] = []
+
+    async def start(self, mountable: Server | Engine) -> None:
+        """Serve; with TLS if there is a context, else at the Unix socket if there is a path. Set `port`."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Accept nothing more, and close what HTTP still holds."""
+        raise NotImplementedError
+
+    # What a test uses
+
+    async def serve(self, mountable: Server | Engine) -> None:
+        """Begin to serve."""
+        self._mounted.append(mountable)
+        await self.start(mountable)
+
+    async def connect(self) -> Wire:
+        """Open a connection."""
+        limit = 1 << 22
+        if self.unix is not None:
+            streams = await asyncio.open_unix_connection(self.unix, limit=limit)
+        else:
+            streams = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.client_tls, limit=limit)
+        self._wires.append(Wire(*streams))
+        return self._wires[-1]
+
+    async def session(self, *, eio: int = 4, path: str = "/socket.io") -> Session:
+        """Enter "/" over polling."""
+        session = Session(await self.connect(), await self.connect(), eio=eio, path=path)
+        await session.enter()
+        return session
+
+    async def websocket(self, *, eio: int = 4, path: str = "/socket.io", enter: bool = True) -> Wire:
+        """Open a WebSocket, and enter "/"."""
+        wire = await self.connect()
+        wire.send(opening(eio=eio, path=path))
+        assert (await wire.answer()).status == 101
+        assert (await wire.text()).startswith('0{"sid":"')
+        if eio == 3:
+            assert await wire.text() == "40"
+        elif enter:
+            wire.send(b"\x81\x82" + bytes(4) + b"40")
+            assert (await wire.text()).startswith('40{"sid":"')
+        return wire
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Let the loop turn until something holds."""
+        while not holds():
+            await asyncio.sleep(0)
+
+    # How it runs
+
+    def run(self, test: Coroutine[Any, Any, None]) -> None:
+        """Run a test."""
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            runner.run(self._run(test))
+
+    async def _run(self, test: Coroutine[Any, Any, None]) -> None:
+        before = descriptors()
+        async with asyncio.timeout(PATIENCE):
+            try:
+                await test
+            finally:
+                await self._end()
+            await self.until(lambda: descriptors() <= before and len(asyncio.all_tasks()) == 1)
+
+    async def _end(self) -> None:
+        for wire in self._wires:
+            wire.abort()
+        await self.stop()
+        for mountable in self._mounted:
+            engine = mountable if isinstance(mountable, Engine) else mountable.engine
+            for session in list(engine.sessions.values()):
+                session.drop(Reason.TRANSPORT_CLOSE)  # else the end would wait a second for each poll
+            await mountable.close()
+
+
+def descriptors() -> int:
+    """Count the open descriptors of this process."""
+    return len(os.listdir("/dev/fd"))

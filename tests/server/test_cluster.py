@@ -1,0 +1,272 @@
+"""Several nodes: what is emitted on one reaches the clients of all; what else the bus carries reaches nobody."""
+
+import asyncio
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from turns import until
+from waterspout import Server, Socket
+from waterspout.adapters import MemoryAdapter, MemoryBus
+from waterspout.drivers import AsyncioDriver
+from waterspout.errors import DecodeError
+from waterspout.server.cluster import Broadcast, decode, encode
+from waterspout.testing import Clock, Pair, Peer
+from waterspout.wire.generations import ENGINEIO_3
+
+TOPIC = "waterspout/socket.io"
+
+
+class Nodes:
+    """Three servers on one bus, each with a client; and a stranger who writes on the bus."""
+
+    def __init__(self) -> None:
+        bus, self.clock = MemoryBus(), Clock()
+        self.servers = [Server(adapter=MemoryAdapter(bus), driver=self.clock) for _ in range(3)]
+        self.pairs = [Pair(server) for server in self.servers]
+        self.stranger = MemoryAdapter(bus)
+        self.stranger.attach(self.clock)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def received(self) -> list[list[str | bytes]]:
+        return [pair.peer.take() for pair in self.pairs]
+
+    def reports(self) -> list[str]:
+        return [text for text, _ in self.clock.reports]
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    return Nodes()
+
+
+# What is emitted
+
+
+def test_an_event_reaches_the_clients_of_all_nodes_once(nodes: Nodes) -> None:
+    nodes.servers[0].emit("news", 1, {"a": b"\x01"})
+    packet: list[str | bytes] = ['451-["news",1,{"a":{"_placeholder":true,"num":0}}]', b"\x01"]
+    assert nodes.received() == [packet] * 3
+
+
+def test_an_event_reaches_the_rooms_of_all_nodes(nodes: Nodes) -> None:
+    one, two, three = nodes
+    one.socket.join("red")
+    two.socket.join("red", "blue")
+    for to in ("red", ["red", "blue"], iter(["red"]), ("blue", two.socket.id, one.socket.id)):
+        nodes.servers[2].emit("news", to=to)
+        assert nodes.received() == [['42["news"]'], ['42["news"]'], []]
+    nodes.servers[0].emit("news", to=three.socket.id)
+    assert nodes.received() == [[], [], ['42["news"]']]
+    nodes.servers[0].emit("news", to=[])
+    assert nodes.received() == [[], [], []]
+
+
+def test_the_excepted_are_excepted_on_all_nodes(nodes: Nodes) -> None:
+    one, two, three = nodes
+    one.socket.join("red")
+    two.socket.join("red", "blue")
+    for except_ in ("red", [one.socket, two.socket.id], ("blue", one.socket), iter(["red"])):
+        nodes.servers[2].emit("news", except_=except_)
+        assert nodes.received() == [[], [], ['42["news"]']]
+    three.socket.broadcast("news")
+    assert nodes.received() == [['42["news"]'], ['42["news"]'], []]
+    three.socket.broadcast("news", to="red", except_="blue")
+    assert nodes.received() == [['42["news"]'], [], []]
+
+
+def test_a_namespace_is_the_same_on_all_nodes_that_have_it(nodes: Nodes) -> None:
+    for server in nodes.servers[:2]:
+        server.of("/chat")
+    for pair in nodes:
+        pair.peer.connect("/chat")
+        pair.peer.take()
+    nodes.servers[0].of("/chat").emit("news")
+    assert nodes.received() == [['42/chat,["news"]']] * 2 + [[]]
+    assert nodes.reports() == []
+
+
+def test_generations_of_other_nodes_read_the_event_in_their_spelling(nodes: Nodes) -> None:
+    old = Pair(nodes.servers[1], generation=ENGINEIO_3)
+    nodes.servers[0].emit("news", "é")
+    assert old.peer.take() == ['42["news","\\u00e9"]']
+
+
+def test_what_is_said_to_one_client_stays_on_its_node(nodes: Nodes) -> None:
+    next(iter(nodes)).socket.emit("news")
+    assert nodes.received() == [['42["news"]'], [], []]
+
+
+class Name(str):
+    """Text of a class of its own."""
+
+
+@dataclass
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(Name("Ada"), '"Ada"'), (Point(1), '{"x":1}'), (float("nan"), "null"), ({1: (2, None)}, '{"1":[2,null]}')],
+)
+def test_a_value_arrives_on_all_nodes_alike(nodes: Nodes, value: object, text: str) -> None:
+    nodes.servers[0].emit("news", value)
+    assert nodes.received() == [[f'42["news",{text}]']] * 3
+
+
+@pytest.mark.parametrize("value", [object(), 2**70, "\ud800"])
+def test_what_the_bus_cannot_carry_is_refused_by_name_before_anybody_is_served(nodes: Nodes, value: object) -> None:
+    with pytest.raises(TypeError, match="the event 'news' cannot be sent to other nodes"):
+        nodes.servers[0].emit("news", value)
+    assert nodes.received() == [[], [], []]
+
+
+def test_a_value_that_a_client_cannot_get_is_told_to_no_other_node(nodes: Nodes) -> None:
+    with pytest.raises(TypeError, match="the event 'news' cannot be sent: "):
+        nodes.servers[0].emit("news", {(1, 2): 3})
+    assert nodes.received() == [[], [], []]
+    assert nodes.reports() == []
+
+
+def test_servers_at_different_paths_of_one_bus_do_not_hear_each_other() -> None:
+    bus = MemoryBus()
+    one = Server(adapter=MemoryAdapter(bus))
+    pair = Pair(Server(adapter=MemoryAdapter(bus), path="/other"))
+    Pair(one)
+    one.emit("news")
+    assert pair.peer.take() == []
+
+
+def test_a_node_that_has_closed_hears_nothing_more(nodes: Nodes) -> None:
+    heard: list[bytes] = []
+    nodes.stranger.subscribe(TOPIC, heard.append)
+    nodes.servers[1].close()
+    nodes.servers[0].emit("news")
+    assert nodes.received() == [['42["news"]'], [], ['42["news"]']]
+    assert len(heard) == 1
+
+
+def test_nodes_on_a_loop_hear_each_other() -> None:
+    async def main() -> None:
+        bus = MemoryBus()
+        servers = [Server(adapter=MemoryAdapter(bus)) for _ in range(2)]
+        driver = AsyncioDriver()
+        peers = []
+        for server in servers:
+            server.engine.bind(driver)
+            peers.append(Peer(server))
+            peers[-1].connect()
+            peers[-1].take()
+
+        @servers[0].on("say")
+        def say(socket: Socket, text: str) -> None:
+            socket.broadcast("said", text)
+
+        peers[0].emit("say", "hello")
+        received: list[str | bytes] = []
+        await until(lambda: received.extend(peers[1].take()) or received)
+        assert received == ['42["said","hello"]']
+        assert peers[0].take() == []
+
+    asyncio.run(main())
+
+
+# What else is on the bus
+
+GOOD = Broadcast("another", "/", "news", [1])
+
+
+def changed(**fields: Any) -> bytes:
+    message = msgspec.to_builtins(GOOD) | fields
+    return msgspec.msgpack.encode({key: value for key, value in message.items() if value is not ...})
+
+
+GARBAGE = {
+    "nothing": b"",
+    "text": b"hello",
+    "JSON": b'{"type":"broadcast"}',
+    "a pickle": pickle.dumps({"method": "emit", "event": "news", "data": [1]}),
+    "half a message": encode(GOOD)[:-3],
+    "more than a message": encode(GOOD) + b"\x00",
+    "a number": b"\x05",
+    "nil": b"\xc0",
+    "a list": msgspec.msgpack.encode(["another", "/", "news", [1]]),
+    "another type": changed(type="disconnect"),
+    "an older message": changed(node=...),
+    "a newer message": changed(epoch=1),
+    "a number for a namespace": changed(namespace=5),
+    "a list for an event": changed(event=["news"]),
+    "text for arguments": changed(args="news"),
+    "a map for arguments": changed(args={"a": 1}),
+    "text for rooms": changed(to="lobby"),
+    "bytes among rooms": changed(to=[b"lobby"]),
+    "lists among rooms": changed(to=[["lobby"]]),
+    "nil for the excepted": changed(except_=None),
+    "a reserved name": changed(event="connect"),
+    "another reserved name": changed(event="disconnect"),
+    "depth": encode(GOOD).replace(b"\x91\x01", b"\x91" * 100_000 + b"\x01"),
+    "text that is not UTF-8": encode(GOOD).replace(b"news", b"ne\xff\xff"),
+    "a list of four thousand millions": encode(GOOD).replace(b"\x91\x01", b"\xdd\xff\xff\xff\xff\x01"),
+    "bytes of four thousand millions": encode(GOOD).replace(b"\x91\x01", b"\x91\xc6\xff\xff\xff\xff\x01"),
+    "a map with a map for a key": encode(GOOD).replace(b"\x91\x01", b"\x91\x81\x80\x01"),
+    "a map with a list for a key": encode(GOOD).replace(b"\x91\x01", b"\x91\x81\x91\x01\x01"),
+    "an extension": encode(GOOD).replace(b"\x91\x01", b"\x91\xd6\x05abcd"),
+}
+
+
+@pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_is_dropped_and_the_node_lives(nodes: Nodes, data: bytes) -> None:
+    nodes.stranger.publish(TOPIC, data)
+    assert nodes.received() == [[], [], []]
+    assert len(nodes.reports()) == 3
+    for text in nodes.reports():
+        assert text.startswith("a message from the bus is dropped, others like it will be in silence: ")
+    nodes.servers[0].emit("news")
+    assert nodes.received() == [['42["news"]']] * 3
+
+
+def test_garbage_without_end_is_reported_once_by_each_node(nodes: Nodes) -> None:
+    for data in [*GARBAGE.values()] * 3:
+        nodes.stranger.publish(TOPIC, data)
+    assert len(nodes.reports()) == 3
+
+
+def test_the_message_of_another_node_is_delivered(nodes: Nodes) -> None:
+    nodes.stranger.publish(TOPIC, encode(GOOD))
+    assert nodes.received() == [['42["news",1]']] * 3
+    assert nodes.reports() == []
+
+
+def test_the_echo_of_a_node_is_dropped_without_a_word(nodes: Nodes) -> None:
+    heard: list[bytes] = []
+    nodes.stranger.subscribe(TOPIC, heard.append)
+    nodes.servers[0].emit("news")
+    nodes.received()
+    nodes.stranger.publish(TOPIC, heard[0])
+    assert nodes.received() == [[], ['42["news"]'], ['42["news"]']]
+    assert nodes.reports() == []
+
+
+def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
+    nodes.stranger.publish(TOPIC, changed(namespace="/nowhere"))
+    assert nodes.received() == [[], [], []]
+    assert nodes.reports() == []
+    for server in nodes.servers:
+        assert server.of("/nowhere").sockets() == []
+
+
+@pytest.mark.parametrize("message", [GOOD, Broadcast("n", "/chat", "é", [], ["a", 1], ["b"]), Broadcast("", "", "", [])])
+def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
+    assert decode(encode(message)) == message
+
+
+def test_the_decoder_says_what_is_wrong() -> None:
+    with pytest.raises(DecodeError, match=r"no message of a node: Expected `array`, got `str` - at `\$\.args`"):
+        decode(changed(args="news"))

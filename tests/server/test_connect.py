@@ -1,0 +1,447 @@
+"""How a client enters a namespace, or is kept out, and what waits until that is decided."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from turns import until
+from waterspout import ConnectRefused, Reason, Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.testing import Clock, Pair, Peer, Refused
+from waterspout.wire.generations import ENGINEIO_3
+
+
+def knock(server: Server, clock: Clock | None = None, **client: Any) -> Peer:
+    """Return a client that has asked to enter, and got its OPEN packet."""
+    if clock is not None:
+        server.engine.bind(clock)
+    auth = client.pop("auth", None)
+    peer = Peer(server, **client)
+    if not peer.generation.implicit_connect:
+        peer.connect(auth=auth)
+    return peer
+
+
+def answers(peer: Peer) -> list[str | bytes]:
+    return [packet for packet in peer.take() if packet[:1] != "0"]
+
+
+# Entering
+
+
+def test_a_client_gets_an_id_that_is_not_the_one_of_its_session(server: Server) -> None:
+    peer = knock(server, Clock())
+    assert answers(peer) == ['40{"sid":"token-0000000000000002"}']
+    assert peer.sid == "token-0000000000000001"
+    assert [socket.id for socket in server.sockets()] == ["token-0000000000000002"]
+
+
+def test_an_older_client_is_in_without_asking_and_knows_its_id_from_its_session(server: Server) -> None:
+    peer = knock(server, Clock(), generation=ENGINEIO_3)
+    assert peer.take()[1:] == ["40"]
+    assert [socket.id for socket in server.sockets()] == [peer.sid] == ["token-0000000000000001"]
+
+
+def test_an_older_client_works_out_its_id_in_other_namespaces(server: Server) -> None:
+    server.of("/chat")
+    peer = knock(server, Clock(), generation=ENGINEIO_3)
+    peer.connect("/chat")
+    assert peer.take()[2:] == ["40/chat,"]
+    assert [socket.id for socket in server.of("/chat").sockets()] == ["/chat#token-0000000000000001"]
+
+
+def test_the_connect_handler_sees_the_socket_before_it_is_connected(server: Server, client: dict[str, Any]) -> None:
+    seen: list[object] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> None:
+        seen.append((socket.connected, server.sockets(), socket.namespace))
+
+    knock(server, **client)
+    assert seen == [(False, [], "/")]
+    assert [socket.connected for socket in server.sockets()] == [True]
+
+
+# Auth
+
+
+@pytest.mark.parametrize("auth", [{"token": "abc"}, {}, {"a": [1, {"b": None}]}])
+def test_the_auth_of_a_client_is_what_it_sent(server: Server, auth: dict[str, Any]) -> None:
+    seen: list[object] = []
+    server.on_connect(lambda socket, auth: seen.append(auth))
+    knock(server, auth=auth)
+    assert seen == [auth]
+
+
+def test_the_auth_is_an_empty_dictionary_where_none_was_sent(server: Server, client: dict[str, Any]) -> None:
+    seen: list[object] = []
+    server.on_connect(lambda socket, auth: seen.append(auth))
+    knock(server, **client)
+    assert seen == [{}]
+
+
+def test_the_auth_of_an_older_client_is_its_query_without_the_words_of_the_protocol(server: Server) -> None:
+    seen: list[object] = []
+    server.on_connect(lambda socket, auth: seen.append(auth))
+    knock(server, generation=ENGINEIO_3, query="token=a%20b&t=Nx1&b64=1&j=0&room=x")
+    assert seen == [{"token": "a b", "room": "x"}]
+
+
+def test_the_auth_of_an_older_client_in_another_namespace_is_the_query_behind_its_name(server: Server) -> None:
+    seen: list[object] = []
+    server.of("/chat").on_connect(lambda socket, auth: seen.append((socket.namespace, auth)))
+    peer = knock(server, generation=ENGINEIO_3, query="token=root")
+    peer.send("40/chat?token=a%26b&x=%E2%9C%93,")
+    assert seen == [("/chat", {"token": "a&b", "x": "✓"})]
+
+
+def test_a_query_of_more_than_a_thousand_parameters_ends_the_connection(server: Server) -> None:
+    server.of("/chat")
+    pair = Pair(server, generation=ENGINEIO_3)
+    pair.peer.send("40/chat?" + "a=1&" * 1000 + ",")
+    assert pair.peer.closed == 1002
+    assert server.of("/chat").sockets() == []
+
+
+# Refusal
+
+REFUSALS = [
+    (ConnectRefused("no seat"), '{"message":"no seat"}', '"no seat"'),
+    (ConnectRefused({"code": 7}), '{"message":"Not authorized","data":{"code":7}}', '{"code":7}'),
+    (ConnectRefused([1], message="full"), '{"message":"full","data":[1]}', "[1]"),
+    (ConnectRefused(), '{"message":"Not authorized"}', '"Not authorized"'),
+    (ConnectRefused("née"), '{"message":"née"}', '"n\\u00e9e"'),
+    (False, '{"message":"Not authorized"}', '"Not authorized"'),
+]
+
+
+@pytest.mark.parametrize(("refusal", "new", "old"), REFUSALS)
+def test_a_refused_client_hears_why(
+    server: Server, client: dict[str, Any], refusal: ConnectRefused | bool, new: str, old: str
+) -> None:
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> bool:
+        if isinstance(refusal, ConnectRefused):
+            raise refusal
+        return refusal
+
+    clock = Clock()
+    peer = knock(server, clock, **client)
+    assert answers(peer) == ["44" + (old if client["generation"] is ENGINEIO_3 else new)]
+    assert server.sockets() == []
+    assert clock.reports == []
+    assert peer.closed is None
+
+
+@pytest.mark.parametrize("result", [None, 0, "", [], True, "no"])
+def test_only_false_refuses(server: Server, result: object) -> None:
+    server.on_connect(lambda socket, auth: result)
+    knock(server)
+    assert len(server.sockets()) == 1
+
+
+def test_an_exception_refuses_without_telling_the_client_what_happened(server: Server, client: dict[str, Any]) -> None:
+    heard: list[tuple[str, str]] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> None:
+        raise LookupError("the password of the database is 1234")
+
+    @server.on_error
+    def error(socket: Socket, event: str, error: Exception) -> None:
+        heard.append((event, str(error)))
+
+    clock = Clock()
+    peer = knock(server, clock, **client)
+    message = '"Internal error"' if client["generation"] is ENGINEIO_3 else '{"message":"Internal error"}'
+    assert answers(peer) == ["44" + message]
+    assert [(text, repr(error)) for text, error in clock.reports] == [
+        ("the handler of 'connect' in / failed", "LookupError('the password of the database is 1234')")
+    ]
+    assert heard == [("connect", "the password of the database is 1234")]
+    assert server.sockets() == []
+
+
+def test_a_refusal_that_cannot_be_sent_is_an_error_of_the_handler(server: Server) -> None:
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> None:
+        raise ConnectRefused({"why": object()})
+
+    clock = Clock()
+    assert answers(knock(server, clock)) == ['44{"message":"Internal error"}']
+    assert [text for text, _ in clock.reports] == ["the handler of 'connect' in / failed"]
+
+
+def test_a_refused_client_leaves_nothing_and_may_try_again(server: Server) -> None:
+    gone: list[str] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: dict[str, Any]) -> bool | None:
+        socket.join("lobby")
+        return None if auth.get("name") else False
+
+    server.on_disconnect(lambda socket, reason: gone.append(reason))
+    peer = knock(server)
+    assert answers(peer) == ['44{"message":"Not authorized"}']
+    assert len(server.of("/").rooms) == 0
+    peer.emit("anything")
+    peer.connect(auth={"name": "Ada"})
+    (entered,) = peer.take()
+    assert entered[:3] == "40{"
+    assert [socket.rooms for socket in server.sockets()] == [{"lobby"}]
+    assert gone == []
+
+
+def test_a_client_that_is_refused_and_stays_away_is_closed_in_time() -> None:
+    server, clock = Server(connect_timeout=5), Clock()
+    server.on_connect(lambda socket, auth: False)
+    peer = knock(server, clock)
+    clock.advance(4.9)
+    assert peer.closed is None
+    clock.advance(0.2)
+    assert peer.closed == 1000
+    assert not server.engine.sessions
+
+
+def test_a_client_that_has_entered_is_not_closed_by_the_connect_timeout() -> None:
+    server, clock = Server(connect_timeout=5), Clock()
+    peer = knock(server, clock)
+    clock.advance(10)
+    assert peer.closed is None
+
+
+# While the handler decides
+
+
+class Door:
+    """A server whose connect handler waits for the test to decide."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.server.engine.bind(AsyncioDriver())
+        self.inside: asyncio.Future[Socket] = asyncio.get_running_loop().create_future()
+        self.verdict: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.heard: list[object] = []
+        self.reasons: list[str] = []
+
+        @self.server.on_connect
+        async def connect(socket: Socket, auth: object) -> object:
+            self.inside.set_result(socket)
+            return await self.verdict
+
+        self.server.on("say")(lambda socket, *args: self.heard.append(args))
+        self.server.on_disconnect(lambda socket, reason: self.reasons.append(reason))
+
+    async def knock(self, **client: Any) -> tuple[Peer, Socket]:
+        peer = knock(self.server, **client)
+        socket = await self.inside
+        peer.take()
+        return peer, socket
+
+    async def open(self, peer: Peer) -> list[str | bytes]:
+        self.verdict.set_result(None)
+        received: list[str | bytes] = []
+
+        def entered() -> bool:
+            received.extend(peer.take())
+            return any(packet[:2] == "40" for packet in received)
+
+        await until(entered)
+        return received
+
+
+def test_nothing_reaches_a_handler_before_the_client_is_accepted(client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock(**client)
+        peer.emit("say", 1)
+        peer.emit("say", 2)
+        assert (door.heard, peer.take(), socket.connected) == ([], [], False)
+        assert door.server.sockets() == []
+        await door.open(peer)
+        await until(lambda: door.heard)
+        assert door.heard == [(1,), (2,)]
+
+    asyncio.run(main())
+
+
+def test_what_is_emitted_before_the_acceptance_arrives_behind_it(client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock(**client)
+        socket.emit("first", 1)
+        socket.emit("second", b"\x01")
+        assert peer.take() == []
+        received = await door.open(peer)
+        await until(lambda: received.extend(peer.take()) or len(received) == 4)
+        assert received[0][:2] == "40"
+        assert received[1:] == ['42["first",1]', '451-["second",{"_placeholder":true,"num":0}]', b"\x01"]
+
+    asyncio.run(main())
+
+
+def test_rooms_joined_before_the_acceptance_are_entered_with_it(client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock(**client)
+        socket.join("lobby", "attic")
+        socket.leave("attic")
+        assert socket.rooms == {"lobby"}
+        door.server.emit("early", to="lobby")
+        door.server.emit("early")
+        received = await door.open(peer)
+        door.server.emit("in time", to="lobby")
+        door.server.emit("not there", to="attic")
+        await until(lambda: received.extend(peer.take()) or len(received) == 2)
+        assert received[1:] == ['42["in time"]']
+
+    asyncio.run(main())
+
+
+def test_a_client_that_is_refused_late_gets_nothing_of_what_was_emitted(client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock(**client)
+        socket.emit("secret")
+        socket.join("lobby")
+        peer.emit("say", 1)
+        door.verdict.set_exception(ConnectRefused("no"))
+        received: list[str | bytes] = []
+        await until(lambda: received.extend(peer.take()) or received)
+        await until(lambda: door.inside.done() and not door.server.sockets())
+        assert [str(packet)[:2] for packet in received] == ["44"]
+        assert door.heard == door.reasons == []
+        assert len(door.server.of("/").rooms) == 0
+
+    asyncio.run(main())
+
+
+def test_ten_events_may_wait_for_the_acceptance_and_no_more(client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, _ = await door.knock(**client)
+        peer.send(*[f'42["say",{number}]' for number in range(10)])
+        assert len(door.server.engine.sessions) == 1
+        try:
+            peer.send('42["say",10]')
+        except Refused as refused:
+            assert b"more than 10 events came before the server had accepted the client" in refused.response.body
+        assert not door.server.engine.sessions
+        door.verdict.set_result(None)
+        await until(lambda: not asyncio.all_tasks() - {asyncio.current_task()})
+        assert door.heard == door.reasons == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("way", ["lose", "leave"])
+def test_a_client_that_goes_before_the_acceptance_was_never_there(way: str, client: dict[str, Any]) -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock(**client)
+        socket.join("lobby")
+        peer.emit("say")
+        getattr(peer, way)()
+        await until(lambda: "gone" in repr(socket))
+        door.verdict.set_result(None)
+        await until(lambda: not asyncio.all_tasks() - {asyncio.current_task()})
+        assert door.server.sockets() == []
+        assert len(door.server.of("/").rooms) == 0
+        assert [packet for packet in peer.take() if packet[:2] == "40"] == []
+        assert door.heard == door.reasons == []
+
+    asyncio.run(main())
+
+
+def test_a_call_before_the_acceptance_is_answered_after_it() -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock()
+        answer = socket.call("who")
+        received = await door.open(peer)
+        await until(lambda: received.extend(peer.take()) or len(received) == 2)
+        assert received[1] == '421["who"]'
+        peer.acknowledge(1, "me")
+        assert await answer == "me"
+
+    asyncio.run(main())
+
+
+# Leaving at once
+
+
+def test_a_handler_may_accept_and_send_away(server: Server, client: dict[str, Any]) -> None:
+    reasons: list[tuple[str, object]] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> None:
+        socket.join("lobby")
+        socket.emit("sorry")
+        socket.disconnect()
+
+    server.on_disconnect(lambda socket, reason: reasons.append((reason, set(socket.rooms))))
+    peer = knock(server, **client)
+    received = answers(peer)
+    assert str(received[0])[:2] == "40"
+    assert received[1:] == ['42["sorry"]', "41"]
+    assert reasons == [(Reason.SERVER_DISCONNECT, {"lobby"})]
+    assert server.sockets() == []
+    assert len(server.of("/").rooms) == 0
+    assert peer.closed is None
+
+
+def test_a_handler_may_end_the_whole_connection(server: Server, client: dict[str, Any]) -> None:
+    reasons: list[str] = []
+    server.on_connect(lambda socket, auth: socket.disconnect(close=True))
+    server.on_disconnect(lambda socket, reason: reasons.append(reason))
+    peer = knock(server, **client)
+    assert peer.closed == (1000 if client["transport"] == "websocket" else 0)
+    assert reasons == [Reason.SERVER_DISCONNECT]
+    assert server.sockets() == []
+    assert not server.engine.sessions
+
+
+def test_a_handler_that_sends_away_and_refuses_only_refuses(server: Server) -> None:
+    reasons: list[str] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> bool:
+        socket.disconnect()
+        return False
+
+    server.on_disconnect(lambda socket, reason: reasons.append(reason))
+    assert answers(knock(server)) == ['44{"message":"Not authorized"}']
+    assert reasons == []
+
+
+def test_events_that_waited_are_not_heard_by_a_client_that_was_sent_away() -> None:
+    async def main() -> None:
+        door = Door()
+        peer, socket = await door.knock()
+        peer.emit("say")
+        socket.disconnect()
+        received = await door.open(peer)
+        await until(lambda: received.extend(peer.take()) or received[-1] == "41")
+        await until(lambda: door.reasons)
+        assert door.heard == []
+        assert door.reasons == [Reason.SERVER_DISCONNECT]
+
+    asyncio.run(main())
+
+
+def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: Server) -> None:
+    victim = Pair(server)
+    caught: list[str] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> None:
+        with pytest.raises(ValueError, match="is the id of another socket") as refused:
+            socket.join("lobby", victim.socket.id)
+        caught.append(str(refused.value))
+
+    pair = Pair(server)
+    assert caught
+    assert pair.socket.rooms == set()
+    victim.socket.emit("secret")
+    assert pair.peer.take() == []

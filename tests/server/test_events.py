@@ -1,0 +1,332 @@
+"""How an event of a client finds its handler, and what becomes of a handler's exceptions."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from turns import until
+from waterspout import Reason, Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.testing import Pair, Peer
+from waterspout.wire.generations import Generation
+from waterspout.wire.socketio import RESERVED
+
+# Dispatch
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), (1,), ("a", 2.5, None, True), ({"a": [1, {"b": "é😀"}]},), ([],), (b"\x00\xff",), ({"x": [b"1", b"2"]}, 3)],
+)
+def test_a_handler_gets_the_socket_and_the_arguments(
+    server: Server, client: dict[str, Any], args: tuple[Any, ...]
+) -> None:
+    heard: list[tuple[Any, ...]] = []
+    server.on("say")(lambda *everything: heard.append(everything))
+    pair = Pair(server, **client)
+    pair.peer.emit("say", *args)
+    assert heard == [(pair.socket, *args)]
+    assert pair.peer.take() == []
+
+
+def test_events_are_heard_in_the_order_in_which_they_were_sent(server: Server, client: dict[str, Any]) -> None:
+    heard: list[int] = []
+    server.on("a")(lambda socket, number: heard.append(number))
+    server.on("b")(lambda socket, number: heard.append(number))
+    pair = Pair(server, **client)
+    pair.peer.send('42["a",1]', '42["b",2]', '42["a",3]')
+    assert heard == [1, 2, 3]
+
+
+def test_an_event_without_a_handler_is_ignored(server: Server, client: dict[str, Any]) -> None:
+    server.on("say")(lambda socket: "ok")
+    pair = Pair(server, **client)
+    pair.peer.emit("shout", 1, id=4)
+    assert pair.peer.take() == []
+    pair.peer.emit("say", id=5)
+    assert pair.peer.take() == ['435["ok"]']
+    assert pair.clock.reports == []
+
+
+PRIVATE = ["*", "error", "__init__", "__class__", "_x", "trigger_event", "emit", "close_room", "join", "on_connect", ""]
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_what_a_client_names_reaches_only_what_was_registered_for_that_name(
+    server: Server, client: dict[str, Any], name: str
+) -> None:
+    heard: list[object] = []
+    server.on("say")(lambda socket: heard.append("say"))
+    server.on_error(lambda *everything: heard.append("error"))
+    server.on_disconnect(lambda *everything: heard.append("disconnect"))
+    pair = Pair(server, **client)
+    server.on_connect(lambda *everything: heard.append("connect"))
+    pair.peer.emit(name, pair.socket.id, id=1)
+    assert heard == []
+    assert pair.peer.take() == []
+    assert pair.socket.rooms == set()
+    assert pair.socket.connected
+    pair.peer.emit("say")
+    assert heard == ["say"]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_client_that_sends_a_reserved_name_is_cut_off_and_calls_nothing(
+    server: Server, generation: Generation, name: str
+) -> None:
+    reasons: list[str] = []
+    server.on_disconnect(lambda socket, reason: reasons.append(reason))
+    pair = Pair(server, generation=generation)
+    server.on_connect(lambda *everything: reasons.append("connect"))
+    pair.peer.send(f'42["{name}",{{}}]')
+    assert reasons == [Reason.PARSE_ERROR]
+    assert pair.peer.closed == 1002
+
+
+def test_a_packet_for_a_namespace_that_was_not_entered_ends_the_connection(
+    server: Server, generation: Generation
+) -> None:
+    server.of("/chat")
+    for packet in ('42/chat,["say"]', '43/chat,1["x"]', "41/chat,", '451-/chat,["say",{"_placeholder":true,"num":0}]'):
+        pair = Pair(server, generation=generation)
+        pair.peer.send(packet)
+        assert pair.peer.closed == 1002
+    assert not server.engine.sessions
+
+
+def test_a_packet_that_crossed_with_the_end_of_its_socket_is_ignored(server: Server, client: dict[str, Any]) -> None:
+    server.of("/chat").on("say")(lambda socket: "ok")
+    pair = Pair(server, **client)
+    pair.peer.connect("/chat")
+    (socket,) = server.of("/chat").sockets()
+    socket.disconnect()
+    pair.peer.take()
+    pair.peer.send('42/chat,1["say"]', '43/chat,1["x"]', "41/chat,")
+    assert pair.peer.take() == []
+    assert pair.socket.connected
+
+
+def test_a_server_without_a_loop_cannot_run_async_handlers_and_says_so(server: Server) -> None:
+    @server.on("say")
+    async def say(socket: Socket) -> None: ...
+
+    pair = Pair(server)
+    pair.peer.emit("say", id=1)
+    ((text, error),) = pair.clock.reports
+    assert text == "the handler of 'say' in / failed"
+    assert "is asynchronous: serve this on a host with a loop, or make it plain" in str(error)
+    assert pair.peer.take() == []
+
+
+# Errors
+
+
+class Odd(BaseException):
+    """What is no Exception."""
+
+
+def test_an_exception_is_reported_once_with_the_event_and_the_connection_lives(
+    server: Server, client: dict[str, Any]
+) -> None:
+    @server.on("say")
+    def say(socket: Socket, text: str) -> str:
+        if text == "bad":
+            raise LookupError(text)
+        return text
+
+    pair = Pair(server, **client)
+    other = Pair(server, **client)
+    pair.peer.send('421["say","bad"]', '422["say","good"]')
+    assert [(text, repr(error)) for text, error in pair.clock.reports] == [
+        ("the handler of 'say' in / failed", "LookupError('bad')")
+    ]
+    assert pair.peer.take() == ['432["good"]']
+    assert pair.socket.connected
+    assert other.socket.connected
+
+
+def test_wrong_arguments_are_an_error_like_any_other(server: Server, client: dict[str, Any]) -> None:
+    server.on("say")(lambda socket, text: text)
+    pair = Pair(server, **client)
+    pair.peer.emit("say", id=1)
+    pair.peer.emit("say", 1, 2, id=2)
+    assert [type(error) for _, error in pair.clock.reports] == [TypeError, TypeError]
+    assert pair.peer.take() == []
+
+
+def test_the_error_handler_sees_the_socket_the_event_and_the_error(server: Server, client: dict[str, Any]) -> None:
+    seen: list[tuple[Socket, str, str]] = []
+    server.on_error(lambda socket, event, error: seen.append((socket, event, repr(error))))
+    server.of("/chat").on_error(lambda *everything: seen.clear())
+    server.on("say")(lambda socket: 1 / 0)
+    pair = Pair(server, **client)
+    pair.peer.emit("say")
+    assert seen == [(pair.socket, "say", "ZeroDivisionError('division by zero')")]
+    assert len(pair.clock.reports) == 1
+
+
+def test_the_error_handler_may_speak_to_the_client(server: Server, client: dict[str, Any]) -> None:
+    server.on_error(lambda socket, event, error: socket.emit("failed", event))
+    server.on("say")(lambda socket: 1 / 0)
+    pair = Pair(server, **client)
+    pair.peer.emit("say", id=1)
+    assert pair.peer.take() == ['42["failed","say"]']
+
+
+def test_an_error_handler_that_fails_is_reported_and_not_asked_about_itself(server: Server) -> None:
+    calls: list[str] = []
+
+    @server.on_error
+    def error(socket: Socket, event: str, error: BaseException) -> None:
+        calls.append(event)
+        raise LookupError("again")
+
+    server.on("say")(lambda socket: 1 / 0)
+    pair = Pair(server)
+    pair.peer.emit("say")
+    assert calls == ["say"]
+    assert [text for text, _ in pair.clock.reports] == [
+        "the handler of 'say' in / failed",
+        "the handler of errors in / failed",
+    ]
+
+
+def test_an_exception_of_the_disconnect_handler_is_reported_and_seen_too(server: Server) -> None:
+    seen: list[str] = []
+    server.on_error(lambda socket, event, error: seen.append(event))
+    server.on_disconnect(lambda socket, reason: 1 / 0)
+    pair = Pair(server)
+    pair.peer.leave()
+    assert seen == ["disconnect"]
+    assert [text for text, _ in pair.clock.reports] == ["the handler of 'disconnect' in / failed"]
+    assert server.sockets() == []
+    assert pair.peer.closed is None
+
+
+@pytest.mark.parametrize("error", [LookupError, asyncio.CancelledError, Odd])
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_whatever_a_handler_raises_on_a_loop_ends_its_call_and_nothing_else(
+    kind: str, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    def plain(socket: Socket) -> None:
+        raise error
+
+    async def asynchronous(socket: Socket) -> None:
+        raise error
+
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        seen: list[str] = []
+        server.on_error(lambda socket, event, error: seen.append(event))
+        server.on("say")(plain if kind == "plain" else asynchronous)
+        server.on("echo")(lambda socket, text: text)
+        peer = Peer(server)
+        peer.connect()
+        peer.emit("say", id=1)
+        await until(lambda: seen)
+        peer.take()
+        peer.emit("echo", "still here", id=2)
+        assert peer.take() == ['432["still here"]']
+        assert seen == ["say"]
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(main())
+    assert [(record.name, record.message) for record in caplog.records] == [
+        ("waterspout", "the handler of 'say' in / failed")
+    ]
+    assert caplog.records[0].exc_info is not None
+    assert caplog.records[0].exc_info[0] is error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_not_held_up(error: type[BaseException]) -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+
+        @server.on("say")
+        def say(socket: Socket) -> None:
+            raise error
+
+        peer = Peer(server)
+        peer.connect()
+        with pytest.raises(error):
+            peer.emit("say")
+
+    asyncio.run(main())
+
+
+def test_a_handler_that_never_returns_keeps_nobody_else_waiting() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+
+        @server.on("wait")
+        async def wait(socket: Socket) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        server.on("echo")(lambda socket, text: text)
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("wait", id=1)
+        peer.emit("echo", "hello", id=2)
+        assert peer.take() == ['432["hello"]']
+
+    asyncio.run(main())
+
+
+def test_async_handlers_of_one_client_run_side_by_side_and_answer_as_they_end() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        gates = {name: asyncio.Event() for name in "ab"}
+
+        @server.on("wait")
+        async def wait(socket: Socket, name: str) -> str:
+            await gates[name].wait()
+            return name
+
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("wait", "a", id=1)
+        peer.emit("wait", "b", id=2)
+        received: list[str | bytes] = []
+        gates["b"].set()
+        await until(lambda: received.extend(peer.take()) or received)
+        gates["a"].set()
+        await until(lambda: received.extend(peer.take()) or len(received) == 2)
+        assert received == ['432["b"]', '431["a"]']
+
+    asyncio.run(main())
+
+
+def test_a_disconnect_does_not_cancel_a_running_handler_and_its_answer_is_dropped() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        gate = asyncio.Event()
+        ended: list[bool] = []
+
+        @server.on("wait")
+        async def wait(socket: Socket) -> str:
+            await gate.wait()
+            ended.append(socket.connected)
+            return "too late"
+
+        peer = Peer(server)
+        peer.connect()
+        peer.emit("wait", id=1)
+        peer.leave()
+        peer.take()
+        gate.set()
+        await until(lambda: ended)
+        await until(lambda: not asyncio.all_tasks() - {asyncio.current_task()})
+        assert ended == [False]
+        assert peer.take() == []
+
+    asyncio.run(main())

@@ -1,0 +1,162 @@
+"""One event to many clients: encoded once for each generation, all or nobody."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from waterspout import Reason, Server
+from waterspout.testing import Pair
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+
+
+class Counted(str):
+    """Text that counts how often it is encoded."""
+
+    encodings = 0
+
+    def __str__(self) -> str:
+        type(self).encodings += 1
+        return "text"
+
+
+def written(pair: Pair) -> list[bytes]:
+    carrier = pair.peer.carrier
+    assert carrier.name == "websocket"
+    return carrier.written  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("clients", "encodings"), [([4], 1), ([3], 1), ([4, 4, 4], 1), ([3, 4, 3, 4, 4], 2)])
+def test_an_event_is_encoded_once_for_each_generation(server: Server, clients: list[int], encodings: int) -> None:
+    pairs = [Pair(server, generation=ENGINEIO_3 if number == 3 else ENGINEIO_4) for number in clients]
+    Counted.encodings = 0
+    server.emit("say", Counted())
+    assert Counted.encodings == encodings
+    assert [pair.peer.take() for pair in pairs] == [['42["say","text"]']] * len(clients)
+
+
+def test_an_event_is_not_encoded_where_nobody_hears_it(server: Server) -> None:
+    Pair(server)
+    Counted.encodings = 0
+    server.emit("say", Counted(), to="empty")
+    server.of("/chat").emit("say", Counted())
+    assert Counted.encodings == 0
+
+
+@pytest.mark.parametrize("args", [("hello",), (b"\x00", {"a": b"\x01"})])
+def test_all_websockets_of_a_generation_get_the_very_same_bytes(server: Server, args: tuple[Any, ...]) -> None:
+    new = [Pair(server) for _ in range(3)]
+    old = [Pair(server, generation=ENGINEIO_3) for _ in range(3)]
+    server.emit("say", *args)
+    for pairs in new, old:
+        first, *others = (written(pair)[-1] for pair in pairs)
+        assert all(frames is first for frames in others)
+    assert written(new[0])[-1] is not written(old[0])[-1]
+
+
+def test_each_generation_reads_the_event_in_its_own_spelling(server: Server) -> None:
+    new, old = Pair(server), Pair(server, generation=ENGINEIO_3)
+    server.emit("say", "é😀", {"data": b"\x01"})
+    assert new.peer.take() == ['451-["say","é😀",{"data":{"_placeholder":true,"num":0}}]', b"\x01"]
+    assert old.peer.take() == ['451-["say","\\u00e9\\ud83d\\ude00",{"data":{"_placeholder":true,"num":0}}]', b"\x01"]
+
+
+def test_all_transports_and_generations_meet_in_a_room(server: Server) -> None:
+    pairs = [
+        Pair(server, generation=generation, transport=transport)
+        for generation in (ENGINEIO_3, ENGINEIO_4)
+        for transport in ("polling", "websocket")
+    ]
+    upgraded = Pair(server, transport="polling")
+    upgraded.peer.upgrade()
+    upgraded.peer.take()
+    for pair in [*pairs, upgraded]:
+        pair.socket.join("lobby")
+    server.emit("say", b"\x07", to="lobby")
+    for pair in [*pairs, upgraded]:
+        assert pair.peer.take() == ['451-["say",{"_placeholder":true,"num":0}]', b"\x07"]
+
+
+@dataclass
+class Point:
+    x: int
+    y: Decimal
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+VALUES = [
+    (Point(1, Decimal("1.50")), '{"x":1,"y":"1.50"}'),
+    (Colour.RED, '"red"'),
+    (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+    (float("nan"), "null"),
+    ((1, 2), "[1,2]"),
+    (2**70, "1180591620717411303424"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), VALUES)
+def test_values_that_json_has_no_word_for_are_spelt_out(
+    server: Server, client: dict[str, Any], value: object, text: str
+) -> None:
+    pair = Pair(server, **client)
+    server.emit("say", value)
+    pair.socket.emit("say", value)
+    assert pair.peer.take() == [f'42["say",{text}]'] * 2
+
+
+loop: list[Any] = []
+loop.append(loop)
+
+UNSENDABLE = [
+    (object(), "object cannot be sent as JSON: make it a dict, a list, a string or a number"),
+    ([1, {"a": 1j}], "complex cannot be sent as JSON"),
+    ("\ud800", "surrogates not allowed"),
+    (loop, "recursion"),
+    (Server, "type cannot be sent as JSON"),
+]
+
+
+@pytest.mark.parametrize(("value", "word"), UNSENDABLE)
+def test_what_cannot_be_encoded_is_refused_by_name_before_anybody_is_served(
+    server: Server, value: object, word: str
+) -> None:
+    pairs = [Pair(server), Pair(server, generation=ENGINEIO_3), Pair(server, transport="polling")]
+    for emit in server.emit, pairs[0].socket.broadcast, pairs[1].socket.emit:
+        with pytest.raises(TypeError, match=f"the event 'say' cannot be sent: .*{word}"):
+            emit("say", "before", value)
+    assert [pair.peer.take() for pair in pairs] == [[], [], []]
+    server.emit("say", "after")
+    assert [pair.peer.take() for pair in pairs] == [['42["say","after"]']] * 3
+
+
+def test_a_consumer_that_is_too_slow_is_cut_off_after_the_others_were_served() -> None:
+    server = Server(max_outbox_bytes=1000)
+    order: list[str] = []
+    slow, quick = Pair(server), Pair(server)
+    slow.peer.carrier.blocked = True  # type: ignore[union-attr]
+
+    @server.on_disconnect
+    def gone(socket: object, reason: str) -> None:
+        order.append(reason)
+        assert len(quick.peer.take()) == 3
+
+    for _ in range(3):
+        server.emit("say", "x" * 500)
+    assert order == [Reason.SLOW_CONSUMER]
+    assert slow.peer.closed == 1008
+    assert server.sockets() == [quick.socket]
+
+
+def test_nothing_is_left_of_a_generation_that_has_gone(server: Server) -> None:
+    old, new = Pair(server, generation=ENGINEIO_3), Pair(server)
+    old.peer.lose()
+    Counted.encodings = 0
+    server.emit("say", Counted())
+    assert Counted.encodings == 1
+    assert new.peer.take() == ['42["say","text"]']

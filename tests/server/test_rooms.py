@@ -1,0 +1,196 @@
+"""Rooms: who is in them, and whom `to` and `except_` mean."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from waterspout import Server, Socket
+from waterspout.server.rooms import Rooms
+from waterspout.testing import Pair
+
+# The index
+
+
+def test_a_room_begins_with_its_first_member_and_ends_with_its_last() -> None:
+    rooms: Rooms[str] = Rooms()
+    assert len(rooms) == 0
+    rooms.enter("lobby", "ada")
+    rooms.enter("lobby", "bob")
+    assert len(rooms) == 1
+    rooms.leave("lobby", "ada")
+    assert list(rooms.select("lobby")) == ["bob"]
+    rooms.leave("lobby", "bob")
+    assert len(rooms) == 0
+    assert list(rooms.select("lobby")) == []
+
+
+def test_entering_and_leaving_twice_is_entering_and_leaving_once() -> None:
+    rooms: Rooms[str] = Rooms()
+    rooms.enter(7, "ada")
+    rooms.enter(7, "ada")
+    assert list(rooms.select(7)) == ["ada"]
+    rooms.leave(7, "ada")
+    rooms.leave(7, "ada")
+    rooms.leave("never", "ada")
+    assert len(rooms) == 0
+
+
+def test_members_are_selected_once_each_in_the_order_of_their_coming() -> None:
+    rooms: Rooms[str] = Rooms()
+    for member in ("ada", "bob", "cy"):
+        rooms.by_id[f"id of {member}"] = member
+        rooms.enter("all", member)
+    rooms.enter("some", "cy")
+    assert list(rooms.select(None)) == ["ada", "bob", "cy"]
+    assert list(rooms.select(["some", "all", "id of bob"])) == ["cy", "ada", "bob"]
+    assert list(rooms.select("id of bob")) == ["bob"]
+    assert list(rooms.select(())) == []
+    assert list(rooms.select(["nowhere", 5])) == []
+
+
+def test_a_number_and_its_digits_are_two_rooms() -> None:
+    rooms: Rooms[str] = Rooms()
+    rooms.enter(1, "ada")
+    rooms.enter("1", "bob")
+    assert list(rooms.select(1)) == ["ada"]
+    assert list(rooms.select("1")) == ["bob"]
+
+
+# Joining and leaving
+
+
+def test_a_socket_knows_its_rooms(server: Server) -> None:
+    socket = Pair(server).socket
+    assert socket.rooms == frozenset()
+    socket.join("lobby", 7)
+    socket.join("lobby")
+    assert socket.rooms == {"lobby", 7}
+    socket.leave(7, "never joined")
+    socket.leave(7)
+    assert socket.rooms == {"lobby"}
+
+
+def test_a_room_gets_what_is_sent_to_it_until_the_socket_leaves(server: Server, client: dict[str, Any]) -> None:
+    pair = Pair(server, **client)
+    pair.socket.join("lobby")
+    pair.socket.join("lobby")
+    server.emit("news", 1, to="lobby")
+    assert pair.peer.take() == ['42["news",1]']
+    pair.socket.leave("lobby")
+    server.emit("news", 2, to="lobby")
+    assert pair.peer.take() == []
+    assert len(server.of("/").rooms) == 0
+
+
+def test_a_client_that_leaves_is_taken_out_of_all_rooms(server: Server, client: dict[str, Any]) -> None:
+    pair = Pair(server, **client)
+    stays = Pair(server, **client)
+    pair.socket.join("lobby", "attic")
+    stays.socket.join("lobby")
+    pair.peer.leave()
+    assert len(server.of("/").rooms) == 1
+    pair.socket.join("lobby", "cellar")
+    assert len(server.of("/").rooms) == 1
+    server.emit("news", to=["lobby", "attic", "cellar", pair.socket.id])
+    assert pair.peer.take() == []
+    assert stays.peer.take() == ['42["news"]']
+
+
+def test_a_room_of_one_namespace_is_not_the_room_of_another(server: Server) -> None:
+    chat = server.of("/chat")
+    pair = Pair(server)
+    pair.peer.connect("/chat")
+    pair.peer.take()
+    pair.socket.join("lobby")
+    chat.sockets()[0].join("lobby")
+    chat.emit("news", to="lobby")
+    assert pair.peer.take() == ['42/chat,["news"]']
+
+
+def test_the_own_id_may_be_joined_and_changes_nothing(server: Server) -> None:
+    pair = Pair(server)
+    pair.socket.join(pair.socket.id)
+    server.emit("news", to=pair.socket.id)
+    assert pair.peer.take() == ['42["news"]']
+    pair.socket.leave(pair.socket.id)
+    server.emit("news", to=pair.socket.id)
+    assert pair.peer.take() == ['42["news"]']
+
+
+def test_the_id_of_another_is_no_room_to_join(server: Server) -> None:
+    eve, ada = Pair(server), Pair(server)
+    with pytest.raises(ValueError, match=f"'{ada.socket.id}' is the id of another socket"):
+        eve.socket.join("lobby", ada.socket.id)
+    assert eve.socket.rooms == frozenset()
+    server.emit("secret", to=ada.socket.id)
+    assert eve.peer.take() == []
+    assert ada.peer.take() == ['42["secret"]']
+
+
+# Addressing: ada is in red, bob in red and blue, cy in blue, dan in none
+
+Call = Callable[[Server, dict[str, Socket]], object]
+
+EMITS: list[tuple[str, Call, str]] = [
+    ("nobody in particular", lambda s, who: s.emit("x"), "ada bob cy dan"),
+    ("a room", lambda s, who: s.emit("x", to="red"), "ada bob"),
+    ("an id", lambda s, who: s.emit("x", to=who["dan"].id), "dan"),
+    ("several rooms, each client once", lambda s, who: s.emit("x", to=["red", "blue"]), "ada bob cy"),
+    ("a room twice", lambda s, who: s.emit("x", to=("red", "red")), "ada bob"),
+    ("rooms and ids", lambda s, who: s.emit("x", to=["red", who["bob"].id, who["dan"].id]), "ada bob dan"),
+    ("a set", lambda s, who: s.emit("x", to={"red", "blue"}), "ada bob cy"),
+    ("a generator", lambda s, who: s.emit("x", to=(room for room in ["red"])), "ada bob"),
+    ("an empty list", lambda s, who: s.emit("x", to=[]), ""),
+    ("a room that does not exist", lambda s, who: s.emit("x", to="green"), ""),
+    ("all but a room", lambda s, who: s.emit("x", except_="red"), "cy dan"),
+    ("all but an id", lambda s, who: s.emit("x", except_=who["ada"].id), "bob cy dan"),
+    ("all but a socket", lambda s, who: s.emit("x", except_=who["ada"]), "bob cy dan"),
+    ("all but several", lambda s, who: s.emit("x", except_=["blue", who["ada"], who["dan"].id]), ""),
+    ("all but a generator's", lambda s, who: s.emit("x", except_=(who[name] for name in ["cy"])), "ada bob dan"),
+    ("all but nobody", lambda s, who: s.emit("x", except_=[]), "ada bob cy dan"),
+    ("all but a room that does not exist", lambda s, who: s.emit("x", except_="green"), "ada bob cy dan"),
+    ("a room without another", lambda s, who: s.emit("x", to="red", except_="blue"), "ada"),
+    ("everybody else", lambda s, who: who["ada"].broadcast("x"), "bob cy dan"),
+    ("everybody else in a room", lambda s, who: who["bob"].broadcast("x", to="red"), "ada"),
+    ("a room where the sender is not", lambda s, who: who["dan"].broadcast("x", to="red"), "ada bob"),
+    ("everybody else but a room", lambda s, who: who["cy"].broadcast("x", except_="red"), "dan"),
+    ("everybody else but some", lambda s, who: who["cy"].broadcast("x", except_=[who["ada"], "blue"]), "dan"),
+    ("everybody else but a socket", lambda s, who: who["cy"].broadcast("x", except_=who["dan"]), "ada bob"),
+    ("nobody: the sender's own id", lambda s, who: who["ada"].broadcast("x", to=who["ada"].id), ""),
+    ("one other by id", lambda s, who: who["ada"].broadcast("x", to=who["dan"].id), "dan"),
+    ("one client", lambda s, who: who["ada"].emit("x"), "ada"),
+]
+
+
+@pytest.mark.parametrize(("call", "expected"), [case[1:] for case in EMITS], ids=[case[0] for case in EMITS])
+def test_an_event_reaches_each_addressed_client_once_and_no_other(
+    server: Server, client: dict[str, Any], call: Call, expected: str
+) -> None:
+    pairs = {name: Pair(server, **client) for name in ("ada", "bob", "cy", "dan")}
+    for name, rooms in {"ada": ["red"], "bob": ["red", "blue"], "cy": ["blue"]}.items():
+        pairs[name].socket.join(*rooms)
+    call(server, {name: pair.socket for name, pair in pairs.items()})
+    received = {name: pair.peer.take() for name, pair in pairs.items()}
+    assert received == {name: ['42["x"]'] if name in expected.split() else [] for name in pairs}
+
+
+def test_a_room_bearing_an_id_that_nobody_has_any_more_reaches_nobody(server: Server) -> None:
+    pair, other = Pair(server), Pair(server)
+    pair.peer.lose()
+    other.socket.emit("x")
+    server.emit("x", to=pair.socket.id)
+    assert other.peer.take() == ['42["x"]']
+
+
+def test_clients_may_join_and_leave_while_a_room_is_served(server: Server) -> None:
+    pairs = [Pair(server) for _ in range(3)]
+
+    def rooms() -> Iterator[str]:
+        yield "lobby"
+        pairs[2].socket.leave("lobby")
+
+    for pair in pairs:
+        pair.socket.join("lobby")
+    server.emit("x", to=rooms())
+    assert [pair.peer.take() for pair in pairs] == [['42["x"]'], ['42["x"]'], []]
