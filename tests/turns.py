@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from waterspout.testing import Peer
+
 PATIENCE = 10_000  # turns
 
 
@@ -25,6 +27,19 @@ async def until(condition: Callable[[], object]) -> None:
     raise AssertionError(f"it has not come true in {PATIENCE} turns of the loop")
 
 
+async def packets(peer: Peer, count: int) -> list[str | bytes]:
+    """Let the loop turn until so many packets have come; AssertionError for more."""
+    received: list[str | bytes] = []
+
+    def enough() -> bool:
+        received.extend(peer.take())
+        return len(received) >= count
+
+    await until(enough)
+    assert len(received) == count, received
+    return received
+
+
 class CountingLoop(asyncio.SelectorEventLoop):
     """Counts the tasks, futures and timers that it is asked for; `call_later` is one of `call_at`."""
 
@@ -40,6 +55,6 @@ class CountingLoop(asyncio.SelectorEventLoop):
         self.made["future"] += 1
         return super().create_future()
 
-    def call_at(self, *args: Any, **options: Any) -> Any:
+    def call_at(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
         self.made["timer"] += 1
         return super().call_at(*args, **options)

@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from serving import Client
-from turns import CountingLoop, turn, until
+from turns import CountingLoop, packets, turn, until
 from waterspout import Pending, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.hosts.tornado import routes
@@ -154,7 +154,13 @@ def test_what_a_function_sets_in_its_context_no_other_sees() -> None:
             await turn()
             return f"{before} {name.get()}"
 
-        for function, new in (plain, "ada"), (plain, "bob"), (asynchronous, "cy"), (asynchronous, "dan"), (plain, "eve"):
+        for function, new in (
+            (plain, "ada"),
+            (plain, "bob"),
+            (asynchronous, "cy"),
+            (asynchronous, "dan"),
+            (plain, "eve"),
+        ):
             driver.run(function, (new,), keeper, new)
         await until(lambda: len(keeper.heard) == 5)
         assert {token: result for _, token, result in keeper.heard} == {
@@ -272,60 +278,76 @@ def test_the_end_waits_for_what_runs_and_cancels_what_needs_too_long() -> None:
 MESSAGES = 10_000
 
 
-def counting(loop: CountingLoop) -> tuple[Server, list[Counter[str]]]:
-    """A server that answers echoes, and notes what the loop has been asked for whenever a client says `note`."""
-    server, notes = Server(ping_interval=300), list[Counter[str]]()
+class Bill:
+    """A server that answers echoes, and notes what its loop has been asked for whenever a client says `note`."""
 
-    @server.on("note")
-    def note(socket: Socket) -> str:
-        notes.append(loop.made.copy())
-        return "noted"
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, CountingLoop)
+        self.loop = loop
+        self.server = Server(ping_interval=300)
+        self.notes: list[Counter[str]] = []
+        self.tasks: set[asyncio.Task[Any] | None] = set()
 
-    server.on("echo")(lambda socket, *args: args)
-    return server, notes
+        @self.server.on("note")
+        def note(socket: Socket) -> str:
+            self.notes.append(loop.made + Counter(alive=len(asyncio.all_tasks())))
+            return "noted"
+
+        @self.server.on("echo")
+        def echo(socket: Socket, *args: Any) -> tuple[Any, ...]:
+            self.tasks.add(asyncio.current_task())
+            return args
+
+    def peer(self) -> Peer:
+        self.server.engine.bind(AsyncioDriver())
+        peer = Peer(self.server)
+        peer.connect()
+        peer.take()
+        return peer
+
+    @property
+    def total(self) -> Counter[str]:
+        """What was made between the first note and the last."""
+        return self.notes[-1] - self.notes[0]
+
+
+def on_a_counting_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(main())
 
 
 def test_ten_thousand_acknowledgements_make_no_task_no_future_and_no_timer() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, CountingLoop)
-        server, notes = counting(loop)
-        server.engine.bind(AsyncioDriver())
-        peer = Peer(server)
-        peer.connect()
-        peer.take()
+        bill = Bill()
+        peer = bill.peer()
         peer.emit("note")
         for number in range(MESSAGES):
             peer.emit("echo", "hello", id=number)
         peer.emit("note")
         assert peer.take()[-1] == f'43{MESSAGES - 1}["hello"]'
-        assert notes[1] - notes[0] == Counter()
+        assert bill.total == Counter()
+        assert bill.tasks == {asyncio.current_task()}  # that is ours
 
-    with asyncio.Runner(loop_factory=CountingLoop) as runner:
-        runner.run(main())
+    on_a_counting_loop(main)
 
 
 def test_ten_thousand_answers_to_the_server_make_no_task_no_future_and_no_timer() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, CountingLoop)
-        server, notes = counting(loop)
-        server.engine.bind(AsyncioDriver())
-        peer = Peer(server)
-        peer.connect()
-        (socket,) = server.sockets()
+        bill = Bill()
+        peer = bill.peer()
+        (socket,) = bill.server.sockets()
         answers: list[Pending[Any]] = []
-        socket.call("question")  # the first one may move the alarm
+        socket.call("question")  # the first one moves the alarm
         peer.emit("note")
-        for number in range(2, MESSAGES):
+        for number in range(2, MESSAGES + 2):
             socket.call("question").add_done_callback(answers.append)
             peer.acknowledge(number)
         peer.emit("note")
-        assert len(answers) == MESSAGES - 2
-        assert notes[1] - notes[0] == Counter()
+        assert len(answers) == MESSAGES
+        assert bill.total == Counter()
 
-    with asyncio.Runner(loop_factory=CountingLoop) as runner:
-        runner.run(main())
+    on_a_counting_loop(main)
 
 
 def test_ten_thousand_acknowledgements_over_a_port_make_no_task_no_future_and_no_timer() -> None:
@@ -341,76 +363,58 @@ def test_ten_thousand_acknowledgements_over_a_port_make_no_task_no_future_and_no
             return client.ask('421["note"]')
 
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, CountingLoop)
-        server, notes = counting(loop)
+        bill = Bill()
         listener, port = bind_unused_port()
-        http = HTTPServer(Application(routes(server)))
+        http = HTTPServer(Application(routes(bill.server)))
         http.add_socket(listener)
         assert await asyncio.to_thread(talk, f"http://127.0.0.1:{port}") == '431["noted"]'
-        assert notes[1] - notes[0] == Counter()
-        await server.close()
+        assert bill.total == Counter()
+        assert bill.tasks == {None}
+        await bill.server.close()
         http.stop()
         await http.close_all_connections()
 
-    with asyncio.Runner(loop_factory=CountingLoop) as runner:
-        runner.run(main())
+    on_a_counting_loop(main)
 
 
 def test_the_count_would_notice_a_task_a_future_and_a_timer() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, CountingLoop)
-        server, notes = counting(loop)
-        server.engine.bind(AsyncioDriver())
-
-        @server.on("costly")
-        def costly(socket: Socket) -> None:
-            loop.create_future()
-            loop.call_later(0, lambda: None)
-            tasks.append(loop.create_task(turn()))
-
+        bill = Bill()
         tasks: list[asyncio.Task[None]] = []
-        peer = Peer(server)
-        peer.connect()
+
+        @bill.server.on("costly")
+        def costly(socket: Socket) -> None:
+            bill.loop.create_future()
+            bill.loop.call_later(0, lambda: None)
+            tasks.append(bill.loop.create_task(turn()))
+            tasks.append(asyncio.Task(turn(), loop=bill.loop))
+
+        peer = bill.peer()
         for event in "note", "costly", "note":
             peer.emit(event)
-        assert notes[1] - notes[0] == Counter(task=1, future=1, timer=1)
+        assert bill.total == Counter(task=1, future=1, timer=1, alive=2)
         await asyncio.gather(*tasks)
 
-    with asyncio.Runner(loop_factory=CountingLoop) as runner:
-        runner.run(main())
+    on_a_counting_loop(main)
 
 
-def test_an_async_handler_makes_one_task_and_no_timer() -> None:
-    made: list[Callable[[], object]] = []
-
-    class TaskCountingDriver(AsyncioDriver):
-        def _start(self, *args: Any) -> None:
-            made.append(args[0])
-            super()._start(*args)
-
+def test_an_async_handler_makes_a_task_and_nothing_else() -> None:
     async def main() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, CountingLoop)
-        server, notes = counting(loop)
-        server.engine.bind(TaskCountingDriver())
+        bill = Bill()
+        tasks: list[object] = []
 
-        @server.on("ask")
+        @bill.server.on("ask")
         async def ask(socket: Socket) -> str:
+            tasks.append(asyncio.current_task())
             return "ok"
 
-        peer = Peer(server)
-        peer.connect()
-        peer.take()
+        peer = bill.peer()
         peer.emit("note")
         for number in range(100):
             peer.emit("ask", id=number)
         peer.emit("note")
-        received: list[str | bytes] = []
-        await until(lambda: received.extend(peer.take()) or len(received) == 100)
-        assert len(made) == 100
-        assert notes[1] - notes[0] == Counter()
+        assert len(await packets(peer, 100)) == 100
+        assert len(set(map(id, tasks))) == 100
+        assert bill.total == (Counter() if EAGER else Counter(alive=100))
 
-    with asyncio.Runner(loop_factory=CountingLoop) as runner:
-        runner.run(main())
+    on_a_counting_loop(main)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import stat
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -16,7 +17,7 @@ class Host:
     """What a host's own module brings: `start` and `stop`. All else is common.
 
     A test is a coroutine; it runs in `run`, which afterwards cuts the clients off, stops the host, and waits until
-    no task and no descriptor is left of either.
+    no task and no socket is left of either.
     """
 
     def __init__(
@@ -90,13 +91,13 @@ class Host:
             runner.run(self._run(test))
 
     async def _run(self, test: Coroutine[Any, Any, None]) -> None:
-        before = descriptors()
+        before = sockets()
         async with asyncio.timeout(PATIENCE):
             try:
                 await test
             finally:
                 await self._end()
-            await self.until(lambda: descriptors() <= before and len(asyncio.all_tasks()) == 1)
+            await self.until(lambda: sockets() <= before and len(asyncio.all_tasks()) == 1)
 
     async def _end(self) -> None:
         for wire in self._wires:
@@ -109,6 +110,13 @@ class Host:
             await mountable.close()
 
 
-def descriptors() -> int:
-    """Count the open descriptors of this process."""
-    return len(os.listdir("/dev/fd"))
+def sockets() -> int:
+    """Count the open sockets of this process."""
+    return sum(map(_is_socket, map(int, os.listdir("/dev/fd"))))
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:  # the descriptor with which the others were listed
+        return False

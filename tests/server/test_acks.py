@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from turns import until
+from turns import packets, until
 from waterspout import AckTimeout, Pending, Server, Socket, SocketClosed
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Deadlines
@@ -97,9 +97,7 @@ def test_a_handler_may_answer_with_what_another_client_answers(server: Server) -
         asker.emit("ask", id=3)
         assert asked.take() == ['421["question"]']
         asked.acknowledge(1, 42)
-        received: list[str | bytes] = []
-        await until(lambda: received.extend(asker.take()) or received)
-        assert received == ["433[42]"]
+        assert await packets(asker, 1) == ["433[42]"]
 
     asyncio.run(main())
 
@@ -240,7 +238,7 @@ def test_a_client_that_has_left_cannot_be_asked(server: Server) -> None:
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan")])
 def test_a_timeout_is_a_number_of_seconds(server: Server, timeout: float) -> None:
     pair = Pair(server)
-    with pytest.raises(ValueError, match="timeout is .*: give a number of seconds above 0"):
+    with pytest.raises(ValueError, match=r"timeout is .*: give a number of seconds above 0"):
         pair.socket.call("question", timeout=timeout)
     assert pair.peer.take() == []
 
@@ -365,12 +363,9 @@ def test_a_handler_asks_back() -> None:
         peer.connect()
         peer.take()
         peer.emit("ask", id=9)
-        received: list[str | bytes] = []
-        await until(lambda: received.extend(peer.take()) or received)
-        assert received == ['421["really"]']
+        assert await packets(peer, 1) == ['421["really"]']
         peer.acknowledge(1, "yes")
-        await until(lambda: received.extend(peer.take()) or len(received) == 2)
-        assert received[1] == '439["you said yes"]'
+        assert await packets(peer, 1) == ['439["you said yes"]']
 
     asyncio.run(main())
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from turns import until
+from turns import packets
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
@@ -170,9 +170,7 @@ def test_nodes_on_a_loop_hear_each_other() -> None:
             socket.broadcast("said", text)
 
         peers[0].emit("say", "hello")
-        received: list[str | bytes] = []
-        await until(lambda: received.extend(peers[1].take()) or received)
-        assert received == ['42["said","hello"]']
+        assert await packets(peers[1], 1) == ['42["said","hello"]']
         assert peers[0].take() == []
 
     asyncio.run(main())
@@ -262,7 +260,9 @@ def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
         assert server.of("/nowhere").sockets() == []
 
 
-@pytest.mark.parametrize("message", [GOOD, Broadcast("n", "/chat", "é", [], ["a", 1], ["b"]), Broadcast("", "", "", [])])
+@pytest.mark.parametrize(
+    "message", [GOOD, Broadcast("n", "/chat", "é", [], ["a", 1], ["b"]), Broadcast("", "", "", [])]
+)
 def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
     assert decode(encode(message)) == message
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from turns import until
+from turns import packets, until
 from waterspout import Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Pair, Peer
@@ -295,12 +295,10 @@ def test_async_handlers_of_one_client_run_side_by_side_and_answer_as_they_end() 
         peer.take()
         peer.emit("wait", "a", id=1)
         peer.emit("wait", "b", id=2)
-        received: list[str | bytes] = []
         gates["b"].set()
-        await until(lambda: received.extend(peer.take()) or received)
+        assert await packets(peer, 1) == ['432["b"]']
         gates["a"].set()
-        await until(lambda: received.extend(peer.take()) or len(received) == 2)
-        assert received == ['432["b"]', '431["a"]']
+        assert await packets(peer, 1) == ['431["a"]']
 
     asyncio.run(main())
 

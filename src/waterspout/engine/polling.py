@@ -19,7 +19,7 @@ _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browser
 class PollingTransport:
     """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered."""
 
-    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "posting", "session")
+    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "_retired", "posting", "session")
 
     name = "polling"
 
@@ -28,7 +28,7 @@ class PollingTransport:
         self.posting = False
         self._poll: Exchange | None = None
         self._headers: Headers = ()
-        self._flushing = self._finishing = False
+        self._flushing = self._finishing = self._retired = False
 
     @property
     def waiting(self) -> bool:
@@ -58,8 +58,9 @@ class PollingTransport:
             )
             return
         self._poll, self._headers = exchange, headers
-        if self.session.state is State.CLOSED:
+        if self._retired or self.session.state is State.CLOSED:
             self.retire()
+            self.session.finished()
         elif self._finishing or self.session.outbox_bytes:
             self.flush()
 
@@ -91,10 +92,18 @@ class PollingTransport:
         self.posting = False
         self.session.drop(Reason.TRANSPORT_ERROR)
 
-    def retire(self) -> None:
-        """Let a parked poll go with a packet that says nothing; `finish` would close the client."""
+    def release(self) -> None:
+        """Let a parked poll go with a packet that says nothing."""
         if self._poll is not None:
             self._answer([NOOP])
+
+    def retire(self) -> bool:
+        """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
+        if self._poll is None:
+            self._retired = True
+            return False
+        self.release()
+        return True
 
     def flush(self) -> None:
         """Answer the parked poll with all that is queued."""

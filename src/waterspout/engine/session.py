@@ -37,6 +37,8 @@ class Step(Enum):
     END = "end"
 
 
+_CROSSING = 0.5  # s
+
 # names of a module cost 5 ns to look up, members of an Enum 150 on Python 3.11
 _OPEN, _UPGRADING = State.OPEN, State.UPGRADING
 
@@ -342,8 +344,17 @@ class Session:
                 )
 
     def _closed_by_client(self) -> None:
-        self.lost(Reason.TRANSPORT_CLOSE)
-        self.transport.retire()
+        """End; a poll that set out before the client's goodbye, and comes after it, still gets its answer."""
+        if self.is_live:
+            self._move(Step.CLOSE)
+            self._drop_probe()
+            self.take()
+            self.engine.ended(self, Reason.TRANSPORT_CLOSE)
+        if self.state is State.CLOSING:
+            if self.transport.retire():
+                self._end()
+            else:
+                self.wait(Wait.CLOSE, _CROSSING)
 
     def _await_attachments(self, partial: Partial) -> None:
         self.engine.announced(self, partial.namespace)

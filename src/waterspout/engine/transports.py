@@ -29,8 +29,8 @@ class Transport(Protocol):
         Return whether that is done; if not, the session hears `finished`.
         """
 
-    def retire(self) -> None:
-        """End without a goodbye: the client has said its own, or goes on elsewhere."""
+    def retire(self) -> bool:
+        """End without a goodbye: the client has said its own, or goes on elsewhere. Return as `finish` does."""
 
 
 class Sink(Protocol):

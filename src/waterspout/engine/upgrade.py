@@ -36,7 +36,7 @@ class Probe:
         """Take the probe, then the upgrade; anything else ends the attempt."""
         if text == "2probe":
             self._websocket.write(PROBED)
-            self._polling.retire()
+            self._polling.release()
             self._wait(Wait.NOOP, _NOOP_INTERVAL)
         elif text == "5":
             self._clear()
@@ -69,7 +69,7 @@ class Probe:
     def due(self, kind: Wait, at: float) -> None:
         """Let a parked poll go, so that the client can pause its polling; or end an attempt that takes too long."""
         if kind is Wait.NOOP:
-            self._polling.retire()
+            self._polling.release()
             self._wait(Wait.NOOP, _NOOP_INTERVAL)
         else:
             self._abandon()

@@ -80,9 +80,9 @@ class WebSocketTransport:
         self.end(close_frame(code, text))
         return True
 
-    def retire(self) -> None:
+    def retire(self) -> bool:
         """Close: a WebSocket has no other end."""
-        self.finish(1000)
+        return self.finish(1000)
 
     def end(self, frame: bytes) -> None:
         """Send the last frame, once; what the client still says is not read."""

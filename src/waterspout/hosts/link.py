@@ -260,7 +260,13 @@ class SecureLink(Link):
         self._socket.close()
 
 
-def prepare(sock: socket.socket) -> None:
-    """Set what a socket of small messages needs."""
+def prepare(sock: socket.socket, *, user_timeout: float | None = None) -> None:
+    """Set what a socket of small messages needs.
+
+    `user_timeout` is for streams without a heartbeat: the seconds after which bytes that nobody acknowledges
+    mean that the peer has vanished, where the system knows that (Linux).
+    """
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if user_timeout is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000))

@@ -114,7 +114,7 @@ class _Exchange(HTTPMessageDelegate):
         if isinstance(decision, Open | Resume) and decision.key is not None:
             self._take_over(decision)
         else:
-            self._expect(int(headers.get("Content-Length", "0")))
+            self._expect(_length(headers))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body up to the limit; drop what is more, up to four times as much."""
@@ -194,6 +194,12 @@ class _Exchange(HTTPMessageDelegate):
             output.loop.later(pause, start)
         else:
             start()
+
+
+def _length(headers: HTTPHeaders) -> int:
+    """Return the announced length of the body; 0 for what is none, which Tornado refuses when it comes to the body."""
+    length = headers.get("Content-Length", "").partition(",")[0]  # a proxy may have repeated it
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
 
 
 def _handshake(decision: Open | Resume) -> bytes:

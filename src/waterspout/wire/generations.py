@@ -55,7 +55,8 @@ ENGINEIO_3 = Generation(
     implicit_connect=True,
     own_socket_id=False,
     upgrades=("websocket",),
-    greeting_pause=0.002,  # who begins to listen when the socket opens (the official suite) misses what comes with the 101
+    # Who begins to listen when the socket opens, like the official suite, misses what comes with the 101.
+    greeting_pause=0.002,
 )
 ENGINEIO_4 = Generation(
     name="Engine.IO 4",

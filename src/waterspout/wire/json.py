@@ -105,7 +105,7 @@ def _is_plain(values: Iterable[Any]) -> bool:
 
 
 def encode_plain_by_orjson(value: Any) -> bytes | None:
-    """Do what `encode_plain` does with orjson, which stops at what it does not know, and so makes the search needless."""
+    """Do what `encode_plain` does with orjson, which stops at what it does not know: no search is needed."""
     try:
         return orjson.dumps(value, _stop, _PLAIN)
     except TypeError:  # orjson's own errors too
