@@ -13,8 +13,10 @@ import waterspout
 EXPORTED = {
     "AckTimeout",
     "ConnectRefused",
+    "Engine",
     "Namespace",
     "Pending",
+    "Policy",
     "Reason",
     "Request",
     "Server",

@@ -7,7 +7,6 @@ from re import ASCII
 from re import compile as compile_pattern
 from urllib.parse import parse_qsl
 
-
 _SIMPLE_QUERY = compile_pattern(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", ASCII).fullmatch  # nothing to unquote
 
 

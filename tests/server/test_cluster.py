@@ -15,6 +15,7 @@ from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.errors import DecodeError
 from waterspout.server.cluster import Broadcast, decode, encode
+from waterspout.server.socket import Except
 from waterspout.testing import Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_3
 
@@ -72,7 +73,8 @@ def test_the_excepted_are_excepted_on_all_nodes(nodes: Nodes) -> None:
     one, two, three = nodes
     one.socket.join("red")
     two.socket.join("red", "blue")
-    for except_ in ("red", [one.socket, two.socket.id], ("blue", one.socket), iter(["red"])):
+    forms: list[Except] = ["red", [one.socket, two.socket.id], ("blue", one.socket), iter(["red"])]
+    for except_ in forms:
         nodes.servers[2].emit("news", except_=except_)
         assert nodes.received() == [[], [], ['42["news"]']]
     three.socket.broadcast("news")

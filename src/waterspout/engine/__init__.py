@@ -11,7 +11,8 @@ from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .response import Headers, Response
-from .session import TRANSITIONS, Session, State, Step
+from .session import Session
+from .states import TRANSITIONS, State, Step
 from .transports import Exchange, Link
 from .turn import Turn
 from .websocket import WebSocketTransport

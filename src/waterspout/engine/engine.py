@@ -20,7 +20,6 @@ from .turn import Turn
 from .upgrade import Probe
 from .websocket import WebSocketTransport
 
-
 _GOODBYE = 1.0  # s
 
 

@@ -5,7 +5,8 @@ from ..types import Reason
 from .admission import Fault, Refuse, refuse
 from .prepared import Prepared
 from .response import PRIVATE, Headers, Response
-from .session import Session, State
+from .session import Session
+from .states import State
 from .transports import Exchange
 
 CLOSE = Prepared(b"1")

@@ -14,45 +14,14 @@ from .driver import Driver
 from .heartbeat import Heartbeat
 from .policy import Policy
 from .prepared import Prepared
+from .states import TRANSITIONS, State, Step
 from .transports import Transport
 from .turn import Turn
-
-
-class State(Enum):
-    """Where a session is in its life."""
-
-    OPEN = "open"
-    UPGRADING = "upgrading"  # still on polling, while a WebSocket proves itself
-    CLOSING = "closing"  # the application has closed it; what is queued is still sent
-    CLOSED = "closed"
-
-
-class Step(Enum):
-    """What moves a session from one state to another."""
-
-    PROBE = "probe"
-    UPGRADE = "upgrade"
-    ABANDON = "abandon"
-    CLOSE = "close"
-    END = "end"
-
 
 _CROSSING = 0.5  # s
 
 # names of a module cost 5 ns to look up, members of an Enum 150 on Python 3.11
 _OPEN, _UPGRADING = State.OPEN, State.UPGRADING
-
-TRANSITIONS: dict[State, dict[Step, State]] = {
-    State.OPEN: {Step.PROBE: State.UPGRADING, Step.CLOSE: State.CLOSING, Step.END: State.CLOSED},
-    State.UPGRADING: {
-        Step.UPGRADE: State.OPEN,
-        Step.ABANDON: State.OPEN,
-        Step.CLOSE: State.CLOSING,
-        Step.END: State.CLOSED,
-    },
-    State.CLOSING: {Step.END: State.CLOSED},
-    State.CLOSED: {},
-}
 
 
 class Wait(Enum):
@@ -216,11 +185,10 @@ class Session:
             return
         self.heartbeat.heard = True
         if self.engine.is_bare:
-            return self.engine.message(self, data)
-        if self._partial is None:
+            self.engine.message(self, data)
+        elif self._partial is None:
             raise DecodeError("a binary message came that no packet announced")
-        packet = self._partial.add(data)
-        if packet is not None:
+        elif (packet := self._partial.add(data)) is not None:
             self._partial = None
             self.wait_no_longer(Wait.PARTIAL)
             self.engine.packet(self, packet)
@@ -379,9 +347,8 @@ class Session:
 
     def _say_goodbye(self, reason: Reason) -> None:
         self.engine.ended(self, reason)
-        if self.state is State.CLOSING:
-            if not self._outbox or self.transport.name == "polling":
-                self._part()
+        if self.state is State.CLOSING and (not self._outbox or self.transport.name == "polling"):
+            self._part()
 
     def _part(self) -> None:
         if self.transport.finish(self._close_code):

@@ -1,0 +1,54 @@
+"""The tree of errors, and what each is on the wire."""
+
+import pytest
+
+from waterspout import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError, errors
+from waterspout.errors import AdapterError, DecodeError, InvalidText, PayloadTooLarge, ProtocolError, TooMany
+
+
+def test_every_error_of_the_package_has_one_root() -> None:
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert len(classes) == 10
+    assert all(issubclass(error, WaterspoutError) for error in classes)
+
+
+@pytest.mark.parametrize(
+    ("error", "parent", "status", "close_code"),
+    [
+        (ProtocolError, WaterspoutError, 400, 1002),
+        (DecodeError, ProtocolError, 400, 1002),
+        (InvalidText, DecodeError, 400, 1007),
+        (TooMany, DecodeError, 400, 1008),
+        (PayloadTooLarge, DecodeError, 413, 1009),
+    ],
+)
+def test_what_a_peer_can_cause_has_a_status_and_a_close_code(
+    error: type[ProtocolError], parent: type[WaterspoutError], status: int, close_code: int
+) -> None:
+    assert error.__bases__ == (parent,)
+    assert (error.status, error.close_code) == (status, close_code)
+
+
+def test_other_errors_are_no_fault_of_the_peers_protocol() -> None:
+    for error in (ConnectRefused, SocketClosed, AckTimeout, AdapterError):
+        assert not issubclass(error, ProtocolError)
+
+
+def test_a_timeout_of_an_acknowledgement_is_a_timeout() -> None:
+    with pytest.raises(TimeoutError):
+        raise AckTimeout("the client has not acknowledged 'x' in time")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "data"),
+    [
+        (ConnectRefused(), "Not authorized", None),
+        (ConnectRefused("full"), "full", None),
+        (ConnectRefused({"code": 1}), "Not authorized", {"code": 1}),
+        (ConnectRefused({"code": 1}, message="full"), "full", {"code": 1}),
+        (ConnectRefused("a text as data", message="full"), "full", "a text as data"),
+        (ConnectRefused(0), "Not authorized", 0),
+    ],
+)
+def test_a_refusal_has_a_message_and_data(error: ConnectRefused, message: str, data: object) -> None:
+    assert (error.message, error.data, str(error)) == (message, data, message)
