@@ -42,6 +42,11 @@ class Host:
         """Accept nothing more, and close what HTTP still holds."""
         raise NotImplementedError
 
+    @property
+    def address(self) -> str:
+        """What the host takes for a client's address."""
+        return "127.0.0.1"
+
     # What a test uses
 
     async def serve(self, mountable: Server | Engine) -> None:

@@ -14,6 +14,7 @@ from tornado.web import Application
 from hosts.certificate import Certificate
 from hosts.host import Host
 from hosts.suite.polling import Polling
+from hosts.suite.websocket import WebSocket
 from waterspout import Engine, Server
 from waterspout.hosts.tornado import routes
 
@@ -28,6 +29,10 @@ class TornadoHost(Host):
 
     settings: dict[str, Any] = {}
     other_routes: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1" if self.unix is None else "0.0.0.0"
 
     async def start(self, mountable: Server | Engine) -> None:
         application = Application([*self.other_routes, *routes(mountable)], **self.settings)
@@ -57,3 +62,6 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> TornadoHost:
 
 
 class TestPolling(Polling): ...
+
+
+class TestWebSocket(WebSocket): ...

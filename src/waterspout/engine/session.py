@@ -313,16 +313,16 @@ class Session:
 
     def _closed_by_client(self) -> None:
         """End; a poll that set out before the client's goodbye, and comes after it, still gets its answer."""
-        if self.is_live:
+        first = self.is_live  # else ours was on its way already
+        if first:
             self._move(Step.CLOSE)
             self._drop_probe()
             self.take()
             self.engine.ended(self, Reason.TRANSPORT_CLOSE)
-        if self.state is State.CLOSING:
-            if self.transport.retire():
-                self._end()
-            else:
-                self.wait(Wait.CLOSE, _CROSSING)
+        if self.transport.retire() or not first:
+            self._end()
+        else:
+            self.wait(Wait.CLOSE, _CROSSING)
 
     def _await_attachments(self, partial: Partial) -> None:
         self.engine.announced(self, partial.namespace)

@@ -93,6 +93,8 @@ class _Exchange(HTTPMessageDelegate):
 
     def __init__(self, mount: Mount, native: HTTPServerRequest) -> None:
         assert isinstance(native.connection, HTTP1Connection)
+        if native.version == "HTTP/1.0":
+            native.headers.pop("Upgrade", None)  # it means nothing there (RFC 9110, section 7.8)
         self.request = Request(
             native.method or "",
             native.uri or "",
