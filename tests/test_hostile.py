@@ -49,7 +49,8 @@ def name(value: object) -> str | None:
 
 def packets_of(row: Any) -> list[str | bytes]:
     packets = [bytes_of(packet) if isinstance(packet, dict) else text_of(packet) for packet in row["packets"]]
-    return packets * row.get("times", 1)
+    times: int = row.get("times", 1)
+    return packets * times
 
 
 def frames_of(row: Any) -> bytes:
@@ -299,7 +300,7 @@ class OverPolling:
         return False
 
 
-CLIENTS = {"polling": OverPolling, "websocket": OverWebSocket}
+CLIENTS: dict[str, type[OverPolling | OverWebSocket]] = {"polling": OverPolling, "websocket": OverWebSocket}
 
 
 def connect(address: str) -> tuple[socket.socket, BinaryIO]:
@@ -343,14 +344,14 @@ def test_all_hostile_packets_in_a_row_wedge_nothing(tmp_path: Path) -> None:
         address = stack.enter_context(attacked(tmp_path))
         neighbours: Any = {}
         for generation in GENERATIONS:
-            for transport, client in CLIENTS.items():
-                neighbours[generation, transport] = client(address, generation)
-                stack.callback(neighbours[generation, transport].close)
+            for transport in TRANSPORTS:
+                neighbour = neighbours[generation, transport] = CLIENTS[transport](address, generation)
+                stack.callback(neighbour.close)
         for generation, transport, row in ROWS:
-            client: Any = CLIENTS[transport](address, generation, entered=row.get("entered", True))
+            client = CLIENTS[transport](address, generation, entered=row.get("entered", True))
             client.attack(row)
-            neighbour = neighbours[generation, transport].state()
-            outcomes.append((generation.name, transport, row["name"], client.state(), neighbour))
+            beside = neighbours[generation, transport].state()
+            outcomes.append((generation.name, transport, row["name"], client.state(), beside))
             expected.append((generation.name, transport, row["name"], row["outcome"], IGNORED))
             client.close()
         assert [outcome for outcome in outcomes if WEDGED in outcome] == []

@@ -162,7 +162,7 @@ def test_what_a_client_takes_is_taken_once(generation: Generation, transport: st
 def test_the_verbs_of_a_client_are_packets(transport: str) -> None:
     pair = Pair(Server(), transport=transport)
     sent: list[object] = []
-    pair.peer.carrier.send = sent.extend  # type: ignore[method-assign]
+    pair.peer.carrier.send = sent.extend  # type: ignore[method-assign, assignment]
     pair.peer.connect()
     pair.peer.connect("/chat", {"a": 1})
     pair.peer.emit("say", 1, b"\x02", id=3, namespace="/chat")
@@ -202,7 +202,7 @@ def test_a_client_upgrades_with_all_the_steps(generation: Generation) -> None:
 
 
 def test_a_refusal_shows_the_answer() -> None:
-    with pytest.raises(Refused, match='403 .*"message":"Forbidden"') as refused:
+    with pytest.raises(Refused, match=r'403 .*"message":"Forbidden"') as refused:
         Peer(Engine(Echo()), headers=[("Origin", "http://evil.example")])
     assert refused.value.response.status == 403
 

@@ -70,6 +70,7 @@ def test_headers_are_a_mapping() -> None:
         ('quoted="a b"', {"quoted": "a b"}),
         ("", {}),
         ("a=1; bad cookie; b=2", {}),
+        ("a=1; b,c=2", {}),
     ],
 )
 def test_cookies_are_read_as_far_as_they_can_be(cookie: str, cookies: dict[str, str]) -> None:
@@ -95,6 +96,6 @@ def test_nobody_knows_at_first_whether_a_request_is_secure() -> None:
 
 
 def test_a_reason_is_its_text() -> None:
-    assert Reason.TRANSPORT_CLOSE == "transport close"
+    assert Reason.TRANSPORT_CLOSE.value == "transport close"
     assert Reason("slow consumer") is Reason.SLOW_CONSUMER
     assert str(Reason.SHUTDOWN) == "server shutting down"

@@ -192,11 +192,10 @@ def test_soon_is_after_what_is_running() -> None:
 
 def test_soon_from_another_thread_wakes_the_loop() -> None:
     async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        driver.loop.set_debug(True)  # then asyncio refuses what is not safe
         called = driver.loop.create_future()
-        thread = threading.Thread(target=driver.soon, args=(lambda: called.set_result(threading.get_ident()),))
-        thread.start()
+        await asyncio.to_thread(driver.soon, lambda: called.set_result(threading.get_ident()))
         assert await called == threading.get_ident()
-        thread.join()
 
     on_a_loop(test)
 
@@ -239,6 +238,21 @@ def test_tokens_are_long_and_differ() -> None:
 
 def test_the_end_comes_at_once_where_nothing_runs() -> None:
     async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        heard: list[str] = []
+        driver.finish(60, lambda: heard.append("done"))
+        assert heard == ["done"]
+
+    on_a_loop(test)
+
+
+def test_what_has_ended_is_not_waited_for() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        async def function() -> None:
+            await turn()
+
+        driver.run(function, (), keeper, "token")
+        await until(lambda: keeper.heard)
+        await turn()
         heard: list[str] = []
         driver.finish(60, lambda: heard.append("done"))
         assert heard == ["done"]

@@ -55,6 +55,7 @@ def test_what_is_to_be_done_soon_waits_for_what_is_running() -> None:
     driver, heard = InlineDriver(), list[str]()
 
     def function() -> None:
+        driver.soon(heard.append, "first")
         driver.soon(later)
         driver.run(lambda: heard.append("inner"), (), Keeper(), None)
         heard.append("function")
@@ -64,7 +65,7 @@ def test_what_is_to_be_done_soon_waits_for_what_is_running() -> None:
         heard.append("later")
 
     driver.run(function, (), Keeper(), None)
-    assert heard == ["inner", "function", "later", "last"]
+    assert heard == ["inner", "function", "first", "later", "last"]
 
 
 def test_a_function_that_fails_keeps_nothing_from_being_done() -> None:

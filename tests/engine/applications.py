@@ -1,11 +1,13 @@
 """What stands above and below an engine in these tests."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from waterspout.engine import Session
-from waterspout.testing import Clock
+from waterspout.testing import Clock, Peer, PollingCarrier, WebSocketCarrier
 from waterspout.types import Reason, Request
+
+Args = TypeVarTuple("Args")
 
 
 class Recorder:
@@ -41,7 +43,7 @@ class TurningClock(Clock):
         super().__init__()
         self._afterwards: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
 
-    def soon(self, function: Callable[..., object], *args: Any) -> None:
+    def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         self._afterwards.append((function, args))
 
     def turn(self) -> None:
@@ -50,3 +52,15 @@ class TurningClock(Clock):
             jobs, self._afterwards = self._afterwards, []
             for function, args in jobs:
                 function(*args)
+
+
+def link_of(peer: Peer) -> WebSocketCarrier:
+    """The WebSocket of a client that has one."""
+    assert isinstance(peer.carrier, WebSocketCarrier)
+    return peer.carrier
+
+
+def polling_of(peer: Peer) -> PollingCarrier:
+    """The requests of a client that polls."""
+    assert isinstance(peer.carrier, PollingCarrier)
+    return peer.carrier

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Recorder
+from engine.applications import Recorder, polling_of
 from waterspout.engine import Cookie, Engine, Open, Policy, Refuse, Response, Resume
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason, Request
@@ -51,6 +51,7 @@ TRANSPORTS = {
     "transport=close": "transport is 'close': this server offers polling or websocket",
     "transport=%1b[31m%0d%0aA": "transport is '\\x1b[31m\\r\\nA': this server offers polling or websocket",
     "transport=%e9%ff": "transport is '\\ufffd\\ufffd': this server offers polling or websocket",
+    "transport=" + "x" * 80: f"transport is '{'x' * 80}': this server offers polling or websocket",
     "transport=" + "x" * 1_000_000: f"transport is '{'x' * 80}'...: this server offers polling or websocket",
 }
 
@@ -281,6 +282,6 @@ def test_the_cookie_goes_with_the_handshake_and_with_nothing_else(clock: Clock, 
     opened = ask(engine, f"EIO=4&transport={transport}", fields=UPGRADE.items())
     assert opened.headers == (cookie,)
     peer = Peer(engine, transport="polling")
-    peer.carrier.post(b"4hello")
-    assert ("Set-Cookie", f"node={peer.sid}; Path=/; HttpOnly; SameSite=Lax") in peer.carrier.responses[0].headers
-    assert engine.admit(peer.request()).headers == ()
+    polling_of(peer).post(b"4hello")
+    assert ("Set-Cookie", f"node={peer.sid}; Path=/; HttpOnly; SameSite=Lax") in polling_of(peer).responses[0].headers
+    assert peer.admit(peer.request()).headers == ()

@@ -100,6 +100,7 @@ def test_one_alarm_serves_all(world: World) -> None:
     a = world.waiter("a")
     for at in (20, 30, 10, 15):
         world.deadlines.set(a, at, at)
+    world.deadlines.set(world.waiter("b"), "at the same time", 10)
     assert world.alarms == [20, 10]
     world.deadlines.advance(12)
     assert world.alarms == [20, 10, 15]
@@ -136,7 +137,11 @@ def test_what_a_waiter_clears_or_moves_when_its_time_has_come_does_not_come_then
 
 
 def test_what_a_waiter_sets_in_the_past_comes_before_the_advance_is_over(world: World) -> None:
-    again: Waiter = world.waiter("a", lambda: len(world.told) < 3 and world.deadlines.set(again, "ping", 10))
+    def then() -> None:
+        if len(world.told) < 3:
+            world.deadlines.set(again, "ping", 10)
+
+    again = world.waiter("a", then)
     world.deadlines.set(again, "ping", 10)
     world.deadlines.advance(11)
     assert world.told == [("a", "ping", 10)] * 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.applications import Recorder
+from engine.applications import Recorder, link_of
 from waterspout.engine import Engine
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason
@@ -190,7 +190,7 @@ def test_a_client_that_reads_nothing_is_closed_although_its_ping_could_not_be_se
     engine: Engine, application: Recorder, clock: Clock
 ) -> None:
     peer = connect(engine, ENGINEIO_4, "websocket")
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     clock.advance(45)
     assert_timed_out(peer, application, engine)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Recorder
+from engine.applications import Recorder, polling_of
 from waterspout.engine import Engine, Open, Origins, Policy, Preflight, Refuse
 from waterspout.testing import Clock, Peer
 from waterspout.types import Request
@@ -34,7 +34,7 @@ def ask(
     engine = Engine(Recorder(), policy=Policy(**options), driver=Clock())
     sid = ""
     if method == "POST":
-        opened = engine.admit(Request("GET", "/engine.io/?EIO=4&transport=polling"))
+        opened: Any = engine.admit(Request("GET", "/engine.io/?EIO=4&transport=polling"))
         engine.respond(opened, Unheard())
         sid = f"&sid={opened.sid}"
     own = (("Host", host),) if origin is None else (("Host", host), ("Origin", origin))
@@ -197,7 +197,7 @@ POLICIES: list[tuple[Origins, list[str], list[str]]] = [
 def test_a_policy_lets_in_whom_it_lists_and_nobody_else(
     way: str, origins: Origins, welcome: list[str], unwelcome: list[str], credentials: bool
 ) -> None:
-    options = {"cors_origins": origins, "cors_credentials": credentials}
+    options: Any = {"cors_origins": origins, "cors_credentials": credentials}
     with_credentials = (("Access-Control-Allow-Credentials", "true"),) if credentials else ()
     for origin in welcome:
         decision = ask(origin, way, **options)
@@ -257,6 +257,6 @@ def test_the_answers_to_polls_and_posts_bear_the_headers_too() -> None:
     peer = Peer(engine, transport="polling", headers=[("Origin", PAGE)])
     peer.send("4hello")
     assert peer.take()[1:] == ["4hello"]
-    assert [headers(response) for response in peer.carrier.responses] == [
+    assert [headers(response) for response in polling_of(peer).responses] == [
         (("Access-Control-Allow-Origin", PAGE), ("Vary", "Origin"))
     ] * 2

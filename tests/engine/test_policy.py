@@ -43,17 +43,21 @@ def test_every_number_is_checked_in_these_tests() -> None:
 @pytest.mark.parametrize("name", SECONDS)
 @pytest.mark.parametrize("value", [0, -1, -0.001, math.inf, math.nan])
 def test_a_time_is_a_finite_number_of_seconds_above_0(name: str, value: float) -> None:
+    wrong: Any = {name: value}
     with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}: give a number of seconds above 0")):
-        Policy(**{name: value})
-    assert getattr(Policy(**{name: 0.001}), name) == 0.001
+        Policy(**wrong)
+    right: Any = {name: 0.001}
+    assert getattr(Policy(**right), name) == 0.001
 
 
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_limit_is_at_least_1(name: str, value: int) -> None:
+    wrong: Any = {name: value}
     with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}: give a number of at least 1")):
-        Policy(**{name: value})
-    assert getattr(Policy(**{name: 1}), name) == 1
+        Policy(**wrong)
+    right: Any = {name: 1}
+    assert getattr(Policy(**right), name) == 1
 
 
 @pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flashsocket"), "polling"])

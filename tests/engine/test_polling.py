@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from engine.applications import Recorder, TurningClock
-from waterspout.engine import Engine, Policy, Refuse, Response, Resume
+from waterspout.engine import Engine, Open, Policy, Refuse, Response, Resume
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire import json
@@ -119,9 +119,8 @@ def test_text_beyond_ascii_and_binary_arrive_as_they_were_sent(
     peer: Peer, application: Recorder, generation: Generation
 ) -> None:
     application.echoes = True
-    sent = ["å €😀\n\0", b"\x00\xff", "", b""]
-    peer.send(*("4" + data if isinstance(data, str) else data for data in sent))
-    assert application.heard == sent
+    peer.send("4å €😀\n\0", b"\x00\xff", "4", b"")
+    assert application.heard == ["å €😀\n\0", b"\x00\xff", "", b""]
     answer = get(peer).responses[0]
     packets = generation.engineio.decode_payload(answer.body, binary=BINARY in answer.headers)
     assert list(packets) == ["4å €😀\n\0", b"\x00\xff", "4", b""]
@@ -287,7 +286,7 @@ def test_a_post_that_is_given_up_ends_the_session_and_the_parked_poll_hears_it(
 def test_a_handshake_that_is_given_up_was_none(engine: Engine, application: Recorder, generation: Generation) -> None:
     request = Request("GET", f"/engine.io/?EIO={generation.revision}&transport=polling")
     decision = engine.admit(request)
-    assert not isinstance(decision, Refuse)
+    assert isinstance(decision, Open)
     engine.abort(decision)
     assert (engine.sessions, application.sessions, len(engine.deadlines)) == ({}, [], 0)
 
@@ -377,10 +376,25 @@ def test_a_request_that_is_late_for_an_upgrade_is_refused_and_the_session_lives(
     assert application.heard == ["hello"]
 
 
-def test_a_poll_that_is_late_for_the_end_is_answered_with_a_noop(peer: Peer, application: Recorder) -> None:
-    polled = Ask(peer)
+@pytest.mark.parametrize("admitted", [True, False], ids=["admitted before", "admitted after"])
+def test_a_poll_that_crosses_the_clients_goodbye_is_answered_with_a_noop(
+    peer: Peer, application: Recorder, clock: Clock, admitted: bool
+) -> None:
+    polled = Ask(peer) if admitted else None
     post(peer, spelled(peer.generation, "1"))
+    assert application.closed == [Reason.TRANSPORT_CLOSE]
+    clock.advance(0.499)
+    polled = polled or Ask(peer)
     assert polled.send().body == spelled(peer.generation, "6")
+    assert_over(peer, application, Reason.TRANSPORT_CLOSE)
+
+
+def test_no_poll_comes_half_a_second_after_the_clients_goodbye(peer: Peer, application: Recorder, clock: Clock) -> None:
+    post(peer, spelled(peer.generation, "1"))
+    assert post(peer, spelled(peer.generation, "4late")).body == b"ok"
+    assert application.heard == []
+    clock.advance(0.5)
+    assert_over(peer, application, Reason.TRANSPORT_CLOSE)
 
 
 def test_the_number_of_packets_is_a_matter_of_policy(application: Recorder, clock: Clock) -> None:

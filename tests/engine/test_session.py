@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Recorder, TurningClock
+from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
 from waterspout.engine import TRANSITIONS, Engine, Policy, Prepared, Session, State, Step
 from waterspout.testing import Clock, Peer, Refused, server_frames
@@ -92,13 +92,13 @@ def test_what_a_slow_client_does_not_take_waits_and_arrives_in_order(
     peer = Peer(engine, generation=generation)
     peer.take()
     for _ in range(3):
-        peer.carrier.blocked = True
+        link_of(peer).blocked = True
         for number in range(100):
             application.session.send(f"{number}")
         application.session.send(b"\0\1")
         assert peer.take() == []
         assert application.session.outbox_bytes == 292
-        peer.carrier.unblock()
+        link_of(peer).unblock()
         application.session.send("last")
         assert peer.take() == [*(f"4{number}" for number in range(100)), b"\0\1", "4last"]
         assert application.session.outbox_bytes == 0
@@ -129,7 +129,7 @@ def test_the_cap_can_be_reached_but_not_passed(
 ) -> None:
     peer = Peer(small, generation=generation, transport=transport, polls=False)
     if transport == "websocket":
-        peer.carrier.blocked = True
+        link_of(peer).blocked = True
     application.session.send("x" * 49)
     application.session.send(b"x" * 50)
     assert application.session.outbox_bytes == 100
@@ -144,7 +144,7 @@ def test_a_slow_consumer_is_told_1008_and_nothing_else(
 ) -> None:
     peer = Peer(small, generation=generation)
     peer.take()
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     for _ in range(1000):
         application.session.send("some text")
     assert peer.frames[1:] == [(8, b"\x03\xf0")]
@@ -159,7 +159,7 @@ def test_a_slow_consumer_on_polling_is_told_to_close(
     peer.take()
     for _ in range(1000):
         application.session.send("some text")
-    peer.carrier.poll()
+    polling_of(peer).poll()
     assert peer.take() == ["1"]
     assert application.closed == [Reason.SLOW_CONSUMER]
     assert small.sessions == {}
@@ -188,10 +188,10 @@ def test_a_message_above_the_cap_is_sent_if_nothing_else_waits(
     peer.take()
     for _ in range(3):
         if transport == "websocket":
-            peer.carrier.blocked = True
+            link_of(peer).blocked = True
         application.session.send("x" * 10_000)
         assert application.session.outbox_bytes == 10_001
-        peer.carrier.unblock() if transport == "websocket" else peer.carrier.poll()
+        link_of(peer).unblock() if transport == "websocket" else polling_of(peer).poll()
         assert peer.take() == ["4" + "x" * 10_000]
     assert application.closed == []
 
@@ -201,7 +201,7 @@ def test_a_slow_consumer_costs_its_neighbours_nothing(
 ) -> None:
     slow, quick = (Peer(small, generation=generation) for _ in range(2))
     quick.take()
-    slow.carrier.blocked = True
+    link_of(slow).blocked = True
     for number in range(100):
         for session in application.sessions:
             session.send(f"{number}")
@@ -211,7 +211,7 @@ def test_a_slow_consumer_costs_its_neighbours_nothing(
 
 def test_one_who_is_cut_in_a_fan_out_is_cut_after_it(application: Recorder, small: Engine) -> None:
     peers = [Peer(small) for _ in range(3)]
-    peers[0].carrier.blocked = True
+    link_of(peers[0]).blocked = True
     prepared = Prepared(b"4" + b"x" * 60)
     with small.turn:
         for _ in range(3):
@@ -231,13 +231,13 @@ def test_what_is_queued_is_sent_before_the_goodbye(
 ) -> None:
     peer = Peer(engine, generation=generation)
     peer.take()
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("first")
     application.session.send("second")
     application.session.close(code=3000)
     assert application.closed == [Reason.FORCED_CLOSE]
     assert (application.session.state, peer.closed) == (State.CLOSING, None)
-    peer.carrier.unblock()
+    link_of(peer).unblock()
     assert peer.take() == ["4first", "4second"]
     assert (application.session.state, peer.closed) == (State.CLOSED, 3000)
 
@@ -247,7 +247,7 @@ def test_a_goodbye_without_flush_drops_what_is_queued(
 ) -> None:
     peer = Peer(engine, generation=generation)
     peer.take()
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("first")
     application.session.close(flush=False)
     assert (peer.take(), peer.closed) == ([], 1000)
@@ -259,7 +259,7 @@ def test_a_client_that_does_not_take_what_is_queued_is_cut_in_the_end(
     engine: Engine, application: Recorder, clock: Clock, within: float | None, seconds: float
 ) -> None:
     peer = Peer(engine)
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("first")
     application.session.close(code=3000, within=within)
     clock.advance(seconds - 0.001)
@@ -338,14 +338,14 @@ def test_a_session_may_be_closed_as_soon_as_it_is_open(generation: Generation, t
     peer = Peer(engine, generation=generation, transport=transport, polls=False)
     assert peer.take()[0][:1] == "0"
     if transport == "polling" and peer.closed is None:
-        peer.carrier.poll()
+        polling_of(peer).poll()
     assert peer.closed is not None
     assert (never.closed, engine.sessions) == ([Reason.FORCED_CLOSE], {})
 
 
 def test_goodbyes_may_cross(engine: Engine, application: Recorder, generation: Generation) -> None:
     peer = Peer(engine, generation=generation)
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("queued")
     application.session.close()
     peer.send("1")
@@ -368,7 +368,7 @@ def test_an_engine_that_closes_tells_everybody_and_is_done_when_they_have_gone(
     assert (websocket.closed, polling.closed) == (1001, 0)
     assert application.closed == [Reason.SHUTDOWN] * 3
     assert not pending.done
-    late.carrier.poll()
+    polling_of(late).poll()
     assert late.take()[1:] == ["1"]
     assert pending.done
 
@@ -378,7 +378,7 @@ def test_who_does_not_come_for_the_goodbye_has_gone_after_a_second(
 ) -> None:
     Peer(engine, generation=generation, transport="polling", polls=False)
     blocked = Peer(engine, generation=generation)
-    blocked.carrier.blocked = True
+    link_of(blocked).blocked = True
     engine.sessions[blocked.sid].send("queued")
     pending = engine.close()
     clock.advance(0.999)

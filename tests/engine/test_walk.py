@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.applications import Recorder, TurningClock
+from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout.engine import TRANSITIONS, Engine, Policy, State
+from waterspout.engine.polling import PollingTransport
 from waterspout.testing import Peer, Refused, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
@@ -48,9 +49,7 @@ class Walk:
         self.said += 1
 
     def beat(self) -> None:
-        self.peer.beat() if self.peer.transport == "websocket" else self._send(
-            "2" if self.peer.generation.client_pings else "3"
-        )
+        self._attempt(self.peer.beat)
 
     def break_the_protocol(self) -> None:
         self._send("9")
@@ -63,17 +62,16 @@ class Walk:
 
     def stop_reading(self) -> None:
         if isinstance(self.peer.carrier, WebSocketCarrier):
-            self.peer.carrier.blocked = True
+            link_of(self.peer).blocked = True
         self.peer.polls = False
 
     def read_again(self) -> None:
         if isinstance(self.peer.carrier, WebSocketCarrier):
-            self.peer.carrier.unblock()
+            link_of(self.peer).unblock()
         self.peer.polls = True
-        if isinstance(self.session.transport.name, str) and self.peer.transport == "polling":
-            waiting = getattr(self.session.transport, "waiting", True)
-            if not waiting and self.peer.closed is None:
-                self._attempt(self.peer.carrier.poll)
+        transport = self.session.transport
+        if isinstance(transport, PollingTransport) and not transport.waiting and self.peer.closed is None:
+            self._attempt(polling_of(self.peer).poll)
 
     def begin_an_upgrade(self) -> None:
         def begin() -> None:
@@ -150,7 +148,8 @@ class Walk:
             self.turn()
             assert self.session.state is State.CLOSED
             assert len(self.application.closed) == 1
-            assert not getattr(self.session.transport, "waiting", False)
+            transport = self.session.transport
+            assert not (isinstance(transport, PollingTransport) and transport.waiting)
 
 
 STEPS = [

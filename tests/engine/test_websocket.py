@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.applications import Recorder
+from engine.applications import Recorder, link_of
 from waterspout.engine import Engine, Policy
 from waterspout.testing import Clock, Peer, client_frame
 from waterspout.types import Reason
@@ -35,7 +35,7 @@ def test_messages_are_frames_of_text_and_binary(peer: Peer, application: Recorde
 
 def test_binary_of_engineio_3_has_its_type_in_front(engine: Engine, application: Recorder) -> None:
     peer = Peer(engine, generation=ENGINEIO_3)
-    peer.carrier.feed(client_frame(2, b"\x04\1\2"))
+    link_of(peer).feed(client_frame(2, b"\x04\1\2"))
     application.session.send(b"\3")
     assert application.heard == [b"\1\2"]
     assert peer.frames[-1] == (2, b"\x04\3")
@@ -46,7 +46,7 @@ def test_binary_of_engineio_3_without_the_type_of_a_message_ends_the_session(
     engine: Engine, application: Recorder, content: bytes
 ) -> None:
     peer = Peer(engine, generation=ENGINEIO_3)
-    peer.carrier.feed(client_frame(2, content))
+    link_of(peer).feed(client_frame(2, content))
     assert peer.closed == 1002
     assert_over(peer, application, Reason.PARSE_ERROR)
 
@@ -61,9 +61,19 @@ def test_the_conversation_is_the_same_byte_by_byte(peer: Peer, application: Reco
         + client_frame(CLOSE, b"\x03\xe8")
     )
     for byte in conversation:
-        peer.carrier.feed(bytes((byte,)))
+        link_of(peer).feed(bytes((byte,)))
     assert application.heard == ["first", "😀"]
     assert peer.frames == [(PONG, b"?"), (PONG, b"in between"), (CLOSE, b"\x03\xe8")]
+
+
+@pytest.mark.parametrize(("generation", "text"), [(ENGINEIO_3, "b4AQID"), (ENGINEIO_4, "bAQID")])
+def test_binary_may_come_as_base64(engine: Engine, application: Recorder, generation: Generation, text: str) -> None:
+    """The JavaScript clients of 2.x to 4.x do so with `forceBase64`."""
+    peer = Peer(engine, generation=generation)
+    peer.send(text)
+    assert application.heard == [b"\1\2\3"]
+    peer.send(text + "!")
+    assert peer.closed == 1002
 
 
 # Control frames
@@ -71,33 +81,33 @@ def test_the_conversation_is_the_same_byte_by_byte(peer: Peer, application: Reco
 
 @pytest.mark.parametrize("payload", [b"", b"hello", bytes(range(125))], ids=len)
 def test_a_ping_is_answered_with_its_own_payload(peer: Peer, payload: bytes) -> None:
-    peer.carrier.feed(client_frame(PING, payload))
+    link_of(peer).feed(client_frame(PING, payload))
     assert peer.frames == [(PONG, payload)]
 
 
 def test_pongs_that_nobody_asked_for_say_nothing(peer: Peer, application: Recorder) -> None:
-    peer.carrier.feed(client_frame(PONG, b"hello") * 1000)
+    link_of(peer).feed(client_frame(PONG, b"hello") * 1000)
     peer.send("4hello")
     assert application.heard == ["hello"]
     assert peer.frames == []
 
 
 def test_to_a_client_that_does_not_read_only_the_last_pong_is_kept(peer: Peer, application: Recorder) -> None:
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("queued")
     for number in range(10_000):
-        peer.carrier.feed(client_frame(PING, b"%d" % number))
+        link_of(peer).feed(client_frame(PING, b"%d" % number))
     assert peer.frames == []
-    peer.carrier.unblock()
+    link_of(peer).unblock()
     assert peer.frames == [(PONG, b"9999"), (1, b"4queued")]
-    peer.carrier.feed(client_frame(PING, b"again"))
+    link_of(peer).feed(client_frame(PING, b"again"))
     assert peer.frames[2:] == [(PONG, b"again")]
 
 
 def test_websocket_pings_are_no_heartbeat(engine: Engine, application: Recorder, clock: Clock) -> None:
     peer = Peer(engine)
     for _ in range(45):
-        peer.carrier.feed(client_frame(PING, b"") + client_frame(PONG, b""))
+        link_of(peer).feed(client_frame(PING, b"") + client_frame(PONG, b""))
         clock.advance(1)
     assert_over(peer, application, Reason.PING_TIMEOUT)
 
@@ -107,14 +117,14 @@ def test_websocket_pings_are_no_heartbeat(engine: Engine, application: Recorder,
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999])
 def test_a_close_frame_is_answered_with_its_code(peer: Peer, application: Recorder, code: int) -> None:
-    peer.carrier.feed(client_frame(CLOSE, code.to_bytes(2) + b"bye"))
+    link_of(peer).feed(client_frame(CLOSE, code.to_bytes(2) + b"bye"))
     assert peer.frames == [(CLOSE, code.to_bytes(2))]
-    assert peer.carrier.finished
+    assert link_of(peer).finished
     assert_over(peer, application, Reason.TRANSPORT_CLOSE)
 
 
 def test_a_close_frame_without_a_code_is_answered_without_one(peer: Peer, application: Recorder) -> None:
-    peer.carrier.feed(client_frame(CLOSE, b""))
+    link_of(peer).feed(client_frame(CLOSE, b""))
     assert peer.frames == [(CLOSE, b"")]
     assert_over(peer, application, Reason.TRANSPORT_CLOSE)
 
@@ -132,18 +142,18 @@ def test_a_connection_that_is_cut_ends_the_session(peer: Peer, application: Reco
 
 @pytest.mark.parametrize("last", [client_frame(CLOSE, b"\x03\xe8"), client_frame(1, b"1"), client_frame(1, b"9")])
 def test_nothing_is_heard_behind_the_end(peer: Peer, application: Recorder, last: bytes) -> None:
-    peer.carrier.feed(client_frame(1, b"4before") + last + client_frame(1, b"4behind"))
+    link_of(peer).feed(client_frame(1, b"4before") + last + client_frame(1, b"4behind"))
     peer.send("4later")
-    peer.carrier.feed(b"\xff" * 100)
+    link_of(peer).feed(b"\xff" * 100)
     assert application.heard == ["before"]
     assert len(peer.frames) == 1
     assert len(application.closed) == 1
 
 
 def test_a_client_that_does_not_read_is_told_the_end_behind_what_waits(peer: Peer, application: Recorder) -> None:
-    peer.carrier.blocked = True
+    link_of(peer).blocked = True
     application.session.send("never sent")
-    peer.carrier.feed(client_frame(CLOSE, b"\x03\xe8"))
+    link_of(peer).feed(client_frame(CLOSE, b"\x03\xe8"))
     assert peer.frames == [(CLOSE, b"\x03\xe8")]
     assert_over(peer, application, Reason.TRANSPORT_CLOSE)
 
@@ -175,12 +185,12 @@ def test_a_broken_frame_ends_its_own_connection_with_the_code_of_its_fault(
 ) -> None:
     neighbour = Peer(engine, generation=peer.generation)
     data, code = BROKEN[broken]
-    peer.carrier.feed(data)
+    link_of(peer).feed(data)
     (frame,) = peer.frames
     assert frame[0] == CLOSE
     assert frame[1][:2] == code.to_bytes(2)
     assert 10 < len(frame[1]) <= 125
-    assert peer.carrier.finished
+    assert link_of(peer).finished
     assert application.closed == [Reason.PARSE_ERROR]
     neighbour.send("4hello")
     assert application.heard == ["hello"]
@@ -192,7 +202,7 @@ def test_messages_before_a_broken_frame_in_one_segment_are_heard(
     peer: Peer, application: Recorder, broken: str
 ) -> None:
     data, code = BROKEN[broken]
-    peer.carrier.feed(client_frame(1, b"4first") + client_frame(PING, b"?") + data)
+    link_of(peer).feed(client_frame(1, b"4first") + client_frame(PING, b"?") + data)
     assert application.heard == ["first"]
     assert peer.frames[0] == (PONG, b"?")
     assert peer.closed == code
@@ -202,9 +212,9 @@ def test_messages_before_a_broken_frame_in_one_segment_are_heard(
 def test_a_message_of_just_the_limit_is_taken(application: Recorder, clock: Clock, generation: Generation) -> None:
     peer = Peer(Engine(application, policy=Policy(max_payload_bytes=100), driver=clock), generation=generation)
     peer.send("4" + "x" * 99)
-    peer.carrier.feed(client_frame(1, b"4" + b"x" * 49, final=False) + client_frame(0, b"x" * 50))
+    link_of(peer).feed(client_frame(1, b"4" + b"x" * 49, final=False) + client_frame(0, b"x" * 50))
     assert application.heard == ["x" * 99] * 2
-    peer.carrier.feed(client_frame(1, b"4" + b"x" * 49, final=False) + client_frame(0, b"x" * 51))
+    link_of(peer).feed(client_frame(1, b"4" + b"x" * 49, final=False) + client_frame(0, b"x" * 51))
     assert peer.closed == 1009
 
 
@@ -214,7 +224,7 @@ def test_frames_in_the_segment_of_the_handshake_are_heard_after_the_greeting(
     """A host feeds what it has read already as soon as it has the transport."""
     application.echoes = True
     peer = Peer(engine, generation=generation)
-    peer.carrier.feed(client_frame(1, b"4hello") + b"\xf1\x80")
+    link_of(peer).feed(client_frame(1, b"4hello") + b"\xf1\x80")
     assert [packet[:2] for packet in peer.take()] == ["0{", "4h"]
     assert peer.closed == 1002
 
@@ -228,6 +238,6 @@ def test_a_host_may_lend_a_faster_mask(engine: Engine, application: Recorder) ->
 
     engine.unmask = lent
     peer = Peer(engine, generation=ENGINEIO_4)
-    peer.carrier.feed(b"\x81\x82\1\2\3\4" + bytes((ord("4") ^ 1, ord("a") ^ 2)))
+    link_of(peer).feed(b"\x81\x82\1\2\3\4" + bytes((ord("4") ^ 1, ord("a") ^ 2)))
     assert application.heard == ["a"]
     assert masks == [b"\1\2\3\4"]

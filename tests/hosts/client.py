@@ -62,8 +62,8 @@ def text(*messages: str) -> bytes:
 class Wire:
     """One connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
+    def __init__(self, sock: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.sock, self.reader, self.writer = sock, reader, writer
 
     def send(self, data: bytes) -> None:
         """Send this in one piece."""
@@ -125,11 +125,16 @@ class Wire:
         """Close at once."""
         self.writer.transport.abort()
 
+    def cut(self) -> None:
+        """Close at once, even where uvloop waits for the last words of TLS."""
+        self.abort()
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
     def reset(self) -> None:
         """Close at once, with a RST where that exists."""
-        sock = self.writer.get_extra_info("socket")
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self.sock.family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.abort()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import ssl
 import stat
 from collections.abc import Callable, Coroutine
@@ -11,6 +12,7 @@ from hosts.client import Session, Wire, opening
 from waterspout import Engine, Reason, Server
 
 PATIENCE = 30.0  # s; no test waits this long unless something is wrong
+BUFFER_BYTES = 1 << 22  # what a client reads ahead
 
 
 class Host:
@@ -34,8 +36,8 @@ class Host:
         self._mounted: list[Server | Engine] = []
         self._wires: list[Wire] = []
 
-    async def start(self, mountable: Server | Engine) -> None:
-        """Serve; with TLS if there is a context, else at the Unix socket if there is a path. Set `port`."""
+    async def start(self, *mountables: Server | Engine) -> None:
+        """Serve them all at one place: the Unix socket if there is a path, else a `port`, with TLS if that is given."""
         raise NotImplementedError
 
     async def stop(self) -> None:
@@ -49,19 +51,21 @@ class Host:
 
     # What a test uses
 
-    async def serve(self, mountable: Server | Engine) -> None:
+    async def serve(self, *mountables: Server | Engine) -> None:
         """Begin to serve."""
-        self._mounted.append(mountable)
-        await self.start(mountable)
+        self._mounted.extend(mountables)
+        await self.start(*mountables)
 
     async def connect(self) -> Wire:
         """Open a connection."""
-        limit = 1 << 22
-        if self.unix is not None:
-            streams = await asyncio.open_unix_connection(self.unix, limit=limit)
-        else:
-            streams = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.client_tls, limit=limit)
-        self._wires.append(Wire(*streams))
+        sock = socket.socket(socket.AF_INET if self.unix is None else socket.AF_UNIX)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, self.unix or ("127.0.0.1", self.port))
+        name = "127.0.0.1" if self.client_tls else None
+        streams = await asyncio.open_connection(
+            sock=sock, ssl=self.client_tls, server_hostname=name, limit=BUFFER_BYTES
+        )
+        self._wires.append(Wire(sock, *streams))
         return self._wires[-1]
 
     async def session(self, *, eio: int = 4, path: str = "/socket.io") -> Session:
@@ -106,7 +110,7 @@ class Host:
 
     async def _end(self) -> None:
         for wire in self._wires:
-            wire.abort()
+            wire.cut()
         await self.stop()
         for mountable in self._mounted:
             engine = mountable if isinstance(mountable, Engine) else mountable.engine

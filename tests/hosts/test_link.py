@@ -337,8 +337,9 @@ def test_the_last_bytes_come_behind_all_others_then_the_end(line: Line) -> None:
     assert line.keeper.losses == 0
 
 
-def test_after_the_last_bytes_a_plain_link_says_that_no_more_comes_and_waits_for_the_peer(lines: Lines) -> None:
-    line = lines("tcp")
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_after_the_last_bytes_a_link_says_that_no_more_comes_and_waits_for_the_peer(lines: Lines, kind: str) -> None:
+    line = lines(kind)
     line.start()
     line.link.finish(b"bye")
     line.turn()

@@ -1,52 +1,23 @@
 """Inside Tornado: all that any host does, and what belongs to Tornado alone."""
 
-import asyncio
-from collections.abc import Callable
+import gzip
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets, bind_unix_socket
-from tornado.web import Application
+from tornado.httputil import HTTPServerRequest
+from tornado.web import RequestHandler
 
 from hosts.certificate import Certificate
-from hosts.host import Host
+from hosts.client import Session, opening, target, text
+from hosts.suite.echo import Echo
+from hosts.suite.ending import Ending
 from hosts.suite.polling import Polling
-from hosts.suite.websocket import WebSocket
-from waterspout import Engine, Server
-from waterspout.hosts.tornado import routes
-
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-
-
-class TornadoHost(Host):
-    """Tornado's HTTP server, with one application."""
-
-    settings: dict[str, Any] = {}
-    other_routes: list[Any] = []
-
-    @property
-    def address(self) -> str:
-        return "127.0.0.1" if self.unix is None else "0.0.0.0"
-
-    async def start(self, mountable: Server | Engine) -> None:
-        application = Application([*self.other_routes, *routes(mountable)], **self.settings)
-        self.http = HTTPServer(application, ssl_options=self.server_tls)
-        if self.unix is not None:
-            self.http.add_socket(bind_unix_socket(self.unix))
-        else:
-            sockets = bind_sockets(0, "127.0.0.1")
-            self.port = sockets[0].getsockname()[1]
-            self.http.add_sockets(sockets)
-
-    async def stop(self) -> None:
-        self.http.stop()
-        await self.http.close_all_connections()
+from hosts.suite.resets import Resets
+from hosts.suite.websocket import WebSocket, echoes
+from hosts.tornado_host import LOOPS, TornadoHost
+from waterspout import Socket
 
 
 @pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls", "unix")])
@@ -61,7 +32,169 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> TornadoHost:
     return TornadoHost(LOOPS[loop])
 
 
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
 class TestPolling(Polling): ...
 
 
 class TestWebSocket(WebSocket): ...
+
+
+class TestEnding(Ending): ...
+
+
+tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
+
+
+@tcp
+class TestResets(Resets): ...
+
+
+class Page(RequestHandler):
+    """A handler of the user's own."""
+
+    def get(self) -> None:
+        self.write("a page")
+
+    post = get
+
+
+class Missing(RequestHandler):
+    """The user's own page for what is not there."""
+
+    def prepare(self) -> None:
+        self.set_status(404)
+        self.finish("my own 404")
+
+
+@tcp
+async def test_other_handlers_and_the_users_own_404_are_as_they_were(host: TornadoHost) -> None:
+    host.other_routes = [("/page", Page)]
+    host.settings = {"default_handler_class": Missing}
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    assert (await wire.ask("GET", "/page")).body == b"a page"
+    for path in ("/", "/socket.iox/", "/socket.io/x", "/socketxio/", "/x/socket.io/"):
+        answer = await wire.ask("GET", path)
+        assert (answer.status, answer.body) == (404, b"my own 404")
+    assert (await wire.ask("GET", target("polling"))).body.startswith(b'0{"sid":')
+    assert (await wire.ask("GET", target("polling").replace("/?", "?"))).body.startswith(b'0{"sid":')
+
+
+@tcp
+async def test_an_application_that_checks_xsrf_cookies_checks_its_own_forms_only(host: TornadoHost) -> None:
+    host.other_routes = [("/page", Page)]
+    host.settings = {"xsrf_cookies": True}
+    await host.serve(Echo().server)
+    session = await host.session()
+    assert (await session.post('420["echo",1]')).body == b"ok"
+    assert (await session.polling.ask("POST", "/page")).status == 403
+
+
+@tcp
+async def test_several_servers_share_an_application_and_know_nothing_of_each_other(host: TornadoHost) -> None:
+    one, other = Echo(), Echo(path="/other")
+    await host.serve(one.server, other.server)
+    first, second = await host.session(), await host.session(path="/other")
+    stolen = Session(await host.connect(), await host.connect(), path="/other")
+    stolen.sid = first.sid
+    assert (await stolen.post('42["echo","stolen"]')).status == 400
+    one.server.emit("to", "one")
+    other.server.emit("to", "other")
+    assert [await first.get(), await second.get()] == ['42["to","one"]', '42["to","other"]']
+    wires = [await host.websocket(), await host.websocket(path="/other")]
+    assert [await echoes(wire) for wire in wires] == [True, True]
+    assert (len(one.server.sockets()), len(other.server.sockets())) == (2, 2)
+
+
+@tcp
+async def test_one_server_may_be_in_several_applications_of_a_loop(host: TornadoHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    http = host.http
+    wire = await host.websocket()
+    await host.start(echo.server)
+    assert await echoes(await host.websocket())
+    assert await echoes(wire)
+    http.stop()
+    await http.close_all_connections()
+
+
+def test_a_server_that_runs_on_one_loop_is_refused_by_another(caplog: pytest.LogCaptureFixture) -> None:
+    echo = Echo()
+
+    async def first(host: TornadoHost) -> None:
+        await host.serve(echo.server)
+        await host.websocket()
+
+    async def second(host: TornadoHost) -> None:
+        await host.start(echo.server)
+        wire = await host.connect()
+        wire.send(opening())
+        assert b" 101 " not in await wire.rest()
+
+    for test in (first, second):
+        host = TornadoHost(LOOPS["asyncio"])
+        host.run(test(host))
+    (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == ("this server runs on another event loop already: make one server for each loop")
+
+
+@tcp
+async def test_no_log_names_the_id_of_a_session(host: TornadoHost, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session()
+    wire = await host.connect()
+    wire.send(opening(session.sid) + text("2probe", "5", "4[broken"))
+    await wire.rest()
+    assert (await session.post("x")).status == 400
+    assert (await session.polling.ask("PUT", session.target())).status == 400
+    assert [record.getMessage() for record in caplog.records if session.sid in record.getMessage()] == []
+
+
+@tcp
+async def test_the_address_is_the_one_that_tornado_trusts(host: TornadoHost) -> None:
+    host.options = {"xheaders": True}
+    echo = Echo()
+    addresses: list[str] = []
+    echo.server.on_connect(lambda socket, auth: addresses.append(socket.request.remote_address))
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(opening("", ("X-Real-Ip", "192.0.2.7"), eio=3))
+    assert (await wire.answer()).status == 101
+    await wire.text()
+    assert addresses == ["192.0.2.7"]
+
+
+@tcp
+async def test_native_is_tornados_request(host: TornadoHost) -> None:
+    echo = Echo()
+    natives: list[Any] = []
+
+    @echo.server.on_connect
+    def connect(socket: Socket, auth: Any) -> None:
+        natives.append(socket.request.native)
+
+    await host.serve(echo.server)
+    await host.session(eio=4)
+    await host.websocket(eio=3)
+    assert [type(native) for native in natives] == [HTTPServerRequest] * 2
+
+
+@tcp
+async def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(host: TornadoHost) -> None:
+    host.options = {"decompress_request": True}
+    echo = Echo(max_payload_bytes=10_000)
+    await host.serve(echo.server)
+    session = await host.session()
+    packed = ("Content-Encoding", "gzip")
+    bomb = gzip.compress(b"4" * 10_000_000)
+    answer = await session.posting.ask("POST", session.target(), packed, body=bomb)
+    assert len(bomb) < 10_000
+    assert answer.status == 413
+    small = gzip.compress(b'420["echo",1]')
+    session.posting = await host.connect()
+    assert (await session.posting.ask("POST", session.target(), packed, body=small)).body == b"ok"
+    assert await session.get() == "430[1]"

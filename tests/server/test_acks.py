@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from turns import packets, until
+from turns import packets, turn, until
 from waterspout import AckTimeout, Pending, Server, Socket, SocketClosed
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Deadlines
@@ -312,6 +312,26 @@ def test_a_callback_that_fails_does_not_stop_the_end_of_a_connection(server: Ser
     assert len(server.of("/").rooms) == 0
 
 
+@pytest.mark.parametrize("way", ["leave", "lose"])
+def test_whoever_waited_for_a_client_that_left_hears_of_it_when_all_is_done(
+    server: Server, client: dict[str, Any], way: str
+) -> None:
+    pair, other = Pair(server, **client), Pair(server, **client)
+    pair.socket.join("lobby")
+    seen: list[tuple[list[Socket], int]] = []
+
+    def answered(pending: Pending[Any]) -> None:
+        seen.append((server.sockets(), len(server.of("/").rooms)))
+        server.emit("left")
+
+    pair.socket.call("question").add_done_callback(answered)
+    pair.peer.take()
+    getattr(pair.peer, way)()
+    assert seen == [([other.socket], 0)]
+    assert other.peer.take() == ['42["left"]']
+    assert pair.peer.take() == []
+
+
 def test_a_coroutine_awaits_an_answer() -> None:
     async def main() -> None:
         server = Server()
@@ -331,7 +351,7 @@ def test_a_coroutine_awaits_an_answer() -> None:
     asyncio.run(main())
 
 
-def test_whoever_waits_may_be_cancelled_without_harm() -> None:
+def test_whoever_waits_may_be_cancelled_without_harm(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         server = Server()
         server.engine.bind(AsyncioDriver())
@@ -340,7 +360,7 @@ def test_whoever_waits_may_be_cancelled_without_harm() -> None:
         (socket,) = server.sockets()
         pending = socket.call("question")
         task = asyncio.ensure_future(pending)
-        await until(lambda: '421["question"]' in peer.take())
+        await turn()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
@@ -348,6 +368,7 @@ def test_whoever_waits_may_be_cancelled_without_harm() -> None:
         assert await pending == "yes"
 
     asyncio.run(main())
+    assert caplog.records == []
 
 
 def test_a_handler_asks_back() -> None:

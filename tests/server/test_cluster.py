@@ -153,6 +153,8 @@ def test_a_node_that_has_closed_hears_nothing_more(nodes: Nodes) -> None:
     nodes.servers[0].emit("news")
     assert nodes.received() == [['42["news"]'], [], ['42["news"]']]
     assert len(heard) == 1
+    nodes.stranger.publish(TOPIC, b"garbage")
+    assert len(nodes.reports()) == 2
 
 
 def test_nodes_on_a_loop_hear_each_other() -> None:
@@ -258,8 +260,9 @@ def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
     nodes.stranger.publish(TOPIC, changed(namespace="/nowhere"))
     assert nodes.received() == [[], [], []]
     assert nodes.reports() == []
-    for server in nodes.servers:
-        assert server.of("/nowhere").sockets() == []
+    for pair in nodes:
+        pair.peer.connect("/nowhere")
+        assert pair.peer.take() == ['44/nowhere,{"message":"Invalid namespace"}']
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,35 @@ def test_a_refused_client_leaves_nothing_and_may_try_again(server: Server) -> No
     assert gone == []
 
 
+def test_a_socket_that_was_refused_is_gone(server: Server, client: dict[str, Any]) -> None:
+    refused: list[Socket] = []
+
+    @server.on_connect
+    def connect(socket: Socket, auth: object) -> bool:
+        refused.append(socket)
+        return False
+
+    peer = knock(server, Clock(), **client)
+    peer.take()
+    (socket,) = refused
+    socket.emit("news")
+    socket.join("lobby")
+    assert socket.call("question").done
+    assert repr(socket).endswith("in /, gone>")
+    assert socket.rooms == frozenset()
+    assert peer.take() == []
+
+
+def test_an_older_client_that_is_refused_may_stay_for_another_namespace() -> None:
+    server, clock = Server(connect_timeout=5), Clock()
+    server.on_connect(lambda socket, auth: False)
+    server.of("/chat")
+    peer = knock(server, clock, generation=ENGINEIO_3)
+    clock.advance(10)
+    peer.connect("/chat")
+    assert len(server.of("/chat").sockets()) == 1
+
+
 def test_a_client_that_is_refused_and_stays_away_is_closed_in_time() -> None:
     server, clock = Server(connect_timeout=5), Clock()
     server.on_connect(lambda socket, auth: False)
@@ -325,8 +354,11 @@ def test_ten_events_may_wait_for_the_acceptance_and_no_more(client: dict[str, An
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("verdict", [None, False])
 @pytest.mark.parametrize("way", ["lose", "leave"])
-def test_a_client_that_goes_before_the_acceptance_was_never_there(way: str, client: dict[str, Any]) -> None:
+def test_a_client_that_goes_before_the_verdict_was_never_there(
+    way: str, verdict: bool | None, client: dict[str, Any]
+) -> None:
     async def main() -> None:
         door = Door()
         peer, socket = await door.knock(**client)
@@ -334,11 +366,13 @@ def test_a_client_that_goes_before_the_acceptance_was_never_there(way: str, clie
         peer.emit("say")
         getattr(peer, way)()
         await until(lambda: "gone" in repr(socket))
-        door.verdict.set_result(None)
+        peer.take()
+        door.verdict.set_result(verdict)
         await until(lambda: not asyncio.all_tasks() - {asyncio.current_task()})
+        await turn()
         assert door.server.sockets() == []
         assert len(door.server.of("/").rooms) == 0
-        assert [packet for packet in peer.take() if packet[:2] == "40"] == []
+        assert peer.take() == []
         assert door.heard == door.reasons == []
 
     asyncio.run(main())

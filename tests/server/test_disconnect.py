@@ -115,6 +115,20 @@ def test_a_handler_may_send_its_own_client_away(server: Server, client: dict[str
     assert reasons(told) == ["server namespace disconnect"]
 
 
+def test_the_farewell_comes_after_what_is_running(server: Server, client: dict[str, Any]) -> None:
+    order: list[str] = []
+
+    @server.on("quit")
+    def leave(socket: Socket) -> None:
+        socket.disconnect()
+        order.append("handler")
+
+    server.on_disconnect(lambda socket, reason: order.append("farewell"))
+    pair = Pair(server, **client)
+    pair.peer.emit("quit")
+    assert order == ["handler", "farewell"]
+
+
 def break_text(pair: Pair) -> None:
     pair.peer.send("4?")
 

@@ -242,21 +242,29 @@ def test_whatever_a_handler_raises_on_a_loop_ends_its_call_and_nothing_else(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_process_is_not_held_up(error: type[BaseException]) -> None:
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_what_ends_the_process_is_not_held_up(kind: str, error: type[BaseException]) -> None:
+    seen: list[str] = []
+
+    def plain(socket: Socket) -> None:
+        raise error
+
+    async def asynchronous(socket: Socket) -> None:
+        raise error
+
     async def main() -> None:
         server = Server()
         server.engine.bind(AsyncioDriver())
-
-        @server.on("say")
-        def say(socket: Socket) -> None:
-            raise error
-
+        server.on_error(lambda socket, event, error: seen.append(event))
+        server.on("say")(plain if kind == "plain" else asynchronous)
         peer = Peer(server)
         peer.connect()
-        with pytest.raises(error):
-            peer.emit("say")
+        peer.emit("say")
+        await asyncio.get_running_loop().create_future()
 
-    asyncio.run(main())
+    with pytest.raises(error):
+        asyncio.run(main())
+    assert seen == []
 
 
 def test_a_handler_that_never_returns_keeps_nobody_else_waiting() -> None:

@@ -34,6 +34,9 @@ def test_entering_and_leaving_twice_is_entering_and_leaving_once() -> None:
     rooms.leave(7, "ada")
     rooms.leave("never", "ada")
     assert len(rooms) == 0
+    rooms.enter(7, "bob")
+    rooms.leave(7, "ada")
+    assert list(rooms.select(7)) == ["bob"]
 
 
 def test_members_are_selected_once_each_in_the_order_of_their_coming() -> None:
@@ -92,6 +95,7 @@ def test_a_client_that_leaves_is_taken_out_of_all_rooms(server: Server, client: 
     assert len(server.of("/").rooms) == 1
     pair.socket.join("lobby", "cellar")
     assert len(server.of("/").rooms) == 1
+    assert pair.socket.rooms == {"lobby", "attic"}
     server.emit("news", to=["lobby", "attic", "cellar", pair.socket.id])
     assert pair.peer.take() == []
     assert stays.peer.take() == ['42["news"]']

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from turns import packets, until
-from waterspout import Reason, Server, Socket
+from waterspout import Pending, Reason, Server, Socket
+from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Clock, Pair, Peer, Refused
 
@@ -251,8 +252,8 @@ def test_close_waits_for_the_last_farewells() -> None:
 class Elsewhere:
     """A server on a loop with one client, and a function that runs in another thread."""
 
-    def __init__(self) -> None:
-        self.server = Server()
+    def __init__(self, **options: Any) -> None:
+        self.server = Server(**options)
         self.server.engine.bind(AsyncioDriver())
         self.peer = Peer(self.server)
         self.peer.connect()
@@ -329,7 +330,9 @@ def test_a_callback_given_by_a_thread_is_called_on_the_loops_own() -> None:
         await asyncio.to_thread(pending.add_done_callback, lambda pending: threads.append(threading.get_ident()))
         it.peer.acknowledge(1)
         await until(lambda: threads)
-        assert threads == [threading.get_ident()]
+        await asyncio.to_thread(pending.add_done_callback, lambda pending: threads.append(threading.get_ident()))
+        await until(lambda: len(threads) == 2)
+        assert threads == [threading.get_ident()] * 2
 
     asyncio.run(main())
 
@@ -347,10 +350,18 @@ def test_a_wait_for_less_than_it_takes_ends_with_a_timeout_in_a_thread_and_a_ref
 
 
 def test_a_thread_closes_the_server() -> None:
+    threads: list[int] = []
+
+    class Adapter(MemoryAdapter):
+        def unsubscribe(self, topic: str) -> Pending[None]:
+            threads.append(threading.get_ident())
+            return super().unsubscribe(topic)
+
     async def main() -> None:
-        it = Elsewhere()
+        it = Elsewhere(adapter=Adapter(MemoryBus()))
         await asyncio.to_thread(lambda: it.server.close().wait(60))
         assert it.peer.closed == 1001
         assert not it.server.engine.sessions
+        assert threads == [threading.get_ident()]
 
     asyncio.run(main())

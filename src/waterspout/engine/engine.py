@@ -181,7 +181,7 @@ class Engine:
         if self._closing is None:
             self._closing = Pending(self.driver)
             for session in list(self.sessions.values()):
-                session.close(Reason.SHUTDOWN, code=1001, within=_GOODBYE)
+                self._dismiss(session)
             if not self.sessions:
                 self._closing.resolve(None)
         return self._closing
@@ -237,6 +237,12 @@ class Engine:
         self.application.open(session, session.request)
         if generation.implicit_connect and not self.is_bare:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
+        if self._closing is not None:  # it was admitted before, and comes now
+            self._dismiss(session)
+
+    @staticmethod
+    def _dismiss(session: Session) -> None:
+        session.close(Reason.SHUTDOWN, code=1001, within=_GOODBYE)
 
 
 def _unwanted(*_: object) -> None:

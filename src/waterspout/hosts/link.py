@@ -254,7 +254,12 @@ class SecureLink(Link):
             return 0
 
     def _end_output(self) -> None:
-        """Nothing: the client closes when it has read the close frame, or the lingering ends."""
+        """Say that no more comes, in TLS and below it; what the client still says is not even decrypted."""
+        for end in (self._socket.unwrap, lambda: self._socket.shutdown(socket.SHUT_WR)):
+            try:
+                end()
+            except OSError:
+                pass  # SSLWantReadError: the client has not said the same yet; or it was faster
 
     def _shut(self, descriptor: int) -> None:
         self._socket.close()

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from ..engine import Engine, Prepared, Session
 from ..errors import ConnectRefused
 from ..types import Reason
-from ..wire.socketio import RESERVED
 from .cluster import Cluster
 from .fanout import UNSENDABLE, Fanout
 from .rooms import Room, Rooms, Target
@@ -46,8 +45,6 @@ class Namespace:
         """
         if event in _HOOKS:
             raise ValueError(f"{event!r} is no event: use {_HOOKS[event]}")
-        if event in RESERVED:
-            raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
         check_name(event)
 
         def register(handler: F) -> F:
@@ -132,16 +129,17 @@ class Namespace:
 
     def part(self, socket: Socket, reason: Reason) -> None:
         """Take a socket out of everything; its disconnect handler runs after what is running now."""
-        socket.session.data[self.name] = None
-        if not socket.end():
-            return
-        del self.rooms.by_id[socket.id]
-        for room in socket.rooms:
-            self.rooms.leave(room, socket)
-        self._fanout.count(socket.session.generation, -1)
-        handler = self._hooks.get("disconnect")
-        if handler is not None:
-            self.engine.turn.add(lambda: self._run(handler, (socket, reason), ("disconnect", socket)))
+        with self.engine.turn:
+            socket.session.data[self.name] = None
+            if not socket.end():
+                return
+            del self.rooms.by_id[socket.id]
+            for room in socket.rooms:
+                self.rooms.leave(room, socket)
+            self._fanout.count(socket.session.generation, -1)
+            handler = self._hooks.get("disconnect")
+            if handler is not None:
+                self.engine.turn.add(lambda: self._run(handler, (socket, reason), ("disconnect", socket)))
 
     def next_number(self) -> int:
         """Return the next number of an acknowledgement: one counter, so that a call to a room is one frame."""

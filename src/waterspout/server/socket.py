@@ -221,7 +221,7 @@ class Socket:
         accepted = self._life is _CONNECTED
         self._life, self._early = _GONE, None
         if self._acks is not None:
-            self._acks.close()
+            self._namespace.engine.turn.add(self._acks.close)
         return accepted
 
     # Below this line: how it is done

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator
 from ..errors import DecodeError
 from .engineio4 import bounded, decode_base64, decode_text, encode_open
 
-__all__ = ["decode_binary", "decode_payload", "encode_binary", "encode_open", "encode_payload"]
+__all__ = [
+    "decode_base64_packet",
+    "decode_binary",
+    "decode_payload",
+    "encode_binary",
+    "encode_open",
+    "encode_payload",
+]
 
 _MESSAGE = b"\x04"
 _TEXT_HEAD = re.compile(r"(\d{1,16}):", re.ASCII)
@@ -34,7 +41,7 @@ def _decode_text_form(text: str) -> Iterator[str | bytes]:
         if head is None:
             raise DecodeError(f"a payload is <length>:<packet>, again and again, not {text[start : start + 20]!r}")
         packet = _cut(text, head.end(), int(head[1]))
-        yield _decode_base64_packet(packet) if packet[0] == "b" else _decode_again(packet)
+        yield decode_base64_packet(packet) if packet[0] == "b" else _decode_again(packet)
         start = head.end() + len(packet)
 
 
@@ -49,7 +56,8 @@ def _cut(text: str, start: int, length: int) -> str:
         raise DecodeError(f"a packet of {length} characters ends inside a surrogate pair") from error
 
 
-def _decode_base64_packet(packet: str) -> bytes:
+def decode_base64_packet(packet: str) -> bytes:
+    """Read a binary message that a client sends as text ("Packet"): `b4` and its base64."""
     if not packet.startswith("b4"):
         raise DecodeError(f"only messages are binary, type 4, not {packet[:2]!r}")
     return decode_base64(packet[2:])
@@ -81,7 +89,7 @@ def _decode_binary_form(body: bytes) -> Iterator[str | bytes]:
 
 def _decode_string(content: bytes) -> str | bytes:
     packet = decode_text(content)
-    return _decode_base64_packet(packet) if packet[0] == "b" else packet
+    return decode_base64_packet(packet) if packet[0] == "b" else packet
 
 
 def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = False) -> tuple[bytes, bool]:

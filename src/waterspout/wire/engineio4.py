@@ -71,7 +71,15 @@ def _decode_packets(text: str) -> Iterator[str | bytes]:
 def _decode_packet(packet: str) -> str | bytes:
     if not packet:
         raise DecodeError("an empty packet in a payload")
-    return decode_base64(packet[1:]) if packet[0] == "b" else packet
+    return decode_base64_packet(packet) if packet[0] == "b" else packet
+
+
+def decode_base64_packet(packet: str) -> bytes:
+    """Read a binary message that a client sends as text: `b` and its base64.
+
+    "HTTP long-polling" has these; the JavaScript client with `forceBase64` sends them over its WebSocket as well.
+    """
+    return decode_base64(packet[1:])
 
 
 def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = False) -> tuple[bytes, bool]:

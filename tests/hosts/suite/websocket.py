@@ -349,11 +349,11 @@ class WebSocket:
         echo = Echo()
         await host.serve(echo.server)
         session = await host.session()
-        for frames in (b"", text("2probe"), text("42[]"), text("2probe", "2probe", "x"), b"\xff\xff", text("2prob")[:6]):
+        for frames in (b"", text("2probe"), text("42[]"), text("2probe", "2probe", "x"), b"\xff\xff", text("2")[:6]):
             wire = await host.connect()
             wire.send(opening(session.sid) + frames)
             assert (await wire.answer()).status == 101
-            wire.reset()
+            wire.cut()
             await host.until(lambda: echo.server.engine.sessions[session.sid].can_upgrade)
         assert (await session.post('420["echo","on polling"]')).body == b"ok"
         assert await session.get() == '430["on polling"]'

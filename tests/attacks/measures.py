@@ -1,0 +1,40 @@
+"""What a bound is measured in: bytes and objects, not milliseconds."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Memory:
+    """Bytes that Python has taken since a moment."""
+
+    def __init__(self) -> None:
+        self._start = tracemalloc.get_traced_memory()[0]
+
+    @property
+    def now(self) -> int:
+        """How many are in use."""
+        return tracemalloc.get_traced_memory()[0] - self._start
+
+    @property
+    def peak(self) -> int:
+        """How many were in use at once."""
+        return tracemalloc.get_traced_memory()[1] - self._start
+
+
+@contextmanager
+def memory() -> Iterator[Memory]:
+    """Measure from here on; it makes all slower, so that what it spans is short."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        yield Memory()
+    finally:
+        tracemalloc.stop()
+
+
+def objects() -> int:
+    """Count what the garbage collector knows of, garbage apart."""
+    gc.collect()
+    return len(gc.get_objects())
