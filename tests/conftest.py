@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Shared by the tests of hosts and of attacks, which import it in either order.
+pytest.register_assert_rewrite("hosts.suite", "hosts.client", "hosts.host")
+
 CLIENTS = Path(__file__).parent / "clients"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -69,19 +69,25 @@ def test_a_client_that_does_not_poll_is_closed_when_its_outbox_is_full(generatio
     assert len(pair.server.engine.deadlines) == 0
 
 
-def test_messages_that_weigh_next_to_nothing_fill_an_outbox_too(generation: Generation) -> None:
-    """What Python spends on a message counts, or a million empty ones would fit."""
-    left: list[tuple[str, Reason]] = []
-    pair = Pair(server_of(left), generation=generation)
-    slow = pair.peer.carrier
-    assert isinstance(slow, WebSocketCarrier)
-    slow.blocked = True
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_messages_that_weigh_next_to_nothing_are_counted(generation: Generation, transport: str) -> None:
+    """Python spends 90 bytes on a message of one, so that the cap's million of them would be 90 MB."""
+    left: list[Reason] = []
+    server = Server()
+    server.on_disconnect(lambda socket, reason: left.append(reason))
+    pair = Pair(server, generation=generation, transport=transport)
+    pair.peer.polls = False
+    pair.socket.emit("answers the poll")
+    if isinstance(pair.peer.carrier, WebSocketCarrier):
+        pair.peer.carrier.blocked = True
     sent = 0
-    while not left:
-        pair.socket.emit("")
-        sent += 1
-        assert sent < 1000
-    assert left == [(pair.socket.id, Reason.SLOW_CONSUMER)]
+    with memory() as used:
+        while not left:
+            pair.socket.emit("")
+            sent += 1
+        assert used.peak < 2_000_000
+    assert left == [Reason.SLOW_CONSUMER]
+    assert sent == 10_001
 
 
 def test_a_handler_that_says_too_much_at_once_has_its_client_closed_after_it_has_ended(generation: Generation) -> None:

@@ -38,7 +38,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Times in seconds, sizes in bytes.
+    """Times in seconds, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
     a pattern that matches it whole, several of these, or a function of it.

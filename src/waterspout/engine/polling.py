@@ -62,7 +62,7 @@ class PollingTransport:
         if self._retired or self.session.state is State.CLOSED:
             self.retire()
             self.session.finished()
-        elif self._finishing or self.session.outbox_bytes:
+        else:
             self.flush()
 
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
