@@ -10,4 +10,4 @@ __all__ = ["host", "pytest_pyfunc_call", "quiet"]
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def host(request: pytest.FixtureRequest) -> TornadoHost:
-    return TornadoHost(LOOPS[request.param])
+    return TornadoHost(LOOPS.get(request.param, request.param))

@@ -130,7 +130,7 @@ def test_a_heartbeat_in_the_extension_makes_all_well_again(
     peer = connect(engine, generation, "websocket")
     for _ in range(3):
         clock.advance(44)
-        peer.send("4a long message")
+        peer.send(b"a long message")
         clock.advance(20.999)
         peer.beat()
     assert application.closed == []
@@ -173,6 +173,13 @@ def test_a_timer_that_is_a_little_late_takes_nothing_from_the_time(engine: Engin
     clock.time += 26.9
     engine.advance()
     assert engine.deadlines.next() == 1000 + 25 + 20
+
+
+def test_a_timer_that_is_a_tenth_of_the_timeout_late_gives_the_whole_timeout(engine: Engine, clock: Clock) -> None:
+    connect(engine, ENGINEIO_4, "websocket")
+    clock.time += 27.1
+    engine.advance()
+    assert engine.deadlines.next() == 1000 + 27.1 + 20
 
 
 def test_a_process_that_slept_pings_before_it_judges(engine: Engine, application: Recorder, clock: Clock) -> None:

@@ -79,6 +79,7 @@ def test_a_session_is_known_by_its_id_while_it_lives(
     assert engine.sessions == {peer.sid: session}
     assert (session.id, session.generation, session.transport.name) == (peer.sid, generation, transport)
     assert session.request.query["a"] == ["1", "2"]
+    assert session.outbox_bytes == 0
     peer.send("1")
     assert engine.sessions == {}
 
@@ -388,6 +389,21 @@ def test_who_does_not_come_for_the_goodbye_has_gone_after_a_second(
     assert blocked.closed == 1001
 
 
+def test_a_session_that_was_closing_already_does_not_hold_up_the_engine(
+    engine: Engine, application: Recorder, clock: Clock, transport: str
+) -> None:
+    peer = Peer(engine, transport=transport, polls=False)
+    if transport == "websocket":
+        link_of(peer).blocked = True
+    application.session.send("queued")
+    application.session.close(code=3000)
+    pending = engine.close()
+    clock.advance(1)
+    assert pending.done
+    assert application.closed == [Reason.FORCED_CLOSE]
+    assert peer.closed == {"websocket": 3000, "polling": None}[transport]
+
+
 def test_an_engine_without_sessions_is_closed_at_once(engine: Engine) -> None:
     assert engine.close().done
 
@@ -411,6 +427,18 @@ def test_a_client_that_has_entered_stays(clock: Clock, generation: Generation, t
         peer.connect()
     clock.advance(20)
     assert peer.closed is None
+
+
+def test_what_only_the_handshake_needed_is_kept_until_the_client_has_entered(clock: Clock) -> None:
+    server = Server(driver=clock)
+    peer = Peer(server)
+    request = server.engine.sessions[peer.sid].request
+    request.native = "the host's own"
+    peer.send("6")
+    assert request.native is not None
+    peer.connect()
+    assert request.native is None
+    assert request.header("host") == "localhost"
 
 
 def test_attachments_that_do_not_come_end_the_session(clock: Clock, generation: Generation, transport: str) -> None:

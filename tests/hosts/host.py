@@ -68,6 +68,10 @@ class Host:
         self._wires.append(Wire(sock, *streams))
         return self._wires[-1]
 
+    def forget(self, wire: Wire) -> None:
+        """Take a wire that has ended for what it is."""
+        self._wires.remove(wire)
+
     async def session(self, *, eio: int = 4, path: str = "/socket.io") -> Session:
         """Enter "/" over polling."""
         session = Session(await self.connect(), await self.connect(), eio=eio, path=path)

@@ -144,6 +144,8 @@ class Session:
                 self._outbox = deque()  # so that nothing overtakes what is dropped
             self.wait(Wait.CLOSE, self.policy.close_timeout if within is None else within)
             self.engine.turn.add(lambda: self._say_goodbye(reason))
+        elif within is not None and self.state is State.CLOSING:
+            self.wait(Wait.CLOSE, within)  # whoever closes all has less time than who has closed this one
 
     @property
     def can_upgrade(self) -> bool:
