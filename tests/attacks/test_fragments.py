@@ -19,8 +19,9 @@ def tiny(payload: bytes, *, ping: bool = False) -> Iterator[bytes]:
         yield fragment * 1000
 
 
-@pytest.mark.parametrize("payload", [b"", b"4"], ids=["empty", "one byte"])
-@pytest.mark.parametrize("ping", [False, True], ids=["alone", "with pings"])
+@pytest.mark.parametrize(
+    ("payload", "ping"), [(b"", False), (b"4", False), (b"4", True)], ids=["empty", "one byte", "with pings"]
+)
 def test_a_message_without_end_is_closed_for_its_fragments(payload: bytes, ping: bool) -> None:
     """CVE-2026-48779, CVE-2026-42786."""
     server = Server()

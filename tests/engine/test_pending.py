@@ -1,7 +1,6 @@
 """A result that comes later, once, for coroutines, threads and callbacks."""
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
@@ -135,18 +134,28 @@ def test_a_thread_blocks_until_the_loop_has_the_result() -> None:
     async def main() -> None:
         driver = AsyncioDriver()
         pending: Pending[Any] = Pending(driver)
-        result = asyncio.get_running_loop().create_future()
 
-        def wait() -> None:
-            with pytest.raises(TimeoutError):
+        def wait() -> Any:
+            with pytest.raises(TimeoutError, match=r"no result within 0\.001 s"):
                 pending.wait(0.001)
             driver.soon(pending.resolve, "answer")
-            driver.soon(result.set_result, pending.wait(10))
+            return pending.wait(10)
 
-        thread = threading.Thread(target=wait)
-        thread.start()
-        assert await result == "answer"
-        thread.join()
+        assert await asyncio.to_thread(wait) == "answer"
+
+    asyncio.run(main())
+
+
+def test_a_callback_from_another_thread_runs_on_the_loops_own() -> None:
+    async def main() -> None:
+        driver = AsyncioDriver()
+        pending: Pending[Any] = Pending(driver)
+        heard: list[bool] = []
+        for _ in range(2):  # before there is a result, and after
+            await asyncio.to_thread(pending.add_done_callback, lambda it: heard.append(driver.foreign()))
+            pending.resolve("answer")
+            await asyncio.sleep(0)
+        assert heard == [False, False]
 
     asyncio.run(main())
 

@@ -166,6 +166,21 @@ def test_a_slow_consumer_on_polling_is_told_to_close(
     assert small.sessions == {}
 
 
+def test_the_number_of_messages_is_bounded_too(
+    application: Recorder, clock: Clock, generation: Generation, transport: str
+) -> None:
+    engine = Engine(application, policy=Policy(max_packets=3), driver=clock)
+    peer = Peer(engine, generation=generation, transport=transport, polls=False)
+    peer.take()
+    if transport == "websocket":
+        link_of(peer).blocked = True
+    for _ in range(3):
+        application.session.send("")
+    assert application.session.is_live
+    application.session.send("")
+    assert application.closed == [Reason.SLOW_CONSUMER]
+
+
 def test_nothing_overtakes_what_was_dropped(application: Recorder) -> None:
     clock = TurningClock()
     engine = Engine(application, policy=Policy(max_outbox_bytes=100), driver=clock)

@@ -270,7 +270,19 @@ def test_a_session_that_ends_takes_its_attempt_with_it(
     assert (peer.engine.sessions, len(peer.engine.deadlines)) == ({}, 0)
 
 
-def test_a_silent_client_is_closed_however_far_its_upgrade_is(peer: Peer, application: Recorder, clock: Clock) -> None:
+def test_a_client_that_says_goodbye_between_two_polls_ends_its_attempt_too(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation, transport="polling", polls=False)
+    websocket = peer.probe()
+    websocket.send(["2probe"])
+    peer.send("1")
+    assert goodbye(websocket) == b"\x88\x02\x03\xe8"
+    websocket.send(["5", "4late"])
+    assert (application.closed, application.heard) == ([Reason.TRANSPORT_CLOSE], [])
+
+
+def test_a_probe_is_no_heartbeat(peer: Peer, application: Recorder, clock: Clock) -> None:
     clock.advance(40)
     websocket = peer.probe()
     websocket.send(["2probe"])

@@ -100,8 +100,8 @@ class Wire:
         return payload.decode()
 
     async def rest(self) -> bytes:
-        """Read until the end; a reset is an end, too."""
-        with suppress(ConnectionError):
+        """Read until the end; a reset is an end, too, and what TLS makes of an end at both ends at once."""
+        with suppress(OSError):
             return await self.reader.read()
         return b""
 

@@ -21,14 +21,15 @@ from waterspout import Socket
 
 
 @pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls", "unix")])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> TornadoHost:
+def host(request: pytest.FixtureRequest) -> TornadoHost:
     loop, kind = request.param.split("-")
     match kind:
         case "tls":
             certificate: Certificate = request.getfixturevalue("certificate")
             return TornadoHost(LOOPS[loop], server_tls=certificate.server, client_tls=certificate.client)
         case "unix":
-            return TornadoHost(LOOPS[loop], unix=str(tmp_path / "socket"))
+            folder: Path = request.getfixturevalue("tmp_path")
+            return TornadoHost(LOOPS[loop], unix=str(folder / "socket"))
     return TornadoHost(LOOPS[loop])
 
 

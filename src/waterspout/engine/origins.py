@@ -9,6 +9,7 @@ from .policy import Origins, Policy
 from .response import Headers
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
 
 
@@ -76,6 +77,8 @@ def _listed(origin: str, origins: Origins) -> bool:
         return False
     if isinstance(origins, str):
         return origins == "*" or origins.rstrip("/").lower() == origin.lower()
+    if not _VISIBLE.fullmatch(origin):  # it would come back in a header
+        return False
     if isinstance(origins, Pattern):
         return origins.fullmatch(origin) is not None
     if callable(origins):

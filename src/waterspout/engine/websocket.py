@@ -3,7 +3,7 @@
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire.generations import Generation
-from ..wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame
+from ..wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .prepared import Prepared
 from .transports import Link, Sink
 
@@ -69,7 +69,12 @@ class WebSocketTransport:
     def write(self, prepared: Prepared) -> bool:
         """Write its frames, which all WebSockets share; False while the link takes nothing."""
         frames = prepared.frames
-        return self.link.write(prepared.as_frames(self.generation) if frames is None else frames)
+        if frames is None:
+            if prepared.attachments:
+                frames = prepared.as_frames(self.generation)
+            else:  # as_frames does the same, but with a call more
+                frames = prepared.frames = text_frame(prepared.text)
+        return self.link.write(frames)
 
     def notify(self) -> None:
         """Do nothing: the link says when it takes bytes again."""

@@ -217,16 +217,19 @@ def _handshake(decision: Open | Resume) -> bytes:
 
 
 def _unread(stream: IOStream) -> bytes:
-    """Return what Tornado has read behind the request."""
+    """Return what Tornado has read behind the request; what the kernel still holds is for the link and its turns."""
     pieces: list[bytes] = []
+    size = stream.read_chunk_size + 1  # Tornado reads less at once, so that a shorter piece is all it has
     while True:
-        piece = cast("asyncio.Future[bytes]", stream.read_bytes(65_536, partial=True))
+        piece = cast("asyncio.Future[bytes]", stream.read_bytes(size, partial=True))
         if not piece.done():
             piece.add_done_callback(lambda future: future.exception())  # closing the stream ends it
             return b"".join(pieces)
         if piece.exception() is not None:
             return b"".join(pieces)
         pieces.append(piece.result())
+        if len(pieces[-1]) < size:
+            return b"".join(pieces)
 
 
 def _link(stream: IOStream, output: Output) -> Link:

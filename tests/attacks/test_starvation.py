@@ -1,0 +1,106 @@
+"""A client that sends without end leaves the others their turns: counted in turns of the loop, and in events."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from attacks.raw import Raw
+from hosts.client import opening, request, target, text
+from hosts.handloop import HandLoop
+from hosts.suite.echo import Echo
+from hosts.tornado_host import TornadoHost
+from waterspout import Server
+from waterspout.hosts.link import READ_BYTES, Output
+from waterspout.testing import client_frame, server_frames
+
+FLOODS = {
+    "events": text('42["n"]') * 10_000,
+    "pings": client_frame(9, b"") * 20_000,
+    "heartbeats": text("3") * 20_000,
+    "one large message": client_frame(1, b'42["n","' + b"x" * 900_000 + b'"]'),
+    "fragments": client_frame(1, b"4", final=False) + client_frame(0, b"", final=False) * 16_000,
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_neighbour_is_answered_in_the_turn_in_which_it_asks(flood: str) -> None:
+    server = Server()
+    server.on("n")(lambda socket, *args: None)
+    server.on("echo")(lambda socket, *args: args)
+    output = Output(HandLoop())
+    with Raw(server, output) as flooder, Raw(server, output) as neighbour:
+        for client in (flooder, neighbour):
+            client.feed(text("40"))
+            client.read()
+        whole = FLOODS[flood]
+        at = 0
+        for number in range(20):
+            at += flooder.send(whole[at : at + 4 * READ_BYTES])
+            neighbour.send(text(f'42{number}["echo",{number}]'))
+            output.loop.turn()  # type: ignore[attr-defined]
+            assert server_frames(neighbour.sock.recv(1000)) == [(1, f"43{number}[{number}]".encode())]
+        assert at > READ_BYTES
+
+
+def test_a_turn_hears_no_more_of_one_client_than_a_bounded_read_holds() -> None:
+    heard: list[int] = []
+    server = Server()
+    server.on("n")(lambda socket: heard.append(1))
+    with Raw(server, Output(HandLoop())) as flooder:
+        flooder.feed(text("40"))
+        flooder.read()
+        whole = text('42["n"]') * 20_000
+        flooder.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        assert flooder.send(whole) > 2 * READ_BYTES
+        flooder.loop.turn()
+        assert 0 < len(heard) <= READ_BYTES // len(text('42["n"]'))
+
+
+async def most_in_a_turn(count: Callable[[], int], end: int) -> int:
+    """Let the loop turn until the count has reached its end, and return by how much it grew in one turn at most."""
+    most = last = count()
+    while last < end:
+        await asyncio.sleep(0)
+        most, last = max(most, count() - last), count()
+    return most
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_what_comes_behind_a_handshake_is_heard_in_turns_too(host: TornadoHost) -> None:
+    """What Tornado has read is taken over with the socket; what the kernel holds waits for its turn."""
+    echo = Echo()
+    await host.serve(echo.server)
+    before, frame = opening() + text("40"), text('42["echo"]')
+    with socket.socket() as flooder:
+        flooder.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        flooder.connect(("127.0.0.1", host.port))
+        flooder.setblocking(False)
+        events = (flooder.send(before + frame * 200_000) - len(before)) // len(frame)
+        assert events > 3 * READ_BYTES // len(frame)
+        assert await most_in_a_turn(lambda: len(echo.heard), events) <= 2 * READ_BYTES // len(frame)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("eio", [3, 4])
+async def test_posts_in_a_row_are_heard_in_turns(host: TornadoHost, eio: int) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session(eio=eio)
+    body = b'42["echo"]' if eio == 4 else b'10:42["echo"]'
+    session.posting.send(request("POST", session.target(), body=body) * 500)
+    assert await most_in_a_turn(lambda: len(echo.heard), 500) <= 2
+    for _ in range(500):
+        assert (await session.posting.answer()).body == b"ok"
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_handshakes_in_a_row_are_served_in_turns(host: TornadoHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(request("GET", target("polling")) * 500)
+    assert await most_in_a_turn(lambda: len(echo.server.engine.sessions), 500) <= 2
+    for _ in range(500):
+        assert (await wire.answer()).status == 200
