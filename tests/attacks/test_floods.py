@@ -7,6 +7,7 @@ import pytest
 
 from attacks.measures import memory
 from attacks.raw import Raw
+from attacks.waiting import Waiting
 from hosts.client import text
 from hosts.handloop import HandLoop
 from hosts.suite.echo import Echo
@@ -15,7 +16,7 @@ from hosts.tornado_host import TornadoHost
 from turns import CountingLoop
 from waterspout import Reason, Server
 from waterspout.hosts.link import HIGH_WATER_BYTES, Output
-from waterspout.testing import Pair, PollingCarrier, Refused, WebSocketCarrier, client_frame, server_frames
+from waterspout.testing import Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame, server_frames
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 KERNEL_BYTES = 1_000_000  # more than a socket pair holds
@@ -140,17 +141,35 @@ def test_packets_that_say_nothing_leave_nothing(packet: str) -> None:
     assert pair.peer.take() == ["2"]
 
 
-def test_pongs_that_nobody_awaits_do_not_keep_a_client_alive() -> None:
+def test_pongs_that_nobody_awaits_change_no_deadline() -> None:
     pair = Pair(Server())
     pair.clock.advance(25)
-    pair.peer.take()
+    assert pair.peer.take() == ["2"]
     pair.peer.beat()
+    pair.clock.advance(10)
     for _ in range(100):
         pair.peer.beat()
-    pair.clock.advance(25)
+    pair.clock.advance(15)
     assert pair.peer.take() == ["2"]
     pair.clock.advance(20)
-    assert pair.peer.closed is not None
+    assert pair.peer.closed == 1000
+
+
+def test_events_before_the_connect_handler_has_answered_are_counted(generation: Generation) -> None:
+    heard: list[int] = []
+    server = Server(driver=Waiting())
+    server.on_connect(lambda socket, auth: None)
+    server.on("n")(lambda socket, number: heard.append(number))
+    for most in (10, 11):
+        server.engine.driver = server.engine.turn.driver = driver = Waiting()
+        peer = Peer(server, generation=generation)
+        if not generation.implicit_connect:
+            peer.connect()
+        for number in range(most):
+            peer.emit("n", number)
+        driver.answer()
+        assert peer.closed == (None if most == 10 else 1002)
+    assert heard == list(range(10))
 
 
 @pytest.mark.parametrize("host", [CountingLoop], indirect=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from attacks.waiting import Waiting
 from waterspout import Request, Server, Socket
 from waterspout.engine import Preflight, Refuse
 from waterspout.testing import Clock, Peer
@@ -229,23 +230,3 @@ def test_a_stranger_may_not_end_a_session_by_asking(owner: Owner) -> None:
     assert answer(owner, "GET", f"EIO={revision}&transport=websocket&sid={sid}") == 400
     assert answer(owner, "GET", f"EIO={revision}&transport=htmlfile&sid={sid}") == 400
     assert owner.is_unharmed()
-
-
-class Waiting(Clock):
-    """A driver whose first function does not answer until it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first: Callable[[], None] | None = None
-        self._asked = False
-
-    def run(self, function: Any, args: Any, asker: Any, token: Any) -> None:
-        if self._asked:
-            super().run(function, args, asker, token)
-        else:
-            self._asked = True
-            self._first = lambda: Clock.run(self, function, args, asker, token)
-
-    def answer(self) -> None:
-        assert self._first is not None
-        self._first()

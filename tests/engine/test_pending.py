@@ -61,6 +61,18 @@ def test_a_callback_sees_that_it_is_done_and_may_add_another(pending: Pending[An
     assert heard == [True]
 
 
+def test_a_callback_that_raises_is_reported_and_the_others_hear_nevertheless() -> None:
+    clock, heard = Clock(), list[int]()
+    pending: Pending[int] = Pending(clock)
+    pending.add_done_callback(lambda it: heard.append(1 // 0))
+    pending.add_done_callback(lambda it: heard.append(it.result()))
+    pending.resolve(7)
+    assert heard == [7]
+    ((text, error),) = clock.reports
+    assert text == "the callback of a result failed"
+    assert isinstance(error, ZeroDivisionError)
+
+
 def test_waiting_for_what_is_there_needs_no_loop(pending: Pending[Any]) -> None:
     pending.resolve(1)
     assert pending.wait() == 1

@@ -32,12 +32,23 @@ class NarrowLink:
         self.last = data
 
 
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def knock(engine: Engine) -> tuple[Request, Any]:
+    """Ask for a WebSocket of Engine.IO 4; returns the request, and what it means."""
+    request = Request("GET", "/engine.io/?EIO=4&transport=websocket", HANDSHAKE.items())
+    return request, engine.admit(request)
+
+
 def open_on(link: NarrowLink, engine: Engine) -> Any:
     """Open a session of Engine.IO 4 on a link; returns its transport."""
-    fields = {"Upgrade": "websocket", "Connection": "upgrade", "Sec-WebSocket-Version": "13"}
-    key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
-    request = Request("GET", "/engine.io/?EIO=4&transport=websocket", (fields | key).items())
-    decision: Any = engine.admit(request)
+    request, decision = knock(engine)
     return engine.connect(decision, request, link)
 
 
@@ -402,6 +413,17 @@ def test_who_does_not_come_for_the_goodbye_has_gone_after_a_second(
     clock.advance(0.001)
     assert pending.done
     assert blocked.closed == 1001
+
+
+def test_who_was_admitted_before_the_end_and_comes_afterwards_is_told_at_once(
+    engine: Engine, application: Recorder
+) -> None:
+    request, decision = knock(engine)
+    assert engine.close().done
+    link = NarrowLink(10)
+    engine.connect(decision, request, link)
+    assert link.last == b"\x88\x02\x03\xe9"
+    assert (application.closed, engine.sessions) == ([Reason.SHUTDOWN], {})
 
 
 def test_a_session_that_was_closing_already_does_not_hold_up_the_engine(

@@ -10,13 +10,13 @@ Callback = Callable[[], object]
 
 
 class HandLoop:
-    """What `hosts.link.Loop` asks for. `readers` and `writers` show what it watches."""
+    """What `hosts.link.Loop` asks for. `readers` and `writers` show what it watches, `scheduled` what the turn ends with."""
 
     def __init__(self) -> None:
         self.readers: dict[int, Callback] = {}
         self.writers: dict[int, Callback] = {}
         self.time = 0.0
-        self._soon: list[Callback] = []
+        self.scheduled: list[Callback] = []
         self._later: list[tuple[float, int, Callback]] = []
         self._numbers = count()
 
@@ -34,7 +34,7 @@ class HandLoop:
         self.writers.pop(descriptor, None)
 
     def soon(self, callback: Callback, /) -> None:
-        self._soon.append(callback)
+        self.scheduled.append(callback)
 
     def later(self, seconds: float, callback: Callback) -> None:
         heappush(self._later, (self.time + seconds, next(self._numbers), callback))
@@ -46,7 +46,7 @@ class HandLoop:
         """
         others = () if also is None else (also.fileno(),)
         readable, writable, _ = select.select(
-            [*self.readers, *others], [*self.writers], (), 0 if self._soon else patience
+            [*self.readers, *others], [*self.writers], (), 0 if self.scheduled else patience
         )
         for descriptor in readable:
             if callback := self.readers.get(descriptor):
@@ -54,8 +54,8 @@ class HandLoop:
         for descriptor in writable:
             if callback := self.writers.get(descriptor):
                 callback()
-        while self._soon:
-            callbacks, self._soon = self._soon, []
+        while self.scheduled:
+            callbacks, self.scheduled = self.scheduled, []
             for callback in callbacks:
                 callback()
 

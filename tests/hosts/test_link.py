@@ -190,6 +190,7 @@ def test_each_link_of_a_turn_gets_its_own_write(lines: Lines) -> None:
     first.link.write(b"a")
     second.link.write(b"x")
     first.link.write(b"b")
+    assert len(first.loop.scheduled) == 1
     first.turn()
     assert (first.read(), first.read()) == (b"ab", None)
     assert (second.read(), second.read()) == (b"x", None)
