@@ -42,7 +42,7 @@ def run(*command: str | Path) -> str:
 def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert "waterspout/py.typed" in names
+    assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi", "waterspout/wire/_frames.abi3.so"} <= set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout"}
 

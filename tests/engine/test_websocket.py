@@ -7,7 +7,6 @@ from waterspout.engine import Engine, Policy
 from waterspout.testing import Clock, Peer, client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
-from waterspout.wire.websocket import unmask
 
 PING, PONG, CLOSE = 9, 10, 8
 
@@ -228,17 +227,3 @@ def test_frames_in_the_segment_of_the_handshake_are_heard_after_the_greeting(
     link_of(peer).feed(client_frame(1, b"4hello") + b"\xf1\x80")
     assert [packet[:2] for packet in peer.take()] == ["0{", "4h"]
     assert peer.closed == 1002
-
-
-def test_a_host_may_lend_a_faster_mask(engine: Engine, application: Recorder) -> None:
-    masks: list[bytes] = []
-
-    def lent(mask: bytes, data: bytes) -> bytes:
-        masks.append(mask)
-        return unmask(mask, data)
-
-    engine.unmask = lent
-    peer = Peer(engine, generation=ENGINEIO_4)
-    link_of(peer).feed(b"\x81\x82\1\2\3\4" + bytes((ord("4") ^ 1, ord("a") ^ 2)))
-    assert application.heard == ["a"]
-    assert masks == [b"\1\2\3\4"]

@@ -10,7 +10,7 @@ Callback = Callable[[], object]
 
 
 class HandLoop:
-    """What `hosts.link.Loop` asks for. `readers` and `writers` show what it watches, `scheduled` what the turn ends with."""
+    """What `hosts.link.Loop` asks for. `readers` and `writers` are what it watches, `scheduled` what ends the turn."""
 
     def __init__(self) -> None:
         self.readers: dict[int, Callback] = {}

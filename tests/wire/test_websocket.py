@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from waterspout import errors
 from waterspout.errors import DecodeError, InvalidText, PayloadTooLarge, ProtocolError, TooMany
-from waterspout.wire import websocket
+from waterspout.wire import frames, websocket
 from waterspout.wire.websocket import (
     Close,
     Message,
@@ -31,7 +31,6 @@ from waterspout.wire.websocket import (
     ping_frame,
     pong_frame,
     text_frame,
-    unmask,
 )
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "websocket.json").read_text("utf-8"))
@@ -42,6 +41,18 @@ LIMIT = 1000
 HELLO = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
 INVALID_CODES = (0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
 VALID_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999)
+
+COMPILED = pytest.importorskip("waterspout.wire._frames", reason="_frames.c is not compiled here")
+
+
+@pytest.fixture(scope="module", params=[frames, COMPILED], ids=["Python", "C"], autouse=True)
+def implementation(request):
+    """The inner loops of the reader, in both languages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(websocket, "cut", request.param.cut)
+        patch.setattr(websocket, "unmask", request.param.unmask)
+        yield request.param
+
 
 fixed = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -361,31 +372,6 @@ def test_a_pong_echoes_exactly_what_the_ping_carried(size):
     assert pong_frame(ping.payload) == b"\x8a" + bytes((size,)) + payload
 
 
-# Masking
-
-
-def test_the_mask_of_the_specification_is_taken_off():
-    assert unmask(b"\x37\xfa\x21\x3d", b"\x7f\x9f\x4d\x51\x58") == b"Hello"
-
-
-@fixed
-@given(st.binary(min_size=4, max_size=4), st.binary(max_size=300))
-def test_unmasking_is_exclusive_or_with_each_fourth_byte(mask, data):
-    assert unmask(mask, data) == bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
-
-
-def test_another_unmask_can_be_handed_in():
-    calls = []
-
-    def shout(mask, data):
-        calls.append(mask)
-        return data.upper()
-
-    frames = b"\x81\x82\x01\x02\x03\x04hi" + b"\x82\x82\x05\x06\x07\x08ho"
-    assert Reader(LIMIT, shout).receive(frames) == ["HI", b"HO"]
-    assert calls == [b"\x01\x02\x03\x04", b"\x05\x06\x07\x08"]
-
-
 # Any bytes, any slicing
 
 FIRST = st.sampled_from([0x81, 0x81, 0x82, 0x01, 0x02, 0x00, 0x00, 0x80, 0x89, 0x8A, 0x88, 0x08, 0xC1, 0x83, 0x8F])
@@ -480,14 +466,15 @@ def test_that_bound_notices_a_quadratic_concatenation():
     assert allocated(receive, READS) > 1000 * SIZE
 
 
-def test_a_large_frame_in_many_small_reads_is_unmasked_once():
+def test_a_large_frame_in_many_small_reads_is_unmasked_once(monkeypatch):
     lengths = []
 
     def counting(mask, data):
         lengths.append(len(data))
-        return unmask(mask, data)
+        return frames.unmask(mask, data)
 
-    reader = Reader(SIZE, counting)
+    monkeypatch.setattr(websocket, "unmask", counting)
+    reader = Reader(SIZE)
     messages = [message for data in [b"\x82", *READS] for message in reader.receive(data)]
     assert messages == [b"x" * SIZE]
     assert lengths == [SIZE]

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
-from ..wire.websocket import Reader, unmask
+from ..wire.websocket import Reader
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
 from .driver import Driver
@@ -81,7 +81,6 @@ class Engine:
         self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
         self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
-        self.unmask: Callable[[bytes, bytes], bytes] = unmask
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._closing: Pending[None] | None = None
@@ -158,7 +157,7 @@ class Engine:
     def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
-        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes, self.unmask))
+        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes))
         if isinstance(decision, Open):
             session = self._session(decision, request)
             session.transport, transport.sink = transport, session

@@ -31,11 +31,6 @@ from ..wire.websocket import accept
 from .link import Link, Output, SecureLink, prepare
 from .loops import AsyncioLoop
 
-try:
-    from tornado.speedups import websocket_mask
-except ImportError:  # a Tornado without its C module
-    from ..wire.websocket import unmask as websocket_mask
-
 __all__ = ["Mount", "Mountable", "routes"]
 
 Decision = Refuse | Preflight | Open | Resume
@@ -84,7 +79,6 @@ class Mount(Router):
         driver = self.engine.driver
         if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else another application has done it
             self.engine.bind(AsyncioDriver())
-        self.engine.unmask = websocket_mask
         self._loop, self.output = loop, Output(AsyncioLoop(loop))
 
 
