@@ -118,8 +118,8 @@ class _Question:
             return self._no(
                 Fault.UNKNOWN_TRANSPORT, f"transport is {_show(self.transport)}: this server offers {choice}"
             )
-        generation = GENERATIONS.get(self.revision)
-        if generation is None or generation not in self.policy.generations:
+        generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
+        if generation is None:
             return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
         if not self.sid:
             return self._open(generation)
