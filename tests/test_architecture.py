@@ -12,7 +12,7 @@ from waterspout.engine import TRANSITIONS, State, Step
 from waterspout.engine.admission import Fault
 from waterspout.engine.driver import Driver
 from waterspout.server import Adapter
-from waterspout.server.socket import Life
+from waterspout.server.life import Life
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "waterspout"
@@ -82,7 +82,7 @@ def test_the_refusals_are_those_of_the_code() -> None:
     assert table("code")[1:] == [[str(cell) for cell in fault.value] for fault in Fault]
 
 
-NUMBERS = {"three": 3, "four": 4, "ten": 10, "eleven": 11}
+NUMBERS = {"three": 3, "four": 4, "ten": 10, "eleven": 11, "twelve": 12}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from waterspout.errors import AdapterError, DecodeError, InvalidText, PayloadToo
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 10
+    assert len(classes) == 13
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 

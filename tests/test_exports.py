@@ -14,6 +14,7 @@ EXPORTED = {
     "AckTimeout",
     "ConnectRefused",
     "Engine",
+    "EventRefused",
     "Namespace",
     "Pending",
     "Policy",
@@ -23,6 +24,7 @@ EXPORTED = {
     "Socket",
     "SocketClosed",
     "WaterspoutError",
+    "event",
     "run",
 }
 

@@ -15,14 +15,15 @@ application with `waterspout.hosts.tornado.routes(server)`.
 
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
-from .errors import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError
-from .server import Namespace, Server, Socket
+from .errors import AckTimeout, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
+from .server import Namespace, Server, Socket, event
 from .types import Reason, Request
 
 __all__ = [
     "AckTimeout",
     "ConnectRefused",
     "Engine",
+    "EventRefused",
     "Namespace",
     "Pending",
     "Policy",
@@ -32,6 +33,7 @@ __all__ = [
     "Socket",
     "SocketClosed",
     "WaterspoutError",
+    "event",
     "run",
 ]
 

@@ -54,6 +54,30 @@ class ConnectRefused(WaterspoutError):
         super().__init__(self.message)
 
 
+class EventRefused(WaterspoutError):
+    """An event that reaches no handler; raise it in a step of `use_event`, or in a handler.
+
+    The client's acknowledgement is `report`, `on_error` sees the error, and nothing is logged.
+    """
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+    @property
+    def report(self) -> dict[str, object]:
+        """What the client is told: `{"error": {"message": ..., ...}}`."""
+        return {"error": {**self.details, "message": str(self)}}
+
+
+class RateLimited(EventRefused):
+    """The client has sent more events than `max_events_per_second`."""
+
+
+class TooManyCalls(WaterspoutError):
+    """The client owes so many answers already that it is asked nothing more."""
+
+
 class SocketClosed(WaterspoutError):
     """The client is gone, so the answer that was waited for will not come."""
 

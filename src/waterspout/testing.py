@@ -200,7 +200,7 @@ class WebSocketCarrier:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self.blocked = self.finished = False
+        self.blocked = self.finished = self.paused = False
         self.written: list[bytes] = []
 
     def open(self) -> None:
@@ -241,9 +241,20 @@ class WebSocketCarrier:
         if self.blocked:
             return False
         self.written.append(data)
+        traffic = self._peer.engine.traffic
+        traffic.messages_out += 1
+        traffic.bytes_out += len(data)
         for opcode, payload in server_frames(data):
             self._take(opcode, payload)
         return True
+
+    def pause(self) -> None:
+        """Hear that the server reads no further; `paused` says so."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Hear that it reads again."""
+        self.paused = False
 
     def finish(self, data: bytes) -> None:
         """Take the last frame."""

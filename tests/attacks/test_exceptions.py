@@ -157,7 +157,7 @@ async def test_an_answer_that_cannot_be_sent(host: TornadoHost, reported: Callab
     for number in range(len(answers)):
         wire.send(text(f'421["bad",{number}]'))
         assert await echoes(wire)
-    assert [str(error)[:33] for _, error in reported()] == ["the handler's answer cannot be sen"[:33]] * len(answers)
+    assert [str(error)[:33] for _, error in reported()] == ["the answer to 'bad' cannot be senn"[:33]] * len(answers)
 
 
 async def test_an_emit_that_cannot_be_sent_fails_where_it_was_said(host: TornadoHost) -> None:

@@ -31,6 +31,9 @@ class Keeper:
         self.heard: list[tuple[str, Any, Any]] = []
         self.threads: set[int] = set()
 
+    def later(self, token: Any) -> Any:
+        return self
+
     def answered(self, token: Any, result: Any) -> None:
         self.heard.append(("answered", token, result))
         self.threads.add(threading.get_ident())

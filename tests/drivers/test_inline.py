@@ -16,6 +16,9 @@ class Keeper:
     def __init__(self) -> None:
         self.heard: list[tuple[str, Any, Any]] = []
 
+    def later(self, token: Any) -> Any:
+        return self
+
     def answered(self, token: Any, result: Any) -> None:
         self.heard.append(("answered", token, result))
 

@@ -11,7 +11,7 @@ from waterspout.engine import Cookie, Policy
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
 SECONDS = ("ping_interval", "ping_timeout", "upgrade_timeout", "connect_timeout", "partial_timeout", "close_timeout")
-COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments")
+COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments", "max_calls")
 
 
 def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> None:
@@ -26,6 +26,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "max_outbox_bytes": 1_000_000,
         "max_packets": 10_000,
         "max_attachments": 10,
+        "max_calls": 1000,
         "transports": ("polling", "websocket"),
         "generations": (),
         "cors_origins": None,

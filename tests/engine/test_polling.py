@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from engine.applications import Recorder, TurningClock
-from waterspout.engine import Engine, Open, Policy, Refuse, Response, Resume
+from waterspout.engine import Ending, Engine, Open, Policy, Refuse, Response, Resume
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire import json
@@ -341,7 +341,7 @@ def test_a_client_that_does_not_come_for_the_goodbye_is_forgotten(
 ENDINGS: dict[str, Callable[[Peer, Recorder, Clock], object]] = {
     "the application closes": lambda peer, application, clock: application.session.close(),
     "the application closes without what is queued": (
-        lambda peer, application, clock: application.session.close(flush=False)
+        lambda peer, application, clock: application.session.close(Ending(flush=False))
     ),
     "the server shuts down": lambda peer, application, clock: peer.engine.close(),
     "the client is silent": lambda peer, application, clock: clock.advance(100),

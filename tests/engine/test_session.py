@@ -7,7 +7,7 @@ import pytest
 
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
-from waterspout.engine import TRANSITIONS, Engine, Policy, Prepared, Session, State, Step
+from waterspout.engine import TRANSITIONS, Ending, Engine, Policy, Prepared, Session, State, Step
 from waterspout.testing import Clock, Peer, Refused, server_frames
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, Generation
@@ -261,7 +261,7 @@ def test_what_is_queued_is_sent_before_the_goodbye(
     link_of(peer).blocked = True
     application.session.send("first")
     application.session.send("second")
-    application.session.close(code=3000)
+    application.session.close(Ending(code=3000))
     assert application.closed == [Reason.FORCED_CLOSE]
     assert (application.session.state, peer.closed) == (State.CLOSING, None)
     link_of(peer).unblock()
@@ -276,7 +276,7 @@ def test_a_goodbye_without_flush_drops_what_is_queued(
     peer.take()
     link_of(peer).blocked = True
     application.session.send("first")
-    application.session.close(flush=False)
+    application.session.close(Ending(flush=False))
     assert (peer.take(), peer.closed) == ([], 1000)
     assert application.session.state is State.CLOSED
 
@@ -288,7 +288,7 @@ def test_a_client_that_does_not_take_what_is_queued_is_cut_in_the_end(
     peer = Peer(engine)
     link_of(peer).blocked = True
     application.session.send("first")
-    application.session.close(code=3000, within=within)
+    application.session.close(Ending(code=3000, within=within))
     clock.advance(seconds - 0.001)
     assert peer.closed is None
     clock.advance(0.001)
@@ -301,8 +301,8 @@ def test_closing_twice_is_closing_once_with_the_first_reason(
     engine: Engine, application: Recorder, generation: Generation, transport: str
 ) -> None:
     peer = Peer(engine, generation=generation, transport=transport)
-    application.session.close(Reason.FORCED_SERVER_CLOSE, code=3000)
-    application.session.close(code=1008)
+    application.session.close(Ending(reason=Reason.FORCED_SERVER_CLOSE, code=3000))
+    application.session.close(Ending(code=1008))
     assert application.closed == [Reason.FORCED_SERVER_CLOSE]
     assert peer.closed == {"websocket": 3000, "polling": 0}[transport]
     application.session.close()
@@ -433,7 +433,7 @@ def test_a_session_that_was_closing_already_does_not_hold_up_the_engine(
     if transport == "websocket":
         link_of(peer).blocked = True
     application.session.send("queued")
-    application.session.close(code=3000)
+    application.session.close(Ending(code=3000))
     pending = engine.close()
     clock.advance(1)
     assert pending.done

@@ -78,7 +78,7 @@ def test_an_answer_that_cannot_be_sent_is_an_error_of_its_handler(
     ((text, error),) = pair.clock.reports
     assert text == "the handler of 'ask' in / failed"
     assert isinstance(error, TypeError)
-    assert "the handler's answer cannot be sent" in str(error)
+    assert "the answer to 'ask' cannot be sent" in str(error)
     assert word in str(error)
     pair.peer.emit("echo", id=2)
     assert pair.peer.take() == ['432["here"]']

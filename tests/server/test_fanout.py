@@ -38,12 +38,15 @@ def test_an_event_is_encoded_once_for_each_generation(server: Server, clients: l
     assert [pair.peer.take() for pair in pairs] == [['42["say","text"]']] * len(clients)
 
 
-def test_an_event_is_not_encoded_where_nobody_hears_it(server: Server) -> None:
-    Pair(server)
-    Counted.encodings = 0
-    server.emit("say", Counted(), to="empty")
-    server.of("/chat").emit("say", Counted())
-    assert Counted.encodings == 0
+def test_what_cannot_be_sent_is_refused_also_where_nobody_hears_it(server: Server) -> None:
+    """An error that waits for the second user is found in production."""
+    for send in (
+        lambda: server.emit("say", object(), to="empty"),
+        lambda: server.of("/chat").emit("say", object()),
+        lambda: Pair(server).socket.broadcast("say", object()),
+    ):
+        with pytest.raises(TypeError, match="the event 'say' cannot be sent: object"):
+            send()
 
 
 @pytest.mark.parametrize("args", [("hello",), (b"\x00", {"a": b"\x01"})])

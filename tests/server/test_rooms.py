@@ -1,63 +1,95 @@
 """Rooms: who is in them, and whom `to` and `except_` mean."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from waterspout import Server, Socket
-from waterspout.server.rooms import Rooms
+from waterspout.server.rooms import Audience, Room, Rooms
 from waterspout.testing import Pair
 
 # The index
 
 
+@dataclass(eq=False)
+class Member:
+    id: str
+
+
+ADA, BOB, CY = map(Member, ("ada", "bob", "cy"))
+
+
+def to(*names: Room) -> Audience:
+    return Audience(names)
+
+
 def test_a_room_begins_with_its_first_member_and_ends_with_its_last() -> None:
-    rooms: Rooms[str] = Rooms()
+    rooms: Rooms[Member] = Rooms()
     assert len(rooms) == 0
-    rooms.enter("lobby", "ada")
-    rooms.enter("lobby", "bob")
-    assert len(rooms) == 1
-    rooms.leave("lobby", "ada")
-    assert list(rooms.select("lobby")) == ["bob"]
-    rooms.leave("lobby", "bob")
+    rooms.join("lobby", ADA)
+    rooms.join("lobby", BOB)
+    assert (len(rooms), rooms.sizes()) == (1, {"lobby": 2})
+    rooms.leave("lobby", ADA)
+    assert list(rooms.select(to("lobby"))) == [BOB]
+    rooms.leave("lobby", BOB)
     assert len(rooms) == 0
-    assert list(rooms.select("lobby")) == []
+    assert list(rooms.select(to("lobby"))) == []
 
 
-def test_entering_and_leaving_twice_is_entering_and_leaving_once() -> None:
-    rooms: Rooms[str] = Rooms()
-    rooms.enter(7, "ada")
-    rooms.enter(7, "ada")
-    assert list(rooms.select(7)) == ["ada"]
-    rooms.leave(7, "ada")
-    rooms.leave(7, "ada")
-    rooms.leave("never", "ada")
+def test_joining_and_leaving_twice_is_joining_and_leaving_once() -> None:
+    rooms: Rooms[Member] = Rooms()
+    rooms.join(7, ADA)
+    rooms.join(7, ADA)
+    assert list(rooms.select(to(7))) == [ADA]
+    rooms.leave(7, ADA)
+    rooms.leave(7, ADA)
+    rooms.leave("never", ADA)
     assert len(rooms) == 0
-    rooms.enter(7, "bob")
-    rooms.leave(7, "ada")
-    assert list(rooms.select(7)) == ["bob"]
+    rooms.join(7, BOB)
+    rooms.leave(7, ADA)
+    assert list(rooms.select(to(7))) == [BOB]
 
 
 def test_members_are_selected_once_each_in_the_order_of_their_coming() -> None:
-    rooms: Rooms[str] = Rooms()
-    for member in ("ada", "bob", "cy"):
-        rooms.by_id[f"id of {member}"] = member
-        rooms.enter("all", member)
-    rooms.enter("some", "cy")
-    assert list(rooms.select(None)) == ["ada", "bob", "cy"]
-    assert list(rooms.select(["some", "all", "id of bob"])) == ["cy", "ada", "bob"]
-    assert list(rooms.select("id of bob")) == ["bob"]
-    assert list(rooms.select(())) == []
-    assert list(rooms.select(["nowhere", 5])) == []
+    rooms: Rooms[Member] = Rooms()
+    for member in (ADA, BOB, CY):
+        rooms.admit(member)
+        rooms.join("all", member)
+    rooms.join("some", CY)
+    assert list(rooms.select(Audience(None))) == [ADA, BOB, CY]
+    assert list(rooms.select(to("some", "all", "bob"))) == [CY, ADA, BOB]
+    assert list(rooms.select(to("bob"))) == [BOB]
+    assert list(rooms.select(to())) == []
+    assert list(rooms.select(to("nowhere", 5))) == []
 
 
 def test_a_number_and_its_digits_are_two_rooms() -> None:
-    rooms: Rooms[str] = Rooms()
-    rooms.enter(1, "ada")
-    rooms.enter("1", "bob")
-    assert list(rooms.select(1)) == ["ada"]
-    assert list(rooms.select("1")) == ["bob"]
+    rooms: Rooms[Member] = Rooms()
+    rooms.join(1, ADA)
+    rooms.join("1", BOB)
+    assert list(rooms.select(to(1))) == [ADA]
+    assert list(rooms.select(to("1"))) == [BOB]
+
+
+def test_an_id_means_its_member_even_where_a_room_was_called_so_before() -> None:
+    rooms: Rooms[Member] = Rooms()
+    rooms.join("bob", ADA)
+    rooms.expect("cy")
+    with pytest.raises(ValueError, match="'cy' is the id of another socket"):
+        rooms.check("cy", ADA)
+    rooms.admit(BOB)
+    assert list(rooms.select(to("bob"))) == [BOB]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("to", 1.5), ("to", {"a": 1, None: 2}), ("to", [["nested"]]), ("except_", 1.5), ("except_", [b"bytes"])],
+)
+def test_what_can_be_no_room_is_refused_with_a_sentence(server: Server, option: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{option} is .*: give a room, a socket's id, or several of them"):
+        server.emit("x", **{option: value})
 
 
 # Joining and leaving

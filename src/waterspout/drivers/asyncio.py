@@ -67,8 +67,12 @@ class AsyncioDriver:
         else:
             self._start(_await(result), asker, token)
 
+    def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call it."""
+        self.run(function, args, asker, token)
+
     def _start(self, coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
-        task = asyncio.Task(_finish(coroutine, asker, token), loop=self.loop, **_EAGER)
+        task = asyncio.Task(_finish(coroutine, asker.later(token), token), loop=self.loop, **_EAGER)
         if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

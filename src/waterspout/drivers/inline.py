@@ -51,6 +51,10 @@ class InlineDriver:
             self._running -= 1
         self._catch_up()
 
+    def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call it at once: there are no threads."""
+        self.run(function, args, asker, token)
+
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function at once, or after the one that is running."""
         self._later.append((function, args))

@@ -12,17 +12,20 @@ from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .response import Headers, Response
 from .session import Session
-from .states import TRANSITIONS, State, Step
+from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
+from .traffic import Traffic
 from .transports import Exchange, Link
 from .turn import Turn
 from .websocket import WebSocketTransport
 
 __all__ = [
+    "FORCED_BY_SERVER",
     "TRANSITIONS",
     "Asker",
     "Cookie",
     "Deadlines",
     "Driver",
+    "Ending",
     "Engine",
     "Exchange",
     "Headers",
@@ -41,6 +44,7 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "Traffic",
     "Turn",
     "WebSocketTransport",
 ]

@@ -20,6 +20,9 @@ class Asker(Protocol):
     def failed(self, token: Any, error: BaseException) -> None:
         """Take the exception that the function raised."""
 
+    def later(self, token: Any) -> "Asker":
+        """Hear that the function goes on asynchronously; return who is to hear what comes of it."""
+
 
 class Waitable(Protocol):
     """The part of a `Pending` that a driver needs to wait for it."""
@@ -42,6 +45,9 @@ class Driver(Protocol):
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a user's function, plain or asynchronous, and tell the asker what came of it. Never raises."""
+
+    def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Do the same on a thread of a bounded pool, with a plain function that blocks."""
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call a function of the core after what is running now; from any thread."""

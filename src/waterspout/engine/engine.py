@@ -15,12 +15,12 @@ from .policy import Policy
 from .polling import PollingTransport, overlap
 from .prepared import Prepared
 from .session import Session
+from .states import SHUTDOWN
+from .traffic import Traffic
 from .transports import Exchange, Link
 from .turn import Turn
 from .upgrade import Probe
 from .websocket import WebSocketTransport
-
-_GOODBYE = 1.0  # s
 
 
 class Application(Protocol):
@@ -74,10 +74,13 @@ class Engine:
         self.policy = Policy() if policy is None else policy
         self.driver = driver
         self.sessions: dict[str, Session] = {}
+        self.traffic = Traffic()
         self.turn = Turn(driver)
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_bare = isinstance(application, MessageApplication)
+        if self.is_bare == isinstance(application, PacketApplication):
+            raise TypeError(f"{application!r} is no application: give it `message`, or else `packet` and `announced`")
         self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
         self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
@@ -111,6 +114,12 @@ class Engine:
         The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
         `respond` with the body, or `abort` if that will not come.
         """
+        decision = self._decide(request)
+        if isinstance(decision, Refuse):
+            self.traffic.refused += 1
+        return decision
+
+    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
         if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
             decision.session.drop(Reason.PING_TIMEOUT)
@@ -157,7 +166,7 @@ class Engine:
     def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
-        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes))
+        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes), self.traffic)
         if isinstance(decision, Open):
             session = self._session(decision, request)
             session.transport, transport.sink = transport, session
@@ -189,13 +198,15 @@ class Engine:
 
     def ended(self, session: Session, reason: Reason) -> None:
         """Tell the application that the session is over."""
+        self.traffic.closed[reason] += 1
         self.application.close(session, reason)
 
     def forget(self, session: Session) -> None:
         """Take the session out of the table."""
         self.sessions.pop(session.id, None)
         if self._closing is not None and not self.sessions:
-            self._closing.resolve(None)
+            closing = self._closing
+            self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
 
     # Below this line: how it is done
 
@@ -218,6 +229,7 @@ class Engine:
 
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)
+        self.traffic.opened += 1
         self.sessions[session.id] = session
         return session
 
@@ -234,6 +246,8 @@ class Engine:
         )
         session.heartbeat.begin(session)
         self.application.open(session, session.request)
+        if self.is_bare:
+            session.request.forget()
         if generation.implicit_connect and not self.is_bare:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
@@ -241,7 +255,7 @@ class Engine:
 
     @staticmethod
     def _dismiss(session: Session) -> None:
-        session.close(Reason.SHUTDOWN, code=1001, within=_GOODBYE)
+        session.close(SHUTDOWN)
 
 
 def _unwanted(*_: object) -> None:

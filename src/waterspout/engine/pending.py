@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar, cast
 
-from .driver import Driver
+from .driver import Asker, Driver
 
 T = TypeVar("T")
 _OPEN = object()
@@ -81,6 +81,9 @@ class _CalledBack:
 
     def failed(self, token: Driver, error: BaseException) -> None:
         token.report("the callback of a result failed", error)
+
+    def later(self, token: Driver) -> Asker:
+        return self
 
 
 _CALLED_BACK = _CalledBack()

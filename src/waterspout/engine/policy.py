@@ -40,6 +40,8 @@ class Cookie:
 class Policy:
     """Times in seconds, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
 
+    A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
+
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
     a pattern that matches it whole, several of these, or a function of it.
     """
@@ -54,6 +56,7 @@ class Policy:
     max_outbox_bytes: int = 1_000_000
     max_packets: int = 10_000
     max_attachments: int = 10
+    max_calls: int = 1000
     transports: tuple[str, ...] = TRANSPORTS
     generations: tuple[Generation, ...] = (ENGINEIO_3, ENGINEIO_4)
     cors_origins: Origins = None

@@ -1,5 +1,7 @@
 """A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
 
+from collections.abc import Iterator
+
 from ..errors import ProtocolError
 from ..types import Reason
 from .admission import Fault, Refuse, refuse
@@ -20,7 +22,17 @@ _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browser
 class PollingTransport:
     """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered."""
 
-    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "_retired", "posting", "session")
+    __slots__ = (
+        "_finishing",
+        "_flushing",
+        "_headers",
+        "_inflow",
+        "_paused",
+        "_poll",
+        "_retired",
+        "posting",
+        "session",
+    )
 
     name = "polling"
 
@@ -29,7 +41,8 @@ class PollingTransport:
         self.posting = False
         self._poll: Exchange | None = None
         self._headers: Headers = ()
-        self._flushing = self._finishing = self._retired = False
+        self._inflow: _Inflow | None = None
+        self._flushing = self._finishing = self._retired = self._paused = False
 
     @property
     def waiting(self) -> bool:
@@ -40,12 +53,25 @@ class PollingTransport:
         """Take nothing."""
         return False
 
+    def pause(self) -> None:
+        """Go on with the payload that has begun later, and leave its POST unanswered until then."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on with the payload."""
+        self._paused = False
+        if self._inflow is not None:
+            self._read(self._inflow)
+
     def notify(self) -> None:
         """Answer a parked poll at the end of the turn."""
         self._flush_soon()
 
     def finish(self, code: int, text: str = "") -> bool:
         self._finishing = True
+        if self._inflow is not None:  # nothing reads the rest of it any more
+            inflow, self._inflow = self._inflow, None
+            self._accept(inflow)
         self._flush_soon()
         return False
 
@@ -67,23 +93,47 @@ class PollingTransport:
 
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
         """Take a payload; a broken one ends the session."""
-        self.posting = False
-        session = self.session
+        session, traffic = self.session, self.session.engine.traffic
         binary = (exchange.request.header("content-type") or "").startswith("application/octet-stream")
+        traffic.bytes_in += len(body)
+        inflow = _Inflow(exchange, headers)
         try:
-            for packet in session.generation.engineio.decode_payload(
+            inflow.packets = session.generation.engineio.decode_payload(
                 body, binary=binary, max_packets=session.engine.policy.max_packets
-            ):
+            )
+        except ProtocolError as error:
+            self._refuse(inflow, error)
+        else:
+            self._read(inflow)
+
+    def _read(self, inflow: "_Inflow") -> None:
+        """Deliver a payload as far as the session reads; the POST is answered at its end."""
+        session, traffic = self.session, self.session.engine.traffic
+        self._inflow = None
+        try:
+            for packet in inflow.packets:
+                traffic.messages_in += 1
                 if isinstance(packet, bytes):
                     session.receive_binary(packet)
                 else:
                     session.receive_text(packet)
+                if self._paused:
+                    self._inflow = inflow
+                    return
         except ProtocolError as error:
-            session.failed(error)
-            self.finish(error.close_code)
-            exchange.respond(refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status).response)
+            self._refuse(inflow, error)
         else:
-            exchange.respond(Response(200, (*_OK, *headers), b"ok"))
+            self._accept(inflow)
+
+    def _accept(self, inflow: "_Inflow") -> None:
+        self.posting = False
+        inflow.exchange.respond(Response(200, (*_OK, *inflow.headers), b"ok"))
+
+    def _refuse(self, inflow: "_Inflow", error: ProtocolError) -> None:
+        self.posting = False
+        self.session.failed(error)
+        self.finish(error.close_code)
+        inflow.exchange.respond(refuse(Fault.BAD_REQUEST, str(error), inflow.headers, status=error.status).response)
 
     def aborted(self) -> None:
         """The client gave up a request before its answer: the session ends, as the reference has it.
@@ -131,7 +181,22 @@ class PollingTransport:
         body, binary = session.generation.engineio.encode_payload(
             [(prepared.text, prepared.attachments) for prepared in messages], base64=session.base64
         )
+        traffic = session.engine.traffic
+        traffic.messages_out += len(messages)
+        traffic.bytes_out += len(body)
         exchange.respond(Response(200, (*(_BINARY if binary else _TEXT), *self._headers), body))
+
+
+class _Inflow:
+    """A payload that is being read, and the POST that brought it."""
+
+    __slots__ = ("exchange", "headers", "packets")
+
+    packets: Iterator[str | bytes]
+
+    def __init__(self, exchange: Exchange, headers: Headers) -> None:
+        self.exchange = exchange
+        self.headers = headers
 
 
 def overlap(session: Session, headers: Headers) -> Refuse:

@@ -1,5 +1,7 @@
 """What is sent: one event in one generation's spelling, shared by everybody who gets it."""
 
+from collections.abc import Hashable
+
 from msgspec import Struct
 
 from ..wire.generations import Generation
@@ -10,12 +12,16 @@ class Prepared(Struct, gc=False):
     """An Engine.IO packet with its attachments, indivisible.
 
     `text` is the packet, its type included, or empty for a bare binary message; `attachments` are the
-    binary messages that follow. `frames` is a transport's form, made when the first one asks for it.
+    binary messages that follow. `frames` is a transport's form, made when the first one asks for it. What
+    is `volatile` does not wait in an outbox where others wait; what has a `key` waits there only until the
+    next with this key comes.
     """
 
     text: bytes
     attachments: tuple[bytes, ...] = ()
     frames: bytes | None = None
+    volatile: bool = False
+    key: Hashable = None
 
     @property
     def size_bytes(self) -> int:

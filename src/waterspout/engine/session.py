@@ -1,6 +1,5 @@
 """One connection of a client, whatever carries it: its states, its outbox, its life and its end."""
 
-from collections import deque
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
@@ -12,16 +11,15 @@ from ..wire.socketio import Partial
 from .deadlines import Deadlines
 from .driver import Driver
 from .heartbeat import Heartbeat
+from .outbox import Outbox
 from .policy import Policy
 from .prepared import Prepared
-from .states import TRANSITIONS, State, Step
+from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
+from .traffic import Traffic
 from .transports import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s
-
-# names of a module cost 5 ns to look up, members of an Enum 150 on Python 3.11
-_OPEN, _UPGRADING = State.OPEN, State.UPGRADING
 
 
 class Wait(Enum):
@@ -39,6 +37,7 @@ class Hub(Protocol):
     policy: Policy
     driver: Driver
     deadlines: Deadlines
+    traffic: Traffic
     turn: Turn
     max_attachments: int
     is_bare: bool
@@ -75,9 +74,11 @@ class Session:
 
     __slots__ = (
         "__weakref__",
+        "_calls",
         "_close_code",
         "_outbox",
         "_partial",
+        "_paused",
         "_probe",
         "base64",
         "data",
@@ -85,7 +86,7 @@ class Session:
         "generation",
         "heartbeat",
         "id",
-        "outbox_bytes",
+        "is_live",
         "request",
         "state",
         "transport",
@@ -101,12 +102,14 @@ class Session:
         self.base64 = request.param("b64") is not None
         self.data: Any = None
         self.state = State.OPEN
+        self.is_live = True  # the client and the application can still talk
         self.heartbeat = Heartbeat()
-        self.outbox_bytes = 0
-        self._outbox: deque[Prepared] | None = None
+        self._outbox: Outbox | None = None
         self._partial: Partial | None = None
         self._probe: Leaving | None = None
         self._close_code = 1000
+        self._calls = 0
+        self._paused = False
 
     # What an application does
 
@@ -122,30 +125,18 @@ class Session:
         if self._outbox is not None or not self.transport.write(prepared):
             self._keep(prepared)
 
-    def close(
-        self,
-        reason: Reason = Reason.FORCED_CLOSE,
-        *,
-        code: int = 1000,
-        flush: bool = True,
-        within: float | None = None,
-    ) -> None:
-        """End the session after what is running now, and with `flush` after what is queued; once.
-
-        `code` is for the close frame of a WebSocket. What is not sent `within` so many seconds, the policy's
-        `close_timeout` if None, is lost.
-        """
+    def close(self, ending: Ending = FORCED) -> None:
+        """End the session after what is running now, once; what is sent from now on is dropped."""
         if self.is_live:
             self._move(Step.CLOSE)
-            self._close_code = code
+            self._close_code = ending.code
             self._drop_probe()
-            if not flush:
-                self.take()
-                self._outbox = deque()  # so that nothing overtakes what is dropped
-            self.wait(Wait.CLOSE, self.policy.close_timeout if within is None else within)
-            self.engine.turn.add(lambda: self._say_goodbye(reason))
-        elif within is not None and self.state is State.CLOSING:
-            self.wait(Wait.CLOSE, within)  # whoever closes all has less time than who has closed this one
+            if self._outbox is None or not ending.flush:
+                self._outbox = Outbox()  # nothing overtakes what is dropped, and nothing is added any more
+            self._close_within(ending)
+            self.engine.turn.add(lambda: self._say_goodbye(ending.reason))
+        elif ending.within is not None and self.state is State.CLOSING:
+            self._close_within(ending)  # whoever closes all has less time than who has closed this one
 
     @property
     def can_upgrade(self) -> bool:
@@ -153,15 +144,29 @@ class Session:
         return self.state is State.OPEN
 
     @property
-    def is_live(self) -> bool:
-        """Tell whether the client and the application can still talk."""
-        return self.state is _OPEN or self.state is _UPGRADING
+    def outbox_bytes(self) -> int:
+        """What waits for the client."""
+        return 0 if self._outbox is None else self._outbox.size_bytes
+
+    def begin_call(self) -> None:
+        """Count a call that has not been answered; with the policy's `max_calls` the client is read no further."""
+        self._calls += 1
+        if self._calls >= self.policy.max_calls and not self._paused:
+            self._paused = True
+            self.transport.pause()
+
+    def end_call(self) -> None:
+        """Count an answer, and read on."""
+        self._calls -= 1
+        if self._paused and self._calls < self.policy.max_calls:
+            self._paused = False
+            self.engine.turn.add(self._read_on)
 
     # What transports report
 
     def receive_text(self, text: str) -> None:
         """Take one Engine.IO packet; raises ProtocolError for what this generation's clients may not say."""
-        if self.state is not _OPEN and self.state is not _UPGRADING:
+        if not self.is_live:
             if text == "1":
                 self._control(text)  # its goodbye crossed with ours
             return
@@ -197,20 +202,22 @@ class Session:
 
     def writable(self) -> None:
         """Write on from the outbox."""
-        outbox = self._outbox
-        if outbox is not None:
-            while outbox and self.transport.write(outbox[0]):
-                self.outbox_bytes -= outbox.popleft().size_bytes
-            if outbox:
+        if self._outbox is not None:
+            if not self._outbox.write_to(self.transport):
                 return
-            self._outbox = None
+            if self.is_live:
+                self._outbox = None
         if self.state is State.CLOSING:
             self._part()
 
     def take(self) -> list[Prepared]:
         """Hand over the whole outbox."""
-        outbox, self._outbox, self.outbox_bytes = self._outbox, None, 0
-        return list(outbox or ())
+        outbox = self._outbox
+        if outbox is None:
+            return []
+        if self.is_live:
+            self._outbox = None
+        return outbox.take()
 
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol, and its transport says so to it."""
@@ -242,6 +249,8 @@ class Session:
         """Change to the transport that has proved itself, and send there what is queued."""
         self._move(Step.UPGRADE)
         self.transport, self._probe = transport, None
+        if self._paused:
+            transport.pause()
         self.writable()
 
     def abandon_upgrade(self) -> None:
@@ -284,10 +293,12 @@ class Session:
     def due(self, kind: Wait, at: float) -> None:
         """Act on a deadline."""
         match kind:
+            case Wait.HEARTBEAT if self._paused:
+                self.heartbeat.begin(self)  # its answer may lie where we do not read
             case Wait.HEARTBEAT:
                 self.heartbeat.due(self, at)
             case Wait.CONNECT:
-                self.close(Reason.FORCED_SERVER_CLOSE)
+                self.close(FORCED_BY_SERVER)
             case Wait.PARTIAL:
                 self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
             case Wait.CLOSE:
@@ -338,18 +349,20 @@ class Session:
         if not self.is_live:
             return
         if self._outbox is None:
-            self._outbox = deque()
-            self._outbox.append(prepared)
-            self.outbox_bytes = prepared.size_bytes
+            self._outbox = Outbox()
+            self._outbox.add(prepared, self.policy)
             self.transport.notify()
-            return
-        policy, size_bytes = self.engine.policy, self.outbox_bytes + prepared.size_bytes
-        # the number counts, too: Python spends 90 bytes on a pong of one, and they would fit a million times
-        if size_bytes > policy.max_outbox_bytes or len(self._outbox) == policy.max_packets:
-            self.close(Reason.SLOW_CONSUMER, code=1008, flush=False)
-            return
-        self._outbox.append(prepared)
-        self.outbox_bytes = size_bytes
+        elif prepared.volatile:
+            self.engine.traffic.dropped += 1
+        elif not self._outbox.add(prepared, self.policy):
+            self.close(SLOW_CONSUMER)
+
+    def _read_on(self) -> None:
+        if not self._paused:
+            self.transport.resume()
+
+    def _close_within(self, ending: Ending) -> None:
+        self.wait(Wait.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
 
     def _say_goodbye(self, reason: Reason) -> None:
         self.engine.ended(self, reason)
@@ -378,7 +391,5 @@ class Session:
             probe.leave()
 
     def _move(self, step: Step) -> None:
-        try:
-            self.state = TRANSITIONS[self.state][step]
-        except KeyError:
-            raise RuntimeError(f"a session that is {self.state.value} cannot {step.value}") from None
+        self.state = after(self.state, step)
+        self.is_live = Step.CLOSE in TRANSITIONS[self.state]

@@ -1,6 +1,9 @@
 """The states of a session, and what moves it from one to the next: the whole life of a connection as a table."""
 
+from dataclasses import dataclass
 from enum import Enum
+
+from ..types import Reason
 
 
 class State(Enum):
@@ -33,3 +36,31 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
     State.CLOSING: {Step.END: State.CLOSED},
     State.CLOSED: {},
 }
+
+
+def after(state: State, step: Step) -> State:
+    """Return the state that a step leads to; RuntimeError for one that the state does not have."""
+    try:
+        return TRANSITIONS[state][step]
+    except KeyError:
+        raise RuntimeError(f"a session that is {state.value} cannot {step.value}") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a session ends from our side: why, and with which WebSocket close code.
+
+    With `flush` what is queued is still sent; what is not sent `within` so many seconds, the policy's
+    `close_timeout` if None, is lost.
+    """
+
+    reason: Reason = Reason.FORCED_CLOSE
+    code: int = 1000
+    flush: bool = True
+    within: float | None = None
+
+
+FORCED = Ending()
+FORCED_BY_SERVER = Ending(reason=Reason.FORCED_SERVER_CLOSE)
+SLOW_CONSUMER = Ending(reason=Reason.SLOW_CONSUMER, code=1008, flush=False)
+SHUTDOWN = Ending(reason=Reason.SHUTDOWN, code=1001, within=1.0)

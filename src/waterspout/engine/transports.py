@@ -23,6 +23,12 @@ class Transport(Protocol):
     def notify(self) -> None:
         """Hear that the outbox is no longer empty; a transport that fetches from it does so after this turn."""
 
+    def pause(self) -> None:
+        """Deliver nothing, and read nothing as far as possible, until `resume`."""
+
+    def resume(self) -> None:
+        """Deliver what has come meanwhile, after what is running now, and read on."""
+
     def finish(self, code: int, text: str = "") -> bool:
         """Say goodbye after what was taken, with a WebSocket close code, and end.
 
@@ -53,13 +59,19 @@ class Sink(Protocol):
 
 
 class Link(Protocol):
-    """A connected socket that a host lends to a WebSocket."""
+    """A connected socket that a host lends to a WebSocket. It counts in the engine's `Traffic` what leaves."""
 
     def write(self, data: bytes) -> bool:
         """Take bytes to be sent at the end of the turn, or return False while too much waits."""
 
     def finish(self, data: bytes) -> None:
         """Send these last bytes after all others, whatever waits, and close."""
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Read again."""
 
 
 class Exchange(Protocol):

@@ -1,45 +1,108 @@
 """A session's WebSocket: frames on one side, Engine.IO packets on the other."""
 
+from collections.abc import Iterator
+
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .prepared import Prepared
+from .traffic import Traffic
 from .transports import Link, Sink
 
 
 class WebSocketTransport:
     """The transport `websocket`; the host feeds it, `sink` gets the messages."""
 
-    __slots__ = ("__weakref__", "_pong", "generation", "link", "reader", "sink")
+    __slots__ = (
+        "__weakref__",
+        "_pong",
+        "_stopped",
+        "_undelivered",
+        "_unread",
+        "generation",
+        "link",
+        "reader",
+        "sink",
+        "traffic",
+    )
 
     name = "websocket"
 
-    def __init__(self, link: Link, generation: Generation, reader: Reader) -> None:
+    def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
         self.link = link
         self.generation = generation
         self.reader: Reader | None = reader
         self.sink: Sink = NOWHERE
+        self.traffic = traffic
         self._pong: bytes | None = None
+        self._stopped = False  # paused or at its end
+        self._undelivered: Iterator[Message] | None = None
+        self._unread = b""
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the socket; what breaks the protocol ends this connection and no other."""
         reader = self.reader
         if reader is None:
             return
+        if self._stopped:
+            self._unread += data
+            return
+        traffic = self.traffic
+        traffic.bytes_in += len(data)
         try:
-            for message in reader.receive(data):
+            messages = reader.receive(data)
+            traffic.messages_in += len(messages)
+            remaining = iter(messages)
+            for message in remaining:
                 if type(message) is str:
                     self.sink.receive_text(message)
                 else:
                     self._other(message)
-                if self.reader is None:
+                if self._stopped:
+                    self._undelivered = remaining
                     return
             if reader.error is not None:
                 reader.receive(b"")
         except ProtocolError as error:
-            self._detach().failed(error)
-            self.end(close_frame(error.close_code, str(error)))
+            self._fail(error)
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`, and let the link read nothing."""
+        if not self._stopped:
+            self._stopped = True
+            self.link.pause()
+
+    def resume(self) -> None:
+        """Deliver what came before the pause, and read on."""
+        reader = self.reader
+        if reader is None or not self._stopped:
+            return
+        self._stopped = False
+        try:
+            for message in self._undelivered or ():
+                self._deliver(message)
+                if self._stopped:
+                    return
+            if reader.error is not None:
+                reader.receive(b"")
+        except ProtocolError as error:
+            self._fail(error)
+            return
+        unread, self._unread, self._undelivered = self._unread, b"", None
+        self.link.resume()
+        if unread:
+            self.receive(unread)
+
+    def _deliver(self, message: Message) -> None:
+        if isinstance(message, str):
+            self.sink.receive_text(message)
+        else:
+            self._other(message)
+
+    def _fail(self, error: ProtocolError) -> None:
+        self._detach().failed(error)
+        self.end(close_frame(error.close_code, str(error)))
 
     def _other(self, message: Message) -> None:
         if isinstance(message, bytes):
@@ -57,7 +120,7 @@ class WebSocketTransport:
 
     def lost(self) -> None:
         """The socket is gone."""
-        self.reader = None
+        self.reader, self._stopped = None, True
         self._detach().lost(Reason.TRANSPORT_CLOSE)
 
     def writable(self) -> None:
@@ -92,7 +155,7 @@ class WebSocketTransport:
     def end(self, frame: bytes) -> None:
         """Send the last frame, once; what the client still says is not read."""
         if self.reader is not None:
-            self.reader = None
+            self.reader, self._stopped = None, True
             self.link.finish(frame)
 
     def _detach(self) -> Sink:

@@ -158,6 +158,12 @@ class Link:
             self._blocked = True
             self._output.loop.writer(self._descriptor, self._writable)
 
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Read again."""
+
     def close(self) -> None:
         """Close the socket at once, and tell nobody."""
         descriptor, self._descriptor = self._descriptor, -1

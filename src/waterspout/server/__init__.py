@@ -1,8 +1,24 @@
 """Sockets: the application of an engine that speaks Socket.IO."""
 
+from .acks import Replies
 from .cluster import Adapter
+from .handlers import event
 from .namespace import Namespace
+from .namespaces import DynamicNamespace
+from .presence import Presence, Present
 from .server import Server
 from .socket import Socket
+from .stats import Stats
 
-__all__ = ["Adapter", "Namespace", "Server", "Socket"]
+__all__ = [
+    "Adapter",
+    "DynamicNamespace",
+    "Namespace",
+    "Presence",
+    "Present",
+    "Replies",
+    "Server",
+    "Socket",
+    "Stats",
+    "event",
+]

@@ -1,46 +1,118 @@
-"""The questions that a client has not answered yet."""
+"""The questions that clients have not answered yet: of one socket, and to a whole room."""
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ..engine import Deadlines, Pending
-from ..errors import AckTimeout, SocketClosed
+from ..errors import AckTimeout, SocketClosed, TooManyCalls
+
+
+class Answerable(Protocol):
+    """Who waits for an answer: a `Pending`, or one place in the answers of a room."""
+
+    def resolve(self, value: Any) -> None:
+        """Take the answer."""
+
+    def reject(self, error: Exception) -> None:
+        """Hear that there is none."""
 
 
 class Acks:
-    """The open calls of one socket, by their number; the waiter of their deadlines."""
+    """The open calls of one socket, by their ack id; the waiter of their deadlines."""
 
     __slots__ = ("_deadlines", "_pending")
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
-        self._pending: dict[int, tuple[str, Pending[Any]]] = {}
+        self._pending: dict[int, tuple[str, Answerable]] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def expect(self, number: int, event: str, pending: Pending[Any], at: float) -> None:
-        """Wait for the answer with this number, until `at`."""
-        self._pending[number] = event, pending
-        self._deadlines.set(self, number, at)
+    def expect(self, ack_id: int, event: str, asker: Answerable, at: float) -> None:
+        """Wait for the answer with this id, until `at`."""
+        self._pending[ack_id] = event, asker
+        self._deadlines.set(self, ack_id, at)
 
-    def answer(self, number: int, args: list[Any]) -> None:
+    def answer(self, ack_id: int, args: list[Any]) -> None:
         """Take a client's answer; one that nobody waits for is ignored.
 
         The result mirrors what a handler returns: None, a value, or a tuple of several.
         """
-        entry = self._pending.pop(number, None)
+        entry = self._pending.pop(ack_id, None)
         if entry is not None:
-            self._deadlines.clear(self, number)
+            self._deadlines.clear(self, ack_id)
             entry[1].resolve(None if not args else args[0] if len(args) == 1 else tuple(args))
 
-    def due(self, number: int, at: float) -> None:
+    def due(self, ack_id: int, at: float) -> None:
         """Give one up: its time has come."""
-        event, pending = self._pending.pop(number)
-        pending.reject(AckTimeout(f"the client has not acknowledged {event!r} in time"))
+        event, asker = self._pending.pop(ack_id)
+        asker.reject(AckTimeout(f"the client has not acknowledged {event!r} in time"))
 
     def close(self) -> None:
         """Give all up: the client is gone."""
-        for number, (event, pending) in tuple(self._pending.items()):
-            self._deadlines.clear(self, number)
-            del self._pending[number]
-            pending.reject(SocketClosed(f"the client left before it acknowledged {event!r}"))
+        for ack_id, (event, asker) in tuple(self._pending.items()):
+            self._deadlines.clear(self, ack_id)
+            del self._pending[ack_id]
+            asker.reject(SocketClosed(f"the client left before it acknowledged {event!r}"))
+
+
+def too_many(most: int, event: str) -> TooManyCalls:
+    """Say that a client owes too many answers already."""
+    return TooManyCalls(f"{event!r} was not sent: the client has not answered {most} calls, which is max_pending_acks")
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What came of a call to many: `answers` by socket id, and the ids in `missing` that did not answer in time."""
+
+    answers: dict[str, Any]
+    missing: tuple[str, ...]
+
+
+class Gathering:
+    """Collects the answers of a room; done when each member has answered, or will not."""
+
+    __slots__ = ("_answers", "_missing", "_pending", "_waiting")
+
+    def __init__(self, members: Collection[str], pending: Pending[Replies]) -> None:
+        self._pending = pending
+        self._waiting = dict.fromkeys(members)
+        self._answers: dict[str, Any] = {}
+        self._missing: list[str] = []
+        self._finish()
+
+    def place(self, member: str) -> "_Place":
+        """Return what takes this member's answer."""
+        return _Place(self, member)
+
+    def answered(self, member: str, value: Any) -> None:
+        """Take an answer."""
+        del self._waiting[member]
+        self._answers[member] = value
+        self._finish()
+
+    def missed(self, member: str) -> None:
+        """Hear that one will not come."""
+        del self._waiting[member]
+        self._missing.append(member)
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._waiting:
+            self._pending.resolve(Replies(self._answers, tuple(self._missing)))
+
+
+class _Place:
+    __slots__ = ("_gathering", "_member")
+
+    def __init__(self, gathering: Gathering, member: str) -> None:
+        self._gathering = gathering
+        self._member = member
+
+    def resolve(self, value: Any) -> None:
+        self._gathering.answered(self._member, value)
+
+    def reject(self, error: Exception) -> None:
+        self._gathering.missed(self._member)

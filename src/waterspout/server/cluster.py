@@ -12,10 +12,10 @@ from ..engine import Driver, Pending
 from ..errors import DecodeError
 from ..wire.json import plain
 from ..wire.socketio import RESERVED
-from .fanout import UNSENDABLE
-from .rooms import Room, Target
+from .fanout import ORDINARY, UNSENDABLE, Delivery
+from .rooms import Audience, Room
 
-Deliver = Callable[["Broadcast"], None]
+Deliver = Callable[["Word"], None]
 
 
 class Adapter(Protocol):
@@ -34,38 +34,78 @@ class Adapter(Protocol):
         """End the subscription of this node."""
 
 
-class Broadcast(msgspec.Struct, frozen=True, tag="broadcast", forbid_unknown_fields=True):
-    """An event for the clients of a namespace, on all nodes but the one that says it."""
+class Message(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+    """Something for the clients of a namespace, on all nodes but the one that says it."""
 
     node: str
     namespace: str
+
+
+class Broadcast(Message, frozen=True, tag="broadcast", forbid_unknown_fields=True):
+    """An event."""
+
     event: str
     args: list[Any]
     to: list[Room] | None = None
     except_: list[Room] = []
+    volatile: bool = False
+    compress: bool = True
+    latest: str | None = None
 
+
+class Join(Message, frozen=True, tag="join", forbid_unknown_fields=True):
+    """They enter rooms."""
+
+    rooms: list[Room]
+    to: list[Room] | None = None
+    except_: list[Room] = []
+
+
+class Leave(Message, frozen=True, tag="leave", forbid_unknown_fields=True):
+    """They leave rooms."""
+
+    rooms: list[Room]
+    to: list[Room] | None = None
+    except_: list[Room] = []
+
+
+class Part(Message, frozen=True, tag="part", forbid_unknown_fields=True):
+    """They leave the namespace, or with `close` altogether."""
+
+    close: bool = False
+    to: list[Room] | None = None
+    except_: list[Room] = []
+
+
+Word = Broadcast | Join | Leave | Part
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
-_decoder = msgspec.msgpack.Decoder(Broadcast)
+_decoder: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 
 
-def encode(message: Broadcast) -> bytes:
+def encode(message: Word) -> bytes:
     """Write a message for the bus; TypeError, naming the event, for what it cannot carry: integers beyond 64 bits."""
     try:
         return _encoder.encode(message)
     except (*UNSENDABLE, OverflowError) as error:
-        raise TypeError(f"the event {message.event!r} cannot be sent to other nodes: {error}") from error
+        what = f"the event {message.event!r}" if isinstance(message, Broadcast) else "this"
+        raise TypeError(f"{what} cannot be sent to other nodes: {error}") from error
 
 
-def decode(data: bytes) -> Broadcast:
+def decode(data: bytes) -> Word:
     """Read a message from the bus; DecodeError for whatever else is there."""
     try:
         message = _decoder.decode(data)
     except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise DecodeError(f"no message of a node: {error}") from error
-    if message.event in RESERVED:
+    if isinstance(message, Broadcast) and message.event in RESERVED:
         raise DecodeError(f"no message of a node: {message.event!r} is a name of Socket.IO's own")
     return message
+
+
+def whom(message: Word) -> Audience:
+    """Return whom a message is for."""
+    return Audience(None if message.to is None else tuple(message.to), tuple(message.except_))
 
 
 class Cluster:
@@ -88,12 +128,31 @@ class Cluster:
                 self._node = driver.token()
                 self._adapter.subscribe(self._topic, self.receive)
 
-    def prepare(self, namespace: str, event: str, args: Sequence[Any], to: Target, except_: list[Room]) -> bytes | None:
+    @property
+    def node(self) -> str:
+        """The name of this node; empty until it has joined others."""
+        return self._node
+
+    def prepare(
+        self, namespace: str, event: str, args: Sequence[Any], to: Audience, how: Delivery = ORDINARY
+    ) -> bytes | None:
         """Encode an event for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
-        rooms = None if to is None else [to] if isinstance(to, str | int) else list(to)
-        return encode(Broadcast(self._node, namespace, event, list(args), rooms, except_))
+        key = how.key[1] if isinstance(how.key, tuple) else None
+        rooms = None if to.to is None else list(to.to)
+        return encode(
+            Broadcast(
+                self._node, namespace, event, list(args), rooms, to.excluded, how.volatile, how.compress, latest=key
+            )
+        )
+
+    def address(self, message: Join | Leave | Part, to: Audience) -> bytes | None:
+        """Encode something else for the other nodes; None without an adapter."""
+        if self._adapter is None:
+            return None
+        rooms = None if to.to is None else list(to.to)
+        return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=to.excluded))
 
     def publish(self, message: bytes | None) -> None:
         """Tell the other nodes."""

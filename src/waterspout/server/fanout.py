@@ -1,8 +1,8 @@
 """One event to many sockets: encoded once for each generation, the same bytes to everybody."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from ..engine import Prepared, Session, Turn
 from ..wire.generations import Generation
@@ -13,7 +13,27 @@ UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises f
 class Member(Protocol):
     """What the fan-out needs of a socket."""
 
-    session: Session
+    _session: Session
+
+
+class Delivery(NamedTuple):
+    """How a message waits where it cannot leave at once, and whether it may be compressed."""
+
+    volatile: bool = False
+    compress: bool = True
+    key: Hashable = None
+
+
+ORDINARY = Delivery()
+
+
+def delivery(namespace: str, volatile: bool, compress: bool, latest: str | None) -> Delivery:
+    """Read what a user says."""
+    if not volatile and compress and latest is None:
+        return ORDINARY
+    if latest is not None and not isinstance(latest, str):
+        raise TypeError(f"latest is {latest!r}: give a string, the key whose latest message counts")
+    return Delivery(volatile, compress, None if latest is None else (namespace, latest))
 
 
 class Fanout:
@@ -25,24 +45,26 @@ class Fanout:
         self._turn = turn
         self.present: Counter[Generation] = Counter()
 
-    def deliver(self, members: Collection[Member], namespace: str, event: str, args: Sequence[Any]) -> None:
-        """Queue the event for each member.
+    def rows(self, members: Collection[Member]) -> Collection[Generation]:
+        """Return the generations that these members speak."""
+        return self.present if len(self.present) == 1 else {member._session.generation for member in members}
 
-        What cannot be encoded for one of the generations raises TypeError before anything is queued.
+    def push(self, members: Collection[Member], forms: dict[Generation, Prepared]) -> None:
+        """Queue the event for each member, in its generation's form.
+
         Nothing else happens meanwhile: whoever must be cut for its full outbox is cut afterwards.
         """
-        forms = {row: prepare(row, namespace, event, args) for row in self.present}
         with self._turn:
             if len(forms) == 1:
                 self._to_one_generation(members, *forms.values())
             else:
                 for member in members:
-                    member.session.push(forms[member.session.generation])
+                    member._session.push(forms[member._session.generation])
 
     @staticmethod
     def _to_one_generation(members: Iterable[Member], prepared: Prepared) -> None:
         for member in members:
-            member.session.push(prepared)
+            member._session.push(prepared)
 
     def count(self, generation: Generation, change: int) -> None:
         """Count a socket that came (1) or went (-1)."""
@@ -52,10 +74,18 @@ class Fanout:
 
 
 def prepare(
-    generation: Generation, namespace: str, event: str, args: Sequence[Any], number: int | None = None
+    generation: Generation,
+    namespace: str,
+    event: str,
+    args: Sequence[Any],
+    ack_id: int | None = None,
+    how: Delivery = ORDINARY,
 ) -> Prepared:
     """Encode an event; TypeError, naming type and event, for what JSON cannot carry."""
     try:
-        return Prepared(*generation.socketio.encode_event(namespace, event, args, number))
+        text, attachments = generation.socketio.encode_event(namespace, event, args, ack_id)
     except UNSENDABLE as error:
         raise TypeError(f"the event {event!r} cannot be sent: {error}") from error
+    if how is ORDINARY:
+        return Prepared(text, attachments)
+    return Prepared(text, attachments, volatile=how.volatile, key=how.key)

@@ -1,235 +1,293 @@
-"""The clients of one name: handlers, rooms, and the way in and out."""
+"""The clients of one name: rooms, the way in and out, and what is done to many of them."""
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
 
-from ..engine import Engine, Prepared, Session
-from ..errors import ConnectRefused
+from ..engine import Asker, Engine, Pending, Prepared, Session
+from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
-from .cluster import Cluster
-from .fanout import UNSENDABLE, Fanout
-from .rooms import Room, Rooms, Target
-from .socket import Except, Socket, check_name
+from .acks import Gathering, Replies
+from .cluster import Cluster, Join, Leave, Part
+from .entrance import Entrance
+from .fanout import ORDINARY, UNSENDABLE, Delivery, Fanout, delivery, prepare
+from .handlers import Events, Handlers, Hook, check_name
+from .limits import Limits, Reports
+from .presence import Presence, describe
+from .rooms import Audience, Except, Room, Rooms, Target, audience
+from .socket import Socket, check_timeout
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-Hook = tuple[str, Socket]
-_HOOKS = {"connect": "on_connect", "disconnect": "on_disconnect", "error": "on_error"}
+Told = tuple[Hook, Socket]
 
 
-class Namespace:
-    """A part of the server that clients enter by its name, with handlers and rooms of its own."""
+class Namespace(Events):
+    """A part of the server that clients enter by its name, with handlers and rooms of its own.
 
-    def __init__(self, name: str, engine: Engine, cluster: Cluster) -> None:
-        if not name.startswith("/") or "," in name or "?" in name:
-            raise ValueError(
-                f"{name!r} cannot be a namespace: begin it with a slash, without commas and question marks"
-            )
+    Every verb may be called from any thread. `to` and `except_` take a room, a socket's id, or several of
+    them, `except_` sockets, too; without `to` all clients of the namespace are meant.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        cluster: Cluster,
+        *,
+        handlers: Handlers,
+        limits: Limits,
+        kind: type[Socket] = Socket,
+        when_empty: Callable[["Namespace"], object] | None = None,
+    ) -> None:
+        check_namespace(name)
         self.name = name
         self.engine = engine
-        self.handlers: dict[str, Callable[..., Any]] = {}
+        self.limits = limits
+        self.kind = kind
         self.rooms: Rooms[Socket] = Rooms()
+        self._handlers = handlers
         self._fanout = Fanout(engine.turn)
         self._cluster = cluster
-        self._hooks: dict[str, Callable[..., Any]] = {}
-        self._admission = _Admission(self)
-        self._number = 0
+        self._reports = Reports()
+        self._ack_ids = count(1)
+        self._when_empty = when_empty
 
-    # What a user writes
+    # What a user calls
 
-    def on(self, event: str) -> Callable[[F], F]:
-        """Register the handler of an event: `(socket, *args)`, plain or async.
-
-        What it returns acknowledges the event: None is an empty acknowledgement, a tuple several
-        arguments. One event has one handler: a second one is refused with ValueError.
-        """
-        if event in _HOOKS:
-            raise ValueError(f"{event!r} is no event: use {_HOOKS[event]}")
-        check_name(event)
-
-        def register(handler: F) -> F:
-            if event in self.handlers:
-                raise ValueError(f"the event {event!r} of {self.name} has a handler already: {self.handlers[event]!r}")
-            self.handlers[event] = handler
-            return handler
-
-        return register
-
-    def on_connect(self, handler: F) -> F:
-        """Register what decides whether a client may enter: `(socket, auth)`.
-
-        It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
-        dictionary; from 1.x and 2.x clients it is their query.
-        """
-        return self._hook("connect", handler)
-
-    def on_disconnect(self, handler: F) -> F:
-        """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
-        return self._hook("disconnect", handler)
-
-    def on_error(self, handler: F) -> F:
-        """Register what hears of exceptions in handlers: `(socket, event, error)`; they are logged in any case."""
-        return self._hook("error", handler)
-
-    def emit(self, event: str, *args: Any, to: Target = None, except_: Except = None) -> None:
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        to: Target = None,
+        except_: Except = None,
+        volatile: bool = False,
+        compress: bool = True,
+        latest: str | None = None,
+    ) -> None:
         """Send an event to all clients of the namespace, or of some rooms.
 
-        `to` and `except_` take a room, a socket's id, or several of them; `except_` sockets, too.
+        `volatile`: it is dropped for clients for whom others wait already. `latest`: while it waits, a newer
+        one with the same key takes its place. `compress=False`: it is not compressed, where others are.
         TypeError, before anything is sent, for what JSON cannot carry.
         """
         check_name(event)
-        driver = self.engine.driver
-        if driver.foreign():
-            driver.soon(lambda: self.emit(event, *args, to=to, except_=except_))
-            return
-        to = to if to is None or isinstance(to, str | int) else tuple(to)
-        except_ = except_ if except_ is None or isinstance(except_, str | int | Socket) else tuple(except_)
-        message = self._cluster.prepare(self.name, event, args, to, _ids(except_))
-        self.deliver(event, args, to, except_)
-        self._cluster.publish(message)
+        whom, how = audience(to, except_), delivery(self.name, volatile, compress, latest)
+        message = self._cluster.prepare(self.name, event, args, whom, how)
+        if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
+            forms = {row: self._prepare(row, event, args, None, how) for row in self.engine.policy.generations}
+            self.engine.driver.soon(self._send, whom, forms, message)
+        else:
+            self.deliver(event, args, whom, how)
+            self._cluster.publish(message)
 
-    def sockets(self) -> list[Socket]:
-        """Return the clients that are here now."""
-        return list(self.rooms.by_id.values())
+    def call(
+        self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
+    ) -> Pending[Replies]:
+        """Ask many clients of this node and wait for their acknowledgements: `Replies(answers, missing)`.
+
+        Who leaves, does not answer within `timeout` seconds, or owes too many answers, is missing; it never
+        raises AckTimeout. TypeError for what JSON cannot carry.
+        """
+        check_name(event)
+        check_timeout(timeout)
+        whom, ack_id = audience(to, except_), next(self._ack_ids)
+        forms = {row: self._prepare(row, event, args, ack_id, ORDINARY) for row in self.engine.policy.generations}
+        pending: Pending[Replies] = Pending(self.engine.driver)
+        self._here(self._call, event, whom, forms, ack_id, timeout, pending)
+        return pending
+
+    def sockets(self, *, to: Target = None, except_: Except = None) -> list[Socket]:
+        """Return the clients that are here, on this node, now."""
+        return list(self.rooms.select(audience(to, except_)))
+
+    def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
+        """Ask all nodes who is here; `Presence(sockets, missing)` names the nodes that did not answer."""
+        pending: Pending[Presence] = Pending(self.engine.driver)
+        self._here(self._fetch, audience(to, except_), pending)
+        return pending
+
+    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+        """Let clients enter rooms, on all nodes."""
+        self._act(Join(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+
+    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+        """Let clients leave rooms, on all nodes."""
+        self._act(Leave(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+
+    def close_room(self, room: Room) -> None:
+        """Let everybody leave a room, on all nodes."""
+        self.leave(room, to=room)
+
+    def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
+        """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
+        self._act(Part(self._cluster.node, self.name, close), audience(to, except_))
 
     # What the server and its sockets call
 
-    def deliver(self, event: str, args: Collection[Any], to: Target, except_: Except) -> None:
-        """Send an event to the clients of this node."""
-        members = self.rooms.select(to)
-        if except_ is not None:
-            excluded = self._excluded(except_)
-            members = [member for member in members if member not in excluded]
+    def deliver(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
+        """Send an event to the clients of this node; TypeError before anything is queued."""
+        members = self.rooms.select(whom)
+        rows = self._fanout.rows(members) or self.engine.policy.generations[-1:]  # nobody there hides no TypeError
+        forms = {row: self._prepare(row, event, args, None, how) for row in rows}
         if members:
-            self._fanout.deliver(members, self.name, event, tuple(args))
+            self._fanout.push(members, forms)
+
+    def apply(self, message: Join | Leave | Part, whom: Audience) -> None:
+        """Do to the clients of this node what somebody has said, here or on another node."""
+        with self.engine.turn:
+            for socket in list(self.rooms.select(whom)):
+                match message:
+                    case Join():
+                        socket.join(*message.rooms)
+                    case Leave():
+                        socket.leave(*message.rooms)
+                    case Part():
+                        socket.disconnect(close=message.close)
 
     def open(self, session: Session, auth: Any) -> None:
-        """Ask the connect handler about a client that wants to enter."""
+        """Ask the steps and the connect handler about a client that wants to enter."""
         generation = session.generation
         own_id = self.engine.driver.token() if generation.own_socket_id else self._shared_id(session)
-        socket = session.data[self.name] = Socket(own_id, session, self)
-        handler = self._hooks.get("connect")
-        if handler is None:
+        socket = session.data[self.name] = self.kind(own_id, session, self)
+        self.rooms.expect(own_id)
+        steps = list(self._handlers.steps)
+        if Hook.CONNECT in self._handlers.hooks:
+            steps.append(self._handlers.hooks[Hook.CONNECT])
+        if steps:
+            Entrance(self, steps, socket, auth).ask()
+        else:
             self.accept(socket)
-        else:
-            self.engine.driver.run(handler, (socket, auth), self._admission, socket)
-
-    def check_room(self, room: Room, socket: Socket) -> None:
-        """Raise ValueError for another socket's id, which is no room to join."""
-        if room != socket.id and room in self.rooms.by_id:
-            raise ValueError(f"{room!r} is the id of another socket: a client's own room cannot be joined")
-
-    def enter(self, socket: Socket, room: Room) -> None:
-        """Index a socket in a room."""
-        self.rooms.enter(room, socket)
-
-    def leave(self, socket: Socket, room: Room) -> None:
-        """Take a socket out of a room's index."""
-        self.rooms.leave(room, socket)
-
-    def part(self, socket: Socket, reason: Reason) -> None:
-        """Take a socket out of everything; its disconnect handler runs after what is running now."""
-        with self.engine.turn:
-            socket.session.data[self.name] = None
-            if not socket.end():
-                return
-            del self.rooms.by_id[socket.id]
-            for room in socket.rooms:
-                self.rooms.leave(room, socket)
-            self._fanout.count(socket.session.generation, -1)
-            handler = self._hooks.get("disconnect")
-            if handler is not None:
-                self.engine.turn.add(lambda: self._run(handler, (socket, reason), ("disconnect", socket)))
-
-    def next_number(self) -> int:
-        """Return the next number of an acknowledgement: one counter, so that a call to a room is one frame."""
-        self._number += 1
-        return self._number
-
-    def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
-        """Report the exception of an event's handler, once, and tell the user's error handler."""
-        self.engine.driver.report(f"the handler of {event!r} in {self.name} failed", error)
-        handler = self._hooks.get("error")
-        if handler is not None:
-            self._run(handler, (socket, event, error), ("error", socket))
-
-    def answered(self, token: Hook, result: Any) -> None:
-        """A hook has ended; nobody asked for its result."""
-
-    def failed(self, token: Hook, error: BaseException) -> None:
-        """A hook failed: that is reported, and changes nothing."""
-        kind, socket = token
-        if kind == "error":
-            self.engine.driver.report(f"the handler of errors in {self.name} failed", error)
-        else:
-            self.event_failed(socket, kind, error)
 
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
-        session = socket.session
+        session = socket._session
         if session.data.get(self.name) is not socket:
             return
-        self.rooms.by_id[socket.id] = socket
+        self.rooms.admit(socket)
         self._fanout.count(session.generation, 1)
         session.connected()
         session.push(Prepared(session.generation.socketio.encode_connect(self.name, socket.id)))
-        socket.accept()
+        socket._accept()
 
     def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
         """Keep a client out, and say why."""
-        session = socket.session
+        session = socket._session
         if session.data.get(self.name) is not socket:
             return
         session.data[self.name] = None
-        socket.end()
+        socket._end()
+        self.rooms.dismiss(socket.id)
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
         except UNSENDABLE as error:
             self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
             push_refusal(session, self.name, "Internal error")
+        self._check_empty()
+
+    def part(self, socket: Socket, reason: Reason) -> None:
+        """Take a socket out of everything; its disconnect handler runs after what is running now."""
+        with self.engine.turn:
+            socket._session.data[self.name] = None
+            accepted = socket._end()
+            self.rooms.dismiss(socket.id)
+            if accepted:
+                for room in socket.rooms:
+                    self.rooms.leave(room, socket)
+                self._fanout.count(socket._session.generation, -1)
+                self._tell(Hook.DISCONNECT, socket, reason)
+            self._check_empty()
+
+    def next_ack_id(self) -> int:
+        """Return the id of a new call: one counter, so that a call to a room is one frame."""
+        return next(self._ack_ids)
+
+    def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
+        """Report the exception of an event's handler, once, and tell the user's error handler."""
+        driver = self.engine.driver
+        self._handlers.errors += 1
+        left_out = self._reports.allow((event, type(error)), driver.now())
+        if left_out is not None:
+            more = f", like {left_out} others that were not reported" if left_out else ""
+            driver.report(f"the handler of {event!r} in {self.name} failed{more}", error)
+        self._tell(Hook.ERROR, socket, event, error)
+
+    def event_refused(self, socket: Socket, event: str, error: EventRefused) -> None:
+        """Tell the user's error handler of an event that was refused."""
+        self._tell(Hook.ERROR, socket, event, error)
+
+    def answered(self, token: Told, result: Any) -> None:
+        """A hook has ended; nobody asked for its result."""
+
+    def failed(self, token: Told, error: BaseException) -> None:
+        """A hook failed: that is reported, and changes nothing."""
+        kind, socket = token
+        if kind is Hook.ERROR:
+            self.engine.driver.report(f"the handler of errors in {self.name} failed", error)
+        else:
+            self.event_failed(socket, kind.name.lower(), error)
+
+    def later(self, token: Told) -> Asker:
+        """Let a hook take its time."""
+        return self
 
     # Below this line: how it is done
 
-    def _hook(self, kind: str, handler: F) -> F:
-        if kind in self._hooks:
-            raise ValueError(f"{self.name} has a {kind} handler already: {self._hooks[kind]!r}")
-        self._hooks[kind] = handler
-        return handler
+    def _here(self, function: Any, *args: Any) -> None:
+        driver = self.engine.driver
+        if driver.foreign():
+            driver.soon(function, *args)
+        else:
+            function(*args)
 
-    def _run(self, handler: Callable[..., Any], args: tuple[Any, ...], token: Hook) -> None:
-        self.engine.driver.run(handler, args, self, token)
+    def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
+        return prepare(row, self.name, event, args, ack_id, how)
+
+    def _send(self, whom: Audience, forms: dict[Any, Prepared], message: bytes | None) -> None:
+        members = self.rooms.select(whom)
+        if members:
+            self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
+        self._cluster.publish(message)
+
+    def _call(
+        self,
+        event: str,
+        whom: Audience,
+        forms: dict[Any, Prepared],
+        ack_id: int,
+        timeout: float,
+        pending: Pending[Replies],
+    ) -> None:
+        members = list(self.rooms.select(whom))
+        gathering = Gathering([socket.id for socket in members], pending)
+        with self.engine.turn:
+            for socket in members:
+                if socket._expect(ack_id, event, gathering.place(socket.id), timeout):
+                    socket._push(forms[socket._session.generation])
+
+    def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
+        found = tuple(describe(socket) for socket in self.rooms.select(whom))
+        pending.resolve(Presence(found))
+
+    def _act(self, message: Join | Leave | Part, whom: Audience) -> None:
+        self._here(self._apply_everywhere, message, whom)
+
+    def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> None:
+        self.apply(message, whom)
+        self._cluster.publish(self._cluster.address(message, whom))
+
+    def _tell(self, kind: Hook, socket: Socket, *args: Any) -> None:
+        """Call a hook after what is running now."""
+        handler = self._handlers.hooks.get(kind)
+        if handler is not None:
+            driver = self.engine.driver
+            self.engine.turn.add(lambda: driver.run(handler, (socket, *args), self, (kind, socket)))
 
     def _shared_id(self, session: Session) -> str:
         """Return the id that a client of 1.x or 2.x works out for itself: its session's."""
         return session.id if self.name == "/" else f"{self.name}#{session.id}"
 
-    def _excluded(self, except_: Except) -> set[Socket]:
-        names = (except_,) if isinstance(except_, str | int | Socket) else except_ or ()
-        excluded: set[Socket] = set()
-        for name in names:
-            excluded.update((name,) if isinstance(name, Socket) else self.rooms.select(name))
-        return excluded
-
-
-class _Admission:
-    """Waits for a connect handler's decision about one socket."""
-
-    __slots__ = ("_namespace",)
-
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
-
-    def answered(self, token: Socket, result: Any) -> None:
-        if result is False:
-            self._namespace.refuse(token, ConnectRefused())
-        else:
-            self._namespace.accept(token)
-
-    def failed(self, token: Socket, error: BaseException) -> None:
-        if not isinstance(error, ConnectRefused):
-            self._namespace.event_failed(token, "connect", error)
-            error = ConnectRefused(message="Internal error")
-        self._namespace.refuse(token, error)
+    def _check_empty(self) -> None:
+        if self._when_empty is not None and self.rooms.is_deserted:
+            self._when_empty(self)
 
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
@@ -237,7 +295,7 @@ def push_refusal(session: Session, namespace: str, message: str, data: Any = Non
     session.push(Prepared(session.generation.socketio.encode_connect_error(namespace, message, data)))
 
 
-def _ids(except_: Except) -> list[Room]:
-    """Name the excepted for other nodes."""
-    names: Iterable[Room | Socket] = (except_,) if isinstance(except_, str | int | Socket) else except_ or ()
-    return [name.id if isinstance(name, Socket) else name for name in names]
+def check_namespace(name: str) -> None:
+    """Raise ValueError for what cannot be a namespace's name."""
+    if not name.startswith("/") or "," in name or "?" in name:
+        raise ValueError(f"{name!r} cannot be a namespace: begin it with a slash, without commas and question marks")

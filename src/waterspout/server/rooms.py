@@ -1,10 +1,62 @@
 """Who is in which room of a namespace, and whom a set of names means."""
 
 from collections.abc import Collection, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 Room = str | int
-M = TypeVar("M")
+Target = None | Room | Iterable[Room]
+
+
+class Identified(Protocol):
+    """What has an id of its own."""
+
+    id: str
+
+
+M = TypeVar("M", bound=Identified)
+Except = None | Room | Identified | Iterable[Room | Identified]
+
+
+class Audience(NamedTuple):
+    """Whom something is for: everybody where `to` is None, but for some rooms, ids and members."""
+
+    to: tuple[Room, ...] | None
+    except_rooms: tuple[Room, ...] = ()
+    except_members: tuple[Any, ...] = ()
+
+    @property
+    def excluded(self) -> list[Room]:
+        """The excepted by name, for other nodes."""
+        return [*self.except_rooms, *(member.id for member in self.except_members)]
+
+
+def audience(to: Target, except_: Except) -> Audience:
+    """Read what a user says; TypeError for what can be neither a room nor a socket."""
+    rooms = None if to is None else _each(to, "to", Room)
+    excluded = () if except_ is None else _each(except_, "except_", Room, Identified)
+    if not excluded:
+        return Audience(rooms)
+    return Audience(
+        rooms,
+        tuple(one for one in excluded if isinstance(one, str | int)),
+        tuple(one for one in excluded if not isinstance(one, str | int)),
+    )
+
+
+def _each(names: Any, option: str, *_: object) -> tuple[Any, ...]:
+    if isinstance(names, str | int) or hasattr(names, "id"):
+        return _checked((names,), option)
+    try:
+        return _checked(tuple(names), option)
+    except TypeError:
+        raise TypeError(f"{option} is {names!r}: give a room, a socket's id, or several of them") from None
+
+
+def _checked(names: tuple[Any, ...], option: str) -> tuple[Any, ...]:
+    for name in names:
+        if not isinstance(name, str | int) and (option == "to" or not hasattr(name, "id")):
+            raise TypeError
+    return names
 
 
 class Rooms(Generic[M]):
@@ -13,16 +65,41 @@ class Rooms(Generic[M]):
     Each member is also reached by its own id, in a key space of its own: nobody enters that room by name.
     """
 
-    __slots__ = ("_members", "by_id")
+    __slots__ = ("_expected", "_members", "by_id")
 
     def __init__(self) -> None:
         self.by_id: dict[str, M] = {}
+        self._expected: set[str] = set()
         self._members: dict[Room, dict[M, None]] = {}
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def enter(self, room: Room, member: M) -> None:
+    @property
+    def is_deserted(self) -> bool:
+        """Tell whether nobody is here, and nobody on the way in."""
+        return not self.by_id and not self._expected
+
+    def expect(self, member_id: str) -> None:
+        """Keep an id free for a member that is on its way in."""
+        self._expected.add(member_id)
+
+    def admit(self, member: M) -> None:
+        """Let a member in."""
+        self._expected.discard(member.id)
+        self.by_id[member.id] = member
+
+    def dismiss(self, member_id: str) -> None:
+        """Forget a member, or one that was expected."""
+        self._expected.discard(member_id)
+        self.by_id.pop(member_id, None)
+
+    def check(self, room: Room, member: M) -> None:
+        """Raise ValueError for another member's id, which is no room to join."""
+        if room != member.id and (room in self.by_id or room in self._expected):
+            raise ValueError(f"{room!r} is the id of another socket: a client's own room cannot be joined")
+
+    def join(self, room: Room, member: M) -> None:
         """Add a member to a room."""
         members = self._members.get(room)
         if members is None:
@@ -37,23 +114,28 @@ class Rooms(Generic[M]):
             if not members:
                 del self._members[room]
 
-    def select(self, names: "Target") -> Collection[M]:
-        """Return the members that the names mean, each once: all for None, else rooms and ids."""
+    def sizes(self) -> dict[Room, int]:
+        """Return how many members each room has."""
+        return {room: len(members) for room, members in self._members.items()}
+
+    def select(self, whom: Audience) -> Collection[M]:
+        """Return the members that are meant, each once."""
+        members = self._named(whom.to)
+        if not whom.except_rooms and not whom.except_members:
+            return members
+        excluded = {*whom.except_members, *self._named(whom.except_rooms)}
+        return [member for member in members if member not in excluded]
+
+    def _named(self, names: tuple[Room, ...] | None) -> Collection[M]:
         if names is None:
             return self.by_id.values()
-        if isinstance(names, str | int):
-            return self._one(names)
+        if len(names) == 1:
+            return self._one(names[0])
         members: dict[M, None] = {}
         for name in names:
             members.update(dict.fromkeys(self._one(name)))
         return members
 
     def _one(self, name: Room) -> Collection[M]:
-        members = self._members.get(name)
-        if members is not None:
-            return members
         member = self.by_id.get(name) if isinstance(name, str) else None
-        return () if member is None else (member,)
-
-
-Target = None | Room | Iterable[Room]
+        return self._members.get(name, ()) if member is None else (member,)

@@ -1,29 +1,34 @@
-"""The application of an engine that speaks Socket.IO: namespaces, and what belongs to all of them."""
+"""The public face: a server, its options, and what belongs to all namespaces."""
 
 from collections.abc import Callable
 from math import inf
-from typing import Any
-from urllib.parse import parse_qsl
+from re import Pattern
+from typing import Any, overload
 
-from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy, Session
-from ..errors import ProtocolError
-from ..types import Reason, Request
-from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
-from .cluster import Adapter, Broadcast, Cluster
-from .namespace import F, Namespace, push_refusal
-from .rooms import Target
-from .socket import Except, Socket
+from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy
+from .acks import Replies
+from .application import Sockets
+from .cluster import Adapter, Broadcast, Cluster, Word, whom
+from .fanout import delivery
+from .handlers import Events, F
+from .limits import Limits
+from .namespace import Namespace
+from .namespaces import DynamicNamespace, Matcher, Namespaces
+from .presence import Presence
+from .rooms import Except, Room, Target
+from .socket import Socket
+from .stats import Stats, collect
 
-_RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
-
-class Server:
+class Server(Events):
     """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
     where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `cookie` carries the session id to a load balancer; `adapter` joins several nodes; a
-    `driver` is for tests. ValueError for a value out of range.
+    everybody); `max_calls` unanswered calls of handlers of one client stop the reading of what it sends;
+    `max_namespaces` is for each connection, `max_pending_acks` (calls that a client has not answered) and
+    `max_events_per_second` are for each socket; `cookie` carries the session id to a load balancer; `adapter`
+    joins several nodes; a `driver` is for tests. ValueError for a value out of range.
     """
 
     def __init__(
@@ -38,6 +43,10 @@ class Server:
         max_payload_bytes: int = 1_000_000,
         max_outbox_bytes: int = 1_000_000,
         max_attachments: int = 10,
+        max_calls: int = 1000,
+        max_namespaces: int = 100,
+        max_pending_acks: int = 1000,
+        max_events_per_second: float | None = None,
         transports: tuple[str, ...] = ("polling", "websocket"),
         cors_origins: Origins = None,
         cors_credentials: bool = False,
@@ -53,51 +62,110 @@ class Server:
             max_payload_bytes=max_payload_bytes,
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
+            max_calls=max_calls,
             transports=tuple(transports),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
         )
-        self.engine = Engine(_Sockets(self), driver=driver, path=path, policy=policy)
+        limits = Limits(
+            max_namespaces=max_namespaces,
+            max_pending_acks=max_pending_acks,
+            max_events_per_second=max_events_per_second,
+        )
+        application = Sockets(limits)
+        self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         if not 0 <= shutdown_timeout < inf:
             raise ValueError(f"shutdown_timeout is {shutdown_timeout!r}: give a number of seconds, 0 or more")
         self._shutdown_timeout = shutdown_timeout
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
         self.engine.when_bound(self._cluster.attach)
-        self._namespaces: dict[str, Namespace] = {}
+        self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
         self._root = self.of("/")
+        self._handlers = self._root._handlers
 
-    def of(self, namespace: str) -> Namespace:
-        """Return a namespace; from its first mention on, clients may enter it."""
-        found = self._namespaces.get(namespace)
-        if found is None:
-            found = self._namespaces[namespace] = Namespace(namespace, self.engine, self._cluster)
-        return found
+    @overload
+    def of(self, namespace: str, *, ordered: bool = ...) -> Namespace: ...
+    @overload
+    def of(self, namespace: Pattern[str] | Matcher, *, ordered: bool = ...) -> DynamicNamespace: ...
+    def of(self, namespace: Any, *, ordered: bool = False) -> Any:
+        """Return a namespace; from its first mention on, clients may enter it.
 
-    def on(self, event: str, *, namespace: str = "/") -> Callable[[F], F]:
+        A compiled pattern that matches names as a whole, or a function `(name, auth)`, plain or async, stands
+        for all namespaces whose names it matches. `ordered` makes all events ordered: see `on`.
+        """
+        if isinstance(namespace, str):
+            return self._namespaces.of(namespace, ordered=ordered)
+        if isinstance(namespace, Pattern) or callable(namespace):
+            return self._namespaces.family(namespace, ordered=ordered)
+        raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
+
+    def register(self, namespace: str | Pattern[str] | Matcher, kind: type[Socket]) -> None:
+        """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client."""
+        self._namespaces.register(namespace, kind)
+
+    def on(
+        self, event: str, *, ordered: bool = False, threaded: bool = False, namespace: str = "/"
+    ) -> Callable[[F], F]:
         """Register the handler of an event; see `Namespace.on`."""
-        return self.of(namespace).on(event)
+        return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
 
-    def on_connect(self, handler: F) -> F:
-        """Register what decides whether a client may enter "/"; see `Namespace.on_connect`."""
-        return self._root.on_connect(handler)
+    # What belongs to "/"
 
-    def on_disconnect(self, handler: F) -> F:
-        """Register what hears that a client has left "/"; see `Namespace.on_disconnect`."""
-        return self._root.on_disconnect(handler)
-
-    def on_error(self, handler: F) -> F:
-        """Register what hears of exceptions in the handlers of "/"; see `Namespace.on_error`."""
-        return self._root.on_error(handler)
-
-    def emit(self, event: str, *args: Any, to: Target = None, except_: Except = None) -> None:
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        to: Target = None,
+        except_: Except = None,
+        volatile: bool = False,
+        compress: bool = True,
+        latest: str | None = None,
+    ) -> None:
         """Send an event to the clients of "/"; see `Namespace.emit`."""
-        self._root.emit(event, *args, to=to, except_=except_)
+        self._root.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
 
-    def sockets(self) -> list[Socket]:
-        """Return the clients that are in "/" now."""
-        return self._root.sockets()
+    def call(
+        self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
+    ) -> Pending[Replies]:
+        """Ask clients of "/"; see `Namespace.call`."""
+        return self._root.call(event, *args, to=to, except_=except_, timeout=timeout)
+
+    def sockets(self, *, to: Target = None, except_: Except = None) -> list[Socket]:
+        """Return the clients that are in "/" now; see `Namespace.sockets`."""
+        return self._root.sockets(to=to, except_=except_)
+
+    def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
+        """Ask all nodes who is in "/"; see `Namespace.fetch_sockets`."""
+        return self._root.fetch_sockets(to=to, except_=except_)
+
+    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+        """Let clients of "/" enter rooms; see `Namespace.join`."""
+        self._root.join(*rooms, to=to, except_=except_)
+
+    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+        """Let clients of "/" leave rooms; see `Namespace.leave`."""
+        self._root.leave(*rooms, to=to, except_=except_)
+
+    def close_room(self, room: Room) -> None:
+        """Let everybody leave a room of "/"."""
+        self._root.close_room(room)
+
+    def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
+        """Make clients leave "/"; see `Namespace.disconnect`."""
+        self._root.disconnect(to=to, except_=except_, close=close)
+
+    # What belongs to the whole
+
+    def stats(self) -> Stats:
+        """Return what the server has done, and what it holds now; the first call begins to measure handlers."""
+        return collect(self.engine, self._namespaces)
+
+    def describe(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the events that clients may send, by namespace: names, arguments, and their JSON schemas."""
+        places = [*self._namespaces, *self._namespaces.dynamic]
+        return {place._handlers.name: place._handlers.describe() for place in places}
 
     def close(self) -> Pending[None]:
         """Tell all clients, flush and end; then wait `shutdown_timeout` for running handlers, and cancel them."""
@@ -109,14 +177,6 @@ class Server:
             self._close(done)
         return done
 
-    def open(self, session: Session, packet: Connect) -> None:
-        """Let a client knock at a namespace."""
-        namespace = self._namespaces.get(packet.namespace)
-        if namespace is None:
-            push_refusal(session, packet.namespace, "Invalid namespace")
-        else:
-            namespace.open(session, _auth(packet))
-
     def _close(self, done: Pending[None]) -> None:
         self._cluster.leave()
         engine, timeout = self.engine, self._shutdown_timeout
@@ -127,53 +187,12 @@ class Server:
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))
 
-    def _deliver(self, message: Broadcast) -> None:
-        namespace = self._namespaces.get(message.namespace)
-        if namespace is not None:
-            namespace.deliver(message.event, message.args, message.to, message.except_)
-
-
-class _Sockets:
-    """What the engine sees: the packets of all sessions, for the sockets they belong to."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def open(self, session: Session, request: Request) -> None:
-        session.data = {}
-        if not session.generation.implicit_connect:
-            session.await_connect()
-
-    def packet(self, session: Session, packet: Packet) -> None:
-        socket = session.data.get(packet.namespace)
-        if socket is not None:
-            if type(packet) is Event:
-                socket.receive(packet)
-            elif type(packet) is Ack:
-                socket.acknowledged(packet.id, packet.args)
-            elif type(packet) is Disconnect:
-                self._server.of(packet.namespace).part(socket, Reason.CLIENT_DISCONNECT)
-        elif type(packet) is Connect:
-            self._server.open(session, packet)
-        elif packet.namespace not in session.data:  # else it crossed with the end of its socket
-            raise ProtocolError(f"a packet came for {packet.namespace[:80]!r}, which the client has not entered")
-
-    def announced(self, session: Session, namespace: str) -> None:
-        if namespace not in session.data:
-            raise ProtocolError(f"attachments came for {namespace[:80]!r}, which the client has not entered")
-
-    def close(self, session: Session, reason: Reason) -> None:
-        for name, socket in tuple(session.data.items()):
-            if socket is not None:
-                self._server.of(name).part(socket, reason)
-
-
-def _auth(packet: Connect) -> Any:
-    """Return what the client sent along: its auth, or the query of a client that knows no auth."""
-    if packet.data is not None:
-        return packet.data
-    try:
-        pairs = parse_qsl(packet.query, max_num_fields=1000)
-    except ValueError:
-        raise ProtocolError("more than 1000 parameters came in the query of a namespace") from None
-    return {name: value for name, value in pairs if name not in _RESERVED_QUERY}
+    def _deliver(self, message: Word) -> None:
+        namespace = self._namespaces.existing(message.namespace)
+        if namespace is None:
+            return
+        if isinstance(message, Broadcast):
+            how = delivery(message.namespace, message.volatile, message.compress, message.latest)
+            namespace.deliver(message.event, message.args, whom(message), how)
+        else:
+            namespace.apply(message, whom(message))

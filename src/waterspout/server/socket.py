@@ -1,32 +1,22 @@
 """One client in one namespace."""
 
 from collections.abc import Iterable
-from enum import Enum
 from math import inf
 from typing import Any, Protocol
 
-from ..engine import Driver, Engine, Pending, Prepared, Session
-from ..errors import ProtocolError, SocketClosed
+from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session
+from ..errors import EventRefused, ProtocolError, SocketClosed
 from ..types import Reason, Request
 from ..wire.packets import Event
-from ..wire.socketio import RESERVED
-from .acks import Acks
-from .fanout import UNSENDABLE, prepare
-from .rooms import Room, Target
+from .acks import Acks, Answerable, too_many
+from .dispatch import ANSWERS, Queue, dispatch
+from .fanout import delivery, prepare
+from .handlers import Handlers, check_name
+from .life import CONNECTED, CONNECTING, GONE, Life
+from .limits import Allowance, Limits
+from .rooms import Except, Room, Rooms, Target
 
 _EARLY_EVENTS = 10
-
-
-class Life(Enum):
-    """Where a socket is between its client's wish to enter and its end."""
-
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    GONE = "gone"
-
-
-# names of a module cost 5 ns to look up, members of an Enum 150 on Python 3.11
-_CONNECTING, _CONNECTED, _GONE = Life
 
 
 class Home(Protocol):
@@ -34,60 +24,82 @@ class Home(Protocol):
 
     name: str
     engine: Engine
-    handlers: dict[str, Any]
+    limits: Limits
+    rooms: Rooms[Any]
+    _handlers: Handlers
 
-    def emit(self, event: str, *args: Any, to: Target = None, except_: "Except" = None) -> None:
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        to: Target = None,
+        except_: Except = None,
+        volatile: bool = False,
+        compress: bool = True,
+        latest: str | None = None,
+    ) -> None:
         """Send an event to many."""
-
-    def check_room(self, room: Room, socket: "Socket") -> None:
-        """Raise ValueError for a room that is not to be joined."""
-
-    def enter(self, socket: "Socket", room: Room) -> None:
-        """Index the socket in a room."""
-
-    def leave(self, socket: "Socket", room: Room) -> None:
-        """Take it out of the index."""
 
     def part(self, socket: "Socket", reason: Reason) -> None:
         """Take the socket out of everything, and tell the user's disconnect handler."""
 
-    def next_number(self) -> int:
-        """Return the number of a new call."""
+    def next_ack_id(self) -> int:
+        """Return the id of a new call."""
 
     def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None:
         """Report what a handler raised."""
 
+    def event_refused(self, socket: "Socket", event: str, error: EventRefused) -> None:
+        """Tell the user's error handler of an event that was refused."""
+
 
 class Socket:
-    """One client in one namespace, made by the server.
+    """One client in one namespace, made by the server; or the base of a class whose objects are that.
 
     `id` is public: others may know it, and `to=id` reaches this client alone. (Clients of Socket.IO 1.x and
     2.x take their session's id for it, which is a secret: do not tell others theirs.) Every method may be
     called from any thread; what is sent to a client that has left is dropped.
+
+    A class of one's own has `on_connect(self, auth)`, `on_disconnect(self, reason)`, `on_error(self, event,
+    error)` and methods decorated with `event`, and is given to `Server.register`. TypeError for one that
+    would replace a method of this class.
     """
 
     __slots__ = (
         "__weakref__",
         "_acks",
+        "_allowance",
         "_data",
         "_early",
         "_leaving",
         "_life",
         "_namespace",
+        "_queue",
         "_rooms",
+        "_session",
         "id",
-        "session",
     )
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in cls.__dict__:
+            if name in Socket.__dict__ and (name == "__init__" or not name.startswith("__")):
+                remedy = (
+                    "do it in on_connect" if name == "__init__" else 'choose another name, or @event("name") for it'
+                )
+                raise TypeError(f"{cls.__name__}.{name} would replace {name} of waterspout.Socket: {remedy}")
 
     def __init__(self, id: str, session: Session, namespace: Home) -> None:
         self.id = id
-        self.session = session
+        self._session = session
         self._namespace = namespace
-        self._life = _CONNECTING
+        self._life: Life = CONNECTING
         self._rooms: dict[Room, None] | None = None
         self._acks: Acks | None = None
         self._data: dict[str, Any] | None = None
         self._early: _Early | None = _Early()
+        self._queue: Queue | None = None
+        self._allowance: Allowance | None = None
         self._leaving = False
 
     def __repr__(self) -> str:
@@ -101,17 +113,22 @@ class Socket:
     @property
     def connected(self) -> bool:
         """Whether the connect handler has accepted, and nobody has left since."""
-        return self._life is _CONNECTED
+        return self._life is CONNECTED
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client was refused or has left."""
+        return self._life is GONE
 
     @property
     def transport(self) -> str:
         """What carries the connection now: "polling" or "websocket"."""
-        return self.session.transport.name
+        return self._session.transport.name
 
     @property
     def generation(self) -> str:
         """What the client speaks: "Engine.IO 3" or "Engine.IO 4"."""
-        return self.session.generation.name
+        return self._session.generation.name
 
     @property
     def data(self) -> dict[str, Any]:
@@ -128,20 +145,36 @@ class Socket:
     @property
     def request(self) -> Request:
         """The request that opened the connection."""
-        return self.session.request
+        return self._session.request
 
-    def emit(self, event: str, *args: Any) -> None:
+    def emit(
+        self, event: str, *args: Any, volatile: bool = False, compress: bool = True, latest: str | None = None
+    ) -> None:
         """Send an event to this client.
 
+        `volatile`: it is dropped if others wait for the client already. `latest`: while it waits, a newer one
+        with the same key takes its place. `compress=False`: it is not compressed, where others are.
         TypeError, naming type and event, for what JSON cannot carry; bytes become attachments.
         """
         check_name(event)
-        self._here(self._push, prepare(self.session.generation, self.namespace, event, args))
+        how = delivery(self.namespace, volatile, compress, latest)
+        self._here(self._push, prepare(self._session.generation, self.namespace, event, args, how=how))
 
-    def broadcast(self, event: str, *args: Any, to: Target = None, except_: "Except" = None) -> None:
-        """Send an event to everybody else: in these rooms, or without `to` in the namespace."""
-        others = () if except_ is None else (except_,) if isinstance(except_, str | int | Socket) else tuple(except_)
-        self._namespace.emit(event, *args, to=to, except_=(self, *others))
+    def broadcast(
+        self,
+        event: str,
+        *args: Any,
+        to: Target = None,
+        except_: Except = None,
+        volatile: bool = False,
+        compress: bool = True,
+        latest: str | None = None,
+    ) -> None:
+        """Send an event to everybody else: in these rooms, or without `to` in the namespace; see `emit`."""
+        others = () if except_ is None else (except_,) if _is_one(except_) else tuple(except_)  # type: ignore[arg-type]
+        self._namespace.emit(
+            event, *args, to=to, except_=(self, *others), volatile=volatile, compress=compress, latest=latest
+        )
 
     def join(self, *rooms: Room) -> None:
         """Enter rooms. ValueError for another socket's id, which is no room to enter."""
@@ -158,10 +191,15 @@ class Socket:
         `timeout` seconds, SocketClosed if the client leaves first, TypeError for what JSON cannot carry.
         """
         check_name(event)
-        if not 0 < timeout < inf:
-            raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
+        check_timeout(timeout)
         pending: Pending[Any] = Pending(self._driver)
-        self._here(self._call, event, args, timeout, pending)
+        ack_id = self._namespace.next_ack_id()
+        try:
+            prepared = prepare(self._session.generation, self.namespace, event, args, ack_id)
+        except TypeError as error:
+            self._here(pending.reject, error)
+        else:
+            self._here(self._call, ack_id, event, prepared, timeout, pending)
         return pending
 
     def disconnect(self, close: bool = False) -> None:
@@ -170,59 +208,70 @@ class Socket:
 
     # What the server calls
 
-    def accept(self) -> None:
-        """The client is in: let out what was emitted meanwhile, and in what it has sent."""
+    def _accept(self) -> None:
+        """Let out what was emitted meanwhile, and in what the client has sent: it has entered."""
         early, self._early = self._early, None
         assert early is not None
-        self._life = _CONNECTED
+        self._life = CONNECTED
         for room in self._rooms or ():
-            self._namespace.enter(self, room)
+            self._namespace.rooms.join(room, self)
         for prepared in early.output:
-            self.session.push(prepared)
+            self._session.push(prepared)
         if self._leaving:
             self._disconnect(False)
         for packet in early.events:
-            self.receive(packet)
+            self._receive(packet)
 
-    def receive(self, packet: Event) -> None:
+    def _receive(self, packet: Event) -> None:
         """Take an event from the client."""
-        if self._life is _CONNECTED:
-            handler = self._namespace.handlers.get(packet.name)
-            if handler is not None:
-                self._namespace.engine.driver.run(handler, [self, *packet.args], self, packet)
+        if self._life is CONNECTED:
+            namespace = self._namespace
+            handler = namespace._handlers.events.get(packet.name)
+            if handler is not None and handler.plain == len(packet.args):
+                namespace.engine.driver.run(handler.function, [self, *packet.args], ANSWERS, (self, packet))
+            else:
+                dispatch(self, packet, handler)
         elif self._early is not None:
             if len(self._early.events) == _EARLY_EVENTS:
                 raise ProtocolError(f"more than {_EARLY_EVENTS} events came before the server had accepted the client")
             self._early.events.append(packet)
 
-    def acknowledged(self, number: int, args: list[Any]) -> None:
+    def _acknowledged(self, ack_id: int, args: list[Any]) -> None:
         """Take the client's acknowledgement."""
         if self._acks is not None:
-            self._acks.answer(number, args)
+            self._acks.answer(ack_id, args)
 
-    def answered(self, token: Event, result: Any) -> None:
-        """Send what a handler has returned as the acknowledgement, if the client wants one."""
-        if token.id is None or self._life is not _CONNECTED:
-            return
-        args = () if result is None else result if type(result) is tuple else (result,)
-        try:
-            encoded = self.session.generation.socketio.encode_ack(token.namespace, token.id, args)
-        except UNSENDABLE as error:
-            self.failed(token, TypeError(f"the handler's answer cannot be sent: {error}"))
-        else:
-            self.session.push(Prepared(*encoded))
-
-    def failed(self, token: Event, error: BaseException) -> None:
-        """A handler raised: its client's acknowledgement times out, all else goes on."""
-        self._namespace.event_failed(self, token.name, error)
-
-    def end(self) -> bool:
+    def _end(self) -> bool:
         """Mark the end; return whether the socket had been accepted."""
-        accepted = self._life is _CONNECTED
-        self._life, self._early = _GONE, None
+        accepted = self._life is CONNECTED
+        self._life, self._early = GONE, None
+        if self._queue is not None:
+            self._queue.drop()
         if self._acks is not None:
             self._namespace.engine.turn.add(self._acks.close)
         return accepted
+
+    def _part(self, reason: Reason) -> None:
+        """Leave the namespace: the client has, or is gone."""
+        self._namespace.part(self, reason)
+
+    def _spend(self, per_second: float) -> bool:
+        """Count an event; False if there were too many."""
+        now = self._driver.now()
+        if self._allowance is None:
+            self._allowance = Allowance(per_second, now)
+        return self._allowance.spend(per_second, now)
+
+    def _expect(self, ack_id: int, event: str, asker: Answerable, timeout: float) -> bool:
+        """Wait for an acknowledgement; False if the client owes too many."""
+        most = self._namespace.limits.max_pending_acks
+        if self._acks is None:
+            self._acks = Acks(self._namespace.engine.deadlines)
+        elif len(self._acks) >= most:
+            asker.reject(too_many(most, event))
+            return False
+        self._acks.expect(ack_id, event, asker, self._driver.now() + timeout)
+        return True
 
     # Below this line: how it is done
 
@@ -239,57 +288,48 @@ class Socket:
             function(*args)
 
     def _push(self, prepared: Prepared) -> None:
-        if self._life is _CONNECTED:
-            self.session.push(prepared)
+        if self._life is CONNECTED:
+            self._session.push(prepared)
         elif self._early is not None:
             self._early.output.append(prepared)
 
     def _join(self, rooms: Iterable[Room]) -> None:
-        if self._life is _GONE:
+        if self._life is GONE:
             return
         for room in rooms:
-            self._namespace.check_room(room, self)
+            self._namespace.rooms.check(room, self)
         if self._rooms is None:
             self._rooms = {}
         for room in rooms:
-            if self._life is _CONNECTED:
-                self._namespace.enter(self, room)
+            if self._life is CONNECTED:
+                self._namespace.rooms.join(room, self)
             self._rooms[room] = None
 
     def _leave(self, rooms: Iterable[Room]) -> None:
         for room in rooms:
             if self._rooms is not None and self._rooms.pop(room, self) is None:
-                self._namespace.leave(self, room)
+                self._namespace.rooms.leave(room, self)
 
-    def _call(self, event: str, args: tuple[Any, ...], timeout: float, pending: Pending[Any]) -> None:
-        if self._life is _GONE:
-            pending.reject(SocketClosed(f"the client has left: {event!r} was not sent"))
-            return
-        number = self._namespace.next_number()
-        try:
-            prepared = prepare(self.session.generation, self.namespace, event, args, number)
-        except TypeError as error:
-            pending.reject(error)  # raised here, it would not reach a caller on another thread
-            return
-        if self._acks is None:
-            self._acks = Acks(self._namespace.engine.deadlines)
-        self._acks.expect(number, event, pending, self._driver.now() + timeout)
-        self._push(prepared)
+    def _call(self, ack_id: int, event: str, prepared: Prepared, timeout: float, asker: Answerable) -> None:
+        if self._life is GONE:
+            asker.reject(SocketClosed(f"the client has left: {event!r} was not sent"))
+        elif self._expect(ack_id, event, asker, timeout):
+            self._push(prepared)
 
     def _disconnect(self, close: bool) -> None:
         if close:
             self._disconnect_all()
-        elif self._life is _CONNECTING:
+        elif self._life is CONNECTING:
             self._leaving = True
-        elif self._life is _CONNECTED:
-            self._push(Prepared(self.session.generation.socketio.encode_disconnect(self.namespace)))
+        elif self._life is CONNECTED:
+            self._push(Prepared(self._session.generation.socketio.encode_disconnect(self.namespace)))
             self._namespace.part(self, Reason.SERVER_DISCONNECT)
 
     def _disconnect_all(self) -> None:
-        for socket in tuple(self.session.data.values()):
+        for socket in tuple(self._session.data.values()):
             if socket is not None:
                 socket.disconnect()
-        self.session.close(Reason.FORCED_SERVER_CLOSE)
+        self._session.close(FORCED_BY_SERVER)
 
 
 class _Early:
@@ -302,12 +342,11 @@ class _Early:
         self.output: list[Prepared] = []
 
 
-Except = None | Room | Socket | Iterable[Room | Socket]
+def check_timeout(timeout: float) -> None:
+    """Refuse what is no number of seconds."""
+    if not 0 < timeout < inf:
+        raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
 
 
-def check_name(event: str) -> None:
-    """Refuse what is no event's name: ValueError for a name that Socket.IO keeps to itself."""
-    if not isinstance(event, str):
-        raise TypeError(f"the event's name is {event!r}: give a string")
-    if event in RESERVED:
-        raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
+def _is_one(except_: Except) -> bool:
+    return isinstance(except_, str | int | Socket)

@@ -163,7 +163,7 @@ class Ending:
 
         @echo.server.on_connect
         def connect(socket: Socket, auth: Any) -> None:
-            kept.extend((weakref.ref(socket), weakref.ref(socket.session)))
+            kept.extend((weakref.ref(socket), weakref.ref(socket._session)))
 
         await host.serve(echo.server)
         wire = await host.websocket()

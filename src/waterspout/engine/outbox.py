@@ -1,0 +1,87 @@
+"""What waits for a client while its transport takes nothing: in order, counted, and bounded."""
+
+from collections import deque
+from collections.abc import Hashable
+
+from .policy import Policy
+from .prepared import Prepared
+from .transports import Transport
+
+
+class Outbox:
+    """The queue of one session; it exists only while there is something to wait for.
+
+    Of the messages with the same `key`, only the latest waits, in the place of the first.
+    """
+
+    __slots__ = ("_latest", "_messages", "size_bytes")
+
+    def __init__(self) -> None:
+        self._messages: deque[Prepared | _Latest] = deque()
+        self._latest: dict[Hashable, _Latest] | None = None
+        self.size_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, prepared: Prepared, policy: Policy) -> bool:
+        """Queue it, or return False for more than the policy allows; the first is kept, however large it is."""
+        if prepared.key is not None:
+            return self._add_latest(prepared, prepared.key, policy)
+        return self._append(prepared, prepared, policy)
+
+    def write_to(self, transport: Transport) -> bool:
+        """Hand over what the transport takes; return whether that was all."""
+        messages = self._messages
+        while messages:
+            first = messages[0]
+            prepared = first.prepared if isinstance(first, _Latest) else first
+            if not transport.write(prepared):
+                return False
+            messages.popleft()
+            self.size_bytes -= prepared.size_bytes
+            if self._latest is not None:
+                self._latest.pop(prepared.key, None)
+        return True
+
+    def take(self) -> list[Prepared]:
+        """Hand over everything."""
+        taken = [each.prepared if isinstance(each, _Latest) else each for each in self._messages]
+        self._messages.clear()
+        self._latest, self.size_bytes = None, 0
+        return taken
+
+    def _add_latest(self, prepared: Prepared, key: Hashable, policy: Policy) -> bool:
+        if self._latest is None:
+            self._latest = {}
+        waiting = self._latest.get(key)
+        if waiting is None:
+            waiting = _Latest(prepared)
+            if not self._append(waiting, prepared, policy):
+                return False
+            self._latest[key] = waiting
+            return True
+        size_bytes = self.size_bytes + prepared.size_bytes - waiting.prepared.size_bytes
+        if size_bytes > policy.max_outbox_bytes and len(self) > 1:
+            return False
+        waiting.prepared, self.size_bytes = prepared, size_bytes
+        return True
+
+    def _append(self, place: "Prepared | _Latest", prepared: Prepared, policy: Policy) -> bool:
+        size_bytes = self.size_bytes + prepared.size_bytes
+        # the number counts, too: Python spends 90 bytes on a pong of one, and they would fit a million times
+        full = size_bytes > policy.max_outbox_bytes or len(self._messages) == policy.max_packets
+        if full and self._messages:
+            return False
+        self._messages.append(place)
+        self.size_bytes = size_bytes
+        return True
+
+
+class _Latest:
+    """The place of a message that a later one of the same key takes over."""
+
+    __slots__ = ("prepared",)
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared

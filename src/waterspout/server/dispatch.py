@@ -1,0 +1,260 @@
+"""An event's way to its handler, and the answer's way back.
+
+Nearly every event is simply called (`Socket._receive`). What comes first for others, limits, steps, conversion
+and order, is here; a `Call` is the small state machine of one such event.
+"""
+
+from collections import deque
+from typing import Any, Protocol
+
+from ..engine import Asker, Driver, Engine, Prepared, Session
+from ..errors import EventRefused, RateLimited
+from ..wire.packets import Event
+from .handlers import Handler, Handlers
+from .life import CONNECTED, Life
+from .limits import Limits
+
+
+class Home(Protocol):
+    """What this needs of a namespace."""
+
+    engine: Engine
+    limits: Limits
+    _handlers: Handlers
+
+    def event_failed(self, socket: Any, event: str, error: BaseException) -> None: ...
+
+    def event_refused(self, socket: Any, event: str, error: EventRefused) -> None: ...
+
+
+class Receiver(Protocol):
+    """What this needs of a socket."""
+
+    _life: Life
+    _queue: "Queue | None"
+    _session: Session
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def _driver(self) -> Driver: ...
+
+    @property
+    def _namespace(self) -> Home: ...
+
+    def _spend(self, per_second: float) -> bool: ...
+
+
+Token = tuple[Receiver, Event]
+
+
+class _Answers:
+    """Hears what came of a handler that was simply called."""
+
+    def answered(self, token: Token, result: Any) -> None:
+        """Send the result as the acknowledgement, if the client wants one."""
+        socket, packet = token
+        if packet.id is None or socket._life is not CONNECTED:
+            return
+        args = () if result is None else result if type(result) is tuple else (result,)
+        session = socket._session
+        try:
+            text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
+        except Exception as error:  # also what a user's own type raises while it is encoded
+            what = f"the answer to {packet.name!r} cannot be sent: {type(error).__name__}: {error}"
+            socket._namespace.event_failed(socket, packet.name, TypeError(what))
+        else:
+            session.push(Prepared(text, attachments))
+
+    def failed(self, token: Token, error: BaseException) -> None:
+        socket, packet = token
+        fail(socket, packet, error)
+
+    def later(self, token: Token) -> Asker:
+        token[0]._session.begin_call()
+        return _LATE
+
+
+class _LateAnswers(_Answers):
+    """Hears the same of a handler that went on asynchronously, and was counted meanwhile."""
+
+    def answered(self, token: Token, result: Any) -> None:
+        super().answered(token, result)
+        token[0]._session.end_call()
+
+    def failed(self, token: Token, error: BaseException) -> None:
+        super().failed(token, error)
+        token[0]._session.end_call()
+
+
+ANSWERS = _Answers()
+_LATE = _LateAnswers()
+
+
+def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
+    """A handler raised: a refusal is told to the client, anything else to the log; `on_error` hears both."""
+    if isinstance(error, EventRefused):
+        ANSWERS.answered((socket, packet), error.report)
+        socket._namespace.event_refused(socket, packet.name, error)
+    else:
+        socket._namespace.event_failed(socket, packet.name, error)
+
+
+def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
+    """Take an event that is not simply called."""
+    namespace = socket._namespace
+    limit = namespace.limits.max_events_per_second
+    if limit is not None and not socket._spend(limit):
+        text = f"the event {packet.name!r} is dropped: a client may send {limit:g} in a second (max_events_per_second)"
+        fail(socket, packet, RateLimited(text))
+    elif handler is None and namespace._handlers.any is None:
+        return  # nobody listens
+    elif handler is not None and handler.ordered:
+        queue = socket._queue
+        if queue is None:
+            queue = socket._queue = Queue(socket)
+        queue.add(Call(socket, packet, handler))
+    else:
+        Call(socket, packet, handler).begin()
+
+
+class Queue:
+    """The ordered events of one socket: the next begins when the one before it has ended."""
+
+    __slots__ = ("_calls", "_socket")
+
+    def __init__(self, socket: Receiver) -> None:
+        self._socket = socket
+        self._calls: deque[Call] = deque()
+
+    def add(self, call: "Call") -> None:
+        """Queue a call; it counts as pending until it has ended."""
+        self._calls.append(call)
+        self._socket._session.begin_call()
+        if len(self._calls) == 1:
+            call.begin()
+
+    def ended(self) -> None:
+        """The first has ended: begin the next after what is running now, so that nothing nests."""
+        self._calls.popleft()
+        self._socket._session.end_call()
+        if self._calls:
+            self._socket._namespace.engine.turn.add(self._next)
+
+    def drop(self) -> None:
+        """Forget those that have not begun: their client has left."""
+        while len(self._calls) > 1:
+            self._calls.pop()
+            self._socket._session.end_call()
+
+    def _next(self) -> None:
+        if self._calls:
+            self._calls[0].begin()
+
+
+class Call:
+    """One event on its way: through the steps, past the handler of any event, converted, to its handler.
+
+    The token of a step is its index; of the handler of any event -1; of the event's own handler None.
+    """
+
+    __slots__ = ("_args", "_began", "_handler", "_packet", "_socket")
+
+    def __init__(self, socket: Receiver, packet: Event, handler: Handler | None) -> None:
+        self._socket = socket
+        self._packet = packet
+        self._handler = handler
+        self._args = packet.args
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Go through the first step."""
+        self._go_on(0)
+
+    def answered(self, token: int | None, result: Any) -> None:
+        """Go on, or acknowledge."""
+        if token is None or (token == -1 and self._handler is None):
+            ANSWERS.answered((self._socket, self._packet), result)
+            self._end()
+        elif token == -1:
+            self._handle()
+        elif result is False:
+            self._end()
+        else:
+            self._go_on(token + 1)
+
+    def failed(self, token: int | None, error: BaseException) -> None:
+        """Report, and end; the handler of any event does not keep the event's own from running."""
+        fail(self._socket, self._packet, error)
+        if token == -1 and self._handler is not None:
+            self._handle()
+        else:
+            self._end()
+
+    def later(self, token: int | None) -> Asker:
+        """Count a call that goes on asynchronously; ordered ones are counted already."""
+        return self if self._is_ordered else _LateCall(self)
+
+    @property
+    def session(self) -> Any:
+        """The session of the client."""
+        return self._socket._session
+
+    @property
+    def _is_ordered(self) -> bool:
+        return self._handler is not None and self._handler.ordered
+
+    def _go_on(self, index: int) -> None:
+        socket, handlers = self._socket, self._socket._namespace._handlers
+        if not socket.connected:
+            self._end()
+        elif index < len(handlers.event_steps):
+            step = handlers.event_steps[index]
+            socket._driver.run(step, (socket, self._packet.name, self._args), self, index)
+        elif handlers.any is not None:
+            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, -1)
+        else:
+            self._handle()
+
+    def _handle(self) -> None:
+        socket, handler = self._socket, self._handler
+        if handler is None or not socket.connected:
+            self._end()
+            return
+        try:
+            args = handler.arguments.convert(self._args)
+        except EventRefused as error:
+            self.failed(None, error)
+            return
+        run = socket._driver.run_threaded if handler.threaded else socket._driver.run
+        self._began = socket._driver.now()
+        run(handler.function, [socket, *args], self, None)
+
+    def _end(self) -> None:
+        timings = self._socket._namespace._handlers.timings
+        if timings is not None and self._began and self._handler is not None:
+            timings.add(self._handler.event, self._socket._driver.now() - self._began)
+        if self._is_ordered and self._socket._queue is not None:
+            self._socket._queue.ended()
+
+
+class _LateCall:
+    """Hears the rest of a call, and counts its end."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        call.session.begin_call()
+
+    def answered(self, token: int | None, result: Any) -> None:
+        self._call.session.end_call()
+        self._call.answered(token, result)
+
+    def failed(self, token: int | None, error: BaseException) -> None:
+        self._call.session.end_call()
+        self._call.failed(token, error)
+
+    def later(self, token: int | None) -> Asker:
+        return self

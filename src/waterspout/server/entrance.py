@@ -1,0 +1,58 @@
+"""A client's way into a namespace: through the steps, to the connect handler, and in or out."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..engine import Asker
+from ..errors import ConnectRefused
+from .socket import Socket
+
+
+class Gate(Protocol):
+    """What lets in and keeps out."""
+
+    def accept(self, socket: Socket) -> None:
+        """Let a client in."""
+
+    def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
+        """Keep it out."""
+
+    def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
+        """Report what a step raised."""
+
+
+class Entrance:
+    """Asks one step after the other about one client; the token is the step's index."""
+
+    __slots__ = ("_auth", "_gate", "_socket", "_steps")
+
+    def __init__(self, gate: Gate, steps: list[Callable[..., Any]], socket: Socket, auth: Any) -> None:
+        self._gate = gate
+        self._steps = steps
+        self._socket = socket
+        self._auth = auth
+
+    def ask(self, index: int = 0) -> None:
+        """Ask the next step; after the last, the client is in."""
+        if index == len(self._steps):
+            self._gate.accept(self._socket)
+        elif not self._socket.gone:
+            self._socket._driver.run(self._steps[index], (self._socket, self._auth), self, index)
+
+    def answered(self, token: int, result: Any) -> None:
+        """Go on, unless the step has refused."""
+        if result is False:
+            self._gate.refuse(self._socket, ConnectRefused())
+        else:
+            self.ask(token + 1)
+
+    def failed(self, token: int, error: BaseException) -> None:
+        """Refuse, with the reason or without it."""
+        if not isinstance(error, ConnectRefused):
+            self._gate.event_failed(self._socket, "connect", error)
+            error = ConnectRefused(message="Internal error")
+        self._gate.refuse(self._socket, error)
+
+    def later(self, token: int) -> Asker:
+        """Let it take its time."""
+        return self

@@ -1,0 +1,246 @@
+"""What users have registered for a namespace: handlers of events, hooks, and steps before either."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from inspect import Parameter, signature
+from typing import Any, TypeVar, overload
+
+from ..wire.socketio import RESERVED
+from .arguments import Arguments
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HOOK_NAMES = {"connect": "on_connect", "disconnect": "on_disconnect", "error": "on_error"}
+
+
+class Hook(Enum):
+    """What a namespace tells its users, beside events; the value is what it is called with."""
+
+    CONNECT = ("socket", "auth")
+    DISCONNECT = ("socket", "reason")
+    ERROR = ("socket", "event", "error")
+
+
+class Handler:
+    """The handler of one event. With `plain` arguments it is simply called; -1: something comes first."""
+
+    __slots__ = ("arguments", "event", "function", "ordered", "plain", "threaded")
+
+    def __init__(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
+        self.event = event
+        self.function = function
+        self.arguments = Arguments(function, event)
+        self.ordered = ordered or threaded  # a pool alone would let a client's events overtake each other
+        self.threaded = threaded
+        self.plain = -1
+
+
+@dataclass(slots=True)
+class Timing:
+    """How often a handler was called, and how many seconds passed until it had answered."""
+
+    calls: int = 0
+    seconds: float = 0.0
+
+
+class Timings:
+    """The timings of a namespace's handlers, by event."""
+
+    def __init__(self) -> None:
+        self.by_event: dict[str, Timing] = {}
+
+    def add(self, event: str, seconds: float) -> None:
+        """Count a call."""
+        timing = self.by_event.setdefault(event, Timing())
+        timing.calls += 1
+        timing.seconds += seconds
+
+
+class Handlers:
+    """All that is registered for one namespace, or for all those of one pattern."""
+
+    def __init__(self, name: str, *, ordered: bool = False, limited: bool = False) -> None:
+        self.name = name
+        self.ordered = ordered
+        self.events: dict[str, Handler] = {}
+        self.hooks: dict[Hook, Callable[..., Any]] = {}
+        self.steps: list[Callable[..., Any]] = []
+        self.event_steps: list[Callable[..., Any]] = []
+        self.any: Callable[..., Any] | None = None
+        self.timings: Timings | None = None
+        self.limited = limited
+        self.errors = 0
+
+    def add(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
+        """Register the one handler of an event."""
+        if event in self.events:
+            known = self.events[event].function
+            raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
+        self.events[event] = Handler(event, function, ordered=ordered or self.ordered, threaded=threaded)
+        self.refresh()
+
+    def hook(self, kind: Hook, function: F) -> F:
+        """Register the one handler of a hook."""
+        name = kind.name.lower()
+        if kind in self.hooks:
+            raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind]!r}")
+        check_signature(function, kind.value, f"the {name} handler of {self.name}")
+        self.hooks[kind] = function
+        return function
+
+    def measure(self) -> "Timings":
+        """Return how long handlers take, which is measured from the first time that somebody asks."""
+        if self.timings is None:
+            self.timings = Timings()
+            self.refresh()
+        return self.timings
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the events, each with its arguments and the first line of its docstring."""
+        return [
+            {
+                "event": name,
+                "description": (handler.function.__doc__ or "").strip().partition("\n")[0],
+                "arguments": handler.arguments.describe(),
+                "ordered": handler.ordered,
+                "threaded": handler.threaded,
+            }
+            for name, handler in self.events.items()
+        ]
+
+    def refresh(self) -> None:
+        """Work out anew which handlers can simply be called."""
+        general = bool(self.event_steps or self.any or self.limited or self.timings)
+        for handler in self.events.values():
+            simple = not (general or handler.ordered or handler.arguments.typed)
+            handler.plain = handler.arguments.exactly if simple else -1
+
+
+class Events:
+    """The part of a namespace that users fill: decorators for handlers, hooks and steps."""
+
+    _handlers: Handlers
+
+    def on(self, event: str, *, ordered: bool = False, threaded: bool = False) -> Callable[[F], F]:
+        """Register the handler of an event: `(socket, *args)`, plain or async.
+
+        What it returns acknowledges the event: None is an empty acknowledgement, a tuple several
+        arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
+        client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
+        threads, and is ordered. One event has one handler: a second one is refused with ValueError.
+        """
+        check_event(event)
+        return self._adder(event, ordered, threaded)
+
+    def on_connect(self, handler: F) -> F:
+        """Register what decides whether a client may enter: `(socket, auth)`.
+
+        It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
+        dictionary; from 1.x and 2.x clients it is their query.
+        """
+        return self._handlers.hook(Hook.CONNECT, handler)
+
+    def on_disconnect(self, handler: F) -> F:
+        """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
+        return self._handlers.hook(Hook.DISCONNECT, handler)
+
+    def on_error(self, handler: F) -> F:
+        """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
+
+        Exceptions are logged in any case.
+        """
+        return self._handlers.hook(Hook.ERROR, handler)
+
+    def on_any(self, handler: F) -> F:
+        """Register what hears every event: `(socket, event, *args)`, before the event's own handler.
+
+        Its result acknowledges only events that have no handler of their own.
+        """
+        if self._handlers.any is not None:
+            raise ValueError(f"{self._handlers.name} has a handler of any event already: {self._handlers.any!r}")
+        self._handlers.any = handler
+        self._handlers.refresh()
+        return handler
+
+    def use(self, step: F) -> F:
+        """Add a step before the connect handler: `(socket, auth)`; it refuses as that does."""
+        check_signature(step, ("socket", "auth"), "a step of `use`")
+        self._handlers.steps.append(step)
+        return step
+
+    def use_event(self, step: F) -> F:
+        """Add a step before every event's handler: `(socket, event, args)`, with `args` a list that it may change.
+
+        It drops the event by returning False, and refuses it, so that the client's acknowledgement says why,
+        by raising EventRefused.
+        """
+        check_signature(step, ("socket", "event", "args"), "a step of `use_event`")
+        self._handlers.event_steps.append(step)
+        self._handlers.refresh()
+        return step
+
+    def _adder(self, event: str, ordered: bool, threaded: bool) -> Callable[[F], F]:
+        def register(handler: F) -> F:
+            self._handlers.add(event, handler, ordered=ordered, threaded=threaded)
+            return handler
+
+        return register
+
+
+@overload
+def event(method: F, /) -> F: ...
+@overload
+def event(name: str, /, *, ordered: bool = ..., threaded: bool = ...) -> Callable[[F], F]: ...
+def event(name: Any, /, *, ordered: bool = False, threaded: bool = False) -> Any:
+    """Make a method of a `Socket` class the handler of an event: of its own name, or of the one given."""
+    if callable(name):
+        return _mark(name, name.__name__, ordered, threaded)
+    return lambda method: _mark(method, name, ordered, threaded)
+
+
+def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
+    check_event(name)
+    method.__waterspout_event__ = (name, ordered, threaded)  # type: ignore[attr-defined]  # read by `read_class`
+    return method
+
+
+def read_class(kind: type, handlers: Handlers) -> None:
+    """Register what a class of sockets defines: its events and its hooks."""
+    for name in dir(kind):
+        method = getattr(kind, name)
+        mark = getattr(method, "__waterspout_event__", None)
+        if mark is not None:
+            handlers.add(mark[0], method, ordered=mark[1], threaded=mark[2])
+    for hook in Hook:
+        method = getattr(kind, f"on_{hook.name.lower()}", None)
+        if method is not None:
+            handlers.hook(hook, method)
+
+
+def check_event(event: str) -> None:
+    """Refuse what cannot be an event with a handler."""
+    if event in _HOOK_NAMES:
+        raise ValueError(f"{event!r} is no event: use {_HOOK_NAMES[event]}")
+    check_name(event)
+
+
+def check_name(event: str) -> None:
+    """Refuse what is no event's name: ValueError for a name that Socket.IO keeps to itself."""
+    if not isinstance(event, str):
+        raise TypeError(f"the event's name is {event!r}: give a string")
+    if event in RESERVED:
+        raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
+
+
+def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str) -> None:
+    """Raise TypeError for a function that cannot be called with these arguments."""
+    try:
+        parameters = signature(function)
+    except (TypeError, ValueError):
+        return  # a builtin that does not say
+    try:
+        parameters.bind(*names)
+    except TypeError:
+        given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
+        raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None

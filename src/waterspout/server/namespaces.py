@@ -1,0 +1,132 @@
+"""All namespaces of a server: those with a name, and those that a pattern or a function makes."""
+
+from collections.abc import Callable
+from re import Pattern
+from typing import Any
+
+from ..engine import Engine
+from .cluster import Cluster
+from .handlers import Events, Handlers, read_class
+from .limits import Limits
+from .namespace import Namespace, check_namespace
+from .rooms import Except, Target
+from .socket import Socket
+
+Matcher = Callable[[str, Any], Any]
+
+
+class DynamicNamespace(Events):
+    """The namespaces whose names match a pattern as a whole, or that a function `(name, auth)` admits.
+
+    They share their handlers. One is made when its first client comes, and is gone when its last has left.
+    """
+
+    def __init__(self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket]) -> None:
+        self.match = match
+        self.kind = kind
+        self.children: dict[str, Namespace] = {}
+        self._handlers = handlers
+
+    def namespaces(self) -> list[Namespace]:
+        """Return those that exist now."""
+        return list(self.children.values())
+
+    def emit(
+        self,
+        event: str,
+        *args: Any,
+        to: Target = None,
+        except_: Except = None,
+        volatile: bool = False,
+        compress: bool = True,
+        latest: str | None = None,
+    ) -> None:
+        """Send an event to the clients of all of them; see `Namespace.emit`."""
+        for namespace in self.namespaces():
+            namespace.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
+
+    def matches(self, name: str) -> bool:
+        """Tell whether the pattern matches; a function has to be asked."""
+        return isinstance(self.match, Pattern) and self.match.fullmatch(name) is not None
+
+
+class Namespaces:
+    """Finds and makes namespaces."""
+
+    def __init__(self, engine: Engine, cluster: Cluster, limits: Limits) -> None:
+        self._engine = engine
+        self._cluster = cluster
+        self._limits = limits
+        self._named: dict[str, Namespace] = {}
+        self.dynamic: list[DynamicNamespace] = []
+
+    def __iter__(self) -> Any:
+        return iter(tuple(self._named.values()))
+
+    def find(self, name: str) -> Namespace | None:
+        """Return the namespace of this name, also one that a pattern makes; None if clients may not enter it."""
+        found = self._named.get(name)
+        if found is None:
+            family = next((one for one in self.dynamic if one.matches(name)), None)
+            found = None if family is None else self.make(family, name)
+        return found
+
+    def existing(self, name: str) -> Namespace | None:
+        """Return the namespace of this name if there is one now."""
+        return self._named.get(name)
+
+    def of(self, name: str, *, ordered: bool = False) -> Namespace:
+        """Return the namespace of this name; from its first mention on, clients may enter it."""
+        check_namespace(name)
+        found = self.find(name)
+        if found is None:
+            found = self._named[name] = self._new(name, self._handlers(name, ordered), Socket)
+        elif ordered and not found._handlers.ordered:
+            raise ValueError(f"{name} exists already, and is not ordered: say so at its first mention")
+        return found
+
+    def family(self, match: "Pattern[str] | Matcher", *, ordered: bool = False) -> DynamicNamespace:
+        """Return the namespaces of a pattern or a function."""
+        found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
+        if found is None:
+            name = match.pattern if isinstance(match, Pattern) else getattr(match, "__qualname__", repr(match))
+            found = DynamicNamespace(match, self._handlers(name, ordered), Socket)
+            self.dynamic.append(found)
+        return found
+
+    def register(self, name: "str | Pattern[str] | Matcher", kind: type[Socket]) -> None:
+        """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
+        if kind is Socket or not issubclass(kind, Socket):
+            raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
+        place = self.of(name) if isinstance(name, str) else self.family(name)
+        if place.kind is not Socket:
+            raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
+        read_class(kind, place._handlers)
+        place.kind = kind
+
+    def make(self, family: DynamicNamespace, name: str) -> Namespace:
+        """Make one of the namespaces of a family."""
+
+        def forget(namespace: Namespace) -> None:
+            family.children.pop(name, None)
+            self._named.pop(name, None)
+
+        made = self._new(name, family._handlers, family.kind, forget)
+        self._named[name] = family.children[name] = made
+        return made
+
+    def _new(
+        self, name: str, handlers: Handlers, kind: type[Socket], when_empty: Callable[[Namespace], object] | None = None
+    ) -> Namespace:
+        return Namespace(
+            name,
+            self._engine,
+            self._cluster,
+            handlers=handlers,
+            limits=self._limits,
+            kind=kind,
+            when_empty=when_empty,
+        )
+
+    def _handlers(self, name: str, ordered: bool) -> Handlers:
+        return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)

@@ -1,0 +1,63 @@
+"""What a server has done, and what it holds now, as numbers to watch."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..engine import Engine
+from .handlers import Timing
+from .namespaces import Namespaces
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Numbers of one node, some of now and some that only grow.
+
+    Now: `sessions` by generation and transport, `sockets` and `rooms` by namespace, `outbox_bytes` that wait
+    for clients. Since the start: sessions `opened`, requests `refused`, sessions `closed` by reason,
+    `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and `bytes_out` (of WebSockets and
+    polling bodies), volatile messages `dropped`, and `errors` of handlers.
+    `handlers`: by namespace and event the number of calls and their seconds until the answer, since the
+    first time that somebody asked.
+    """
+
+    sessions: dict[str, dict[str, int]]
+    sockets: dict[str, int]
+    rooms: dict[str, int]
+    outbox_bytes: int
+    opened: int
+    refused: int
+    closed: dict[str, int]
+    slow_consumers: int
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    dropped: int
+    errors: int
+    handlers: dict[str, dict[str, Timing]]
+
+
+def collect(engine: Engine, namespaces: Namespaces) -> Stats:
+    """Count what is there, and read the counters."""
+    traffic = engine.traffic
+    sessions: dict[str, Counter[str]] = {}
+    for session in engine.sessions.values():
+        sessions.setdefault(session.generation.name, Counter())[session.transport.name] += 1
+    places = [place._handlers for place in (*namespaces, *namespaces.dynamic)]
+    return Stats(
+        sessions={name: dict(counts) for name, counts in sessions.items()},
+        sockets={one.name: len(one.rooms.by_id) for one in namespaces},
+        rooms={one.name: len(one.rooms) for one in namespaces},
+        outbox_bytes=sum(session.outbox_bytes for session in engine.sessions.values()),
+        opened=traffic.opened,
+        refused=traffic.refused,
+        closed={str(reason): count for reason, count in traffic.closed.items()},
+        slow_consumers=traffic.closed["slow consumer"],  # type: ignore[index]  # a StrEnum
+        messages_in=traffic.messages_in,
+        messages_out=traffic.messages_out,
+        bytes_in=traffic.bytes_in,
+        bytes_out=traffic.bytes_out,
+        dropped=traffic.dropped,
+        errors=sum(each.errors for each in {id(place): place for place in places}.values()),
+        handlers={place.name: place.measure().by_event for place in places},
+    )
