@@ -54,6 +54,27 @@ class ConnectRefused(WaterspoutError):
         super().__init__(self.message)
 
 
+class ArgumentError(WaterspoutError):
+    """What a client sent with an event is not what the event's handler takes; the handler was not called.
+
+    `argument` is the name of the handler's parameter, or None where too many arguments came; `place` is where in the
+    argument, such as "$.items[2].price" ("$" is all of it), and empty where arguments are missing or too many. The
+    text is ASCII, and holds at most about 80 characters of what the client sent.
+    """
+
+    def __init__(self, message: str, *, event: str, argument: str | None = None, place: str = "") -> None:
+        super().__init__(message)
+        self.event = event
+        self.argument = argument
+        self.place = place
+
+    @property
+    def report(self) -> dict[str, dict[str, str | None]]:
+        """What the client is told, as the acknowledgement of its event."""
+        facts = {"event": self.event, "argument": self.argument, "place": self.place, "message": str(self)}
+        return {"error": facts}
+
+
 class SocketClosed(WaterspoutError):
     """The client is gone, so the answer that was waited for will not come."""
 
