@@ -7,7 +7,7 @@ client can be the first to find it.
 from collections.abc import Callable, Iterator
 from functools import partial
 from inspect import Parameter, unwrap
-from types import FunctionType, MethodType, SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any, TypeVar, get_type_hints
 
 from msgspec import inspect as kinds
@@ -20,17 +20,15 @@ _ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
 _BINARY = (kinds.BytesType, kinds.ByteArrayType, kinds.MemoryViewType)
 
 
-def innermost(function: Callable[..., Any]) -> Any:
-    """Return the plain function in partials, methods, wrappers and callable objects, whose names annotations use."""
+def innermost(function: Any) -> Any:
+    """Return the function in partials, wrappers and callable objects, where the names of annotations are defined."""
     while True:
         if isinstance(function, partial):
             function = function.func
-        elif isinstance(function, MethodType):
-            function = function.__func__
         elif hasattr(function, "__wrapped__"):
             function = unwrap(function)
         elif not isinstance(function, FunctionType) and isinstance(type(function).__call__, FunctionType):
-            function = partial(type(function).__call__, function)
+            function = type(function).__call__
         else:
             return function
 
@@ -66,6 +64,8 @@ def describe(kind: Any) -> dict[str, Any]:
 
 def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:
     """Look up what stands in quotes, or everything under `from __future__ import annotations`."""
+    if getattr(annotation, "__unpacked__", False):
+        raise TypeError(f"{annotation!r} is not supported: annotate *args with the type of each argument")
     try:
         holder = SimpleNamespace(__annotations__={"it": annotation})
         return get_type_hints(holder, globalns=names, include_extras=True)["it"]
@@ -80,8 +80,6 @@ _REMEDY = "define it before the handler, at the top of a module, and not for typ
 
 def _check(kind: Any) -> None:
     """Raise TypeError for a type that msgspec cannot make of JSON."""
-    if getattr(kind, "__unpacked__", False):
-        raise TypeError(f"{kind!r} is not supported: annotate *args with the type of each argument")
     try:
         info = kinds.type_info(kind)
     except NameError as error:

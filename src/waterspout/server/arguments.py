@@ -34,7 +34,7 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNTOLD = "[...]"
 _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 
-_bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us
+_bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
 
 
 class Arguments:
@@ -81,7 +81,7 @@ class Arguments:
             kinds += (self._rest[1],) * (count - len(kinds))
         convert = self._convert
         converted: list[Any] = []
-        try:  # the hot loop: 0.15 us for each plain argument
+        try:  # the hot loop: 0.15 to 0.3 us for each plain argument
             for value, kind in zip(args, kinds, strict=False):
                 converted.append(value if kind is None else convert(value, kind))
         except _REFUSALS as error:
@@ -191,6 +191,8 @@ def _show(value: Any) -> str:
             return f', got "{_cut(value, _LONGEST)}"'
         case int() if value.bit_length() > _LONGEST:  # to write a longer one takes time, or is refused
             return ", got a larger number"
+        case list():
+            return f", got {len(value)}"
         case int() | float():
             return f", got {value!r}"
     return ""
