@@ -3,12 +3,20 @@
 import pytest
 
 from waterspout import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError, errors
-from waterspout.errors import AdapterError, DecodeError, InvalidText, PayloadTooLarge, ProtocolError, TooMany
+from waterspout.errors import (
+    AdapterError,
+    ArgumentError,
+    DecodeError,
+    InvalidText,
+    PayloadTooLarge,
+    ProtocolError,
+    TooMany,
+)
 
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 13
+    assert len(classes) == 14
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 
@@ -30,7 +38,7 @@ def test_what_a_peer_can_cause_has_a_status_and_a_close_code(
 
 
 def test_other_errors_are_no_fault_of_the_peers_protocol() -> None:
-    for error in (ConnectRefused, SocketClosed, AckTimeout, AdapterError):
+    for error in (ConnectRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
         assert not issubclass(error, ProtocolError)
 
 

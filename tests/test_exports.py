@@ -12,6 +12,7 @@ import waterspout
 
 EXPORTED = {
     "AckTimeout",
+    "ArgumentError",
     "ConnectRefused",
     "Engine",
     "EventRefused",

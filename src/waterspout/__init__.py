@@ -15,12 +15,13 @@ application with `waterspout.hosts.tornado.routes(server)`.
 
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
-from .errors import AckTimeout, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
+from .errors import AckTimeout, ArgumentError, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
 from .server import Namespace, Server, Socket, event
 from .types import Reason, Request
 
 __all__ = [
     "AckTimeout",
+    "ArgumentError",
     "ConnectRefused",
     "Engine",
     "EventRefused",

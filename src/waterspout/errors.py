@@ -78,6 +78,21 @@ class TooManyCalls(WaterspoutError):
     """The client owes so many answers already that it is asked nothing more."""
 
 
+class ArgumentError(EventRefused):
+    """What a client sent with an event is not what the event's handler takes; the handler was not called.
+
+    `argument` is the name of the handler's parameter, or None where too many arguments came; `place` is where in the
+    argument, such as "$.items[2].price" ("$" is all of it), and empty where arguments are missing or too many. The
+    text is ASCII, and holds at most about 80 characters of what the client sent.
+    """
+
+    def __init__(self, message: str, *, event: str, argument: str | None = None, place: str = "") -> None:
+        super().__init__(message, event=event, argument=argument, place=place)
+        self.event = event
+        self.argument = argument
+        self.place = place
+
+
 class SocketClosed(WaterspoutError):
     """The client is gone, so the answer that was waited for will not come."""
 

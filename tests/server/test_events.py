@@ -1,6 +1,7 @@
 """How an event of a client finds its handler, and what becomes of a handler's exceptions."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -147,13 +148,21 @@ def test_an_exception_is_reported_once_with_the_event_and_the_connection_lives(
     assert other.socket.connected
 
 
-def test_wrong_arguments_are_an_error_like_any_other(server: Server, client: dict[str, Any]) -> None:
+def test_a_wrong_number_of_arguments_is_told_to_the_client_and_not_to_the_log(
+    server: Server, client: dict[str, Any]
+) -> None:
+    refused: list[str] = []
+    server.on_error(lambda socket, event, error: refused.append(str(error)))
     server.on("say")(lambda socket, text: text)
     pair = Pair(server, **client)
     pair.peer.emit("say", id=1)
     pair.peer.emit("say", 1, 2, id=2)
-    assert [type(error) for _, error in pair.clock.reports] == [TypeError, TypeError]
-    assert pair.peer.take() == []
+    pair.peer.emit("say")
+    first, second = (json.loads(str(packet)[3:])[0]["error"] for packet in pair.peer.take())
+    assert (first["message"], second["message"]) == tuple(refused[:2])
+    assert first == {"event": "say", "argument": "text", "place": "", "message": refused[0]}
+    assert len(refused) == 3
+    assert pair.clock.reports == []
 
 
 def test_the_error_handler_sees_the_socket_the_event_and_the_error(server: Server, client: dict[str, Any]) -> None:

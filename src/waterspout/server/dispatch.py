@@ -224,7 +224,7 @@ class Call:
             return
         try:
             args = handler.arguments.convert(self._args)
-        except EventRefused as error:
+        except Exception as error:  # a refusal, or what a user's own type raises
             self.failed(None, error)
             return
         run = socket._driver.run_threaded if handler.threaded else socket._driver.run

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -140,3 +140,11 @@ def _escape(text: bytes) -> bytes:
     # The escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back.
     escaped = json.dumps(text.decode())[1:-1]
     return escaped.replace(r"\\", "\0").replace(r"\"", '"').replace("\0", "\\").encode()
+
+
+def schema(kind: Any, shape_of: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a type, with a `shape_of` the classes that JSON does not know.
+
+    TypeError where it cannot be said: a default that JSON cannot carry.
+    """
+    return msgspec.json.schema(kind, schema_hook=shape_of)

@@ -1,0 +1,128 @@
+"""What the annotation of a handler's parameter asks of a client's value, in msgspec's terms.
+
+Everything is refused at registration that would fail at every event, or only then turn out to be unknown: so no
+client can be the first to find it.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import Parameter, unwrap
+from types import FunctionType, SimpleNamespace
+from typing import Any, TypeVar, get_type_hints
+
+from msgspec import inspect as kinds
+
+from ..wire.json import schema
+
+_ANYTHING = (Parameter.empty, Any, object)
+_FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
+_ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
+_BINARY = (kinds.BytesType, kinds.ByteArrayType, kinds.MemoryViewType)
+
+
+def innermost(function: Any) -> Any:
+    """Return the function in partials, wrappers and callable objects, where the names of annotations are defined."""
+    while True:
+        if isinstance(function, partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = unwrap(function)
+        elif not isinstance(function, FunctionType) and isinstance(type(function).__call__, FunctionType):
+            function = type(function).__call__
+        else:
+            return function
+
+
+def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return the type that an annotation means, or None for anything; TypeError, with the remedy, if it cannot be."""
+    if not any(annotation is one for one in _ANYTHING):
+        annotation = _evaluate(annotation, getattr(innermost(function), "__globals__", {}))
+    if any(annotation is one for one in _ANYTHING) or isinstance(annotation, TypeVar):
+        return None
+    _check(annotation)
+    return annotation
+
+
+def has_binary(kind: Any) -> bool:
+    """Tell whether a type has a place for an attachment."""
+    return any(isinstance(part, _BINARY) for part in _parts(kinds.type_info(kind)))
+
+
+def describe(kind: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a type (None: anything); empty, so anything, where JSON Schema cannot say it.
+
+    A place for an attachment is `{"type": "string", "format": "binary"}`.
+    """
+    if kind is None:
+        return {}
+    try:
+        found: dict[str, Any] = _with_attachments(schema(kind, lambda _: {}))
+    except TypeError:
+        return {}
+    return found
+
+
+def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:
+    """Look up what stands in quotes, or everything under `from __future__ import annotations`."""
+    if getattr(annotation, "__unpacked__", False):
+        raise TypeError(f"{annotation!r} is not supported: annotate *args with the type of each argument")
+    try:
+        holder = SimpleNamespace(__annotations__={"it": annotation})
+        return get_type_hints(holder, globalns=names, include_extras=True)["it"]
+    except NameError as error:
+        raise TypeError(f"{error}: {_REMEDY}") from error
+    except (AttributeError, SyntaxError, TypeError) as error:
+        raise TypeError(f"{annotation!r} is no type ({error})") from error
+
+
+_REMEDY = "define it before the handler, at the top of a module, and not for type checkers alone"
+
+
+def _check(kind: Any) -> None:
+    """Raise TypeError for a type that msgspec cannot make of JSON."""
+    try:
+        info = kinds.type_info(kind)
+    except NameError as error:
+        raise TypeError(f"{kind!r} names what does not exist yet ({error}): {_REMEDY}") from error
+    except TypeError as error:
+        raise TypeError(f"msgspec cannot convert to it: {error}") from error
+    for part in _parts(info, required=True):
+        if isinstance(part, _ONLY_ON_OTHER_WAYS) or (isinstance(part, kinds.CustomType) and not _may_come(part.cls)):
+            name = getattr(part, "cls", kind)
+            raise TypeError(f"nothing that a client sends is a {name!r}: take a Struct, a dataclass or a builtin type")
+
+
+def _may_come(cls: Any) -> bool:
+    """Tell whether some value of a client is an instance as it is: of an abstract class such as numbers.Real."""
+    try:
+        return any(issubclass(one, cls) for one in _FROM_CLIENTS)
+    except TypeError:
+        return False
+
+
+def _parts(root: kinds.Type, *, required: bool = False) -> Iterator[Any]:
+    """Walk through a type, which may contain itself; with `required`, past the fields that may be absent."""
+    seen: set[int] = set()
+    stack: list[Any] = [root]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, tuple):
+            stack.extend(part)
+        elif isinstance(part, kinds.Type | kinds.Field) and id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            if not required or getattr(part, "required", True):
+                stack.extend(getattr(part, name) for name in part.__struct_fields__)
+
+
+def _with_attachments(found: Any) -> Any:
+    """Say "binary" where msgspec would have base64: bytes come as they are."""
+    if isinstance(found, list):
+        return [_with_attachments(one) for one in found]
+    if not isinstance(found, dict):
+        return found
+    mended = {key: _with_attachments(value) for key, value in found.items()}
+    if mended.get("contentEncoding") == "base64":
+        del mended["contentEncoding"]
+        mended["format"] = "binary"
+    return mended
