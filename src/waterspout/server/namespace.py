@@ -172,7 +172,7 @@ class Namespace:
         self.rooms.by_id[socket.id] = socket
         self._fanout.count(session.generation, 1)
         session.connected()
-        session.push(Prepared(session.generation.socketio.encode_connect(self.name, socket.id)))
+        session.push(Prepared(*session.generation.socketio.encode_connect(self.name, socket.id)))
         socket.accept()
 
     def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
@@ -234,7 +234,7 @@ class _Admission:
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
     """Tell a client that it may not enter a namespace."""
-    session.push(Prepared(session.generation.socketio.encode_connect_error(namespace, message, data)))
+    session.push(Prepared(*session.generation.socketio.encode_connect_error(namespace, message, data)))
 
 
 def _ids(except_: Except) -> list[Room]:

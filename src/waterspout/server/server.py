@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire.generations import GENERATIONS, with_parser
 from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
 from .cluster import Adapter, Broadcast, Cluster
 from .namespace import F, Namespace, push_refusal
@@ -21,9 +22,10 @@ class Server:
     """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
-    where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `cookie` carries the session id to a load balancer; `adapter` joins several nodes; a
-    `driver` is for tests. ValueError for a value out of range.
+    where hosts mount it; `parser` is that of its clients, "json" or "msgpack"; `cors_origins` are the
+    origins, beside its own, whose pages may connect ("*" is everybody); `cookie` carries the session id
+    to a load balancer; `adapter` joins several nodes; a `driver` is for tests. ValueError for a value out
+    of range.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Server:
         max_outbox_bytes: int = 1_000_000,
         max_attachments: int = 10,
         transports: tuple[str, ...] = ("polling", "websocket"),
+        parser: str = "json",
         cors_origins: Origins = None,
         cors_credentials: bool = False,
         cookie: Cookie | str | None = None,
@@ -54,6 +57,7 @@ class Server:
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
             transports=tuple(transports),
+            generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,

@@ -282,7 +282,7 @@ class Socket:
         elif self._life is _CONNECTING:
             self._leaving = True
         elif self._life is _CONNECTED:
-            self._push(Prepared(self.session.generation.socketio.encode_disconnect(self.namespace)))
+            self._push(Prepared(*self.session.generation.socketio.encode_disconnect(self.namespace)))
             self._namespace.part(self, Reason.SERVER_DISCONNECT)
 
     def _disconnect_all(self) -> None:
