@@ -1,10 +1,14 @@
 """A server with the msgpack parser, to clients of both generations over polling and WebSocket."""
 
+import re
+import runpy
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import waterspout
 from waterspout import ConnectRefused, Reason, Server, Socket
 from waterspout.engine import Policy
 from waterspout.testing import Pair, Peer, Refused
@@ -13,6 +17,7 @@ from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation, with
 from waterspout.wire.msgpack import MSGPACK_5
 from waterspout.wire.packets import Ack, Connect, Event, Packet
 
+ROOT = Path(__file__).parents[2]
 ROWS = {row.revision: with_parser(row, "msgpack") for row in (ENGINEIO_3, ENGINEIO_4)}
 
 
@@ -261,3 +266,29 @@ def test_an_unknown_parser_is_refused_with_the_choices() -> None:
 
 def test_json_is_what_a_server_speaks_unless_told_otherwise() -> None:
     assert Server().engine.policy.generations == Policy().generations == (ENGINEIO_3, ENGINEIO_4)
+
+
+# The documentation
+
+
+def test_the_example_shows_strokes_to_others_and_to_who_comes_later() -> None:
+    board = runpy.run_path(str(ROOT / "examples" / "msgpack.py"))["server"]
+    ada, bob = (Pair(board, generation=row).peer for row in ROWS.values())
+    ada.emit("draw", b"\x0a\x14", id=0)
+    (answer,), (stroke,) = heard(ada), heard(bob)
+    assert isinstance(answer, Ack)
+    (drawn,) = answer.args
+    assert abs(datetime.now(UTC) - drawn).total_seconds() < 60
+    assert stroke == Event("/", "stroke", [b"\x0a\x14", drawn])
+    late = Peer(board, generation=ROWS["3"])
+    assert late.generation.socketio.decode_binary(late.take()[-1], None) == stroke  # type: ignore[arg-type]
+
+
+def test_the_page_is_python_and_names_files_that_are_there() -> None:
+    page = (ROOT / "docs" / "msgpack.md").read_text("utf-8")
+    names = {"waterspout": waterspout, "Pair": Pair, "with_parser": with_parser, "ENGINEIO_4": ENGINEIO_4}
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for block in blocks:
+        exec(block, names)
+    assert names["pair"].socket.connected  # type: ignore[attr-defined]
+    assert [path for path in re.findall(r"`(examples/[\w.]+)`", page) if not (ROOT / path).is_file()] == []
