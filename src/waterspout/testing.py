@@ -19,6 +19,7 @@ from .server import Server, Socket
 from .types import Request
 from .wire import json
 from .wire.generations import ENGINEIO_4, Generation
+from .wire.socketio import Encoded
 
 __all__ = ["Clock", "Pair", "Peer", "PollingCarrier", "Refused", "WebSocketCarrier", "client_frame", "server_frames"]
 
@@ -130,22 +131,19 @@ class Peer:
 
     def connect(self, namespace: str = "/", auth: dict[str, Any] | None = None) -> None:
         """Enter a namespace; clients of Engine.IO 3 are in "/" from the start."""
-        address = "" if namespace == "/" else f"{namespace},"
-        self.send(f"40{address}" + ("" if auth is None else json.encode(auth).decode()))
+        self._send(self.generation.socketio.encode_knock(namespace, auth))
 
     def emit(self, event: str, *args: Any, id: int | None = None, namespace: str = "/") -> None:
         """Send an event; with an `id`, the server is to acknowledge it."""
-        text, attachments = self.generation.socketio.encode_event(namespace, event, args, id)
-        self.send(text.decode(), *attachments)
+        self._send(self.generation.socketio.encode_event(namespace, event, args, id))
 
     def acknowledge(self, id: int, *args: Any, namespace: str = "/") -> None:
         """Answer an event of the server's that has this id."""
-        text, attachments = self.generation.socketio.encode_ack(namespace, id, args)
-        self.send(text.decode(), *attachments)
+        self._send(self.generation.socketio.encode_ack(namespace, id, args))
 
     def leave(self, namespace: str = "/") -> None:
         """Leave a namespace."""
-        self.send(self.generation.socketio.encode_disconnect(namespace).decode())
+        self._send(self.generation.socketio.encode_disconnect(namespace))
 
     def beat(self) -> None:
         """Send the heartbeat that is the client's part: a ping before Engine.IO 4, a pong from then on."""
@@ -191,6 +189,10 @@ class Peer:
             self.handshake: dict[str, Any] = json.decode(packet[1:])
             self.sid = self.handshake["sid"]
         self._received.append(packet)
+
+    def _send(self, encoded: Encoded) -> None:
+        text, attachments = encoded
+        self.send(*((text.decode(),) if text else ()), *attachments)
 
 
 class WebSocketCarrier:

@@ -1,9 +1,14 @@
-"""The server under test, in a process of its own: `app.py asyncio|uvloop` prints its port and serves until SIGTERM."""
+"""The server under test, in a process of its own: `app.py asyncio|uvloop json|msgpack` prints its port and serves.
+
+It ends with SIGTERM.
+"""
 
 import asyncio
 import signal
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import tornado.httpserver
 import tornado.netutil
@@ -15,7 +20,7 @@ import waterspout.hosts.tornado as host
 
 REFUSAL = {"code": 42, "why": ["full", "🌊"]}
 
-server = waterspout.Server(ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000)
+server = waterspout.Server(ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000, parser=sys.argv[2])
 chat = server.of("/chat")
 guarded = server.of("/guarded")
 closed = server.of("/closed")
@@ -62,6 +67,17 @@ def code_points(socket: waterspout.Socket, text: str) -> list[int]:
 @server.on("text")
 def text(socket: waterspout.Socket, points: list[int]) -> str:
     return "".join(map(chr, points))
+
+
+@server.on("python values")
+def python_values(socket: waterspout.Socket) -> tuple[object, ...]:
+    return (
+        datetime(2020, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC),
+        datetime(2020, 1, 1),  # noqa: DTZ001  # one without a time zone is a value, too
+        2**70,
+        Decimal("1.10"),
+        {1: b"x"},
+    )
 
 
 @server.on("ask")

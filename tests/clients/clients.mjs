@@ -26,12 +26,23 @@ const GENERATIONS = {
   "4.8.4": { package: "socket.io-client-4", ...ENGINE_4 },
 };
 
+// What each parser is called, and what is different with it; version 2.2.1 of msgpack takes a text as a refusal only.
+const PARSERS = {
+  json: { "1.7.4": {}, "2.5.0": {}, "3.1.3": {}, "4.8.4": {} },
+  msgpack: {
+    "2.5.0": { parser: "socket.io-msgpack-parser-2", refusal: (message) => message },
+    "3.1.3": { parser: "socket.io-msgpack-parser-3" },
+    "4.8.4": { parser: "socket.io-msgpack-parser-3" },
+  },
+};
+
 const TRANSPORTS = { polling: ["polling"], websocket: ["websocket"], upgrade: ["polling", "websocket"] };
 
-/** The twelve: a generation and a transport each. */
-export const KINDS = Object.keys(GENERATIONS).flatMap((generation) =>
-  Object.keys(TRANSPORTS).map((transport) => ({ generation, transport })),
-);
+/** The clients that have a parser, twelve of them for json: a generation and a transport each. */
+export const kinds = (parser) =>
+  Object.keys(PARSERS[parser]).flatMap((generation) =>
+    Object.keys(TRANSPORTS).map((transport) => ({ generation, transport, parser })),
+  );
 
 const WATCHDOG_SECONDS = 10; // about ten times what the slowest scenario takes, all twelve clients at once
 
@@ -66,7 +77,7 @@ export function plain(value) {
   if (value instanceof ArrayBuffer) return Buffer.from(value);
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (Array.isArray(value)) return value.map(plain);
-  if (value === null || typeof value !== "object" || value instanceof Error) return value;
+  if (value === null || typeof value !== "object" || value instanceof Error || value instanceof Date) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
 }
 
@@ -78,15 +89,17 @@ export function request(socket, event, ...args) {
 
 export class Client {
   /** Connect to "/" at once; `query` goes into the handshake beside the name, `options` to the library. */
-  constructor(port, { generation, transport }, { name, query = {}, ...options } = {}) {
-    this.row = GENERATIONS[generation];
+  constructor(port, { generation, transport, parser }, { name, query = {}, ...options } = {}) {
+    this.row = { ...GENERATIONS[generation], ...PARSERS[parser][generation] };
     this.transport = transport;
+    this.parser = parser;
     this.name = name ?? `${generation} ${transport}`;
     this.socket = library(generation)(`http://127.0.0.1:${port}`, {
       forceNew: true,
       transports: TRANSPORTS[transport],
       reconnection: false,
       query: { name: this.name, ...query },
+      ...(this.row.parser && { parser: require(this.row.parser) }),
       ...options,
     });
     this.manager = this.socket.io;

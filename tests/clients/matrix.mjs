@@ -1,5 +1,5 @@
-/* matrix.mjs PORT [SCENARIO...]: play the scenarios (or all) with the twelve clients; a line of JSON for each result. */
-import { Client, KINDS, listen, within } from "./clients.mjs";
+/* matrix.mjs PORT PARSER [SCENARIO...]: play the scenarios (or all) with all clients; a line of JSON for each result. */
+import { Client, kinds, listen, within } from "./clients.mjs";
 import { SCENARIOS } from "./scenarios.mjs";
 
 const named = ({ generation, transport }, scenario) => `${generation} ${transport} 🌊 ${scenario}`;
@@ -34,8 +34,9 @@ process.on("uncaughtException", (error) => {
   process.exitCode = 1;
 });
 
-const [port, ...chosen] = process.argv.slice(2);
-const scenarios = chosen.length ? chosen : Object.keys(SCENARIOS);
+const [port, parser, ...chosen] = process.argv.slice(2);
+const KINDS = kinds(parser);
+const scenarios = chosen.length ? chosen : Object.keys(SCENARIOS[parser]);
 const outsider = new Client(port, KINDS.at(-1), { name: "outsider", query: { room: "watchers" } });
 Object.assign(outsider, { shouts: listen(outsider.socket, "shout"), broadcasts: listen(outsider.socket, "broadcast") });
 const departures = watch(outsider);
@@ -52,7 +53,7 @@ async function report(scenario, kind, meeting) {
   const name = named(kind, scenario);
   let error = null;
   try {
-    await act(SCENARIOS[scenario], kind, name, meeting);
+    await act(SCENARIOS[parser][scenario], kind, name, meeting);
   } catch (failure) {
     error = failure.stack;
     meeting.desert(name);

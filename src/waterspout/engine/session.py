@@ -187,17 +187,16 @@ class Session:
                 self.engine.packet(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
 
     def receive_binary(self, data: bytes) -> None:
-        """Take one binary message: an attachment, unless the application speaks bare Engine.IO."""
+        """Take one binary message: for an application that speaks bare Engine.IO, or for the generation's codec."""
         if not self.is_live:
             return
         self.heartbeat.heard = True
         if self.engine.is_bare:
             self.engine.message(self, data)
-        elif self._partial is None:
-            raise DecodeError("a binary message came that no packet announced")
-        elif (packet := self._partial.add(data)) is not None:
-            self._partial = None
-            self.wait_no_longer(Wait.PARTIAL)
+        elif (packet := self.generation.socketio.decode_binary(data, self._partial)) is not None:
+            if self._partial is not None:
+                self._partial = None
+                self.wait_no_longer(Wait.PARTIAL)
             self.engine.packet(self, packet)
 
     def writable(self) -> None:

@@ -165,7 +165,7 @@ class Namespace(Events):
         self.rooms.admit(socket)
         self._fanout.count(session.generation, 1)
         session.connected()
-        session.push(Prepared(session.generation.socketio.encode_connect(self.name, socket.id)))
+        session.push(Prepared(*session.generation.socketio.encode_connect(self.name, socket.id)))
         socket._accept()
 
     def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
@@ -292,7 +292,7 @@ class Namespace(Events):
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
     """Tell a client that it may not enter a namespace."""
-    session.push(Prepared(session.generation.socketio.encode_connect_error(namespace, message, data)))
+    session.push(Prepared(*session.generation.socketio.encode_connect_error(namespace, message, data)))
 
 
 def check_namespace(name: str) -> None:

@@ -6,6 +6,7 @@ from re import Pattern
 from typing import Any, overload
 
 from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy
+from ..wire.generations import GENERATIONS, with_parser
 from .acks import Replies
 from .application import Sockets
 from .cluster import Adapter, Broadcast, Cluster, Word, whom
@@ -23,12 +24,16 @@ from .stats import Stats, collect
 class Server(Events):
     """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
 
-    Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
-    where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `max_calls` unanswered calls of handlers of one client stop the reading of what it sends;
-    `max_namespaces` is for each connection, `max_pending_acks` (calls that a client has not answered) and
-    `max_events_per_second` are for each socket; `cookie` carries the session id to a load balancer; `adapter`
-    joins several nodes; a `driver` is for tests. ValueError for a value out of range.
+    Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. ValueError for a
+    value out of range.
+
+    - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
+      "msgpack". `cookie` carries the session id to a load balancer.
+    - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
+    - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
+      before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
+      that a client has not answered) and `max_events_per_second` are for each socket.
+    - `adapter` joins several nodes; a `driver` is for tests.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Server(Events):
         max_pending_acks: int = 1000,
         max_events_per_second: float | None = None,
         transports: tuple[str, ...] = ("polling", "websocket"),
+        parser: str = "json",
         cors_origins: Origins = None,
         cors_credentials: bool = False,
         cookie: Cookie | str | None = None,
@@ -64,6 +70,7 @@ class Server(Events):
             max_attachments=max_attachments,
             max_calls=max_calls,
             transports=tuple(transports),
+            generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,

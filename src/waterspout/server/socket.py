@@ -322,7 +322,7 @@ class Socket:
         elif self._life is CONNECTING:
             self._leaving = True
         elif self._life is CONNECTED:
-            self._push(Prepared(self._session.generation.socketio.encode_disconnect(self.namespace)))
+            self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
             self._namespace.part(self, Reason.SERVER_DISCONNECT)
 
     def _disconnect_all(self) -> None:

@@ -1,10 +1,11 @@
 """The table: one row for each generation of clients, and all that the layers above may ask of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from . import engineio3, engineio4
+from .msgpack import MSGPACK_4, MSGPACK_5
 from .socketio import REVISION_4, REVISION_5, Revision
 
 
@@ -73,3 +74,22 @@ ENGINEIO_4 = Generation(
     greeting_pause=0.0,
 )
 GENERATIONS = {row.revision: row for row in (ENGINEIO_3, ENGINEIO_4)}
+
+PARSERS: dict[str, dict[Revision, Revision]] = {
+    "json": {REVISION_4: REVISION_4, REVISION_5: REVISION_5},
+    "msgpack": {REVISION_4: MSGPACK_4, REVISION_5: MSGPACK_5},
+}
+"""The spellings of packets that clients can be given as their `parser`, as each revision has them."""
+
+
+def with_parser(generation: Generation, parser: str) -> Generation:
+    """Return a row of GENERATIONS with the codec of a parser, and all else as it is.
+
+    Raises ValueError for a parser that is not in PARSERS, or not there for this row.
+    """
+    if parser not in PARSERS:
+        raise ValueError(f"parser is {parser!r}: choose from {', '.join(PARSERS)}")
+    codec = PARSERS[parser].get(generation.socketio)
+    if codec is None:
+        raise ValueError(f"{generation.name} has no parser {parser!r} beside its own: begin with a row of GENERATIONS")
+    return generation if codec is generation.socketio else replace(generation, socketio=codec)

@@ -28,6 +28,9 @@ _ACKS = [b"43%d" % number for number in range(_COMMON)]
 
 _BYTES = (bytes, bytearray, memoryview)
 
+Encoded = tuple[bytes, tuple[bytes, ...]]
+"""A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
+
 
 class Partial:
     """An event or an ack that waits for its attachments."""
@@ -106,13 +109,24 @@ class Revision:
         attachments = _attachments(kind, count, max_attachments)
         data = json.decode(text[head.end() :]) if head.end() < len(text) else _ABSENT
         if kind in "2356":
-            packet = (_event if kind in "25" else _ack)(namespace or "/", number, data)
+            packet = (event if kind in "25" else ack)(namespace or "/", int(number) if number else None, data)
             return Partial(packet, attachments) if attachments else packet
         if kind == "0" and not number:
             return self._connect(namespace or "/", data)
         if kind == "1" and not number and data is _ABSENT:
             return Disconnect(namespace or "/")
         raise DecodeError(f"a client sends no such packet of type {kind}")
+
+    def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:
+        """Take a binary message: here an attachment of the packet that waits for it, which is returned when complete.
+
+        Raises DecodeError, whatever the bytes.
+        """
+        if partial is None:
+            raise DecodeError(
+                "a binary message came that no packet announced: clients that speak msgpack need a server that does"
+            )
+        return partial.add(data)
 
     def _connect(self, namespace: str, data: Any) -> Connect:
         if data is _ABSENT:
@@ -121,22 +135,24 @@ class Revision:
             raise DecodeError(f"the data of CONNECT is an object, not {type(data).__name__}")
         return Connect(namespace, data)
 
-    def encode_connect(self, namespace: str, sid: str) -> bytes:
-        """Write that the client has entered a namespace ("Connection to a namespace")."""
-        return b"40%b%b" % (_address(namespace), self._json({"sid": sid}))
+    def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
+        """Write, as a client does, that it wants to enter a namespace ("Connection to a namespace")."""
+        return b"40%b%b" % (_address(namespace), b"" if auth is None else self._json(auth)), ()
 
-    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> bytes:
+    def encode_connect(self, namespace: str, sid: str) -> Encoded:
+        """Write that the client has entered a namespace ("Connection to a namespace")."""
+        return b"40%b%b" % (_address(namespace), self._json({"sid": sid})), ()
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
         """Write that the client may not enter a namespace ("Connection to a namespace")."""
         error = {"message": message} if data is None else {"message": message, "data": data}
-        return b"44%b%b" % (_address(namespace), self._json(error))
+        return b"44%b%b" % (_address(namespace), self._json(error)), ()
 
-    def encode_disconnect(self, namespace: str) -> bytes:
+    def encode_disconnect(self, namespace: str) -> Encoded:
         """Write that the client has left a namespace ("Disconnection from a namespace")."""
-        return b"41" + _address(namespace)
+        return b"41" + _address(namespace), ()
 
-    def encode_event(
-        self, namespace: str, name: str, args: Sequence[Any], id: int | None = None
-    ) -> tuple[bytes, tuple[bytes, ...]]:
+    def encode_event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
         """Write an event as text and its attachments ("Sending and receiving data"); raises as `json.encode` does."""
         data = self._plain_json([name, *args])
         if data is None:
@@ -145,7 +161,7 @@ class Revision:
             return b"42" + data, ()
         return b"42%b%b%b" % (_address(namespace), _number(id), data), ()
 
-    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> tuple[bytes, tuple[bytes, ...]]:
+    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded:
         """Write an acknowledgement as text and its attachments ("Acknowledgement"); raises as `json.encode` does."""
         data = self._plain_json(args)
         if data is None:
@@ -154,9 +170,7 @@ class Revision:
             return (_ACKS[id] if 0 <= id < _COMMON else b"43%d" % id) + data, ()
         return b"43%b%d%b" % (_address(namespace), id, data), ()
 
-    def _encode_binary(
-        self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]
-    ) -> tuple[bytes, tuple[bytes, ...]]:
+    def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         attachments: list[bytes] = []
         builtins = msgspec.to_builtins(data, builtin_types=_BYTES, str_keys=True, enc_hook=json.plain)
@@ -180,20 +194,21 @@ class _Revision4(Revision):
         path, _, query = namespace.partition("?")
         return Connect(path, query=query)
 
-    def encode_connect(self, namespace: str, sid: str) -> bytes:
+    def encode_connect(self, namespace: str, sid: str) -> Encoded:
         """Write that the client has entered a namespace ("0 - CONNECT")."""
-        return b"40" + _address(namespace)
+        return b"40" + _address(namespace), ()
 
-    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> bytes:
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
         """Write that the client may not enter a namespace ("4 - ERROR")."""
-        return b"44%b%b" % (_address(namespace), self._json(message if data is None else data))
+        return b"44%b%b" % (_address(namespace), self._json(message if data is None else data)), ()
 
 
 REVISION_4: Revision = _Revision4()
 REVISION_5 = Revision()
 
 
-def _event(namespace: str, number: str, data: Any) -> Event:
+def event(namespace: str, id: int | None, data: Any) -> Event:
+    """Make an event of what came as its data; raises DecodeError."""
     if type(data) is not list or not data:
         raise DecodeError("the data of an event is a list that begins with its name")
     name = data.pop(0)
@@ -201,13 +216,14 @@ def _event(namespace: str, number: str, data: Any) -> Event:
         raise DecodeError(f"the name of an event is a string, not {type(name).__name__}")
     if name in RESERVED:
         raise DecodeError(f"the event name {name!r} is reserved")
-    return Event(namespace, name, data, int(number) if number else None)
+    return Event(namespace, name, data, id)
 
 
-def _ack(namespace: str, number: str, data: Any) -> Ack:
-    if not number or type(data) is not list:
+def ack(namespace: str, id: int | None, data: Any) -> Ack:
+    """Make an acknowledgement of what came as its data; raises DecodeError."""
+    if id is None or type(data) is not list:
         raise DecodeError("an acknowledgement has an id, and its data is a list")
-    return Ack(namespace, int(number), data)
+    return Ack(namespace, id, data)
 
 
 def _attachments(kind: str, count: str, most: int) -> int:

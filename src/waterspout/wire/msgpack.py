@@ -1,0 +1,173 @@
+"""Socket.IO packets as the official parser `socket.io-msgpack-parser` spells them: maps, in binary messages.
+
+Its versions 3.x (README, "Format") are for clients of 3.x and 4.x: every packet is binary. Versions 2.x are for
+clients of 2.x: events and acknowledgements are binary, all else is the same map as JSON, in a text message.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import DecodeError
+from . import json, notepack
+from .packets import Connect, Disconnect, Packet
+from .socketio import Encoded, Partial, Revision, ack, event
+
+_DEPTH = 6
+_IDS = range(10**16)  # as many digits as an id may have in text
+
+
+class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The map; `options` are what clients in JavaScript leave in it of their own."""
+
+    type: int
+    nsp: str
+    data: Any = None
+    id: int | None = None
+    options: dict[str, bool] | None = None
+
+
+class _TextForm(_Form):
+    """The map as 2.x writes it in JSON; the query stands behind the name as well."""
+
+    query: str = ""
+
+
+def _values(depth: int) -> Any:
+    """Return the type of values in so many containers at most, whose keys are strings."""
+    if depth == 0:
+        return None | bool | int | float | str
+    inner = _values(depth - 1)
+    return _values(0) | list[inner] | dict[str, inner]  # type: ignore[valid-type]  # made while running, for msgspec
+
+
+# Read as `Any`, maps may have any keys, and whoever chooses integers that collide keeps a server busy for seconds
+# with a megabyte. msgspec checks keys in types only, which cannot recur: so 6 levels, without binary content, are read
+# at its speed, and all else by `notepack.decode`.
+_read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
+    msgspec.defstruct("_Plain", [("data", _values(_DEPTH), None)], bases=(_Form,), forbid_unknown_fields=True)
+).decode
+
+
+def _read(data: bytes) -> _Form:
+    try:
+        return _check(_read_plain(data))
+    except json.BROKEN:
+        return _convert(notepack.decode(data), _Form)
+
+
+def _convert(value: Any, form: type[_Form]) -> _Form:
+    try:
+        return _check(msgspec.convert(value, form))
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"no packet of the msgpack parser: {str(error)[:200]}") from error
+
+
+def _check(form: _Form) -> _Form:
+    if form.nsp[:1] != "/":
+        raise DecodeError(f"a namespace begins with a slash, not {form.nsp[:20]!r}")
+    if form.id is not None and form.id not in _IDS:
+        raise DecodeError(f"an id has at most 16 digits and no sign, unlike {str(form.id)[:20]}")
+    return form
+
+
+def _write(kind: int, namespace: str, data: Any = None, id: int | None = None) -> Encoded:
+    return b"", (notepack.encode(_Form(kind, namespace, data, id)),)
+
+
+class _Msgpack(Revision):
+    """The parser's versions 3.x, for Socket.IO 3.x and 4.x."""
+
+    def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
+        """Refuse a text message: this parser has none."""
+        raise DecodeError(
+            "a text message came, but the server speaks msgpack: give the client socket.io-msgpack-parser"
+        )
+
+    def decode_binary(self, data: bytes, partial: Partial | None = None) -> Packet:
+        """Read the packet of a client; raises DecodeError, whatever the bytes."""
+        form = _read(data)
+        match form.type:
+            case 0 if form.id is None and (form.data is None or type(form.data) is dict):
+                return Connect(form.nsp, form.data)
+            case 1 if form.id is None and form.data is None:
+                return Disconnect(form.nsp)
+            case 2:
+                return event(form.nsp, form.id, form.data)
+            case 3:
+                return ack(form.nsp, form.id, form.data)
+        raise DecodeError(f"a client sends no such packet of type {form.type}")
+
+    def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
+        """Write, as a client does, that it wants to enter a namespace."""
+        return _write(0, namespace, auth)
+
+    def encode_connect(self, namespace: str, sid: str) -> Encoded:
+        """Write that the client has entered a namespace."""
+        return _write(0, namespace, {"sid": sid})
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
+        """Write that the client may not enter a namespace."""
+        return _write(4, namespace, {"message": message} if data is None else {"message": message, "data": data})
+
+    def encode_disconnect(self, namespace: str) -> Encoded:
+        """Write that the client has left a namespace."""
+        return _write(1, namespace)
+
+    def encode_event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
+        """Write an event, binary content in its place; raises as `notepack.encode` does."""
+        return _write(2, namespace, [name, *args], id)
+
+    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded:
+        """Write an acknowledgement, binary content in its place; raises as `notepack.encode` does."""
+        return _write(3, namespace, list(args), id)
+
+
+class _Msgpack4(_Msgpack):
+    """The parser's versions 2.x, for Socket.IO 2.x: no sid, no auth, a query behind the namespace, JSON for some."""
+
+    def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet:
+        """Read a CONNECT or a DISCONNECT, the only packets of a client that are text; raises DecodeError."""
+        form = _convert(json.decode(text[at:]), _TextForm)
+        if form.data is None and form.id is None:
+            if form.type == 0:
+                path, _, query = form.nsp.partition("?")
+                return Connect(path, query=query)
+            if form.type == 1:
+                return Disconnect(form.nsp)
+        raise DecodeError(f"a client sends no such packet of type {form.type} as text")
+
+    def decode_binary(self, data: bytes, partial: Partial | None = None) -> Packet:
+        """Read an event or an acknowledgement; raises DecodeError, whatever the bytes."""
+        form = _read(data)
+        match form.type:
+            case 2 | 5:  # 2.x calls them BINARY_EVENT and BINARY_ACK if there is binary content inside
+                return event(form.nsp, form.id, form.data)
+            case 3 | 6:
+                return ack(form.nsp, form.id, form.data)
+        raise DecodeError(f"a client sends no such packet of type {form.type} as a binary message")
+
+    def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
+        """Write, as a client does, that it wants to enter a namespace; its query stands behind the name."""
+        return _write_text(0, namespace, auth)
+
+    def encode_connect(self, namespace: str, sid: str) -> Encoded:
+        """Write that the client has entered a namespace."""
+        return _write_text(0, namespace)
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
+        """Write that the client may not enter: with the data if it is a string, for 2.2.1 throws at anything else."""
+        return _write_text(4, namespace, data if isinstance(data, str) else message)
+
+    def encode_disconnect(self, namespace: str) -> Encoded:
+        """Write that the client has left a namespace."""
+        return _write_text(1, namespace)
+
+
+def _write_text(kind: int, namespace: str, data: Any = None) -> Encoded:
+    return b"4" + json.encode_ascii(_Form(kind, namespace, data)), ()
+
+
+MSGPACK_4: Revision = _Msgpack4()
+MSGPACK_5: Revision = _Msgpack()
