@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy, Session
+from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
@@ -22,8 +22,9 @@ class Server:
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
     where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `cookie` carries the session id to a load balancer; `adapter` joins several nodes; a
-    `driver` is for tests. ValueError for a value out of range.
+    everybody); `cookie` carries the session id to a load balancer; `per_message_deflate` compresses
+    WebSockets (True, or a `waterspout.engine.Deflate`); `adapter` joins several nodes; a `driver` is for
+    tests. ValueError for a value out of range.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Server:
         cors_origins: Origins = None,
         cors_credentials: bool = False,
         cookie: Cookie | str | None = None,
+        per_message_deflate: bool | Deflate = False,
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class Server:
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
+            per_message_deflate=per_message_deflate,
         )
         self.engine = Engine(_Sockets(self), driver=driver, path=path, policy=policy)
         if not 0 <= shutdown_timeout < inf:
