@@ -1,4 +1,7 @@
-"""The server under test, in a process of its own: `app.py asyncio|uvloop` prints its port and serves until SIGTERM."""
+"""The server under test, in a process of its own: `app.py asyncio|uvloop [deflate]` prints its port.
+
+It serves until SIGTERM; with `deflate`, WebSockets are compressed.
+"""
 
 import asyncio
 import signal
@@ -15,7 +18,9 @@ import waterspout.hosts.tornado as host
 
 REFUSAL = {"code": 42, "why": ["full", "🌊"]}
 
-server = waterspout.Server(ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000)
+server = waterspout.Server(
+    ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000, per_message_deflate="deflate" in sys.argv
+)
 chat = server.of("/chat")
 guarded = server.of("/guarded")
 closed = server.of("/closed")
