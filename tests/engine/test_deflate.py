@@ -385,7 +385,12 @@ def test_what_follows_the_end_in_one_read_is_not_unpacked(
 ) -> None:
     streams: list[Any] = []
     real = zlib.decompressobj
-    monkeypatch.setattr(zlib, "decompressobj", lambda *args: streams.append(args) or real(*args))
+
+    def counting(*args: Any) -> Any:
+        streams.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(zlib, "decompressobj", counting)
     link_of(peer).feed(client_frame(0x41, raw(b"1")) + client_frame(0x41, raw(b"4x")) * 100)
     assert len(streams) == 1
     assert application.closed == [Reason.TRANSPORT_CLOSE]

@@ -6,7 +6,7 @@ connection, and everybody whose window is the same gets the same bytes.
 
 import re
 import zlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import NamedTuple
 
@@ -46,11 +46,11 @@ class Deflate:
     mem_level: int = 5
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value, (least, most) = getattr(self, field.name), _RANGES[field.name]
+        for name, value in asdict(self).items():
+            least, most = _RANGES[name]
             if type(value) is not int or not least <= value <= most:
                 between = f"from {least} to {most}" if most < inf else f"of at least {least}"
-                raise ValueError(f"{field.name} is {value!r}: give a whole number {between}")
+                raise ValueError(f"{name} is {value!r}: give a whole number {between}")
 
     def deflate(self, payload: bytes) -> bytes:
         """Compress the payload of a message (section 7.2.1)."""
