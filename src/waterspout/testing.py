@@ -18,10 +18,13 @@ from .engine.driver import Waitable
 from .server import Server, Socket
 from .types import Request
 from .wire import json
+from .wire.deflate import Deflate, inflate
 from .wire.generations import ENGINEIO_4, Generation
 from .wire.socketio import Encoded
 
 __all__ = ["Clock", "Pair", "Peer", "PollingCarrier", "Refused", "WebSocketCarrier", "client_frame", "server_frames"]
+
+_LARGEST = 1 << 30  # bytes that a server's message may unpack to
 
 
 class Refused(Exception):
@@ -91,6 +94,8 @@ class Peer:
 
     `server` is a Server or an Engine; `query` and `headers` go with every request. Raises `Refused` if the
     server does not want it. `closed` is None, then the code of the WebSocket's close frame, or 0 on polling.
+    `extensions` is what its WebSockets offer, as in "permessage-deflate; client_max_window_bits"; if the
+    server agrees, all that it says is compressed.
     """
 
     def __init__(
@@ -102,11 +107,13 @@ class Peer:
         query: str = "",
         headers: Sequence[tuple[str, str]] = (),
         polls: bool = True,
+        extensions: str = "",
     ) -> None:
         self.engine = server if isinstance(server, Engine) else server.engine
         self.generation = generation
         self.query, self.headers = query, tuple(headers)
         self.polls = polls
+        self.extensions = extensions
         self.sid = ""
         self.closed: int | None = None
         self.frames: list[tuple[int, bytes]] = []
@@ -196,7 +203,10 @@ class Peer:
 
 
 class WebSocketCarrier:
-    """A peer's WebSocket: a link that keeps what is written. While `blocked`, it takes nothing."""
+    """A peer's WebSocket: a link that keeps what is written. While `blocked`, it takes nothing.
+
+    `extensions` is the server's answer to what the peer has offered, empty if it has agreed to nothing.
+    """
 
     name = "websocket"
 
@@ -204,6 +214,7 @@ class WebSocketCarrier:
         self._peer = peer
         self.blocked = self.finished = self.paused = False
         self.written: list[bytes] = []
+        self.extensions = ""
 
     def open(self) -> None:
         """Make the handshake."""
@@ -213,14 +224,21 @@ class WebSocketCarrier:
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ]
+        if self._peer.extensions:
+            fields.append(("Sec-WebSocket-Extensions", self._peer.extensions))
         request = self._peer.request(transport="websocket", headers=fields)
-        self.transport = self._peer.engine.connect(self._peer.admit(request), request, self)
+        decision = self._peer.admit(request)
+        self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
+        self.transport = self._peer.engine.connect(decision, request, self)
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send each packet in a frame of its own."""
         encode = self._peer.generation.engineio.encode_binary
         for packet in packets:
-            self.feed(client_frame(1, packet.encode()) if isinstance(packet, str) else client_frame(2, encode(packet)))
+            opcode, payload = (1, packet.encode()) if isinstance(packet, str) else (2, encode(packet))
+            if self.extensions:
+                opcode, payload = opcode | 0x40, Deflate().deflate(payload)
+            self.feed(client_frame(opcode, payload))
 
     def feed(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -373,7 +391,10 @@ class Pair:
 
 
 def client_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
-    """Make a frame as a client does, masked with zeros so that its payload can be read in a failing test."""
+    """Make a frame as a client does, masked with zeros so that its payload can be read in a failing test.
+
+    `opcode` may have reserved bits beside it: 0x41 is a text whose payload is compressed.
+    """
     first = opcode | (0x80 if final else 0)
     n = len(payload)
     if n < 126:
@@ -386,13 +407,14 @@ def client_frame(opcode: int, payload: bytes, *, final: bool = True) -> bytes:
 
 
 def server_frames(data: bytes) -> list[tuple[int, bytes]]:
-    """Cut a server's frames, which are whole and unmasked, into opcodes and payloads."""
+    """Cut a server's frames, which are whole and unmasked, into opcodes and payloads; compressed ones are unpacked."""
     frames = []
     while data:
         size, at = data[1], 2
         if size > 125:
             at += 2 if size == 126 else 8
             size = int.from_bytes(data[2:at], "big")
-        frames.append((data[0] & 0x0F, data[at : at + size]))
+        payload = data[at : at + size]
+        frames.append((data[0] & 0x0F, inflate(payload, _LARGEST) if data[0] & 0x40 else payload))
         data = data[at + size :]
     return frames

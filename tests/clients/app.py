@@ -1,6 +1,6 @@
-"""The server under test, in a process of its own: `app.py asyncio|uvloop json|msgpack` prints its port and serves.
+"""The server under test, in a process of its own: `app.py asyncio|uvloop [msgpack] [deflate]` prints its port.
 
-It ends with SIGTERM.
+It serves until SIGTERM; with `deflate`, WebSockets are compressed.
 """
 
 import asyncio
@@ -20,7 +20,13 @@ import waterspout.hosts.tornado as host
 
 REFUSAL = {"code": 42, "why": ["full", "🌊"]}
 
-server = waterspout.Server(ping_interval=0.5, ping_timeout=20, max_payload_bytes=1_000_000, parser=sys.argv[2])
+server = waterspout.Server(
+    ping_interval=0.5,
+    ping_timeout=20,
+    max_payload_bytes=1_000_000,
+    parser="msgpack" if "msgpack" in sys.argv else "json",
+    per_message_deflate="deflate" in sys.argv,
+)
 chat = server.of("/chat")
 guarded = server.of("/guarded")
 closed = server.of("/closed")

@@ -23,9 +23,9 @@ class Report:
 
 
 @contextmanager
-def serving(loop: str, log: Path, parser: str = "json") -> Iterator[int]:
+def serving(loop: str, log: Path, *options: str) -> Iterator[int]:
     """Run the server on "asyncio" or "uvloop" and give its port; it has to end well, with no traceback in its log."""
-    command = [sys.executable, str(HERE / "app.py"), loop, parser]
+    command = [sys.executable, str(HERE / "app.py"), loop, *options]
     with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
         assert process.stdout is not None
         with killed_after(SECONDS_FOR_THE_SERVER, process):
@@ -42,9 +42,9 @@ def serving(loop: str, log: Path, parser: str = "json") -> Iterator[int]:
     assert "Traceback" not in ending, ending
 
 
-def run_matrix(node: str, port: int, parser: str = "json") -> Report:
-    """Run every scenario with all clients that have the parser; what is reported before the watchdog ends it counts."""
-    command = [node, "--no-deprecation", str(HERE / "matrix.mjs"), str(port), parser]
+def run_matrix(node: str, port: int, parser: str = "json", *scenarios: str) -> Report:
+    """Run these scenarios, or all, with all clients that have the parser, until the watchdog ends it."""
+    command = [node, "--no-deprecation", str(HERE / "matrix.mjs"), str(port), parser, *scenarios]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
         killed_after(SECONDS_FOR_THE_MATRIX, process),

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from waterspout.testing import client_frame
+from waterspout.wire.deflate import inflate
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the nonce of RFC 6455, section 1.3, and its answer
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -17,6 +18,8 @@ HANDSHAKE = (
     ("Sec-WebSocket-Version", "13"),
     ("Sec-WebSocket-Key", KEY),
 )
+
+BUFFER_BYTES = 1 << 22  # what a client reads ahead, and what a message may unpack to
 
 Fields = tuple[tuple[str, str], ...]
 
@@ -64,6 +67,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sock, self.reader, self.writer = sock, reader, writer
+        self.compressed = False
 
     def send(self, data: bytes) -> None:
         """Send this in one piece."""
@@ -86,12 +90,17 @@ class Wire:
         return await self.answer(bodiless=method == "HEAD")
 
     async def frame(self) -> tuple[int, bytes]:
-        """Read a frame: its opcode and its payload. Servers send them whole and unmasked."""
+        """Read a frame: its opcode and its payload. Servers send them whole and unmasked.
+
+        `compressed` then tells whether it was; its payload is unpacked.
+        """
         first, size = await self.reader.readexactly(2)
         assert first & 0x80
         if size > 125:
             size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8), "big")
-        return first & 0x0F, await self.reader.readexactly(size)
+        payload = await self.reader.readexactly(size)
+        self.compressed = bool(first & 0x40)
+        return first & 0x0F, inflate(payload, BUFFER_BYTES) if self.compressed else payload
 
     async def text(self) -> str:
         """Read a text message."""

@@ -8,11 +8,10 @@ import stat
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from hosts.client import Session, Wire, opening
+from hosts.client import BUFFER_BYTES, Session, Wire, opening
 from waterspout import Engine, Reason, Server
 
 PATIENCE = 30.0  # s; no test waits this long unless something is wrong
-BUFFER_BYTES = 1 << 22  # what a client reads ahead
 
 
 class Host:

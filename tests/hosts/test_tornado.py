@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 
 from hosts.certificate import Certificate
 from hosts.client import Session, opening, target, text
+from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.polling import Polling
@@ -38,6 +39,10 @@ class TestPolling(Polling): ...
 
 
 class TestWebSocket(WebSocket): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+class TestCompression(Compression): ...
 
 
 class TestEnding(Ending): ...

@@ -3,6 +3,7 @@
 An application (`MessageApplication` or `PacketApplication`) stands on an `Engine`, which hosts mount.
 """
 
+from ..wire.deflate import Deflate
 from .admission import Open, Preflight, Refuse, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver
@@ -24,6 +25,7 @@ __all__ = [
     "Asker",
     "Cookie",
     "Deadlines",
+    "Deflate",
     "Driver",
     "Ending",
     "Engine",

@@ -7,10 +7,12 @@ The codes, texts and their order are those of the JavaScript server (engine.io 6
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from ..errors import ProtocolError
 from ..types import Request
 from ..wire import json
+from ..wire.deflate import Deflate, negotiate
 from ..wire.generations import GENERATIONS, Generation
 from ..wire.websocket import check_upgrade
 from . import origins
@@ -35,21 +37,26 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling. The engine adds the `sid`."""
+    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling. The engine adds the `sid`.
+
+    `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
+    """
 
     generation: Generation
     headers: Headers
     key: str | None = None
     sid: str = ""
+    deflate: Deflate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The request belongs to this session; `key` as above, for an upgrade."""
+    """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
 
     session: Session
     headers: Headers
     key: str | None = None
+    deflate: Deflate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +139,7 @@ class _Question:
         if self.request.method != "GET":
             return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {_show(self.request.method)}")
         if self.transport == "websocket":
-            return self._with_key(lambda key: Open(generation, self.headers, key))
+            return self._with_key(partial(Open, generation))
         return Open(generation, self.headers)
 
     def _resume(self, session: Session, generation: Generation) -> Decision:
@@ -141,19 +148,27 @@ class _Question:
                 Fault.BAD_REQUEST, f"the session speaks {session.generation.name}, the request {generation.name}"
             )
         if self.transport == "websocket":
-            return self._with_key(lambda key: Resume(session, self.headers, key))
+            return self._with_key(partial(Resume, session))
         if session.transport.name != self.transport:
             return self._no(Fault.BAD_REQUEST, f"the session has left {self.transport} for {session.transport.name}")
         if self.request.method not in ("GET", "POST"):
             return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {_show(self.request.method)}")
         return Resume(session, self.headers)
 
-    def _with_key(self, decision: Callable[[str], Decision]) -> Decision:
+    def _with_key(self, decision: Callable[..., Decision]) -> Decision:
+        """Check the handshake of a WebSocket, and agree on its compression."""
         try:
-            return decision(check_upgrade(self.request.method, self.request.header))
+            key = check_upgrade(self.request.method, self.request.header)
         except ProtocolError as error:
             extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
             return refuse(Fault.BAD_REQUEST, str(error), (*self.headers, *extra), status=error.status)
+        deflate = self.policy.deflate
+        offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
+        agreement = None if deflate is None or offers is None else negotiate(offers, deflate)
+        if agreement is None:
+            return decision(self.headers, key)
+        headers = (*self.headers, ("Sec-WebSocket-Extensions", agreement.answer))
+        return decision(headers, key, deflate=agreement.deflate)
 
     def _unsupported(self) -> str:
         offered = " and ".join(row.name for row in self.policy.generations)

@@ -20,7 +20,7 @@ from .traffic import Traffic
 from .transports import Exchange, Link
 from .turn import Turn
 from .upgrade import Probe
-from .websocket import WebSocketTransport
+from .websocket import DeflatingTransport, WebSocketTransport
 
 
 class Application(Protocol):
@@ -166,7 +166,12 @@ class Engine:
     def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
-        transport = WebSocketTransport(link, generation, Reader(self.policy.max_payload_bytes), self.traffic)
+        reader = Reader(self.policy.max_payload_bytes, deflate=decision.deflate is not None)
+        transport = (
+            WebSocketTransport(link, generation, reader, self.traffic)
+            if decision.deflate is None
+            else DeflatingTransport(link, generation, reader, self.traffic, decision.deflate)
+        )
         if isinstance(decision, Open):
             session = self._session(decision, request)
             session.transport, transport.sink = transport, session
@@ -225,7 +230,7 @@ class Engine:
         """Give the new session its id, and its cookie."""
         sid, cookie = self.driver.token(), self.policy.cookie
         headers = decision.headers if cookie is None else (*decision.headers, cookie.header(sid))
-        return Open(decision.generation, headers, decision.key, sid)
+        return Open(decision.generation, headers, decision.key, sid, decision.deflate)
 
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)

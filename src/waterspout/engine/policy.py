@@ -5,12 +5,15 @@ from dataclasses import dataclass, fields
 from math import inf
 from re import Pattern
 
+from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
 
 TRANSPORTS = ("polling", "websocket")
+
+_DEFLATE = Deflate()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,8 @@ class Policy:
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it.
+    a pattern that matches it whole, several of these, or a function of it. `per_message_deflate` compresses
+    WebSockets of clients that offer it: True, or a `Deflate` of one's own.
     """
 
     ping_interval: float = 25.0
@@ -62,6 +66,7 @@ class Policy:
     cors_origins: Origins = None
     cors_credentials: bool = False
     cookie: Cookie | None = None
+    per_message_deflate: bool | Deflate = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -70,6 +75,8 @@ class Policy:
                 raise ValueError(f"{field.name} is {value!r}: give a number of seconds above 0")
             if field.type in (int, "int") and not value >= 1:
                 raise ValueError(f"{field.name} is {value!r}: give a number of at least 1")
+        if not isinstance(self.per_message_deflate, bool | Deflate):
+            raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
         unknown = [name for name in self.transports if name not in TRANSPORTS]
         if unknown or not self.transports:
             raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
@@ -81,3 +88,9 @@ class Policy:
             and "*" in self.cors_origins
         ):
             raise ValueError(f'cors_origins is {self.cors_origins!r}: "*" stands alone, not in a list')
+
+    @property
+    def deflate(self) -> Deflate | None:
+        """How WebSockets are compressed, None if they are not."""
+        chosen = self.per_message_deflate
+        return chosen if isinstance(chosen, Deflate) else _DEFLATE if chosen else None

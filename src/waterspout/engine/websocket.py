@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from ..errors import ProtocolError
 from ..types import Reason
+from ..wire.deflate import Deflate
 from ..wire.generations import Generation
-from ..wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame, text_frame
+from ..wire.websocket import Close, Deflated, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .prepared import Prepared
 from .traffic import Traffic
 from .transports import Link, Sink
@@ -161,6 +162,32 @@ class WebSocketTransport:
     def _detach(self) -> Sink:
         sink, self.sink = self.sink, NOWHERE
         return sink
+
+
+class DeflatingTransport(WebSocketTransport):
+    """A WebSocket whose client has agreed to permessage-deflate (RFC 7692); it keeps nothing for that."""
+
+    __slots__ = ("deflate",)
+
+    def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic, deflate: Deflate) -> None:
+        super().__init__(link, generation, reader, traffic)
+        self.deflate = deflate
+
+    def write(self, prepared: Prepared) -> bool:
+        """Write its compressed frames, which all with the same window share; small ones are the ordinary ones."""
+        deflate = self.deflate
+        if not prepared.compress or (not prepared.attachments and len(prepared.text) < deflate.threshold_bytes):
+            return WebSocketTransport.write(self, prepared)
+        frames = None if prepared.deflated is None else prepared.deflated.get(deflate.window_bits)
+        return self.link.write(prepared.as_deflated(self.generation, deflate) if frames is None else frames)
+
+    def _other(self, message: Message) -> None:
+        if isinstance(message, Deflated) and self.reader is not None:
+            message = self.reader.inflate(message)
+        if isinstance(message, str):
+            self.sink.receive_text(message)
+        else:
+            super()._other(message)
 
 
 class _Nowhere:

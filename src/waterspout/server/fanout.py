@@ -88,4 +88,4 @@ def prepare(
         raise TypeError(f"the event {event!r} cannot be sent: {error}") from error
     if how is ORDINARY:
         return Prepared(text, attachments)
-    return Prepared(text, attachments, volatile=how.volatile, key=how.key)
+    return Prepared(text, attachments, compress=how.compress, volatile=how.volatile, key=how.key)

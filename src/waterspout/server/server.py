@@ -5,7 +5,7 @@ from math import inf
 from re import Pattern
 from typing import Any, overload
 
-from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy
+from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy
 from ..wire.generations import GENERATIONS, with_parser
 from .acks import Replies
 from .application import Sockets
@@ -30,6 +30,7 @@ class Server(Events):
     - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
       "msgpack". `cookie` carries the session id to a load balancer.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
+    - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
       before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
       that a client has not answered) and `max_events_per_second` are for each socket.
@@ -57,6 +58,7 @@ class Server(Events):
         cors_origins: Origins = None,
         cors_credentials: bool = False,
         cookie: Cookie | str | None = None,
+        per_message_deflate: bool | Deflate = False,
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
@@ -74,6 +76,7 @@ class Server(Events):
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
+            per_message_deflate=per_message_deflate,
         )
         limits = Limits(
             max_namespaces=max_namespaces,

@@ -1,7 +1,7 @@
-"""WebSocket, the server's side, without extensions (RFC 6455; section numbers stand beside the code).
+"""WebSocket, the server's side (RFC 6455; section numbers stand beside the code).
 
 A `Reader` turns the bytes of one connection into messages; the `*_frame` functions make the bytes
-to write; `check_upgrade` and `accept` are the opening handshake.
+to write; `check_upgrade` and `accept` are the opening handshake. Compression is in `deflate.py`.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..errors import DecodeError, InvalidText, PayloadTooLarge, ProtocolError, TooMany
+from .deflate import inflate
 
 try:
     from ._frames import cut, unmask
@@ -25,6 +26,7 @@ MAX_FRAGMENTS = 16_384
 NO_STATUS = 1005
 FINAL = 0x80
 RESERVED = 0x70
+RSV1 = 0x40
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)))  # 7.4, and IANA's 1012-1014
@@ -55,7 +57,14 @@ class Close(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
-Message = str | bytes | Ping | Pong | Close
+class Deflated(Struct, frozen=True, gc=False):
+    """A compressed message as it came, for `Reader.inflate` (RFC 7692, section 6.2)."""
+
+    opcode: int
+    payload: bytes
+
+
+Message = str | bytes | Deflated | Ping | Pong | Close
 
 
 def check_upgrade(method: str, header: Callable[[str], str | None]) -> str:
@@ -101,6 +110,11 @@ def text_frame(payload: bytes) -> bytes:
 def binary_frame(payload: bytes) -> bytes:
     """Make a binary message: one unmasked frame (section 5.6)."""
     return _encode(BINARY, payload)
+
+
+def deflated_frame(opcode: int, payload: bytes) -> bytes:
+    """Make a message, TEXT or BINARY, whose payload is compressed: RSV1 says so (RFC 7692, section 6.1)."""
+    return _encode(RSV1 | opcode, payload)
 
 
 def ping_frame(payload: bytes = b"") -> bytes:
@@ -152,13 +166,17 @@ class Reader:
     too large is never collected. Kept between two calls: one incomplete frame and one incomplete message,
     nothing else.
 
+    With `deflate`, which was agreed in the handshake, a compressed message comes as Deflated, to be unpacked
+    with `inflate` when its turn has come: so those of one read are never all unpacked at once.
+
     `error` is the failure that the next `receive` will raise, None as long as all was well.
     """
 
-    __slots__ = ("_held", "_limit", "_message", "_wanted", "error")
+    __slots__ = ("_deflate", "_held", "_limit", "_message", "_wanted", "error")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, deflate: bool = False) -> None:
         self._limit = limit
+        self._deflate = deflate
         self._message: _Fragments | None = None
         self._held: bytearray | None = None  # an incomplete frame; empty at the end of the stream
         self._wanted = 0  # the length at which `_held` is worth another look
@@ -196,6 +214,17 @@ class Reader:
             self._held, self._wanted = bytearray(data[at:]), end - at
         return messages
 
+    def inflate(self, message: Deflated) -> str | bytes:
+        """Unpack a compressed message.
+
+        Raises DecodeError or TooMany for a broken one, InvalidText, or PayloadTooLarge as soon as it has too much.
+        """
+        payload = inflate(message.payload, self._limit)
+        try:
+            return payload.decode() if message.opcode == TEXT else payload
+        except UnicodeDecodeError as error:
+            raise _plain(error) from None
+
     def _resume(self, held: bytearray, data: bytes) -> bytes:
         """Join what was held to new data; b"" while that does not suffice, or for ever at the end."""
         if self.error is not None:
@@ -228,7 +257,7 @@ class Reader:
             return end
         payload = unmask(data[body:start], data[start:end])
         if opcode < CLOSE:
-            self._data(opcode, bool(first & FINAL), payload, messages)
+            self._data(first, payload, messages)
         elif opcode == CLOSE:
             messages.append(_close(payload))
             self._stop()
@@ -241,7 +270,10 @@ class Reader:
         """Judge the two bytes with which each frame begins (section 5.2)."""
         opcode, fragments = first & 0x0F, self._message
         if first & RESERVED:
-            raise DecodeError(f"A frame begins with 0x{first:02x}: reserved bits need an extension, use none")
+            if first & RESERVED != RSV1 or not self._deflate:
+                raise DecodeError(f"A frame begins with 0x{first:02x}: reserved bits need an extension, use none")
+            if opcode not in (TEXT, BINARY):  # RFC 7692, section 6.1
+                raise DecodeError(f"A frame begins with 0x{first:02x}: RSV1 belongs to the first frame of a message")
         if opcode not in OPCODES:
             raise DecodeError(f"A frame has opcode {opcode}: use 0, 1, 2, 8, 9 or 10")
         if opcode >= CLOSE:
@@ -256,19 +288,21 @@ class Reader:
         if not second & 0x80:  # 5.1
             raise DecodeError("A frame is not masked: clients must mask all that they send")
 
-    def _data(self, opcode: int, final: bool, payload: bytes, messages: list[Any]) -> None:
+    def _data(self, first: int, payload: bytes, messages: list[Any]) -> None:
         fragments = self._message
         if fragments is None:
-            if final:
-                messages.append(payload.decode() if opcode == TEXT else payload)
+            if first & FINAL:
+                if first & RSV1:
+                    messages.append(Deflated(first & 0x0F, payload))
+                else:
+                    messages.append(payload.decode() if first & 0x0F == TEXT else payload)
                 return
-            fragments = self._message = _Fragments(opcode)
+            fragments = self._message = _Fragments(first)
         fragments.payload += payload
         fragments.count += 1
-        if final:
+        if first & FINAL:
             self._message = None
-            # 5.6: a fragment may end within a character, so UTF-8 is judged on the whole
-            messages.append(fragments.payload.decode() if fragments.opcode == TEXT else bytes(fragments.payload))
+            messages.append(fragments.whole())
 
     def _stop(self) -> None:
         """Let go of all that was collected, and read no more."""
@@ -278,12 +312,19 @@ class Reader:
 class _Fragments:
     """A message whose final frame is yet to come (section 5.4); empty fragments count as well."""
 
-    __slots__ = ("count", "opcode", "payload")
+    __slots__ = ("count", "first", "payload")
 
-    def __init__(self, opcode: int) -> None:
-        self.opcode = opcode
+    def __init__(self, first: int) -> None:
+        self.first = first  # its first byte
         self.count = 0
         self.payload = bytearray()
+
+    def whole(self) -> str | bytes | Deflated:
+        """Join it; a fragment may end within a character, so UTF-8 is judged now (section 5.6)."""
+        opcode = self.first & 0x0F
+        if self.first & RSV1:
+            return Deflated(opcode, bytes(self.payload))
+        return self.payload.decode() if opcode == TEXT else bytes(self.payload)
 
 
 def _long_size(field: bytes) -> int:

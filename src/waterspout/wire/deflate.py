@@ -1,0 +1,155 @@
+"""permessage-deflate, which compresses WebSockets; the server's side (RFC 7692; section numbers stand beside the code).
+
+No context is taken over in either direction: each message is compressed by itself. So nothing is kept for a
+connection, and everybody whose window is the same gets the same bytes.
+"""
+
+import re
+import zlib
+from dataclasses import asdict, dataclass, replace
+from math import inf
+from typing import NamedTuple
+
+from ..errors import DecodeError, PayloadTooLarge, TooMany
+
+EXTENSION = "permessage-deflate"
+MAX_STREAMS = 32
+
+_WINDOW_BYTES = 32_768
+_FLUSHED = b"\x00\x00\xff\xff"  # 7.2.1: the end of each message, which is not sent
+_END = _FLUSHED + b"\x03\x00"  # behind it an empty final block: zlib gets there only if the one before was complete
+
+_RANGES = {"threshold_bytes": (0, inf), "level": (1, 9), "window_bits": (9, 15), "mem_level": (1, 9)}
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_PART = re.compile(  # possessive, so that a hostile header takes linear time
+    rf"[ \t]*+(?:({_TOKEN})(?:[ \t]*+=[ \t]*+(?:({_TOKEN})|\"((?:[^\"\\]|\\.)*+)\"))?+)?+[ \t]*+([;,]|\Z)"
+)
+Offer = tuple[str, list[tuple[str, str | None]]]  # name and parameters
+
+_BITS = re.compile("[89]|1[0-5]")  # 7.1.2.1: no leading zeros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deflate:
+    """How messages are compressed.
+
+    Those below `threshold_bytes` are sent as they are. `level` is 1 (fast) to 9 (small), `window_bits` 9 to 15
+    the binary logarithm of how far back repetitions are found, `mem_level` 1 to 9. While a message is compressed
+    it takes 4 * 2**window_bits + 512 * 2**mem_level bytes, 32 KB as it stands, and afterwards nothing.
+    ValueError for a value out of range.
+    """
+
+    threshold_bytes: int = 1024
+    level: int = 6
+    window_bits: int = 12
+    mem_level: int = 5
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            least, most = _RANGES[name]
+            if type(value) is not int or not least <= value <= most:
+                between = f"from {least} to {most}" if most < inf else f"of at least {least}"
+                raise ValueError(f"{name} is {value!r}: give a whole number {between}")
+
+    def deflate(self, payload: bytes) -> bytes:
+        """Compress the payload of a message (section 7.2.1)."""
+        stream = zlib.compressobj(self.level, zlib.DEFLATED, -self.window_bits, self.mem_level)
+        return (stream.compress(payload) + stream.flush(zlib.Z_SYNC_FLUSH))[: -len(_FLUSHED)]
+
+
+class Agreement(NamedTuple):
+    """What was agreed with a client: the value of the answer's Sec-WebSocket-Extensions, and how to compress for it."""
+
+    answer: str
+    deflate: Deflate
+
+
+def negotiate(offers: str, deflate: Deflate) -> Agreement | None:
+    """Accept the first offer that can be kept, or none; `offers` is the request's Sec-WebSocket-Extensions.
+
+    An offer that names an unknown, repeated or impossible parameter is declined, a header that is not well-formed
+    as a whole; the handshake goes on without compression (section 5.1). A window of 2**8 bytes is declined, too:
+    zlib cannot keep within it.
+    """
+    try:
+        parsed = _parse(offers)
+    except _Malformed:
+        return None
+    agreements = (_agree(parameters, deflate) for name, parameters in parsed if name == EXTENSION)
+    return next(filter(None, agreements), None)
+
+
+def inflate(payload: bytes, limit: int) -> bytes:
+    """Unpack the payload of a compressed message (section 7.2.2).
+
+    PayloadTooLarge as soon as it has more than `limit` bytes, of which no more than one too many is made; DecodeError
+    for what is broken or cut short; TooMany for more than 32 final blocks, each of which costs a new stream. A
+    message that ends with one may lack the zero byte of section 7.2.3.4, as some senders leave it away.
+    """
+    if not payload:
+        return b""
+    rest, inflated = payload + _END, b""
+    for _ in range(MAX_STREAMS):
+        stream = zlib.decompressobj(-15, inflated[-_WINDOW_BYTES:])
+        try:
+            inflated += stream.decompress(rest, limit + 1 - len(inflated))
+        except zlib.error as error:
+            raise DecodeError(f"A compressed message is broken ({error}): send raw DEFLATE") from None
+        if len(inflated) > limit:
+            raise PayloadTooLarge(f"A message unpacks to more than {limit} bytes; send less at once or raise the limit")
+        if not stream.eof:
+            raise DecodeError("A compressed message ends within a block: send all of it but the last 00 00 ff ff")
+        rest = stream.unused_data
+        if rest in (b"", _END):
+            return inflated
+    raise TooMany(f"A compressed message has more than {MAX_STREAMS} final blocks: one is enough")
+
+
+class _Malformed(Exception):
+    """The header is no list of extensions."""
+
+
+def _parse(header: str) -> list[Offer]:
+    """Read a list of extensions (RFC 6455, section 9.1), whose elements may be empty."""
+    offers: list[Offer] = []
+    at, before = 0, ","
+    while at < len(header) or before == ";":
+        part = _PART.match(header, at)
+        if part is None:
+            raise _Malformed
+        name, value, quoted, after = part.groups()
+        if before == ";" and name:
+            offers[-1][1].append((name, value if quoted is None else re.sub(r"\\(.)", r"\1", quoted)))
+        elif before == "," and name and value is quoted is None:
+            offers.append((name, []))
+        elif name or ";" in (before, after):
+            raise _Malformed
+        at, before = part.end(), after
+    return offers
+
+
+def _agree(parameters: list[tuple[str, str | None]], ours: Deflate) -> Agreement | None:
+    """Answer an offer, or decline it (section 7.1)."""
+    asked = dict(parameters)
+    if len(asked) < len(parameters) or not all(map(_is_valid, asked, asked.values())):
+        return None
+    answer = [EXTENSION, "server_no_context_takeover", "client_no_context_takeover"]  # 7.1.1: may be said unasked
+    bits = asked.get("server_max_window_bits")
+    if bits is not None:
+        if int(bits) < _RANGES["window_bits"][0]:
+            return None
+        ours = replace(ours, window_bits=min(int(bits), ours.window_bits))
+        answer.append(f"server_max_window_bits={ours.window_bits}")
+    return Agreement("; ".join(answer), ours)
+
+
+def _is_valid(name: str, value: str | None) -> bool:
+    match name:
+        case "server_no_context_takeover" | "client_no_context_takeover":
+            return value is None
+        case "server_max_window_bits":
+            return value is not None and _BITS.fullmatch(value) is not None
+        case "client_max_window_bits":
+            return value is None or _BITS.fullmatch(value) is not None
+    return False
