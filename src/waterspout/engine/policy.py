@@ -41,7 +41,8 @@ class Policy:
     """Times in seconds, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it.
+    a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
+    of the same pages.
     """
 
     ping_interval: float = 25.0
@@ -58,6 +59,7 @@ class Policy:
     generations: tuple[Generation, ...] = (ENGINEIO_3, ENGINEIO_4)
     cors_origins: Origins = None
     cors_credentials: bool = False
+    jsonp: bool = True
     cookie: Cookie | None = None
 
     def __post_init__(self) -> None:

@@ -2,34 +2,60 @@
 
 from ..errors import ProtocolError
 from ..types import Reason
-from .admission import Fault, Refuse, refuse
+from ..wire import jsonp
+from .admission import Fault, refuse
 from .prepared import Prepared
 from .response import PRIVATE, Headers, Response
-from .session import Session
 from .states import State
-from .transports import Exchange
+from .transports import Exchange, Source
+from .turn import Turn
 
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
 
 _TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
 _BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
+# an old Internet Explorer would take the script for an injected one, and mend it
+_SCRIPT = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
 _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
 
 
 class PollingTransport:
-    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered."""
+    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered.
 
-    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "_retired", "posting", "session")
+    With `base64`, which a client asks for with b64=1, binary goes as text. A request with a `j` has its answer
+    as JSONP, in which all is text.
+    """
+
+    __slots__ = (
+        "_base64",
+        "_callback",
+        "_finishing",
+        "_flushing",
+        "_headers",
+        "_poll",
+        "_retired",
+        "_turn",
+        "posting",
+        "session",
+    )
 
     name = "polling"
+    fetches = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Source, turn: Turn, *, base64: bool = False) -> None:
         self.session = session
         self.posting = False
+        self._turn = turn
+        self._base64 = base64
+        self._callback: int | None = None
         self._poll: Exchange | None = None
         self._headers: Headers = ()
         self._flushing = self._finishing = self._retired = False
+
+    @property
+    def http(self) -> "PollingTransport":
+        return self
 
     @property
     def waiting(self) -> bool:
@@ -58,6 +84,8 @@ class PollingTransport:
                 refuse(Fault.BAD_REQUEST, "two polls at once: wait for the answer to the first", headers).response
             )
             return
+        index = exchange.request.param("j")
+        self._callback = None if index is None else int(index)
         self._poll, self._headers = exchange, headers
         if self._retired or self.session.state is State.CLOSED:
             self.retire()
@@ -65,14 +93,31 @@ class PollingTransport:
         else:
             self.flush()
 
+    def begin_post(self) -> bool:
+        """Expect a POST; of two at once the order would be anybody's guess."""
+        if self.posting:
+            return False
+        self.posting = True
+        return True
+
+    def end_post(self) -> None:
+        """Expect it no longer; who posts a form does not see the refusal, and would lose a message unawares."""
+        self.posting = False
+        if self._callback is not None:
+            self.session.drop(Reason.TRANSPORT_ERROR)
+
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
         """Take a payload; a broken one ends the session."""
         self.posting = False
         session = self.session
-        binary = (exchange.request.header("content-type") or "").startswith("application/octet-stream")
+        request = exchange.request
+        is_form = request.param("j") is not None
+        binary = (request.header("content-type") or "").startswith("application/octet-stream")
         try:
+            if is_form:
+                body, binary = jsonp.decode_form(body), False
             for packet in session.generation.engineio.decode_payload(
-                body, binary=binary, max_packets=session.engine.policy.max_packets
+                body, binary=binary, max_packets=session.policy.max_packets
             ):
                 if isinstance(packet, bytes):
                     session.receive_binary(packet)
@@ -81,7 +126,8 @@ class PollingTransport:
         except ProtocolError as error:
             session.failed(error)
             self.finish(error.close_code)
-            exchange.respond(refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status).response)
+            detail = "the form has no payload in d" if is_form else str(error)  # a page shows it: it repeats nothing
+            exchange.respond(refuse(Fault.BAD_REQUEST, detail, headers, status=error.status).response)
         else:
             exchange.respond(Response(200, (*_OK, *headers), b"ok"))
 
@@ -122,19 +168,18 @@ class PollingTransport:
     def _flush_soon(self) -> None:
         if self._poll is not None and not self._flushing:
             self._flushing = True
-            self.session.engine.turn.add(self.flush)
+            self._turn.add(self.flush)
 
     def _answer(self, messages: list[Prepared]) -> None:
         exchange, self._poll = self._poll, None
         assert exchange is not None
-        session = self.session
-        body, binary = session.generation.engineio.encode_payload(
-            [(prepared.text, prepared.attachments) for prepared in messages], base64=session.base64
+        callback = self._callback
+        body, binary = self.session.generation.engineio.encode_payload(
+            [(prepared.text, prepared.attachments) for prepared in messages],
+            base64=self._base64 or callback is not None,
         )
-        exchange.respond(Response(200, (*(_BINARY if binary else _TEXT), *self._headers), body))
-
-
-def overlap(session: Session, headers: Headers) -> Refuse:
-    """Refuse a POST beside another one: their order would be anybody's guess, so the session ends."""
-    session.drop(Reason.TRANSPORT_ERROR)
-    return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", headers)
+        if callback is None:
+            kind = _BINARY if binary else _TEXT
+        else:
+            kind, body = _SCRIPT, jsonp.encode_script(callback, body)
+        exchange.respond(Response(200, (*kind, *self._headers), body))

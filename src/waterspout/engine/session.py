@@ -79,7 +79,6 @@ class Session:
         "_outbox",
         "_partial",
         "_probe",
-        "base64",
         "data",
         "engine",
         "generation",
@@ -98,7 +97,6 @@ class Session:
         self.id = sid
         self.generation = generation
         self.request = request
-        self.base64 = request.param("b64") is not None
         self.data: Any = None
         self.state = State.OPEN
         self.heartbeat = Heartbeat()
@@ -353,7 +351,7 @@ class Session:
 
     def _say_goodbye(self, reason: Reason) -> None:
         self.engine.ended(self, reason)
-        if self.state is State.CLOSING and (not self._outbox or self.transport.name == "polling"):
+        if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 
     def _part(self) -> None:

@@ -14,6 +14,8 @@ class WebSocketTransport:
     __slots__ = ("__weakref__", "_pong", "generation", "link", "reader", "sink")
 
     name = "websocket"
+    fetches = False
+    http = None
 
     def __init__(self, link: Link, generation: Generation, reader: Reader) -> None:
         self.link = link

@@ -22,8 +22,8 @@ class Server:
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
     where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `cookie` carries the session id to a load balancer; `adapter` joins several nodes; a
-    `driver` is for tests. ValueError for a value out of range.
+    everybody); `jsonp` serves script elements of the same pages; `cookie` carries the session id to a load
+    balancer; `adapter` joins several nodes; a `driver` is for tests. ValueError for a value out of range.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Server:
         transports: tuple[str, ...] = ("polling", "websocket"),
         cors_origins: Origins = None,
         cors_credentials: bool = False,
+        jsonp: bool = True,
         cookie: Cookie | str | None = None,
         adapter: Adapter | None = None,
         driver: Driver | None = None,
@@ -56,6 +57,7 @@ class Server:
             transports=tuple(transports),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
+            jsonp=jsonp,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
         )
         self.engine = Engine(_Sockets(self), driver=driver, path=path, policy=policy)
