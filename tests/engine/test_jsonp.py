@@ -344,6 +344,12 @@ def test_a_page_of_an_origin_that_is_allowed_is_served(origins: Any) -> None:
     assert page.ask().refusal == (403, 4, FORBIDDEN)
 
 
+@pytest.mark.parametrize("referer", ["http://there.example@evil.example/", "http://[there.example/", "http://a:x/"])
+def test_a_referer_that_names_no_origin_is_not_even_asked_about(referer: str) -> None:
+    page = Page(fields=(("Referer", referer),), cors_origins=lambda origin: True)
+    assert page.ask().refusal == (403, 4, FORBIDDEN)
+
+
 @pytest.mark.parametrize("fields", NO_PROOF.values(), ids=NO_PROOF)
 def test_a_server_for_everybody_asks_no_page_where_it_comes_from(fields: tuple[tuple[str, str], ...]) -> None:
     assert Page(fields=fields, cors_origins="*").open().call[0] == 0
