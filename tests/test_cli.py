@@ -428,6 +428,29 @@ def test_the_echo_example_answers_with_what_was_sent(folder: Path) -> None:
         assert client.ask('421["echo","héllo",{"n":1}]') == '431["héllo",{"n":1}]'
 
 
+def test_the_jsonp_example_answers_the_partners_pages_and_no_others(folder: Path) -> None:
+    shutil.copy(EXAMPLES / "jsonp.py", folder)
+    with serve(folder, target="jsonp:server") as command:
+        address = command.address().removeprefix("http://")
+        target = "/socket.io/?EIO=3&transport=polling&j=0"
+
+        def ask(method: str, page: str, body: str = "") -> tuple[int, str]:
+            connection = http.client.HTTPConnection(address, timeout=PATIENCE)
+            connection.request(method, target, body, {"Referer": page})
+            answer = connection.getresponse()
+            text = answer.read().decode()
+            connection.close()
+            return answer.status, text
+
+        assert ask("GET", "https://evil.example/")[0] == 403
+        _, script = ask("GET", "https://partner.example/prices")
+        found = re.match(r'/\*\*/___eio\[0\]\("[0-9]+:0\{\\"sid\\":\\"([^\\]+)', script)
+        assert found, script
+        target += f"&sid={found[1]}"
+        assert ask("POST", "https://partner.example/", "d=18%3A421%5B%22price%22%2C%22tea%22%5D") == (200, "ok")
+        assert ask("GET", "https://partner.example/")[1] == '/**/___eio[0]("6:431[3]");'
+
+
 def test_the_chat_example_passes_texts_on(folder: Path) -> None:
     shutil.copy(EXAMPLES / "chat.py", folder)
     with serve(folder, target="chat:server") as command:

@@ -31,6 +31,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "generations": (),
         "cors_origins": None,
         "cors_credentials": False,
+        "jsonp": True,
         "cookie": None,
         "per_message_deflate": False,
     }

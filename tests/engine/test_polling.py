@@ -128,7 +128,7 @@ def test_text_beyond_ascii_and_binary_arrive_as_they_were_sent(
 
 def test_lengths_of_engineio_3_count_utf_16_units(engine: Engine, application: Recorder) -> None:
     application.echoes = True
-    peer = Peer(engine, generation=ENGINEIO_3, transport="polling", polls=False)
+    peer = Peer(engine, generation=ENGINEIO_3, transport="polling", query="b64=1", polls=False)
     assert post(peer, "3:4😀2:4å".encode()).body == b"ok"
     assert application.heard == ["😀", "å"]
     assert get(peer).body == "3:4😀2:4å".encode()
@@ -139,6 +139,19 @@ def test_text_that_1x_has_encoded_twice_is_decoded_twice(engine: Engine, applica
     twice = "å😀".encode().decode("latin-1")
     assert post(peer, f"{1 + len(twice)}:4{twice}".encode()).body == b"ok"
     assert application.heard == ["å😀"]
+
+
+def test_text_beyond_ascii_leaves_as_octets_which_1x_and_2x_read_alike(engine: Engine, application: Recorder) -> None:
+    peer = Peer(engine, generation=ENGINEIO_3, transport="polling", polls=False)
+    application.session.send("å😀")
+    assert get(peer).responses == [Response(200, (BINARY, *PRIVATE), b"\x00\x07\xff4" + "å😀".encode())]
+
+
+def test_base64_is_asked_for_in_the_handshake_and_for_all_of_the_polling(engine: Engine, application: Recorder) -> None:
+    peer = Peer(engine, generation=ENGINEIO_3, transport="polling", query="b64=1", polls=False)
+    peer.query = ""
+    application.session.send(b"\1\2")
+    assert get(peer).body == b"6:b4AQI="
 
 
 def test_binary_of_engineio_3_comes_in_either_form(engine: Engine, application: Recorder) -> None:
@@ -154,9 +167,12 @@ def test_binary_of_engineio_3_comes_in_either_form(engine: Engine, application: 
     ("query", "kind", "body"),
     [
         ("", BINARY, b"\x00\x06\xff4hello\x01\x03\xff\x04\x01\x02"),
+        ("b64=", BINARY, b"\x00\x06\xff4hello\x01\x03\xff\x04\x01\x02"),
         ("b64=1", TEXT, b"6:4hello6:b4AQI="),
+        ("b64=true", TEXT, b"6:4hello6:b4AQI="),
+        ("b64=0", TEXT, b"6:4hello6:b4AQI="),
     ],
-    ids=["octets", "base64 was asked for"],
+    ids=["octets", "base64 that is empty", "base64 was asked for", "in a word", "as in JavaScript, 0 is a text"],
 )
 def test_binary_leaves_for_engineio_3_as_it_was_asked_for(
     engine: Engine, application: Recorder, query: str, kind: tuple[str, str], body: bytes

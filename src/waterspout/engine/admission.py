@@ -11,7 +11,7 @@ from functools import partial
 
 from ..errors import ProtocolError
 from ..types import Request
-from ..wire import json
+from ..wire import json, jsonp
 from ..wire.deflate import Deflate, negotiate
 from ..wire.generations import GENERATIONS, Generation
 from ..wire.websocket import check_upgrade
@@ -103,7 +103,7 @@ def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) ->
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     query = request.query
-    repeated = next((name for name in ("EIO", "transport", "sid") if len(query.get(name, ())) > 1), None)
+    repeated = next((name for name in ("EIO", "transport", "sid", "j") if len(query.get(name, ())) > 1), None)
     if repeated:
         return refuse(Fault.BAD_REQUEST, f"the query names {repeated} more than once", headers)
     return _Question(request, policy, headers).answer(sessions)
@@ -128,12 +128,28 @@ class _Question:
         generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
         if generation is None:
             return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
+        if self.transport == "polling" and "j" in self.request.query and (refusal := self._jsonp()) is not None:
+            return refusal
         if not self.sid:
             return self._open(generation)
         session = sessions.get(self.sid)
         if session is None:
             return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
         return self._resume(session, generation)
+
+    def _jsonp(self) -> Refuse | None:
+        """Refuse JSONP that is off, broken or from a foreign page; the client's value is not repeated."""
+        if not self.policy.jsonp:
+            return self._no(Fault.BAD_REQUEST, "the query has j, which asks for JSONP: allow it with jsonp=True")
+        if not jsonp.is_index(self.request.param("j") or ""):
+            return self._no(Fault.BAD_REQUEST, "j is no index of a JSONP callback: it has 1 to 9 digits")
+        if not origins.allowed_script(self.request, self.policy):
+            return self._no(
+                Fault.FORBIDDEN,
+                "neither Sec-Fetch-Site nor Referer says that a page of this origin asks for JSONP: "
+                "let the page send its Referer, or add its origin to cors_origins",
+            )
+        return None
 
     def _open(self, generation: Generation) -> Decision:
         if self.request.method != "GET":

@@ -12,7 +12,7 @@ from .deadlines import Deadlines
 from .driver import Driver
 from .pending import Pending
 from .policy import Policy
-from .polling import PollingTransport, overlap
+from .polling import PollingTransport
 from .prepared import Prepared
 from .session import Session
 from .states import SHUTDOWN
@@ -139,29 +139,30 @@ class Engine:
         """Serve a polling request; its answer may come much later."""
         if isinstance(decision, Open):
             session = self._session(decision, exchange.request)
-            polling = session.transport = PollingTransport(session)
+            polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
+            session.transport = polling
             self._begin(session, decision.generation.upgrades if "websocket" in self.policy.transports else ())
             polling.poll(exchange, decision.headers)
             return
-        transport = decision.session.transport
-        if not isinstance(transport, PollingTransport):
+        http = decision.session.transport.http
+        if http is None:
             exchange.respond(
                 refuse(Fault.BAD_REQUEST, "the session has left polling meanwhile", decision.headers).response
             )
         elif exchange.request.method == "POST":
-            transport.post(exchange, body, decision.headers)
+            http.post(exchange, body, decision.headers)
         else:
-            transport.poll(exchange, decision.headers)
+            http.poll(exchange, decision.headers)
 
     def abort(self, decision: Open | Resume) -> None:
         """The client gave up a polling request: before its body was complete, or before its answer."""
-        if isinstance(decision, Resume) and isinstance(decision.session.transport, PollingTransport):
-            decision.session.transport.aborted()
+        if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
+            http.aborted()
 
     def refused_body(self, decision: Resume) -> None:
-        """The host refused a POST whose body was too large: the session knows nothing of it."""
-        if isinstance(decision.session.transport, PollingTransport):
-            decision.session.transport.posting = False
+        """The host refused a POST whose body was too large: only a page that posts forms does not see that."""
+        if (http := decision.session.transport.http) is not None:
+            http.end_post()
 
     def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
@@ -176,8 +177,8 @@ class Engine:
             session = self._session(decision, request)
             session.transport, transport.sink = transport, session
             self._begin(session, ())
-        elif decision.session.can_upgrade and isinstance(decision.session.transport, PollingTransport):
-            Probe(decision.session, decision.session.transport, transport)
+        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
+            Probe(decision.session, http, transport)
         else:
             transport.finish(1000, "the session has a WebSocket already")
         return transport
@@ -219,12 +220,11 @@ class Engine:
         self.driver.alarm(at, self.advance)
 
     def _begin_post(self, decision: Resume) -> Refuse | Resume:
-        transport = decision.session.transport
-        assert isinstance(transport, PollingTransport)
-        if transport.posting:
-            return overlap(decision.session, decision.headers)
-        transport.posting = True
-        return decision
+        http = decision.session.transport.http
+        if http is None or http.begin_post():
+            return decision
+        decision.session.drop(Reason.TRANSPORT_ERROR)
+        return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", decision.headers)
 
     def _named(self, decision: Open) -> Open:
         """Give the new session its id, and its cookie."""

@@ -9,6 +9,7 @@ from .policy import Origins, Policy
 from .response import Headers
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_ORIGIN = compile_pattern("https?://[^/?#]+")
 _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
 
@@ -17,6 +18,26 @@ def allowed(request: Request, policy: Policy) -> bool:
     """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
     origin = request.header("origin")
     return origin is None or _same_origin(origin, request) or _listed(origin, policy.cors_origins)
+
+
+def allowed_script(request: Request, policy: Policy) -> bool:
+    """Tell whether a request of a script element may be served, where `allowed` has nothing against it.
+
+    Such an element sends cookies but no Origin, and the page it stands in gets the answer. So that page has to be
+    known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well.
+    """
+    if policy.cors_origins == "*" or request.header("origin") is not None:
+        return True
+    if request.header("sec-fetch-site") == "same-origin":
+        return True
+    page = _origin_of(request.header("referer") or "")
+    return page is not None and (_same_origin(page, request) or _listed(page, policy.cors_origins))
+
+
+def _origin_of(address: str) -> str | None:
+    """Return the origin of an http or https address, else None."""
+    found = _ORIGIN.match(address)
+    return found[0] if found and _split(found[0]) else None
 
 
 def headers(request: Request, policy: Policy) -> Headers:

@@ -46,8 +46,9 @@ class Policy:
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it. `per_message_deflate` compresses
-    WebSockets of clients that offer it: True, or a `Deflate` of one's own.
+    a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
+    of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
+    `Deflate` of one's own.
     """
 
     ping_interval: float = 25.0
@@ -65,6 +66,7 @@ class Policy:
     generations: tuple[Generation, ...] = (ENGINEIO_3, ENGINEIO_4)
     cors_origins: Origins = None
     cors_credentials: bool = False
+    jsonp: bool = True
     cookie: Cookie | None = None
     per_message_deflate: bool | Deflate = False
 

@@ -4,25 +4,37 @@ from collections.abc import Iterator
 
 from ..errors import ProtocolError
 from ..types import Reason
-from .admission import Fault, Refuse, refuse
+from ..wire import jsonp
+from .admission import Fault, refuse
 from .prepared import Prepared
 from .response import PRIVATE, Headers, Response
-from .session import Session
 from .states import State
-from .transports import Exchange
+from .traffic import Traffic
+from .transports import Exchange, Source
+from .turn import Turn
+
+_SLICE = 500  # packets of a POST in one turn: what they cause has to leave before more comes
 
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
 
 _TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
 _BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
+# an old Internet Explorer would take the script for an injected one, and mend it
+_SCRIPT = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
 _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
 
 
 class PollingTransport:
-    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered."""
+    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered.
+
+    With `base64`, which a client asks for with b64=1, binary goes as text. A request with a `j` has its answer
+    as JSONP, in which all is text.
+    """
 
     __slots__ = (
+        "_base64",
+        "_callback",
         "_finishing",
         "_flushing",
         "_headers",
@@ -30,19 +42,30 @@ class PollingTransport:
         "_paused",
         "_poll",
         "_retired",
+        "_traffic",
+        "_turn",
         "posting",
         "session",
     )
 
     name = "polling"
+    fetches = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Source, turn: Turn, traffic: Traffic, *, base64: bool = False) -> None:
         self.session = session
         self.posting = False
+        self._turn = turn
+        self._traffic = traffic
+        self._base64 = base64
+        self._callback: int | None = None
         self._poll: Exchange | None = None
         self._headers: Headers = ()
         self._inflow: _Inflow | None = None
         self._flushing = self._finishing = self._retired = self._paused = False
+
+    @property
+    def http(self) -> "PollingTransport":
+        return self
 
     @property
     def waiting(self) -> bool:
@@ -60,7 +83,10 @@ class PollingTransport:
     def resume(self) -> None:
         """Go on with the payload."""
         self._paused = False
-        if self._inflow is not None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._inflow is not None and not self._paused:
             self._read(self._inflow)
 
     def notify(self) -> None:
@@ -84,6 +110,8 @@ class PollingTransport:
                 refuse(Fault.BAD_REQUEST, "two polls at once: wait for the answer to the first", headers).response
             )
             return
+        index = exchange.request.param("j")
+        self._callback = None if index is None else int(index)
         self._poll, self._headers = exchange, headers
         if self._retired or self.session.state is State.CLOSED:
             self.retire()
@@ -91,15 +119,30 @@ class PollingTransport:
         else:
             self.flush()
 
+    def begin_post(self) -> bool:
+        """Expect a POST; of two at once the order would be anybody's guess."""
+        if self.posting:
+            return False
+        self.posting = True
+        return True
+
+    def end_post(self) -> None:
+        """Expect it no longer; who posts a form does not see the refusal, and would lose a message unawares."""
+        self.posting = False
+        if self._callback is not None:
+            self.session.drop(Reason.TRANSPORT_ERROR)
+
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
         """Take a payload; a broken one ends the session."""
-        session, traffic = self.session, self.session.engine.traffic
-        binary = (exchange.request.header("content-type") or "").startswith("application/octet-stream")
+        session, traffic, request = self.session, self._traffic, exchange.request
+        inflow = _Inflow(exchange, headers, is_form=request.param("j") is not None)
+        binary = (request.header("content-type") or "").startswith("application/octet-stream")
         traffic.bytes_in += len(body)
-        inflow = _Inflow(exchange, headers)
         try:
+            if inflow.is_form:
+                body, binary = jsonp.decode_form(body), False
             inflow.packets = session.generation.engineio.decode_payload(
-                body, binary=binary, max_packets=session.engine.policy.max_packets
+                body, binary=binary, max_packets=session.policy.max_packets
             )
         except ProtocolError as error:
             self._refuse(inflow, error)
@@ -107,18 +150,23 @@ class PollingTransport:
             self._read(inflow)
 
     def _read(self, inflow: "_Inflow") -> None:
-        """Deliver a payload as far as the session reads; the POST is answered at its end."""
-        session, traffic = self.session, self.session.engine.traffic
+        """Deliver a payload as far as the session reads, and no more in a turn than leaves others theirs.
+
+        The POST is answered at its end.
+        """
+        session, traffic = self.session, self._traffic
         self._inflow = None
         try:
-            for packet in inflow.packets:
+            for count, packet in enumerate(inflow.packets, 1):
                 traffic.messages_in += 1
                 if isinstance(packet, bytes):
                     session.receive_binary(packet)
                 else:
                     session.receive_text(packet)
-                if self._paused:
+                if self._paused or count == _SLICE:
                     self._inflow = inflow
+                    if not self._paused:
+                        self._turn.driver.soon(self._go_on)
                     return
         except ProtocolError as error:
             self._refuse(inflow, error)
@@ -133,7 +181,8 @@ class PollingTransport:
         self.posting = False
         self.session.failed(error)
         self.finish(error.close_code)
-        inflow.exchange.respond(refuse(Fault.BAD_REQUEST, str(error), inflow.headers, status=error.status).response)
+        detail = "the form has no payload in d" if inflow.is_form else str(error)  # a page shows it: it repeats nothing
+        inflow.exchange.respond(refuse(Fault.BAD_REQUEST, detail, inflow.headers, status=error.status).response)
 
     def aborted(self) -> None:
         """The client gave up a request before its answer: the session ends, as the reference has it.
@@ -172,34 +221,34 @@ class PollingTransport:
     def _flush_soon(self) -> None:
         if self._poll is not None and not self._flushing:
             self._flushing = True
-            self.session.engine.turn.add(self.flush)
+            self._turn.add(self.flush)
 
     def _answer(self, messages: list[Prepared]) -> None:
         exchange, self._poll = self._poll, None
         assert exchange is not None
-        session = self.session
-        body, binary = session.generation.engineio.encode_payload(
-            [(prepared.text, prepared.attachments) for prepared in messages], base64=session.base64
+        callback = self._callback
+        body, binary = self.session.generation.engineio.encode_payload(
+            [(prepared.text, prepared.attachments) for prepared in messages],
+            base64=self._base64 or callback is not None,
         )
-        traffic = session.engine.traffic
+        if callback is None:
+            kind = _BINARY if binary else _TEXT
+        else:
+            kind, body = _SCRIPT, jsonp.encode_script(callback, body)
+        traffic = self._traffic
         traffic.messages_out += len(messages)
         traffic.bytes_out += len(body)
-        exchange.respond(Response(200, (*(_BINARY if binary else _TEXT), *self._headers), body))
+        exchange.respond(Response(200, (*kind, *self._headers), body))
 
 
 class _Inflow:
     """A payload that is being read, and the POST that brought it."""
 
-    __slots__ = ("exchange", "headers", "packets")
+    __slots__ = ("exchange", "headers", "is_form", "packets")
 
     packets: Iterator[str | bytes]
 
-    def __init__(self, exchange: Exchange, headers: Headers) -> None:
+    def __init__(self, exchange: Exchange, headers: Headers, *, is_form: bool) -> None:
         self.exchange = exchange
         self.headers = headers
-
-
-def overlap(session: Session, headers: Headers) -> Refuse:
-    """Refuse a POST beside another one: their order would be anybody's guess, so the session ends."""
-    session.drop(Reason.TRANSPORT_ERROR)
-    return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", headers)
+        self.is_form = is_form

@@ -80,7 +80,6 @@ class Session:
         "_partial",
         "_paused",
         "_probe",
-        "base64",
         "data",
         "engine",
         "generation",
@@ -99,7 +98,6 @@ class Session:
         self.id = sid
         self.generation = generation
         self.request = request
-        self.base64 = request.param("b64") is not None
         self.data: Any = None
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
@@ -365,7 +363,7 @@ class Session:
 
     def _say_goodbye(self, reason: Reason) -> None:
         self.engine.ended(self, reason)
-        if self.state is State.CLOSING and (not self._outbox or self.transport.name == "polling"):
+        if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 
     def _part(self) -> None:

@@ -1,21 +1,31 @@
 """What a transport may ask of a session, a session of a transport, and both of the host.
 
 Transport and sink stand between the socket of a host and a session. The host calls the transport
-(`receive`, `lost`, `writable`), the transport its sink; a session calls its transport.
+(`receive`, `lost`, `writable`), the transport its sink; a session calls its transport. Where HTTP requests
+carry a session, the engine calls its `HttpTransport`, and that fetches from a `Source`.
 """
 
 from typing import Protocol
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire.generations import Generation
+from .policy import Policy
 from .prepared import Prepared
-from .response import Response
+from .response import Headers, Response
+from .states import State
 
 
 class Transport(Protocol):
     """The way to a client. It does not promise that what it took arrives."""
 
     name: str
+    fetches: bool
+    """Whether it empties the outbox by itself, with `Source.take`, and so refuses every `write`."""
+
+    @property
+    def http(self) -> "HttpTransport | None":
+        """Itself, if it serves the HTTP requests of a session; None for a WebSocket."""
 
     def write(self, prepared: Prepared) -> bool:
         """Take this, or return False: the sink hears `writable` when there is room again."""
@@ -39,6 +49,32 @@ class Transport(Protocol):
         """End without a goodbye: the client has said its own, or goes on elsewhere. Return as `finish` does."""
 
 
+class HttpTransport(Transport, Protocol):
+    """A transport made of HTTP requests; the engine brings them, each after it was admitted.
+
+    A POST begins before its body is read, and ends with `post`, `end_post` or `aborted`. Every exchange is
+    answered, but a GET may be parked for long.
+    """
+
+    def begin_post(self) -> bool:
+        """Expect a POST, or return False if it may not come now: that ends the session."""
+
+    def end_post(self) -> None:
+        """Expect it no longer: the host has refused its body."""
+
+    def post(self, exchange: "Exchange", body: bytes, headers: Headers) -> None:
+        """Take what the client sends, and answer with these headers besides its own."""
+
+    def poll(self, exchange: "Exchange", headers: Headers) -> None:
+        """Take a GET that asks for what is queued, and answer it with these headers besides its own."""
+
+    def aborted(self) -> None:
+        """The client gave up a POST before its end, or a GET before its answer."""
+
+    def release(self) -> None:
+        """Let a parked GET go with a packet that says nothing, for the client wants to upgrade."""
+
+
 class Sink(Protocol):
     """Where a transport delivers: a session, or the probe of an upgrade."""
 
@@ -56,6 +92,25 @@ class Sink(Protocol):
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone; nothing more comes."""
+
+
+class Source(Sink, Protocol):
+    """What a transport that fetches needs of its session: a sink that gives as well."""
+
+    generation: Generation
+    state: State
+
+    @property
+    def policy(self) -> Policy: ...
+
+    def take(self) -> list[Prepared]:
+        """Hand over all that is queued."""
+
+    def finished(self) -> None:
+        """Hear that the goodbye is said, which `finish` or `retire` had put off."""
+
+    def drop(self, reason: Reason) -> None:
+        """End now, without what is queued."""
 
 
 class Link(Protocol):

@@ -4,9 +4,9 @@ from enum import Enum
 
 from ..errors import ProtocolError
 from ..types import Reason
-from .polling import PollingTransport
 from .prepared import Prepared
 from .session import Session
+from .transports import HttpTransport
 from .websocket import WebSocketTransport
 
 PROBED = Prepared(b"3probe")
@@ -26,7 +26,7 @@ class Probe:
 
     __slots__ = ("_polling", "_session", "_websocket")
 
-    def __init__(self, session: Session, polling: PollingTransport, websocket: WebSocketTransport) -> None:
+    def __init__(self, session: Session, polling: HttpTransport, websocket: WebSocketTransport) -> None:
         self._session, self._polling, self._websocket = session, polling, websocket
         websocket.sink = self
         session.begin_upgrade(self)

@@ -29,6 +29,8 @@ class WebSocketTransport:
     )
 
     name = "websocket"
+    fetches = False
+    http = None
 
     def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
         self.link = link

@@ -30,6 +30,7 @@ class Server(Events):
     - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
       "msgpack". `cookie` carries the session id to a load balancer.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
+    - `jsonp` serves script elements of the same pages.
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
       before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
@@ -57,6 +58,7 @@ class Server(Events):
         parser: str = "json",
         cors_origins: Origins = None,
         cors_credentials: bool = False,
+        jsonp: bool = True,
         cookie: Cookie | str | None = None,
         per_message_deflate: bool | Deflate = False,
         adapter: Adapter | None = None,
@@ -75,6 +77,7 @@ class Server(Events):
             generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
+            jsonp=jsonp,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
             per_message_deflate=per_message_deflate,
         )

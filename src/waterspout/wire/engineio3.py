@@ -96,10 +96,11 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     """Write packets as one response body, in order; the second value: it is binary, an application/octet-stream.
 
     A message is a text packet with its type digit (none if empty), then the binary contents that follow it. With
-    `base64`, for clients that ask for b64=1, all is text; else one binary content makes the whole payload binary.
+    `base64`, for clients that ask for b64=1, all is text; else one binary content makes the whole payload binary, and
+    so does text beyond ASCII: in a payload of text, 1.x takes it for UTF-8 encoded twice, which no other client does.
     """
     messages = list(messages)
-    binary = not base64 and any(contents for _, contents in messages)
+    binary = not base64 and any(contents or not text.isascii() for text, contents in messages)
     encode_text, encode_content = (_binary_text, _binary_content) if binary else (_text, _base64_content)
     packets: list[bytes] = []
     for text, contents in messages:
