@@ -113,6 +113,6 @@ def test_what_is_reported_is_logged_with_its_traceback(caplog: pytest.LogCapture
     with caplog.at_level(logging.ERROR, "waterspout"):
         InlineDriver().report("it failed: %s", error)
     ((record),) = caplog.records
-    assert (record.name, record.getMessage(), record.levelname) == ("waterspout", "it failed: %s", "ERROR")
+    assert (record.name, record.getMessage(), record.levelname) == ("waterspout.server", "it failed: %s", "ERROR")
     assert record.exc_info is not None
     assert record.exc_info[1] is error

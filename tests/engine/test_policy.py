@@ -31,6 +31,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "cors_origins": None,
         "cors_credentials": False,
         "cookie": None,
+        "trusted_proxies": (),
     }
     assert Policy().generations == (ENGINEIO_3, ENGINEIO_4)
 

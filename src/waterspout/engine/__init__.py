@@ -5,11 +5,12 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 
 from .admission import Open, Preflight, Refuse, Resume
 from .deadlines import Deadlines
-from .driver import Asker, Driver
+from .driver import Asker, Driver, Layer, Level
 from .engine import Engine, MessageApplication, PacketApplication
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
+from .proxies import TrustedProxies
 from .response import Headers, Response
 from .session import Session
 from .states import TRANSITIONS, State, Step
@@ -26,6 +27,8 @@ __all__ = [
     "Engine",
     "Exchange",
     "Headers",
+    "Layer",
+    "Level",
     "Link",
     "MessageApplication",
     "Open",
@@ -41,6 +44,7 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "TrustedProxies",
     "Turn",
     "WebSocketTransport",
 ]

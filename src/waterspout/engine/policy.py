@@ -6,6 +6,7 @@ from math import inf
 from re import Pattern
 
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from .proxies import Proxies, TrustedProxies
 
 Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
@@ -41,7 +42,9 @@ class Policy:
     """Times in seconds, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it.
+    a pattern that matches it whole, several of these, or a function of it. `trusted_proxies`: how many
+    proxies stand before the server, or their addresses and networks ("unix" for those at a Unix socket);
+    what they say of the client's address, scheme and host is believed.
     """
 
     ping_interval: float = 25.0
@@ -59,6 +62,7 @@ class Policy:
     cors_origins: Origins = None
     cors_credentials: bool = False
     cookie: Cookie | None = None
+    trusted_proxies: TrustedProxies = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -70,6 +74,7 @@ class Policy:
         unknown = [name for name in self.transports if name not in TRANSPORTS]
         if unknown or not self.transports:
             raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
+        Proxies(self.trusted_proxies)  # raises ValueError for what is none
         if self.cors_origins == "*" and self.cors_credentials:
             raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
         if (

@@ -20,8 +20,8 @@ Piece = bytes | memoryview
 class Loop(Protocol):
     """What an event loop lends to links."""
 
-    def reader(self, descriptor: int, callback: Callable[[], object], /) -> object:
-        """Call back whenever there is something to read."""
+    def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        """Call back whenever there is something to read; no longer with None."""
 
     def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
         """Call back whenever the kernel takes bytes; no longer with None."""
@@ -82,6 +82,7 @@ class Link:
         "_last",
         "_out",
         "_output",
+        "_paused",
         "_receiver",
         "_refused",
         "_unsent_bytes",
@@ -94,7 +95,7 @@ class Link:
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
         self._out: Piece | list[Piece] | None = None
         self._unsent_bytes = 0
-        self._blocked = self._last = self._refused = False
+        self._blocked = self._last = self._paused = self._refused = False
         output.open_links.add(self)
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
@@ -103,7 +104,8 @@ class Link:
             receiver.lost()
             return
         self._receiver = receiver
-        self._output.loop.reader(self._descriptor, self._ready)
+        if not self._paused:
+            self._output.loop.reader(self._descriptor, self._ready)
         if ahead:
             receiver.receive(ahead)
 
@@ -135,7 +137,23 @@ class Link:
         self.write(data)
         self._last = True
         self._receiver = None
+        self.resume()  # the end of the client is to be seen, and what it still says to be dropped
         self._output.loop.later(LINGER, self.close)
+
+    def pause(self) -> None:
+        """Read no more until `resume`; the kernel makes the peer wait. What fails on writing is noticed still.
+
+        A peer that vanishes meanwhile is not noticed by reading: whoever pauses keeps its heartbeat.
+        """
+        if not self._paused and self._descriptor >= 0:
+            self._paused = True
+            self._output.loop.reader(self._descriptor, None)
+
+    def resume(self) -> None:
+        """Read on, from the next turn of the loop."""
+        if self._paused and self._descriptor >= 0:
+            self._paused = False
+            self._output.loop.reader(self._descriptor, self._ready)
 
     def flush(self) -> None:
         """Write what waits, as far as the kernel takes it."""
@@ -236,16 +254,29 @@ class SecureLink(Link):
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
         """Read for this receiver, also what TLS has decrypted already."""
         super().start(receiver, ahead)
-        if self._descriptor >= 0 and self._socket.pending():
-            self._ready()
+        self._read_pending()
 
     def _read(self) -> bytes:
         return self._socket.recv(READ_BYTES)
 
     def _ready(self) -> None:
         super()._ready()
-        while self._descriptor >= 0 and self._socket.pending():  # decrypted already, so the loop will not say so
+        while self._has_pending():
             super()._ready()
+
+    def resume(self) -> None:
+        """Read on, also what TLS has decrypted already."""
+        super().resume()
+        if self._has_pending():
+            self._output.loop.soon(self._read_pending)
+
+    def _read_pending(self) -> None:
+        if self._has_pending():  # else the link was paused again meanwhile, or has read it
+            self._ready()
+
+    def _has_pending(self) -> bool:
+        """Tell whether there are bytes to read that are decrypted already, of which the loop knows nothing."""
+        return self._descriptor >= 0 and not self._paused and self._socket.pending() > 0
 
     def _send(self, data: bytes | memoryview) -> int:
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
-from ..engine import Engine, Prepared, Session
+from ..engine import Engine, Layer, Level, Prepared, Session
 from ..errors import ConnectRefused
 from ..types import Reason
 from .cluster import Cluster
@@ -133,6 +133,7 @@ class Namespace:
             socket.session.data[self.name] = None
             if not socket.end():
                 return
+            self._note("session %s... has left %s", socket)
             del self.rooms.by_id[socket.id]
             for room in socket.rooms:
                 self.rooms.leave(room, socket)
@@ -164,11 +165,16 @@ class Namespace:
         else:
             self.event_failed(socket, kind, error)
 
+    def describe(self, token: Hook) -> str:
+        """Name a hook, for a warning."""
+        return f"the handler of {token[0]!r} in {self.name}"
+
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
         session = socket.session
         if session.data.get(self.name) is not socket:
             return
+        self._note("session %s... has entered %s", socket)
         self.rooms.by_id[socket.id] = socket
         self._fanout.count(session.generation, 1)
         session.connected()
@@ -180,6 +186,7 @@ class Namespace:
         session = socket.session
         if session.data.get(self.name) is not socket:
             return
+        self._note("session %s... was refused by %s", socket)
         session.data[self.name] = None
         socket.end()
         try:
@@ -195,6 +202,10 @@ class Namespace:
             raise ValueError(f"{self.name} has a {kind} handler already: {self._hooks[kind]!r}")
         self._hooks[kind] = handler
         return handler
+
+    def _note(self, text: str, socket: Socket) -> None:
+        """Log what a client does; of its session's id, which is a secret, only the beginning."""
+        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, socket.session.id[:4], self.name)
 
     def _run(self, handler: Callable[..., Any], args: tuple[Any, ...], token: Hook) -> None:
         self.engine.driver.run(handler, args, self, token)
@@ -230,6 +241,9 @@ class _Admission:
             self._namespace.event_failed(token, "connect", error)
             error = ConnectRefused(message="Internal error")
         self._namespace.refuse(token, error)
+
+    def describe(self, token: Socket) -> str:
+        return f"the handler of 'connect' in {self._namespace.name}"
 
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:

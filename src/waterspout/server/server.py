@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy, Session
+from ..engine import Cookie, Driver, Engine, Origins, Pending, Policy, Session, TrustedProxies
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
@@ -22,8 +22,9 @@ class Server:
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. `path` is
     where hosts mount it; `cors_origins` are the origins, beside its own, whose pages may connect ("*" is
-    everybody); `cookie` carries the session id to a load balancer; `adapter` joins several nodes; a
-    `driver` is for tests. ValueError for a value out of range.
+    everybody); `cookie` carries the session id to a load balancer; `trusted_proxies` are the proxies whose
+    `X-Forwarded-*` fields are believed (see `Policy`); `adapter` joins several nodes; a `driver` is for
+    tests. ValueError for a value out of range.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Server:
         cors_origins: Origins = None,
         cors_credentials: bool = False,
         cookie: Cookie | str | None = None,
+        trusted_proxies: TrustedProxies = (),
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
@@ -57,8 +59,10 @@ class Server:
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
+            trusted_proxies=trusted_proxies,
         )
         self.engine = Engine(_Sockets(self), driver=driver, path=path, policy=policy)
+        self.engine.is_clustered = adapter is not None
         if not 0 <= shutdown_timeout < inf:
             raise ValueError(f"shutdown_timeout is {shutdown_timeout!r}: give a number of seconds, 0 or more")
         self._shutdown_timeout = shutdown_timeout

@@ -216,6 +216,10 @@ class Socket:
         """A handler raised: its client's acknowledgement times out, all else goes on."""
         self._namespace.event_failed(self, token.name, error)
 
+    def describe(self, token: Event) -> str:
+        """Name the handler of an event, for a warning."""
+        return f"the handler of {token.name!r} in {self.namespace}"
+
     def end(self) -> bool:
         """Mark the end; return whether the socket had been accepted."""
         accepted = self._life is _CONNECTED
