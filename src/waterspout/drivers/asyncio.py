@@ -38,7 +38,7 @@ class AsyncioDriver(SystemDriver):
         self._tasks: dict[asyncio.Task[None], tuple[Coroutine[Any, Any, Any], Asker, Any]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
-        self._guard = LagGuard(self, _ENTRIES, self.loop.call_soon_threadsafe)
+        self._guard = LagGuard(self, _ENTRIES, self.loop)
         self.loop.call_soon(self._guard.start)
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Protocol
 from weakref import ref
 
 from ..engine.driver import Layer, Level
@@ -23,17 +23,27 @@ _PLAIN = "make it async, or register it with threaded=True"
 _ASYNC = "await what takes so long, or leave it to a thread (asyncio.to_thread)"
 
 
+class Loop(Protocol):
+    """What the guard needs of an asyncio loop."""
+
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
+        """Call back when the loop turns; RuntimeError if it is closed."""
+
+    def is_closed(self) -> bool:
+        """Tell whether it will never turn again."""
+
+
 class LagGuard:
-    """Watches one loop's thread. `entries` is the code from which a driver calls users' functions.
+    """Watches the loop of the thread that makes this. `entries` is the code from which a driver calls users' functions.
 
     The frames of these have the locals `asker`, `token`, and `function` or `coroutine`.
     """
 
-    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], knock: Callable[..., object]) -> None:
+    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: Loop) -> None:
         self._driver = ref(driver)
         self._thread = threading.get_ident()
         self._entries = entries
-        self._knock = knock
+        self._loop = loop
         self._frame: FrameType | None = None
         self._since = 0.0
         self._turned = self._named = False
@@ -55,7 +65,7 @@ class LagGuard:
             self._frame, self._since = frame, now
             self._turned = self._named = False
             if frame is not None:
-                self._knock(self._turn)
+                self._loop.call_soon_threadsafe(self._turn)
         elif now - self._since > limit and not self._named:
             self._named = True
             self._warn(driver, frame, inner, now)
@@ -94,12 +104,12 @@ class LagGuard:
     def _watch(self) -> None:
         while (driver := self._driver()) is not None and (limit := driver.slow_handler) is not None:
             del driver  # it may go while this waits
-            if self._stopped.wait(limit / 2) or (driver := self._driver()) is None:
+            if self._stopped.wait(limit / 2) or self._loop.is_closed() or (driver := self._driver()) is None:
                 break
             try:
                 self.look(driver, limit, time.monotonic())
             except RuntimeError:
-                break  # the loop is closed
+                break  # the loop was closed meanwhile
         self._frame = None
 
 

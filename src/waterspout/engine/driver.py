@@ -93,9 +93,10 @@ class Driver(Protocol):
         """Log what has gone wrong in a user's function, or on the bus: as an error of the server's layer."""
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
-        """Log what has happened; `text` has a %s for each value, and is filled in only if somebody reads it.
+        """Log what has happened; `text` is filled with the values only if somebody reads it.
 
-        Session ids, cookies, what clients send along and what they say are no values.
+        It has %s for what is ours, %a for what a client wrote. Session ids, cookies, what clients send along and
+        what they say are no values.
         """
 
     def attend(self, pending: "Waitable") -> Generator[Any, Any, None]:

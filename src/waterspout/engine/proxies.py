@@ -18,7 +18,11 @@ TrustedProxies = int | str | Sequence[str | Network]
 UNIX = "unix"
 _MOST = 100  # proxies; what stands before that is as good as malformed
 
-_WITH_PORT = compile_pattern(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", ASCII)
+_ADDRESS = compile_pattern(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?"  # with a port, perhaps
+    r"|([0-9A-Fa-f:.]+)(?:%[\w.-]+)?",  # without; a zone is this machine's affair
+    ASCII,
+)
 _HOST = compile_pattern(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?", ASCII)
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
 
@@ -88,9 +92,11 @@ def _network(text: str | Network) -> Network:
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address, with or without a port; an IPv4 address in the clothes of IPv6 is one of IPv4."""
-    found = _WITH_PORT.fullmatch(text)
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
+        return None
     try:
-        address = ip_address((found[1] or found[2]) if found else text)
+        address = ip_address(found[1] or found[2] or found[3])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

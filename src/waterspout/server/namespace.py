@@ -133,7 +133,7 @@ class Namespace:
             socket.session.data[self.name] = None
             if not socket.end():
                 return
-            self._note("session %s... has left %s", socket)
+            self._note("session %s... has left %a", socket)
             del self.rooms.by_id[socket.id]
             for room in socket.rooms:
                 self.rooms.leave(room, socket)
@@ -174,7 +174,7 @@ class Namespace:
         session = socket.session
         if session.data.get(self.name) is not socket:
             return
-        self._note("session %s... has entered %s", socket)
+        self._note("session %s... has entered %a", socket)
         self.rooms.by_id[socket.id] = socket
         self._fanout.count(session.generation, 1)
         session.connected()
@@ -186,7 +186,7 @@ class Namespace:
         session = socket.session
         if session.data.get(self.name) is not socket:
             return
-        self._note("session %s... was refused by %s", socket)
+        self._note("session %s... was refused by %a", socket)
         session.data[self.name] = None
         socket.end()
         try:
