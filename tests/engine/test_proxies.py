@@ -11,7 +11,7 @@ from waterspout.testing import Clock, Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 
-def ask(trusted: Any, peer: str, *fields: tuple[str, str], secure: bool | None = None) -> Any:
+def ask(trusted: Any, peer: str, *fields: tuple[str, str], secure: bool | None = None) -> tuple[Request, Any]:
     """Ask for admission; return the request as the application will see it, and the decision."""
     engine = Engine(Recorder(), policy=Policy(trusted_proxies=trusted), driver=Clock())
     request = Request("GET", "/engine.io/?EIO=4&transport=polling", fields, remote_address=peer, secure=secure)

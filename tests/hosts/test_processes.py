@@ -53,7 +53,7 @@ os._exit(0)
 def forked(*arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", FORKED, *arguments],
-        check=False,
+        check=True,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
