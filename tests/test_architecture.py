@@ -82,7 +82,7 @@ def test_the_refusals_are_those_of_the_code() -> None:
     assert table("code")[1:] == [[str(cell) for cell in fault.value] for fault in Fault]
 
 
-NUMBERS = {"three": 3, "four": 4, "ten": 10, "eleven": 11, "twelve": 12}
+NUMBERS = {"three": 3, "four": 4, "ten": 10, "eleven": 11, "thirteen": 13}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 
 from serving import PATIENCE, Client, Command, running
 from waterspout import cli
+from waterspout.hosts.listeners import CannotStart
 
 ECHO = """
 import asyncio, threading, time
@@ -165,6 +166,7 @@ def test_a_second_signal_ends_at_once_even_if_a_handler_blocks(folder: Path, loo
 IMPATIENT = """
 import sys
 from waterspout import cli
+from waterspout.hosts.listeners import CannotStart
 from waterspout.hosts import standalone
 standalone.EXIT_TIMEOUT = 0.2
 sys.exit(cli.main())
@@ -223,7 +225,7 @@ def test_a_socket_at_which_somebody_listens_is_left_alone(folder: Path) -> None:
     with serve(folder, "--unix", "s.sock") as command:
         command.address()
         assert refused(folder, "serve", "app:server", "--unix", "s.sock") == (
-            "cannot listen at 's.sock': another program does; stop it or choose another path with --unix"
+            "cannot listen at 's.sock': another program does; stop it or choose another path"
         )
         assert handshake(UnixConnection(folder / "s.sock"))
 
@@ -296,7 +298,7 @@ def refused(folder: Path, *arguments: str) -> str:
         ("app:server --bind no.such.invalid:0", "cannot listen at no.such.invalid:0: the host name is not known"),
         ("app:server --unix app.py", "cannot listen at 'app.py': a file that is no socket is there; remove it or"),
         ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
-        ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give --certfile a PEM"),
+        ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give a PEM certificate"),
         ("app:server --certfile app.py --keyfile gone.pem", "cannot read 'gone.pem': No such file or directory; give"),
         ("app:server --certfile app.py", "cannot use the certificate 'app.py': "),
         ("app:server --keyfile app.py", "cannot use the key 'app.py' alone: give its certificate with --certfile"),
@@ -323,7 +325,7 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
 def test_an_unreadable_certificate_is_named(folder: Path) -> None:
     (folder / "secret.pem").mkdir()  # root may read every file, but nobody a directory
     said = refused(folder, "serve", "app:server", "--certfile", "secret.pem")
-    assert said == "cannot read 'secret.pem': Is a directory; give --certfile a PEM file that this user may read"
+    assert said == "cannot read 'secret.pem': Is a directory; give a PEM certificate that this user may read"
 
 
 def test_an_unknown_option_shows_the_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -464,3 +466,44 @@ def test_the_chat_example_passes_texts_on(folder: Path) -> None:
                 assert ada.ask('421["say","hello"]') == "431[1]"
                 assert bob.receive() == '42["said","Ada","hello"]'
             assert bob.receive() == '42["left","Ada"]'
+
+
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("localhost:0", ("localhost", 0)),
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
+        ("[::1]:80", ("::1", 80)),
+        ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(text: str, place: tuple[str, int]) -> None:
+    assert cli.parse_bind(text) == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "8000",
+        ":8000",
+        "localhost",
+        "localhost:",
+        "a:-1",
+        "a:65536",
+        "a:１",
+        "::1:80",
+        "[]:1",
+        "a b:1",
+        "a:1\n",
+    ],
+)
+def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(CannotStart) as refusal:
+        cli.parse_bind(text)
+    assert str(refusal.value).startswith(f"cannot bind {text!r}: write HOST:PORT")

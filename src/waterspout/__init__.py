@@ -45,4 +45,4 @@ def run(server: Server | Engine, *, port: int = 8000, host: str = "127.0.0.1") -
     """Serve on a port until SIGTERM or SIGINT, inside Tornado, and end gracefully."""
     from .hosts import standalone
 
-    standalone.run(server, bind=(host, port))
+    standalone.run(server, standalone.Site(bind=(host, port)))

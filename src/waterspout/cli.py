@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import ssl
 import sys
 import traceback
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from waterspout.engine import Engine
 from waterspout.hosts import reload, standalone
-from waterspout.hosts.listeners import CannotStart, parse_bind, tls
+from waterspout.hosts.listeners import CannotStart, tls
 from waterspout.hosts.tornado import Mountable
 from waterspout.server import Server
 
@@ -37,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 address stands in brackets, and port 0 means any free one."""
+    found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", text)
+    if found is None or int(found[3]) > 65535:
+        raise CannotStart(
+            f"cannot bind {text!r}: write HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:8000 or [::1]:8000"
+        )
+    return found[1] or found[2], int(found[3])
 
 
 def load(target: str) -> Mountable:
@@ -89,9 +100,7 @@ def _serve(options: argparse.Namespace) -> None:
     secure = _tls(options)
     standalone.run(
         mountable,
-        bind=_bind(options),
-        unix=options.unix,
-        ssl_options=secure,
+        standalone.Site(bind=_bind(options), unix=options.unix, ssl_options=secure),
         ready=lambda urls: _say(f"Waterspout serves {options.target} at {' and '.join(urls)} (stop: Ctrl+C)"),
         loop=standalone.Loop(options.loop),
         owns_process=True,
@@ -105,8 +114,10 @@ def _demo(options: argparse.Namespace) -> None:
     chat = app.Chat()
     standalone.run(
         chat.server,
-        bind=parse_bind(options.bind or DEFAULT_BIND),
-        extra_routes=app.page_routes(app.client_file(options.client)),
+        standalone.Site(
+            bind=parse_bind(options.bind or DEFAULT_BIND),
+            extra_routes=app.page_routes(app.client_file(options.client)),
+        ),
         ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
         loop=standalone.Loop(options.loop),
         owns_process=True,

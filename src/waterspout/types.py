@@ -63,12 +63,14 @@ class Headers(Mapping[str, str]):
 class Request:
     """An HTTP request as its connection keeps it: the raw head, parsed when somebody looks.
 
-    `remote_address` is the client's, as far as the host knows. `secure` is True where the host itself ends
-    TLS, None where nobody knows. `native` is the host's own object (Tornado's `HTTPServerRequest`) until the
-    client has entered its first namespace, then None: it is ten times as large as all the rest.
+    `remote_address` is the client's, as far as the host or a trusted proxy knows; "unix" stands for a Unix
+    socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it, False where such
+    a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
+    `HTTPServerRequest`) until the client has entered its first namespace, then None: it is ten times as
+    large as all the rest.
     """
 
-    __slots__ = ("_head", "_headers", "_query", "method", "native", "remote_address", "secure")
+    __slots__ = ("_head", "_headers", "_host", "_query", "method", "native", "remote_address", "secure")
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Request:
         self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
         self._headers: Headers | None = Headers(fields)
         self._query: dict[str, list[str]] | None = None
+        self._host: str | None = None
         self.method = method
         self.remote_address = remote_address
         self.secure = secure
@@ -124,6 +127,15 @@ class Request:
     def header(self, name: str) -> str | None:
         """One header field's value, or None."""
         return self.headers.find(name)
+
+    @property
+    def host(self) -> str | None:
+        """Host and port that the client has asked for: what a trusted proxy says, else the Host field."""
+        return self.header("host") if self._host is None else self._host
+
+    @host.setter
+    def host(self, host: str) -> None:
+        self._host = host
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from hosts.suite.websocket import echoes
 from hosts.tornado_host import TornadoHost
 from turns import CountingLoop
 from waterspout import Reason, Server
+from waterspout.engine import Traffic
 from waterspout.hosts.link import HIGH_WATER_BYTES, Output
 from waterspout.testing import Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame, server_frames
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -35,7 +36,7 @@ def server() -> Server:
 
 @pytest.fixture
 def raw(server: Server, generation: Generation) -> Iterator[Raw]:
-    with Raw(server, Output(HandLoop()), generation) as made:
+    with Raw(server, Output(HandLoop(), Traffic()), generation) as made:
         yield made
 
 

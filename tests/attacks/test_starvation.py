@@ -12,6 +12,7 @@ from hosts.handloop import HandLoop
 from hosts.suite.echo import Echo
 from hosts.tornado_host import TornadoHost
 from waterspout import Server
+from waterspout.engine import Traffic
 from waterspout.hosts.link import READ_BYTES, Output
 from waterspout.testing import client_frame, server_frames
 
@@ -29,7 +30,7 @@ def test_a_neighbour_is_answered_in_the_turn_in_which_it_asks(flood: str) -> Non
     server = Server()
     server.on("n")(lambda socket, *args: None)
     server.on("echo")(lambda socket, *args: args)
-    output = Output(HandLoop())
+    output = Output(HandLoop(), Traffic())
     with Raw(server, output) as flooder, Raw(server, output) as neighbour:
         for client in (flooder, neighbour):
             client.feed(text("40"))
@@ -48,7 +49,7 @@ def test_a_turn_hears_no_more_of_one_client_than_a_bounded_read_holds() -> None:
     heard: list[int] = []
     server = Server()
     server.on("n")(lambda socket: heard.append(1))
-    with Raw(server, Output(HandLoop())) as flooder:
+    with Raw(server, Output(HandLoop(), Traffic())) as flooder:
         flooder.feed(text("40"))
         flooder.read()
         whole = text('42["n"]') * 20_000

@@ -4,16 +4,20 @@ import asyncio
 import contextvars
 import gc
 import re
+import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any
 
+import pytest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from drivers.keeper import Keeper
 from serving import Client
 from turns import CountingLoop, packets, turn, until
 from waterspout import Pending, Server, Socket
@@ -22,24 +26,6 @@ from waterspout.hosts.tornado import routes
 from waterspout.testing import Peer
 
 EAGER = sys.version_info >= (3, 12)
-
-
-class Keeper:
-    """An asker that keeps what it hears, and on which thread."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, Any, Any]] = []
-        self.threads: set[int] = set()
-
-    def later(self, token: Any) -> Any:
-        return self
-
-    def answered(self, token: Any, result: Any) -> None:
-        self.heard.append(("answered", token, result))
-        self.threads.add(threading.get_ident())
-
-    def failed(self, token: Any, error: BaseException) -> None:
-        self.heard.append(("failed", token, repr(error)))
 
 
 def on_a_loop(test: Callable[[AsyncioDriver, Keeper], Any]) -> None:
@@ -176,6 +162,107 @@ def test_what_a_function_sets_in_its_context_no_other_sees() -> None:
         assert name.get() == "nobody"
 
     on_a_loop(test)
+
+
+# Each asker hears once
+
+ERRORS = [LookupError, GeneratorExit, asyncio.CancelledError, KeyboardInterrupt, SystemExit]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("kind", ["plain", "async", "after a turn", "awaitable"])
+def test_whatever_a_function_raises_its_asker_hears_it_once(kind: str, error: type[BaseException]) -> None:
+    ends_the_process = issubclass(error, KeyboardInterrupt | SystemExit)
+    keeper = Keeper()
+
+    def plain() -> None:
+        raise error("why")
+
+    async def asynchronous(turns: int) -> None:
+        for _ in range(turns):
+            await turn()
+        raise error("why")
+
+    class Awaitable:
+        def __await__(self) -> Any:
+            return asynchronous(0).__await__()
+
+    functions: dict[str, Any] = {
+        "plain": plain,
+        "async": lambda: asynchronous(0),
+        "after a turn": lambda: asynchronous(1),
+        "awaitable": Awaitable,
+    }
+
+    async def main() -> None:
+        AsyncioDriver().run(functions[kind], (), keeper, "token")
+        await until(lambda: keeper.heard)
+        await turn()
+
+    with pytest.raises(error, match="why") if ends_the_process else nullcontext():
+        asyncio.run(main())
+    assert keeper.heard == [("failed", "token", f"{error.__name__}('why')")]
+
+
+def test_a_task_that_is_cancelled_before_its_first_step_is_answered_once() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        async def function() -> None:
+            await driver.loop.create_future()
+
+        before = asyncio.all_tasks()
+        driver.run(function, (), keeper, "token")
+        (task,) = asyncio.all_tasks() - before
+        task.cancel()
+        await until(lambda: keeper.heard)
+        await turn()
+        assert keeper.heard == [("failed", "token", "CancelledError()")]
+
+    on_a_loop(test)
+
+
+def test_an_object_with_close_and_send_is_a_result_like_any_other() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        generator = (number for number in range(3))
+        driver.run(lambda: generator, (), keeper, "token")
+        assert keeper.heard == [("answered", "token", generator)]
+        assert list(generator) == [0, 1, 2]
+
+    on_a_loop(test)
+
+
+# A process that is forked
+
+FORKING = """
+import asyncio, logging, os, sys
+from waterspout.drivers import AsyncioDriver
+
+logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdout)
+
+async def main():
+    driver = AsyncioDriver()
+    parent = os.getpid()
+    driver.alarm(0, int)
+    child = os.fork()
+    for _ in range(2):
+        driver.alarm(0, int)
+    if not child:
+        print(f"{parent} {os.getpid()}", flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+asyncio.run(main())
+"""
+
+
+def test_a_fork_of_a_process_that_serves_is_warned_of_once_in_the_child() -> None:
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    warning, pids = said.splitlines()
+    parent, child = pids.split()
+    assert warning == (
+        f"waterspout.host WARNING process {child} was forked off {parent} after that had begun to serve, and both now "
+        "take the same connections: fork first, then let each process make its server and its loop"
+    )
 
 
 # Time

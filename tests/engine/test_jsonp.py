@@ -207,7 +207,7 @@ def test_a_form_that_the_host_refuses_ends_the_session_because_its_page_does_not
     parked = page.ask("5")
     large = page.ask(method="POST", body=None)
     assert isinstance(large.decision, Resume)
-    page.engine.refused_body(large.decision)
+    page.engine.refuse_body(large.decision)
     assert parked.call == (5, page.spelled("1").decode())
     assert page.application.closed == [Reason.TRANSPORT_ERROR]
 

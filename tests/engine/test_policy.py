@@ -34,6 +34,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "jsonp": True,
         "cookie": None,
         "per_message_deflate": False,
+        "trusted_proxies": (),
     }
     assert Policy().generations == (ENGINEIO_3, ENGINEIO_4)
 

@@ -310,7 +310,8 @@ def test_a_handshake_that_is_given_up_was_none(engine: Engine, application: Reco
 def test_a_body_that_the_host_refuses_leaves_the_session_alone(peer: Peer, application: Recorder) -> None:
     parked, large = get(peer), Ask(peer, "POST")
     assert isinstance(large.decision, Resume)
-    peer.engine.refused_body(large.decision)
+    answer = peer.engine.refuse_body(large.decision)
+    assert answer.status == 413
     assert post(peer, spelled(peer.generation, "4a")).body == b"ok"
     assert application.heard == ["a"]
     assert parked.body is None

@@ -20,8 +20,11 @@ class HandLoop:
         self._later: list[tuple[float, int, Callback]] = []
         self._numbers = count()
 
-    def reader(self, descriptor: int, callback: Callback, /) -> None:
-        self.readers[descriptor] = callback
+    def reader(self, descriptor: int, callback: Callback | None) -> None:
+        if callback is None:
+            self.readers.pop(descriptor, None)
+        else:
+            self.readers[descriptor] = callback
 
     def writer(self, descriptor: int, callback: Callback | None) -> None:
         if callback is None:

@@ -14,6 +14,7 @@ from waterspout import Server
 from waterspout.hosts import standalone
 from waterspout.hosts.listeners import CannotStart
 
+ANYWHERE = standalone.Site(bind=("127.0.0.1", 0))
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"
 
 
@@ -30,10 +31,9 @@ class Serving:
         self.urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         serving = standalone.serve(
             server,
-            bind=("127.0.0.1", 0),
+            standalone.Site(bind=("127.0.0.1", 0), extra_routes=[("/page", Page)]),
             stop=self.stop,
             ready=self.urls.set_result,
-            extra_routes=[("/page", Page)],
         )
         self.task = asyncio.create_task(serving)
 
@@ -73,7 +73,7 @@ def test_a_client_that_takes_nothing_is_cut_off_in_the_end(
     asyncio.run(main())
     assert caplog.record_tuples == [
         (
-            "waterspout.hosts",
+            "waterspout.host",
             logging.WARNING,
             "some clients had not taken what was sent to them within 0.05 s; they are cut off",
         )
@@ -89,16 +89,16 @@ def test_run_returns_after_a_signal_and_gives_the_signals_back(number: signal.Si
         seen.extend(urls)
         signal.raise_signal(number)
 
-    standalone.run(Server(), bind=("127.0.0.1", 0), ready=ready)
+    standalone.run(Server(), ANYWHERE, ready=ready)
     assert len(seen) == 1
     assert signal.getsignal(number) is before
 
 
 def test_without_uvloop_plain_asyncio_serves_unless_uvloop_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    standalone.run(Server(), bind=("127.0.0.1", 0), ready=lambda _: signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(CannotStart, match="uvloop: it is not installed; install it, or take --loop asyncio"):
-        standalone.run(Server(), loop=standalone.Loop.UVLOOP)
+    standalone.run(Server(), ANYWHERE, ready=lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(CannotStart, match="uvloop: it is not installed; install it, or choose asyncio"):
+        standalone.run(Server(), ANYWHERE, loop=standalone.Loop.UVLOOP)
 
 
 def test_what_has_begun_to_listen_is_closed_when_something_else_cannot(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_has_begun_to_listen_is_closed_when_something_else_cannot(tmp_path:
     taken.touch()
 
     async def main() -> None:
-        await standalone.serve(Server(), bind=("127.0.0.1", 0), unix=str(taken), stop=asyncio.Event())
+        await standalone.serve(Server(), standalone.Site(bind=("127.0.0.1", 0), unix=str(taken)), stop=asyncio.Event())
 
     with pytest.raises(CannotStart, match="a file that is no socket is there"):
         asyncio.run(main())

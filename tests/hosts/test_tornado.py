@@ -174,6 +174,103 @@ async def test_the_address_is_the_one_that_tornado_trusts(host: TornadoHost) -> 
     assert addresses == ["192.0.2.7"]
 
 
+PROXIED = (("X-Forwarded-For", "6.6.6.6, 192.0.2.7"), ("X-Real-Ip", "192.0.2.8"), ("X-Forwarded-Proto", "https"))
+PEERS = {"tcp": "127.0.0.1", "tls": "127.0.0.1", "unix": "unix"}
+
+
+@pytest.mark.parametrize("xheaders", [False, True])
+@pytest.mark.parametrize("trusted", [(), 1, 2, "127.0.0.1", "unix", "192.0.2.0/24", ["127.0.0.1", "unix", "192.0.2.7"]])
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "asyncio-unix"], indirect=True)
+async def test_forwarded_fields_count_once_and_only_from_trusted_proxies(
+    host: TornadoHost, trusted: Any, xheaders: bool, request: pytest.FixtureRequest
+) -> None:
+    kind = request.node.callspec.params["host"].split("-")[1]
+    host.options = {"xheaders": xheaders}
+    echo = Echo(trusted_proxies=trusted)
+    seen: list[tuple[str, bool | None]] = []
+
+    @echo.server.on_connect
+    def connect(socket: Socket, auth: Any) -> None:
+        seen.append((socket.request.remote_address, socket.request.secure))
+
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(opening("", *PROXIED, eio=3))
+    assert (await wire.answer()).status == 101
+    await wire.text()
+    own = True if kind == "tls" else None
+    if trusted == ():
+        expected = ("192.0.2.8", True) if xheaders else (PEERS[kind], own)
+    elif trusted == 1 or trusted == PEERS[kind]:
+        expected = ("192.0.2.7", True)
+    elif isinstance(trusted, list) or trusted == 2:
+        expected = ("6.6.6.6", True)
+    else:
+        expected = (PEERS[kind], own)
+    assert seen == [expected]
+
+
+PAGE = "https://page.example"
+
+
+@tcp
+@pytest.mark.parametrize("size", ["a little", "far"])
+@pytest.mark.parametrize("sid", [True, False])
+async def test_a_page_of_another_origin_may_read_that_its_body_was_too_large(
+    host: TornadoHost, size: str, sid: bool
+) -> None:
+    echo = Echo(max_payload_bytes=1000, cors_origins=PAGE)
+    await host.serve(echo.server)
+    session = await host.session()
+    body = b"4" * {"a little": 1001, "far": 4001}[size]
+    where = session.target() if sid else target("polling")
+    wire = await host.connect()
+    answer = await wire.ask("POST" if sid else "GET", where, ("Origin", PAGE), body=body)
+    assert answer.status == 413
+    assert b"the body is larger than the 1000 bytes of max_payload_bytes" in answer.body
+    assert answer.field("access-control-allow-origin") == PAGE
+    assert (answer.field("cache-control"), answer.field("x-content-type-options")) == ("no-store", "nosniff")
+    assert (await session.post('420["echo",7]')).body == b"ok"
+
+
+@tcp
+async def test_the_log_says_what_a_client_did_by_layer(host: TornadoHost, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "waterspout")
+    echo = Echo()
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(opening(eio=4, more="&token=secret"))
+    await wire.answer()
+    await wire.text()
+    wire.send(text('40{"password":"secret"}'))
+    await wire.text()
+    (session,) = echo.server.engine.sessions
+    wire.send(text('420["echo","secret"]', "1"))
+    await wire.rest()
+    other = await host.connect()
+    await other.ask("GET", target("carrier pigeon".replace(" ", "%20")), ("Cookie", "a=secret"))
+    await other.ask("GET", target("polling", session))
+    await host.until(lambda: len(caplog.records) >= 6)
+    start, address = session[:4], host.address
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("waterspout.engine", "DEBUG", f"session {start}... speaks Engine.IO 4 over websocket"),
+        ("waterspout.server", "DEBUG", f"session {start}... has entered '/'"),
+        ("waterspout.engine", "DEBUG", f"session {start}... is over: transport close"),
+        ("waterspout.server", "DEBUG", f"session {start}... has left '/'"),
+        (
+            "waterspout.engine",
+            "INFO",
+            f"a request of {address} is refused with 400: "
+            "transport is 'carrier pigeon': this server offers polling or websocket",
+        ),
+        (
+            "waterspout.engine",
+            "INFO",
+            f"a request of {address} is refused with 400: the session is over, or another server has it",
+        ),
+    ]
+
+
 @tcp
 async def test_native_is_tornados_request(host: TornadoHost) -> None:
     echo = Echo()

@@ -29,7 +29,7 @@ class TornadoHost(Host):
 
     @property
     def address(self) -> str:
-        return "127.0.0.1" if self.unix is None else "0.0.0.0"
+        return "127.0.0.1" if self.unix is None else "unix"
 
     async def start(self, *mountables: Server | Engine) -> None:
         ours = [route for mountable in mountables for route in routes(mountable)]

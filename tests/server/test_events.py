@@ -244,7 +244,7 @@ def test_whatever_a_handler_raises_on_a_loop_ends_its_call_and_nothing_else(
     with caplog.at_level(logging.ERROR):
         asyncio.run(main())
     assert [(record.name, record.message) for record in caplog.records] == [
-        ("waterspout", "the handler of 'say' in / failed")
+        ("waterspout.server", "the handler of 'say' in / failed")
     ]
     assert caplog.records[0].exc_info is not None
     assert caplog.records[0].exc_info[0] is error
@@ -252,7 +252,7 @@ def test_whatever_a_handler_raises_on_a_loop_ends_its_call_and_nothing_else(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("kind", ["plain", "async"])
-def test_what_ends_the_process_is_not_held_up(kind: str, error: type[BaseException]) -> None:
+def test_what_ends_the_process_is_told_and_not_held_up(kind: str, error: type[BaseException]) -> None:
     seen: list[str] = []
 
     def plain(socket: Socket) -> None:
@@ -273,7 +273,7 @@ def test_what_ends_the_process_is_not_held_up(kind: str, error: type[BaseExcepti
 
     with pytest.raises(error):
         asyncio.run(main())
-    assert seen == []
+    assert seen == ["say"]
 
 
 def test_a_handler_that_never_returns_keeps_nobody_else_waiting() -> None:

@@ -5,77 +5,79 @@ takes its first steps at once where Python can do that (3.12).
 """
 
 import asyncio
-import logging
-import secrets
+import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import copy_context
+from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
 from typing import Any, TypeVarTuple
 
-from ..engine.driver import Asker, Waitable
+from ..engine.driver import Asker, Layer, Level, Waitable
+from .lag import LagGuard
+from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
+from .threads import ThreadPool
 
 Args = TypeVarTuple("Args")
 
-log = logging.getLogger("waterspout")
-
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-_INTERRUPTS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they end the process, or a task with its loop
-_SIMPLE = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 
 
-class AsyncioDriver:
+class AsyncioDriver(SystemDriver):
     """Runs functions on the loop that is running when it is made.
 
     What they raise ends nothing else, whatever it is, but for KeyboardInterrupt and SystemExit.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._process = os.getpid()
+        self._tasks: dict[asyncio.Task[None], tuple[Coroutine[Any, Any, Any], Asker, Any]] = {}
         self._timer: asyncio.TimerHandle | None = None
-
-    def now(self) -> float:
-        """Return the monotonic clock's seconds."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
-
-    def token(self) -> str:
-        """Return 128 random bits."""
-        return secrets.token_urlsafe(16)
+        self._pool: ThreadPool | None = None
+        self._guard = LagGuard(self, _ENTRIES, self.loop)
+        self.loop.call_soon(self._guard.start)
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function at once, and make a task for an `async def` or another awaitable."""
         try:
             # a context of its own (41 ns), so that what one function sets no other sees
             result = copy_context().run(function, *args)
-        except _INTERRUPTS:
-            raise
         except BaseException as error:
             asker.failed(token, error)
+            if isinstance(error, INTERRUPTS):
+                raise
             return
-        if type(result) is CoroutineType:
+        kind = type(result)
+        if kind is CoroutineType:
             self._start(result, asker, token)
-        elif type(result) in _SIMPLE or not hasattr(result, "__await__"):
+        elif kind in PLAIN or not is_asynchronous(result):
             asker.answered(token, result)
         else:
             self._start(_await(result), asker, token)
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call it."""
-        self.run(function, args, asker, token)
+        """Call a plain function in one of at most `threads` threads."""
+        if self._pool is None:
+            self._pool = ThreadPool(self.soon)
+        self._pool.submit(self.threads, function, args, asker.later(token), token)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
-        task = asyncio.Task(_finish(coroutine, asker.later(token), token), loop=self.loop, **_EAGER)
+        asker = asker.later(token)
+        task = asyncio.Task(_finish(coroutine, asker, token), loop=self.loop, **_EAGER)
         if not task.done():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = coroutine, asker, token
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Forget a task; if it was cancelled before its first step, which leaves it no time to answer, answer."""
+        coroutine, asker, token = self._tasks.pop(task)
+        if task.cancelled() and getcoroutinestate(coroutine) == CORO_CREATED:
+            coroutine.close()
+            asker.failed(token, asyncio.CancelledError())
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function in the next turn of the loop; from any thread."""
@@ -90,13 +92,11 @@ class AsyncioDriver:
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Set the loop's timer, the only one that the core needs."""
+        if os.getpid() != self._process:
+            self._forked()
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.loop.call_later(max(0.0, at - self.now()), function)
-
-    def report(self, text: str, error: BaseException | None = None) -> None:
-        """Log it as an error of `waterspout`, with the traceback."""
-        log.error("%s", text, exc_info=error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
@@ -113,35 +113,53 @@ class AsyncioDriver:
         return done.wait(timeout)
 
     def finish(self, timeout: float, done: Callable[[], object]) -> None:
-        """Wait for running tasks, cancel those that need longer, then call `done`."""
-        if self._tasks:
-            task = self.loop.create_task(self._await_tasks(timeout))
-            task.add_done_callback(lambda _: done())
-        else:
+        """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`."""
+
+        def end() -> None:
+            self._guard.stop()
+            if self._pool is not None:
+                self._pool.close()
             done()
 
-    async def _await_tasks(self, timeout: float) -> None:
-        mine = asyncio.current_task()
-        others = [task for task in self._tasks if task is not mine]
-        if not others:
+        if self._tasks or (self._pool is not None and self._pool.is_busy):
+            task = self.loop.create_task(self._await_all(timeout))
+            task.add_done_callback(lambda _: end())
+        else:
+            end()
+
+    async def _await_all(self, timeout: float) -> None:
+        waits: list[asyncio.Future[None]] = list(self._tasks)
+        if self._pool is not None and self._pool.is_busy:
+            idle = self.loop.create_future()
+            self._pool.when_idle(lambda: _wake(idle))
+            waits.append(idle)
+        if not waits:
             return
-        _, late = await asyncio.wait(others, timeout=timeout)
-        for task in late:
-            task.cancel()
+        _, late = await asyncio.wait(waits, timeout=timeout)
+        for wait in late:
+            wait.cancel()
         if late:
             await asyncio.wait(late, timeout=1)
+
+    def _forked(self) -> None:
+        self._process, parent = os.getpid(), self._process
+        self.note(
+            Layer.HOST,
+            Level.WARNING,
+            "process %d was forked off %d after that had begun to serve, and both now take the same connections: "
+            "fork first, then let each process make its server and its loop",
+            self._process,
+            parent,
+        )
 
 
 async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
     try:
         result = await coroutine
-    except asyncio.CancelledError as error:
-        asker.failed(token, error)
-        raise
-    except _INTERRUPTS:
-        raise
     except BaseException as error:
         asker.failed(token, error)
+        if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
+            raise
     else:
         asker.answered(token, result)
 
@@ -153,3 +171,6 @@ async def _await(awaitable: Any) -> Any:
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+_ENTRIES = (AsyncioDriver.run.__code__, _finish.__code__)

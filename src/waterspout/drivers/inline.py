@@ -3,57 +3,52 @@
 It is what a server has at import time and in unit tests, until a host brings a loop.
 """
 
-import logging
-import secrets
-import time
 from collections.abc import Callable, Generator, Sequence
+from contextvars import copy_context
 from typing import Any, TypeVarTuple
 
 from ..engine.driver import Asker, Waitable
+from .system import INTERRUPTS, SystemDriver, discard, is_asynchronous
 
 Args = TypeVarTuple("Args")
 
-log = logging.getLogger("waterspout")
 
+class InlineDriver(SystemDriver):
+    """Runs plain functions in place. An `async def` fails: it needs the loop of a host.
 
-class InlineDriver:
-    """Runs plain functions in place. An `async def` fails: it needs the loop of a host."""
+    What they raise ends nothing else, whatever it is, but for KeyboardInterrupt and SystemExit.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self._running = 0
         self._later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
-
-    def now(self) -> float:
-        """Return the monotonic clock's seconds."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return seconds since 1970."""
-        return time.time()
-
-    def token(self) -> str:
-        """Return 128 random bits."""
-        return secrets.token_urlsafe(16)
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function at once; an asynchronous one fails with RuntimeError."""
         self._running += 1
         try:
-            result = function(*args)
-            if hasattr(result, "close") and hasattr(result, "send"):
-                result.close()
-                raise RuntimeError(f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain")
-        except Exception as error:
-            asker.failed(token, error)
-        else:
-            asker.answered(token, result)
+            self._answer(function, args, asker, token)
         finally:
             self._running -= 1
         self._catch_up()
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call it at once: there are no threads."""
+        """Call it in place: here is one thread only."""
         self.run(function, args, asker, token)
+
+    def _answer(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        try:
+            result = copy_context().run(function, *args)
+            if is_asynchronous(result):
+                discard(result)
+                raise RuntimeError(f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain")
+        except BaseException as error:
+            asker.failed(token, error)
+            if isinstance(error, INTERRUPTS):
+                raise
+        else:
+            asker.answered(token, result)
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function at once, or after the one that is running."""
@@ -76,10 +71,6 @@ class InlineDriver:
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Do nothing: without a loop, time passes when somebody calls `advance`."""
-
-    def report(self, text: str, error: BaseException | None = None) -> None:
-        """Log it as an error of `waterspout`, with the traceback."""
-        log.error("%s", text, exc_info=error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
         """Refuse with RuntimeError: there is no loop."""

@@ -6,11 +6,12 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 from ..wire.deflate import Deflate
 from .admission import Open, Preflight, Refuse, Resume
 from .deadlines import Deadlines
-from .driver import Asker, Driver
+from .driver import Asker, Driver, Layer, Level
 from .engine import Engine, MessageApplication, PacketApplication
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
+from .proxies import TrustedProxies
 from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
@@ -31,6 +32,8 @@ __all__ = [
     "Engine",
     "Exchange",
     "Headers",
+    "Layer",
+    "Level",
     "Link",
     "MessageApplication",
     "Open",
@@ -47,6 +50,7 @@ __all__ = [
     "State",
     "Step",
     "Traffic",
+    "TrustedProxies",
     "Turn",
     "WebSocketTransport",
 ]

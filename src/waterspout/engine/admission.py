@@ -23,9 +23,10 @@ from .session import Session
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The request is answered with this, and changes nothing."""
+    """The request is answered with this, and changes nothing; `detail` says why, for the log."""
 
     response: Response
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | No
     code, official_status, message = fault.value
     body = json.encode({"code": code, "message": message, "detail": detail})
     fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
-    return Refuse(Response(official_status if status is None else status, fields, body))
+    return Refuse(Response(official_status if status is None else status, fields, body), detail)
 
 
 def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:

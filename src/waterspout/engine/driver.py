@@ -6,13 +6,34 @@ them do; it does promise to answer each asker exactly once, on the thread of the
 """
 
 from collections.abc import Callable, Generator, Sequence
+from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeVarTuple
 
 Args = TypeVarTuple("Args")
 
 
+class Layer(StrEnum):
+    """Whose logger takes a note: `waterspout.` and this."""
+
+    ENGINE = "engine"
+    SERVER = "server"
+    HOST = "host"
+
+
+class Level(IntEnum):
+    """How much a note matters, in the numbers of Python's logging."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+
+
 class Asker(Protocol):
-    """A small state machine in the core that goes on when the user's function has answered."""
+    """A small state machine in the core that goes on when the user's function has answered.
+
+    It may also have `describe(token)`, which names the function in a warning: "the handler of 'say' in /".
+    """
 
     def answered(self, token: Any, result: Any) -> None:
         """Take the function's result; `token` is what the core gave to tell its calls apart."""
@@ -32,7 +53,14 @@ class Waitable(Protocol):
 
 
 class Driver(Protocol):
-    """Time, tokens, and the running of users' functions."""
+    """Time, tokens, and the running of users' functions.
+
+    `threads` is how many of them run in threads at once. `slow_handler` is the seconds after which one that
+    keeps the loop from turning is named in a warning; None never warns.
+    """
+
+    threads: int
+    slow_handler: float | None
 
     def now(self) -> float:
         """Return seconds of a clock that never jumps."""
@@ -44,10 +72,16 @@ class Driver(Protocol):
         """Return 22 URL-safe characters with at least 120 random bits."""
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call a user's function, plain or asynchronous, and tell the asker what came of it. Never raises."""
+        """Call a user's function, plain or asynchronous, and tell the asker what came of it.
+
+        Raises nothing but KeyboardInterrupt and SystemExit, and these after the asker has been told.
+        """
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Do the same on a thread of a bounded pool, with a plain function that blocks."""
+        """Call a plain function where it may block, and tell the asker, on the core's thread, what came of it.
+
+        Two of them may run at once and end in any order. An asynchronous function fails with TypeError.
+        """
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call a function of the core after what is running now; from any thread."""
@@ -59,7 +93,14 @@ class Driver(Protocol):
         """Call the function once `now()` has reached `at`; a new alarm replaces the one before."""
 
     def report(self, text: str, error: BaseException | None = None) -> None:
-        """Log what the operator should know."""
+        """Log what has gone wrong in a user's function, or on the bus: as an error of the server's layer."""
+
+    def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
+        """Log what has happened; `text` is filled with the values only if somebody reads it.
+
+        It has %s for what is ours, %a for what a client wrote. Session ids, cookies, what clients send along and
+        what they say are no values.
+        """
 
     def attend(self, pending: "Waitable") -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
@@ -68,4 +109,4 @@ class Driver(Protocol):
         """Block the calling thread until the pending is done; False after `timeout` seconds."""
 
     def finish(self, timeout: float, done: Callable[[], object]) -> None:
-        """Wait for running asynchronous functions, cancel those that need longer, then call `done`."""
+        """Wait for running functions, cancel or abandon those that need longer, then call `done`."""

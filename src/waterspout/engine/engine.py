@@ -9,11 +9,13 @@ from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
-from .driver import Driver
+from .driver import Driver, Layer, Level
 from .pending import Pending
 from .policy import Policy
 from .polling import PollingTransport
 from .prepared import Prepared
+from .proxies import Proxies
+from .response import Response
 from .session import Session
 from .states import SHUTDOWN
 from .traffic import Traffic
@@ -78,6 +80,8 @@ class Engine:
         self.turn = Turn(driver)
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
+        self.is_clustered = False
+        self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
         if self.is_bare == isinstance(application, PacketApplication):
             raise TypeError(f"{application!r} is no application: give it `message`, or else `packet` and `announced`")
@@ -112,27 +116,15 @@ class Engine:
         """Say what the request means, before its body is read.
 
         The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
-        `respond` with the body, or `abort` if that will not come.
+        `respond` with the body, or `refuse_body`, or `abort` if that will not come.
         """
+        if self._proxies is not None:
+            self._proxies.resolve(request)
         decision = self._decide(request)
         if isinstance(decision, Refuse):
             self.traffic.refused += 1
-        return decision
-
-    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
-        decision = decide(request, self.policy, self.sessions)
-        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
-            decision.session.drop(Reason.PING_TIMEOUT)
-            decision = decide(request, self.policy, self.sessions)
-        match decision:
-            case Unknown():
-                return decision.refusal
-            case Open() if self._closing is not None:
-                return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
-            case Open():
-                return self._named(decision)
-            case Resume() if request.method == "POST":
-                return self._begin_post(decision)
+            text = "a request of %s is refused with %d: %s"
+            self._note(Level.INFO, text, request.remote_address, decision.response.status, decision.detail)
         return decision
 
     def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
@@ -159,10 +151,13 @@ class Engine:
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.aborted()
 
-    def refused_body(self, decision: Resume) -> None:
-        """The host refused a POST whose body was too large: only a page that posts forms does not see that."""
-        if (http := decision.session.transport.http) is not None:
+    def refuse_body(self, decision: Open | Resume) -> Response:
+        """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
+        if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.end_post()
+        detail = f"the body is larger than the {self.policy.max_payload_bytes} bytes of max_payload_bytes"
+        self._note(Level.INFO, "a request is refused with 413: %s", detail)
+        return refuse(Fault.BAD_REQUEST, detail, decision.headers, status=413).response
 
     def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
@@ -205,6 +200,7 @@ class Engine:
     def ended(self, session: Session, reason: Reason) -> None:
         """Tell the application that the session is over."""
         self.traffic.closed[reason] += 1
+        self._note(Level.DEBUG, "session %s... is over: %s", session.id[:4], reason.value)
         self.application.close(session, reason)
 
     def forget(self, session: Session) -> None:
@@ -215,6 +211,25 @@ class Engine:
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
 
     # Below this line: how it is done
+
+    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
+        decision = decide(request, self.policy, self.sessions)
+        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
+            decision.session.drop(Reason.PING_TIMEOUT)
+            decision = decide(request, self.policy, self.sessions)
+        match decision:
+            case Unknown():
+                return decision.refusal
+            case Open() if self._closing is not None:
+                return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
+            case Open():
+                return self._named(decision)
+            case Resume() if request.method == "POST":
+                return self._begin_post(decision)
+        return decision
+
+    def _note(self, level: Level, text: str, *values: object) -> None:
+        self.driver.note(Layer.ENGINE, level, text, *values)
 
     def _alarm(self, at: float) -> None:
         self.driver.alarm(at, self.advance)
@@ -250,6 +265,9 @@ class Engine:
             )
         )
         session.heartbeat.begin(session)
+        self._note(
+            Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
+        )
         self.application.open(session, session.request)
         if self.is_bare:
             session.request.forget()

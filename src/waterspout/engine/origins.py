@@ -66,15 +66,15 @@ def preflight(request: Request) -> Headers:
 
 def _same_origin(origin: str, request: Request) -> bool:
     """Host and port equal those of Host; the scheme is compared only where it is known."""
-    host = request.header("host")
-    if origin == f"https://{host}" or (origin == f"http://{host}" and not request.secure):
+    host, secure = request.host, request.secure
+    if (origin == f"https://{host}" and secure is not False) or (origin == f"http://{host}" and not secure):
         return host is not None  # nearly always, and without taking them apart
     there = _split(origin)
     if there is None or there.scheme not in ("http", "https"):
         return False
-    if request.secure and there.scheme != "https":
+    if secure is not None and there.scheme != ("https" if secure else "http"):
         return False
-    here = _split(f"{there.scheme}://{request.header('host') or ''}")
+    here = _split(f"{there.scheme}://{host or ''}")
     return here is not None and _address(here) == _address(there)
 
 

@@ -7,6 +7,7 @@ from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from .proxies import Proxies, TrustedProxies
 
 Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
@@ -49,6 +50,9 @@ class Policy:
     a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
     of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
     `Deflate` of one's own.
+
+    `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
+    those at a Unix socket); what they say of the client's address, scheme and host is believed.
     """
 
     ping_interval: float = 25.0
@@ -69,6 +73,7 @@ class Policy:
     jsonp: bool = True
     cookie: Cookie | None = None
     per_message_deflate: bool | Deflate = False
+    trusted_proxies: TrustedProxies = ()
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -82,6 +87,7 @@ class Policy:
         unknown = [name for name in self.transports if name not in TRANSPORTS]
         if unknown or not self.transports:
             raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
+        Proxies(self.trusted_proxies)  # raises ValueError for what is none
         if self.cors_origins == "*" and self.cors_credentials:
             raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
         if (

@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Callable
 from typing import Protocol
 
+from ..engine import Traffic
+
 READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 HIGH_WATER_BYTES = 65_536  # what waits in a link; more stays with the session
 LINGER = 2.0  # s that a client has to take the last bytes
@@ -20,8 +22,8 @@ Piece = bytes | memoryview
 class Loop(Protocol):
     """What an event loop lends to links."""
 
-    def reader(self, descriptor: int, callback: Callable[[], object], /) -> object:
-        """Call back whenever there is something to read."""
+    def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        """Call back whenever there is something to read; no longer with None."""
 
     def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
         """Call back whenever the kernel takes bytes; no longer with None."""
@@ -52,10 +54,11 @@ class Receiver(Protocol):
 class Output:
     """The links that something was written to in this turn of the loop."""
 
-    __slots__ = ("_links", "loop", "open_links")
+    __slots__ = ("_links", "loop", "open_links", "traffic")
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, traffic: Traffic) -> None:
         self.loop = loop
+        self.traffic = traffic
         self.open_links: set[Link] = set()
         self._links: list[Link] = []
 
@@ -82,6 +85,7 @@ class Link:
         "_last",
         "_out",
         "_output",
+        "_paused",
         "_receiver",
         "_refused",
         "_unsent_bytes",
@@ -94,7 +98,7 @@ class Link:
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
         self._out: Piece | list[Piece] | None = None
         self._unsent_bytes = 0
-        self._blocked = self._last = self._refused = False
+        self._blocked = self._last = self._paused = self._refused = False
         output.open_links.add(self)
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
@@ -103,7 +107,8 @@ class Link:
             receiver.lost()
             return
         self._receiver = receiver
-        self._output.loop.reader(self._descriptor, self._ready)
+        if not self._paused:
+            self._output.loop.reader(self._descriptor, self._ready)
         if ahead:
             receiver.receive(ahead)
 
@@ -118,8 +123,10 @@ class Link:
         elif self._last:
             return True
         elif self._unsent_bytes > HIGH_WATER_BYTES:
-            self._refused = True
-            return False
+            if not self._makes_room():
+                self._refused = True
+                return False
+            self._out = data
         elif isinstance(out, list):
             out.append(data)
         else:
@@ -135,34 +142,35 @@ class Link:
         self.write(data)
         self._last = True
         self._receiver = None
+        self.resume()  # the end of the client is to be seen, and what it still says to be dropped
         self._output.loop.later(LINGER, self.close)
+
+    def pause(self) -> None:
+        """Read no more until `resume`; the kernel makes the peer wait. What fails on writing is noticed still.
+
+        A peer that vanishes meanwhile is not noticed by reading: whoever pauses keeps its heartbeat.
+        """
+        if not self._paused and self._descriptor >= 0:
+            self._paused = True
+            self._output.loop.reader(self._descriptor, None)
+
+    def resume(self) -> None:
+        """Read on, from the next turn of the loop."""
+        if self._paused and self._descriptor >= 0:
+            self._paused = False
+            self._output.loop.reader(self._descriptor, self._ready)
 
     def flush(self) -> None:
         """Write what waits, as far as the kernel takes it."""
-        out = self._out
-        if out is None or self._blocked:
+        if self._out is None or self._blocked:
             return
-        data = b"".join(out) if isinstance(out, list) else out
         try:
-            sent = self._send(data)
+            done = self._write_out(self._out)
         except OSError:
             self._abort()
             return
-        if sent == len(data):
-            self._out = None
-            self._unsent_bytes = 0
+        if done:
             self._sent_all()
-        else:
-            self._out = memoryview(data)[sent:]
-            self._unsent_bytes = len(data) - sent
-            self._blocked = True
-            self._output.loop.writer(self._descriptor, self._writable)
-
-    def pause(self) -> None:
-        """Read nothing until `resume`."""
-
-    def resume(self) -> None:
-        """Read again."""
 
     def close(self) -> None:
         """Close the socket at once, and tell nobody."""
@@ -197,7 +205,34 @@ class Link:
     def _shut(self, descriptor: int) -> None:
         os.close(descriptor)
 
-    # Below this line: what the loop calls
+    # Below this line: how it is done
+
+    def _write_out(self, out: Piece | list[Piece]) -> bool:
+        """Hand over to the kernel; return whether it took everything. Raises OSError."""
+        data = b"".join(out) if isinstance(out, list) else out
+        sent = self._send(data)
+        traffic = self._output.traffic
+        traffic.bytes_out += sent
+        traffic.messages_out += len(out) if isinstance(out, list) else 1
+        if sent == len(data):
+            self._out, self._unsent_bytes = None, 0
+            return True
+        self._out = memoryview(data)[sent:]
+        self._unsent_bytes = len(data) - sent
+        self._blocked = True
+        self._output.loop.writer(self._descriptor, self._writable)
+        return False
+
+    def _makes_room(self) -> bool:
+        """Send in the middle of a turn, and tell nobody: whose kernel takes it all is not slow, however much it is."""
+        if self._blocked or self._out is None:
+            return False
+        try:
+            return self._write_out(self._out)
+        except OSError:
+            return False  # the end of the turn will meet it again
+
+    # What the loop calls
 
     def _ready(self) -> None:
         try:
@@ -242,16 +277,29 @@ class SecureLink(Link):
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
         """Read for this receiver, also what TLS has decrypted already."""
         super().start(receiver, ahead)
-        if self._descriptor >= 0 and self._socket.pending():
-            self._ready()
+        self._read_pending()
 
     def _read(self) -> bytes:
         return self._socket.recv(READ_BYTES)
 
     def _ready(self) -> None:
         super()._ready()
-        while self._descriptor >= 0 and self._socket.pending():  # decrypted already, so the loop will not say so
+        while self._has_pending():
             super()._ready()
+
+    def resume(self) -> None:
+        """Read on, also what TLS has decrypted already."""
+        super().resume()
+        if self._has_pending():
+            self._output.loop.soon(self._read_pending)
+
+    def _read_pending(self) -> None:
+        if self._has_pending():  # else the link was paused again meanwhile, or has read it
+            self._ready()
+
+    def _has_pending(self) -> bool:
+        """Tell whether there are bytes to read that are decrypted already, of which the loop knows nothing."""
+        return self._descriptor >= 0 and not self._paused and self._socket.pending() > 0
 
     def _send(self, data: bytes | memoryview) -> int:
         try:

@@ -5,7 +5,6 @@ Whatever is wrong with one of them becomes `CannotStart`: one sentence with the 
 
 import errno
 import os
-import re
 import socket
 import ssl
 import stat
@@ -27,16 +26,6 @@ REMEDIES = {
 
 class CannotStart(WaterspoutError):
     """The server cannot start; the text is one sentence for the person at the terminal."""
-
-
-def parse_bind(text: str) -> tuple[str, int]:
-    """Split HOST:PORT; an IPv6 address stands in brackets, and port 0 means any free one."""
-    found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", text)
-    if found is None or int(found[3]) > 65535:
-        raise CannotStart(
-            f"cannot bind {text!r}: write HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:8000 or [::1]:8000"
-        )
-    return found[1] or found[2], int(found[3])
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -62,7 +51,7 @@ def unix_listener(path: str) -> Iterator[socket.socket]:
         made = os.stat(path)
     except (OSError, ValueError) as error:
         listener.close()
-        raise CannotStart(f"cannot listen at {path!r}: {error}; choose another path with --unix") from None
+        raise CannotStart(f"cannot listen at {path!r}: {error}; choose another path") from None
     try:
         yield listener
     finally:
@@ -77,9 +66,9 @@ def urls(listeners: Iterable[socket.socket], *, secure: bool) -> list[str]:
 
 def tls(certfile: str, keyfile: str | None = None) -> ssl.SSLContext:
     """Return a server's TLS context; without a key file the certificate's file holds the key too."""
-    for path, option in ((certfile, "--certfile"), (keyfile, "--keyfile")):
+    for path, what in ((certfile, "a PEM certificate"), (keyfile, "a PEM key")):
         if path is not None:
-            _readable(path, option)
+            _readable(path, what)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     try:
@@ -127,7 +116,7 @@ def _remove_stale(path: str) -> None:
             return
         except OSError:
             pass
-    raise CannotStart(f"cannot listen at {path!r}: another program does; stop it or choose another path with --unix")
+    raise CannotStart(f"cannot listen at {path!r}: another program does; stop it or choose another path")
 
 
 def _remove_if_same(path: str, made: os.stat_result) -> None:
@@ -138,10 +127,10 @@ def _remove_if_same(path: str, made: os.stat_result) -> None:
         pass  # already gone, or no longer ours to remove
 
 
-def _readable(path: str, option: str) -> None:
+def _readable(path: str, what: str) -> None:
     try:
         with open(path, "rb"):
             return
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CannotStart(f"cannot read {path!r}: {reason}; give {option} a PEM file that this user may read") from None
+        raise CannotStart(f"cannot read {path!r}: {reason}; give {what} that this user may read") from None

@@ -7,15 +7,20 @@ from collections.abc import Callable
 class AsyncioLoop:
     """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's."""
 
-    __slots__ = ("_loop", "reader", "soon")
+    __slots__ = ("_loop", "soon")
 
-    reader: Callable[[int, Callable[[], object]], object]
     soon: Callable[[Callable[[], object]], object]
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.reader = loop.add_reader
         self.soon = loop.call_soon
+
+    def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
+        """Call back whenever there is something to read; no longer with None."""
+        if callback is None:
+            self._loop.remove_reader(descriptor)
+        else:
+            self._loop.add_reader(descriptor, callback)
 
     def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
         """Call back whenever the kernel takes bytes; no longer with None."""

@@ -14,6 +14,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from types import FrameType
 from typing import Any
@@ -27,7 +28,7 @@ from .tornado import Mountable, routes
 CLOSE_TIMEOUT = 8.0
 EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
 
-log = logging.getLogger("waterspout.hosts")
+log = logging.getLogger("waterspout.host")
 
 
 class Loop(StrEnum):
@@ -38,29 +39,33 @@ class Loop(StrEnum):
     ASYNCIO = "asyncio"
 
 
-async def serve(
-    mountable: Mountable,
-    *,
-    bind: tuple[str, int] | None = None,
-    unix: str | None = None,
-    ssl_options: ssl.SSLContext | None = None,
-    extra_routes: Sequence[Any] = (),
-    ready: Callable[[list[str]], object] | None = None,
-    stop: asyncio.Event,
-) -> None:
-    """Serve at the address, the Unix socket or both until `stop` is set, then tell the clients and end.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand beside it.
 
-    `ready` is called with the URLs once connections are accepted. TLS is for the address; a Unix socket, which
-    has a proxy before it, stays plain. Raises `CannotStart`. Clients have 8 s to take what is still theirs.
+    TLS is for the address; a Unix socket, which has a proxy before it, stays plain.
     """
-    application = Application([*extra_routes, *routes(mountable)])
+
+    bind: tuple[str, int] | None = None
+    unix: str | None = None
+    ssl_options: ssl.SSLContext | None = None
+    extra_routes: Sequence[Any] = ()
+
+
+async def serve(
+    mountable: Mountable, site: Site, *, ready: Callable[[list[str]], object] = lambda urls: None, stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set, then tell the clients and end; they have 8 s to take what is still theirs.
+
+    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`.
+    """
+    application = Application([*site.extra_routes, *routes(mountable)])
     with ExitStack() as accepting:
-        tcp = listen(*bind) if bind is not None else []
-        servers = [_accept(application, tcp, ssl_options, accepting)]
-        local = [accepting.enter_context(unix_listener(unix))] if unix is not None else []
+        tcp = listen(*site.bind) if site.bind is not None else []
+        servers = [_accept(application, tcp, site.ssl_options, accepting)]
+        local = [accepting.enter_context(unix_listener(site.unix))] if site.unix is not None else []
         servers.append(_accept(application, local, None, accepting))
-        if ready is not None:
-            ready(urls([*tcp, *local], secure=ssl_options is not None))
+        ready(urls([*tcp, *local], secure=site.ssl_options is not None))
         try:
             await stop.wait()
         finally:
@@ -70,12 +75,9 @@ async def serve(
 
 def run(
     mountable: Mountable,
+    site: Site,
     *,
-    bind: tuple[str, int] | None = None,
-    unix: str | None = None,
-    ssl_options: ssl.SSLContext | None = None,
-    extra_routes: Sequence[Any] = (),
-    ready: Callable[[list[str]], object] | None = None,
+    ready: Callable[[list[str]], object] = lambda urls: None,
     loop: Loop = Loop.AUTO,
     owns_process: bool = False,
     stop_with_stdin: bool = False,
@@ -98,15 +100,7 @@ def run(
         if stop_with_stdin:
             _watch_stdin(end)
         with _signals(end):
-            await serve(
-                mountable,
-                bind=bind,
-                unix=unix,
-                ssl_options=ssl_options,
-                extra_routes=extra_routes,
-                ready=ready,
-                stop=stop,
-            )
+            await serve(mountable, site, ready=ready, stop=stop)
 
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         runner.run(main())
@@ -186,6 +180,6 @@ def _loop_factory(choice: Loop) -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         if choice is Loop.AUTO:
             return asyncio.new_event_loop
-        raise CannotStart("cannot use uvloop: it is not installed; install it, or take --loop asyncio") from None
+        raise CannotStart("cannot use uvloop: it is not installed; install it, or choose asyncio") from None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

@@ -71,6 +71,10 @@ class _Answers:
         socket, packet = token
         fail(socket, packet, error)
 
+    def describe(self, token: Token) -> str:
+        """Name the handler, for a warning."""
+        return f"the handler of {token[1].name!r} in {token[1].namespace}"
+
     def later(self, token: Token) -> Asker:
         token[0]._session.begin_call()
         return _LATE
@@ -195,6 +199,11 @@ class Call:
     def later(self, token: int | None) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
         return self if self._is_ordered else _LateCall(self)
+
+    def describe(self, token: int | None) -> str:
+        """Name what is running, for a warning."""
+        what = "a step before" if token is not None and token >= 0 else "the handler of"
+        return f"{what} {self._packet.name!r} in {self._packet.namespace}"
 
     @property
     def session(self) -> Any:

@@ -53,6 +53,10 @@ class Entrance:
             error = ConnectRefused(message="Internal error")
         self._gate.refuse(self._socket, error)
 
+    def describe(self, token: int) -> str:
+        """Name the step, for a warning."""
+        return f"the connect handler of {self._socket.namespace}"
+
     def later(self, token: int) -> Asker:
         """Let it take its time."""
         return self

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from ..engine import Asker, Engine, Pending, Prepared, Session
+from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
 from .acks import Gathering, Replies
@@ -13,7 +13,8 @@ from .entrance import Entrance
 from .fanout import ORDINARY, UNSENDABLE, Delivery, Fanout, delivery, prepare
 from .handlers import Events, Handlers, Hook, check_name
 from .limits import Limits, Reports
-from .presence import Presence, describe
+from .presence import Presence
+from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience
 from .socket import Socket, check_timeout
 
@@ -157,11 +158,16 @@ class Namespace(Events):
         else:
             self.accept(socket)
 
+    def describe(self, token: Told) -> str:
+        """Name a hook, for a warning."""
+        return f"the {token[0].name.lower()} handler of {self.name}"
+
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
         session = socket._session
         if session.data.get(self.name) is not socket:
             return
+        self._note("session %s... has entered %a", socket)
         self.rooms.admit(socket)
         self._fanout.count(session.generation, 1)
         session.connected()
@@ -173,6 +179,7 @@ class Namespace(Events):
         session = socket._session
         if session.data.get(self.name) is not socket:
             return
+        self._note("session %s... was refused by %a", socket)
         session.data[self.name] = None
         socket._end()
         self.rooms.dismiss(socket.id)
@@ -190,6 +197,7 @@ class Namespace(Events):
             accepted = socket._end()
             self.rooms.dismiss(socket.id)
             if accepted:
+                self._note("session %s... has left %a", socket)
                 for room in socket.rooms:
                     self.rooms.leave(room, socket)
                 self._fanout.count(socket._session.generation, -1)
@@ -238,6 +246,10 @@ class Namespace(Events):
         else:
             function(*args)
 
+    def _note(self, text: str, socket: Socket) -> None:
+        """Log what a client does; of its session's id, which is a secret, only the beginning."""
+        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, socket._session.id[:4], self.name)
+
     def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
         return prepare(row, self.name, event, args, ack_id, how)
 
@@ -264,7 +276,7 @@ class Namespace(Events):
                     socket._push(forms[socket._session.generation])
 
     def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
-        found = tuple(describe(socket) for socket in self.rooms.select(whom))
+        found = tuple(picture(socket) for socket in self.rooms.select(whom))
         pending.resolve(Presence(found))
 
     def _act(self, message: Join | Leave | Part, whom: Audience) -> None:

@@ -5,7 +5,7 @@ from math import inf
 from re import Pattern
 from typing import Any, overload
 
-from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy
+from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
 from ..wire.generations import GENERATIONS, with_parser
 from .acks import Replies
 from .application import Sockets
@@ -35,6 +35,7 @@ class Server(Events):
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
       before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
       that a client has not answered) and `max_events_per_second` are for each socket.
+    - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `adapter` joins several nodes; a `driver` is for tests.
     """
 
@@ -61,6 +62,7 @@ class Server(Events):
         jsonp: bool = True,
         cookie: Cookie | str | None = None,
         per_message_deflate: bool | Deflate = False,
+        trusted_proxies: TrustedProxies = (),
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Server(Events):
             jsonp=jsonp,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
             per_message_deflate=per_message_deflate,
+            trusted_proxies=trusted_proxies,
         )
         limits = Limits(
             max_namespaces=max_namespaces,
@@ -88,6 +91,7 @@ class Server(Events):
         )
         application = Sockets(limits)
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
+        self.engine.is_clustered = adapter is not None
         if not 0 <= shutdown_timeout < inf:
             raise ValueError(f"shutdown_timeout is {shutdown_timeout!r}: give a number of seconds, 0 or more")
         self._shutdown_timeout = shutdown_timeout

@@ -1,0 +1,72 @@
+"""What every driver takes from the machine it runs on: its clocks, its randomness, its log."""
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Coroutine
+from types import CoroutineType, GeneratorType
+from typing import Any
+
+from ..engine.driver import Layer, Level
+
+PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
+"""The types of most results: a look here is cheaper than a look for `__await__`."""
+
+INTERRUPTS = (KeyboardInterrupt, SystemExit)
+"""They end the process: whoever asked is told first, then they go on their way."""
+
+_ITERABLE_COROUTINE = 0x100  # inspect.CO_ITERABLE_COROUTINE, the mark of @types.coroutine
+
+_LOGGERS = {layer: logging.getLogger(f"waterspout.{layer}") for layer in Layer}
+
+
+class SystemDriver:
+    """The part of a driver that needs no loop."""
+
+    def __init__(self) -> None:
+        self.threads = min(32, (os.cpu_count() or 1) + 4)
+        self.slow_handler: float | None = 0.1
+
+    def now(self) -> float:
+        """Return the monotonic clock's seconds."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return seconds since 1970."""
+        return time.time()
+
+    def token(self) -> str:
+        """Return 128 random bits."""
+        return secrets.token_urlsafe(16)
+
+    def report(self, text: str, error: BaseException | None = None) -> None:
+        """Log it as an error of `waterspout.server`, with the traceback."""
+        _LOGGERS[Layer.SERVER].error("%s", text, exc_info=error)
+
+    def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
+        """Log it; nothing is formatted where nobody listens."""
+        _LOGGERS[layer].log(level, text, *values)
+
+
+def is_asynchronous(result: object) -> bool:
+    """Tell whether what a function has returned is to be awaited; `await` looks at the type, and so does this."""
+    kind = type(result)
+    if isinstance(result, GeneratorType):
+        return bool(result.gi_code.co_flags & _ITERABLE_COROUTINE)
+    return kind is CoroutineType or (kind not in PLAIN and hasattr(kind, "__await__"))
+
+
+def discard(result: object) -> None:
+    """Close a coroutine that nobody will await, so that Python does not complain of it."""
+    if isinstance(result, Coroutine | GeneratorType):
+        result.close()
+
+
+def name_of(function: Any) -> str:
+    """Name a function for a sentence."""
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        return repr(function)
+    module = getattr(function, "__module__", None)  # coroutines have none
+    return f"{module}.{name}" if module else str(name)

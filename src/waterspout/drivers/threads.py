@@ -1,0 +1,109 @@
+"""Plain functions that may block, in a bounded number of threads.
+
+The threads are daemons and not those of concurrent.futures, which the interpreter waits for at its exit:
+one that never ends must not keep the process.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from ..engine.driver import Asker
+from .system import discard, is_asynchronous, name_of
+
+
+class ThreadPool:
+    """Runs calls in threads that are made when they are needed; `post` brings the answers to the core's thread.
+
+    All but the calls happens on the core's thread. The order in which calls begin is theirs, the order in which
+    they end is not promised.
+    """
+
+    def __init__(self, post: Callable[..., object]) -> None:
+        self._post = post
+        self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
+        self._calls: set[_Call] = set()
+        self._size = 0
+        self._when_idle: Callable[[], object] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a call has no answer yet."""
+        return bool(self._calls)
+
+    def submit(self, limit: int, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call the function as soon as one of at most `limit` threads is free."""
+        call = _Call(function, args, asker, token)
+        self._calls.add(call)
+        self._waiting.put(call)
+        if len(self._calls) > self._size < limit:
+            self._size += 1
+            threading.Thread(target=self._work, name=f"waterspout-{self._size}", daemon=True).start()
+
+    def when_idle(self, function: Callable[[], object]) -> None:
+        """Call the function once when the last call has its answer."""
+        self._when_idle = function
+
+    def close(self) -> None:
+        """End the threads; a call that has no answer yet fails with TimeoutError, however it may end later."""
+        while True:
+            try:
+                self._waiting.get_nowait()
+            except Empty:
+                break
+        for _ in range(self._size):
+            self._waiting.put(None)
+        self._size = 0
+        for call in list(self._calls):
+            self._answer(call, None, TimeoutError(f"{name_of(call.function)} was still in its thread at the end"))
+
+    def _answer(self, call: "_Call", result: Any, error: BaseException | None) -> None:
+        if call not in self._calls:
+            return  # it was given up
+        self._calls.remove(call)
+        try:
+            if error is None:
+                call.asker.answered(call.token, result)
+            else:
+                call.asker.failed(call.token, error)
+        finally:
+            if not self._calls and self._when_idle is not None:
+                idle, self._when_idle = self._when_idle, None
+                idle()
+
+    def _work(self) -> None:
+        """Serve calls until there is a None: this is what a thread does."""
+        while (call := self._waiting.get()) is not None:
+            result, error = call.perform()
+            try:
+                self._post(self._answer, call, result, error)
+            except RuntimeError:
+                return  # the loop was closed meanwhile, and nobody is there to hear
+            del call, result, error  # else they would live until the next call comes
+
+
+class _Call:
+    """A function on its way through a thread, in a context of its own."""
+
+    __slots__ = ("_args", "_context", "asker", "function", "token")
+
+    def __init__(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        self.function, self._args = function, args
+        self.asker, self.token = asker, token
+        self._context = copy_context()
+
+    def perform(self) -> tuple[Any, BaseException | None]:
+        """Call it, and return its result or what it raised."""
+        try:
+            result = self._context.run(self.function, *self._args)
+            if is_asynchronous(result):
+                discard(result)
+                raise TypeError(
+                    f"{name_of(self.function)} is asynchronous, and a thread has no loop for it: "
+                    f"make it plain, or register it without threaded=True"
+                )
+        except BaseException as error:
+            return None, error
+        return result, None

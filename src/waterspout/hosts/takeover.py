@@ -1,0 +1,82 @@
+"""A Tornado connection that becomes a WebSocket: from its opening handshake on, a link of our own has its socket."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import cast
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPMessageDelegate
+from tornado.iostream import IOStream
+
+from ..engine import Engine, Layer, Level, Open, Resume
+from ..types import Request
+from ..wire.websocket import accept
+from .link import Link, Output, SecureLink, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover(HTTPMessageDelegate):
+    """An admitted opening handshake, for Tornado to say that its head is complete."""
+
+    engine: Engine
+    output: Output
+    request: Request
+    decision: Open | Resume
+    connection: HTTP1Connection
+
+    def headers_received(self, start_line: object, headers: object) -> None:
+        """Answer the handshake, and make the socket a link."""
+        stream = self.connection.detach()
+        ahead = _unread(stream)
+        if stream.closed():
+            self.engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
+            return  # there is nothing to undo
+        prepare(stream.socket)
+        link = _link(stream, self.output)
+        link.write(_handshake(self.decision))
+        pause = self.decision.generation.greeting_pause if isinstance(self.decision, Open) else 0
+
+        def start() -> None:
+            link.start(self.engine.connect(self.decision, self.request, link), ahead)
+
+        if pause:
+            self.output.loop.later(pause, start)
+        else:
+            start()
+
+
+def _handshake(decision: Open | Resume) -> bytes:
+    """Write the answer to an opening handshake (RFC 6455, section 4.2.2)."""
+    fields = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", accept(decision.key or "")),
+        *decision.headers,
+    ]
+    lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in fields), "", ""]
+    return "\r\n".join(lines).encode("latin-1", "replace")
+
+
+def _unread(stream: IOStream) -> bytes:
+    """Return what Tornado has read behind the request; what the kernel still holds is for the link and its turns."""
+    pieces: list[bytes] = []
+    size = stream.read_chunk_size + 1  # Tornado reads less at once, so that a shorter piece is all it has
+    while True:
+        piece = cast("asyncio.Future[bytes]", stream.read_bytes(size, partial=True))
+        if not piece.done():
+            piece.add_done_callback(lambda future: future.exception())  # closing the stream ends it
+            return b"".join(pieces)
+        if piece.exception() is not None:
+            return b"".join(pieces)
+        pieces.append(piece.result())
+        if len(pieces[-1]) < size:
+            return b"".join(pieces)
+
+
+def _link(stream: IOStream, output: Output) -> Link:
+    """Take the socket away from Tornado, which has it no longer in its loop and nothing left to do with it."""
+    stream.io_loop.remove_handler(stream.socket)
+    if isinstance(stream.socket, ssl.SSLSocket):
+        return SecureLink(stream.socket, output)
+    return Link(stream.socket.detach(), output)

@@ -1,0 +1,230 @@
+"""Who keeps the loop from turning is named: in an asyncio loop and in uvloop, while it still does."""
+
+import asyncio
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+from drivers.keeper import Keeper
+from turns import turn
+from waterspout import Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.drivers.asyncio import _ENTRIES as ENTRIES
+from waterspout.drivers.lag import SILENCE, LagGuard
+from waterspout.engine import Layer, Level
+from waterspout.testing import Peer
+
+PATIENCE = 30.0  # s; no test waits this long unless something is wrong
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+class Heard(logging.Handler):
+    """Sets an event when something is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.event = threading.Event()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(f"{record.name} {record.levelname} {record.getMessage()}")
+        self.event.set()
+
+
+@pytest.fixture
+def heard() -> Any:
+    handler = Heard()
+    logging.getLogger("waterspout").addHandler(handler)
+    yield handler
+    logging.getLogger("waterspout").removeHandler(handler)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_a_handler_that_blocks_is_named_while_it_does(loop: str, kind: str, heard: Heard) -> None:
+    def plain(socket: Socket) -> bool:
+        return heard.event.wait(PATIENCE)
+
+    async def asynchronous(socket: Socket) -> bool:
+        await turn()
+        return heard.event.wait(PATIENCE)
+
+    async def main() -> None:
+        driver = AsyncioDriver()
+        driver.slow_handler = 0.01
+        server = Server()
+        server.engine.bind(driver)
+        server.on("say")(plain if kind == "plain" else asynchronous)
+        await turn()  # the guard begins
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("say", id=1)
+        while not (said := peer.take()):
+            await turn()
+        assert said == ["431[true]"]
+        await server.close()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
+    (text,) = heard.texts
+    assert text.startswith("waterspout.server WARNING the handler of 'say' in / (test_lag.py:")
+    assert ") has blocked the event loop for 0." in text
+    remedy = {"plain": "make it async, or register it with threaded=True", "async": "await what takes so long, or"}
+    assert f" s: {remedy[kind]}" in text
+
+
+def test_a_guard_that_is_off_makes_no_thread() -> None:
+    async def main() -> None:
+        AsyncioDriver().slow_handler = None
+        before = {thread for thread in threading.enumerate() if thread.name == "waterspout-lag"}
+        await turn()
+        assert {thread for thread in threading.enumerate() if thread.name == "waterspout-lag"} <= before
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("end", ["finish", "the driver is gone", "the loop is closed", "it is turned off"])
+def test_the_thread_ends_with_its_driver(end: str) -> None:
+    before = set(threading.enumerate())
+    kept: list[AsyncioDriver] = []
+
+    async def main() -> threading.Thread:
+        driver = AsyncioDriver()
+        driver.slow_handler = 0.01
+        await turn()
+        (thread,) = set(threading.enumerate()) - before
+        if end != "the driver is gone":
+            kept.append(driver)
+        if end == "finish":
+            driver.finish(0, lambda: None)
+        elif end == "it is turned off":
+            driver.slow_handler = None
+        return thread
+
+    thread = asyncio.run(main())
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+# By hand: the guarded thread stands still, and time passes when the test says so
+
+
+class Notes(AsyncioDriver):
+    """Keeps what it is to log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow_handler = None  # no thread: the tests look
+        self.notes: list[str] = []
+
+    def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
+        self.notes.append(text % values)
+
+
+class Site:
+    """A guard of the thread that makes this; `knocks` is what would turn that thread's loop."""
+
+    def __init__(self, driver: Notes) -> None:
+        self.driver, self.knocks = driver, list[Callable[[], object]]()
+        self.guard = LagGuard(driver, ENTRIES, self)
+
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> None:
+        self.knocks.append(callback)
+
+    def is_closed(self) -> bool:
+        return False
+
+    def look(self, *times: float) -> None:
+        for now in times:
+            self.guard.look(self.driver, 0.1, now)
+
+    def call(self, look: Callable[[], None], asker: Any = None) -> None:
+        """Let another thread look while this one is in a handler."""
+
+        def handler() -> None:
+            looking = threading.Thread(target=look)
+            looking.start()
+            looking.join(PATIENCE)
+            assert not looking.is_alive()
+
+        self.driver.run(handler, (), asker or Keeper(), None)
+
+
+def by_hand(test: Callable[[Site], None]) -> None:
+    async def main() -> None:
+        test(Site(Notes()))
+
+    asyncio.run(main())
+
+
+def test_a_call_is_named_once_after_the_limit_and_by_its_function_where_the_asker_has_no_name() -> None:
+    def test(site: Site) -> None:
+        site.call(functools.partial(site.look, 10.0, 10.05, 10.1, 10.15, 10.2, 11.0))
+        (note,) = site.driver.notes
+        assert "drivers.test_lag.Site.call.<locals>.handler (test_lag.py:" in note
+        assert "has blocked the event loop for 0.15 s: make it async" in note
+
+    by_hand(test)
+
+
+def test_an_idle_loop_is_left_asleep() -> None:
+    def test(site: Site) -> None:
+        site.look(1.0, 2.0, 3.0)
+        assert (site.knocks, site.driver.notes) == ([], [])
+
+    by_hand(test)
+
+
+def test_a_loop_that_has_turned_meanwhile_is_not_blocked() -> None:
+    def test(site: Site) -> None:
+        def look() -> None:
+            site.look(1.0)
+            site.knocks[0]()
+            site.look(2.0, 2.05)
+
+        site.call(look)
+        assert len(site.knocks) == 2
+        assert site.driver.notes == []
+
+    by_hand(test)
+
+
+def test_many_quick_calls_in_one_turn_are_no_slow_one() -> None:
+    def test(site: Site) -> None:
+        for number in range(10):
+            site.call(functools.partial(site.look, float(number)))
+        assert site.driver.notes == []
+
+    by_hand(test)
+
+
+def test_a_call_within_a_call_is_the_outer_ones_time() -> None:
+    class Named(Keeper):
+        def describe(self, token: Any) -> str:
+            return "the outer one"
+
+    def test(site: Site) -> None:
+        def outer() -> None:
+            for number in range(3):
+                site.call(functools.partial(site.look, float(number)))
+
+        site.driver.run(outer, (), Named(), None)
+        (note,) = site.driver.notes
+        assert note.startswith("the outer one (test_lag.py:")
+
+    by_hand(test)
+
+
+def test_the_same_function_is_not_named_again_for_a_minute() -> None:
+    def test(site: Site) -> None:
+        for start in (0.0, 1.0, SILENCE - 1, SILENCE + 1):
+            site.call(functools.partial(site.look, start, start + 0.2))
+        assert len(site.driver.notes) == 2
+
+    by_hand(test)
