@@ -83,6 +83,7 @@ class Chat:
             return said.receipt()
         if not person.allowance.take(self._clock()):
             return {"error": "You write faster than the others can read. Wait a second."}
+        person.typed_at = 0.0  # the next message may be announced at once
         return self._say(person, text, key).receipt()
 
     def enter(self, socket: Socket, room: str) -> dict[str, Any]:

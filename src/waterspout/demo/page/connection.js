@@ -35,10 +35,12 @@ export function connect(identity, hear) {
     attempts = 0;
     replaced = false;
     const engine = manager.engine;
-    const report = () => { if (engine === manager.engine) hear.up(engine.transport.name); };
+    const report = () => {
+      hear.up(engine.transport.name);
+      setTimeout(echo, 500); // when the bustle of connecting is over
+    };
     report();
     engine.on("upgrade", report);
-    echo();
   });
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;

@@ -93,11 +93,11 @@ const hear = {
     trouble("");
     tab.set("name", name);
     show("chat");
+    if (first && view.back) conversation.note(["You are back in ", view.room, "."]);
+    else if (!first) conversation.note([wasAway(view, away)], view.back && view.complete ? "" : "gap");
     look(view, !view.back);
-    meter.start(view.rates);
     if (first && !view.back) conversation.note(["You are in ", view.room, ". You see what is said from now on."]);
-    else if (first) conversation.note(["You are back in ", view.room, "."]);
-    else conversation.note([wasAway(view, away)], view.back && view.complete ? "" : "gap");
+    meter.start(view.rates);
     conversation.flush();
     if (first) $("text").focus();
     if (first && wanted) enter(wanted);
@@ -144,7 +144,8 @@ function wasAway({ back, complete, messages }, milliseconds) {
   if (!back) return `You were away for ${time}, too long for your place to be kept. What was said meanwhile is missing here.`;
   if (!complete) return `You were away for ${time}. The room remembers only the last of what was said.`;
   const missed = messages.filter((message) => message.by !== me).length;
-  return `You were away for ${time} and missed ${missed === 0 ? "nothing" : missed === 1 ? "1 message, which is here now" : `${missed} messages, which are here now`}.`;
+  if (missed === 0) return `You were away for ${time} and missed nothing.`;
+  return `You were away for ${time}. ${missed === 1 ? "This was" : `These ${missed} messages were`} said meanwhile:`;
 }
 
 // ---- rooms

@@ -43,7 +43,7 @@ export function remove(id) {
 function showPeople() {
   const sorted = [...people.values()].sort((a, b) => (b.id === me) - (a.id === me) || a.name.localeCompare(b.name));
   $("count").textContent = people.size;
-  $("summary").textContent = `${plural(people.size, "person", "people")} here`;
+  $("summary").textContent = `(${people.size})`;
   reconcile($("people"), sorted, (person) => person.id,
     ({ name }) => make("li", "", face(name), make("bdi", "who", name), make("span", "way")),
     (item, person) => {
