@@ -174,6 +174,7 @@ const scenarios = {
     await tick(ada, "meanwhile", "Received").waitFor();
     await tick(bob, "into the void", "Received").waitFor();
     await status(bob, /^Connected over/);
+    assert.equal(await bob.evaluate(() => document.activeElement.id), "text");
     assert.equal(await bob.locator("#banner").isVisible(), false);
     for (const page of [ada, bob]) {
       assert.deepEqual(await texts(page), ["before", "meanwhile", "into the void"]);
@@ -287,6 +288,10 @@ const scenarios = {
         document.querySelector("#say").getBoundingClientRect().bottom,
       ]);
       assert.ok(wide <= width, `at ${width} pixels the page has ${wide}`);
+      const surplus = await page.evaluate(() => [...document.querySelectorAll("#rooms button, #people li, .bubble, #room-title")]
+        .filter((part) => part.getBoundingClientRect().right > part.closest("nav, .people, .conversation").getBoundingClientRect().right)
+        .map((part) => part.textContent));
+      assert.deepEqual(surplus, [], `too wide at ${width} pixels`);
       assert.ok(bottom <= page.viewportSize().height, `the message field ends at ${bottom}`);
     };
     await fits();

@@ -36,8 +36,8 @@ export function icon(name, label) {
 /** The first letter of a name, on a colour of its own. */
 export function face(name) {
   const element = make("span", "face", [...name][0].toUpperCase());
-  const hue = [...name].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) % 360, 7);
-  element.style.setProperty("--hue", hue);
+  const turn = [...name].reduce((sum, char) => (sum * 31 + char.codePointAt(0)) % 280, 7);
+  element.style.setProperty("--hue", 140 + turn); // all but the yellows, which are muddy this dark
   element.setAttribute("aria-hidden", "true");
   return element;
 }

@@ -22,6 +22,7 @@ function status(state, words) {
 /** Show what is wrong, and for how long; nothing is wrong without words. */
 function trouble(words, next = null, action = "Try now") {
   retry = next;
+  if (!words && document.activeElement === $("now")) $("text").focus(); // the button goes, the focus stays here
   $("banner").hidden = !words;
   $("side").classList.toggle("stale", Boolean(words));
   if ($("trouble").textContent !== words) $("trouble").textContent = words;
