@@ -326,12 +326,24 @@ def test_who_stays_away_has_left(chat: Chat, clock: Clock) -> None:
 def test_a_page_that_comes_back_ends_its_former_connection(chat: Chat) -> None:
     ada, before = Guest(chat, name="Ada"), Guest(chat, name="Bob", page=PAGE)
     after = Guest(chat, name="Bob", page=PAGE)
-    assert len(before.heard("replaced")) == 1
     assert before.peer.closed == 1000
     assert [person["name"] for person in after.heard("welcome")[0]["here"]] == ["Ada", "Bob"]
     assert [person["away"] for person in ada.heard("changed")] == [False]
     ada.ask("say", "hello")
     assert texts(after.heard("said")) == ["hello"]
+
+
+def test_a_tab_whose_place_was_taken_does_not_take_it_back_by_itself(chat: Chat) -> None:
+    turn = Guest(chat, name="Ada", page=PAGE).heard("welcome")[0]["turn"]
+    again = Guest(chat, name="Ada", page=PAGE, turn=turn).heard("welcome")[0]
+    assert (again["turn"], again["back"]) == (turn, True)
+
+    another = Guest(chat, name="Ada", page=PAGE)
+    refused = Guest(chat, name="Ada", page=PAGE, turn=turn)
+    assert refused.refusal() == '44{"message":"This chat goes on in another tab.","data":{"replaced":true}}'
+    assert another.peer.closed is None
+    assert len(Guest(chat, name="Ada", page=PAGE, turn=0).heard("welcome")) == 1
+    assert another.peer.closed == 1000
 
 
 @pytest.mark.parametrize("page", ["", "short", "x" * 65, 7, None])

@@ -55,16 +55,17 @@ class Chat:
     # What clients do
 
     def connect(self, socket: Socket, auth: Any) -> None:
-        """Take in a client by {name, room, page, since}: somebody new, or a page that has lost its connection.
+        """Take in a client by {name, room, page, since, turn}: somebody new, or a page that has lost its connection.
 
-        `page` is the page's secret of 16 to 64 characters, `since` the id of the last message that it has.
+        `page` is the page's secret of 16 to 64 characters, `since` the id of the last message that it has, and `turn`
+        is from its last `welcome`; a page that was loaded anew has none, and takes its place from the one before.
         """
         told = auth if isinstance(auth, dict) else {}
         page = _text(told.get("page"))
         page = page if 16 <= len(page) <= 64 else ""
         known = next((person for person in self.people.values() if page and person.page == page), None)
         if known is not None:
-            self._come_back(known, socket, _number(told.get("since")))
+            self._come_back(known, socket, _number(told.get("since")), _number(told.get("turn")))
         else:
             self._come_new(socket, told, page)
 
@@ -205,13 +206,15 @@ class Chat:
         self._join(person, socket)
         socket.emit("welcome", {"back": False, "complete": True, **self._view(person, [])})
 
-    def _come_back(self, person: Person, socket: Socket, since: int) -> None:
+    def _come_back(self, person: Person, socket: Socket, since: int, turn: int) -> None:
         """Give a page its place again, and what was said meanwhile in its room."""
+        if turn not in (0, person.turn):
+            raise ConnectRefused({"replaced": True}, message="This chat goes on in another tab.")
+        person.turn += turn == 0
         before = person.socket
         person.seat(socket)
         socket.data["person"] = person
         if before is not None:
-            before.emit("replaced")
             before.disconnect(close=True)
         since = max(person.since, since)
         missed = person.room.after(since)
@@ -242,6 +245,7 @@ class Chat:
         return {
             "id": person.id,
             "name": person.name,
+            "turn": person.turn,
             "room": room.name,
             "rooms": self._rooms.numbers(),
             "here": [other.seen() for other in room.people.values()],

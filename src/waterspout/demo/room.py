@@ -26,6 +26,7 @@ class Person:
         self.name = name
         self.page = page
         self.room = room
+        self.turn = 1  # which of the tabs that share the page's secret is here: each takes the place of the one before
         self.since = 0  # the id of the last message before they came into the room
         self.socket: Socket | None = None
         self.transport = self.generation = ""

@@ -10,7 +10,7 @@ export const told = (transport) => TRANSPORTS[transport] ?? transport;
 
 /**
  * Connect, and keep connecting. `identity()` is asked for the auth of each attempt. `hear` has a function for each
- * event of the server, and: up(transport), down(why, retry), refused(message), replaced(), latency(milliseconds).
+ * event of the server, and: up(transport), down(why, retry), refused(message), replaced(message), latency(milliseconds).
  * `retry` is {at, attempt}: when the next attempt comes, in the time of performance.now(), or null if none does.
  */
 export function connect(identity, hear) {
@@ -21,19 +21,17 @@ export function connect(identity, hear) {
     randomizationFactor: 0,
   });
   const manager = socket.io;
-  let attempts = 0, why = "", replaced = false;
+  let attempts = 0, why = "";
 
   // What the server says. A message is acknowledged once it is on the page: that is the sender's second tick.
   for (const event of ["welcome", "said"]) {
     socket.on(event, (what, received) => { hear[event](what); received?.(); });
   }
   for (const event of ["delivered", "typing", "came", "changed", "left", "pulse"]) socket.on(event, hear[event]);
-  socket.on("replaced", () => { replaced = true; });
 
   // What becomes of the connection.
   socket.on("connect", () => {
     attempts = 0;
-    replaced = false;
     const engine = manager.engine;
     const report = () => {
       hear.up(engine.transport.name);
@@ -44,14 +42,14 @@ export function connect(identity, hear) {
   });
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;
-    if (replaced) return hear.replaced();
     why = "Connection lost.";
-    // The client takes a server's goodbye as final. Here it means that the server ends, and may start again.
+    // The client takes a server's goodbye as final. Here it means that the server ends, and may start again; or that
+    // another tab is here instead, and then the next attempt is refused with these words.
     if (reason === "io server disconnect") socket.connect();
     down();
   });
   socket.on("connect_error", (error) => {
-    if (!socket.active) return hear.refused(error.message);
+    if (!socket.active) return error.data?.replaced ? hear.replaced(error.message) : hear.refused(error.message);
     why = "The server does not answer.";
     down();
   });
@@ -80,7 +78,8 @@ export function connect(identity, hear) {
   }
 
   const timer = setInterval(echo, ECHO_INTERVAL);
-  addEventListener("online", retry);
+  const online = () => { if (socket.active) retry(); };
+  addEventListener("online", online);
 
   return {
     get up() { return socket.connected; },
@@ -91,7 +90,7 @@ export function connect(identity, hear) {
     retry,
     leave() {
       clearInterval(timer);
-      removeEventListener("online", retry);
+      removeEventListener("online", online);
       socket.disconnect();
     },
   };

@@ -9,7 +9,7 @@ import * as side from "./side.js";
 import "./theme.js";
 import * as typing from "./typing.js";
 
-let connection = null, me = "", name = "", room = "", rooms = [], lostAt = null, retry = null, unread = 0;
+let connection = null, me = "", name = "", room = "", rooms = [], turn = 0, lostAt = null, retry = null, unread = 0;
 
 // ---- the connection, told as it is
 
@@ -41,7 +41,7 @@ function sitDown(wanted) {
   connection?.leave();
   room = wanted;
   status("wait", "Connecting…");
-  connection = connect(() => ({ name, page: seat(), room, since: conversation.lastId }), hear);
+  connection = connect(() => ({ name, page: seat(), turn, room, since: conversation.lastId }), hear);
   conversation.use({ up: () => connection.up && lostAt === null, ask: (text, key) => connection.ask("say", text, key) });
 }
 
@@ -80,10 +80,10 @@ const hear = {
     $("name").select();
   },
 
-  replaced() {
-    lostAt ??= performance.now();
+  replaced(message) {
+    turn = 0;
     status("lost", "Not connected");
-    trouble("This chat goes on in another tab.", null, "Use it here");
+    trouble(message, null, "Use it here");
   },
 
   welcome(view) {
@@ -91,6 +91,7 @@ const hear = {
     const first = me === "" || $("chat").hidden;
     const wanted = decoded();
     lostAt = null;
+    turn = view.turn;
     trouble("");
     tab.set("name", name);
     show("chat");
@@ -255,6 +256,7 @@ $("leave").addEventListener("click", () => {
   connection = null;
   for (const key of ["name", "page"]) tab.set(key, null);
   me = room = "";
+  turn = 0;
   lostAt = null;
   conversation.clear();
   trouble("");
