@@ -111,16 +111,11 @@ def _serve(options: argparse.Namespace) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from waterspout.demo import app  # the demo costs the other commands nothing
 
-    chat = app.Chat()
-    standalone.run(
-        chat.server,
-        standalone.Site(
-            bind=parse_bind(options.bind or DEFAULT_BIND),
-            extra_routes=app.page_routes(app.client_file(options.client)),
-        ),
+    app.run(
+        bind=parse_bind(options.bind or DEFAULT_BIND),
+        client=app.client_file(options.client),
         ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
         loop=standalone.Loop(options.loop),
-        owns_process=True,
     )
 
 

@@ -1,60 +1,71 @@
-// The demo's page in Chromium: node browse.mjs CHROMIUM ADDRESS SCENARIO. Every wait is bounded; the first failure ends it.
+// The demo's page in Chromium: node browse.mjs CHROMIUM SCENARIO ADDRESS [ADDRESS OF A SECOND SERVER, PROCESS OF THE FIRST].
+// Every wait is bounded; the first failure ends it.
 
 import assert from "node:assert/strict";
 import net from "node:net";
 import { createRequire } from "node:module";
 
-const { chromium } = createRequire(new URL("../clients/package.json", import.meta.url))("playwright-core");
-const [executablePath, address, scenario] = process.argv.slice(2);
+const require = createRequire(new URL("../clients/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+const [executablePath, scenario, address, second, process_id] = process.argv.slice(2);
 const args = ["--no-sandbox", "--disable-quic", "--disable-background-networking"];
 const browser = await chromium.launch({ executablePath, args });
 const problems = [];
 
-async function open({ at = address, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
+async function open({ at = address, context, ...options } = {}) {
+  context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("dialog", (dialog) => problems.push(`a dialog: ${dialog.message()}`));
+  page.on("console", (message) => { if (/Content.Security.Policy/i.test(message.text())) problems.push(message.text()); });
   await page.route("https://cdn.socket.io/**", (route) => route.abort());
   await page.goto(at);
   return page;
 }
 
-async function enter(page, name) {
+async function enter(page, name, room = "") {
   await page.getByLabel("Nickname").fill(name);
+  if (room) await page.getByLabel("Room", { exact: true }).fill(room);
   await page.getByRole("button", { name: "Enter" }).click();
-  await page.getByLabel("Message", { exact: true }).waitFor();
+  await message(page).waitFor();
 }
 
 async function say(page, text) {
-  await page.getByLabel("Message", { exact: true }).fill(text);
-  await page.getByLabel("Message", { exact: true }).press("Enter");
+  await message(page).fill(text);
+  await message(page).press("Enter");
 }
 
+const message = (page) => page.getByLabel("Message", { exact: true });
 const line = (page, text) => page.getByRole("log").getByText(text, { exact: true });
-const status = (page, words) => page.getByRole("status").getByText(words).waitFor();
+const status = (page, words) => page.locator("#words").getByText(words).waitFor();
 const person = (page, name) => page.locator("#people li").filter({ hasText: name });
+const room = (page, name) => page.getByRole("navigation").getByRole("button", { name });
+const tick = (page, text, name) => page.locator(".mine").filter({ hasText: text }).getByRole("img", { name, exact: true });
+const texts = (page) => page.locator("#log .bubble p").allTextContents();
 
-// A cable between the browser and the server that can be cut and mended.
+// A cable between the browser and the server that can be cut, mended, put on hold, and led to another server.
 async function cable() {
-  const { hostname, port } = new URL(address);
   const ends = new Set();
-  let cut = false;
+  let cut = false, target = new URL(address);
   const server = net.createServer((near) => {
     if (cut) return near.destroy();
-    const far = net.connect(port, hostname);
+    const far = net.connect(target.port, target.hostname);
     for (const end of [near, far]) {
       ends.add(end);
       end.on("error", () => {});
       end.on("close", () => { ends.delete(end); near.destroy(); far.destroy(); });
     }
-    near.pipe(far).pipe(near);
+    near.on("data", (data) => far.write(data));
+    far.on("data", (data) => near.write(data));
   });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return {
     address: `http://127.0.0.1:${server.address().port}/`,
     cut() { cut = true; ends.forEach((end) => end.destroy()); },
-    mend() { cut = false; },
+    mend(to = address) { cut = false; target = new URL(to); },
+    hold() { ends.forEach((end) => end.pause()); },
+    release() { ends.forEach((end) => end.resume()); },
     close() { server.close(); ends.forEach((end) => end.destroy()); },
   };
 }
@@ -63,35 +74,77 @@ const scenarios = {
   async talk() {
     const [ada, bob] = [await open(), await open({ colorScheme: "dark" })];
     await enter(ada, "Ada");
+    await ada.getByRole("heading", { name: "It is quiet in here" }).waitFor();
     await enter(bob, "Bob");
     await status(ada, "Connected over WebSocket");
-    await status(bob, "Connected over WebSocket");
-
-    await person(ada, "Bob").getByText("WebSocket, Engine.IO 4").waitFor();
-    await person(bob, "Ada").getByText("WebSocket, Engine.IO 4").waitFor();
+    await person(ada, "Bob").getByText("WebSocket · Engine.IO 4").waitFor();
+    await person(bob, "Ada").getByText("WebSocket · Engine.IO 4").waitFor();
     await line(ada, "Bob came in").waitFor();
 
-    await bob.getByLabel("Message", { exact: true }).pressSequentially("So");
+    await message(bob).pressSequentially("So");
     await ada.getByText("Bob is typing…").waitFor();
 
-    const text = "<img src=x onerror=alert(1)> & 🚣";
-    await say(ada, text);
-    await line(bob, text).waitFor();
-    await ada.getByRole("img", { name: "The server has it and sent it to 1 other person" }).waitFor();
-    assert.equal(await bob.locator("#log img").count(), 0);
+    await say(ada, "hello 🚣");
+    await line(bob, "hello 🚣").waitFor();
+    await tick(ada, "hello 🚣", "Received").waitFor();
+    assert.equal(await ada.getByRole("heading", { name: "It is quiet in here" }).isVisible(), false);
 
     await say(bob, "first\nsecond");
     await ada.getByText("first second").waitFor();
     assert.equal(await ada.locator("#typing").textContent(), "");
+    await ada.locator("#rate").getByText(/^[1-9]/).waitFor();
+  },
 
-    await bob.getByRole("button", { name: /^Workshop/ }).click();
+  async rooms() {
+    const [ada, bob] = [await open(), await open()];
+    await enter(ada, "Ada");
+    await enter(bob, "Bob");
+    await say(ada, "in the harbour");
+    await line(bob, "in the harbour").waitFor();
+
+    await room(ada, "Workshop, 0 people").focus();
+    await bob.getByLabel("Room to join or make").fill("Crow’s nest");
+    await bob.getByLabel("Room to join or make").press("Enter");
+    await line(bob, "You are in Crow’s nest. You see what is said from now on.").waitFor();
     await line(ada, "Bob left").waitFor();
-    await ada.getByRole("button", { name: "Workshop, 1 person" }).waitFor();
-    await line(bob, "You are in Workshop. You see what is said from now on.").waitFor();
-    assert.equal(await line(bob, text).count(), 0);
+    await room(ada, "Crow’s nest, 1 person").waitFor();
+    assert.equal(await ada.evaluate(() => document.activeElement.textContent), "Workshop0"); // the new list kept the focus
+    assert.deepEqual(await texts(bob), []);
     await say(ada, "alone");
-    await ada.getByRole("img", { name: "The server has it and nobody else is here" }).waitFor();
+    await tick(ada, "alone", "The server has it; nobody else is here").waitFor();
     assert.equal(await line(bob, "alone").count(), 0);
+
+    // The address leads to the room, and back to where one was.
+    const cleo = await open({ at: bob.url() });
+    await enter(cleo, "Cleo");
+    await person(bob, "Cleo").waitFor();
+    await bob.goBack();
+    await line(ada, "Bob came in").last().waitFor();
+    assert.equal(new URL(bob.url()).hash, "#Harbour");
+
+    // Nobody is in there any more: it is gone.
+    await cleo.getByRole("button", { name: "Leave the chat" }).click();
+    await cleo.getByLabel("Nickname").waitFor();
+    await room(ada, /^Crow’s nest/).waitFor({ state: "detached" });
+  },
+
+  async injection() {
+    const evil = (kind) => `<img src=x onerror=alert("${kind[0]}")>`;
+    const ada = await open();
+    await enter(ada, "Ada", "<script>alert()</script>");
+    const bob = await open({ at: ada.url() });
+    await enter(bob, "<b>Bob</b><script>");
+    await ada.getByRole("heading", { name: "<script>alert()</script>" }).waitFor();
+    await person(ada, "<b>Bob</b><script>").waitFor();
+    await line(ada, "<b>Bob</b><script> came in").waitFor();
+    await message(bob).pressSequentially("x");
+    await ada.getByText("<b>Bob</b><script> is typing…").waitFor();
+    await say(bob, evil("message"));
+    await line(ada, evil("message")).waitFor();
+    for (const page of [ada, bob]) {
+      assert.equal(await page.locator("main img, main b, main script").count(), 0);
+      assert.equal(await page.locator("script").count(), 2); // main.js and the client
+    }
   },
 
   async loss() {
@@ -99,59 +152,176 @@ const scenarios = {
     const [ada, bob] = [await open(), await open({ at: link.address })];
     await enter(ada, "Ada");
     await enter(bob, "Bob");
-    await status(bob, "Connected over WebSocket");
-    await bob.getByRole("button", { name: /^Lighthouse/ }).click();
-    await ada.getByRole("button", { name: /^Lighthouse/ }).click();
-    await person(bob, "Ada").waitFor();
+    await person(ada, "Bob").getByText("WebSocket").waitFor();
+    await say(bob, "before");
+    await tick(bob, "before", "Received").waitFor();
 
     link.cut();
-    await status(bob, /^Connection lost/);
-    await line(ada, "Bob left").waitFor();
+    await status(bob, "Reconnecting…");
+    await person(ada, "Bob").getByText("connection lost").waitFor();
+    await line(ada, "Bob has lost the connection").waitFor();
     await say(bob, "into the void");
-    await bob.getByText("The server did not confirm this.").waitFor();
-    await status(bob, /attempt [2-9]/);
+    await tick(bob, "into the void", "Not sent: it waits for the connection").waitFor();
+    await say(ada, "meanwhile");
+    await tick(ada, "meanwhile", "The server has it; received by 0 of 1").waitFor();
+    await bob.getByText(/^Attempt [2-9] in \d+ s$/).waitFor();
 
     link.mend();
-    await status(bob, /^Connected over/);
-    await bob.getByText(/^You were away for \d+ s\. What was said meanwhile is missing here\.$/).waitFor();
-    await line(ada, "Bob came in").last().waitFor();
-    assert.equal(await ada.locator("#people li").count(), 2);
-    assert.equal(await line(ada, "into the void").count(), 0);
-
-    await bob.getByRole("button", { name: "Send again" }).click();
+    await bob.getByRole("button", { name: "Try now" }).click();
+    await line(ada, "Bob is back").waitFor();
+    await bob.getByText(/^You were away for \d+ s\. This was said meanwhile:$/).waitFor();
     await line(ada, "into the void").waitFor();
-    await bob.getByRole("img", { name: "The server has it and sent it to 1 other person" }).waitFor();
+    await tick(ada, "meanwhile", "Received").waitFor();
+    await tick(bob, "into the void", "Received").waitFor();
+    await status(bob, /^Connected over/);
+    assert.equal(await bob.evaluate(() => document.activeElement.id), "text");
+    assert.equal(await bob.locator("#banner").isVisible(), false);
+    for (const page of [ada, bob]) {
+      assert.deepEqual(await texts(page), ["before", "meanwhile", "into the void"]);
+      assert.equal(await page.locator("#people li").count(), 2);
+    }
+
+    // A page that is loaded again has the same place, and all that was said since it came.
+    await bob.reload();
+    await line(bob, "You are back in Harbour.").waitFor();
+    await tick(bob, "into the void", "Received").waitFor();
+    assert.deepEqual(await texts(bob), ["before", "meanwhile", "into the void"]);
     link.close();
   },
 
-  async refusal() {
+  async silence() {
+    const link = await cable();
+    const ada = await open();
+    const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
+    await context.clock.install();
+    const bob = await open({ context, at: link.address });
+    await enter(ada, "Ada");
+    await enter(bob, "Bob");
+    await person(ada, "Bob").getByText("WebSocket").waitFor();
+
+    link.hold();
+    await say(bob, "can you hear me?");
+    await tick(bob, "can you hear me?", "Sent, not confirmed yet").waitFor();
+    await bob.clock.fastForward(8000);
+    await bob.getByText("The server did not confirm this.").waitFor();
+    await bob.getByRole("button", { name: "Send again" }).click();
+    link.release();
+
+    // Now it comes twice, and is said once.
+    await line(ada, "can you hear me?").waitFor();
+    await tick(bob, "can you hear me?", "Received").waitFor();
+    await say(bob, "good");
+    await line(ada, "good").waitFor();
+    assert.deepEqual(await texts(ada), ["can you hear me?", "good"]);
+    assert.deepEqual(await texts(bob), ["can you hear me?", "good"]);
+    link.close();
+  },
+
+  async restart() {
+    const link = await cable();
+    const page = await open({ at: link.address });
+    await enter(page, "Ada", "Attic");
+    await say(page, "before");
+    await tick(page, "before", "The server has it; nobody else is here").waitFor();
+    process.kill(Number(process_id));
+    await status(page, "Reconnecting…");
+    await say(page, "and after");
+    link.mend(second);
+    await page.getByText(/^You were away for \d+ s, too long for your place to be kept\./).waitFor();
+    await tick(page, "and after", "The server has it; nobody else is here").waitFor();
+    await room(page, "Attic, 1 person").waitFor();
+    assert.deepEqual(await texts(page), ["before", "and after"]);
+    link.close();
+  },
+
+  async tabs() {
+    const one = await open();
+    await enter(one, "Ada");
+    const two = await open({ context: one.context() });
+    await two.evaluate((kept) => Object.assign(sessionStorage, kept), await one.evaluate(() => ({ ...sessionStorage })));
+    await two.reload();
+    await line(two, "You are back in Harbour.").waitFor();
+    await one.getByText("This chat goes on in another tab.").waitFor();
+    await one.getByRole("button", { name: "Use it here" }).click();
+    await two.getByText("This chat goes on in another tab.").waitFor();
+    await status(one, /^Connected over/);
+    assert.equal(await one.locator("#people li").count(), 1);
+  },
+
+  async old() {
     const page = await open();
+    await enter(page, "Ada");
+    const client = require("socket.io-client-2")(address, { query: { name: "Methuselah" }, transports: ["websocket"] });
+    client.on("said", ({ text }, received) => {
+      received();
+      client.emit("typing");
+      client.emit("say", `you said: ${text}`);
+    });
+    await person(page, "Methuselah").getByText("WebSocket · Engine.IO 3").waitFor();
+    await say(page, "hello");
+    await line(page, "you said: hello").waitFor();
+    await tick(page, "hello", "Received").waitFor();
+    client.close();
+    await line(page, "Methuselah left").waitFor();
+  },
+
+  async refusal() {
+    const [page, other] = [await open(), await open()];
     await page.getByLabel("Nickname").fill("\u202e");
     await page.getByRole("button", { name: "Enter" }).click();
     await page.getByRole("alert").getByText("Choose a nickname of 1 to 24 characters.").waitFor();
     await enter(page, "Ada");
-    await status(page, "Connected over WebSocket");
+    await other.getByLabel("Nickname").fill("ADA");
+    await other.getByRole("button", { name: "Enter" }).click();
+    await other.getByRole("alert").getByText("“ADA” is taken").waitFor();
+    assert.equal(await other.evaluate(() => document.activeElement.id), "name");
+    await enter(other, "Bob");
+    await person(page, "Bob").waitFor();
   },
 
-  async narrow() {
+  async sizes() {
     const page = await open({ viewport: { width: 360, height: 640 }, colorScheme: "dark" });
-    await enter(page, "Ada");
-    await status(page, "Connected over WebSocket");
-    for (let count = 1; count <= 12; count++) await say(page, `${count}: ${"Donaudampfschiff ".repeat(3)}`);
-    await page.getByText(/^12: /).waitFor();
-    const [width, bottom] = await page.evaluate(() => [
-      document.documentElement.scrollWidth,
-      document.getElementById("say").getBoundingClientRect().bottom,
-    ]);
-    assert.ok(width <= 360, `the page is ${width} pixels wide`);
-    assert.ok(bottom <= 640, `the message field ends at ${bottom}`);
-    assert.ok(await page.getByText(/^12: /).isVisible());
+    const fits = async () => {
+      const { width } = page.viewportSize();
+      const [wide, bottom] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        document.querySelector("#say").getBoundingClientRect().bottom,
+      ]);
+      assert.ok(wide <= width, `at ${width} pixels the page has ${wide}`);
+      const surplus = await page.evaluate(() => [...document.querySelectorAll("#rooms button, #people li, .bubble, #room-title")]
+        .filter((part) => part.getBoundingClientRect().right > part.closest("nav, .people, .conversation").getBoundingClientRect().right)
+        .map((part) => part.textContent));
+      assert.deepEqual(surplus, [], `too wide at ${width} pixels`);
+      assert.ok(bottom <= page.viewportSize().height, `the message field ends at ${bottom}`);
+    };
+    await fits();
+    await enter(page, "W".repeat(24), "M".repeat(24));
+    for (let count = 1; count <= 9; count++) await say(page, `${count}: ${"Donaudampfschiff".repeat(9)} and so on`);
+    await tick(page, "9: ", "The server has it; nobody else is here").waitFor();
+    for (const width of [360, 500, 704, 720, 1000, 1120, 1600]) {
+      await page.setViewportSize({ width, height: 640 });
+      await fits();
+      assert.ok(await page.getByText(/^9: /).isVisible());
+    }
+
+    await page.setViewportSize({ width: 360, height: 640 });
+    const sides = page.getByRole("button", { name: "Rooms and people" });
+    await sides.click();
+    await room(page, /^Harbour/).waitFor();
+    await fits();
+    await page.keyboard.press("Escape");
+    assert.equal(await room(page, /^Harbour/).isVisible(), false);
+    assert.equal(await sides.evaluate((button) => button === document.activeElement), true);
 
     const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
     const dark = await ground();
     await page.getByRole("button", { name: "Colours: as the system has them" }).click();
     await page.getByRole("button", { name: "Colours: light" }).waitFor();
     assert.notEqual(await ground(), dark);
+    await page.getByRole("button", { name: "Colours: light" }).click();
+    assert.equal(await ground(), dark);
+    await page.reload();
+    await page.getByRole("button", { name: "Colours: dark" }).waitFor();
   },
 
   async missing() {
