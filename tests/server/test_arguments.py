@@ -487,7 +487,7 @@ UNSUPPORTED = [
     (Item | Order, "msgspec cannot convert to it"),
     (NoReturn, "msgspec cannot convert to it"),
     (3, "msgspec cannot convert to it: Type '3' is not supported"),
-    (bytes | str, "msgspec cannot convert to it"),
+    (list[bytes | str], "msgspec cannot convert to it"),
     ("int |", "'int |' is no type"),
     ("msgspec.Strukt", "'msgspec.Strukt' is no type"),
     ("Missing", "name 'Missing' is not defined: define it before the handler"),
@@ -637,3 +637,18 @@ def test_a_handler_can_be_called_with_whatever_is_not_refused(function: Any, arg
     result = outcome(Arguments(function, "say"), args)
     if not isinstance(result, ArgumentError):
         function(None, *result)
+
+
+@pytest.mark.parametrize("value", ["text", b"\x00", None, 1])
+def test_a_union_with_bytes_takes_an_attachment_as_it_is(value: Any) -> None:
+    def say(socket: Any, message: str | bytes | None) -> None: ...
+
+    def keep(socket: Any, parts: list[bytes] | bytes) -> None: ...
+
+    if value == 1:
+        with pytest.raises(ArgumentError, match="does not take this as 'message'"):
+            Arguments(say, "say").convert([value])
+    else:
+        assert Arguments(say, "say").convert([value]) == [value]
+    assert Arguments(keep, "keep").convert([[b"a"]]) == [[b"a"]]
+    assert Arguments(say, "say").describe()[0]["schema"]["anyOf"][-1] == {"type": "string", "format": "binary"}

@@ -5,10 +5,11 @@ client can be the first to find it.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from inspect import Parameter, unwrap
-from types import FunctionType, SimpleNamespace
-from typing import Any, TypeVar, get_type_hints
+from operator import or_
+from types import FunctionType, SimpleNamespace, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msgspec import inspect as kinds
 
@@ -18,6 +19,15 @@ _ANYTHING = (Parameter.empty, Any, object)
 _FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
 _ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
 _BINARY = (kinds.BytesType, kinds.ByteArrayType, kinds.MemoryViewType)
+
+
+class BytesOr:
+    """A union with bytes in it, such as `str | bytes`: which it is, attachments themselves tell; msgspec does not."""
+
+    __slots__ = ("other",)
+
+    def __init__(self, other: Any) -> None:
+        self.other = other
 
 
 def innermost(function: Any) -> Any:
@@ -39,12 +49,20 @@ def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
         annotation = _evaluate(annotation, getattr(innermost(function), "__globals__", {}))
     if any(annotation is one for one in _ANYTHING) or isinstance(annotation, TypeVar):
         return None
+    others = [one for one in get_args(annotation) if one is not bytes]
+    is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
+    if is_union and len(others) < len(get_args(annotation)):
+        other = reduce(or_, others)
+        _check(other)
+        return BytesOr(other)
     _check(annotation)
     return annotation
 
 
 def has_binary(kind: Any) -> bool:
-    """Tell whether a type has a place for an attachment."""
+    """Tell whether a type has a place for an attachment, beside a union's own."""
+    if isinstance(kind, BytesOr):
+        kind = kind.other
     return any(isinstance(part, _BINARY) for part in _parts(kinds.type_info(kind)))
 
 
@@ -55,6 +73,8 @@ def describe(kind: Any) -> dict[str, Any]:
     """
     if kind is None:
         return {}
+    if isinstance(kind, BytesOr):
+        return {"anyOf": [describe(kind.other), {"type": "string", "format": "binary"}]}
     try:
         found: dict[str, Any] = _with_attachments(schema(kind, lambda _: {}))
     except TypeError:

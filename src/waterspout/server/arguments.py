@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ArgumentError
-from .annotations import describe, has_binary, innermost, resolve
+from .annotations import BytesOr, describe, has_binary, innermost, resolve
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -35,6 +35,12 @@ _UNTOLD = "[...]"
 _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
+
+
+def _one_of_several(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -> Any:
+    if not isinstance(kind, BytesOr):
+        return convert(value, kind)
+    return value if type(value) is bytes else convert(value, kind.other)
 
 
 class Arguments:
@@ -60,6 +66,8 @@ class Arguments:
         self._rest = (rest.name, _kind(rest, function, event)) if rest else ("", None)
         wanted = [kind for kind in (*kinds, self._rest[1]) if kind is not None]
         self._convert = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
+        if any(isinstance(kind, BytesOr) for kind in wanted):
+            self._convert = partial(_one_of_several, self._convert)
         self.typed = bool(wanted)
         self.exactly = len(takes) if self._fewest == self._most else -1
         self._plain = -1 if self.typed else self.exactly
