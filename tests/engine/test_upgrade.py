@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Recorder, TurningClock
 from waterspout.engine import Engine, Session, State
-from waterspout.testing import Clock, Peer, WebSocketCarrier, client_frame
+from waterspout.testing import Clock, Peer, PollingCarrier, WebSocketCarrier, client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import Generation
 
@@ -267,6 +267,36 @@ def test_a_session_that_ends_takes_its_attempt_with_it(
     assert "".join(map(str, peer.take())) == last
     websocket.send(["2probe", "5", "4late"])
     assert (application.closed, application.heard) == ([reason], [])
+    assert (peer.engine.sessions, len(peer.engine.deadlines)) == ({}, 0)
+
+
+def test_a_client_that_is_changing_over_still_gets_what_was_said_before_the_end(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation, transport="polling", polls=False)
+    websocket = peer.probe()
+    websocket.send(["2probe"])  # from its answer on, the client polls no more
+    application.session.send("the last word")
+    application.session.close()
+    application.session.send("too late")
+    assert (websocket.finished, application.closed) == (False, [Reason.FORCED_CLOSE])
+    peer.carrier = websocket
+    websocket.send(["5"])
+    assert peer.take()[-1] == "4the last word"
+    assert (peer.closed, peer.engine.sessions, len(peer.engine.deadlines)) == (1000, {}, 0)
+
+
+def test_a_client_that_gives_up_changing_over_gets_it_with_its_next_poll(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation, transport="polling", polls=False)
+    websocket = peer.probe()
+    application.session.send("the last word")
+    application.session.close()
+    websocket.lose()
+    assert isinstance(peer.carrier, PollingCarrier)
+    peer.carrier.poll()
+    assert peer.take()[-2:] == ["4the last word", "1"]
     assert (peer.engine.sessions, len(peer.engine.deadlines)) == ({}, 0)
 
 

@@ -155,7 +155,7 @@ class Walk:
 STEPS = [
     name for name, step in vars(Walk).items() if callable(step) and name[0] != "_" and name not in ("check", "finish")
 ]
-EDGES = {(state, after) for state, row in TRANSITIONS.items() for after in row.values()}
+EDGES = {(state, after) for state, row in TRANSITIONS.items() for after in row.values() if after is not state}
 
 
 def test_a_random_walk_keeps_to_the_table_and_knows_all_of_it() -> None:

@@ -128,7 +128,8 @@ class Session:
         if self.is_live:
             self._move(Step.CLOSE)
             self._close_code = ending.code
-            self._drop_probe()
+            if not ending.flush:
+                self._drop_probe()
             if self._outbox is None or not ending.flush:
                 self._outbox = Outbox()  # nothing overtakes what is dropped, and nothing is added any more
             self._close_within(ending)

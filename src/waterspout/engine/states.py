@@ -33,7 +33,8 @@ TRANSITIONS: dict[State, dict[Step, State]] = {
         Step.CLOSE: State.CLOSING,
         Step.END: State.CLOSED,
     },
-    State.CLOSING: {Step.END: State.CLOSED},
+    # a client that is changing over has stopped to poll: what is queued reaches it behind its upgrade
+    State.CLOSING: {Step.UPGRADE: State.CLOSING, Step.ABANDON: State.CLOSING, Step.END: State.CLOSED},
     State.CLOSED: {},
 }
 
