@@ -159,7 +159,7 @@ class Server(Events):
         return self._root.sockets(to=to, except_=except_)
 
     def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
-        """Ask all nodes who is in "/"; see `Namespace.fetch_sockets`."""
+        """Ask who is in "/"; see `Namespace.fetch_sockets`."""
         return self._root.fetch_sockets(to=to, except_=except_)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
