@@ -132,6 +132,21 @@ def test_the_code_of_a_page_runs(page: str, block: str) -> None:
     exec(compile(block, f"docs/{page}.md", "exec"), names)
 
 
+SCRIPTS = [
+    pytest.param(block, id=f"{page}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "(?:js|javascript)"))
+]
+
+
+@pytest.mark.parametrize("block", SCRIPTS)
+def test_the_javascript_of_a_page_is_javascript(node: str, tmp_path: Path, block: str) -> None:
+    script = tmp_path / "block.mjs"
+    script.write_text(block, "utf-8")
+    done = subprocess.run([node, "--check", script], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
 # The reference
 
 

@@ -156,6 +156,7 @@ class Events:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
 
         Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
+        It may refuse an event with EventRefused, as a step does.
         """
         if self._handlers.any is not None:
             raise ValueError(f"{self._handlers.name} has a handler of any event already: {self._handlers.any!r}")
