@@ -29,7 +29,7 @@ def test_a_program_of_the_page_runs(program: str) -> None:
     names["server"].engine.bind(driver)
     if "tune" in names:
         assert (driver.slow_handler, driver.threads) == (0.5, 8)
-    else:
+    elif "trusted_proxies" in program:
         assert names["server"].engine.policy.trusted_proxies == "unix"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from turns import packets, until
-from waterspout import Reason, Server, Socket
+from waterspout import EventRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Pair, Peer
 from waterspout.wire.generations import Generation
@@ -345,3 +345,19 @@ def test_a_disconnect_does_not_cancel_a_running_handler_and_its_answer_is_droppe
         assert peer.take() == []
 
     asyncio.run(main())
+
+
+def test_what_the_handler_of_any_event_refuses_is_acknowledged_once_and_not_handled(
+    server: Server, client: dict[str, Any]
+) -> None:
+    heard: list[str] = []
+    server.on("say")(lambda socket: heard.append("say"))
+
+    @server.on_any
+    def refuse(socket: Socket, event: str, *args: object) -> None:
+        raise EventRefused("not now")
+
+    pair = Pair(server, **client)
+    pair.peer.emit("say", id=1)
+    assert pair.peer.take() == ['431[{"error":{"message":"not now"}}]']
+    assert heard == []

@@ -189,9 +189,9 @@ class Call:
             self._go_on(token + 1)
 
     def failed(self, token: int | None, error: BaseException) -> None:
-        """Report, and end; the handler of any event does not keep the event's own from running."""
+        """Report, and end; a failure of the handler of any event does not keep the event's own from running."""
         fail(self._socket, self._packet, error)
-        if token == -1 and self._handler is not None:
+        if token == -1 and self._handler is not None and not isinstance(error, EventRefused):
             self._handle()
         else:
             self._end()

@@ -153,9 +153,10 @@ class Events:
         return self._handlers.hook(Hook.ERROR, handler)
 
     def on_any(self, handler: F) -> F:
-        """Register what hears every event: `(socket, event, *args)`, before the event's own handler.
+        """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
 
-        Its result acknowledges only events that have no handler of their own.
+        Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
+        It may refuse an event with EventRefused, as a step does.
         """
         if self._handlers.any is not None:
             raise ValueError(f"{self._handlers.name} has a handler of any event already: {self._handlers.any!r}")
@@ -164,7 +165,10 @@ class Events:
         return handler
 
     def use(self, step: F) -> F:
-        """Add a step before the connect handler: `(socket, auth)`; it refuses as that does."""
+        """Add a step before the connect handler: `(socket, auth)`; it refuses as that does.
+
+        It is for this namespace alone: clients may enter another one without "/".
+        """
         check_signature(step, ("socket", "auth"), "a step of `use`")
         self._handlers.steps.append(step)
         return step

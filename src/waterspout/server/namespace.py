@@ -101,7 +101,10 @@ class Namespace(Events):
         return list(self.rooms.select(audience(to, except_)))
 
     def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
-        """Ask all nodes who is here; `Presence(sockets, missing)` names the nodes that did not answer."""
+        """Ask who is here, as values: `Presence(sockets, missing)`, with the nodes that did not answer.
+
+        For now this node alone is asked, and nobody is missing.
+        """
         pending: Pending[Presence] = Pending(self.engine.driver)
         self._here(self._fetch, audience(to, except_), pending)
         return pending

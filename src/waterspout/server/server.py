@@ -29,7 +29,12 @@ class Server(Events):
 
     - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
       "msgpack". `cookie` carries the session id to a load balancer.
+    - `ping_interval`, `ping_timeout`: how often a client is asked whether it lives, and what it has for its answer.
+      `upgrade_timeout`: for the change to a WebSocket. `connect_timeout`: until a first namespace is entered.
+      `shutdown_timeout`: for handlers that still run at the end.
+    - `max_payload_bytes`: one message, or the body of one request. `max_attachments`: of one event.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
+      `cors_credentials`: their requests may carry cookies.
     - `jsonp` serves script elements of the same pages.
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
@@ -154,7 +159,7 @@ class Server(Events):
         return self._root.sockets(to=to, except_=except_)
 
     def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
-        """Ask all nodes who is in "/"; see `Namespace.fetch_sockets`."""
+        """Ask who is in "/"; see `Namespace.fetch_sockets`."""
         return self._root.fetch_sockets(to=to, except_=except_)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:

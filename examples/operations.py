@@ -1,0 +1,40 @@
+"""Operations: a server in a Tornado application of its own, with its numbers at /stats and an orderly end."""
+
+import asyncio
+import logging
+import signal
+from dataclasses import asdict
+
+from tornado.web import Application, RequestHandler
+
+import waterspout
+from waterspout.hosts.tornado import routes
+
+server = waterspout.Server(trusted_proxies=["127.0.0.1"])
+
+
+@server.on("echo")
+def echo(socket: waterspout.Socket, text: str) -> str:
+    return text
+
+
+class Numbers(RequestHandler):
+    def get(self) -> None:
+        self.write(asdict(server.stats()))
+
+
+application = Application([("/stats", Numbers), *routes(server)])
+
+
+async def main() -> None:
+    logging.basicConfig(level="INFO")
+    listener = application.listen(8000, "127.0.0.1")
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    listener.stop()
+    await server.close()  # the clients hear of it; running handlers may end
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,41 @@
+// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices ADDRESS_OF_THE_PAGE.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("clients/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+const [executablePath, library, name, address] = process.argv.slice(2);
+const args = ["--no-sandbox", "--disable-quic", "--disable-background-networking"];
+const browser = await chromium.launch({ executablePath, args });
+
+const PAGES = {
+  async echo(page) {
+    await page.locator("#text").fill("hello");
+    await page.locator("#text").press("Enter");
+    await page.getByText("You said: hello", { exact: true }).waitFor();
+  },
+  async prices(page) {
+    const price = page.locator("#price");
+    await page.waitForFunction(() => /^\d+(\.\d+)?$/.test(document.querySelector("#price").textContent));
+    const before = await price.textContent();
+    await page.waitForFunction((old) => document.querySelector("#price").textContent !== old, before);
+    const questions = [];
+    page.on("dialog", (dialog) => questions.push(dialog.message()) && dialog.accept());
+    await page.locator("#buy").click();
+    await page.getByText(/^3 ACME at \d/).waitFor();
+    assert.match(questions.join(), /^3 ACME at \d+(\.\d+)?\?$/);
+  },
+};
+
+try {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(30_000);
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page.route("https://cdn.socket.io/4.8.4/socket.io.min.js", (route) => route.fulfill({ path: library }));
+  await page.goto(address);
+  await PAGES[name](page);
+  assert.deepEqual(problems, []);
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,289 @@
+"""The pages of docs/ are true: their code runs, their tables name what exists, their links lead somewhere."""
+
+import ast
+import dataclasses
+import importlib.machinery
+import importlib.util
+import inspect
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import engineio
+import pytest
+import socketio
+from tornado.testing import bind_unused_port
+
+import waterspout.errors
+import waterspout.server
+import waterspout.testing
+from serving import PATIENCE, Client, running
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+CLIENTS = ROOT / "tests/clients/node_modules/socket.io-client-4"
+LIBRARY = CLIENTS / "dist/socket.io.min.js"
+PAGES = {path.stem: path.read_text("utf-8") for path in sorted(DOCS.glob("*.md"))}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGES[page], re.DOTALL | re.MULTILINE)
+
+
+# The tutorial
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files of the tutorial, under the names in their first lines, and the client library."""
+    for language in ("python", "html", "js"):
+        for block in blocks("tutorial", language):
+            name = re.match(r"(?:#|//|<!--) (\w+\.\w+)", block)
+            assert name, f"the first line of this block does not say how to name it:\n{block}"
+            (tmp_path / name[1]).write_text(block, "utf-8")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules/socket.io-client").symlink_to(CLIENTS)
+    return tmp_path
+
+
+def move(file: Path, address: str) -> Path:
+    """Let a client of the tutorial go where the test serves."""
+    text = file.read_text("utf-8")
+    assert "http://127.0.0.1:8000" in text
+    file.write_text(text.replace("http://127.0.0.1:8000", address), "utf-8")
+    return file
+
+
+def browse(node: str, chromium: str, page: str, address: str) -> None:
+    command = [node, str(ROOT / "tests/documentation.mjs"), chromium, str(LIBRARY), page, address]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tutorial_has_these_files(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    files = {"echo.py", "echo.html", "chat.py", "talk.mjs", "test_chat.py", "prices.py", "prices.html"}
+    assert names == files | {"node_modules"}
+
+
+def test_the_echo_of_the_tutorial_answers(folder: Path) -> None:
+    serve = ("serve", "echo:server", "--bind", "127.0.0.1:0")
+    with running(folder, *serve) as command, Client(command.address()) as client:
+        client.enter()
+        assert client.ask('421["echo","hello"]') == '431["You said: hello"]'
+
+
+def test_the_page_of_the_echo_works_from_a_file(folder: Path, node: str, chromium: str) -> None:
+    with running(folder, "serve", "echo:server", "--bind", "127.0.0.1:0") as command:
+        browse(node, chromium, "echo", move(folder / "echo.html", command.address()).as_uri())
+
+
+def test_the_clients_of_the_chat_print_what_the_tutorial_says(folder: Path, node: str) -> None:
+    with running(folder, "serve", "chat:server", "--bind", "127.0.0.1:0") as command:
+        script = move(folder / "talk.mjs", command.address())
+        done = subprocess.run([node, script], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout == blocks("tutorial", "text")[0], done.stderr
+    assert done.returncode == 0
+
+
+def test_the_test_of_the_chat_passes(folder: Path) -> None:
+    pytest_itself = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    with running(folder, "test_chat.py", program=pytest_itself) as command:
+        output = command.rest()
+        assert command.end() == 0, output
+        assert "1 passed" in output
+
+
+def test_the_prices_are_served_with_their_page(folder: Path, node: str, chromium: str) -> None:
+    listening, port = bind_unused_port()
+    listening.close()
+    program = folder / "prices.py"
+    program.write_text(program.read_text("utf-8").replace("8000", str(port)), "utf-8")
+    with running(folder, program=("-u", str(program))) as command:
+        address = command.address()
+        assert address == f"http://127.0.0.1:{port}"
+        browse(node, chromium, "prices", address)
+        with Client(address) as client:
+            client.enter()
+            assert client.ask('421["watch","NONE"]') == '431[{"error":{"message":"There is no NONE."}}]'
+
+
+# The code of the other pages
+
+PRELUDE = """
+import waterspout
+from waterspout import Server
+from waterspout.testing import Clock
+server = Server(driver=Clock())
+"""
+SNIPPETS = [
+    pytest.param(page, block, id=f"{page}-{number}")
+    for page in PAGES
+    if page not in ("tutorial", "reference", "architecture", "performance")
+    for number, block in enumerate(blocks(page, "python"))
+]
+
+
+@pytest.mark.parametrize(("page", "block"), SNIPPETS)
+def test_the_code_of_a_page_runs(page: str, block: str) -> None:
+    names: dict[str, Any] = {}
+    exec(PRELUDE, names)
+    exec(compile(block, f"docs/{page}.md", "exec"), names)
+
+
+SCRIPTS = [
+    pytest.param(block, id=f"{page}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page, "(?:js|javascript)"))
+]
+
+
+@pytest.mark.parametrize("block", SCRIPTS)
+def test_the_javascript_of_a_page_is_javascript(node: str, tmp_path: Path, block: str) -> None:
+    script = tmp_path / "block.mjs"
+    script.write_text(block, "utf-8")
+    done = subprocess.run([node, "--check", script], check=False, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+
+
+# The reference
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    loader = importlib.machinery.SourceFileLoader("reference", str(ROOT / "scripts/reference"))
+    spec = importlib.util.spec_from_loader("reference", loader)
+    assert spec
+    script = importlib.util.module_from_spec(spec)
+    loader.exec_module(script)
+    assert script.page() == PAGES["reference"], "run .venv/bin/python scripts/reference"
+
+
+def test_the_reference_has_all_that_is_exported() -> None:
+    entries = set(re.findall(r"^### ([\w.]+)$", PAGES["reference"], re.MULTILINE))
+    exported = {f"waterspout.{name}" for name in waterspout.__all__}
+    errors = {f"waterspout.errors.{name}" for name, one in vars(waterspout.errors).items() if inspect.isclass(one)}
+    shorter = {f"waterspout.errors.{name}" for name in waterspout.__all__}
+    testing = {f"waterspout.testing.{name}" for name in waterspout.testing.__all__ if name[0].isupper()}
+    server = {f"waterspout.server.{name}" for name in waterspout.server.__all__ if not hasattr(waterspout, name)}
+    assert (exported | (errors - shorter) | testing | server) - entries == set()
+
+
+# Tables of names
+
+
+def rows(page: str, first: str) -> list[list[str]]:
+    """Return the rows of all tables of a page whose first heading is this."""
+    found, inside = [], False
+    for line in PAGES[page].splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if not cells:
+            inside = False
+        elif cells[0] == first:
+            inside = True
+        elif inside and set(cells[0]) != {"-"}:
+            found.append(cells)
+    return found
+
+
+def look_up(name: str) -> Any:
+    """Return what a page calls `Server.emit` or `waterspout.hosts.tornado.routes`."""
+    full = name if name.startswith("waterspout.") else f"waterspout.{name}"
+    parts = full.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part)
+        return found
+    raise LookupError(name)
+
+
+COMING = [
+    pytest.param(page, row, id=f"{row[0]} -> {row[1]}")
+    for page, first in (("coming-from-python-socketio", "python-socketio"), ("coming-from-node", "Node"))
+    for row in rows(page, first)
+]
+
+
+@pytest.mark.parametrize(("page", "row"), COMING)
+def test_what_stands_for_another_name_exists(page: str, row: list[str]) -> None:
+    theirs, ours, difference = row
+    assert theirs or ours
+    assert ours or difference, "a row without a name of ours says why"
+    for name, options in re.findall(r"`([\w.]+)(?:\(([^)`]*)\))?`", ours):
+        found = look_up(name)
+        for option in re.findall(r"(\w+)=", options):
+            assert option in inspect.signature(found).parameters, f"{name} has no option {option}"
+    assert len(re.findall("`", ours)) == 2 * len(re.findall(r"`[\w.]+(?:\([\w=, ]*\))?`", ours))
+
+
+PYTHON_SOCKETIO = (socketio, socketio.AsyncServer, socketio.exceptions)
+
+
+@pytest.mark.parametrize("row", rows("coming-from-python-socketio", "python-socketio"), ids=lambda row: row[0])
+def test_the_names_of_python_socketio_are_its_own(row: list[str]) -> None:
+    options = set(inspect.signature(socketio.AsyncServer.__init__).parameters)
+    options |= set(inspect.signature(socketio.base_server.BaseServer.__init__).parameters)
+    options |= set(inspect.signature(engineio.AsyncServer.__init__).parameters)
+    options |= set(inspect.signature(engineio.base_server.BaseServer.__init__).parameters)
+    options |= {
+        *inspect.signature(socketio.AsyncServer.emit).parameters,
+        "engineio_logger",
+    }  # the last is among **kwargs
+    for name in re.findall(r"`(?:@sio\.)?(\w+)[^`]*`", row[0]):
+        assert name in options or any(hasattr(place, name) for place in PYTHON_SOCKETIO), name
+
+
+@pytest.mark.parametrize("row", rows("limits", "option"), ids=lambda row: row[0])
+def test_a_limit_has_this_default(row: list[str]) -> None:
+    default = inspect.signature(waterspout.Server).parameters[row[0].strip("`")].default
+    assert ast.literal_eval(row[1]) == default
+
+
+def test_the_table_of_limits_has_all_of_them() -> None:
+    bounds = re.compile("max_|.*_timeout|ping_")
+    named = {name for name in inspect.signature(waterspout.Server).parameters if bounds.match(name)}
+    assert {row[0].strip("`") for row in rows("limits", "option")} == named
+
+
+def test_the_table_of_numbers_has_all_of_them() -> None:
+    named = [name for row in rows("operations", "field") for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(waterspout.server.Stats))
+
+
+def test_the_table_of_what_acts_on_many_is_that_of_the_methods() -> None:
+    for method, _ in rows("rooms", "method"):
+        name = method.strip("`").partition("(")[0]
+        for kind in (waterspout.Server, waterspout.Namespace):
+            assert {"to", "except_"} <= set(inspect.signature(getattr(kind, name)).parameters), name
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_files_are_there(page: str) -> None:
+    prose = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", re.sub(r"`[^`]*`", "", prose)):
+        assert (DOCS / target).is_file(), target
+    for path in re.findall(r"`((?:examples|tests|docs|scripts)/[\w./-]+)`", prose):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_index_leads_to_every_page_and_every_example() -> None:
+    linked = set(re.findall(r"\(([\w-]+)\.md\)", PAGES["index"]))
+    assert linked == set(PAGES) - {"index"}
+    named = set(re.findall(r"`examples/(\w+\.py)`", PAGES["index"]))
+    assert named == {path.name for path in (ROOT / "examples").glob("*.py")}
+
+
+INDEX = re.findall(r"^\| \[(.+?)\]\((.+?)\.md\).*`(.+?)` \|$", PAGES["index"], re.MULTILINE)
+
+
+@pytest.mark.parametrize(("title", "page", "example"), INDEX)
+def test_a_page_names_its_example(title: str, page: str, example: str) -> None:
+    assert PAGES[page].startswith(f"# {title}\n")
+    assert f"`{example}`" in PAGES[page]

@@ -1,0 +1,331 @@
+"""Each example does what its first lines say, with clients of each generation where it speaks Socket.IO."""
+
+import asyncio
+import json
+import re
+import runpy
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+from turns import turn
+from waterspout import Engine, Server
+from waterspout.drivers import AsyncioDriver
+from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+
+TESTS = Path(__file__).parent
+HERE = Path(__file__).read_text("utf-8")
+EXAMPLES = TESTS.parent / "examples"
+ELSEWHERE = {"compression": "test_compression.py", "jsonp": "test_cli.py", "msgpack": "server/test_msgpack.py"}
+
+generations = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
+
+
+def load(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def serve(name: str) -> Server:
+    """Return the server of an example, with a clock that stands still."""
+    server: Server = load(name)["server"]
+    server.engine.bind(Clock())
+    return server
+
+
+def on_a_loop(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until the condition holds: threads and timers of examples take what time they need."""
+    while not condition():
+        await turn()
+
+
+class Guest:
+    """A client in "/", or refused there; what comes is sorted into events, questions and answers."""
+
+    def __init__(self, server: Server, generation: Generation = ENGINEIO_4, **told: str) -> None:
+        self.in_query = generation.implicit_connect
+        query = "&".join(f"{name}={value}" for name, value in told.items())
+        self.peer = Peer(server, generation=generation, query=query if self.in_query else "")
+        if not self.in_query:
+            self.knock("/", **told)
+        self.greeting = str(self.peer.take()[-1])
+        self.questions: list[tuple[int, list[Any]]] = []
+
+    def knock(self, namespace: str, **told: str) -> None:
+        """Ask to enter a namespace, and tell it something in the generation's own way."""
+        if self.in_query:
+            self.peer.connect(namespace + "?" + "&".join(f"{name}={value}" for name, value in told.items()))
+        else:
+            self.peer.connect(namespace, told)
+
+    def heard(self) -> list[list[Any]]:
+        """Return the events that have come since the last time; questions are kept."""
+        events = []
+        for packet in self.peer.take():
+            found = re.fullmatch(r"42(\d*)(\[.*\])", str(packet))
+            if found and found[1]:
+                self.questions.append((int(found[1]), json.loads(found[2])))
+            elif found:
+                events.append(json.loads(found[2]))
+        return events
+
+    def ask(self, event: str, *args: Any, namespace: str = "/") -> list[Any] | None:
+        """Send an event, and return what it was acknowledged with; None if it was not."""
+        self.peer.emit(event, *args, id=5, namespace=namespace)
+        return self.answer(namespace)
+
+    def answer(self, namespace: str = "/") -> list[Any] | None:
+        head = "43" if namespace == "/" else f"43{namespace},"
+        found = [p for p in map(str, self.peer.take()) if p.startswith(f"{head}5[")]
+        return json.loads(found[0].removeprefix(f"{head}5")) if found else None
+
+    async def awaited(self) -> list[Any]:
+        """Wait for an acknowledgement."""
+        while (answer := self.answer()) is None:
+            await turn()
+        return answer
+
+    async def asked(self) -> tuple[int, list[Any]]:
+        """Wait for a question of the server's."""
+        await until(lambda: self.heard() or self.questions)
+        return self.questions.pop()
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        text = (TESTS / ELSEWHERE[path.stem]).read_text("utf-8") if path.stem in ELSEWHERE else HERE
+        assert re.search(rf'(?:load|serve)\("{path.stem}"\)|"{path.name}"', text), path.name
+
+
+@generations
+def test_echo_answers_with_what_was_sent(generation: Generation) -> None:
+    assert Guest(serve("echo"), generation).ask("echo", "hello", 42) == ["hello", 42]
+
+
+@generations
+def test_engineio_echo_sends_text_and_binary_back(generation: Generation) -> None:
+    peer = Peer(Engine(load("engineio_echo")["Echo"](), driver=Clock()), generation=generation)
+    peer.take()
+    peer.send("4hello", b"\x01\x02")
+    assert peer.take() == ["4hello", b"\x01\x02"]
+
+
+@generations
+def test_chat_passes_texts_on_and_tells_who_comes_and_goes(generation: Generation) -> None:
+    server = serve("chat")
+    assert "Choose a name of 1 to 24 characters." in Guest(server, generation).greeting
+    ada, bob = Guest(server, generation, name="Ada"), Guest(server, generation, name="Bob")
+    assert ada.heard() == [["came", "Bob"]]
+    assert ada.ask("say", "hello") == [1]
+    bob.peer.leave()
+    assert ada.heard() == [["left", "Bob"]]
+
+
+@generations
+def test_typed_events_refuse_what_does_not_fit(generation: Generation) -> None:
+    guest = Guest(serve("typed_events"), generation)
+    assert guest.ask("order", {"items": [{"name": "tea", "price": 3.5}]}) == [3.5]
+    (answer,) = guest.ask("order", {"items": [{"name": "tea", "price": "free"}]}) or []
+    assert (answer["error"]["argument"], answer["error"]["place"]) == ("order", "$.items[0].price")
+    assert "Expected `float`, got `str`" in answer["error"]["message"]
+
+
+@generations
+def test_namespaces_keep_strangers_from_the_staff_and_make_a_game_for_each_name(generation: Generation) -> None:
+    server = serve("namespaces")
+    guest, other = Guest(server, generation), Guest(server, generation)
+    for each in (guest, other):
+        each.peer.connect("/game/42")
+    other.peer.take()
+    assert guest.ask("move", "e2e4", namespace="/game/42") == [2]
+    assert other.peer.take() == ['42/game/42,["moved","e2e4"]']
+    guest.peer.connect("/game/anything")
+    assert str(guest.peer.take()[0]).startswith("44/game/anything,")
+    guest.knock("/staff", key="wrong")
+    assert "Staff only." in str(guest.peer.take()[0])
+    guest.knock("/staff", key="open+sesame" if generation.implicit_connect else "open sesame")
+    assert guest.ask("pause", namespace="/staff") == [["/game/42"]]
+    assert other.peer.take() == ['42/game/42,["paused"]']
+    for each in (guest, other):
+        each.peer.leave("/game/42")
+    assert guest.ask("pause", namespace="/staff") == [[]]
+
+
+@generations
+def test_rooms_are_joined_spoken_to_merged_and_sent_home(generation: Generation) -> None:
+    server = serve("rooms")
+    ada, bob, eve = (Guest(server, generation) for _ in range(3))
+    assert [ada.ask("team", "red"), bob.ask("team", "red"), eve.ask("team", "blue")] == [[1], [2], [1]]
+    ada.peer.emit("whisper", "red", "It is 42.")
+    assert (ada.heard(), bob.heard(), eve.heard()) == ([], [["heard", "It is 42."]], [])
+    assert bob.ask("team", "green") == [1]
+    assert eve.ask("merge", "red", "blue") == [2]
+    assert server.sockets(to="red") == []
+    ada.peer.emit("home", "blue")
+    assert bob.peer.take() == ['42["over","blue"]', "41"]
+    assert (ada.heard(), eve.heard()) == ([["over", "blue"]], [["over", "blue"]])
+    assert len(server.sockets()) == 2
+
+
+@generations
+def test_acknowledgements_go_both_ways_and_come_from_everybody(generation: Generation) -> None:
+    async def test() -> None:
+        server: Server = load("acknowledgements")["server"]
+        server.engine.bind(AsyncioDriver())
+        ada, bob, eve = (Guest(server, generation) for _ in range(3))
+        assert ada.ask("divide", 17, 5) == [3, 2]
+        assert ada.ask("divide", 17, 0) == [{"error": {"message": "nobody divides by 0"}}]
+
+        for sure in (True, False):
+            ada.peer.emit("delete", "notes.txt", id=5)
+            number, question = await ada.asked()
+            assert question == ["sure?", "notes.txt"]
+            ada.peer.acknowledge(number, sure)
+            assert await ada.awaited() == [sure]
+
+        ada.peer.emit("poll", "Tea?", id=5)
+        for guest in (ada, bob):
+            number, question = await guest.asked()
+            assert question == ["vote", "Tea?"]
+            guest.peer.acknowledge(number, guest is ada)
+        eve.peer.lose()
+        assert await ada.awaited() == [{"yes": 1, "silent": 1}]
+        await server.close()
+
+    on_a_loop(test)
+
+
+@generations
+def test_a_class_of_sockets_keeps_each_clients_game(generation: Generation, capsys: pytest.CaptureFixture[str]) -> None:
+    server = serve("classes")
+    ada, bob = Guest(server, generation), Guest(server, generation)
+    player: Any = server.sockets()[0]
+    assert 1 <= player.number <= 100
+    assert ada.ask("guess", 0) == ["higher"]
+    assert ada.ask("guess", 101) == ["lower"]
+    assert ada.ask("guess", player.number) == ["found with 3"]
+    assert bob.heard() == [["won", 3]]
+    assert bob.ask("give up") == [server.sockets()[1].number]  # type: ignore[attr-defined]
+    bob.peer.leave()
+    assert capsys.readouterr().out == "gone after 0 tries: client namespace disconnect\n"
+
+
+@generations
+def test_steps_know_permit_and_mend(generation: Generation) -> None:
+    server = serve("steps")
+    assert '"code":401' in Guest(server, generation, token="c3").greeting
+    ada, bob = Guest(server, generation, token="a1"), Guest(server, generation, token="b2")
+    assert bob.ask("say", "  hello  ") == ["Bob: hello"]
+    assert bob.ask("admin:close") == [{"error": {"code": 403, "message": "'admin:close' is not for you"}}]
+    assert ada.ask("admin:close") == ["closed"]
+    assert bob.ask("say", "   ") is None
+
+
+@generations
+def test_handlers_keep_the_order_and_leave_the_loop_free(generation: Generation) -> None:
+    async def test() -> None:
+        example = load("handlers")
+        server: Server = example["server"]
+        server.engine.bind(AsyncioDriver())
+        guest = Guest(server, generation)
+        guest.peer.emit("append", "a long line that takes a while to store")
+        guest.peer.emit("append", "short", id=5)
+        assert await guest.awaited() == [2]
+        assert example["lines"] == ["a long line that takes a while to store", "short"]
+        guest.peer.emit("digest", "secret", id=5)
+        assert guest.answer() is None  # else it had run here
+        ((digest,), again) = (await guest.awaited(), example["digest"](None, "secret"))
+        assert digest == again
+        guest.peer.emit("append", 5, id=5)
+        await until(lambda: ["sorry", "append"] in guest.heard())
+        assert example["seen"] == {"append": 3, "digest": 1}
+        await server.close()
+
+    on_a_loop(test)
+
+
+@generations
+def test_a_slow_client_is_spared_what_is_old_and_cut_off_in_the_end(
+    generation: Generation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve("volatile")
+    ada, bob = Guest(server, generation, name="Ada"), Guest(server, generation, name="Bob")
+    carrier = bob.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    ada.peer.emit("point", 1, 2)
+    assert bob.heard() == [["pointed", "Ada", 1, 2]]
+    carrier.blocked = True
+    ada.peer.emit("trade", "ACME", 10)
+    ada.peer.emit("point", 3, 4)
+    ada.peer.emit("trade", "ACME", 11)
+    ada.peer.emit("trade", "PEAR", 5)
+    carrier.unblock()
+    assert bob.heard() == [["price", "ACME", 11], ["price", "PEAR", 5]]
+    carrier.blocked = True
+    for number in range(1100):
+        ada.peer.emit("trade", f"{number:0100}", 1)
+    assert capsys.readouterr().out == "Bob has not read 100,000 bytes and was cut off\n"
+
+
+@generations
+def test_limits_are_told_and_end_in_a_goodbye(generation: Generation) -> None:
+    server = serve("limits")
+    pair = Pair(server, generation=generation)
+    guest = Guest(server, generation)
+    assert [guest.ask("say", f"hello {number}") for number in range(1, 6)] == [["said"]] * 5
+    ((answer,), heard) = (guest.ask("say", "hello 6") or [], pair.peer.take())
+    assert answer["error"]["message"].startswith("the event 'say' is dropped: a client may send 5 in a second")
+    assert len(heard) == 5
+    pair.clock.advance(1)
+    assert guest.ask("say", "hello 7") == ["said"]
+    for _ in range(4 + 98):
+        guest.peer.emit("say", "hello")
+    assert guest.peer.closed is None
+    guest.peer.emit("say", "hello")
+    assert guest.peer.closed is not None
+    assert server.sockets() == [pair.socket]
+    pair.peer.emit("say", "x" * 10_000)
+    assert pair.peer.closed == 1009
+
+
+def test_operations_serves_its_numbers_beside_the_clients() -> None:
+    async def test() -> None:
+        example = load("operations")
+        listening, port = bind_unused_port()
+        http = HTTPServer(example["application"])
+        http.add_sockets([listening])
+        client = AsyncHTTPClient()
+
+        async def numbers() -> Any:
+            return json.loads((await client.fetch(f"http://127.0.0.1:{port}/stats")).body)
+
+        assert (await numbers())["sessions"] == {}
+        guest = Guest(example["server"])
+        assert guest.ask("echo", "hello") == ["hello"]
+        after = await numbers()
+        assert after["sessions"] == {"Engine.IO 4": {"websocket": 1}}
+        assert after["handlers"]["/"]["echo"]["calls"] == 1
+        http.stop()
+        await example["server"].close()
+        assert guest.peer.closed is not None
+        await http.close_all_connections()
+
+    on_a_loop(test)
+
+
+@pytest.mark.parametrize("name", sorted(name for name in load("testing") if name.startswith("test_")))
+def test_the_tests_of_the_example_pass(name: str) -> None:
+    load("testing")[name]()
