@@ -80,8 +80,8 @@ def acknowledge_with_nothing(socket: waterspout.Socket) -> None:
 
 
 @server.on("size")
-def size(socket: waterspout.Socket, data: str | bytes) -> int:
-    return len(data)
+def size(socket: waterspout.Socket, text: str) -> int:
+    return len(text)
 
 
 @server.on("code points")
