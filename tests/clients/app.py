@@ -1,10 +1,9 @@
-"""The server under test, in a process of its own: `app.py asyncio|uvloop [msgpack] [deflate]` prints its port.
+"""The server under test, in a process of its own: `-m clients.app asyncio|uvloop [msgpack] [deflate]` prints its port.
 
 It serves until SIGTERM; with `deflate`, WebSockets are compressed.
 """
 
 import asyncio
-import re
 import signal
 import sys
 from contextlib import suppress
@@ -16,36 +15,13 @@ import tornado.netutil
 import tornado.web
 import uvloop
 
+import clients.features  # noqa: F401  # it registers handlers
 import waterspout
 import waterspout.hosts.tornado as host
-from waterspout.engine import Policy, Session
+from clients.servers import SERVERS, bare, server
 
 REFUSAL = {"code": 42, "why": ["full", "🌊"]}
 
-PAGES = re.compile(r"http://localhost:\d+")  # where the tests in a browser have theirs
-
-
-class Echo:
-    """What the bare Engine.IO clients talk to."""
-
-    def open(self, session: Session, request: waterspout.Request) -> None: ...
-
-    def message(self, session: Session, data: str | bytes) -> None:
-        session.send(data)
-
-    def close(self, session: Session, reason: str) -> None: ...
-
-
-bare = waterspout.Engine(Echo(), policy=Policy(cors_origins=PAGES, cors_credentials=True))
-server = waterspout.Server(
-    ping_interval=0.5,
-    ping_timeout=20,
-    max_payload_bytes=1_000_000,
-    parser="msgpack" if "msgpack" in sys.argv else "json",
-    per_message_deflate="deflate" in sys.argv,
-    cors_origins=PAGES,
-    cors_credentials=True,
-)
 chat = server.of("/chat")
 guarded = server.of("/guarded")
 closed = server.of("/closed")
@@ -80,8 +56,8 @@ def acknowledge_with_nothing(socket: waterspout.Socket) -> None:
 
 
 @server.on("size")
-def size(socket: waterspout.Socket, data: str | bytes) -> int:
-    return len(data)
+def size(socket: waterspout.Socket, text: str) -> int:
+    return len(text)
 
 
 @server.on("code points")
@@ -174,14 +150,15 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    http = tornado.httpserver.HTTPServer(tornado.web.Application(host.routes(server) + host.routes(bare)))
+    routes = [route for mounted in (bare, *SERVERS) for route in host.routes(mounted)]
+    http = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
     http.add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)
     await stop.wait()
     with suppress(TimeoutError):  # a client that was cut off over polling takes no goodbye
         async with asyncio.timeout(1):
-            await bare.close()
-            await server.close()
+            for mounted in (bare, *SERVERS):
+                await mounted.close()
     http.stop()
 
 

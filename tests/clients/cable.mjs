@@ -1,10 +1,11 @@
-/* A TCP connection's way through this process, so that it can be cut. */
+/* A TCP connection's way through this process, so that it can be cut or held. */
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
 export class Cable {
-  #ends = new Set();
+  #ends = new Map(); // and where each leads
   #whole = true;
+  #held = false;
 
   /** Lead a port of our own to `port`. */
   static async to(port) {
@@ -18,12 +19,12 @@ export class Cable {
 
   #join(near, far) {
     for (const [end, other] of [[near, far], [far, near]]) {
-      this.#ends.add(end);
+      this.#ends.set(end, other);
       end.on("error", () => {}).on("close", () => {
         this.#ends.delete(end);
         other.destroy();
       });
-      end.pipe(other);
+      if (!this.#held) end.pipe(other);
     }
     if (!this.#whole) near.destroy();
   }
@@ -31,11 +32,22 @@ export class Cable {
   /** Break what is connected, and refuse what comes until it is mended. */
   cut() {
     this.#whole = false;
-    for (const end of this.#ends) end.destroy();
+    for (const end of this.#ends.keys()) end.destroy();
   }
 
   mend() {
     this.#whole = true;
+  }
+
+  /** Let nothing through, in either direction: whoever sends fills buffers. */
+  hold() {
+    this.#held = true;
+    for (const [end, other] of this.#ends) end.unpipe(other);
+  }
+
+  release() {
+    this.#held = false;
+    for (const [end, other] of this.#ends) end.pipe(other);
   }
 
   close() {

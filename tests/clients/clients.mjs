@@ -87,6 +87,11 @@ export function request(socket, event, ...args) {
   return within(answer, `the acknowledgement of "${event}"`);
 }
 
+/** An Error as the two things a refusal carries; the older generations have the value itself. */
+export function described(error) {
+  return error instanceof Error ? { message: error.message, data: error.data } : error;
+}
+
 export class Client {
   /** Connect to "/" at once; `query` goes into the handshake beside the name, `options` to the library. */
   constructor(port, { generation, transport, parser }, { name, query = {}, ...options } = {}) {

@@ -63,8 +63,8 @@ async function report(scenario, kind, meeting) {
 
 async function act(scenario, kind, name, meeting) {
   const leaving = [];
-  const start = ({ port: other = port, ...options } = {}) => {
-    const client = new Client(other, kind, { name, ...options });
+  const start = ({ port: other = port, transport = kind.transport, ...options } = {}) => {
+    const client = new Client(other, { ...kind, transport }, { name, ...options });
     leaving.push(() => client.close());
     return client;
   };
@@ -73,6 +73,7 @@ async function act(scenario, kind, name, meeting) {
       port,
       outsider,
       names: meeting.names,
+      number: meeting.names.indexOf(name),
       start,
       open: (options) => start(options).connected(),
       gather: (point) => meeting.gather(point),

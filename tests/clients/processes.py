@@ -1,6 +1,7 @@
 """The two processes of these tests: the server, and the official clients that report about it."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -25,8 +26,13 @@ class Report:
 @contextmanager
 def serving(loop: str, log: Path, *options: str) -> Iterator[int]:
     """Run the server on "asyncio" or "uvloop" and give its port; it has to end well, with no traceback in its log."""
-    command = [sys.executable, str(HERE / "app.py"), loop, *options]
-    with log.open("wb") as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+    command = [sys.executable, "-m", "clients.app", loop, *options]
+    path = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,
+    ):
         assert process.stdout is not None
         with killed_after(SECONDS_FOR_THE_SERVER, process):
             line = process.stdout.readline()

@@ -1,7 +1,8 @@
 /* What each client must live to see. Every scenario gets the means to connect, and all clients run it at once. */
 import { deepStrictEqual as same, match, notStrictEqual as differs, strictEqual as equal } from "node:assert";
-import { listen, request, within } from "./clients.mjs";
+import { described, listen, request, within } from "./clients.mjs";
 import { Cable } from "./cable.mjs";
+import { FEATURES } from "./features.mjs";
 
 const LIMIT = 1_000_000; // the server's max_payload_bytes
 const LARGE = 900_000;
@@ -257,12 +258,10 @@ const MSGPACK_ONLY = {
 };
 
 /** The scenarios of each parser; where the limit is to the byte, is tried with the one whose bytes can be counted. */
-export const SCENARIOS = { json: { ...ANY, ...JSON_ONLY }, msgpack: { ...ANY, ...MSGPACK_ONLY } };
-
-/** An Error as the two things a refusal carries; the older generations have the value itself. */
-function described(error) {
-  return error instanceof Error ? { message: error.message, data: error.data } : error;
-}
+export const SCENARIOS = {
+  json: { ...ANY, ...FEATURES, ...JSON_ONLY },
+  msgpack: { ...ANY, ...FEATURES, ...MSGPACK_ONLY },
+};
 
 /** The bytes of data that make `bytes` on the wire: polling carries base64. */
 function onTheWire(client, bytes) {

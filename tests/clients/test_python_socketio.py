@@ -19,6 +19,13 @@ BINARY = (
 REFUSAL = {"message": "No entry 🚧", "data": {"code": 42, "why": ["full", "🌊"]}}
 
 
+NAMESPACES = (
+    *("/", "/chat", "/guarded", "/closed", "/nowhere", "/strict", "/many", "/typed"),
+    *("/room-1", "/room-2", "/room-x", "/party-1", "/party-2"),
+)
+EVENTS = ("echo", "welcome", "said", "said to all", "reached", "refused", "heard", "disconnect", "connect_error")
+
+
 class Peer:
     """A client whose events wait to be received, each as (namespace, event, *args)."""
 
@@ -41,8 +48,8 @@ class Peer:
         def keep(namespace: str, event: str) -> Callable[..., None]:
             return lambda *args: inbox.put_nowait((namespace, event, *args))
 
-        for namespace in ("/", "/chat", "/guarded", "/closed", "/nowhere"):
-            for event in ("echo", "welcome", "said", "disconnect", "connect_error"):
+        for namespace in NAMESPACES:
+            for event in EVENTS:
                 self.client.on(event, keep(namespace, event), namespace=namespace)
         return inbox
 
@@ -128,6 +135,9 @@ def test_namespaces_share_a_connection(play: Play) -> None:
         ("/guarded", REFUSAL),
         ("/closed", {"message": "Not authorized"}),
         ("/nowhere", {"message": "Invalid namespace"}),
+        ("/room-x", {"message": "Invalid namespace"}),
+        ("/party-1", {"message": "Invalid namespace"}),
+        ("/strict", {"message": "No badge", "data": {"missing": "badge"}}),
     ],
 )
 def test_a_refusal_says_why(play: Play, namespace: str, refusal: dict[str, object]) -> None:
@@ -135,5 +145,95 @@ def test_a_refusal_says_why(play: Play, namespace: str, refusal: dict[str, objec
         with pytest.raises(socketio.exceptions.ConnectionError, match=f"failed to connect: {namespace}$"):
             await peer.connect("/", namespace)
         assert await peer.receive() == (namespace, "connect_error", refusal)
+
+    play(scene)
+
+
+def test_dynamic_namespaces_keep_to_themselves(play: Play) -> None:
+    async def scene(peer: Peer) -> None:
+        await peer.connect("/room-1", "/room-2", "/party-2", auth={"token": "/party-2"})
+        for namespace in ("/party-2", "/room-2", "/room-1"):
+            assert await peer.client.call("say", ("🌊", b"\xff"), namespace=namespace) == namespace
+            assert await peer.receive() == (namespace, "said", namespace, "🌊", b"\xff")
+        assert await peer.client.call("say to all", "hello", namespace="/room-1") == ["/room-1", "/room-2"]
+        heard = {await peer.receive(), await peer.receive()}
+        assert heard == {("/room-1", "said to all", "hello"), ("/room-2", "said to all", "hello")}
+
+    play(scene)
+
+
+def test_typed_events_reach_their_handler_or_the_acknowledgement(play: Play) -> None:
+    async def scene(peer: Peer) -> None:
+        await peer.connect("/typed")
+        tea = {"article": "tea", "price": 2, "count": 3}
+        order = {"customer": "Zoë 🌊", "lines": [tea]}
+        answer = await peer.client.call("order", (order, True, "note"), namespace="/typed")
+        assert answer == ("Zoë 🌊", [6], True, ["note"])
+        assert await peer.receive() == ("/typed", "reached", "Order")
+        assert await peer.client.call("picture", (b"\xff", "2020-02-29"), namespace="/typed") == (
+            "bytes",
+            b"\xff",
+            2020,
+        )
+        assert await peer.receive() == ("/typed", "reached", "picture")
+
+        wrong = {"customer": "Zoë", "lines": [tea, {"article": 5, "price": 2}]}
+        report = await peer.client.call("order", wrong, namespace="/typed")
+        assert report == {
+            "error": {
+                "event": "order",
+                "argument": "order",
+                "place": "$.lines[1].article",
+                "message": "the event 'order' does not take this as 'order': "
+                "Expected `str`, got `int`, at $.lines[1].article",
+            }
+        }
+        assert await peer.receive() == ("/typed", "refused", "order", "order", "$.lines[1].article")
+
+    play(scene)
+
+
+def test_a_step_refuses_an_event(play: Play) -> None:
+    async def scene(peer: Peer) -> None:
+        await peer.connect("/strict", auth={"badge": "gold"})
+        assert await peer.client.call("say", "HELLO", namespace="/strict") == "hello"
+        assert await peer.receive() == ("/strict", "heard", "hello")
+        error = {"message": "Say it politely 🌊", "word": "OI", "badge": "gold"}
+        assert await peer.client.call("rude", "OI", namespace="/strict") == {"error": error}
+
+    play(scene)
+
+
+def test_a_room_is_asked_and_who_says_nothing_is_missing(play: Play) -> None:
+    async def scene(peer: Peer) -> None:
+        room = f"python {id(peer)}"
+        second, silent = (Peer(int(peer.url.rpartition(":")[2]), transport) for transport in ("websocket", "polling"))
+        peers = {"first": peer, "second": second, "silent": silent}
+        asked = asyncio.Event()
+
+        async def say_nothing(*args: object) -> None:
+            asked.set()
+            await silenced.wait()
+
+        silenced = asyncio.Event()
+        peer.client.on("question", lambda *args: ("first", *args), namespace="/many")
+        second.client.on("question", lambda *args: ("second", *args), namespace="/many")
+        silent.client.on("question", say_nothing, namespace="/many")
+        try:
+            for name, each in peers.items():
+                await each.connect("/many")
+                await each.client.call("enter", (room, name), namespace="/many")
+            found = await peer.client.call("fetch", room, namespace="/many")
+            assert {name: each[1] for name, each in found.items()} == {
+                name: REACHED[each.transport] for name, each in peers.items()
+            }
+            answers, missing = await peer.client.call("ask", ("question", room, 0.5, "🌊", b"x"), namespace="/many")
+            assert asked.is_set()
+            assert answers == {"first": ["first", "🌊", b"x"], "second": ["second", "🌊", b"x"]}
+            assert missing == ["silent"]
+        finally:
+            silenced.set()
+            await second.client.disconnect()
+            await silent.client.disconnect()
 
     play(scene)

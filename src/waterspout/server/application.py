@@ -17,7 +17,8 @@ _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 class Sockets:
     """The application of an engine that speaks Socket.IO.
 
-    A session's `data` is a dictionary by namespace: the socket; None where it has left, or is not in yet.
+    A session's `data` is a dictionary by namespace: the socket; a question, while a function decides whether the
+    client may enter; None where it has left.
     """
 
     engine: Engine
@@ -80,7 +81,10 @@ class Sockets:
 
 
 class _Question:
-    """Asks the functions of dynamic namespaces, one after the other, whether they want a client."""
+    """Asks the functions of dynamic namespaces, one after the other, whether they want a client.
+
+    Meanwhile it has the socket's place, so that it counts as a namespace; what the client says there is ignored.
+    """
 
     __slots__ = ("_application", "_auth", "_functions", "_late", "_name", "_session")
 
@@ -97,14 +101,14 @@ class _Question:
             self._session.data.pop(self._name, None)
             push_refusal(self._session, self._name, "Invalid namespace")
             return
-        self._session.data[self._name] = None  # what comes before the answer is ignored
+        self._session.data[self._name] = self
         family = self._functions.pop(0)
         assert callable(family.match)
         self._application.engine.driver.run(family.match, (self._name, self._auth), self, family)
 
     def answered(self, token: DynamicNamespace, result: Any) -> None:
         self._come_back()
-        if not self._session.is_live or self._session.data.get(self._name) is not None:
+        if not self._is_open:
             return
         if not result:
             self.ask()
@@ -116,13 +120,30 @@ class _Question:
     def failed(self, token: DynamicNamespace, error: BaseException) -> None:
         self._come_back()
         self._application.engine.driver.report("the function of a dynamic namespace failed", error)
-        if self._session.is_live:
+        if self._is_open:
             self.ask()
 
     def later(self, token: DynamicNamespace) -> Asker:
         self._late = True
         self._session.begin_call()
         return self
+
+    # What a socket does in its place
+
+    def disconnect(self) -> None:
+        """Drop the question: its answer comes too late."""
+        self._session.data[self._name] = None
+
+    def _part(self, reason: Reason) -> None:
+        self.disconnect()
+
+    def _receive(self, packet: Event) -> None: ...
+
+    def _acknowledged(self, ack_id: int, args: list[Any]) -> None: ...
+
+    @property
+    def _is_open(self) -> bool:
+        return self._session.is_live and self._session.data.get(self._name) is self
 
     def _come_back(self) -> None:
         if self._late:
