@@ -94,8 +94,8 @@ class Revision:
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
 
-        Raises DecodeError, whatever the text, and TooMany for more than `max_attachments` or, with attachments, for more
-        than MAX_CONTAINERS lists and objects.
+        Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
+        MAX_CONTAINERS lists and objects beside them.
         """
         # Nearly every packet is an event in "/": cut by hand, in one place, it takes 20 % less than the general way,
         # which is left to say what is wrong with all others.
