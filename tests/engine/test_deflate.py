@@ -210,6 +210,21 @@ def test_to_a_client_that_does_not_read_it_waits_and_is_compressed_then(peer: Pe
     assert peer.take() == [f"4{number}{LARGE}" for number in range(3)]
 
 
+def test_who_asks_for_base64_has_its_text_compressed_and_its_binary_not(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    peer = Peer(engine, generation=generation, query="b64=1", extensions=OFFER)
+    peer.send("4" + LARGE)
+    peer.take()
+    link_of(peer).written.clear()
+    application.session.send(LARGE)
+    application.session.push(Prepared(b"451-" + LARGE.encode(), (BINARY,)))
+    base64 = generation.engineio.encode_base64_packet(BINARY).decode()
+    assert application.heard == [LARGE]
+    assert peer.take() == ["4" + LARGE, "451-" + LARGE, base64]
+    assert flags(peer) == [True, False, False]
+
+
 # What is shared
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.applications import Recorder, link_of
-from waterspout.engine import Engine, Policy
+from waterspout.engine import Engine, Policy, Prepared
 from waterspout.testing import Clock, Peer, client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -73,6 +73,51 @@ def test_binary_may_come_as_base64(engine: Engine, application: Recorder, genera
     assert application.heard == [b"\1\2\3"]
     peer.send(text + "!")
     assert peer.closed == 1002
+
+
+@pytest.mark.parametrize("query", ["b64=1", "b64=true", "b64=0"])
+@pytest.mark.parametrize(("generation", "text"), [(ENGINEIO_3, "b4AQL/"), (ENGINEIO_4, "bAQL/")])
+def test_binary_goes_as_base64_to_who_asks_for_it(
+    engine: Engine, application: Recorder, generation: Generation, text: str, query: str
+) -> None:
+    """Seen at engine.io 3.6.2 and 6.6.11, with `EIO` 3 and 4."""
+    peer = Peer(engine, generation=generation, query=query)
+    session = application.session
+    session.send("before")
+    session.send(b"\1\2\xff")
+    session.push(Prepared(b"451-", (b"\1\2\xff", b"")))
+    assert peer.take()[1:] == ["4before", text, "451-", text, text[:-4]]
+    assert {opcode for opcode, _ in peer.frames} == {1}
+    peer.send(b"\3", text)  # what the client may send does not change
+    assert application.heard == [b"\3", b"\1\2\xff"]
+
+
+def test_binary_stays_binary_if_b64_says_nothing(engine: Engine, application: Recorder, generation: Generation) -> None:
+    peer = Peer(engine, generation=generation, query="b64=")
+    application.session.send(b"\1")
+    assert peer.take()[1:] == [b"\1"]
+
+
+def test_base64_is_made_once_for_all_and_each_has_what_it_asked_for(
+    engine: Engine, application: Recorder, generation: Generation
+) -> None:
+    prepared = Prepared(b"451-", (b"\1",))
+    written = []
+    for query in ("b64=1", "", "b64=1"):
+        peer = Peer(engine, generation=generation, query=query)
+        application.session.push(prepared)
+        written.append(link_of(peer).written[-1])
+    assert written[0] is written[2] is prepared.base64
+    assert written[1] is prepared.frames is not prepared.base64
+
+
+def test_an_upgrade_asks_for_base64_by_itself(engine: Engine, application: Recorder, generation: Generation) -> None:
+    peer = Peer(engine, generation=generation, transport="polling")
+    peer.take()
+    peer.query = "b64=1"
+    peer.upgrade()
+    application.session.send(b"\1")
+    assert isinstance(peer.take()[-1], str)
 
 
 # Control frames

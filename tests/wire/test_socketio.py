@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from msgspec import Struct
 from vectors import load, name, text_of, value_of
 from waterspout import errors
 from waterspout.errors import DecodeError, TooMany
-from waterspout.wire import packets
+from waterspout.wire import json, packets
 from waterspout.wire.packets import Ack, Connect, Event, Packet
-from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Partial, Revision
+from waterspout.wire.socketio import MAX_CONTAINERS, RESERVED, REVISION_4, REVISION_5, Partial, Revision
 
 VECTORS = load("socketio")
 REVISIONS = {4: REVISION_4, 5: REVISION_5}
@@ -182,7 +183,15 @@ class Blob(bytes):
     pass
 
 
+@pytest.fixture(params=[json.encode_apart, json.encode_apart_by_search], ids=["installed", "no orjson"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write binary content in each of the two ways there are."""
+    monkeypatch.setattr(Revision, "_json_apart", staticmethod(request.param))
+    monkeypatch.setattr(type(REVISION_4), "_json_apart", staticmethod(request.param))
+
+
 @both
+@pytest.mark.usefixtures("each_way")
 @pytest.mark.parametrize(
     ("value", "text", "attachments"),
     [
@@ -242,7 +251,54 @@ def test_the_search_for_placeholders_is_linear(steps: Callable[[Callable[[], obj
         text = '51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * size + "]"
         return steps(lambda: REVISION_5.decode(text))
 
-    assert work(2000) - work(1000) == work(3000) - work(2000) <= 10 * 1000
+    assert work(2000) - work(1000) == work(3000) - work(2000) <= 15 * 1000
+
+
+@pytest.mark.parametrize("piece", ["[0]", '{"a":0}', "[[0]]"])
+def test_the_containers_that_are_searched_for_placeholders_have_a_limit(
+    steps: Callable[[Callable[[], object]], int], piece: str
+) -> None:
+    def decode(containers: int) -> object:
+        size = (containers - 1) // (2 if piece == "[[0]]" else 1)  # the list of the arguments is one
+        return REVISION_5.decode('51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * size + "]")
+
+    def refused() -> None:
+        with pytest.raises(TooMany, match="50000 lists and objects"):
+            decode(5 * MAX_CONTAINERS)
+
+    assert isinstance(decode(MAX_CONTAINERS), Partial)
+    with pytest.raises(TooMany):
+        decode(MAX_CONTAINERS + 2)
+    assert steps(refused) < 15 * MAX_CONTAINERS
+
+
+@pytest.mark.parametrize("piece", ["[]", "{}", "0", '"a"'])
+def test_what_is_empty_is_no_container_to_search(piece: str) -> None:
+    text = '51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * (MAX_CONTAINERS + 1) + "]"
+    assert isinstance(REVISION_5.decode(text), Partial)
+
+
+@pytest.mark.parametrize("piece", [[0], {"a": 0}, [], 0, "a"], ids=repr)
+def test_binary_content_is_written_without_a_step_for_each_value(
+    steps: Callable[[Callable[[], object]], int], piece: Any
+) -> None:
+    pytest.importorskip("orjson", reason="the extra `speed` is not installed")
+    assert steps(lambda: REVISION_5.encode_event("/", "a", [[piece] * 10_000, b"1"])) < 50
+
+
+def deep(levels: int) -> list[Any]:
+    return reduce(lambda inner, _: [inner], range(levels), [])
+
+
+@pytest.mark.parametrize("unusual", [2**64, {1: 2}, deep(300)], ids=type)
+def test_what_orjson_refuses_is_written_in_linear_time(
+    steps: Callable[[Callable[[], object]], int], unusual: Any
+) -> None:
+    def work(size: int, *more: Any) -> int:
+        return steps(lambda: REVISION_5.encode_event("/", "a", [unusual, *([0] for _ in range(size)), *more]))
+
+    for more in ([], [b"1"]):
+        assert work(2000, *more) - work(1000, *more) <= 25 * 1000
 
 
 def test_a_placeholder_is_found_at_any_depth_that_json_has() -> None:

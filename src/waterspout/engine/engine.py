@@ -22,7 +22,7 @@ from .traffic import Traffic
 from .transports import Exchange, Link
 from .turn import Turn
 from .upgrade import Probe
-from .websocket import DeflatingTransport, WebSocketTransport
+from .websocket import Base64Transport, DeflatingBase64Transport, DeflatingTransport, WebSocketTransport
 
 
 class Application(Protocol):
@@ -163,10 +163,15 @@ class Engine:
         """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
         reader = Reader(self.policy.max_payload_bytes, deflate=decision.deflate is not None)
+        plain, deflating = (
+            (Base64Transport, DeflatingBase64Transport)
+            if request.param("b64")
+            else (WebSocketTransport, DeflatingTransport)
+        )
         transport = (
-            WebSocketTransport(link, generation, reader, self.traffic)
+            plain(link, generation, reader, self.traffic)
             if decision.deflate is None
-            else DeflatingTransport(link, generation, reader, self.traffic, decision.deflate)
+            else deflating(link, generation, reader, self.traffic, decision.deflate)
         )
         if isinstance(decision, Open):
             session = self._session(decision, request)

@@ -14,7 +14,8 @@ class Prepared(Struct, gc=False):
 
     `text` is the packet, its type included, or empty for a bare binary message; `attachments` are the
     binary messages that follow. `frames` is a transport's form, made when the first one asks for it, and
-    `deflated` are those of compressed WebSockets, by their window's bits; without `compress` there are none.
+    `deflated` are those of compressed WebSockets, by their window's bits; without `compress` there are none. `base64`
+    is for WebSockets on which binary goes as text.
     What is `volatile` does not wait in an outbox where others wait; what has a `key` waits there only until
     the next with this key comes.
     """
@@ -26,6 +27,7 @@ class Prepared(Struct, gc=False):
     deflated: dict[int, bytes] | None = None
     volatile: bool = False
     key: Hashable = None
+    base64: bytes | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -41,6 +43,13 @@ class Prepared(Struct, gc=False):
             text = text_frame(self.text) if self.text else b""
             self.frames = text + b"".join(binary_frame(encode(data)) for data in self.attachments)
         return self.frames
+
+    def as_base64(self, generation: Generation) -> bytes:
+        """Return the WebSocket frames with binary as text, made once for all who have it so."""
+        if self.base64 is None:
+            contents = map(generation.engineio.encode_base64_packet, self.attachments)
+            self.base64 = b"".join(map(text_frame, (self.text, *contents) if self.text else contents))
+        return self.base64
 
     def as_deflated(self, generation: Generation, deflate: Deflate) -> bytes:
         """Return the WebSocket frames, compressed where they reach the threshold and become shorter by it."""

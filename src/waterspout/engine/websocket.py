@@ -192,6 +192,24 @@ class DeflatingTransport(WebSocketTransport):
             super()._other(message)
 
 
+class Base64Transport(WebSocketTransport):
+    """A WebSocket whose client has asked for b64=1: binary goes as text, as with the JavaScript server, 2.x to 4.x."""
+
+    __slots__ = ()
+
+    def write(self, prepared: Prepared) -> bool:
+        """Write its frames; those with binary content are not compressed."""
+        if prepared.attachments:
+            return self.link.write(prepared.as_base64(self.generation))
+        return super().write(prepared)
+
+
+class DeflatingBase64Transport(Base64Transport, DeflatingTransport):
+    """A WebSocket that is both."""
+
+    __slots__ = ()
+
+
 class _Nowhere:
     """The sink of a transport that has none: before it is given one, and after its end."""
 

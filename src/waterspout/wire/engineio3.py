@@ -11,6 +11,7 @@ __all__ = [
     "decode_base64_packet",
     "decode_binary",
     "decode_payload",
+    "encode_base64_packet",
     "encode_binary",
     "encode_open",
     "encode_payload",
@@ -116,7 +117,12 @@ def _text(packet: bytes) -> bytes:
 
 
 def _base64_content(content: bytes) -> bytes:
-    return _text(b"b4" + binascii.b2a_base64(content, newline=False))
+    return _text(encode_base64_packet(content))
+
+
+def encode_base64_packet(content: bytes) -> bytes:
+    """Write a binary message as text, for a client that asks for b64=1 ("Packet")."""
+    return b"b4" + binascii.b2a_base64(content, newline=False)
 
 
 def _binary_text(packet: bytes) -> bytes:

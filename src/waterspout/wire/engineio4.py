@@ -92,8 +92,13 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     for text, contents in messages:
         if text:
             packets.append(text)
-        packets.extend(b"b" + binascii.b2a_base64(content, newline=False) for content in contents)
+        packets.extend(map(encode_base64_packet, contents))
     return b"\x1e".join(packets), False
+
+
+def encode_base64_packet(content: bytes) -> bytes:
+    """Write a binary message as text: "HTTP long-polling", and the JavaScript server's WebSockets with b64=1."""
+    return b"b" + binascii.b2a_base64(content, newline=False)
 
 
 def decode_binary(frame: bytes) -> bytes:

