@@ -13,7 +13,6 @@ from .limits import Reports
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARKS = "__waterspout_events__"
 _HOOK_NAMES = {"connect": "on_connect", "disconnect": "on_disconnect", "error": "on_error"}
 
 
@@ -215,7 +214,7 @@ def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
     check_event(name)
     if isinstance(method, staticmethod | classmethod):
         raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
-    marks = (*getattr(method, _MARKS, ()), (name, ordered, threaded))
+    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
     method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
     return method
 
@@ -238,7 +237,7 @@ def read_class(kind: type, handlers: Handlers) -> None:
 
 def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
     """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
-    marked = (getattr(one.__dict__.get(name), _MARKS, ()) for one in kind.__mro__)
+    marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
     return next(filter(None, marked), ())
 
 

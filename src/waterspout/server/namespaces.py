@@ -103,7 +103,7 @@ class Namespaces:
 
     def register(self, name: "str | Pattern[str] | Matcher", kind: type[Socket]) -> None:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
-        if not isinstance(kind, type) or kind is Socket or not issubclass(kind, Socket):
+        if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
         check_class(kind)  # again: a decorator may have changed it
         place = self.of(name) if isinstance(name, str) else self.family(name)
