@@ -255,13 +255,13 @@ class Engine:
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)
         self.traffic.opened += 1
-        self.sessions[session.id] = session
         return session
 
     def _begin(self, session: Session, upgrades: Sequence[str]) -> None:
         """Greet the client, and let the application know it."""
         policy = self.policy
         generation = session.generation
+        self.sessions[session.id] = session
         session.push(
             Prepared(
                 generation.engineio.encode_open(

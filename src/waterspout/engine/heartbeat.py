@@ -13,6 +13,7 @@ from .policy import Policy
 from .prepared import Prepared
 
 PING = Prepared(b"2")
+NOOP = Prepared(b"6")
 
 _SLACK = 0.1  # of the timeout: a timer this late counts as punctual
 
@@ -72,9 +73,26 @@ class Heartbeat:
         if self._awaiting_pong:
             self.begin(session)
 
+    def spare(self, session: Beating) -> None:
+        """Wait for a client that is not read, for its heartbeat may lie unread; and let it hear that we live.
+
+        A client that pings waits `ping_timeout` for its pong, and is content with any packet.
+        """
+        session.push(NOOP if session.generation.client_pings else PING)
+        self.begin(session)
+        self.hasten(session)
+
+    def hasten(self, session: Beating) -> None:
+        """Act before a client that pings gives up its pong, which it will not get: it is not read."""
+        if session.generation.client_pings:
+            session.beat_at(session.now() + session.policy.ping_timeout / 2)
+
     def due(self, session: Beating, at: float) -> None:
         """Ping, extend or give up: the time `at` has come."""
         now, timeout = session.now(), session.policy.ping_timeout
+        if session.generation.client_pings and now < self.limit:
+            session.beat_at(self.limit)  # it was hastened, and is read again
+            return
         if not session.generation.client_pings and not self._awaiting_pong:
             self._awaiting_pong, self.heard = True, False
             # a process that slept must not take its sleep for the client's silence

@@ -95,9 +95,7 @@ class PollingTransport:
 
     def finish(self, code: int, text: str = "") -> bool:
         self._finishing = True
-        if self._inflow is not None:  # nothing reads the rest of it any more
-            inflow, self._inflow = self._inflow, None
-            self._accept(inflow)
+        self._drop_inflow()
         self._flush_soon()
         return False
 
@@ -106,6 +104,7 @@ class PollingTransport:
         if self._poll is not None:
             self._answer([CLOSE])
             self.session.lost(Reason.TRANSPORT_ERROR)
+            self._drop_inflow()
             exchange.respond(
                 refuse(Fault.BAD_REQUEST, "two polls at once: wait for the answer to the first", headers).response
             )
@@ -163,7 +162,7 @@ class PollingTransport:
                     session.receive_binary(packet)
                 else:
                     session.receive_text(packet)
-                if self._paused or count == _SLICE:
+                if (self._paused and not self._finishing) or count == _SLICE:
                     self._inflow = inflow
                     if not self._paused:
                         self._turn.driver.soon(self._go_on)
@@ -173,14 +172,19 @@ class PollingTransport:
         else:
             self._accept(inflow)
 
+    def _drop_inflow(self) -> None:
+        """Answer a POST whose rest nobody reads any more."""
+        if self._inflow is not None:
+            inflow, self._inflow = self._inflow, None
+            self._accept(inflow)
+
     def _accept(self, inflow: "_Inflow") -> None:
         self.posting = False
         inflow.exchange.respond(Response(200, (*_OK, *inflow.headers), b"ok"))
 
     def _refuse(self, inflow: "_Inflow", error: ProtocolError) -> None:
         self.posting = False
-        self.session.failed(error)
-        self.finish(error.close_code)
+        self.session.drop(Reason.PARSE_ERROR, error.close_code)
         detail = "the form has no payload in d" if inflow.is_form else str(error)  # a page shows it: it repeats nothing
         inflow.exchange.respond(refuse(Fault.BAD_REQUEST, detail, inflow.headers, status=error.status).response)
 
@@ -199,6 +203,9 @@ class PollingTransport:
 
     def retire(self) -> bool:
         """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
+        if self._paused:  # a payload that has come goes before all that comes by another way
+            self._paused = False
+            self._turn.driver.soon(self._go_on)
         if self._poll is None:
             self._retired = True
             return False

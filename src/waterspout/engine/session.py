@@ -150,15 +150,17 @@ class Session:
     def begin_call(self) -> None:
         """Count a call that has not been answered; with the policy's `max_calls` the client is read no further."""
         self._calls += 1
-        if self._calls >= self.policy.max_calls and not self._paused:
+        if self._calls >= self.policy.max_calls and not self._paused and self.is_live:
             self._paused = True
             self.transport.pause()
+            self.heartbeat.hasten(self)
 
     def end_call(self) -> None:
         """Count an answer, and read on."""
         self._calls -= 1
         if self._paused and self._calls < self.policy.max_calls:
             self._paused = False
+            self.heartbeat.heard = True  # its heartbeat may lie where we have not read
             self.engine.turn.add(self._read_on)
 
     # What transports report
@@ -292,7 +294,7 @@ class Session:
         """Act on a deadline."""
         match kind:
             case Wait.HEARTBEAT if self._paused:
-                self.heartbeat.begin(self)  # its answer may lie where we do not read
+                self.heartbeat.spare(self)
             case Wait.HEARTBEAT:
                 self.heartbeat.due(self, at)
             case Wait.CONNECT:

@@ -109,8 +109,8 @@ class Source(Sink, Protocol):
     def finished(self) -> None:
         """Hear that the goodbye is said, which `finish` or `retire` had put off."""
 
-    def drop(self, reason: Reason) -> None:
-        """End now, without what is queued."""
+    def drop(self, reason: Reason, code: int = ...) -> None:
+        """End now, without what is queued; a WebSocket that has taken over meanwhile closes with the code."""
 
 
 class Link(Protocol):

@@ -8,7 +8,7 @@ from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
 from .limits import Limits
-from .namespace import Namespace, push_refusal
+from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
 
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
@@ -17,8 +17,8 @@ _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 class Sockets:
     """The application of an engine that speaks Socket.IO.
 
-    A session's `data` is a dictionary by namespace: the socket; a question, while a function decides whether the
-    client may enter; None where it has left.
+    A session's `data` is a dictionary by namespace: the socket, or who asks whether there is to be
+    one; None where it has left.
     """
 
     engine: Engine
@@ -68,22 +68,26 @@ class Sockets:
         namespace = self.namespaces.find(packet.namespace)
         if namespace is not None:
             namespace.open(session, auth)
-        else:
+        elif is_namespace(packet.namespace):
             _Question(self, session, packet.namespace, auth).ask()
+        else:
+            push_refusal(session, packet.namespace, "Invalid namespace")
 
     def _has_room(self, data: dict[str, Any]) -> bool:
-        """Tell whether one more namespace may be entered; what was left is forgotten when it gets too much."""
+        """Tell whether one more namespace may be entered; what was left first is forgotten for it."""
         most = self._limits.max_namespaces
         if len(data) >= most:
-            for name in [name for name, socket in data.items() if socket is None]:
-                del data[name]
+            left = next((name for name, socket in data.items() if socket is None), None)
+            if left is not None:
+                del data[left]
         return len(data) < most
 
 
 class _Question:
     """Asks the functions of dynamic namespaces, one after the other, whether they want a client.
 
-    Meanwhile it has the socket's place, so that it counts as a namespace; what the client says there is ignored.
+    Meanwhile it stands where the socket will stand: it counts among the namespaces of the connection, ignores
+    what comes, and is over when the client leaves.
     """
 
     __slots__ = ("_application", "_auth", "_functions", "_late", "_name", "_session")
@@ -114,12 +118,17 @@ class _Question:
             self.ask()
             return
         namespaces = self._application.namespaces
-        namespace: Namespace | None = namespaces.existing(self._name)
-        (namespace or namespaces.make(token, self._name)).open(self._session, self._auth)
+        namespace = namespaces.existing(self._name)
+        if namespace is None:
+            namespace = namespaces.make(token, self._name)
+        namespace.open(self._session, self._auth)
 
     def failed(self, token: DynamicNamespace, error: BaseException) -> None:
         self._come_back()
-        self._application.engine.driver.report("the function of a dynamic namespace failed", error)
+        handlers = token._handlers
+        handlers.errors += 1
+        text = f"the function {handlers.name} of a dynamic namespace failed"
+        handlers.reports.report(self._application.engine.driver, (_Question, type(error)), text, error)
         if self._is_open:
             self.ask()
 
@@ -128,18 +137,24 @@ class _Question:
         self._session.begin_call()
         return self
 
-    # What a socket does in its place
+    def describe(self, token: DynamicNamespace) -> str:
+        """Name the function, for a warning."""
+        return f"the function {token._handlers.name} of a dynamic namespace"
 
     def disconnect(self) -> None:
-        """Drop the question: its answer comes too late."""
-        self._session.data[self._name] = None
+        """Ask no further: the whole connection ends."""
+        self._part()
 
-    def _part(self, reason: Reason) -> None:
-        self.disconnect()
+    # What a client causes where its socket will stand
 
     def _receive(self, packet: Event) -> None: ...
 
     def _acknowledged(self, ack_id: int, args: list[Any]) -> None: ...
+
+    def _part(self, reason: Reason = Reason.CLIENT_DISCONNECT) -> None:
+        self._session.data[self._name] = None
+
+    # Below this line: how it is done
 
     @property
     def _is_open(self) -> bool:

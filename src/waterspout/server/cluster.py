@@ -165,7 +165,7 @@ class Cluster:
             message = decode(data)
             if message.node != self._node:
                 self._deliver(message)
-        except (DecodeError, TypeError) as error:  # TypeError: what JSON cannot carry to the clients
+        except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
             self._report(str(error))
 
     def leave(self) -> None:

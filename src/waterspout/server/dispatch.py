@@ -48,6 +48,9 @@ class Receiver(Protocol):
 
 Token = tuple[Receiver, Event]
 
+_INTERRUPTS = (KeyboardInterrupt, SystemExit)  # they end the process, and nothing else does
+_LONGEST = 80  # characters of a name that a client has chosen
+
 
 class _Answers:
     """Hears what came of a handler that was simply called."""
@@ -61,9 +64,11 @@ class _Answers:
         session = socket._session
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
-        except Exception as error:  # also what a user's own type raises while it is encoded
-            what = f"the answer to {packet.name!r} cannot be sent: {type(error).__name__}: {error}"
+        except BaseException as error:  # also what a user's own type raises while it is encoded
+            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {_words(error)}"
             socket._namespace.event_failed(socket, packet.name, TypeError(what))
+            if isinstance(error, _INTERRUPTS):
+                raise
         else:
             session.push(Prepared(text, attachments))
 
@@ -98,11 +103,28 @@ _LATE = _LateAnswers()
 
 def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
     """A handler raised: a refusal is told to the client, anything else to the log; `on_error` hears both."""
-    if isinstance(error, EventRefused):
-        ANSWERS.answered((socket, packet), error.report)
-        socket._namespace.event_refused(socket, packet.name, error)
-    else:
+    if not isinstance(error, EventRefused):
         socket._namespace.event_failed(socket, packet.name, error)
+        return
+    try:
+        report = error.report
+    except Exception as another:  # a class of the user's
+        socket._namespace.event_failed(socket, packet.name, another)
+    else:
+        ANSWERS.answered((socket, packet), report)
+        socket._namespace.event_refused(socket, packet.name, error)
+
+
+def shorten(name: str) -> str:
+    """Cut the name of an event for a sentence: where any event is heard, a client chooses it."""
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its class is the user's
+        return type(error).__name__
 
 
 def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
@@ -110,15 +132,16 @@ def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
     namespace = socket._namespace
     limit = namespace.limits.max_events_per_second
     if limit is not None and not socket._spend(limit):
-        text = f"the event {packet.name!r} is dropped: a client may send {limit:g} in a second (max_events_per_second)"
+        what = f"the event {shorten(packet.name)!r} is dropped"
+        text = f"{what}: a client may send {limit:g} in a second (max_events_per_second)"
         fail(socket, packet, RateLimited(text))
     elif handler is None and namespace._handlers.any is None:
         return  # nobody listens
-    elif handler is not None and handler.ordered:
+    elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = socket._queue
         if queue is None:
-            queue = socket._queue = Queue(socket)
-        queue.add(Call(socket, packet, handler))
+            queue = socket._queue = Queue(socket._session)
+        queue.add(Call(socket, packet, handler, queue))
     else:
         Call(socket, packet, handler).begin()
 
@@ -126,31 +149,31 @@ def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
 class Queue:
     """The ordered events of one socket: the next begins when the one before it has ended."""
 
-    __slots__ = ("_calls", "_socket")
+    __slots__ = ("_calls", "_session")
 
-    def __init__(self, socket: Receiver) -> None:
-        self._socket = socket
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._calls: deque[Call] = deque()
 
     def add(self, call: "Call") -> None:
         """Queue a call; it counts as pending until it has ended."""
         self._calls.append(call)
-        self._socket._session.begin_call()
+        self._session.begin_call()
         if len(self._calls) == 1:
             call.begin()
 
     def ended(self) -> None:
         """The first has ended: begin the next after what is running now, so that nothing nests."""
         self._calls.popleft()
-        self._socket._session.end_call()
+        self._session.end_call()
         if self._calls:
-            self._socket._namespace.engine.turn.add(self._next)
+            self._session.engine.turn.add(self._next)
 
     def drop(self) -> None:
         """Forget those that have not begun: their client has left."""
         while len(self._calls) > 1:
             self._calls.pop()
-            self._socket._session.end_call()
+            self._session.end_call()
 
     def _next(self) -> None:
         if self._calls:
@@ -163,12 +186,13 @@ class Call:
     The token of a step is its index; of the handler of any event -1; of the event's own handler None.
     """
 
-    __slots__ = ("_args", "_began", "_handler", "_packet", "_socket")
+    __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket")
 
-    def __init__(self, socket: Receiver, packet: Event, handler: Handler | None) -> None:
+    def __init__(self, socket: Receiver, packet: Event, handler: Handler | None, queue: Queue | None = None) -> None:
         self._socket = socket
         self._packet = packet
         self._handler = handler
+        self._queue = queue
         self._args = packet.args
         self._began = 0.0
 
@@ -198,21 +222,17 @@ class Call:
 
     def later(self, token: int | None) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
-        return self if self._is_ordered else _LateCall(self)
+        return _LateCall(self) if self._queue is None else self
 
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
         what = "a step before" if token is not None and token >= 0 else "the handler of"
-        return f"{what} {self._packet.name!r} in {self._packet.namespace}"
+        return f"{what} {shorten(self._packet.name)!r} in {self._packet.namespace}"
 
     @property
     def session(self) -> Any:
         """The session of the client."""
         return self._socket._session
-
-    @property
-    def _is_ordered(self) -> bool:
-        return self._handler is not None and self._handler.ordered
 
     def _go_on(self, index: int) -> None:
         socket, handlers = self._socket, self._socket._namespace._handlers
@@ -233,8 +253,10 @@ class Call:
             return
         try:
             args = handler.arguments.convert(self._args)
-        except Exception as error:  # a refusal, or what a user's own type raises
+        except BaseException as error:  # a refusal, or what a user's own type raises
             self.failed(None, error)
+            if isinstance(error, _INTERRUPTS):
+                raise
             return
         run = socket._driver.run_threaded if handler.threaded else socket._driver.run
         self._began = socket._driver.now()
@@ -244,8 +266,8 @@ class Call:
         timings = self._socket._namespace._handlers.timings
         if timings is not None and self._began and self._handler is not None:
             timings.add(self._handler.event, self._socket._driver.now() - self._began)
-        if self._is_ordered and self._socket._queue is not None:
-            self._socket._queue.ended()
+        if self._queue is not None:
+            self._queue.ended()
 
 
 class _LateCall:

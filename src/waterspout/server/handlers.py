@@ -7,7 +7,9 @@ from inspect import Parameter, signature
 from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
+from .annotations import innermost
 from .arguments import Arguments
+from .limits import Reports
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +73,7 @@ class Handlers:
         self.timings: Timings | None = None
         self.limited = limited
         self.errors = 0
+        self.reports = Reports()
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
         """Register the one handler of an event."""
@@ -101,7 +104,7 @@ class Handlers:
         return [
             {
                 "event": name,
-                "description": (handler.function.__doc__ or "").strip().partition("\n")[0],
+                "description": (innermost(handler.function).__doc__ or "").strip().partition("\n")[0],
                 "arguments": handler.arguments.describe(),
                 "ordered": handler.ordered,
                 "threaded": handler.threaded,
@@ -139,18 +142,18 @@ class Events:
         It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
         dictionary; from 1.x and 2.x clients it is their query.
         """
-        return self._handlers.hook(Hook.CONNECT, handler)
+        return self._registry().hook(Hook.CONNECT, handler)
 
     def on_disconnect(self, handler: F) -> F:
         """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
-        return self._handlers.hook(Hook.DISCONNECT, handler)
+        return self._registry().hook(Hook.DISCONNECT, handler)
 
     def on_error(self, handler: F) -> F:
         """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
 
         Exceptions are logged in any case.
         """
-        return self._handlers.hook(Hook.ERROR, handler)
+        return self._registry().hook(Hook.ERROR, handler)
 
     def on_any(self, handler: F) -> F:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
@@ -158,10 +161,13 @@ class Events:
         Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
         It may refuse an event with EventRefused, as a step does.
         """
-        if self._handlers.any is not None:
-            raise ValueError(f"{self._handlers.name} has a handler of any event already: {self._handlers.any!r}")
-        self._handlers.any = handler
-        self._handlers.refresh()
+        handlers = self._registry()
+        if handlers.any is not None:
+            raise ValueError(f"{handlers.name} has a handler of any event already: {handlers.any!r}")
+        for names in (("socket", "event"), ("socket", "event", "*args")):
+            check_signature(handler, names, f"the handler of any event of {handlers.name}")
+        handlers.any = handler
+        handlers.refresh()
         return handler
 
     def use(self, step: F) -> F:
@@ -170,7 +176,7 @@ class Events:
         It is for this namespace alone: clients may enter another one without "/".
         """
         check_signature(step, ("socket", "auth"), "a step of `use`")
-        self._handlers.steps.append(step)
+        self._registry().steps.append(step)
         return step
 
     def use_event(self, step: F) -> F:
@@ -180,13 +186,18 @@ class Events:
         by raising EventRefused.
         """
         check_signature(step, ("socket", "event", "args"), "a step of `use_event`")
-        self._handlers.event_steps.append(step)
-        self._handlers.refresh()
+        handlers = self._registry()
+        handlers.event_steps.append(step)
+        handlers.refresh()
         return step
+
+    def _registry(self) -> Handlers:
+        """Return what is registered here; ValueError where something else has to be asked for that."""
+        return self._handlers
 
     def _adder(self, event: str, ordered: bool, threaded: bool) -> Callable[[F], F]:
         def register(handler: F) -> F:
-            self._handlers.add(event, handler, ordered=ordered, threaded=threaded)
+            self._registry().add(event, handler, ordered=ordered, threaded=threaded)
             return handler
 
         return register
@@ -205,21 +216,33 @@ def event(name: Any, /, *, ordered: bool = False, threaded: bool = False) -> Any
 
 def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
     check_event(name)
-    method.__waterspout_event__ = (name, ordered, threaded)  # type: ignore[attr-defined]  # read by `read_class`
+    if isinstance(method, staticmethod | classmethod):
+        raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
+    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
+    method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
     return method
 
 
 def read_class(kind: type, handlers: Handlers) -> None:
-    """Register what a class of sockets defines: its events and its hooks."""
+    """Register what a class of sockets defines or inherits: its events and its hooks.
+
+    A method that replaces the handler of an event handles it too; None in its place means that nobody does.
+    """
     for name in dir(kind):
         method = getattr(kind, name)
-        mark = getattr(method, "__waterspout_event__", None)
-        if mark is not None:
-            handlers.add(mark[0], method, ordered=mark[1], threaded=mark[2])
+        if callable(method):
+            for event, ordered, threaded in _marks(kind, name):
+                handlers.add(event, method, ordered=ordered, threaded=threaded)
     for hook in Hook:
         method = getattr(kind, f"on_{hook.name.lower()}", None)
         if method is not None:
             handlers.hook(hook, method)
+
+
+def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
+    """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
+    marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
+    return next(filter(None, marked), ())
 
 
 def check_event(event: str) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
+from ..engine import Driver
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -47,6 +49,13 @@ class Reports:
 
     def __init__(self) -> None:
         self._kinds: dict[object, tuple[float, int]] = {}
+
+    def report(self, driver: Driver, kind: object, text: str, error: BaseException) -> None:
+        """Report an error, unless there were too many of its kind just now."""
+        left_out = self.allow(kind, driver.now())
+        if left_out is not None:
+            more = f", like {left_out} others that were not reported" if left_out else ""
+            driver.report(text + more, error)
 
     def allow(self, kind: object, now: float) -> int | None:
         """Return how many were left out before this one, or None if it is to be left out, too."""

@@ -1,24 +1,34 @@
 """The clients of one name: rooms, the way in and out, and what is done to many of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
+from ..wire.socketio import RESERVED
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
+from .dispatch import shorten
 from .entrance import Entrance
-from .fanout import ORDINARY, UNSENDABLE, Delivery, Fanout, delivery, prepare
+from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
 from .handlers import Events, Handlers, Hook, check_name
-from .limits import Limits, Reports
+from .limits import Limits
 from .presence import Presence
 from .presence import describe as picture
-from .rooms import Audience, Except, Room, Rooms, Target, audience
+from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, check_timeout
 
 Told = tuple[Hook, Socket]
+
+_LONGEST_NAME = 1000  # characters; a client that names a dynamic namespace chooses it
+
+
+class Family(Protocol):
+    """What a dynamic namespace needs of those that share its handlers."""
+
+    children: dict[str, "Namespace"]
 
 
 class Namespace(Events):
@@ -37,7 +47,7 @@ class Namespace(Events):
         handlers: Handlers,
         limits: Limits,
         kind: type[Socket] = Socket,
-        when_empty: Callable[["Namespace"], object] | None = None,
+        family: Family | None = None,
     ) -> None:
         check_namespace(name)
         self.name = name
@@ -48,9 +58,8 @@ class Namespace(Events):
         self._handlers = handlers
         self._fanout = Fanout(engine.turn)
         self._cluster = cluster
-        self._reports = Reports()
         self._ack_ids = count(1)
-        self._when_empty = when_empty
+        self._family = family
 
     # What a user calls
 
@@ -110,11 +119,13 @@ class Namespace(Events):
         return pending
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
-        """Let clients enter rooms, on all nodes."""
+        """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter."""
+        check_rooms(rooms)
         self._act(Join(self._cluster.node, self.name, list(rooms)), audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients leave rooms, on all nodes."""
+        check_rooms(rooms)
         self._act(Leave(self._cluster.node, self.name, list(rooms)), audience(to, except_))
 
     def close_room(self, room: Room) -> None:
@@ -137,8 +148,13 @@ class Namespace(Events):
 
     def apply(self, message: Join | Leave | Part, whom: Audience) -> None:
         """Do to the clients of this node what somebody has said, here or on another node."""
+        sockets = list(self.rooms.select(whom))
+        if isinstance(message, Join):
+            for socket in sockets:  # before anybody has moved
+                for room in message.rooms:
+                    self.rooms.check(room, socket)
         with self.engine.turn:
-            for socket in list(self.rooms.select(whom)):
+            for socket in sockets:
                 match message:
                     case Join():
                         socket.join(*message.rooms)
@@ -153,6 +169,8 @@ class Namespace(Events):
         own_id = self.engine.driver.token() if generation.own_socket_id else self._shared_id(session)
         socket = session.data[self.name] = self.kind(own_id, session, self)
         self.rooms.expect(own_id)
+        if self._family is not None:
+            self._family.children[self.name] = self
         steps = list(self._handlers.steps)
         if Hook.CONNECT in self._handlers.hooks:
             steps.append(self._handlers.hooks[Hook.CONNECT])
@@ -188,7 +206,7 @@ class Namespace(Events):
         self.rooms.dismiss(socket.id)
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
-        except UNSENDABLE as error:
+        except Exception as error:  # also what a user's own type raises while it is encoded
             self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
@@ -213,12 +231,11 @@ class Namespace(Events):
 
     def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
         """Report the exception of an event's handler, once, and tell the user's error handler."""
-        driver = self.engine.driver
-        self._handlers.errors += 1
-        left_out = self._reports.allow((event, type(error)), driver.now())
-        if left_out is not None:
-            more = f", like {left_out} others that were not reported" if left_out else ""
-            driver.report(f"the handler of {event!r} in {self.name} failed{more}", error)
+        handlers = self._handlers
+        handlers.errors += 1
+        known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
+        text = f"the handler of {shorten(event)!r} in {self.name} failed"
+        handlers.reports.report(self.engine.driver, (event if known else None, type(error)), text, error)
         self._tell(Hook.ERROR, socket, event, error)
 
     def event_refused(self, socket: Socket, event: str, error: EventRefused) -> None:
@@ -232,13 +249,14 @@ class Namespace(Events):
         """A hook failed: that is reported, and changes nothing."""
         kind, socket = token
         if kind is Hook.ERROR:
-            self.engine.driver.report(f"the handler of errors in {self.name} failed", error)
+            text = f"the handler of errors in {self.name} failed"
+            self._handlers.reports.report(self.engine.driver, (kind, type(error)), text, error)
         else:
             self.event_failed(socket, kind.name.lower(), error)
 
     def later(self, token: Told) -> Asker:
-        """Let a hook take its time."""
-        return self
+        """Let a hook take its time, and count it: a client may cause more of them than have ended."""
+        return _LateHook(self, token[1]._session)
 
     # Below this line: how it is done
 
@@ -301,8 +319,36 @@ class Namespace(Events):
         return session.id if self.name == "/" else f"{self.name}#{session.id}"
 
     def _check_empty(self) -> None:
-        if self._when_empty is not None and self.rooms.is_deserted:
-            self._when_empty(self)
+        if self._family is not None and self.rooms.is_deserted:
+            self._family.children.pop(self.name, None)
+
+    def _registry(self) -> Handlers:
+        if self._family is not None:
+            raise ValueError(
+                f"{self.name} shares the handlers of {self._handlers.name}: register there what is for all of them"
+            )
+        return self._handlers
+
+
+class _LateHook:
+    """Hears what came of a hook that went on asynchronously, and counts its end."""
+
+    __slots__ = ("_namespace", "_session")
+
+    def __init__(self, namespace: Namespace, session: Session) -> None:
+        self._namespace = namespace
+        self._session = session
+        session.begin_call()
+
+    def answered(self, token: Told, result: Any) -> None:
+        self._session.end_call()
+
+    def failed(self, token: Told, error: BaseException) -> None:
+        self._session.end_call()
+        self._namespace.failed(token, error)
+
+    def later(self, token: Told) -> Asker:
+        return self
 
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
@@ -312,5 +358,11 @@ def push_refusal(session: Session, namespace: str, message: str, data: Any = Non
 
 def check_namespace(name: str) -> None:
     """Raise ValueError for what cannot be a namespace's name."""
-    if not name.startswith("/") or "," in name or "?" in name:
-        raise ValueError(f"{name!r} cannot be a namespace: begin it with a slash, without commas and question marks")
+    if not is_namespace(name):
+        rule = f"begin it with a slash, without commas and question marks, at most {_LONGEST_NAME} characters"
+        raise ValueError(f"{name[:80]!r} cannot be a namespace: {rule}")
+
+
+def is_namespace(name: str) -> bool:
+    """Tell whether this can be a namespace's name."""
+    return name.startswith("/") and "," not in name and "?" not in name and len(name) <= _LONGEST_NAME

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from re import Pattern
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ..engine import Engine
 from .cluster import Cluster
 from .handlers import Events, Handlers, read_class
 from .limits import Limits
-from .namespace import Namespace, check_namespace
+from .namespace import Namespace, check_namespace, is_namespace
 from .rooms import Except, Target
-from .socket import Socket
+from .socket import Socket, check_class
 
 Matcher = Callable[[str, Any], Any]
 
@@ -18,7 +19,8 @@ Matcher = Callable[[str, Any], Any]
 class DynamicNamespace(Events):
     """The namespaces whose names match a pattern as a whole, or that a function `(name, auth)` admits.
 
-    They share their handlers. One is made when its first client comes, and is gone when its last has left.
+    They share their handlers, which are registered here and not with one of them. One begins when its first client
+    comes, or when somebody asks for it by its name, and is gone when its last client has left and nobody keeps it.
     """
 
     def __init__(self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket]) -> None:
@@ -28,7 +30,7 @@ class DynamicNamespace(Events):
         self._handlers = handlers
 
     def namespaces(self) -> list[Namespace]:
-        """Return those that exist now."""
+        """Return those that have clients now."""
         return list(self.children.values())
 
     def emit(
@@ -58,22 +60,26 @@ class Namespaces:
         self._cluster = cluster
         self._limits = limits
         self._named: dict[str, Namespace] = {}
+        self._made: WeakValueDictionary[str, Namespace] = WeakValueDictionary()  # their clients keep them, or users
         self.dynamic: list[DynamicNamespace] = []
 
     def __iter__(self) -> Any:
-        return iter(tuple(self._named.values()))
+        made = [reference() for reference in self._made.valuerefs()]
+        return iter([*self._named.values(), *(one for one in made if one is not None)])
 
     def find(self, name: str) -> Namespace | None:
         """Return the namespace of this name, also one that a pattern makes; None if clients may not enter it."""
-        found = self._named.get(name)
+        found = self.existing(name)
         if found is None:
-            family = next((one for one in self.dynamic if one.matches(name)), None)
+            families = self.dynamic if is_namespace(name) else ()
+            family = next((one for one in families if one.matches(name)), None)
             found = None if family is None else self.make(family, name)
         return found
 
     def existing(self, name: str) -> Namespace | None:
         """Return the namespace of this name if there is one now."""
-        return self._named.get(name)
+        named = self._named.get(name)
+        return self._made.get(name) if named is None else named
 
     def of(self, name: str, *, ordered: bool = False) -> Namespace:
         """Return the namespace of this name; from its first mention on, clients may enter it."""
@@ -89,34 +95,31 @@ class Namespaces:
         """Return the namespaces of a pattern or a function."""
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
-            name = match.pattern if isinstance(match, Pattern) else getattr(match, "__qualname__", repr(match))
-            found = DynamicNamespace(match, self._handlers(name, ordered), Socket)
+            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket)
             self.dynamic.append(found)
+        elif ordered and not found._handlers.ordered:
+            raise ValueError(f"{match!r} is known already, and not ordered: say so at its first mention")
         return found
 
     def register(self, name: "str | Pattern[str] | Matcher", kind: type[Socket]) -> None:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
-        if kind is Socket or not issubclass(kind, Socket):
+        if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
+        check_class(kind)  # again: a decorator may have changed it
         place = self.of(name) if isinstance(name, str) else self.family(name)
+        place._registry()
         if place.kind is not Socket:
             raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
         read_class(kind, place._handlers)
         place.kind = kind
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:
-        """Make one of the namespaces of a family."""
-
-        def forget(namespace: Namespace) -> None:
-            family.children.pop(name, None)
-            self._named.pop(name, None)
-
-        made = self._new(name, family._handlers, family.kind, forget)
-        self._named[name] = family.children[name] = made
+        """Make one of the namespaces of a family; it lives while somebody keeps it."""
+        made = self._made[name] = self._new(name, family._handlers, family.kind, family)
         return made
 
     def _new(
-        self, name: str, handlers: Handlers, kind: type[Socket], when_empty: Callable[[Namespace], object] | None = None
+        self, name: str, handlers: Handlers, kind: type[Socket], family: DynamicNamespace | None = None
     ) -> Namespace:
         return Namespace(
             name,
@@ -125,8 +128,14 @@ class Namespaces:
             handlers=handlers,
             limits=self._limits,
             kind=kind,
-            when_empty=when_empty,
+            family=family,
         )
+
+    def _title(self, match: "Pattern[str] | Matcher") -> str:
+        """Name a family, unlike all others, for whoever reads what the server tells of itself."""
+        title = str(match.pattern if isinstance(match, Pattern) else getattr(match, "__qualname__", repr(match)))
+        alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
+        return f"{title} #{alike + 1}" if alike else title
 
     def _handlers(self, name: str, ordered: bool) -> Handlers:
         return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)

@@ -32,8 +32,8 @@ class Audience(NamedTuple):
 
 def audience(to: Target, except_: Except) -> Audience:
     """Read what a user says; TypeError for what can be neither a room nor a socket."""
-    rooms = None if to is None else _each(to, "to", Room)
-    excluded = () if except_ is None else _each(except_, "except_", Room, Identified)
+    rooms = None if to is None else _each(to, "to")
+    excluded = () if except_ is None else _each(except_, "except_")
     if not excluded:
         return Audience(rooms)
     return Audience(
@@ -43,11 +43,17 @@ def audience(to: Target, except_: Except) -> Audience:
     )
 
 
-def _each(names: Any, option: str, *_: object) -> tuple[Any, ...]:
-    if isinstance(names, str | int) or hasattr(names, "id"):
-        return _checked((names,), option)
+def check_rooms(rooms: Iterable[object]) -> None:
+    """Raise TypeError for what can be no room."""
+    for room in rooms:
+        if not isinstance(room, str | int):
+            raise TypeError(f"{room!r} is no room: give strings or numbers, each as an argument of its own")
+
+
+def _each(names: Any, option: str) -> tuple[Any, ...]:
+    one = isinstance(names, str | int) or hasattr(names, "id")
     try:
-        return _checked(tuple(names), option)
+        return _checked((names,) if one else tuple(names), option)
     except TypeError:
         raise TypeError(f"{option} is {names!r}: give a room, a socket's id, or several of them") from None
 
@@ -124,7 +130,7 @@ class Rooms(Generic[M]):
         if not whom.except_rooms and not whom.except_members:
             return members
         excluded = {*whom.except_members, *self._named(whom.except_rooms)}
-        return [member for member in members if member not in excluded]
+        return [member for member in tuple(members) if member not in excluded]  # a copy: threads ask, too
 
     def _named(self, names: tuple[Room, ...] | None) -> Collection[M]:
         if names is None:

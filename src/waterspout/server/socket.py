@@ -1,6 +1,7 @@
 """One client in one namespace."""
 
 from collections.abc import Iterable
+from inspect import getattr_static
 from math import inf
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from .fanout import delivery, prepare
 from .handlers import Handlers, check_name
 from .life import CONNECTED, CONNECTING, GONE, Life
 from .limits import Allowance, Limits
-from .rooms import Except, Room, Rooms, Target
+from .rooms import Except, Room, Rooms, Target, check_rooms
 
 _EARLY_EVENTS = 10
 
@@ -82,12 +83,7 @@ class Socket:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in cls.__dict__:
-            if name in Socket.__dict__ and (name == "__init__" or not name.startswith("__")):
-                remedy = (
-                    "do it in on_connect" if name == "__init__" else 'choose another name, or @event("name") for it'
-                )
-                raise TypeError(f"{cls.__name__}.{name} would replace {name} of waterspout.Socket: {remedy}")
+        check_class(cls)
 
     def __init__(self, id: str, session: Session, namespace: Home) -> None:
         self.id = id
@@ -178,10 +174,12 @@ class Socket:
 
     def join(self, *rooms: Room) -> None:
         """Enter rooms. ValueError for another socket's id, which is no room to enter."""
+        check_rooms(rooms)
         self._here(self._join, rooms)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms; nothing happens where this socket is not in one."""
+        check_rooms(rooms)
         self._here(self._leave, rooms)
 
     def call(self, event: str, *args: Any, timeout: float = 60.0) -> Pending[Any]:
@@ -247,6 +245,7 @@ class Socket:
         self._life, self._early = GONE, None
         if self._queue is not None:
             self._queue.drop()
+            self._queue = None
         if self._acks is not None:
             self._namespace.engine.turn.add(self._acks.close)
         return accepted
@@ -340,6 +339,27 @@ class _Early:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.output: list[Prepared] = []
+
+
+_KEPT = (
+    "__init__",
+    "__eq__",
+    "__hash__",
+    *(name for name in Socket.__dict__ if not name.startswith("__")),
+)
+_REMEDIES = {
+    "__init__": "do it in on_connect",
+    "__eq__": "sockets are compared by identity",
+    "__hash__": "sockets are compared by identity",
+}
+
+
+def check_class(kind: type) -> None:
+    """Raise TypeError for a class of sockets that has, or inherits, what replaces something of Socket's own."""
+    for name in _KEPT:
+        if getattr_static(kind, name) is not getattr_static(Socket, name):
+            remedy = _REMEDIES.get(name, 'choose another name, or @event("name") for it')
+            raise TypeError(f"{kind.__name__}.{name} would replace {name} of waterspout.Socket: {remedy}")
 
 
 def check_timeout(timeout: float) -> None:

@@ -1,10 +1,10 @@
 """What a server has done, and what it holds now, as numbers to watch."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..engine import Engine
-from .handlers import Timing
+from .handlers import Timing, Timings
 from .namespaces import Namespaces
 
 
@@ -41,17 +41,18 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
     """Count what is there, and read the counters."""
     traffic = engine.traffic
     sessions: dict[str, Counter[str]] = {}
-    for session in engine.sessions.values():
+    present = tuple(engine.sessions.values())  # a copy of what may change meanwhile, when another thread asks
+    for session in present:
         sessions.setdefault(session.generation.name, Counter())[session.transport.name] += 1
     places = [place._handlers for place in (*namespaces, *namespaces.dynamic)]
     return Stats(
         sessions={name: dict(counts) for name, counts in sessions.items()},
         sockets={one.name: len(one.rooms.by_id) for one in namespaces},
         rooms={one.name: len(one.rooms) for one in namespaces},
-        outbox_bytes=sum(session.outbox_bytes for session in engine.sessions.values()),
+        outbox_bytes=sum(session.outbox_bytes for session in present),
         opened=traffic.opened,
         refused=traffic.refused,
-        closed={str(reason): count for reason, count in traffic.closed.items()},
+        closed={str(reason): count for reason, count in dict(traffic.closed).items()},
         slow_consumers=traffic.closed["slow consumer"],  # type: ignore[index]  # a StrEnum
         messages_in=traffic.messages_in,
         messages_out=traffic.messages_out,
@@ -59,5 +60,9 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
         bytes_out=traffic.bytes_out,
         dropped=traffic.dropped,
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
-        handlers={place.name: place.measure().by_event for place in places},
+        handlers={place.name: _copy(place.measure()) for place in places},
     )
+
+
+def _copy(timings: Timings) -> dict[str, Timing]:
+    return {event: replace(timing) for event, timing in dict(timings.by_event).items()}
