@@ -1,7 +1,8 @@
 """A driver for tests: time passes when the test says so, and what it brings has happened when it is back."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVarTuple
 
 from ..drivers import InlineDriver
@@ -16,17 +17,16 @@ Args = TypeVarTuple("Args")
 class Clock(InlineDriver):
     """A driver whose time stands still until `advance`; what is reported is kept in `reports`.
 
-    `raised` has everything that users' functions have raised, refusals too. An `async def` runs on a loop of the
-    clock's own, as far as it gets without waiting for time or for the client; `asyncio.sleep` and timeouts keep
-    to the clock. It cannot wait for real sockets; for that, serve on a host. RuntimeError where a loop is running
-    already: a test with asynchronous handlers is a plain function.
+    An `async def` runs on a loop of the clock's own, as far as it gets without waiting for time or for the client;
+    `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host.
+    RuntimeError where a loop is running already: a test with asynchronous handlers is a plain function.
     """
 
     def __init__(self, start: float = 1000.0) -> None:
         super().__init__()
         self.time = start
         self.reports: list[tuple[str, BaseException | None]] = []
-        self.raised: list[BaseException] = []
+        self._raised: list[BaseException] | None = None
         self._alarm: tuple[float, Callable[[], object]] | None = None
         self._tokens = 0
         self._loop: ClockLoop | None = None
@@ -47,8 +47,17 @@ class Clock(InlineDriver):
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a function; what is asynchronous goes on until it has to wait."""
-        super().run(function, args, _Witness(asker, self.raised), token)
+        super().run(function, args, asker if self._raised is None else _Witness(asker, self._raised), token)
         self.settle()
+
+    @contextmanager
+    def witness(self) -> Iterator[list[BaseException]]:
+        """Fill a list with what users' functions raise meanwhile, refusals too."""
+        self._raised = raised = []
+        try:
+            yield raised
+        finally:
+            self._raised = None
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call it in place, as a thread would: TypeError for an asynchronous one."""

@@ -49,20 +49,20 @@ class Pair:
         driver = server.engine.driver
         self.clock = driver if isinstance(driver, Clock) else Clock()
         server.engine.bind(self.clock)
-        raised = len(self.clock.raised)
         implicit = check_generation(generation).implicit_connect
-        self.peer = Peer(
-            server,
-            generation=generation,
-            transport=transport,
-            query="&".join(filter(None, (query, _query(auth)))) if implicit else query,
-            headers=headers,
-            polls=polls,
-            extensions=extensions,
-        )
-        if not implicit:
-            self.peer.connect(auth=auth)
-        self.socket = self._find(self.clock.raised[raised:])
+        with self.clock.witness() as raised:
+            self.peer = Peer(
+                server,
+                generation=generation,
+                transport=transport,
+                query="&".join(filter(None, (query, _query(auth)))) if implicit else query,
+                headers=headers,
+                polls=polls,
+                extensions=extensions,
+            )
+            if not implicit:
+                self.peer.connect(auth=auth)
+        self.socket = self._find(raised)
         self.peer.skip(2)  # the handshake and the acceptance
 
     def __enter__(self) -> "Pair":
