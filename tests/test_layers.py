@@ -20,7 +20,7 @@ def test_the_source_keeps_to_its_layers() -> None:
 
 SURROUNDINGS = """
     errors.py types.py wire/__init__.py wire/json.py engine/__init__.py engine/session.py server/__init__.py
-    server/server.py drivers/asyncio.py adapters/memory.py hosts/tornado.py hosts/link.py testing.py cli.py
+    server/server.py drivers/asyncio.py adapters/memory.py hosts/tornado.py hosts/link.py testing/__init__.py cli.py
     faces/tornadio2/__init__.py
 """
 
@@ -44,7 +44,7 @@ REFUSED = [
     ("adapters/a.py", "import waterspout.hosts.tornado", "adapters may not import waterspout.hosts.tornado"),
     ("hosts/a.py", "import waterspout.adapters.memory", "hosts may not import waterspout.adapters.memory"),
     ("hosts/a.py", "from waterspout import Server", "hosts may not import waterspout"),
-    ("testing.py", "import waterspout.hosts.tornado", "testing may not import waterspout.hosts.tornado"),
+    ("testing/__init__.py", "import waterspout.hosts.tornado", "testing may not import waterspout.hosts.tornado"),
     ("faces/a.py", "import waterspout.cli", "faces may not import waterspout.cli"),
     ("helpers.py", "", "helpers has no place among the layers"),
     # what the core is kept from
@@ -115,7 +115,7 @@ ACCEPTED = [
     ),
     ("hosts/a.py", "import os\nos._exit(0)"),
     ("cli.py", "import importlib\ntry: importlib.import_module(x)\nexcept Exception: pass"),
-    ("testing.py", "import waterspout.drivers.asyncio\nfrom waterspout import Server"),
+    ("testing/a.py", "import waterspout.drivers.asyncio\nfrom waterspout import Server"),
     ("faces/a.py", "from waterspout import Server\nclass A:\n    def f(self):\n        self._x = 1"),
     ("__init__.py", "def run():\n    from waterspout.hosts import tornado\n__all__ = ['run']"),
 ]

@@ -1,11 +1,28 @@
 """The tools for tests, tested: a clock that moves when told, clients in memory, the bytes of both."""
 
+import asyncio
+import gc
+import weakref
+from typing import Any
+
 import pytest
 
-from waterspout import Engine, Pending, Server, Socket, testing
+from waterspout import AckTimeout, ConnectRefused, Engine, Pending, Server, Socket, testing
 from waterspout.errors import PayloadTooLarge
-from waterspout.testing import Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame, server_frames
-from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from waterspout.testing import (
+    ENGINEIO_3,
+    ENGINEIO_4,
+    ClientRefused,
+    Clock,
+    Pair,
+    Peer,
+    PollingCarrier,
+    Refused,
+    WebSocketCarrier,
+    client_frame,
+    server_frames,
+)
+from waterspout.wire.generations import Generation, with_parser
 from waterspout.wire.websocket import Reader, binary_frame, close_frame, text_frame
 
 GENERATIONS = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
@@ -254,6 +271,360 @@ def test_all_frames_of_the_server_are_kept() -> None:
     assert isinstance(carrier, WebSocketCarrier)
     carrier.feed(client_frame(9, b"are you there"))
     assert pair.peer.frames[-1] == (10, b"are you there")
+
+
+# Asynchronous functions
+
+
+@GENERATIONS
+@TRANSPORTS
+def test_an_async_handler_has_answered_when_the_peer_has_spoken(generation: Generation, transport: str) -> None:
+    server = Server()
+
+    @server.on("say")
+    async def say(socket: Socket, text: str) -> str:
+        await asyncio.sleep(0)
+        socket.emit("said", text)
+        return text.upper()
+
+    pair = Pair(server, generation=generation, transport=transport)
+    pair.peer.emit("say", "hello", id=1)
+    assert pair.peer.events() == [("said", "hello")]
+    assert pair.peer.acks() == {1: "HELLO"}
+
+
+def test_what_an_async_handler_waits_for_comes_with_the_time_of_the_clock() -> None:
+    server = Server()
+    woken: list[float] = []
+
+    @server.on("nap")
+    async def nap(socket: Socket) -> str:
+        for _ in range(3):
+            await asyncio.sleep(5)
+            woken.append(pair.clock.now())
+        try:
+            async with asyncio.timeout(2):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return "rested"
+        return "woken"
+
+    pair = Pair(server)
+    start = pair.clock.now()
+    pair.peer.emit("nap", id=1)
+    pair.clock.advance(16.9)
+    assert [at - start for at in woken] == [5, 10, 15]
+    assert pair.peer.acks() == {}
+    pair.clock.advance(0.1)
+    assert pair.peer.acks() == {1: "rested"}
+
+
+def test_time_passes_for_async_handlers_however_late_the_clock_is() -> None:
+    clock = Clock(4e9)  # where a nanosecond is less than a float can tell
+    server = Server(driver=clock)
+
+    @server.on("nap")
+    async def nap(socket: Socket) -> None:
+        await asyncio.sleep(0.001)
+
+    pair = Pair(server)
+    assert pair.clock is clock
+    pair.peer.emit("nap", id=1)
+    pair.clock.advance(0.01)
+    assert pair.peer.acks() == {1: None}
+
+
+def test_an_async_handler_asks_the_client_and_goes_on_when_it_has_answered() -> None:
+    server = Server()
+
+    @server.on("buy")
+    async def buy(socket: Socket) -> Any:
+        try:
+            return await socket.call("sure?", timeout=3)
+        except AckTimeout:
+            return "too late"
+
+    pair = Pair(server)
+    pair.peer.emit("buy", id=7)
+    assert pair.peer.take() == ['421["sure?"]']
+    assert pair.peer.acks() == {}
+    pair.peer.acknowledge(1, "yes")
+    assert pair.peer.acks() == {7: "yes"}
+    pair.peer.emit("buy", id=8)
+    pair.clock.advance(3)
+    assert pair.peer.acks() == {8: "too late"}
+
+
+def test_a_plain_test_waits_for_a_client_that_has_answered() -> None:
+    pair = Pair(Server())
+    pending = pair.socket.call("sure?")
+    pair.peer.acknowledge(1, "yes")
+    assert pending.wait() == "yes"
+
+
+def test_what_the_test_itself_does_for_an_async_handler_counts_when_it_settles() -> None:
+    server = Server()
+    event = asyncio.Event()
+
+    @server.on("wait")
+    async def wait(socket: Socket) -> None:
+        await event.wait()
+
+    pair = Pair(server)
+    pair.peer.emit("wait", id=1)
+    event.set()
+    pair.clock.settle()
+    assert pair.peer.acks() == {1: None}
+
+
+def test_what_an_async_handler_gives_to_a_thread_is_done_in_place() -> None:
+    server = Server()
+
+    @server.on("divide")
+    async def divide(socket: Socket, number: int) -> Any:
+        try:
+            return await asyncio.to_thread(lambda: 100 // number)
+        except ZeroDivisionError as error:
+            return str(error)
+
+    pair = Pair(server)
+    pair.peer.emit("divide", 5, id=1)
+    pair.peer.emit("divide", 0, id=2)
+    assert pair.peer.acks() == {1: 20, 2: "integer division or modulo by zero"}
+
+
+def test_what_an_async_handler_raises_is_reported() -> None:
+    server = Server()
+    error = LookupError("nobody")
+
+    @server.on("find")
+    async def find(socket: Socket) -> None:
+        raise error
+
+    pair = Pair(server)
+    pair.peer.emit("find", id=1)
+    assert pair.clock.reports == [("the handler of 'find' in / failed", error)]
+    assert pair.peer.acks() == {}
+
+
+def test_an_async_handler_that_blocks_is_refused_as_by_a_pool_of_threads() -> None:
+    server = Server()
+
+    @server.on("say", threaded=True)
+    async def say(socket: Socket) -> None: ...
+
+    pair = Pair(server)
+    pair.peer.emit("say", id=1)
+    assert "is asynchronous, and a thread has no loop for it: leave threaded out" in str(pair.clock.reports[0][1])
+
+
+def test_a_server_that_closes_waits_for_async_handlers_and_cancels_the_slow() -> None:
+    server = Server(shutdown_timeout=5)
+    ends: list[str] = []
+
+    @server.on("work")
+    async def work(socket: Socket, seconds: int) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            ends.append(f"{seconds} done")
+        except asyncio.CancelledError:
+            ends.append(f"{seconds} cancelled")
+            raise
+
+    pair = Pair(server)
+    pair.peer.emit("work", 2)
+    pair.peer.emit("work", 9)
+    closed = server.close()
+    pair.clock.advance(4.9)
+    assert (ends, closed.done) == (["2 done"], False)
+    pair.clock.advance(0.1)
+    assert (ends, closed.done) == (["2 done", "9 cancelled"], True)
+
+
+def test_a_test_that_runs_on_a_loop_is_told_to_be_plain() -> None:
+    server = Server()
+
+    @server.on("say")
+    async def say(socket: Socket) -> None: ...
+
+    async def test() -> None:
+        pair = Pair(server)  # plain handlers are welcome
+        pair.peer.emit("say")
+
+    with pytest.raises(RuntimeError, match="write the test as a plain function, without async"):
+        asyncio.run(test())
+
+
+def test_a_clock_that_is_forgotten_leaves_no_loop_behind() -> None:
+    server = Server()
+    loops: list[weakref.ref[Any]] = []
+
+    @server.on("say")
+    async def say(socket: Socket) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+
+    Pair(server).peer.emit("say")
+    assert loops[0]() is not None
+    del server, say
+    gc.collect()
+    assert loops[0]() is None
+
+
+# Clients that are not let in
+
+
+@GENERATIONS
+@TRANSPORTS
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_client_that_is_refused_makes_no_pair(generation: Generation, transport: str, asynchronous: bool) -> None:
+    server = Server()
+    refusal = ConnectRefused({"code": 4}, message="Who are you?")
+    other = Pair(server)
+
+    def connect(socket: Socket, auth: object) -> None:
+        raise refusal
+
+    async def connect_later(socket: Socket, auth: object) -> None:
+        raise refusal
+
+    server.on_connect(connect_later if asynchronous else connect)
+    with pytest.raises(ClientRefused, match=r"^the server refused the client: 'Who are you\?'$") as refused:
+        Pair(server, generation=generation, transport=transport)
+    assert refused.value.__cause__ is refusal
+    assert refused.value.data == {"code": 4}
+    assert list(server.engine.sessions) == [other.peer.sid]
+
+
+def test_a_connect_handler_that_fails_makes_no_pair() -> None:
+    server = Server()
+
+    @server.on_connect
+    def connect(socket: Socket, auth: Any) -> None:
+        auth["name"]
+
+    with pytest.raises(ClientRefused, match="because a handler failed: KeyError\\('name'\\)") as refused:
+        Pair(server, auth={})
+    assert isinstance(refused.value.__cause__, KeyError)
+
+
+def test_a_connect_handler_that_returns_false_makes_no_pair() -> None:
+    server = Server()
+    server.on_connect(lambda socket, auth: False)
+    with pytest.raises(ClientRefused, match=r"did not let the client in, and said .*Not authorized"):
+        Pair(server)
+
+
+def test_a_client_whose_connect_handler_waits_enters_when_it_has_ended() -> None:
+    server = Server()
+
+    @server.on_connect
+    async def connect(socket: Socket, auth: Any) -> None:
+        await asyncio.sleep(2)
+
+    pair = Pair(server)
+    assert not pair.socket.connected
+    pair.clock.advance(2)
+    assert pair.socket.connected
+    assert server.sockets() == [pair.socket]
+
+
+# What a pair takes, and how it ends
+
+
+def test_a_client_of_1x_and_2x_brings_its_auth_as_its_query() -> None:
+    server = Server()
+    seen: list[object] = []
+    server.on_connect(lambda socket, auth: seen.append(auth))
+    Pair(server, generation=ENGINEIO_3, auth={"name": "Ada & Bob"}, query="a=b")
+    assert seen == [{"a": "b", "name": "Ada & Bob"}]
+    with pytest.raises(TypeError, match=r"auth has age=36: clients of 1.x and 2.x send their query, so give a string"):
+        Pair(server, generation=ENGINEIO_3, auth={"age": 36})
+
+
+@GENERATIONS
+@TRANSPORTS
+def test_what_a_connect_handler_says_is_kept(generation: Generation, transport: str) -> None:
+    server = Server()
+    server.on_connect(lambda socket, auth: socket.emit("welcome", 1))
+    assert Pair(server, generation=generation, transport=transport).peer.take() == ['42["welcome",1]']
+
+
+@GENERATIONS
+@TRANSPORTS
+def test_a_client_leaves_at_the_end_of_its_block(generation: Generation, transport: str) -> None:
+    server = Server()
+    left: list[object] = []
+    server.on_disconnect(lambda socket, reason: left.append(reason.value))
+    with Pair(server, generation=generation, transport=transport) as pair:
+        assert server.sockets() == [pair.socket]
+    assert (server.sockets(), left) == ([], ["transport close"])
+    assert server.engine.sessions == {}
+    pair.close()
+    assert left == ["transport close"]
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Pair(5), "5 is no server: give a waterspout.Server (a Peer takes an Engine, too)"),  # type: ignore[arg-type]
+        (lambda: Peer("x"), "'x' is no server: give a waterspout.Server or a waterspout.Engine"),  # type: ignore[arg-type]
+        (
+            lambda: Pair(Server(), generation=3),  # type: ignore[arg-type]
+            "generation is 3: give ENGINEIO_3 or ENGINEIO_4 of waterspout.testing",
+        ),
+        (
+            lambda: Pair(Server(), transport="websockets"),
+            "transport is 'websockets': choose from polling, websocket",
+        ),
+    ],
+)
+def test_what_can_make_no_client_is_refused(make: Any, sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as error:
+        make()
+    assert str(error.value) == sentence
+
+
+# Events and acknowledgements, read
+
+
+@GENERATIONS
+@TRANSPORTS
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+def test_a_peer_reads_events_and_acknowledgements(generation: Generation, transport: str, parser: str) -> None:
+    server = Server(parser=parser)
+    server.on("none")(lambda socket: None)
+    server.on("one")(lambda socket: {"a": [b"x"]})
+    server.on("two")(lambda socket: (1, b"y"))
+    pair = Pair(server, generation=with_parser(generation, parser), transport=transport)
+    pair.socket.emit("file", b"\x00", {"deep": b"\x01"})
+    for number, name in enumerate(["none", "one", "two"]):
+        pair.peer.emit(name, id=number)
+    pair.socket.emit("last")
+    assert pair.peer.acks() == {0: None, 1: {"a": [b"x"]}, 2: (1, b"y")}
+    assert pair.peer.events() == [("file", b"\x00", {"deep": b"\x01"}), ("last",)]
+    assert pair.peer.events() == []
+    assert pair.peer.acks() == {}
+    assert pair.peer.take() == []
+
+
+def test_a_peer_reads_one_namespace_and_leaves_the_others() -> None:
+    server = Server()
+    chat = server.of("/chat")
+    pair = Pair(server)
+    pair.peer.connect("/chat")
+    server.emit("x", b"1")
+    chat.emit("x", b"2")
+    assert pair.peer.events("/chat") == [("x", b"2")]
+    entered, event, attachment = pair.peer.take()
+    assert str(entered).startswith("40/chat,")
+    assert (event, attachment) == ('451-["x",{"_placeholder":true,"num":0}]', b"1")
+
+
+def test_an_event_whose_attachments_have_not_come_is_left() -> None:
+    pair = Pair(Server())
+    pair.peer.receive('451-["x",{"_placeholder":true,"num":0}]')
+    assert pair.peer.events() == []
+    assert len(pair.peer.take()) == 1
 
 
 # Frames

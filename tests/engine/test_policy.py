@@ -64,11 +64,58 @@ def test_a_limit_is_at_least_1(name: str, value: int) -> None:
     assert getattr(Policy(**right), name) == 1
 
 
-@pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flashsocket"), "polling"])
+@pytest.mark.parametrize("name", SECONDS)
+@pytest.mark.parametrize("value", [25_000, 3600.5])
+def test_a_time_in_milliseconds_is_found_out(name: str, value: float) -> None:
+    wrong: Any = {name: value}
+    sentence = f"{name} is {value!r}: give seconds, not milliseconds, and at most 3600"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Policy(**wrong)
+
+
+@pytest.mark.parametrize("name", SECONDS)
+@pytest.mark.parametrize("value", ["25", None, True])
+def test_a_time_is_a_number(name: str, value: Any) -> None:
+    wrong: Any = {name: value}
+    with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give a number of seconds")):
+        Policy(**wrong)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("value", ["1M", 1.5, None, True])
+def test_a_limit_is_a_whole_number(name: str, value: Any) -> None:
+    wrong: Any = {name: value}
+    with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give a whole number")):
+        Policy(**wrong)
+
+
+@pytest.mark.parametrize("name", ["cors_credentials", "jsonp"])
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
+    wrong: Any = {name: value}
+    with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give True or False")):
+        Policy(**wrong)
+
+
+@pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flashsocket"), "flashsocket", 5, None])
 def test_only_known_transports_can_be_chosen_and_one_at_least(transports: Any) -> None:
     sentence = f"transports are {transports!r}: choose from polling, websocket"
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Policy(transports=transports)
+
+
+@pytest.mark.parametrize("name", ["polling", "websocket"])
+def test_the_name_of_one_transport_is_not_taken_for_several(name: Any) -> None:
+    sentence = f"transports is the string {name!r}: give a tuple, ({name!r},)"
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        Policy(transports=name)
+
+
+def test_transports_may_come_in_any_collection_and_stay_as_they_were() -> None:
+    given: Any = ["websocket"]
+    policy = Policy(transports=given)
+    given.append("polling")
+    assert policy.transports == ("websocket",)
 
 
 def test_everybody_with_credentials_is_refused() -> None:
@@ -81,6 +128,107 @@ def test_everybody_with_credentials_is_refused() -> None:
 def test_everybody_in_a_list_is_refused(origins: Any) -> None:
     with pytest.raises(ValueError, match=re.escape(f'cors_origins is {origins!r}: "*" stands alone, not in a list')):
         Policy(cors_origins=origins)
+
+
+def test_credentials_for_nobody_are_refused() -> None:
+    sentence = "cors_credentials=True without cors_origins: name the origins that may use credentials"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Policy(cors_credentials=True)
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        None,
+        "*",
+        "https://example.com",
+        "https://example.com/",
+        "HTTPS://Example.com:8443",
+        "http://[::1]:3000",
+        "null",
+        "capacitor://localhost",
+        re.compile(r"https://[a-z]+\.example\.com"),
+        ["https://a.example", re.compile("b")],
+        {"https://a.example"},
+        (),
+        len,
+    ],
+    ids=str,
+)
+def test_what_can_be_an_origin_is_accepted(origins: Any) -> None:
+    assert Policy(cors_origins=origins).cors_origins is origins
+
+
+@pytest.mark.parametrize(
+    ("origin", "remedy"),
+    [
+        ("example.com", "an origin is a scheme and a host, without a path: give 'https://example.com'"),
+        ("localhost:3000", "an origin is a scheme and a host, without a path: give 'https://localhost:3000'"),
+        ("https://example.com/app", "an origin is a scheme and a host, without a path: give 'https://example.com'"),
+        ("http://example.com?x", "an origin is a scheme and a host, without a path: give 'http://example.com'"),
+        ("https://example.com:443", "browsers leave out the port that a scheme has anyway, give 'https://example.com'"),
+        ("http://example.com:80/", "browsers leave out the port that a scheme has anyway, give 'http://example.com'"),
+        ("https://exämple.com", "browsers write hosts in ASCII, give it as they do (xn--...)"),
+        ("", "give an origin such as 'https://example.com'"),
+        ("https://", "give an origin such as 'https://example.com'"),
+        ("https://me@example.com", "give an origin such as 'https://example.com'"),
+        (
+            "https://*.example.com",
+            "an asterisk stands for nothing here, give a pattern: "
+            r're.compile(r"https://[a-z0-9.-]+\.example\.com")',
+        ),
+    ],
+)
+def test_what_no_page_can_have_as_its_origin_is_refused_with_a_remedy(origin: str, remedy: str) -> None:
+    for origins in (origin, [origin], ["https://good.example", origin]):
+        with pytest.raises(ValueError, match=re.escape(f"cors_origins has {origin!r}: {remedy}")):
+            Policy(cors_origins=origins)
+
+
+def test_the_pattern_that_is_recommended_for_an_asterisk_matches() -> None:
+    with pytest.raises(ValueError) as error:
+        Policy(cors_origins="https://*.example.com")
+    pattern = re.search(r're\.compile\(r"(.*)"\)', str(error.value))
+    assert pattern is not None
+    assert re.fullmatch(pattern[1], "https://shop.example.com")
+    assert not re.fullmatch(pattern[1], "https://shop.example.com.evil.example")
+
+
+@pytest.mark.parametrize(
+    "origins", [True, 5, [5], b"https://a.example", re.compile(b"x"), [["https://a.example"]]], ids=str
+)
+def test_what_is_no_origin_at_all_is_refused(origins: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f'cors_origins is {origins!r}: give "*" for every page')):
+        Policy(cors_origins=origins)
+
+
+@pytest.mark.parametrize("cookie", [True, {"name": "io"}, "io"])
+def test_what_is_no_cookie_is_refused(cookie: Any) -> None:
+    sentence = f"cookie is {cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie"
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        Policy(cookie=cookie)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"name": ""}, "the cookie's name is '': give letters, digits and hyphens, such as 'io'"),
+        ({"name": "a;b"}, "the cookie's name is 'a;b': give letters, digits and hyphens, such as 'io'"),
+        ({"name": "a\r\n"}, r"the cookie's name is 'a\r\n': give letters, digits and hyphens, such as 'io'"),
+        ({"path": "chat"}, "the cookie's path is 'chat': begin it with a slash, without semicolons"),
+        ({"path": "/;x"}, "the cookie's path is '/;x': begin it with a slash, without semicolons"),
+        ({"same_site": "lax"}, "the cookie's same_site is 'lax': choose from 'Strict', 'Lax' and 'None'"),
+    ],
+)
+def test_what_no_cookie_can_have_is_refused(options: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        Cookie(**options)
+
+
+def test_proxies_that_are_none_are_refused() -> None:
+    wrong: Any = None
+    with pytest.raises(TypeError, match="trusted_proxies is None: give the number of proxies, or their addresses"):
+        Policy(trusted_proxies=wrong)
 
 
 def test_a_policy_does_not_change() -> None:

@@ -39,6 +39,33 @@ def test_an_option_out_of_range_is_refused_by_name(options: dict[str, Any]) -> N
         Server(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"ping_interval": 25_000}, "ping_interval is 25000: give seconds, not milliseconds, and at most 3600"),
+        ({"shutdown_timeout": "5"}, "shutdown_timeout is '5': give a number of seconds"),
+        ({"max_namespaces": 1.5}, "max_namespaces is 1.5: give a whole number"),
+        ({"max_pending_acks": 0}, "max_pending_acks is 0: give a number of at least 1"),
+        ({"max_events_per_second": "9"}, "max_events_per_second is '9': give a number, or None for no limit"),
+        ({"max_events_per_second": 0}, "max_events_per_second is 0: give a number above 0, or None for no limit"),
+        ({"transports": "websocket"}, "transports is the string 'websocket': give a tuple, ('websocket',)"),
+        ({"cookie": True}, "cookie is True: give the cookie's name, 'io', or a waterspout.engine.Cookie"),
+        ({"path": ""}, "path is '': give a path such as '/socket.io', without a query ('/' is the root)"),
+        ({"path": "/a?b"}, "path is '/a?b': give a path such as '/socket.io', without a query ('/' is the root)"),
+        ({"path": 5}, "path is 5: give a string, such as '/socket.io'"),
+        (
+            {"adapter": "redis://"},
+            "adapter is 'redis://': give an object, such as waterspout.adapters.MemoryAdapter(bus)",
+        ),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_meant_is_refused_with_its_remedy(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as error:
+        Server(**options)
+    assert str(error.value) == sentence
+
+
 def test_an_option_that_does_not_exist_is_refused() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'pingInterval'"):
         Server(pingInterval=1)  # type: ignore[call-arg]

@@ -26,12 +26,21 @@ class InlineDriver(SystemDriver):
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function at once; an asynchronous one fails with RuntimeError."""
+        self.hold(self._answer, function, args, asker, token)
+
+    def hold(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        """Call a function, and then what was to be done after it."""
         self._running += 1
         try:
-            self._answer(function, args, asker, token)
+            function(*args)
         finally:
             self._running -= 1
         self._catch_up()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a function is running, so that another has to wait for its end."""
+        return self._running > 0
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call it in place: here is one thread only."""
@@ -40,15 +49,21 @@ class InlineDriver(SystemDriver):
     def _answer(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         try:
             result = copy_context().run(function, *args)
-            if is_asynchronous(result):
-                discard(result)
-                raise RuntimeError(f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain")
         except BaseException as error:
             asker.failed(token, error)
             if isinstance(error, INTERRUPTS):
                 raise
         else:
-            asker.answered(token, result)
+            if is_asynchronous(result):
+                self.start(result, function, asker, token)
+            else:
+                asker.answered(token, result)
+
+    def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
+        """Let it fail with RuntimeError: what an asynchronous function has returned needs a loop."""
+        discard(awaitable)
+        text = f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain"
+        asker.failed(token, RuntimeError(text))
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function at once, or after the one that is running."""

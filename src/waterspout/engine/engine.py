@@ -10,6 +10,7 @@ from ..wire.websocket import Reader
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .options import mount_path
 from .pending import Pending
 from .policy import Policy
 from .polling import PollingTransport
@@ -72,7 +73,7 @@ class Engine:
     ) -> None:
         driver = self.default_driver() if driver is None else driver
         self.application = application
-        self.path = "/" + path.strip("/")
+        self.path = mount_path(path)
         self.policy = Policy() if policy is None else policy
         self.driver = driver
         self.sessions: dict[str, Session] = {}

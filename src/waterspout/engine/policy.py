@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from math import inf
 from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from .options import check_cookie, check_count, check_origins, check_seconds, check_switch, transports
 from .proxies import Proxies, TrustedProxies
 
 Origin = str | Pattern[str]
@@ -15,11 +15,15 @@ Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
 TRANSPORTS = ("polling", "websocket")
 
 _DEFLATE = Deflate()
+_CHECKS: dict[object, Callable[[str, object], None]] = {float: check_seconds, int: check_count, bool: check_switch}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The cookie that carries the session id to a load balancer; it gives nobody access by itself."""
+    """The cookie that carries the session id to a load balancer; it gives nobody access by itself.
+
+    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have.
+    """
 
     name: str = "io"
     path: str = "/"
@@ -27,6 +31,9 @@ class Cookie:
     same_site: str = "Lax"
     secure: bool = False
     max_age: int | None = None
+
+    def __post_init__(self) -> None:
+        check_cookie(self.name, self.path, self.same_site)
 
     def header(self, sid: str) -> tuple[str, str]:
         """Return the header field that sets it."""
@@ -42,7 +49,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Times in seconds, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
+    """Times in seconds, at most an hour, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
 
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
@@ -77,25 +84,16 @@ class Policy:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type in (float, "float") and not 0 < value < inf:
-                raise ValueError(f"{field.name} is {value!r}: give a number of seconds above 0")
-            if field.type in (int, "int") and not value >= 1:
-                raise ValueError(f"{field.name} is {value!r}: give a number of at least 1")
+            check = _CHECKS.get(field.type)
+            if check is not None:
+                check(field.name, getattr(self, field.name))
+        object.__setattr__(self, "transports", transports(self.transports, TRANSPORTS))
+        check_origins(self.cors_origins, self.cors_credentials)
+        if self.cookie is not None and not isinstance(self.cookie, Cookie):
+            raise TypeError(f"cookie is {self.cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie")
         if not isinstance(self.per_message_deflate, bool | Deflate):
             raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
-        unknown = [name for name in self.transports if name not in TRANSPORTS]
-        if unknown or not self.transports:
-            raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
         Proxies(self.trusted_proxies)  # raises ValueError for what is none
-        if self.cors_origins == "*" and self.cors_credentials:
-            raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
-        if (
-            isinstance(self.cors_origins, Sequence)
-            and not isinstance(self.cors_origins, str)
-            and "*" in self.cors_origins
-        ):
-            raise ValueError(f'cors_origins is {self.cors_origins!r}: "*" stands alone, not in a list')
 
     @property
     def deflate(self) -> Deflate | None:

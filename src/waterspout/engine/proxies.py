@@ -4,7 +4,7 @@ Each proxy appends to `X-Forwarded-For` the address that it was asked from. So t
 the proxies that are trusted stands the client, and whatever the client wrote itself stands before that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import islice
 from re import ASCII
@@ -42,6 +42,8 @@ class Proxies:
                 raise ValueError(f"trusted_proxies is {trusted!r}: give the number of proxies, or their addresses")
             self._hops = trusted
             return
+        if not isinstance(trusted, str | Iterable):
+            raise TypeError(f"trusted_proxies is {trusted!r}: give the number of proxies, or their addresses")
         for one in (trusted,) if isinstance(trusted, str) else trusted:
             if one == UNIX:
                 self._unix = True

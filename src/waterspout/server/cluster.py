@@ -4,7 +4,7 @@ The bus is input like any other: what is not a message of this version is droppe
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +18,7 @@ from .rooms import Audience, Room
 Deliver = Callable[["Word"], None]
 
 
+@runtime_checkable
 class Adapter(Protocol):
     """Carries bytes between nodes. It promises neither delivery nor order between different nodes."""
 
@@ -32,6 +33,12 @@ class Adapter(Protocol):
 
     def unsubscribe(self, topic: str) -> Pending[None]:
         """End the subscription of this node."""
+
+
+def check_adapter(adapter: object) -> None:
+    """Refuse what is neither None nor an adapter, such as the address of a broker."""
+    if adapter is not None and not isinstance(adapter, Adapter):
+        raise TypeError(f"adapter is {adapter!r}: give an object, such as waterspout.adapters.MemoryAdapter(bus)")
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):

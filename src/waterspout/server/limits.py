@@ -1,7 +1,8 @@
 """What one client may cost, as far as it is a matter of events."""
 
 from dataclasses import dataclass
-from math import inf
+
+from ..engine.options import check_count, check_rate
 
 from ..engine import Driver
 
@@ -15,12 +16,9 @@ class Limits:
     max_events_per_second: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("max_namespaces", self.max_namespaces), ("max_pending_acks", self.max_pending_acks)):
-            if not value >= 1:
-                raise ValueError(f"{name} is {value!r}: give a number of at least 1")
-        rate = self.max_events_per_second
-        if rate is not None and not 0 < rate < inf:
-            raise ValueError(f"max_events_per_second is {rate!r}: give a number above 0, or None for no limit")
+        check_count("max_namespaces", self.max_namespaces)
+        check_count("max_pending_acks", self.max_pending_acks)
+        check_rate("max_events_per_second", self.max_events_per_second)
 
 
 class Allowance:

@@ -1,15 +1,15 @@
 """The public face: a server, its options, and what belongs to all namespaces."""
 
 from collections.abc import Callable
-from math import inf
 from re import Pattern
 from typing import Any, overload
 
 from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
+from ..engine.options import check_patience
 from ..wire.generations import GENERATIONS, with_parser
 from .acks import Replies
 from .application import Sockets
-from .cluster import Adapter, Broadcast, Cluster, Word, whom
+from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
 from .fanout import delivery
 from .handlers import Events, F
 from .limits import Limits
@@ -24,8 +24,8 @@ from .stats import Stats, collect
 class Server(Events):
     """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
 
-    Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. ValueError for a
-    value out of range.
+    Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. ValueError or
+    TypeError for a value that cannot be meant.
 
     - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
       "msgpack". `cookie` carries the session id to a load balancer.
@@ -71,6 +71,8 @@ class Server(Events):
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
+        check_patience("shutdown_timeout", shutdown_timeout)
+        check_adapter(adapter)
         policy = Policy(
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
@@ -80,7 +82,7 @@ class Server(Events):
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
             max_calls=max_calls,
-            transports=tuple(transports),
+            transports=transports,
             generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
@@ -97,8 +99,6 @@ class Server(Events):
         application = Sockets(limits)
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
-        if not 0 <= shutdown_timeout < inf:
-            raise ValueError(f"shutdown_timeout is {shutdown_timeout!r}: give a number of seconds, 0 or more")
         self._shutdown_timeout = shutdown_timeout
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)

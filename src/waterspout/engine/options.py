@@ -1,0 +1,143 @@
+"""Whether an option's value can be meant: what is not is refused at once, with its name, its value and a remedy.
+
+TypeError for a value of the wrong kind, ValueError for one that is out of range.
+"""
+
+from collections.abc import Sequence, Set
+from math import inf
+from re import ASCII, Pattern, escape
+from re import compile as compile_pattern
+from typing import Any, TypeGuard
+from urllib.parse import urlsplit
+
+LONGEST = 3600  # seconds; who gives more has thought of milliseconds
+
+_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 6265, section 4.1.1
+_COOKIE_PATH = compile_pattern(r"/[ -:<-~]*", ASCII)
+_ORIGIN = compile_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\s]+)/?", ASCII)  # RFC 6454, section 6.2
+_PORTS = {"http": ":80", "https": ":443"}
+_AN_ORIGIN = "https://example.com"
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Refuse what is no time of a connection."""
+    if not _is_number(value):
+        raise TypeError(f"{name} is {value!r}: give a number of seconds")
+    if not 0 < value < inf:
+        raise ValueError(f"{name} is {value!r}: give a number of seconds above 0")
+    if value > LONGEST:
+        raise ValueError(f"{name} is {value!r}: give seconds, not milliseconds, and at most {LONGEST}")
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuse what is no number of bytes or of things."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: give a whole number")
+    if value < 1:
+        raise ValueError(f"{name} is {value!r}: give a number of at least 1")
+
+
+def check_rate(name: str, value: object) -> None:
+    """Refuse what is neither a number above 0 nor None."""
+    if value is None:
+        return
+    if not _is_number(value):
+        raise TypeError(f"{name} is {value!r}: give a number, or None for no limit")
+    if not 0 < value < inf:
+        raise ValueError(f"{name} is {value!r}: give a number above 0, or None for no limit")
+
+
+def check_patience(name: str, value: object) -> None:
+    """Refuse what is no number of seconds, of which 0 may be one."""
+    if not _is_number(value):
+        raise TypeError(f"{name} is {value!r}: give a number of seconds")
+    if not 0 <= value < inf:
+        raise ValueError(f"{name} is {value!r}: give a number of seconds, 0 or more")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: give True or False")
+
+
+def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of transports, refusing what is none."""
+    if isinstance(value, str) and value in known:
+        raise TypeError(f"transports is the string {value!r}: give a tuple, ({value!r},)")
+    if not isinstance(value, Sequence | Set) or not value or any(name not in known for name in value):
+        raise ValueError(f"transports are {value!r}: choose from {', '.join(known)}")
+    return tuple(value)
+
+
+def mount_path(value: object) -> str:
+    """Return where clients ask: with a slash at its beginning and none at its end."""
+    if not isinstance(value, str):
+        raise TypeError(f"path is {value!r}: give a string, such as '/socket.io'")
+    if not value or any(mark in value for mark in "?#") or not value.isprintable() or " " in value:
+        raise ValueError(f"path is {value!r}: give a path such as '/socket.io', without a query ('/' is the root)")
+    return "/" + value.strip("/")
+
+
+def check_cookie(name: object, path: object, same_site: object) -> None:
+    """Refuse what cannot stand in a cookie (RFC 6265, section 4.1.1)."""
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise ValueError(f"the cookie's name is {name!r}: give letters, digits and hyphens, such as 'io'")
+    if not isinstance(path, str) or not _COOKIE_PATH.fullmatch(path):
+        raise ValueError(f"the cookie's path is {path!r}: begin it with a slash, without semicolons")
+    if same_site not in ("Strict", "Lax", "None"):
+        raise ValueError(f"the cookie's same_site is {same_site!r}: choose from 'Strict', 'Lax' and 'None'")
+
+
+def check_origins(value: Any, credentials: bool) -> None:
+    """Refuse what no page's origin can equal."""
+    if value == "*" and credentials:
+        raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
+    if value is None and credentials:
+        raise ValueError("cors_credentials=True without cors_origins: name the origins that may use credentials")
+    if value is None or value == "*" or callable(value):
+        return
+    several = isinstance(value, Sequence | Set) and not isinstance(value, str | bytes)
+    for one in value if several else (value,):
+        if several and one == "*":
+            raise ValueError(f'cors_origins is {value!r}: "*" stands alone, not in a list')
+        _check_origin(one, value)
+
+
+def _check_origin(one: object, value: object) -> None:
+    if isinstance(one, Pattern) and isinstance(one.pattern, str):
+        return
+    if not isinstance(one, str):
+        raise TypeError(
+            f'cors_origins is {value!r}: give "*" for every page, an origin such as {_AN_ORIGIN!r}, a compiled pattern '
+            "of text, several of these, or a function of the origin"
+        )
+    remedy = _remedy(one)
+    if remedy is not None:
+        raise ValueError(f"cors_origins has {one!r}: {remedy}")
+
+
+def _remedy(origin: str) -> str | None:
+    """Say what is wrong with an origin; browsers write scheme://host, and the port unless it is the scheme's own."""
+    if origin == "null":
+        return None
+    if "*" in origin:
+        pattern = escape(origin.rstrip("/")).replace(r"\*", "[a-z0-9.-]+")
+        return f'an asterisk stands for nothing here, give a pattern: re.compile(r"{pattern}")'
+    if not origin.isascii():
+        return "browsers write hosts in ASCII, give it as they do (xn--...)"
+    found = _ORIGIN.fullmatch(origin)
+    if found is not None:
+        scheme, place = found[1].lower(), found[2]
+        port = _PORTS.get(scheme)
+        if port is None or not place.endswith(port):
+            return None
+        return f"browsers leave out the port that a scheme has anyway, give '{scheme}://{place.removesuffix(port)}'"
+    parts = urlsplit(origin if "://" in origin else f"https://{origin}")
+    if not parts.netloc or "@" in parts.netloc:
+        return f"give an origin such as {_AN_ORIGIN!r}"
+    return f"an origin is a scheme and a host, without a path: give '{parts.scheme}://{parts.netloc}'"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,34 @@
+"""Clients in memory, for tests without sockets, sleeps or mocks.
+
+    with Pair(server) as pair:
+        pair.peer.emit("say", "hello", id=1)
+        assert pair.peer.acks() == {1: "ok"}
+
+A `Peer` is a client of any generation over polling or WebSocket; it speaks to the server's engine as a host
+does. `events` and `acks` read what it gets, `take` gives it as it is on the wire: text packets as str, binary
+messages as bytes. A `Pair` is a server and one client that has entered "/".
+
+A `Clock` is the server's driver, with a time that passes when the test says so. Handlers may be plain or async;
+the test itself is a plain function.
+"""
+
+from ..wire.generations import ENGINEIO_3, ENGINEIO_4
+from .carriers import PollingCarrier, Refused, WebSocketCarrier
+from .clock import Clock
+from .frames import client_frame, server_frames
+from .pair import ClientRefused, Pair
+from .peer import Peer
+
+__all__ = [
+    "ENGINEIO_3",
+    "ENGINEIO_4",
+    "ClientRefused",
+    "Clock",
+    "Pair",
+    "Peer",
+    "PollingCarrier",
+    "Refused",
+    "WebSocketCarrier",
+    "client_frame",
+    "server_frames",
+]

@@ -1,0 +1,211 @@
+"""What carries a peer's packets: a WebSocket, or long-polling."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from ..engine import Engine, Open, Response, Resume
+from ..types import Request
+from ..wire.deflate import Deflate
+from ..wire.generations import Generation
+from .frames import client_frame, server_frames
+
+
+class Refused(Exception):
+    """The server has refused a request; `response` is its answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response.status} {response.body.decode(errors='replace')}")
+        self.response = response
+
+
+class Client(Protocol):
+    """What a carrier needs of its peer."""
+
+    carrier: Any
+    closed: int | None
+    engine: Engine
+    extensions: str
+    frames: list[tuple[int, bytes]]
+    generation: Generation
+    polls: bool
+
+    def request(
+        self, method: str = "GET", transport: str | None = None, headers: Sequence[tuple[str, str]] = ()
+    ) -> Request:
+        """Make a request."""
+
+    def admit(self, request: Request) -> Open | Resume:
+        """Ask the engine what it means."""
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take what has come."""
+
+
+class WebSocketCarrier:
+    """A peer's WebSocket: a link that keeps what is written. While `blocked`, it takes nothing.
+
+    `extensions` is the server's answer to what the peer has offered, empty if it has agreed to nothing.
+    """
+
+    name = "websocket"
+
+    def __init__(self, peer: Client) -> None:
+        self._peer = peer
+        self.blocked = self.finished = self.paused = False
+        self.written: list[bytes] = []
+        self.extensions = ""
+
+    def open(self) -> None:
+        """Make the handshake."""
+        fields = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        if self._peer.extensions:
+            fields.append(("Sec-WebSocket-Extensions", self._peer.extensions))
+        request = self._peer.request(transport="websocket", headers=fields)
+        decision = self._peer.admit(request)
+        self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
+        self.transport = self._peer.engine.connect(decision, request, self)
+
+    def send(self, packets: Iterable[str | bytes]) -> None:
+        """Send each packet in a frame of its own."""
+        encode = self._peer.generation.engineio.encode_binary
+        for packet in packets:
+            opcode, payload = (1, packet.encode()) if isinstance(packet, str) else (2, encode(packet))
+            if self.extensions:
+                opcode, payload = opcode | 0x40, Deflate().deflate(payload)
+            self.feed(client_frame(opcode, payload))
+
+    def feed(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.transport.receive(data)
+
+    def lose(self) -> None:
+        """Cut the connection."""
+        self.finished = True
+        self.transport.lost()
+
+    def unblock(self) -> None:
+        """Read again."""
+        self.blocked = False
+        self.transport.writable()
+
+    def write(self, data: bytes) -> bool:
+        """Take what the transport writes."""
+        if self.finished:
+            return True  # nobody reads it any more
+        if self.blocked:
+            return False
+        self.written.append(data)
+        traffic = self._peer.engine.traffic
+        traffic.messages_out += 1
+        traffic.bytes_out += len(data)
+        for opcode, payload in server_frames(data):
+            self._take(opcode, payload)
+        return True
+
+    def pause(self) -> None:
+        """Hear that the server reads no further; `paused` says so."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Hear that it reads again."""
+        self.paused = False
+
+    def finish(self, data: bytes) -> None:
+        """Take the last frame."""
+        self.blocked = False
+        self.write(data)
+        self.finished = True
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        peer = self._peer
+        peer.frames.append((opcode, payload))
+        if opcode == 1:
+            peer.receive(payload.decode())
+        elif opcode == 2:
+            peer.receive(peer.generation.engineio.decode_binary(payload))
+        elif opcode == 8 and peer.carrier is self:
+            peer.closed = int.from_bytes(payload[:2], "big")
+
+
+class PollingCarrier:
+    """A peer's long-polling. `responses` keeps the server's answers."""
+
+    name = "polling"
+
+    def __init__(self, peer: Client) -> None:
+        self._peer = peer
+        self._parked: Open | Resume | None = None
+        self.responses: list[Response] = []
+        self.request: Request
+
+    def open(self) -> None:
+        """Make the handshake."""
+        self.poll()
+
+    def poll(self) -> None:
+        """Send a GET."""
+        self.request = self._peer.request(transport=self.name)
+        self._parked = self._peer.admit(self.request)
+        self._peer.engine.respond(self._parked, self)
+
+    def send(self, packets: Iterable[str | bytes]) -> None:
+        """Send the packets in one POST; raises `Refused` unless it is answered with 200."""
+        messages = [(p.encode(), ()) if isinstance(p, str) else (b"", (p,)) for p in packets]
+        body, binary = self._peer.generation.engineio.encode_payload(messages)
+        self.post(body, (("Content-Type", "application/octet-stream"),) if binary else ())
+
+    def post(self, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send a body as it is."""
+        request = self._peer.request("POST", self.name, headers)
+        answer = _Answer(request)
+        self._peer.engine.respond(self._peer.admit(request), answer, body)
+        if answer.response is not None and answer.response.status != 200:
+            raise Refused(answer.response)
+
+    def lose(self) -> None:
+        """Give up the parked poll."""
+        if self._parked is not None:
+            parked, self._parked = self._parked, None
+            self._peer.engine.abort(parked)
+
+    def respond(self, response: Response) -> None:
+        """Take the answer to the poll, and poll again."""
+        if self._parked is None:
+            return  # given up
+        self._parked = None
+        self.responses.append(response)
+        peer = self._peer
+        if response.status != 200:
+            peer.closed = 0
+            return
+        binary = ("Content-Type", "application/octet-stream") in response.headers
+        for packet in peer.generation.engineio.decode_payload(response.body, binary=binary):
+            peer.receive(packet)
+            if packet == "1":
+                peer.closed = 0
+        peer.engine.driver.soon(self._poll_again)
+
+    def _poll_again(self) -> None:
+        peer = self._peer
+        if peer.polls and peer.closed is None and self._parked is None and peer.carrier is self:
+            try:
+                self.poll()
+            except Refused as refused:
+                self.responses.append(refused.response)
+                peer.closed = 0
+
+
+class _Answer:
+    """An exchange that keeps its answer."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.response: Response | None = None
+
+    def respond(self, response: Response) -> None:
+        self.response = response

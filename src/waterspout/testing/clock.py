@@ -1,0 +1,206 @@
+"""A driver for tests: time passes when the test says so, and what it brings has happened when it is back."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVarTuple
+
+from ..drivers import InlineDriver
+from ..drivers.system import INTERRUPTS, discard, is_asynchronous
+from ..engine import Asker
+from ..engine.driver import Waitable
+from .loop import ClockLoop
+
+Args = TypeVarTuple("Args")
+
+
+class Clock(InlineDriver):
+    """A driver whose time stands still until `advance`; what is reported is kept in `reports`.
+
+    An `async def` runs on a loop of the clock's own, as far as it gets without waiting for time or for the client;
+    `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host.
+    RuntimeError where a loop is running already: a test with asynchronous handlers is a plain function.
+    """
+
+    def __init__(self, start: float = 1000.0) -> None:
+        super().__init__()
+        self.time = start
+        self.reports: list[tuple[str, BaseException | None]] = []
+        self._raised: list[BaseException] | None = None
+        self._alarm: tuple[float, Callable[[], object]] | None = None
+        self._tokens = 0
+        self._loop: ClockLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> float:
+        """Return the time that the test has set."""
+        return self.time
+
+    def wall(self) -> float:
+        """Return a date in November 2023, and the time since the start."""
+        return 1_700_000_000.0 + self.time
+
+    def token(self) -> str:
+        """Return tokens that count: `token-0000000000000001`, ..."""
+        self._tokens += 1
+        return f"token-{self._tokens:016d}"
+
+    def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call a function; what is asynchronous goes on until it has to wait."""
+        super().run(function, args, asker if self._raised is None else _Witness(asker, self._raised), token)
+        self.settle()
+
+    @contextmanager
+    def witness(self) -> Iterator[list[BaseException]]:
+        """Fill a list with what users' functions raise meanwhile, refusals too."""
+        self._raised = raised = []
+        try:
+            yield raised
+        finally:
+            self._raised = None
+
+    def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Call it in place, as a thread would: TypeError for an asynchronous one."""
+
+        def call(*args: Any) -> Any:
+            result = function(*args)
+            if is_asynchronous(result):
+                discard(result)
+                raise TypeError(f"{function!r} is asynchronous, and a thread has no loop for it: leave threaded out")
+            return result
+
+        self.run(call, args, asker, token)
+
+    def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
+        """Make a task of what an asynchronous function has returned."""
+        loop = self._own_loop(awaitable, function)
+        task = asyncio.Task(_finish(_await(awaitable), asker.later(token), token), loop=loop)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        """Call the function at once, or after the one that is running."""
+        super().soon(function, *args)
+        self.settle()
+
+    def alarm(self, at: float, function: Callable[[], object]) -> None:
+        """Call the function when `advance` or `block` gets there."""
+        self._alarm = at, function
+
+    def report(self, text: str, error: BaseException | None = None) -> None:
+        """Keep it in `reports`."""
+        self.reports.append((text, error))
+
+    def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+        """Suspend the running coroutine until the pending is done."""
+        future = asyncio.get_running_loop().create_future()
+        pending.add_done_callback(lambda _: None if future.done() else future.set_result(None))
+        yield from future
+
+    def block(self, pending: Waitable, timeout: float | None) -> bool:
+        """Let time pass until the pending is done, or the timeout is over."""
+        done: list[Any] = []
+        pending.add_done_callback(done.append)
+        end = None if timeout is None else self.time + timeout
+        self.settle()
+        while not done and self._ring(end):
+            pass
+        return bool(done)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; every deadline on the way comes at its own moment."""
+        end = self.time + seconds
+        self.settle()
+        while self._ring(end):
+            pass
+        self.time = end
+
+    def settle(self) -> None:
+        """Let asynchronous functions go on until they wait for time or for a client; this happens by itself.
+
+        It is of use after the test itself has done what one of them waits for, such as setting an `asyncio.Event`.
+        """
+        while self._loop is not None and self._loop.is_waiting and not self.is_running:
+            self.hold(self._loop.turn)
+
+    def finish(self, timeout: float, done: Callable[[], object]) -> None:
+        """Wait for asynchronous functions, cancel those that need longer, then call `done`."""
+        if not self._tasks or self._loop is None:
+            done()
+            return
+        ending = asyncio.Task(_end(set(self._tasks), timeout), loop=self._loop)
+        ending.add_done_callback(lambda _: done())
+        self.settle()
+
+    def _own_loop(self, awaitable: Any, function: Callable[..., Any]) -> ClockLoop:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not None and running is not self._loop:
+            discard(awaitable)
+            raise RuntimeError(
+                f"{function!r} is asynchronous, and a Clock runs it on a loop of its own, but another one is running: "
+                "write the test as a plain function, without async"
+            )
+        if self._loop is None:
+            self._loop = ClockLoop(self.now)
+        return self._loop
+
+    def _ring(self, end: float | None) -> bool:
+        """Go to the next moment at which something happens; False if there is none until `end`."""
+        timer = None if self._loop is None else self._loop.next_timer()
+        moments = [at for at in (timer, self._alarm and self._alarm[0]) if at is not None]
+        if not moments or (end is not None and min(moments) > end):
+            return False
+        self.time = max(self.time, min(moments))
+        if self._alarm is not None and self._alarm[0] <= self.time:
+            (_, function), self._alarm = self._alarm, None
+            function()
+        if self._loop is not None:
+            self._loop.ring()
+        self.settle()
+        return True
+
+
+class _Witness:
+    """Hears for an asker what came of a function, and notes what it raised."""
+
+    __slots__ = ("_asker", "_raised")
+
+    def __init__(self, asker: Asker, raised: list[BaseException]) -> None:
+        self._asker = asker
+        self._raised = raised
+
+    def answered(self, token: Any, result: Any) -> None:
+        self._asker.answered(token, result)
+
+    def failed(self, token: Any, error: BaseException) -> None:
+        self._raised.append(error)
+        self._asker.failed(token, error)
+
+    def later(self, token: Any) -> "Asker":
+        return _Witness(self._asker.later(token), self._raised)
+
+
+async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
+    try:
+        result = await coroutine
+    except BaseException as error:
+        asker.failed(token, error)
+        if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
+            raise
+    else:
+        asker.answered(token, result)
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
+
+
+async def _end(tasks: set[asyncio.Task[None]], timeout: float) -> None:
+    _, late = await asyncio.wait(tasks, timeout=timeout)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=1)

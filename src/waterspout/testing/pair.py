@@ -1,0 +1,98 @@
+"""A server and a client, put together."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+from ..errors import ConnectRefused
+from ..server import Server, Socket
+from ..wire.generations import ENGINEIO_4, Generation
+from .clock import Clock
+from .peer import Peer, check_generation
+
+
+class ClientRefused(Exception):
+    """The server did not let the client into "/"; what its handler raised, if anything, is the cause.
+
+    `data` is what went to the client beside the message.
+    """
+
+    def __init__(self, message: str, data: object = None) -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class Pair:
+    """A server and one client that has entered "/": `peer`, the server's `socket` for it, and the `clock`.
+
+    The options are those of `Peer`, and the `auth` of the client (of Socket.IO 1.x and 2.x: their query, so its
+    values are strings). Several pairs of one server share its clock. At the end of a `with` block the client has
+    left. Raises `ClientRefused`. A client whose connect handler waits is not `connected` yet: let time pass.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        auth: dict[str, Any] | None = None,
+        generation: Generation = ENGINEIO_4,
+        transport: str = "websocket",
+        query: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        polls: bool = True,
+        extensions: str = "",
+    ) -> None:
+        if not isinstance(server, Server):
+            raise TypeError(f"{server!r} is no server: give a waterspout.Server (a Peer takes an Engine, too)")
+        self.server = server
+        driver = server.engine.driver
+        self.clock = driver if isinstance(driver, Clock) else Clock()
+        server.engine.bind(self.clock)
+        implicit = check_generation(generation).implicit_connect
+        with self.clock.witness() as raised:
+            self.peer = Peer(
+                server,
+                generation=generation,
+                transport=transport,
+                query="&".join(filter(None, (query, _query(auth)))) if implicit else query,
+                headers=headers,
+                polls=polls,
+                extensions=extensions,
+            )
+            if not implicit:
+                self.peer.connect(auth=auth)
+        self.socket = self._find(raised)
+        self.peer.skip(2)  # the handshake and the acceptance
+
+    def __enter__(self) -> "Pair":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the client go; its disconnect handler has run then."""
+        self.peer.close()
+
+    def _find(self, raised: list[BaseException]) -> Socket:
+        session = self.server.engine.sessions.get(self.peer.sid)
+        socket = None if session is None else session.data.get("/")
+        if isinstance(socket, Socket):
+            return socket
+        self.peer.close()
+        cause = raised[0] if raised else None
+        if isinstance(cause, ConnectRefused):
+            raise ClientRefused(f"the server refused the client: {cause.message!r}", cause.data) from cause
+        if cause is not None:
+            raise ClientRefused(f"the server refused the client, because a handler failed: {cause!r}") from cause
+        raise ClientRefused(f"the server did not let the client in, and said {self.peer.take()!r}")
+
+
+def _query(auth: dict[str, Any] | None) -> str:
+    for name, value in (auth or {}).items():
+        if not isinstance(value, str):
+            raise TypeError(f"auth has {name}={value!r}: clients of 1.x and 2.x send their query, so give a string")
+    return urlencode(auth or {})
