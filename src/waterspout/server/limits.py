@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..engine.options import check_count, check_rate
-
 from ..engine import Driver
+from ..engine.options import check_count, check_rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
