@@ -51,7 +51,7 @@ def decode_form(body: bytes) -> bytes:
     payload = json.decode(text if text[0] == '"' else f'"{text}"')
     if not isinstance(payload, str):
         raise DecodeError(f"the d of a form is a JSON string, not {text[:20]!r}")
-    return payload.encode(errors="replace")
+    return payload.encode()
 
 
 def encode_chunk(payload: bytes) -> bytes:
