@@ -205,7 +205,7 @@ class PollingTransport:
         """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
         if self._paused:  # a payload that has come goes before all that comes by another way
             self._paused = False
-            self._turn.driver.soon(self._go_on)
+            self._turn.add(self._go_on)
         if self._poll is None:
             self._retired = True
             return False

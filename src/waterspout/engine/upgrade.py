@@ -40,9 +40,10 @@ class Probe:
             self._wait(Wait.NOOP, _NOOP_INTERVAL)
         elif text == "5":
             self._clear()
-            self._polling.retire()
-            self._websocket.sink = self._session
-            self._session.upgrade(self._websocket)
+            with self._session.engine.turn:  # what polling still has to deliver may end the session
+                self._polling.retire()
+                self._websocket.sink = self._session
+                self._session.upgrade(self._websocket)
         else:
             self._abandon()
 

@@ -65,7 +65,7 @@ class _Answers:
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
         except BaseException as error:  # also what a user's own type raises while it is encoded
-            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {_words(error)}"
+            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}"
             socket._namespace.event_failed(socket, packet.name, TypeError(what))
             if isinstance(error, _INTERRUPTS):
                 raise
@@ -120,7 +120,8 @@ def shorten(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """Say what was raised."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # its class is the user's

@@ -10,7 +10,7 @@ from ..types import Reason
 from ..wire.socketio import RESERVED
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
-from .dispatch import shorten
+from .dispatch import shorten, words
 from .entrance import Entrance
 from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
 from .handlers import Events, Handlers, Hook, check_name
@@ -207,7 +207,7 @@ class Namespace(Events):
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
         except Exception as error:  # also what a user's own type raises while it is encoded
-            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
+            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from typing import Any
 
-import msgspec
-
 from ..errors import DecodeError
 from . import json
 from .engineio3 import cut_units
@@ -30,7 +28,6 @@ _ACK = re.compile(r"(\d{1,16})\+?(.*)", re.ASCII | re.DOTALL)
 _LENGTH = re.compile("\ufffd(\\d{1,16})\ufffd", re.ASCII)
 _UNNAMED_NAMESPACE = "Invalid namespace"  # the later revisions' text for one that the server does not have
 _LINE_ENDS_OR_SLASHES = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]|\\/")
-_BYTES = (bytes, bytearray, memoryview)
 _BEAT, _NOTHING = Heartbeat(), Noop()
 
 # Known by heart, as in the later revisions: ids of events whose sender wants the answer, and heads of answers.
@@ -39,11 +36,14 @@ _IDS: dict[str, int | None] = {"": None, **{f"{number}+": number for number in r
 _ACKS = [b"6:::%d" % number for number in range(_COMMON)]
 
 
-def decode(text: str) -> Packet | Signal:
+def decode(text: str, at: int = 0, max_attachments: int = 0) -> Packet | Signal:
     """Read one packet: type, id, endpoint and data with colons between them (WP-40 to WP-50).
 
-    Raises DecodeError, whatever the text. The client's `0::` is Disconnect("/"), and ends all of the connection.
+    It begins at index `at`, and has no attachments. Raises DecodeError, whatever the text. The client's `0::` is
+    Disconnect("/"), and ends all of the connection.
     """
+    if at:
+        text = text[at:]
     try:
         kind, number, endpoint, data = text.split(":", 3)
         if kind == "5":
@@ -179,11 +179,11 @@ def encode_disconnect(namespace: str) -> Encoded:
 def encode_event(namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
     """Write an event; with an id the client is to answer, which takes the plus (WP-45, WP-52, WP-55).
 
-    Raises as `json.encode` does, and TypeError naming the event for binary content.
+    Raises as `json.encode` does; binary content goes as base64.
     """
     form = {"name": name, "args": args} if args else {"name": name}
     number = b"" if id is None else b"%d+" % id
-    return b"5:%b:%b:%b" % (number, _endpoint(namespace), _json(form, "event", name)), ()
+    return b"5:%b:%b:%b" % (number, _endpoint(namespace), _json(form)), ()
 
 
 def encode_message(
@@ -196,7 +196,7 @@ def encode_message(
     """
     number = b"" if id is None else b"%d" % id if receipt else b"%d+" % id
     if is_json:
-        return b"4:%b:%b:%b" % (number, _endpoint(namespace), _json(data, "event", "message")), ()
+        return b"4:%b:%b:%b" % (number, _endpoint(namespace), _json(data)), ()
     if not isinstance(data, str):
         raise TypeError(f"a message is text, not {type(data).__name__}: send it as JSON")
     return b"3:%b:%b%b" % (number, _endpoint(namespace), b":" + data.encode() if data else b""), ()
@@ -205,34 +205,21 @@ def encode_message(
 def encode_ack(namespace: str, id: int, args: Sequence[Any]) -> Encoded:
     """Write an acknowledgement (WP-46, WP-51); raises as `encode_event` does."""
     head = _ACKS[id] if namespace == "/" and 0 <= id < _COMMON else b"6::%b:%d" % (_endpoint(namespace), id)
-    return b"%b+%b" % (head, _json(args, "acknowledgement", id)) if args else head, ()
+    return b"%b+%b" % (head, _json(args)) if args else head, ()
 
 
 def _endpoint(namespace: str) -> bytes:
     return b"" if namespace == "/" else namespace.encode()
 
 
-def _json(value: Any, what: str, name: object) -> bytes:
+def _json(value: Any) -> bytes:
     r"""Write a value in ASCII, because the clients' own patterns end at a U+2028 (in 0.7 everywhere, then in answers).
 
+    Binary content becomes a string in base64: one old client in a room must not keep others from what they can read.
     A slash behind a backslash is escaped: 0.9 takes `\/` for `/` in what comes by htmlfile.
     """
     text = json.encode_plain_ascii(value)
-    if text is None:
-        builtins = msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True, enc_hook=json.plain)
-        if _has_bytes(builtins):
-            raise TypeError(
-                f"the {what} {name!r} has binary content, and clients of Socket.IO 0.7 to 0.9 have text only: "
-                "send it as text, such as base64"
-            )
-        text = json.encode_ascii(builtins)
-    return text.replace(rb"\\/", rb"\\\u002f")
-
-
-def _has_bytes(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_bytes, value.values()))
-    return any(map(_has_bytes, value)) if isinstance(value, list | tuple) else isinstance(value, _BYTES)
+    return (json.encode_ascii(value) if text is None else text).replace(rb"\\/", rb"\\\u002f")
 
 
 def as_json_message(packet: bytes) -> bytes:
@@ -246,7 +233,7 @@ def as_json_message(packet: bytes) -> bytes:
     if pieces[0] != b"3" or len(pieces) < 4 or not _LINE_ENDS_OR_SLASHES.search(pieces[3]):
         return packet
     _, number, endpoint, text = pieces
-    return b"4:%b:%b:%b" % (number, endpoint, _json(text.decode(), "event", "message"))
+    return b"4:%b:%b:%b" % (number, endpoint, _json(text.decode()))
 
 
 def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_000) -> Iterator[str | bytes]:

@@ -1,0 +1,217 @@
+"""Classes of sockets: methods as handlers, hooks, inheritance, and what is refused."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from waterspout import ConnectRefused, Server, Socket, event
+from waterspout.testing import Pair, Peer
+
+
+class Chat(Socket):
+    """One client of a chat."""
+
+    def on_connect(self, auth: dict[str, Any]) -> None:
+        if auth.get("name") == "nobody":
+            raise ConnectRefused("who?")
+        self.data["said"] = 0
+
+    @event
+    def say(self, text: str) -> str:
+        """Say something."""
+        self.data["said"] += 1
+        self.broadcast("said", text)
+        return f"{self.data['said']} {text}"
+
+    @event("shout it", ordered=True)
+    def loud(self, text: str, times: int = 1) -> str:
+        return text.upper() * times
+
+    @event("leave")  # a name that the method could not bear
+    def part(self) -> None:
+        self.disconnect()
+
+    def on_disconnect(self, reason: str) -> None:
+        FAREWELLS.append((self.id, str(reason)))
+
+    def on_error(self, event: str, error: BaseException) -> None:
+        self.emit("oops", event, type(error).__name__)
+
+    def helper(self) -> None:
+        raise AssertionError("no client reaches it")
+
+
+FAREWELLS: list[tuple[str, str]] = []
+
+
+@pytest.fixture
+def chat(server: Server) -> Server:
+    server.register("/", Chat)
+    FAREWELLS.clear()
+    return server
+
+
+def test_each_client_is_an_object_of_the_class(chat: Server, client: dict[str, Any]) -> None:
+    one, two = Pair(chat, **client), Pair(chat, **client)
+    assert type(one.socket) is type(two.socket) is Chat
+    one.peer.emit("say", "a", id=1)
+    one.peer.emit("say", "b", id=2)
+    assert one.peer.take() == ['431["1 a"]', '432["2 b"]']
+    assert two.peer.take() == ['42["said","a"]', '42["said","b"]']
+
+
+def test_events_have_names_and_arguments_as_functions_have(chat: Server, client: dict[str, Any]) -> None:
+    pair = Pair(chat, **client)
+    pair.peer.emit("shout it", "a", 3, id=1)
+    pair.peer.emit("say", 5, id=2)
+    first, second, told = pair.peer.take()
+    assert first == '431["AAA"]'
+    assert "does not take this as 'text'" in str(second)
+    assert told == '42["oops","say","ArgumentError"]'
+
+
+@pytest.mark.parametrize("name", ["helper", "loud", "part", "on_connect", "on_error", "emit", "data", "__init__"])
+def test_a_client_reaches_no_method_that_is_no_event(chat: Server, name: str) -> None:
+    pair = Pair(chat)
+    pair.peer.emit(name, "x", id=1)
+    assert pair.peer.take() == []
+    assert pair.socket.connected
+
+
+def test_hooks_are_methods(chat: Server, client: dict[str, Any]) -> None:
+    pair = Pair(chat, **client)
+    pair.peer.emit("leave")
+    assert [(pair.socket.id, "server namespace disconnect")] == FAREWELLS
+    if not pair.peer.generation.implicit_connect:
+        peer = Peer(chat, **client)
+        peer.connect(auth={"name": "nobody"})
+        assert peer.take()[-1] == '44{"message":"who?"}'
+
+
+def test_the_class_is_described(chat: Server) -> None:
+    described = {one["event"]: one for one in chat.describe()["/"]}
+    assert described.keys() == {"say", "shout it", "leave"}
+    assert described["say"]["description"] == "Say something."
+    assert [one["name"] for one in described["shout it"]["arguments"]] == ["text", "times"]
+    assert described["shout it"]["ordered"]
+
+
+def test_events_and_hooks_are_inherited_and_may_be_replaced(server: Server) -> None:
+    class Quiet(Chat):
+        def say(self, text: str) -> str:  # still the handler of "say"
+            return "hush"
+
+        part = None  # and "leave" has none any more
+
+        @event
+        def whisper(self) -> str:
+            return super().say("psst")
+
+    server.register("/", Quiet)
+    pair = Pair(server)
+    for number, name in enumerate(("say", "shout it", "leave")):
+        pair.peer.emit(name, "x", id=number)
+    pair.peer.emit("whisper", id=3)
+    assert pair.peer.take() == ['430["hush"]', '431["X"]', '433["1 psst"]']
+    assert type(Pair(Server()).socket) is Socket
+
+
+def test_a_method_may_handle_several_events(server: Server) -> None:
+    class Twice(Socket):
+        @event("a")
+        @event("b", ordered=True)
+        def both(self) -> str:
+            return "both"
+
+    server.register("/", Twice)
+    pair = Pair(server)
+    pair.peer.emit("a", id=1)
+    pair.peer.emit("b", id=2)
+    assert pair.peer.take() == ['431["both"]', '432["both"]']
+
+
+def test_functions_may_stand_beside_a_class_but_not_in_its_place(chat: Server) -> None:
+    chat.on("more")(lambda socket: type(socket).__name__)
+    with pytest.raises(ValueError, match="the event 'say' of / has a handler already"):
+        chat.on("say")(lambda socket: None)
+    with pytest.raises(ValueError, match="/ has a connect handler already"):
+        chat.on_connect(lambda socket, auth: None)
+    with pytest.raises(ValueError, match="/ has the class Chat already"):
+        chat.register("/", type("Other", (Socket,), {}))
+    pair = Pair(chat)
+    pair.peer.emit("more", id=1)
+    assert pair.peer.take() == ['431["Chat"]']
+
+
+VERBS = ["emit", "join", "leave", "disconnect", "call", "broadcast", "id", "data", "rooms", "request", "_push", "_end"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_class_replaces_nothing_of_sockets_own(name: str) -> None:
+    with pytest.raises(TypeError, match=f"Bad.{name} would replace {name} of .*: choose another name, or @event"):
+        type("Bad", (Socket,), {name: lambda self: None})
+
+
+def test_a_constructor_of_ones_own_is_refused_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match=r"Bad.__init__ would replace .*: do it in on_connect"):
+        type("Bad", (Socket,), {"__init__": lambda self: None})
+
+
+def test_a_socket_is_compared_by_identity_only() -> None:
+    with pytest.raises(TypeError, match=r"Bad.__eq__ would replace .*: sockets are compared by identity"):
+        type("Bad", (Socket,), {"__eq__": lambda self, other: True})
+
+
+class Mixin:
+    def emit(self, event: str) -> None: ...
+
+
+class Constructed:
+    def __init__(self) -> None: ...
+
+
+def test_what_a_mixin_brings_is_refused_as_well() -> None:
+    with pytest.raises(TypeError, match=r"Bad.emit would replace"):
+        type("Bad", (Mixin, Socket), {})
+    with pytest.raises(TypeError, match=r"Bad.__init__ would replace .*: do it in on_connect"):
+        type("Bad", (Constructed, Socket), {})
+    assert type("Good", (Socket, Mixin, Constructed), {}).emit is Socket.emit
+
+
+def test_what_a_decorator_has_replaced_is_refused_when_the_class_is_registered(server: Server) -> None:
+    made = dataclasses.dataclass(type("Bad", (Socket,), {"__annotations__": {"name": str}}))
+    with pytest.raises(TypeError, match=r"Bad.__init__ would replace"):
+        server.register("/", made)
+
+
+@pytest.mark.parametrize("kind", [Socket, int, "Chat", None, Mixin, lambda: Socket])
+def test_only_a_class_of_sockets_can_be_registered(server: Server, kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no class of sockets: derive one from waterspout.Socket"):
+        server.register("/", kind)
+
+
+@pytest.mark.parametrize("wrong", [staticmethod, classmethod])
+def test_only_methods_are_handlers(wrong: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match=r"the handler of 'say' is a \w+: @event makes one of a method"):
+        event("say")(wrong(lambda text: None))
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", "error", "newListener"])
+def test_a_name_that_is_no_event_is_refused_at_the_method(name: str) -> None:
+    with pytest.raises(ValueError, match=r"is no event|Socket.IO's own"):
+        event(name)(lambda self: None)
+
+
+def test_two_methods_of_one_event_are_refused(server: Server) -> None:
+    made = type("Bad", (Socket,), {"a": event("x")(lambda self: 1), "b": event("x")(lambda self: 2)})
+    with pytest.raises(ValueError, match="the event 'x' of / has a handler already"):
+        server.register("/", made)
+
+
+def test_hooks_that_cannot_be_called_are_refused(server: Server) -> None:
+    with pytest.raises(
+        TypeError, match=r"the connect handler of / is called with \(socket, auth\), but takes \(self\)"
+    ):
+        server.register("/", type("Bad", (Socket,), {"on_connect": lambda self: None}))

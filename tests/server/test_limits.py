@@ -1,0 +1,554 @@
+"""What one client may cost: namespaces, questions, events in a second, calls that are unanswered."""
+
+from typing import Any
+
+import pytest
+
+from server.later import Handler, LateClock
+from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
+from waterspout.errors import RateLimited, TooManyCalls
+from waterspout.server.limits import Allowance, Limits, Reports
+from waterspout.testing import Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+
+# Namespaces
+
+
+def enter(pair: Pair, *names: str) -> list[str]:
+    """Knock at namespaces, and return the types of what came: 40 or 44."""
+    for name in names:
+        pair.server.of(name)
+        pair.peer.connect(name)
+    return [str(packet)[:2] for packet in pair.peer.take()]
+
+
+def test_a_hundred_namespaces_are_allowed_and_the_next_is_refused_with_a_sentence(
+    server: Server, client: dict[str, Any]
+) -> None:
+    pair = Pair(server, **client)
+    assert enter(pair, *(f"/{number}" for number in range(99))) == ["40"] * 99
+    server.of("/more")
+    pair.peer.connect("/more")
+    (packet,) = pair.peer.take()
+    sentence = "Too many namespaces: 100 are allowed on one connection"
+    quoted = f'"{sentence}"' if client["generation"] is ENGINEIO_3 else f'{{"message":"{sentence}"}}'
+    assert packet == f"44/more,{quoted}"
+    assert pair.socket.connected
+    pair.peer.leave("/5")
+    assert enter(pair, "/more") == ["40"]
+
+
+def test_who_has_left_may_enter_again_and_again(client: dict[str, Any]) -> None:
+    server = Server(max_namespaces=3)
+    pair = Pair(server, **client)
+    for number in range(50):
+        assert enter(pair, f"/{number}") == ["40"]
+        pair.peer.leave(f"/{number}")
+    data = pair.socket._session.data
+    assert len(data) == 3
+    pair.peer.emit("late", namespace="/49")  # it crossed with the end of its socket
+    assert pair.socket.connected
+
+
+def test_what_was_left_first_is_forgotten_first() -> None:
+    pair = Pair(Server(max_namespaces=3))
+    enter(pair, "/a", "/b")
+    pair.peer.leave("/a")
+    pair.peer.leave("/b")
+    enter(pair, "/c")
+    pair.peer.emit("late", namespace="/b")
+    assert pair.socket.connected
+    pair.peer.emit("late", namespace="/a")
+    assert pair.peer.closed == 1002
+
+
+def test_refused_ones_do_not_count(client: dict[str, Any]) -> None:
+    server = Server(max_namespaces=2)
+    server.of("/no").on_connect(lambda socket, auth: False)
+    pair = Pair(server, **client)
+    for _ in range(10):
+        pair.peer.connect("/no")
+        pair.peer.connect("/invalid")
+    assert enter(pair, "/yes")[-1] == "40"
+
+
+# Questions
+
+
+def test_a_client_that_owes_too_many_answers_is_asked_nothing_more(client: dict[str, Any]) -> None:
+    server = Server(max_pending_acks=3)
+    pair = Pair(server, **client)
+    asked = [pair.socket.call("q", number) for number in range(4)]
+    assert len(pair.peer.take()) == 3
+    assert [one.done for one in asked] == [False, False, False, True]
+    with pytest.raises(TooManyCalls, match="'q' was not sent: the client has not answered 3 calls, which is max_pend"):
+        asked[3].result()
+    pair.peer.acknowledge(2, "ok")
+    assert asked[1].result() == "ok"
+    assert not pair.socket.call("q").done
+
+
+def test_a_room_counts_who_owes_too_much_among_the_missing() -> None:
+    server = Server(max_pending_acks=1)
+    one, two = Pair(server), Pair(server)
+    one.socket.call("q")
+    replies = server.call("who", timeout=5)
+    assert [len(pair.peer.take()) for pair in (one, two)] == [1, 1]
+    two.peer.acknowledge(2, "me")
+    assert replies.result().answers == {two.socket.id: "me"}
+    assert replies.result().missing == (one.socket.id,)
+
+
+# Rate
+
+
+def test_a_bucket_fills_with_the_clock() -> None:
+    bucket = Allowance(2.0, 100.0)
+    assert [bucket.spend(2.0, 100.0) for _ in range(4)] == [True, True, False, False]
+    assert [bucket.spend(2.0, 100.5) for _ in range(2)] == [True, False]
+    assert [bucket.spend(2.0, 200.0) for _ in range(3)] == [True, True, False]
+    slow = Allowance(0.5, 0.0)
+    assert [slow.spend(0.5, now) for now in (0.0, 1.0, 2.0, 3.0, 4.0)] == [True, False, True, False, True]
+
+
+def test_events_beyond_the_rate_are_dropped_and_told(client: dict[str, Any]) -> None:
+    server, heard, errors = Server(max_events_per_second=3), list[int](), list[Any]()
+    server.on("say")(lambda socket, number: heard.append(number) or number)
+    server.on_error(lambda socket, event, error: errors.append((event, type(error))))
+    pair = Pair(server, **client)
+    for number in range(5):
+        pair.peer.emit("say", number, id=number)
+    *good, bad, _ = pair.peer.take()
+    text = "the event 'say' is dropped: a client may send 3 in a second (max_events_per_second)"
+    assert good == [f"43{number}[{number}]" for number in range(3)]
+    assert bad == f'433[{{"error":{{"message":"{text}"}}}}]'
+    assert heard == [0, 1, 2]
+    assert errors == [("say", RateLimited)] * 2
+    assert pair.clock.reports == []
+    pair.clock.advance(0.34)
+    pair.peer.emit("say", 9)
+    pair.peer.emit("say", 10)
+    assert heard == [0, 1, 2, 9]
+
+
+def test_each_socket_has_its_own_rate_and_unknown_events_count() -> None:
+    server, heard = Server(max_events_per_second=2), list[str]()
+    server.on("say")(lambda socket: heard.append("/"))
+    server.of("/x").on("say")(lambda socket: heard.append("/x"))
+    one, two = Pair(server), Pair(server)
+    one.peer.connect("/x")
+    one.peer.emit("say", namespace="/x")
+    one.peer.emit("nothing")
+    one.peer.emit("nothing")
+    one.peer.emit("say")
+    two.peer.emit("say")
+    assert heard == ["/x", "/"]
+
+
+def test_acknowledgements_are_no_events() -> None:
+    server = Server(max_events_per_second=1)
+    pair = Pair(server)
+    asked = [pair.socket.call("q") for _ in range(10)]
+    for number in range(1, 11):
+        pair.peer.acknowledge(number, number)
+    assert [one.result() for one in asked] == list(range(1, 11))
+
+
+def test_a_long_name_is_cut_in_what_the_client_is_told() -> None:
+    server = Server(max_events_per_second=1)
+    server.on_any(print)
+    pair = Pair(server)
+    pair.peer.emit("nothing")
+    pair.peer.emit("x" * 100_000, id=1)
+    (told,) = pair.peer.take()
+    assert len(told) < 300
+
+
+OUT_OF_RANGE = [
+    {"max_namespaces": 0}, {"max_pending_acks": 0}, {"max_events_per_second": 0}, {"max_events_per_second": -1},
+    {"max_events_per_second": float("inf")}, {"max_calls": 0}, {"max_namespaces": float("nan")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OUT_OF_RANGE)
+def test_a_limit_out_of_range_is_refused_by_name(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Server(**options)
+    if "max_calls" not in options:
+        with pytest.raises(ValueError, match="give a number"):
+            Limits(**options)
+
+
+# Reports
+
+
+def test_ten_reports_of_a_kind_in_a_second_and_then_their_number() -> None:
+    reports = Reports()
+    assert [reports.allow("a", 0.0) for _ in range(12)] == [0] * 10 + [None] * 2
+    assert reports.allow("b", 0.5) == 0
+    assert reports.allow("a", 0.99) is None
+    assert reports.allow("a", 1.0) == 3
+    assert [reports.allow("a", 1.5) for _ in range(10)] == [0] * 9 + [None]
+    assert reports.allow("a", 9.0) == 1
+    assert reports.allow("b", 9.0) == 0
+
+
+def test_each_kind_of_error_is_reported_by_itself(server: Server, client: dict[str, Any]) -> None:
+    @server.on("a")
+    def fail(socket: Socket, number: int) -> None:
+        raise KeyError if number % 2 else ValueError
+
+    server.on("b")(lambda socket: 1 / 0)
+    pair = Pair(server, **client)
+    for number in range(50):
+        pair.peer.emit("a", number)
+        pair.peer.emit("b")
+    kinds = [type(error).__name__ for _, error in pair.clock.reports]
+    assert {kind: kinds.count(kind) for kind in kinds} == {"KeyError": 10, "ValueError": 10, "ZeroDivisionError": 10}
+    assert server.stats().errors == 100
+
+
+# Calls: a client is read no further
+
+
+class Busy:
+    """A client whose handlers take their time, three at most."""
+
+    def __init__(self, options: dict[str, Any], most: int = 3, **server: Any) -> None:
+        self.handler = Handler()
+        self.server = Server(max_calls=most, driver=LateClock(), **server)
+        self.server.on("work")(self.handler)
+        self.reasons: list[str] = []
+        self.server.on_disconnect(lambda socket, reason: self.reasons.append(str(reason)))
+        self.pair = Pair(self.server, **options)
+        self.peer, self.session, self.clock = self.pair.peer, self.pair.socket._session, self.pair.clock
+
+    def work(self, *numbers: int) -> None:
+        self.peer.send(*(f'42{number}["work",{number}]' for number in numbers))
+
+    @property
+    def heard(self) -> list[int]:
+        return [number for (number,) in self.handler.heard]
+
+    def answer_all(self) -> None:
+        while self.handler.open:
+            self.handler.answer()
+
+
+@pytest.fixture
+def busy(client: dict[str, Any]) -> Busy:
+    return Busy(client)
+
+
+def test_a_client_with_too_many_calls_is_read_no_further(busy: Busy) -> None:
+    busy.work(*range(10))
+    assert busy.heard == [0, 1, 2]
+    busy.handler.answer()
+    assert busy.heard == [0, 1, 2, 3]
+    busy.answer_all()
+    assert busy.heard == list(range(10))
+    assert busy.peer.take() == [f"43{number}[]" for number in range(10)]
+    assert busy.session._calls == 0
+
+
+def test_the_link_of_a_websocket_pauses_and_reads_on(generation: Any) -> None:
+    busy = Busy({"generation": generation})
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    busy.work(0, 1)
+    assert not carrier.paused
+    busy.work(2)
+    assert carrier.paused
+    busy.work(3, 4, 5)  # what had been read already
+    busy.handler.answer()
+    assert busy.heard == [0, 1, 2, 3]
+    assert carrier.paused
+    busy.answer_all()
+    assert busy.heard == list(range(6))
+    assert not carrier.paused
+
+
+def test_messages_of_one_read_and_parts_of_frames_come_in_order(generation: Any) -> None:
+    busy = Busy({"generation": generation})
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    frames = b"".join(client_frame(1, f'42{number}["work",{number}]'.encode()) for number in range(20))
+    carrier.feed(frames[:150])
+    for at in range(150, len(frames), 7):
+        carrier.feed(frames[at : at + 7])
+    busy.answer_all()
+    assert busy.heard == list(range(20))
+
+
+def test_a_broken_frame_behind_a_pause_ends_the_connection_when_it_is_reached(generation: Any) -> None:
+    busy = Busy({"generation": generation})
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    good = b"".join(client_frame(1, f'42{number}["work",{number}]'.encode()) for number in range(4))
+    carrier.feed(good + b"\xff\xff\xff\xff")
+    assert busy.heard == [0, 1, 2]
+    assert busy.reasons == []
+    busy.handler.answer()
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3]
+    assert busy.reasons == [Reason.PARSE_ERROR]
+
+
+def test_a_goodbye_behind_a_pause_is_heard_behind_what_came_before_it(busy: Busy) -> None:
+    busy.peer.send(*(f'42["work",{number}]' for number in range(4)), "1")
+    assert busy.reasons == []
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3]
+    assert busy.reasons == [Reason.TRANSPORT_CLOSE]
+
+
+@pytest.mark.parametrize("row", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
+def test_a_post_is_answered_when_the_last_of_it_is_read(row: Any) -> None:
+    busy = Busy({"generation": row, "transport": "polling"})
+    polling = busy.session.transport
+    busy.work(0, 1, 2, 3)
+    assert polling.posting  # no answer yet
+    with pytest.raises(Refused, match="two POSTs at once"):
+        busy.work(9)
+    assert busy.reasons == [Reason.TRANSPORT_ERROR]
+    other = Busy({"generation": row, "transport": "polling"})
+    other.work(0, 1, 2, 3)
+    other.handler.answer()
+    assert other.heard == [0, 1, 2, 3]
+    other.answer_all()
+    assert not other.session.transport.posting
+    other.work(4)
+    assert other.heard == [0, 1, 2, 3, 4]
+
+
+def test_polls_are_served_during_a_pause(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    busy.work(0, 1, 2, 3)
+    busy.pair.socket.emit("news")
+    assert busy.peer.take() == ['42["news"]']
+
+
+class Parked:
+    """An exchange whose answer is looked at."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.request = peer.request("POST", "polling")
+        self.statuses: list[int] = []
+        body, _ = peer.generation.engineio.encode_payload(
+            [(f'42{number}["work",{number}]'.encode(), ()) for number in range(5)]
+        )
+        peer.engine.respond(peer.admit(self.request), self, body)
+
+    def respond(self, response: Any) -> None:
+        self.statuses.append(response.status)
+
+
+@pytest.mark.parametrize("end", ["close", "disconnect", "shutdown", "abort", "timeout", "two polls"])
+def test_the_end_of_a_session_during_a_pause_answers_its_post(generation: Any, end: str) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    parked = Parked(busy.peer)
+    assert parked.statuses == []
+    match end:
+        case "close":
+            busy.session.close()
+        case "disconnect":
+            busy.pair.socket.disconnect(close=True)
+        case "shutdown":
+            busy.server.close()
+        case "abort":
+            busy.peer.lose()
+        case "timeout":
+            busy.session.drop(Reason.PING_TIMEOUT)
+        case "two polls":
+            carrier = busy.peer.carrier
+            assert isinstance(carrier, PollingCarrier)
+            busy.peer.polls = False
+            carrier.poll()
+    assert parked.statuses == [200]
+    busy.clock.advance(2)
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2]
+    assert len(busy.reasons) == 1
+    assert busy.session._calls == 0
+    assert not busy.server.engine.sessions
+    assert len(busy.server.engine.deadlines) == 0
+
+
+def test_a_handler_that_ends_the_connection_on_the_last_allowed_call_leaves_no_post_open(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    inner = busy.handler
+
+    def work(socket: Socket, number: int) -> Any:
+        if number == 2:
+            socket.disconnect(close=True)
+        return inner(socket, number)
+
+    busy.server._handlers.events["work"].function = work
+    assert Parked(busy.peer).statuses == [200]
+    assert not busy.server.engine.sessions
+
+
+@pytest.mark.parametrize("way", ["lose", "disconnect", "shutdown"])
+def test_the_end_of_a_websocket_during_a_pause_leaves_nothing(generation: Any, way: str) -> None:
+    busy = Busy({"generation": generation})
+    busy.work(*range(10))
+    if way == "lose":
+        busy.peer.lose()
+    elif way == "disconnect":
+        busy.pair.socket.disconnect(close=True)
+    else:
+        busy.server.close()
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2]
+    assert busy.session._calls == 0
+    assert not busy.server.engine.sessions
+    assert len(busy.server.engine.deadlines) == 0
+
+
+def test_an_upgrade_during_a_pause_delivers_the_post_first(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    parked = Parked(busy.peer)
+    busy.peer.upgrade()  # it has not waited for the answer to its POST
+    busy.peer.send('42["work",5]')
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3, 4, 5]
+    assert parked.statuses == [200]
+    assert busy.session._calls == 0
+
+
+def test_a_websocket_that_takes_over_is_paused_too(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"}, most=1)
+    parked = Parked(busy.peer)
+    busy.peer.upgrade()
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    assert carrier.paused
+    busy.peer.send('42["work",5]')
+    assert busy.heard == [0, 1, 2, 3, 4]
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3, 4, 5]
+    assert parked.statuses == [200]
+    assert not carrier.paused
+
+
+def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    request = busy.peer.request("POST", "polling")
+    parked = Parked.__new__(Parked)
+    parked.request, parked.statuses = request, []
+    body, _ = generation.engineio.encode_payload([(b'42["work",0]', ())] * 3 + [(b"9", ())])
+    busy.server.engine.respond(busy.peer.admit(request), parked, body)
+    busy.peer.upgrade()
+    assert busy.reasons == [Reason.PARSE_ERROR]
+    assert busy.peer.closed == 1002
+    assert parked.statuses == [400]
+
+
+# The heartbeat of a client that is not read
+
+
+def test_the_heartbeat_does_not_end_who_is_not_read(client: dict[str, Any]) -> None:
+    busy = Busy(client)
+    busy.work(*range(3))
+    busy.clock.advance(500)
+    assert busy.reasons == []
+    busy.answer_all()
+    busy.work(3)
+    assert busy.heard == [0, 1, 2, 3]
+
+
+def test_who_is_not_read_hears_that_the_server_lives(client: dict[str, Any]) -> None:
+    """A client of Engine.IO 4 waits 45 s for a ping; one of 3 waits 20 s, from its ping on, for any packet."""
+    busy = Busy(client)
+    busy.work(*range(3))
+    word, patience = ("6", 20) if client["generation"] is ENGINEIO_3 else ("2", 45)
+    for _ in range(10):
+        busy.clock.advance(patience)
+        assert word in busy.peer.take()
+
+
+def test_a_silent_client_that_is_read_again_is_ended_in_time(client: dict[str, Any]) -> None:
+    busy = Busy(client)
+    busy.work(*range(3))
+    busy.clock.advance(30)
+    busy.answer_all()
+    busy.clock.advance(200)
+    assert busy.reasons == [Reason.PING_TIMEOUT]
+    assert len(busy.server.engine.deadlines) == 0
+
+
+def test_a_heartbeat_that_lay_unread_counts_when_it_is_read() -> None:
+    busy = Busy({"generation": ENGINEIO_4})
+    busy.clock.advance(25)  # the ping
+    busy.work(*range(3))
+    busy.clock.advance(19.9)
+    busy.handler.answer()  # and in the next moment its pong will be read
+    busy.clock.advance(0.2)
+    assert busy.reasons == []
+    busy.peer.beat()
+    busy.clock.advance(25)
+    assert busy.reasons == []
+
+
+# What else is counted
+
+
+def test_connect_handlers_that_take_their_time_are_counted() -> None:
+    server, handler = Server(max_calls=5, driver=LateClock()), Handler()
+    server.of("/x").on_connect(handler)
+    pair = Pair(server)
+    for _ in range(1000):
+        pair.peer.connect("/x")
+        pair.peer.leave("/x")
+    assert len(handler.open) == 5
+    while handler.open:
+        handler.answer()
+    assert len(handler.heard) == 1000
+    assert pair.socket._session._calls == 0
+
+
+@pytest.mark.parametrize("hook", ["on_disconnect", "on_error"])
+def test_hooks_that_take_their_time_are_counted(hook: str) -> None:
+    server, handler = Server(max_calls=5, driver=LateClock()), Handler()
+    chat = server.of("/x")
+    if hook == "on_disconnect":
+        chat.on_disconnect(handler)
+    else:
+        chat.on_error(lambda socket, event, error: handler(socket, event))
+    chat.on("fail")(lambda socket: 1 / 0)
+    pair = Pair(server)
+    for _ in range(100):
+        pair.peer.connect("/x")
+        pair.peer.emit("fail", namespace="/x")
+        pair.peer.leave("/x")
+    assert 5 <= len(handler.open) <= 6
+    while handler.open:
+        handler.answer()
+    assert len(handler.heard) == 100
+    assert pair.socket._session._calls == 0
+
+
+def test_a_hook_that_fails_later_is_reported_and_counted_down() -> None:
+    server, handler = Server(driver=LateClock()), Handler()
+    server.on_disconnect(handler)
+    pair = Pair(server)
+    session = pair.socket._session
+    pair.peer.lose()
+    assert session._calls == 1
+    handler.fail(KeyError("later"))
+    assert session._calls == 0
+    assert [text for text, _ in pair.clock.reports] == ["the handler of 'disconnect' in / failed"]
+
+
+def test_timeouts_and_ends_leave_no_deadline(client: dict[str, Any]) -> None:
+    server = Server(driver=Clock())
+    pair = Pair(server, **client)
+    before = len(server.engine.deadlines)
+    short, long = pair.socket.call("q", timeout=1), pair.socket.call("q", timeout=100)
+    pair.clock.advance(2)
+    with pytest.raises(AckTimeout):
+        short.result()
+    pair.peer.lose()
+    with pytest.raises(SocketClosed):
+        long.result()
+    assert len(server.engine.deadlines) <= before

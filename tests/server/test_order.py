@@ -1,0 +1,321 @@
+"""Ordered and threaded events: the next begins when the one before it has ended."""
+
+import asyncio
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.later import Handler, LateClock
+from turns import packets, turn, until
+from waterspout import EventRefused, Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.engine import Session
+from waterspout.testing import Pair, Peer
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+
+
+@pytest.fixture(params=[ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return Pair(Server(driver=LateClock()), generation=request.param)
+
+
+def calls(pair: Pair) -> int:
+    return pair.socket._session._calls
+
+
+def test_the_next_begins_when_the_one_before_has_ended(pair: Pair) -> None:
+    handler = Handler()
+    pair.server.on("say", ordered=True)(handler)
+    for number in range(3):
+        pair.peer.emit("say", number, id=number)
+    assert handler.heard == [(0,)]
+    assert calls(pair) == 3
+    handler.answer("a")
+    assert handler.heard == [(0,), (1,)]
+    handler.answer("b")
+    handler.answer("c")
+    assert pair.peer.take() == ['430["a"]', '431["b"]', '432["c"]']
+    assert calls(pair) == 0
+
+
+def test_unordered_events_overtake_and_other_clients_do_not_wait(pair: Pair) -> None:
+    handler, heard = Handler(), list[str]()
+    pair.server.on("slow", ordered=True)(handler)
+    pair.server.on("fast")(lambda socket: heard.append("fast"))
+    other = Pair(pair.server)
+    pair.peer.emit("slow", 1)
+    pair.peer.emit("fast")
+    other.peer.emit("slow", 2)
+    assert heard == ["fast"]
+    assert handler.heard == [(1,), (2,)]
+
+
+def test_all_ordered_events_of_a_client_are_one_queue(pair: Pair) -> None:
+    one, two = Handler(), Handler()
+    pair.server.on("one", ordered=True)(one)
+    pair.server.on("two", ordered=True)(two)
+    pair.peer.emit("one")
+    pair.peer.emit("two")
+    assert (len(one.heard), len(two.heard)) == (1, 0)
+    one.answer()
+    assert len(two.heard) == 1
+
+
+@pytest.mark.parametrize("error", [KeyError(), EventRefused("no"), asyncio.CancelledError()])
+def test_errors_do_not_wedge_the_queue(pair: Pair, error: BaseException) -> None:
+    handler = Handler()
+
+    @pair.server.on("say", ordered=True)
+    def say(socket: Socket, number: int) -> Any:
+        if number == 2:
+            raise error
+        return handler(socket, number)
+
+    for number in (1, 2, 3, 2, "x", 4):
+        pair.peer.emit("say", number)
+    handler.fail(error)
+    assert handler.heard == [(1,), (3,)]
+    handler.answer()
+    assert handler.heard == [(1,), (3,), (4,)]
+    handler.answer()
+    assert calls(pair) == 0
+
+
+class Odd(BaseException):
+    """What no `except Exception` catches."""
+
+
+def test_an_argument_whose_type_raises_something_odd_does_not_wedge_it_either(pair: Pair) -> None:
+    class Strange(msgspec.Struct):
+        text: str
+
+        def __post_init__(self) -> None:
+            if self.text == "odd":
+                raise Odd
+
+    def say(socket: Socket, what: Strange) -> str:
+        return what.text
+
+    pair.server.on("say", ordered=True)(say)
+    pair.server.on("free")(say)
+    pair.peer.emit("say", {"text": "odd"}, id=1)
+    pair.peer.emit("free", {"text": "odd"}, id=2)
+    pair.peer.emit("say", {"text": "ok"}, id=3)
+    assert pair.peer.take() == ['433["ok"]']
+    assert calls(pair) == 0
+
+
+@pytest.mark.parametrize("end", ["leave", "lose", "disconnect", "close"])
+def test_the_end_drops_what_is_queued_and_the_answer_of_what_runs(pair: Pair, end: str) -> None:
+    handler, session = Handler(), pair.socket._session
+    pair.server.on("say", ordered=True)(handler)
+    for number in range(5):
+        pair.peer.emit("say", number, id=number)
+    if end in ("leave", "lose"):
+        getattr(pair.peer, end)()
+    else:
+        pair.socket.disconnect(close=end == "close")
+    pair.peer.take()
+    assert session._calls == 1
+    handler.answer("late")
+    assert handler.heard == [(0,)]
+    assert session._calls == 0
+    assert pair.peer.take() == []
+
+
+def test_the_end_between_two_events_drops_the_second(pair: Pair) -> None:
+    handler = Handler()
+    pair.server.on("say", ordered=True)(handler)
+    pair.peer.emit("say", 1)
+    pair.peer.emit("say", 2)
+    with pair.server.engine.turn:
+        handler.answer()
+        pair.socket.disconnect()
+    assert handler.heard == [(1,)]
+    assert calls(pair) == 0
+
+
+def test_a_client_that_comes_back_has_a_queue_of_its_own(pair: Pair) -> None:
+    handler = Handler()
+    chat = pair.server.of("/chat")
+    chat.on("say", ordered=True)(handler)
+    for number in range(2):
+        pair.peer.connect("/chat")
+        pair.peer.emit("say", number, namespace="/chat", id=number)
+        if number == 0:
+            pair.peer.leave("/chat")
+    pair.peer.take()
+    assert handler.heard == [(0,), (1,)]
+    handler.answer("old")
+    handler.answer("new")
+    assert pair.peer.take() == ['43/chat,1["new"]']
+    assert calls(pair) == 0
+
+
+def test_a_namespace_may_be_ordered_as_a_whole(pair: Pair) -> None:
+    handler, some = Handler(), Handler()
+    chat = pair.server.of("/chat", ordered=True)
+    chat.on("say")(handler)
+    chat.on_any(lambda socket, event, *args: some(socket, event) if event == "else" else None)
+    pair.peer.connect("/chat")
+    for event in ("say", "else", "say"):
+        pair.peer.emit(event, namespace="/chat")
+    assert (len(handler.heard), len(some.heard)) == (1, 0)
+    handler.answer()
+    assert (len(handler.heard), len(some.heard)) == (1, 1)
+    some.answer()
+    assert len(handler.heard) == 2
+    with pytest.raises(ValueError, match="not ordered: say so at its first mention"):
+        pair.server.of("/", ordered=True)
+
+
+def test_steps_of_ordered_events_are_ordered_too(pair: Pair) -> None:
+    step, heard = Handler(), list[int]()
+    pair.server.use_event(step)
+    pair.server.on("say", ordered=True)(lambda socket, number: heard.append(number))
+    pair.peer.emit("say", 1)
+    pair.peer.emit("say", 2)
+    assert len(step.heard) == 1
+    step.answer()
+    assert (heard, len(step.heard)) == ([1], 2)
+    step.answer(False)
+    assert heard == [1]
+    assert calls(pair) == 0
+
+
+def test_ten_thousand_ordered_events_do_not_nest(pair: Pair) -> None:
+    heard: list[int] = []
+    gate = Handler()
+    pair.server.on("wait", ordered=True)(gate)
+    pair.server.on("say", ordered=True)(lambda socket, number: heard.append(number))
+    pair.peer.emit("wait")
+    for number in range(900):
+        pair.peer.emit("say", number)
+    gate.answer()
+    for number in range(900, 10_000):
+        pair.peer.emit("say", number)
+    assert heard == list(range(10_000))
+
+
+def test_async_handlers_are_ordered_on_a_loop() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        running = 0
+
+        @server.on("say", ordered=True)
+        async def say(socket: Socket, turns: int) -> int:
+            nonlocal running
+            running += 1
+            assert running == 1
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            running -= 1
+            return turns
+
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        for turns in (9, 0, 5, 1):
+            peer.emit("say", turns, id=turns)
+        assert await packets(peer, 4) == ["439[9]", "430[0]", "435[5]", "431[1]"]
+
+    asyncio.run(main())
+
+
+# threaded
+
+
+async def idle(*sessions: Session) -> None:
+    """Wait until the last call has ended, which a thread brings to the loop."""
+    async with asyncio.timeout(20):
+        while any(session._calls for session in sessions):
+            await turn()
+
+
+def test_threads_keep_the_order_of_a_client_and_let_two_clients_run_at_once() -> None:
+    async def main() -> None:
+        server = Server()
+        driver = AsyncioDriver()
+        driver.slow_handler = None
+        server.engine.bind(driver)
+        both, threads = threading.Barrier(2, timeout=10), set[int]()
+        heard: dict[str, list[int]] = {}
+        begun = asyncio.Semaphore(0)
+
+        @server.on("work", threaded=True)
+        def work(socket: Socket, number: int) -> int:
+            threads.add(threading.get_ident())
+            if number == 0:
+                both.wait()  # passes only when the other client's runs, too
+            heard.setdefault(socket.id, []).append(number)
+            socket.emit("done", number)
+            driver.soon(begun.release)
+            return number
+
+        peers = [Peer(server) for _ in range(2)]
+        for peer in peers:
+            peer.connect()
+            peer.take()
+            for number in range(5):
+                peer.emit("work", number, id=number)
+        for _ in range(10):
+            await begun.acquire()
+        await idle(*(peer.engine.sessions[peer.sid] for peer in peers))
+        assert list(heard.values()) == [list(range(5))] * 2
+        assert threading.get_ident() not in threads
+        for peer in peers:
+            expected = [text for n in range(5) for text in (f'42["done",{n}]', f"43{n}[{n}]")]
+            assert peer.take() == expected
+
+    asyncio.run(main())
+
+
+def test_a_threaded_handler_that_is_async_says_so(pair: Pair) -> None:
+    async def main() -> None:
+        server = Server()
+        driver = AsyncioDriver()
+        server.engine.bind(driver)
+        errors: list[str] = []
+        server.on_error(lambda socket, event, error: errors.append(str(error)))
+
+        @server.on("work", threaded=True)
+        async def work(socket: Socket) -> None: ...
+
+        peer = Peer(server)
+        peer.connect()
+        peer.emit("work")
+        await idle(server.engine.sessions[peer.sid])
+        await until(lambda: errors)
+        assert "make it plain, or register it without threaded=True" in errors[0]
+
+    asyncio.run(main())
+
+
+def test_an_answer_from_a_thread_after_the_end_is_dropped() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        gate, heard = threading.Event(), list[int]()
+
+        @server.on("work", threaded=True)
+        def work(socket: Socket, number: int) -> str:
+            heard.append(number)
+            gate.wait(10)
+            return "late"
+
+        peer = Peer(server)
+        peer.connect()
+        session = server.engine.sessions[peer.sid]
+        peer.emit("work", 1, id=1)
+        peer.emit("work", 2, id=2)
+        peer.take()
+        peer.lose()
+        gate.set()
+        await idle(session)
+        assert heard == [1]
+        assert peer.take() == []
+
+    asyncio.run(main())
