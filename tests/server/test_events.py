@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from turns import packets, until
-from waterspout import Reason, Server, Socket
+from waterspout import ConnectRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Pair, Peer
 from waterspout.wire.generations import Generation
@@ -346,3 +346,18 @@ def test_a_disconnect_does_not_cancel_a_running_handler_and_its_answer_is_droppe
         assert peer.take() == []
 
     asyncio.run(main())
+
+
+def test_a_refusal_to_enter_that_an_event_raises_is_told_where_it_belongs(server: Server) -> None:
+    refusal = ConnectRefused("no")
+
+    @server.on("say")
+    def say(socket: Socket) -> None:
+        raise refusal
+
+    pair = Pair(server)
+    for _ in range(2):
+        pair.peer.emit("say", id=1)
+    assert refusal.__notes__ == ["ConnectRefused is for connect handlers: raise EventRefused to refuse an event"]
+    assert [error for _, error in pair.clock.reports] == [refusal, refusal]
+    assert pair.peer.acks() == {}

@@ -8,8 +8,9 @@ from collections import deque
 from typing import Any, Protocol
 
 from ..engine import Asker, Driver, Engine, Prepared, Session
-from ..errors import EventRefused, RateLimited
+from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
+from ..wire.places import find_fault
 from .handlers import Handler, Handlers
 from .life import CONNECTED, Life
 from .limits import Limits
@@ -62,7 +63,8 @@ class _Answers:
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
         except Exception as error:  # also what a user's own type raises while it is encoded
-            what = f"the answer to {packet.name!r} cannot be sent: {type(error).__name__}: {error}"
+            what = f"{type(error).__name__}: {error}{find_fault(result, 'result')}"
+            what = f"the answer to {packet.name!r} cannot be sent: {what}"
             socket._namespace.event_failed(socket, packet.name, TypeError(what))
         else:
             session.push(Prepared(text, attachments))
@@ -102,6 +104,8 @@ def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
         ANSWERS.answered((socket, packet), error.report)
         socket._namespace.event_refused(socket, packet.name, error)
     else:
+        if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
+            error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
         socket._namespace.event_failed(socket, packet.name, error)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
+from ..wire.places import find_fault
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
 from .entrance import Entrance
@@ -15,7 +16,7 @@ from .handlers import Events, Handlers, Hook, check_name
 from .limits import Limits, Reports
 from .presence import Presence
 from .presence import describe as picture
-from .rooms import Audience, Except, Room, Rooms, Target, audience
+from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, check_timeout
 
 Told = tuple[Hook, Socket]
@@ -108,10 +109,12 @@ class Namespace(Events):
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients enter rooms, on all nodes."""
+        check_rooms(rooms)
         self._act(Join(self._cluster.node, self.name, list(rooms)), audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients leave rooms, on all nodes."""
+        check_rooms(rooms)
         self._act(Leave(self._cluster.node, self.name, list(rooms)), audience(to, except_))
 
     def close_room(self, room: Room) -> None:
@@ -186,7 +189,8 @@ class Namespace(Events):
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
         except UNSENDABLE as error:
-            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
+            place = find_fault(refusal.data, "data")
+            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
 

@@ -94,9 +94,9 @@ class Namespaces:
             self.dynamic.append(found)
         return found
 
-    def register(self, name: "str | Pattern[str] | Matcher", kind: type[Socket]) -> None:
+    def register(self, name: "str | Pattern[str] | Matcher", kind: Any) -> None:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
-        if kind is Socket or not issubclass(kind, Socket):
+        if not isinstance(kind, type) or kind is Socket or not issubclass(kind, Socket):
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
         place = self.of(name) if isinstance(name, str) else self.family(name)
         if place.kind is not Socket:

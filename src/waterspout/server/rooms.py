@@ -44,10 +44,9 @@ def audience(to: Target, except_: Except) -> Audience:
 
 
 def _each(names: Any, option: str, *_: object) -> tuple[Any, ...]:
-    if isinstance(names, str | int) or hasattr(names, "id"):
-        return _checked((names,), option)
+    one = isinstance(names, str | int | bytes) or hasattr(names, "id")  # bytes would be taken for many numbers
     try:
-        return _checked(tuple(names), option)
+        return _checked((names,) if one else tuple(names), option)
     except TypeError:
         raise TypeError(f"{option} is {names!r}: give a room, a socket's id, or several of them") from None
 
@@ -57,6 +56,15 @@ def _checked(names: tuple[Any, ...], option: str) -> tuple[Any, ...]:
         if not isinstance(name, str | int) and (option == "to" or not hasattr(name, "id")):
             raise TypeError
     return names
+
+
+def check_rooms(rooms: tuple[Room, ...]) -> None:
+    """Raise TypeError for what names no room."""
+    for room in rooms:
+        if not isinstance(room, str | int):
+            several = isinstance(room, list | tuple | set | frozenset)
+            remedy = "give several one by one, with a star: *rooms" if several else "give a string or a number"
+            raise TypeError(f"{room!r} is no room: {remedy}")
 
 
 class Rooms(Generic[M]):

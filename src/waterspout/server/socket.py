@@ -14,7 +14,7 @@ from .fanout import delivery, prepare
 from .handlers import Handlers, check_name
 from .life import CONNECTED, CONNECTING, GONE, Life
 from .limits import Allowance, Limits
-from .rooms import Except, Room, Rooms, Target
+from .rooms import Except, Room, Rooms, Target, check_rooms
 
 _EARLY_EVENTS = 10
 
@@ -178,10 +178,12 @@ class Socket:
 
     def join(self, *rooms: Room) -> None:
         """Enter rooms. ValueError for another socket's id, which is no room to enter."""
+        check_rooms(rooms)
         self._here(self._join, rooms)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms; nothing happens where this socket is not in one."""
+        check_rooms(rooms)
         self._here(self._leave, rooms)
 
     def call(self, event: str, *args: Any, timeout: float = 60.0) -> Pending[Any]:
@@ -270,7 +272,7 @@ class Socket:
         elif len(self._acks) >= most:
             asker.reject(too_many(most, event))
             return False
-        self._acks.expect(ack_id, event, asker, self._driver.now() + timeout)
+        self._acks.expect(ack_id, event, asker, now=self._driver.now(), timeout=timeout)
         return True
 
     # Below this line: how it is done
@@ -344,6 +346,8 @@ class _Early:
 
 def check_timeout(timeout: float) -> None:
     """Refuse what is no number of seconds."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is {timeout!r}: give a number of seconds above 0")
     if not 0 < timeout < inf:
         raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
 

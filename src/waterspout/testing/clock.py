@@ -53,7 +53,8 @@ class Clock(InlineDriver):
     @contextmanager
     def witness(self) -> Iterator[list[BaseException]]:
         """Fill a list with what users' functions raise meanwhile, refusals too."""
-        self._raised = raised = []
+        raised: list[BaseException] = []
+        self._raised = raised
         try:
             yield raised
         finally:
