@@ -6,6 +6,14 @@ import pytest
 
 from waterspout.wire.places import find_fault
 
+
+class Odd(str):
+    """A text that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
 loop: list[Any] = []
 loop.append(loop)
 wide: Any = "a leaf"
@@ -21,11 +29,12 @@ for _ in range(60):
         ({"first": [object()], "second": object()}, " (args['first'][0])"),
         ({("a",): 1}, " (the key ('a',) of args)"),
         ({"x" * 100: object()}, " (args['" + "x" * 79 + "])"),
+        ([Odd("x")], " (args[0])"),
         ([b"bytes", 1, None, "text", {"a": 1}], ""),
         (loop, ""),
         (wide, ""),
     ],
-    ids=["alone", "deep", "first", "key", "long key", "none", "loop", "wide"],
+    ids=["alone", "deep", "first", "key", "long key", "odd", "none", "loop", "wide"],
 )
 def test_the_place_of_a_value_that_cannot_be_sent(value: Any, place: str) -> None:
     assert find_fault(value, "args") == place

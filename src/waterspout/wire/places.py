@@ -4,8 +4,6 @@ from typing import Any
 
 from . import json
 
-_UNSENDABLE = (TypeError, ValueError, RecursionError)
-
 
 def find_fault(value: Any, name: str) -> str:
     """Return the place of the first value that cannot be encoded, as in " (args[1]['users'][0])"; empty if unknown.
@@ -31,7 +29,7 @@ def find_fault(value: Any, name: str) -> str:
 def _fails(value: object) -> bool:
     try:
         json.encode(value)
-    except _UNSENDABLE:
+    except Exception:  # also what a user's own type raises while it is encoded
         return True
     return False
 
