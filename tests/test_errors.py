@@ -1,5 +1,7 @@
 """The tree of errors, and what each is on the wire."""
 
+import re
+
 import pytest
 
 from waterspout import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError, errors
@@ -40,6 +42,12 @@ def test_what_a_peer_can_cause_has_a_status_and_a_close_code(
 def test_other_errors_are_no_fault_of_the_peers_protocol() -> None:
     for error in (ConnectRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
         assert not issubclass(error, ProtocolError)
+
+
+def test_a_refusal_in_the_style_of_others_is_told_how_to_be_written() -> None:
+    sentence = """ConnectRefused takes one value: write ConnectRefused({'code': 4}, message='no')"""
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        ConnectRefused("no", {"code": 4})  # type: ignore[arg-type]
 
 
 def test_a_timeout_of_an_acknowledgement_is_a_timeout() -> None:

@@ -5,8 +5,11 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from waterspout.testing import ClientRefused, Pair
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ["scripts/demo", "scripts/test", "scripts/check", ".ci/run"]
@@ -73,6 +76,30 @@ def test_the_readme_is_short_and_names_the_two_commands() -> None:
     assert len(readme.splitlines()) <= 120
     assert "scripts/demo" in readme
     assert "scripts/test" in readme
+
+
+def test_the_server_of_the_readme_does_what_its_client_expects() -> None:
+    blocks = re.findall(r"```python\n# app\.py\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(blocks[0], "README.md", "exec"), names)
+    server = names["server"]
+    with Pair(server, auth={"name": "Ada"}) as ada, Pair(server, auth={"name": "Bob"}) as bob:
+        ada.peer.emit("say", "hello", id=1)
+        assert ada.peer.acks() == {1: "ok"}
+        assert bob.peer.events() == [("said", "Ada", "hello")]
+        ada.close()
+        assert bob.peer.events() == [("left", "Ada")]
+        with pytest.raises(ClientRefused, match=r"Who are you\?"):
+            Pair(server, auth={})
+        assert bob.clock.reports == []
+
+
+def test_the_files_that_the_readme_names_are_there() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:scripts|docs|examples|bench)/[\w./-]*)`|\]\(((?!https?:)[^)]+)\)", readme))
+    paths = {path for pair in named for path in pair if path}
+    assert {"examples/", "docs/"} <= paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_changelog_has_a_place_for_the_next_change() -> None:

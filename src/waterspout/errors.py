@@ -4,6 +4,8 @@ Every class that a peer can cause carries its wire form as class attributes: the
 answer and the WebSocket close code (RFC 6455, section 7.4.1).
 """
 
+from typing import Never
+
 
 class WaterspoutError(Exception):
     """The root of everything that this package raises on purpose."""
@@ -46,7 +48,9 @@ class ConnectRefused(WaterspoutError):
     Socket.IO 1.x and 2.x know one value only: the data where there is some, else the message.
     """
 
-    def __init__(self, data: object = None, *, message: str | None = None) -> None:
+    def __init__(self, data: object = None, *more: Never, message: str | None = None) -> None:
+        if more:
+            raise TypeError(f"ConnectRefused takes one value: write ConnectRefused({more[0]!r}, message={data!r})")
         if message is None and isinstance(data, str):
             message, data = data, None
         self.message = "Not authorized" if message is None else message

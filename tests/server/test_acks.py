@@ -1,6 +1,7 @@
 """Acknowledgements, of the client's events and of the server's."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -156,13 +157,35 @@ def test_answers_may_come_in_any_order(server: Server, client: dict[str, Any]) -
     assert [pending.result() for pending in pendings] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("timeout", ["5", None, True])
+def test_a_timeout_is_a_number(server: Server, timeout: Any) -> None:
+    pair = Pair(server)
+    for call in pair.socket.call, server.call:
+        with pytest.raises(TypeError, match=re.escape(f"timeout is {timeout!r}: give a number of seconds above 0")):
+            call("question", timeout=timeout)
+
+
+def test_an_answer_that_was_not_awaited_is_told_to_be(server: Server) -> None:
+    @server.on("ask")
+    async def ask(socket: Socket) -> Any:
+        return {"answer": [socket.call("question")]}
+
+    pair = Pair(server)
+    pair.peer.emit("ask", id=1)
+    ((_, error),) = pair.clock.reports
+    assert str(error) == (
+        "the answer to 'ask' cannot be sent: TypeError: Pending cannot be sent as JSON: "
+        "await it, and send what comes of it (result['answer'][0])"
+    )
+
+
 def test_a_client_that_does_not_answer_in_time_is_given_up(server: Server) -> None:
     pair = Pair(server)
     pending = pair.socket.call("question", timeout=5)
     pair.clock.advance(4.9)
     assert not pending.done
     pair.clock.advance(0.2)
-    with pytest.raises(AckTimeout, match="the client has not acknowledged 'question' in time"):
+    with pytest.raises(AckTimeout, match="the client has not acknowledged 'question' within 5 s"):
         pending.result()
     assert issubclass(AckTimeout, TimeoutError)
     assert pair.socket.connected
@@ -402,7 +425,7 @@ def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over
     for number in range(100_000):
         pending: Pending[Any] = Pending(clock)
         pending.add_done_callback(failed.append)
-        acks.expect(number, "question", pending, clock.now() + 5 + number % 100 / 100)
+        acks.expect(number, "question", pending, now=clock.now(), timeout=5 + number % 100 / 100)
     assert len(acks) == len(deadlines) == 100_000
     clock.advance(6)
     assert len(acks) == len(deadlines) == 0
@@ -414,7 +437,7 @@ def test_the_table_is_empty_after_answers_timeouts_and_the_end() -> None:
     deadlines = Deadlines(lambda at: None)
     acks = Acks(deadlines)
     for number in range(3):
-        acks.expect(number, "question", Pending(clock), clock.now() + number + 1)
+        acks.expect(number, "question", Pending(clock), now=clock.now(), timeout=number + 1)
     acks.answer(2, [])
     acks.answer(2, [])
     assert len(acks) == len(deadlines) == 2

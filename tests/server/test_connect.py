@@ -97,6 +97,14 @@ def test_the_auth_of_an_older_client_in_another_namespace_is_the_query_behind_it
     assert seen == [("/chat", {"token": "a&b", "x": "✓"})]
 
 
+def test_the_query_behind_the_name_of_another_namespace_is_the_clients_own_whatever_its_names(server: Server) -> None:
+    seen: list[object] = []
+    server.of("/chat").on_connect(lambda socket, auth: seen.append(auth))
+    peer = knock(server, generation=ENGINEIO_3)
+    peer.send("40/chat?t=1&j=2&sid=3&b64=4&EIO=5&transport=6,")
+    assert seen == [{"t": "1", "j": "2", "sid": "3", "b64": "4", "EIO": "5", "transport": "6"}]
+
+
 def test_a_query_of_more_than_a_thousand_parameters_ends_the_connection(server: Server) -> None:
     server.of("/chat")
     pair = Pair(server, generation=ENGINEIO_3)

@@ -240,5 +240,6 @@ def test_what_is_emitted_before_the_acceptance_keeps_its_flags(client: dict[str,
         socket.emit("b", latest="k")
 
     pair = Pair(server, **client)
-    assert pair.peer.take() == []  # `Pair` has taken them
+    volatile = [] if client["transport"] == "polling" else ['42["a"]']  # there the acceptance waits already
+    assert pair.peer.take() == [*volatile, '42["b"]']
     assert pair.socket.connected

@@ -1,5 +1,6 @@
 """One event to many clients: encoded once for each generation, all or nobody."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -136,6 +137,22 @@ def test_what_cannot_be_encoded_is_refused_by_name_before_anybody_is_served(
     assert [pair.peer.take() for pair in pairs] == [[], [], []]
     server.emit("say", "after")
     assert [pair.peer.take() for pair in pairs] == [['42["say","after"]']] * 3
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"users": [{"name": "Ada"}, {"name": object()}]}, "(args[1]['users'][1]['name'])"),
+        ({"a": {None: 3}}, "(the key None of args[1]['a'])"),
+        ([b"x", 1, "\ud800"], "(args[1][2])"),
+        (object(), "(args[1])"),
+        ([loop, object()], "(args[1][1])"),
+    ],
+)
+def test_the_sentence_says_where_the_value_is_that_cannot_be_sent(server: Server, value: Any, place: str) -> None:
+    pair = Pair(server)
+    with pytest.raises(TypeError, match=re.escape(place) + "$"):
+        pair.socket.emit("say", "before", value)
 
 
 def test_a_consumer_that_is_too_slow_is_cut_off_after_the_others_were_served() -> None:

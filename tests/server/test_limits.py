@@ -166,7 +166,7 @@ def test_a_long_name_is_cut_in_what_the_client_is_told() -> None:
 
 OUT_OF_RANGE = [
     {"max_namespaces": 0}, {"max_pending_acks": 0}, {"max_events_per_second": 0}, {"max_events_per_second": -1},
-    {"max_events_per_second": float("inf")}, {"max_calls": 0}, {"max_namespaces": float("nan")},
+    {"max_events_per_second": float("inf")}, {"max_calls": 0}, {"max_events_per_second": float("nan")},
 ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """What a user registers in a namespace, and what a client may enter."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -126,7 +128,56 @@ def test_a_name_of_the_life_of_sockets_is_no_event_and_the_sentence_says_what_to
         server.on(name)
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED - {"connect", "disconnect"}))
+@pytest.mark.parametrize(
+    ("name", "instead"), [("connection", "on_connect"), ("disconnecting", "on_disconnect"), ("*", "on_any")]
+)
+def test_a_name_that_other_servers_have_is_no_event_and_the_sentence_says_what_to_use(
+    server: Server, name: str, instead: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{name!r} is no event: use {instead}")):
+        server.on(name)
+
+
+@pytest.mark.parametrize("name", [5, None, ["say"]])
+def test_what_is_no_name_is_refused_with_a_sentence(server: Server, name: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"the event's name is {name!r}: give a string")):
+        server.on(name)
+
+
+REGISTRARS: dict[str, Callable[[Server], Callable[[Any], Any]]] = {
+    "the handler of 'say'": lambda server: server.on("say"),
+    "the connect handler": lambda server: server.on_connect,
+    "the disconnect handler": lambda server: server.on_disconnect,
+    "the error handler": lambda server: server.on_error,
+    "the handler of any event": lambda server: server.on_any,
+    "a step of `use`": lambda server: server.use,
+    "a step of `use_event`": lambda server: server.use_event,
+}
+
+
+@pytest.mark.parametrize("what", REGISTRARS)
+def test_what_cannot_run_is_no_handler(server: Server, what: str) -> None:
+    def generator(*args: object) -> Any:
+        yield args
+
+    async def asynchronous_generator(*args: object) -> Any:
+        yield args
+
+    register = REGISTRARS[what](server)
+    with pytest.raises(TypeError, match=re.escape(f"{what} is 5: give a function")):
+        register(5)
+    for function in generator, asynchronous_generator:
+        with pytest.raises(TypeError, match=f"{what} is the generator .* would not run: return or emit, not yield"):
+            register(function)
+
+
+def test_what_is_no_class_of_sockets_is_refused(server: Server) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match=r"5 is no class of sockets: derive one from waterspout\.Socket"):
+        server.register("/chat", wrong)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED - {"connect", "disconnect", "disconnecting"}))
 def test_a_name_that_socketio_keeps_to_itself_is_no_event(server: Server, name: str) -> None:
     with pytest.raises(ValueError, match=f"'{name}' is a name of Socket.IO's own: choose another"):
         server.on(name)
@@ -135,7 +186,9 @@ def test_a_name_that_socketio_keeps_to_itself_is_no_event(server: Server, name: 
 def test_the_decorator_without_its_name_is_refused_with_a_sentence(server: Server) -> None:
     def say(socket: Socket) -> None: ...
 
-    with pytest.raises(TypeError, match=r"the event's name is <function .*say.*>: give a string"):
+    with pytest.raises(
+        TypeError, match=r'name is missing: write @server\.on\("say"\) above the handler <function .*say'
+    ):
         server.on(say)  # type: ignore[arg-type]
 
 

@@ -1,5 +1,6 @@
 """Rooms: who is in them, and whom `to` and `except_` mean."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -230,3 +231,42 @@ def test_clients_may_join_and_leave_while_a_room_is_served(server: Server) -> No
         pair.socket.join("lobby")
     server.emit("x", to=rooms())
     assert [pair.peer.take() for pair in pairs] == [['42["x"]'], ['42["x"]'], []]
+
+
+# What names no room
+
+
+@pytest.mark.parametrize(
+    ("room", "remedy"),
+    [
+        (None, "give a string or a number"),
+        (1.5, "give a string or a number"),
+        (b"lobby", "give a string or a number"),
+        (["a", "b"], "give several one by one, with a star: *rooms"),
+        (("a", "b"), "give several one by one, with a star: *rooms"),
+    ],
+    ids=str,
+)
+def test_what_names_no_room_is_refused_with_a_remedy(room: Any, remedy: str) -> None:
+    server = Server()
+    pair = Pair(server)
+    for verb in pair.socket.join, pair.socket.leave, server.join, server.leave:
+        with pytest.raises(TypeError, match=re.escape(f"{room!r} is no room: {remedy}")):
+            verb("lobby", room)
+    assert pair.socket.rooms == frozenset()
+
+
+@pytest.mark.parametrize("option", ["to", "except_"])
+@pytest.mark.parametrize("value", [b"room", [None], 1.5, [b"room"]], ids=str)
+def test_what_means_nobody_is_refused(option: str, value: Any) -> None:
+    wrong: Any = {option: value}
+    sentence = f"{option} is {value!r}: give a room, a socket's id, or several of them"
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        Server().emit("x", **wrong)
+
+
+def test_a_socket_is_meant_by_its_id() -> None:
+    server = Server()
+    wrong: Any = Pair(server).socket
+    with pytest.raises(TypeError, match=r"to is <Socket .*>: give a room, a socket's id"):
+        server.emit("x", to=wrong)

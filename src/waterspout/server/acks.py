@@ -25,15 +25,15 @@ class Acks:
 
     def __init__(self, deadlines: Deadlines) -> None:
         self._deadlines = deadlines
-        self._pending: dict[int, tuple[str, Answerable]] = {}
+        self._pending: dict[int, tuple[str, Answerable, float]] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def expect(self, ack_id: int, event: str, asker: Answerable, at: float) -> None:
-        """Wait for the answer with this id, until `at`."""
-        self._pending[ack_id] = event, asker
-        self._deadlines.set(self, ack_id, at)
+    def expect(self, ack_id: int, event: str, asker: Answerable, *, now: float, timeout: float) -> None:
+        """Wait for the answer with this id, `timeout` seconds from `now`."""
+        self._pending[ack_id] = event, asker, timeout
+        self._deadlines.set(self, ack_id, now + timeout)
 
     def answer(self, ack_id: int, args: list[Any]) -> None:
         """Take a client's answer; one that nobody waits for is ignored.
@@ -47,12 +47,12 @@ class Acks:
 
     def due(self, ack_id: int, at: float) -> None:
         """Give one up: its time has come."""
-        event, asker = self._pending.pop(ack_id)
-        asker.reject(AckTimeout(f"the client has not acknowledged {event!r} in time"))
+        event, asker, timeout = self._pending.pop(ack_id)
+        asker.reject(AckTimeout(f"the client has not acknowledged {event!r} within {timeout:g} s"))
 
     def close(self) -> None:
         """Give all up: the client is gone."""
-        for ack_id, (event, asker) in tuple(self._pending.items()):
+        for ack_id, (event, asker, _) in tuple(self._pending.items()):
             self._deadlines.clear(self, ack_id)
             del self._pending[ack_id]
             asker.reject(SocketClosed(f"the client left before it acknowledged {event!r}"))

@@ -178,4 +178,6 @@ def _auth(packet: Connect) -> Any:
         pairs = parse_qsl(packet.query, max_num_fields=1000)
     except ValueError:
         raise ProtocolError("more than 1000 parameters came in the query of a namespace") from None
+    if packet.namespace != "/":
+        return dict(pairs)  # its own, where Engine.IO has written nothing
     return {name: value for name, value in pairs if name not in _RESERVED_QUERY}

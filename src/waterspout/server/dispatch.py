@@ -8,8 +8,9 @@ from collections import deque
 from typing import Any, Protocol
 
 from ..engine import Asker, Driver, Engine, Prepared, Session
-from ..errors import EventRefused, RateLimited
+from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
+from ..wire.places import find_fault
 from .handlers import Handler, Handlers
 from .life import CONNECTED, Life
 from .limits import Limits
@@ -65,7 +66,9 @@ class _Answers:
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
         except BaseException as error:  # also what a user's own type raises while it is encoded
-            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}"
+            what = (
+                f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{find_fault(result, 'result')}"
+            )
             socket._namespace.event_failed(socket, packet.name, TypeError(what))
             if isinstance(error, _INTERRUPTS):
                 raise
@@ -104,6 +107,8 @@ _LATE = _LateAnswers()
 def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
     """A handler raised: a refusal is told to the client, anything else to the log; `on_error` hears both."""
     if not isinstance(error, EventRefused):
+        if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
+            error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
         socket._namespace.event_failed(socket, packet.name, error)
         return
     try:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..engine import Prepared, Session, Turn
 from ..wire.generations import Generation
+from ..wire.places import find_fault
 
 UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
 
@@ -85,7 +86,7 @@ def prepare(
     try:
         text, attachments = generation.socketio.encode_event(namespace, event, args, ack_id)
     except UNSENDABLE as error:
-        raise TypeError(f"the event {event!r} cannot be sent: {error}") from error
+        raise TypeError(f"the event {event!r} cannot be sent: {error}{find_fault(args, 'args')}") from error
     if how is ORDINARY:
         return Prepared(text, attachments)
     return Prepared(text, attachments, compress=how.compress, volatile=how.volatile, key=how.key)

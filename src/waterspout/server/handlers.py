@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from inspect import Parameter, signature
+from inspect import Parameter, isasyncgenfunction, isgeneratorfunction, signature
 from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
@@ -13,7 +13,14 @@ from .limits import Reports
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_HOOK_NAMES = {"connect": "on_connect", "disconnect": "on_disconnect", "error": "on_error"}
+_INSTEAD = {
+    "connect": "on_connect",
+    "connection": "on_connect",
+    "disconnect": "on_disconnect",
+    "disconnecting": "on_disconnect",
+    "error": "on_error",
+    "*": "on_any",
+}
 
 
 class Hook(Enum):
@@ -77,6 +84,7 @@ class Handlers:
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
         """Register the one handler of an event."""
+        check_callable(function, f"the handler of {event!r}")
         if event in self.events:
             known = self.events[event].function
             raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
@@ -86,6 +94,7 @@ class Handlers:
     def hook(self, kind: Hook, function: F) -> F:
         """Register the one handler of a hook."""
         name = kind.name.lower()
+        check_callable(function, f"the {name} handler")
         if kind in self.hooks:
             raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind]!r}")
         check_signature(function, kind.value, f"the {name} handler of {self.name}")
@@ -140,7 +149,8 @@ class Events:
         """Register what decides whether a client may enter: `(socket, auth)`.
 
         It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
-        dictionary; from 1.x and 2.x clients it is their query.
+        dictionary; from 1.x and 2.x clients it is their query, in "/" without the names that Engine.IO uses
+        itself (EIO, transport, sid, t, j, b64).
         """
         return self._registry().hook(Hook.CONNECT, handler)
 
@@ -151,7 +161,7 @@ class Events:
     def on_error(self, handler: F) -> F:
         """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
 
-        Exceptions are logged in any case.
+        Each namespace has its own. Exceptions are logged in any case.
         """
         return self._registry().hook(Hook.ERROR, handler)
 
@@ -161,6 +171,7 @@ class Events:
         Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
         It may refuse an event with EventRefused, as a step does.
         """
+        check_callable(handler, "the handler of any event")
         handlers = self._registry()
         if handlers.any is not None:
             raise ValueError(f"{handlers.name} has a handler of any event already: {handlers.any!r}")
@@ -175,6 +186,7 @@ class Events:
 
         It is for this namespace alone: clients may enter another one without "/".
         """
+        check_callable(step, "a step of `use`")
         check_signature(step, ("socket", "auth"), "a step of `use`")
         self._registry().steps.append(step)
         return step
@@ -185,6 +197,7 @@ class Events:
         It drops the event by returning False, and refuses it, so that the client's acknowledgement says why,
         by raising EventRefused.
         """
+        check_callable(step, "a step of `use_event`")
         check_signature(step, ("socket", "event", "args"), "a step of `use_event`")
         handlers = self._registry()
         handlers.event_steps.append(step)
@@ -245,19 +258,30 @@ def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
     return next(filter(None, marked), ())
 
 
-def check_event(event: str) -> None:
+def check_event(event: object) -> None:
     """Refuse what cannot be an event with a handler."""
-    if event in _HOOK_NAMES:
-        raise ValueError(f"{event!r} is no event: use {_HOOK_NAMES[event]}")
+    if callable(event):
+        name = getattr(event, "__name__", "name")
+        raise TypeError(f'the event\'s name is missing: write @server.on("{name}") above the handler {event!r}')
+    if isinstance(event, str) and event in _INSTEAD:
+        raise ValueError(f"{event!r} is no event: use {_INSTEAD[event]}")
     check_name(event)
 
 
-def check_name(event: str) -> None:
+def check_name(event: object) -> None:
     """Refuse what is no event's name: ValueError for a name that Socket.IO keeps to itself."""
     if not isinstance(event, str):
         raise TypeError(f"the event's name is {event!r}: give a string")
     if event in RESERVED:
         raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
+
+
+def check_callable(function: object, what: str) -> None:
+    """Raise TypeError for what cannot be called, or would not run when it is."""
+    if not callable(function):
+        raise TypeError(f"{what} is {function!r}: give a function")
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
+from ..wire.places import find_fault
 from ..wire.socketio import RESERVED
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
@@ -207,7 +208,8 @@ class Namespace(Events):
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
         except Exception as error:  # also what a user's own type raises while it is encoded
-            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}"))
+            place = find_fault(refusal.data, "data")
+            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
 

@@ -101,7 +101,7 @@ class Namespaces:
             raise ValueError(f"{match!r} is known already, and not ordered: say so at its first mention")
         return found
 
-    def register(self, name: "str | Pattern[str] | Matcher", kind: type[Socket]) -> None:
+    def register(self, name: "str | Pattern[str] | Matcher", kind: Any) -> None:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")

@@ -43,15 +43,8 @@ def audience(to: Target, except_: Except) -> Audience:
     )
 
 
-def check_rooms(rooms: Iterable[object]) -> None:
-    """Raise TypeError for what can be no room."""
-    for room in rooms:
-        if not isinstance(room, str | int):
-            raise TypeError(f"{room!r} is no room: give strings or numbers, each as an argument of its own")
-
-
 def _each(names: Any, option: str) -> tuple[Any, ...]:
-    one = isinstance(names, str | int) or hasattr(names, "id")
+    one = isinstance(names, str | int | bytes) or hasattr(names, "id")
     try:
         return _checked((names,) if one else tuple(names), option)
     except TypeError:
@@ -63,6 +56,15 @@ def _checked(names: tuple[Any, ...], option: str) -> tuple[Any, ...]:
         if not isinstance(name, str | int) and (option == "to" or not hasattr(name, "id")):
             raise TypeError
     return names
+
+
+def check_rooms(rooms: tuple[Room, ...]) -> None:
+    """Raise TypeError for what names no room."""
+    for room in rooms:
+        if not isinstance(room, str | int):
+            several = isinstance(room, list | tuple | set | frozenset)
+            remedy = "give several one by one, with a star: *rooms" if several else "give a string or a number"
+            raise TypeError(f"{room!r} is no room: {remedy}")
 
 
 class Rooms(Generic[M]):

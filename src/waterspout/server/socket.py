@@ -269,7 +269,7 @@ class Socket:
         elif len(self._acks) >= most:
             asker.reject(too_many(most, event))
             return False
-        self._acks.expect(ack_id, event, asker, self._driver.now() + timeout)
+        self._acks.expect(ack_id, event, asker, now=self._driver.now(), timeout=timeout)
         return True
 
     # Below this line: how it is done
@@ -364,6 +364,8 @@ def check_class(kind: type) -> None:
 
 def check_timeout(timeout: float) -> None:
     """Refuse what is no number of seconds."""
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout is {timeout!r}: give a number of seconds above 0")
     if not 0 < timeout < inf:
         raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
 

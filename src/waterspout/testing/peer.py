@@ -116,8 +116,8 @@ class Peer:
         """Change from polling to a WebSocket, with all the steps of the protocol."""
         websocket = self.probe()
         websocket.send(["2probe"])
+        self.carrier = websocket  # from here on the server may say goodbye there
         websocket.send(["5"])
-        self.carrier = websocket
 
     def probe(self) -> "WebSocketCarrier":
         """Open a WebSocket beside the polling, and leave the rest to the caller."""

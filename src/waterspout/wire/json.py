@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -78,6 +78,8 @@ def plain(value: object) -> str | int | float | bytes:
             return float(value)
         case bytes():
             return bytes(value)
+        case Awaitable():
+            raise TypeError(f"{type(value).__name__} cannot be sent as JSON: await it, and send what comes of it")
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: make it a dict, a list, a string or a number")
 
 
