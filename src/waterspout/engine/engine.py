@@ -81,6 +81,7 @@ class Engine:
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
+        self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
         if self.is_bare == isinstance(application, PacketApplication):
@@ -129,6 +130,7 @@ class Engine:
 
     def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
+        self._await_no_longer(decision)
         if isinstance(decision, Open):
             session = self._session(decision, exchange.request)
             polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
@@ -146,13 +148,20 @@ class Engine:
         else:
             http.poll(exchange, decision.headers)
 
+    def await_body(self, decision: Resume, exchange: Exchange) -> None:
+        """Refuse the request if the session ends before its body has come; the host then closes the connection."""
+        if exchange.request.method == "POST":
+            self._awaited[decision.session.id] = decision, exchange
+
     def abort(self, decision: Open | Resume) -> None:
         """The client gave up a polling request: before its body was complete, or before its answer."""
+        self._await_no_longer(decision)
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.aborted()
 
     def refuse_body(self, decision: Open | Resume) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
+        self._await_no_longer(decision)
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.end_post()
         detail = f"the body is larger than the {self.policy.max_payload_bytes} bytes of max_payload_bytes"
@@ -206,6 +215,10 @@ class Engine:
     def forget(self, session: Session) -> None:
         """Take the session out of the table."""
         self.sessions.pop(session.id, None)
+        if session.id in self._awaited:
+            decision, exchange = self._awaited.pop(session.id)
+            detail = "the session has ended before the body came"
+            exchange.respond(refuse(Fault.UNKNOWN_SID, detail, decision.headers).response)
         if self._closing is not None and not self.sessions:
             closing = self._closing
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
@@ -227,6 +240,10 @@ class Engine:
             case Resume() if request.method == "POST":
                 return self._begin_post(decision)
         return decision
+
+    def _await_no_longer(self, decision: Open | Resume) -> None:
+        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NOBODY)[0] is decision:
+            del self._awaited[decision.session.id]
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self.driver.note(Layer.ENGINE, level, text, *values)
@@ -279,6 +296,9 @@ class Engine:
     @staticmethod
     def _dismiss(session: Session) -> None:
         session.close(SHUTDOWN)
+
+
+_NOBODY = (None, None)
 
 
 def _unwanted(*_: object) -> None:
