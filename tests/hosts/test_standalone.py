@@ -147,9 +147,9 @@ async def over_websocket(serving: Serving) -> SlowClient:
 
 async def over_polling(serving: Serving) -> SlowClient:
     sid = (await serving.fetch(HANDSHAKE)).split('"')[3]
-    await asked(serving, request("POST", target("polling", sid), body=b"40"), "ok")
-    await asked(serving, request("GET", target("polling", sid)), '40{"sid"')
-    await asked(serving, request("POST", target("polling", sid), body=b'42["much"]'), "ok")
+    (await asked(serving, request("POST", target("polling", sid), body=b"40"), "ok")).sock.close()
+    (await asked(serving, request("GET", target("polling", sid)), '40{"sid"')).sock.close()
+    (await asked(serving, request("POST", target("polling", sid), body=b'42["much"]'), "ok")).sock.close()
     return await asked(serving, request("GET", target("polling", sid)), "Content-Length: 16")
 
 
