@@ -15,9 +15,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import RequestHandler
 
 from hosts.client import opening, request, target
-from waterspout import Server
+from waterspout import CannotStart, Server
 from waterspout.hosts import standalone
-from waterspout.hosts.listeners import CannotStart
 
 ANYWHERE = standalone.Site(bind=("127.0.0.1", 0))
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"

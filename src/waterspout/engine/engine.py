@@ -1,6 +1,7 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ..errors import ProtocolError
@@ -10,6 +11,7 @@ from ..wire.websocket import Reader
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .origins import Judge
 from .pending import Pending
 from .policy import Policy
 from .polling import PollingTransport
@@ -73,7 +75,10 @@ class Engine:
         driver = self.default_driver() if driver is None else driver
         self.application = application
         self.path = "/" + path.strip("/")
-        self.policy = Policy() if policy is None else policy
+        policy = Policy() if policy is None else policy
+        if callable(origins := policy.cors_origins):
+            policy = replace(policy, cors_origins=Judge(origins, self))
+        self.policy = policy
         self.driver = driver
         self.sessions: dict[str, Session] = {}
         self.traffic = Traffic()

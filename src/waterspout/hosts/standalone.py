@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import Any
 
 from ..engine import Engine
-from .listeners import CannotStart, listen, unix_listener, urls
+from ..errors import CannotStart
+from .listeners import listen, unix_listener, urls
 from .signals import ending, leave_after, watch_stdin
 from .tornado import Mount, Mountable
 from .web import Application, Web
@@ -37,7 +38,7 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand beside it.
+    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand around its own.
 
     TLS is for the address; a Unix socket, which has a proxy before it, stays plain.
     """
@@ -46,6 +47,7 @@ class Site:
     unix: str | None = None
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
+    last_routes: Sequence[Any] = ()
 
 
 async def serve(
@@ -57,7 +59,7 @@ async def serve(
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     mount = Mount(engine)
-    application = Application([*site.extra_routes, *mount.routes])
+    application = Application([*site.extra_routes, *mount.routes, *site.last_routes])
     limit = BODIES * engine.policy.max_payload_bytes
     with ExitStack() as accepting:
         tcp = listen(*site.bind) if site.bind is not None else []
