@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from serving import PATIENCE, Client, Command, running
 import waterspout
+from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
 
 ECHO = """
