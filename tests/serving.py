@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -159,8 +159,10 @@ class Client:
         return self.receive()
 
     def until_closed(self) -> str:
-        """Read up to the close frame, and return it; "" if the connection ends without."""
+        """Read up to the close frame, end, as clients do, and return it; "" if the connection ends without."""
         text = self.receive()
         while text and not text.startswith("close"):
             text = self.receive()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         return text

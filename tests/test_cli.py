@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+import waterspout
 from serving import PATIENCE, Client, Command, running
-from waterspout import cli
-from waterspout.hosts.listeners import CannotStart
+from waterspout import CannotStart, cli
 
 ECHO = """
 import asyncio, threading, time
@@ -165,8 +165,9 @@ def test_a_second_signal_ends_at_once_even_if_a_handler_blocks(folder: Path, loo
 
 IMPATIENT = """
 import sys
-from waterspout import cli
-from waterspout.hosts.listeners import CannotStart
+import waterspout
+import waterspout
+from waterspout import CannotStart, cli
 from waterspout.hosts import standalone
 standalone.EXIT_TIMEOUT = 0.2
 sys.exit(cli.main())
@@ -272,7 +273,9 @@ def test_the_key_may_be_in_the_file_of_the_certificate(folder: Path, certificate
 def refused(folder: Path, *arguments: str) -> str:
     """Run a command that must end with status 2, and return the sentence: the last line of what it says."""
     command = [sys.executable, "-m", "waterspout", *arguments]
-    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    done = subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL
+    )
     assert (done.returncode, done.stdout) == (2, "")
     said = done.stderr.splitlines()
     assert said[-1].startswith("waterspout: ")
@@ -288,10 +291,42 @@ def refused(folder: Path, *arguments: str) -> str:
         ("app.inner:server", "cannot import 'app.inner': there is no module 'app.inner' in "),
         ("app:gone", "cannot serve 'app:gone': 'app' has no 'gone'; name the variable that holds the waterspout"),
         ("app:number", "cannot serve 'app:number': it is of type 'int', not a waterspout.Server or an Engine; "),
-        ("broken:server", "cannot import 'broken': ZeroDivisionError: division by zero; mend the module"),
-        ("wrong:server", "cannot import 'wrong': SyntaxError: invalid syntax (wrong.py, line 1); mend the module"),
-        ("needy:server", "cannot import 'needy': ModuleNotFoundError: No module named 'not_there'; mend the module"),
-        ("app:server --bind 8000", "cannot bind '8000': write HOST:PORT with a port from 0 to 65535, as in 127.0.0.1"),
+        ("broken:server", "the module 'broken' raises ZeroDivisionError at broken.py:1: division by zero; mend it and"),
+        (
+            "wrong:server",
+            "the module 'wrong' raises SyntaxError at wrong.py:1: invalid syntax; mend it and start again",
+        ),
+        (
+            "needy:server",
+            "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; mend",
+        ),
+        ("odd:server", "the module 'odd' raises TypeError at odd.py:2: Server.__init__() got an unexpected keyword"),
+        ("app.py:server", "cannot serve 'app.py:server': that is a file, not a module; write app:server"),
+        ("app.py", "cannot serve 'app.py': that is a file, not a module; write app:server"),
+        ("./app.py:it", "cannot serve './app.py:it': that is a file, not a module; write app:it"),
+        ("chat/app:server", "cannot serve 'chat/app:server': that is a file, not a module; write chat.app:server"),
+        (
+            "/chat/app.py:it",
+            "cannot serve '/chat/app.py:it': that is a file, not a module; write app:it in the directory",
+        ),
+        (".app:server", "cannot serve '.app:server': that is a file, not a module; write app:server"),
+        (
+            "app:waterspout.Server",
+            "cannot serve 'app:waterspout.Server': it is the class 'Server' itself; call it, as in",
+        ),
+        (
+            "app:version",
+            "cannot serve 'app:version': it is a function; call it, as in server = make_server(), and name",
+        ),
+        ("app:server --port 8013", "host and port are given together here: write --bind 127.0.0.1:8013"),
+        ("app:server --host 0.0.0.0", "host and port are given together here: write --bind 0.0.0.0:8000"),
+        ("app:server --bind localhost", "cannot bind 'localhost': write HOST:PORT with a port from 0 to 65535, as in"),
+        ("app:server --unix no/s.sock", "cannot listen at 'no/s.sock': there is no directory 'no'; make it"),
+        ("app:server --static gone", "cannot serve the files of 'gone': there is no such directory; make it"),
+        (
+            "app:server --static .",
+            "cannot serve the files of '.': app.py is among them, and everybody could read it; put",
+        ),
         ("app:server --bind 127.0.0.1:65536", "cannot bind '127.0.0.1:65536': write HOST:PORT"),
         ("app:server --bind ::1:80", "cannot bind '::1:80': write HOST:PORT with a port from 0 to 65535"),
         ("app:server --bind 192.0.2.1:0", "cannot listen at 192.0.2.1:0: this machine has no such address"),
@@ -309,6 +344,7 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(folder: Path, argument
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")
+    (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
     assert refused(folder, "serve", *arguments.split()).startswith(sentence)
 
 
@@ -322,6 +358,20 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
     )
 
 
+def test_a_certificate_without_its_key_is_refused_with_the_option_for_it(folder: Path, certificate: Path) -> None:
+    assert refused(folder, "serve", "app:server", "--certfile", "cert.pem") == (
+        "cannot use the certificate 'cert.pem': its key is not in the same file; name it with --keyfile"
+    )
+
+
+def test_a_key_that_is_encrypted_wants_a_terminal(folder: Path, certificate: Path) -> None:
+    options = "pkey -in key.pem -aes128 -passout pass:secret -out locked.pem"
+    subprocess.run(["openssl", *options.split()], cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
+    arguments = ("serve", "app:server", "--certfile", "cert.pem", "--keyfile", "locked.pem")
+    sentence = "cannot use the key 'locked.pem': it is encrypted, and there is no terminal to ask for its passphrase"
+    assert refused(folder, *arguments).startswith(sentence)
+
+
 def test_an_unreadable_certificate_is_named(folder: Path) -> None:
     (folder / "secret.pem").mkdir()  # root may read every file, but nobody a directory
     said = refused(folder, "serve", "app:server", "--certfile", "secret.pem")
@@ -330,9 +380,121 @@ def test_an_unreadable_certificate_is_named(folder: Path) -> None:
 
 def test_an_unknown_option_shows_the_usage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["serve", "app:server", "--port", "8000"])
+        cli.main(["serve", "app:server", "--fast"])
     assert ended.value.code == 2
     assert "usage: waterspout" in capsys.readouterr().err
+
+
+def test_an_unknown_loop_shows_the_names_of_those_there_are(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "app:server", "--loop", "trio"])
+    said = capsys.readouterr().err
+    assert all(name in said for name in ("auto", "uvloop", "asyncio"))
+    assert "<Loop" not in said
+
+
+def test_the_level_of_the_log_may_be_written_large(folder: Path) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--log-level", "INFO") as command:
+        assert version(command.address()) == "430[1]"
+
+
+def test_a_server_that_is_open_to_the_network_says_so(folder: Path) -> None:
+    with serve(folder, "--bind", "0.0.0.0:0") as command:
+        line = command.line()
+        assert line.startswith("Waterspout serves app:server at http://127.0.0.1:")
+        assert line.endswith("/ (open to the network at 0.0.0.0; stop: Ctrl+C)")
+
+
+def test_a_syntax_error_is_shown_with_its_line(folder: Path) -> None:
+    (folder / "wrong.py").write_text("number = 1\nnumber = = 2\n")
+    command = [sys.executable, "-m", "waterspout", "serve", "wrong:server"]
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    assert "number = = 2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# A page beside the server
+
+
+def fetched(address: str, path: str) -> tuple[int, bytes, str | None]:
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body, answer.getheader("Content-Type")
+
+
+def test_a_page_is_served_beside_the_server_and_nothing_outside_its_directory(folder: Path) -> None:
+    public = folder / "public"
+    (public / "sub").mkdir(parents=True)
+    (public / "index.html").write_text("the page")
+    (public / "sub" / "a.js").write_text("the script")
+    (public / ".env").write_text("secret")
+    (public / "link").symlink_to(folder / "app.py")
+    with serve(folder, "--bind", "127.0.0.1:0", "--static", "public") as command:
+        address = command.address()
+        assert fetched(address, "/") == (200, b"the page", "text/html")
+        assert fetched(address, "/sub/a.js")[:2] == (200, b"the script")
+        for path in ("/.env", "/link", "/../app.py", "/%2e%2e/app.py", "/sub/../../app.py", "//etc/passwd", "/%00"):
+            status, body, _ = fetched(address, path)
+            assert status in (403, 404), path
+            assert b"import" not in body
+            assert b"secret" not in body
+        assert version(address) == "430[1]"
+
+
+# waterspout.run
+
+
+RUN = """
+import sys, waterspout
+waterspout.run(waterspout.Server(), **eval(sys.argv[1]))
+"""
+
+
+def test_run_prints_where_it_serves_and_serves_a_page(folder: Path) -> None:
+    (folder / "public").mkdir()
+    (folder / "public" / "index.html").write_text("the page")
+    options = "{'port': 0, 'static': 'public'}"
+    with running(folder, options, program=("-c", RUN)) as command:
+        address = command.address()
+        assert fetched(address, "/")[1] == b"the page"
+        command.process.terminate()
+        assert command.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"port": 70000}, "cannot listen at the port 70000: give a number from 0, which takes a free one, to 65535"),
+        ({"port": -1}, "cannot listen at the port -1: give a number from 0"),
+        ({"port": None}, "cannot listen at the port None: give a number from 0"),
+        ({"port": True}, "cannot listen at the port True: give a number from 0"),
+        ({"port": "80"}, "cannot listen at the port '80': give a number from 0"),
+        ({"host": None}, "cannot listen at the host None: give 127.0.0.1, or 0.0.0.0 for all interfaces"),
+        ({"host": ""}, "cannot listen at the host '': give 127.0.0.1"),
+        (
+            {"host": "0.0.0.0:80"},
+            "cannot listen at the host '0.0.0.0:80': give an address without brackets, and the port",
+        ),
+        ({"host": "[::1]"}, "cannot listen at the host '[::1]': give an address without brackets"),
+        ({"static": "no/such"}, "cannot serve the files of 'no/such': there is no such directory"),
+    ],
+)
+def test_run_refuses_what_cannot_be_with_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(CannotStart) as refusal:
+        waterspout.run(waterspout.Server(), **options)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_run_says_that_a_port_is_taken_without_a_tour_through_its_insides(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-c", RUN, f"{{'port': {taken.getsockname()[1]}}}"]
+        done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    said = done.stderr.splitlines()
+    assert "it is in use; stop the program that listens there" in said[-1]
+    assert sum(line.startswith("  File") for line in said) == 2
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -478,6 +640,8 @@ def test_the_chat_example_passes_texts_on(folder: Path) -> None:
         ("localhost:0", ("localhost", 0)),
         ("0.0.0.0:65535", ("0.0.0.0", 65535)),
         ("[::1]:80", ("::1", 80)),
+        ("8013", ("127.0.0.1", 8013)),
+        (":8013", ("127.0.0.1", 8013)),
         ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
     ],
 )
@@ -490,8 +654,6 @@ def test_an_address_is_a_host_and_a_port(text: str, place: tuple[str, int]) -> N
     [
         "",
         ":",
-        "8000",
-        ":8000",
         "localhost",
         "localhost:",
         "a:-1",

@@ -13,6 +13,7 @@ import waterspout
 EXPORTED = {
     "AckTimeout",
     "ArgumentError",
+    "CannotStart",
     "ConnectRefused",
     "Engine",
     "EventRefused",

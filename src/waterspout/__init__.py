@@ -13,15 +13,19 @@ Serve it with `waterspout serve module:server`, with `waterspout.run(server)`, o
 application with `waterspout.hosts.tornado.routes(server)`.
 """
 
+import sys
+from pathlib import Path
+
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
-from .errors import AckTimeout, ArgumentError, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
+from .errors import AckTimeout, ArgumentError, CannotStart, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
 from .server import Namespace, Server, Socket, event
 from .types import Reason, Request
 
 __all__ = [
     "AckTimeout",
     "ArgumentError",
+    "CannotStart",
     "ConnectRefused",
     "Engine",
     "EventRefused",
@@ -41,8 +45,26 @@ __all__ = [
 Engine.default_driver = InlineDriver
 
 
-def run(server: Server | Engine, *, port: int = 8000, host: str = "127.0.0.1") -> None:
-    """Serve on a port until SIGTERM or SIGINT, inside Tornado, and end gracefully."""
-    from .hosts import standalone
+def run(
+    server: Server | Engine, *, port: int = 8000, host: str = "127.0.0.1", static: str | Path | None = None
+) -> None:
+    """Serve on a port until SIGTERM or SIGINT, inside Tornado, and end gracefully; the URL is printed.
 
-    standalone.run(server, standalone.Site(bind=(host, port)))
+    Port 0 takes a free one; 0.0.0.0 and :: are all interfaces. `static` is a directory whose files are served
+    beside it, the page of the clients for one. Raises `CannotStart`, with a sentence, for what cannot be.
+    """
+    from .hosts import listeners, standalone
+    from .hosts.static import static_routes
+
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    try:
+        pages = () if static is None else static_routes(static, sources=[Path(main)] if main else [])
+        standalone.run(
+            server,
+            standalone.Site(bind=(host, port), last_routes=pages),
+            ready=lambda urls: print(  # noqa: T201  (whoever calls this is a program's last line)
+                listeners.announcement("this server", urls, host), flush=True
+            ),
+        )
+    except CannotStart as error:
+        raise error.with_traceback(None) from None  # the sentence says it all

@@ -107,3 +107,7 @@ class AckTimeout(WaterspoutError, TimeoutError):
 
 class AdapterError(WaterspoutError):
     """The carrier between nodes failed."""
+
+
+class CannotStart(WaterspoutError):
+    """The server cannot start; the text is one sentence for the person at the terminal."""

@@ -260,3 +260,28 @@ def test_the_answers_to_polls_and_posts_bear_the_headers_too() -> None:
     assert [headers(response) for response in polling_of(peer).responses] == [
         (("Access-Control-Allow-Origin", PAGE), ("Vary", "Origin"))
     ] * 2
+
+
+# A function of the origin is a user's function like any other
+
+
+async def asynchronous(origin: str) -> bool:
+    return True
+
+
+def broken(origin: str) -> bool:
+    raise LookupError("the table of origins is gone")
+
+
+@ways
+@pytest.mark.parametrize("function", [broken, asynchronous])
+def test_a_function_that_fails_or_is_asynchronous_refuses_all_and_is_reported_once(way: str, function: Any) -> None:
+    clock = Clock()
+    engine = Engine(Recorder(), policy=Policy(cors_origins=function), driver=clock)
+    method, transport, fields = WAYS[way]
+    request = Request(method, f"/engine.io/?EIO=4&transport={transport}", (("Origin", "http://a.example"), *fields))
+    decision = engine.admit(request)
+    assert isinstance(decision, Refuse)
+    assert decision.response.status == 403
+    ((text, _),) = clock.reports
+    assert text.startswith("the function cors_origins failed for 'http://a.example', which is refused")

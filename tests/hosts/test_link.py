@@ -349,7 +349,7 @@ def test_nothing_is_left_of_a_paused_link_whose_peer_has_vanished_and_which_is_f
     line.block()
     line.link.finish(b"goodbye")  # what a session does that hears no heartbeat
     assert not line.is_closed
-    line.loop.advance(LINGER)
+    line.loop.advance(line.output.close_timeout)
     assert line.is_closed
     line.link.resume()
     line.link.pause()
@@ -501,12 +501,42 @@ def test_while_the_kernel_refuses_the_last_bytes_wait_behind_all_others(line: Li
     line.end()
 
 
-def test_a_peer_that_takes_nothing_is_left_when_the_lingering_ends(line: Line) -> None:
-    line.block()
-    line.link.finish(b"bye")
-    line.loop.advance(LINGER)
+@pytest.mark.parametrize("blocked", [True, False], ids=["blocked before", "blocked by the last bytes"])
+def test_a_peer_that_takes_nothing_is_left_after_the_close_timeout(line: Line, blocked: bool) -> None:
+    if blocked:
+        line.block()
+    line.link.finish(bytes(20_000_000))
+    line.turn()
+    line.loop.advance(line.output.close_timeout - 0.1)
+    assert not line.is_closed
+    line.loop.advance(0.1)
     assert line.is_closed
     assert line.keeper.losses == 0
+
+
+def test_a_peer_that_reads_slowly_gets_all_and_the_lingering_begins_with_the_last_byte(line: Line) -> None:
+    line.link.finish(bytes(8_000_000))
+    line.turn()
+    line.loop.advance(LINGER + 0.1)
+    assert len(line.read_all(8_000_000)) == 8_000_000
+    line.loop.advance(LINGER - 0.1)
+    assert not line.is_closed
+    line.loop.advance(0.1)
+    assert line.is_closed
+
+
+def test_who_waits_for_the_end_of_all_links_hears_of_it_once(lines: Lines) -> None:
+    first, second = lines("unix"), lines("unix")
+    output = first.output
+    assert second.output is output
+    heard: list[str] = []
+    output.when_empty(lambda: heard.append("empty"))
+    first.link.close()
+    assert heard == []
+    second.link.close()
+    assert heard == ["empty"]
+    output.when_empty(lambda: heard.append("empty already"))
+    assert heard == ["empty", "empty already"]
 
 
 def test_a_link_is_closed_at_once_and_tells_nobody(line: Line) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from waterspout.hosts.listeners import CannotStart, listen, unix_listener, urls
+from waterspout import CannotStart
+from waterspout.hosts.listeners import listen, unix_listener, urls
 
 
 def test_port_0_becomes_the_one_port_of_all_addresses() -> None:

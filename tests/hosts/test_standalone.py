@@ -3,16 +3,20 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import RequestHandler
 
-from waterspout import Server
+from hosts.client import opening, request, target
+from waterspout import CannotStart, Server
 from waterspout.hosts import standalone
-from waterspout.hosts.listeners import CannotStart
 
 ANYWHERE = standalone.Site(bind=("127.0.0.1", 0))
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"
@@ -78,6 +82,125 @@ def test_a_client_that_takes_nothing_is_cut_off_in_the_end(
             "some clients had not taken what was sent to them within 0.05 s; they are cut off",
         )
     ]
+
+
+MUCH = 16_000_000  # bytes, more than the kernel takes for a client that reads nothing
+
+
+class SlowClient:
+    """A client that reads only when it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.port = int(url.rstrip("/").rpartition(":")[2])
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        self.sock.setblocking(False)
+
+    async def send(self, data: bytes) -> None:
+        if self.sock.getsockname()[1] == 0:
+            await self.loop.sock_connect(self.sock, ("127.0.0.1", self.port))
+        await self.loop.sock_sendall(self.sock, data)
+
+    async def until(self, end: bytes) -> bytes:
+        """Read until this has come."""
+        read = b""
+        while end not in read:
+            read += await self.loop.sock_recv(self.sock, 4096)
+        return read
+
+    async def rest(self) -> int:
+        """Read until the end, and return how much that was."""
+        size = 0
+        while piece := await self.loop.sock_recv(self.sock, 1 << 20):
+            size += len(piece)
+            self.last = piece[-4:]
+        return size
+
+
+async def turns(number: int = 100) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def serving_much() -> Server:
+    server = Server()
+
+    @server.on("much")
+    def much(socket: Any) -> None:
+        socket.emit("much", "x" * MUCH)
+
+    return server
+
+
+async def over_websocket(serving: Serving) -> SlowClient:
+    (url,) = await serving.urls
+    client = SlowClient(url)
+    await client.send(opening())
+    await client.until(b'"sid"')
+    await client.send(b"\x81\x82" + bytes(4) + b"40")
+    await client.until(b'40{"sid"')
+    await client.send(b"\x81\x8a" + bytes(4) + b'42["much"]')
+    return client
+
+
+async def over_polling(serving: Serving) -> SlowClient:
+    sid = (await serving.fetch(HANDSHAKE)).split('"')[3]
+    (await asked(serving, request("POST", target("polling", sid), body=b"40"), "ok")).sock.close()
+    (await asked(serving, request("GET", target("polling", sid)), '40{"sid"')).sock.close()
+    (await asked(serving, request("POST", target("polling", sid), body=b'42["much"]'), "ok")).sock.close()
+    return await asked(serving, request("GET", target("polling", sid)), "Content-Length: 16")
+
+
+async def asked(serving: Serving, message: bytes, answer: str) -> SlowClient:
+    """Ask, on a connection of its own, and read as far as this."""
+    (url,) = await serving.urls
+    client = SlowClient(url)
+    await client.send(message)
+    await client.until(answer.encode())
+    return client
+
+
+@pytest.mark.parametrize("connect", [over_websocket, over_polling])
+def test_what_is_on_its_way_at_the_end_arrives(
+    connect: Callable[[Serving], Coroutine[Any, Any, SlowClient]], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        serving = Serving(serving_much())
+        client = await connect(serving)
+        await turns()
+        serving.stop.set()
+        await turns()
+        assert not serving.task.done()
+        assert await client.rest() > MUCH - 100_000
+        assert client.last == (b"\x88\x02\x03\xe9" if connect is over_websocket else b'xx"]')
+        client.sock.close()
+        await serving.task
+
+    asyncio.run(main())
+    assert caplog.record_tuples == []
+
+
+@pytest.mark.parametrize("connect", [over_websocket, over_polling])
+def test_who_does_not_take_it_in_time_is_cut_off_with_a_warning(
+    connect: Callable[[Serving], Coroutine[Any, Any, SlowClient]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        serving = Serving(serving_much())
+        client = await connect(serving)
+        await turns()
+        serving.stop.set()
+        await serving.task
+        with suppress(ConnectionResetError):
+            assert await client.rest() < MUCH
+        client.sock.close()
+
+    monkeypatch.setattr(standalone, "CLOSE_TIMEOUT", 0.05)
+    asyncio.run(main())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("some clients had not taken what was sent to them within 0.05 s")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,5 +1,6 @@
 """Inside Tornado: all that any host does, and what belongs to Tornado alone."""
 
+import asyncio
 import gzip
 import logging
 from pathlib import Path
@@ -19,6 +20,7 @@ from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Socket
+from waterspout.hosts.tornado import Mount, routes
 
 
 @pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls", "unix")])
@@ -301,3 +303,34 @@ async def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(host: Torna
     session.posting = await host.connect()
     assert (await session.posting.ask("POST", session.target(), packed, body=small)).body == b"ok"
     assert await session.get() == "430[1]"
+
+
+@tcp
+async def test_a_mount_is_drained_when_its_websockets_have_closed(host: TornadoHost) -> None:
+    echo = Echo()
+    await Mount(echo.server.engine).drain()  # nobody has come yet
+    (route,) = routes(echo.server)
+    host.other_routes = [route]
+    await host.serve()
+    wire = await host.websocket()
+    await echo.server.close()
+    drained = asyncio.ensure_future(route[1].drain())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not drained.done()
+    assert await wire.closing() == 1001
+    await drained
+
+
+@tcp
+async def test_what_is_left_of_a_mount_can_be_cut(host: TornadoHost) -> None:
+    echo = Echo()
+    (route,) = routes(echo.server)
+    route[1].cut()  # nobody has come yet
+    host.other_routes = [route]
+    await host.serve()
+    wire = await host.websocket()
+    await echo.server.close()
+    route[1].cut()
+    await route[1].drain()
+    assert (await wire.rest())[:4] in (b"", b"\x88\x02\x03\xe9")

@@ -100,3 +100,9 @@ def test_the_work_is_linear(steps: Callable[[Callable[[], object]], int], piece:
         return steps(lambda: list(engineio4.decode_payload(piece * size + b"4")))
 
     assert work(200) - work(100) == work(300) - work(200) <= 20 * 100
+
+
+def test_nobody_makes_packets_of_what_somebody_has_said() -> None:
+    body, binary = engineio4.encode_payload([(b"4hello\x1e1", ()), (b"4\x1e", (b"\x1e",))])
+    assert not binary
+    assert list(engineio4.decode_payload(body)) == ["4hello\ufffd1", "4\ufffd", b"\x1e"]

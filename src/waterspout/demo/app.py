@@ -7,8 +7,8 @@ from typing import Any
 import tornado.web
 from tornado.ioloop import PeriodicCallback
 
+from waterspout import CannotStart
 from waterspout.hosts import standalone
-from waterspout.hosts.listeners import CannotStart
 
 from .chat import PULSE_INTERVAL, Chat
 

@@ -15,8 +15,9 @@ from types import CoroutineType
 from typing import Any, TypeVarTuple
 
 from ..engine.driver import Asker, Layer, Level, Waitable
+from .ending import AT_THE_END, Ending
 from .lag import LagGuard
-from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
+from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous, name_of
 from .threads import ThreadPool
 
 Args = TypeVarTuple("Args")
@@ -36,6 +37,8 @@ class AsyncioDriver(SystemDriver):
         self._thread = threading.get_ident()
         self._process = os.getpid()
         self._tasks: dict[asyncio.Task[None], tuple[Coroutine[Any, Any, Any], Asker, Any]] = {}
+        self._attending: dict[asyncio.Task[Any], Waitable] = {}
+        self._ending: Ending | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
         self._guard = LagGuard(self, _ENTRIES, self.loop)
@@ -78,6 +81,8 @@ class AsyncioDriver(SystemDriver):
         if task.cancelled() and getcoroutinestate(coroutine) == CORO_CREATED:
             coroutine.close()
             asker.failed(token, asyncio.CancelledError())
+        if self._ending is not None:
+            self._ending.look()
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function in the next turn of the loop; from any thread."""
@@ -100,20 +105,37 @@ class AsyncioDriver(SystemDriver):
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
-        future = self.loop.create_future()
+        future, task = self.loop.create_future(), asyncio.current_task()
+        assert task is not None
         pending.add_done_callback(lambda _: _wake(future))
-        yield from future
+        self._attending[task] = pending
+        if self._ending is not None:
+            self._ending.look()
+        try:
+            yield from future
+        finally:
+            del self._attending[task]
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Block another thread until the pending is done; RuntimeError on the loop's own."""
         if not self.foreign():
             raise RuntimeError("wait() would block the event loop: await this instead")
         done = threading.Event()
-        self.soon(pending.add_done_callback, lambda _: done.set())
-        return done.wait(timeout)
 
-    def finish(self, timeout: float, done: Callable[[], object]) -> None:
-        """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`."""
+        def wake(pending: Waitable) -> None:
+            done.set()
+
+        self.soon(pending.add_done_callback, wake)
+        if done.wait(timeout):
+            return True
+        self.soon(pending.remove_done_callback, wake)
+        return False
+
+    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+        """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`.
+
+        A task that waits for `awaited`, which `done` is to bring about, is not waited for.
+        """
 
         def end() -> None:
             self._guard.stop()
@@ -122,24 +144,16 @@ class AsyncioDriver(SystemDriver):
             done()
 
         if self._tasks or (self._pool is not None and self._pool.is_busy):
-            task = self.loop.create_task(self._await_all(timeout))
+            self._ending = Ending(self._tasks, self._attending, awaited)
+            waits = []
+            if self._pool is not None and self._pool.is_busy:
+                idle = self.loop.create_future()
+                self._pool.when_idle(lambda: _wake(idle))
+                waits.append(idle)
+            task = self.loop.create_task(self._ending.wait(timeout, *waits))
             task.add_done_callback(lambda _: end())
         else:
             end()
-
-    async def _await_all(self, timeout: float) -> None:
-        waits: list[asyncio.Future[None]] = list(self._tasks)
-        if self._pool is not None and self._pool.is_busy:
-            idle = self.loop.create_future()
-            self._pool.when_idle(lambda: _wake(idle))
-            waits.append(idle)
-        if not waits:
-            return
-        _, late = await asyncio.wait(waits, timeout=timeout)
-        for wait in late:
-            wait.cancel()
-        if late:
-            await asyncio.wait(late, timeout=1)
 
     def _forked(self) -> None:
         self._process, parent = os.getpid(), self._process
@@ -157,7 +171,10 @@ async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any)
     try:
         result = await coroutine
     except BaseException as error:
-        asker.failed(token, error)
+        if error.args == (AT_THE_END,):
+            asker.failed(token, TimeoutError(f"{name_of(coroutine)} was still running at the end, and was cancelled"))
+        else:
+            asker.failed(token, error)
         if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
             raise
     else:

@@ -95,6 +95,6 @@ class InlineDriver(SystemDriver):
         """Refuse with RuntimeError: nobody else would bring the result."""
         raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
 
-    def finish(self, timeout: float, done: Callable[[], object]) -> None:
+    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
         """Call `done`: nothing is running."""
         done()

@@ -51,6 +51,9 @@ class Waitable(Protocol):
     def add_done_callback(self, function: Callable[[Any], object], /) -> None:
         """Call the function once there is a result."""
 
+    def remove_done_callback(self, function: Callable[[Any], object], /) -> None:
+        """Call the function no more."""
+
 
 class Driver(Protocol):
     """Time, tokens, and the running of users' functions.
@@ -108,5 +111,8 @@ class Driver(Protocol):
     def block(self, pending: "Waitable", timeout: float | None) -> bool:
         """Block the calling thread until the pending is done; False after `timeout` seconds."""
 
-    def finish(self, timeout: float, done: Callable[[], object]) -> None:
-        """Wait for running functions, cancel or abandon those that need longer, then call `done`."""
+    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+        """Wait for running functions, cancel or abandon those that need longer, then call `done`.
+
+        A function that waits for `awaited`, which comes with `done`, is not waited for.
+        """

@@ -1,6 +1,7 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ..errors import ProtocolError
@@ -11,6 +12,7 @@ from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, 
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .options import mount_path
+from .origins import Judge
 from .pending import Pending
 from .policy import Policy
 from .polling import PollingTransport
@@ -74,7 +76,10 @@ class Engine:
         driver = self.default_driver() if driver is None else driver
         self.application = application
         self.path = mount_path(path)
-        self.policy = Policy() if policy is None else policy
+        policy = Policy() if policy is None else policy
+        if callable(origins := policy.cors_origins):
+            policy = replace(policy, cors_origins=Judge(origins, self))
+        self.policy = policy
         self.driver = driver
         self.sessions: dict[str, Session] = {}
         self.traffic = Traffic()
@@ -82,6 +87,7 @@ class Engine:
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
+        self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
         if self.is_bare == isinstance(application, PacketApplication):
@@ -130,6 +136,7 @@ class Engine:
 
     def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
+        self._await_no_longer(decision)
         if isinstance(decision, Open):
             session = self._session(decision, exchange.request)
             polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
@@ -147,13 +154,20 @@ class Engine:
         else:
             http.poll(exchange, decision.headers)
 
+    def await_body(self, decision: Resume, exchange: Exchange) -> None:
+        """Refuse the request if the session ends before its body has come; the host then closes the connection."""
+        if exchange.request.method == "POST":
+            self._awaited[decision.session.id] = decision, exchange
+
     def abort(self, decision: Open | Resume) -> None:
         """The client gave up a polling request: before its body was complete, or before its answer."""
+        self._await_no_longer(decision)
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.aborted()
 
     def refuse_body(self, decision: Open | Resume) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
+        self._await_no_longer(decision)
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.end_post()
         detail = f"the body is larger than the {self.policy.max_payload_bytes} bytes of max_payload_bytes"
@@ -212,6 +226,10 @@ class Engine:
     def forget(self, session: Session) -> None:
         """Take the session out of the table."""
         self.sessions.pop(session.id, None)
+        if session.id in self._awaited:
+            decision, exchange = self._awaited.pop(session.id)
+            detail = "the session has ended before the body came"
+            exchange.respond(refuse(Fault.UNKNOWN_SID, detail, decision.headers).response)
         if self._closing is not None and not self.sessions:
             closing = self._closing
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
@@ -233,6 +251,10 @@ class Engine:
             case Resume() if request.method == "POST":
                 return self._begin_post(decision)
         return decision
+
+    def _await_no_longer(self, decision: Open | Resume) -> None:
+        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NOBODY)[0] is decision:
+            del self._awaited[decision.session.id]
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self.driver.note(Layer.ENGINE, level, text, *values)
@@ -285,6 +307,9 @@ class Engine:
     @staticmethod
     def _dismiss(session: Session) -> None:
         session.close(SHUTDOWN)
+
+
+_NOBODY = (None, None)
 
 
 def _unwanted(*_: object) -> None:

@@ -1,10 +1,13 @@
 """Who may come from where: the Origin header against the policy, and the CORS headers of every answer."""
 
+from collections.abc import Callable
 from re import ASCII, Pattern
 from re import compile as compile_pattern
+from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from ..types import Request
+from .driver import Driver
 from .policy import Origins, Policy
 from .response import Headers
 
@@ -12,6 +15,47 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _ORIGIN = compile_pattern("https?://[^/?#]+")
 _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
+
+
+class Judge:
+    """A user's function of an origin, run as all of them are: one that fails, or is asynchronous, allows nobody."""
+
+    __slots__ = ("_function", "_holder")
+
+    def __init__(self, function: Callable[[str], bool], holder: "Holder") -> None:
+        self._function = function
+        self._holder = holder
+
+    def __call__(self, origin: str) -> bool:
+        """Tell whether the origin is allowed; what goes wrong is reported."""
+        driver = self._holder.driver
+        verdict = _Verdict(driver)
+        driver.run(self._function, (origin,), verdict, origin)
+        return verdict.is_allowed
+
+
+class Holder(Protocol):
+    """Who has the driver that is in use."""
+
+    driver: Driver
+
+
+class _Verdict:
+    __slots__ = ("_driver", "is_allowed")
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.is_allowed = False
+
+    def answered(self, token: str, result: Any) -> None:
+        self.is_allowed = bool(result)
+
+    def failed(self, token: str, error: BaseException) -> None:
+        self._driver.report(f"the function cors_origins failed for {token[:80]!a}, which is refused", error)
+
+    def later(self, token: str) -> "_Verdict":
+        self._driver.report("the function cors_origins is asynchronous, and all origins are refused: make it plain")
+        return _Verdict(self._driver)
 
 
 def allowed(request: Request, policy: Policy) -> bool:

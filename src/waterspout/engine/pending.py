@@ -46,6 +46,11 @@ class Pending(Generic[T]):
         else:
             self._callbacks.append(function)
 
+    def remove_done_callback(self, function: "Callable[[Pending[T]], object]") -> None:
+        """Call the function no more, if it waits; on the core's thread."""
+        if function in self._callbacks:
+            self._callbacks.remove(function)
+
     def wait(self, timeout: float | None = None) -> T:
         """Block this thread or greenlet until there is a result; TimeoutError after `timeout` seconds."""
         if not self.done and not self._driver.block(self, timeout):

@@ -112,7 +112,10 @@ class Session:
     # What an application does
 
     def send(self, data: str | bytes) -> None:
-        """Queue a message of bare Engine.IO."""
+        """Queue a message of bare Engine.IO.
+
+        Over long-polling of Engine.IO 4, U+001E within a text arrives as U+FFFD: send bytes where it matters.
+        """
         if isinstance(data, str):
             self.push(Prepared(b"4" + data.encode(errors="replace")))
         else:

@@ -14,7 +14,7 @@ from ..engine import Traffic
 
 READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 HIGH_WATER_BYTES = 65_536  # what waits in a link; more stays with the session
-LINGER = 2.0  # s that a client has to take the last bytes
+LINGER = 2.0  # s from the last byte that the kernel has taken to the end; the client is to close first
 
 Piece = bytes | memoryview
 
@@ -52,14 +52,19 @@ class Receiver(Protocol):
 
 
 class Output:
-    """The links that something was written to in this turn of the loop."""
+    """The links of a loop, and those that something was written to in this turn of it.
 
-    __slots__ = ("_links", "loop", "open_links", "traffic")
+    `close_timeout` is the seconds in which a link that is finished has to be rid of what waits in it.
+    """
 
-    def __init__(self, loop: Loop, traffic: Traffic) -> None:
+    __slots__ = ("_links", "_when_empty", "close_timeout", "loop", "open_links", "traffic")
+
+    def __init__(self, loop: Loop, traffic: Traffic, close_timeout: float = 10.0) -> None:
         self.loop = loop
         self.traffic = traffic
+        self.close_timeout = close_timeout
         self.open_links: set[Link] = set()
+        self._when_empty: list[Callable[[], object]] = []
         self._links: list[Link] = []
 
     def add(self, link: "Link") -> None:
@@ -67,6 +72,22 @@ class Output:
         if not self._links:
             self.loop.soon(self.flush)
         self._links.append(link)
+
+    def when_empty(self, function: Callable[[], object]) -> None:
+        """Call the function once no link is open: at once if there is none."""
+        self._when_empty.append(function)
+        self._tell()
+
+    def forget(self, link: "Link") -> None:
+        """The link is closed."""
+        self.open_links.discard(link)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._when_empty and not self.open_links:
+            functions, self._when_empty = self._when_empty, []
+            for function in functions:
+                function()
 
     def flush(self) -> None:
         """Write out what the turn has brought."""
@@ -82,6 +103,7 @@ class Link:
         "__weakref__",
         "_blocked",
         "_descriptor",
+        "_is_timed",
         "_last",
         "_out",
         "_output",
@@ -98,7 +120,7 @@ class Link:
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
         self._out: Piece | list[Piece] | None = None
         self._unsent_bytes = 0
-        self._blocked = self._last = self._paused = self._refused = False
+        self._blocked = self._is_timed = self._last = self._paused = self._refused = False
         output.open_links.add(self)
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
@@ -135,7 +157,10 @@ class Link:
         return True
 
     def finish(self, data: bytes) -> None:
-        """Send these last bytes behind all others, then close; the receiver hears no more."""
+        """Send these last bytes behind all others, then close; the receiver hears no more.
+
+        The peer has `close_timeout` to take them all, and then `LINGER` to close.
+        """
         if self._last:
             return
         self._unsent_bytes = 0  # however much waits, this goes behind it
@@ -143,7 +168,8 @@ class Link:
         self._last = True
         self._receiver = None
         self.resume()  # the end of the client is to be seen, and what it still says to be dropped
-        self._output.loop.later(LINGER, self.close)
+        if self._blocked:
+            self._limit()
 
     def pause(self) -> None:
         """Read no more until `resume`; the kernel makes the peer wait. What fails on writing is noticed still.
@@ -171,6 +197,8 @@ class Link:
             return
         if done:
             self._sent_all()
+        elif self._last and not self._is_timed:
+            self._limit()
 
     def close(self) -> None:
         """Close the socket at once, and tell nobody."""
@@ -178,7 +206,7 @@ class Link:
         if descriptor >= 0:
             self._last = True
             self._out = self._receiver = None
-            self._output.open_links.discard(self)
+            self._output.forget(self)
             self._output.loop.forget(descriptor)
             self._shut(descriptor)
 
@@ -223,6 +251,11 @@ class Link:
         self._output.loop.writer(self._descriptor, self._writable)
         return False
 
+    def _limit(self) -> None:
+        """Give the peer of a link that is finished, once, the time to take what waits."""
+        self._is_timed = True
+        self._output.loop.later(self._output.close_timeout, self.close)
+
     def _makes_room(self) -> bool:
         """Send in the middle of a turn, and tell nobody: whose kernel takes it all is not slow, however much it is."""
         if self._blocked or self._out is None:
@@ -254,6 +287,7 @@ class Link:
     def _sent_all(self) -> None:
         if self._last:
             self._end_output()
+            self._output.loop.later(LINGER, self.close)
         elif self._refused and self._receiver is not None:
             self._refused = False
             self._receiver.writable()

@@ -1,19 +1,19 @@
-"""Where a process of its own listens: TCP addresses, Unix sockets, certificates.
+"""Where a process of its own listens: TCP addresses and Unix sockets.
 
 Whatever is wrong with one of them becomes `CannotStart`: one sentence with the value and what to do.
 """
 
 import errno
+import ipaddress
 import os
 import socket
-import ssl
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tornado.netutil import bind_sockets
 
-from waterspout.errors import WaterspoutError
+from ..errors import CannotStart
 
 BACKLOG = 1024
 
@@ -24,12 +24,9 @@ REMEDIES = {
 }
 
 
-class CannotStart(WaterspoutError):
-    """The server cannot start; the text is one sentence for the person at the terminal."""
-
-
 def listen(host: str, port: int) -> list[socket.socket]:
     """Listen at every address that the host name has, all with the same port."""
+    _check_place(host, port)
     try:
         return bind_sockets(port, host, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
@@ -51,6 +48,9 @@ def unix_listener(path: str) -> Iterator[socket.socket]:
         made = os.stat(path)
     except (OSError, ValueError) as error:
         listener.close()
+        folder = os.path.dirname(path) or "."
+        if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+            raise CannotStart(f"cannot listen at {path!r}: there is no directory {folder!r}; make it") from None
         raise CannotStart(f"cannot listen at {path!r}: {error}; choose another path") from None
     try:
         yield listener
@@ -64,22 +64,29 @@ def urls(listeners: Iterable[socket.socket], *, secure: bool) -> list[str]:
     return [_url(listener, "https" if secure else "http") for listener in listeners]
 
 
-def tls(certfile: str, keyfile: str | None = None) -> ssl.SSLContext:
-    """Return a server's TLS context; without a key file the certificate's file holds the key too."""
-    for path, what in ((certfile, "a PEM certificate"), (keyfile, "a PEM key")):
-        if path is not None:
-            _readable(path, what)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(certfile, keyfile)
-    except ssl.SSLError as error:
-        files = repr(certfile) if keyfile is None else f"{certfile!r} with the key {keyfile!r}"
-        what = error.reason or "not PEM"
-        raise CannotStart(
-            f"cannot use the certificate {files}: {what}; give a PEM certificate and the key that belongs to it"
-        ) from None
-    return context
+def is_public(host: str) -> bool:
+    """Tell whether the host name stands for all interfaces."""
+    return host in ("0.0.0.0", "::")
+
+
+def announcement(what: str, urls: Iterable[str], host: str | None) -> str:
+    """Write what a person at the terminal wants to know of a server that has begun."""
+    reach = f"open to the network at {host}; " if host is not None and is_public(host) else ""
+    return f"Waterspout serves {what} at {' and '.join(urls)} ({reach}stop: Ctrl+C)"
+
+
+def _check_place(host: object, port: object) -> None:
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+        raise CannotStart(f"cannot listen at the port {port!r}: give a number from 0, which takes a free one, to 65535")
+    if not isinstance(host, str) or not host:
+        raise CannotStart(f"cannot listen at the host {host!r}: give 127.0.0.1, or 0.0.0.0 for all interfaces")
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise CannotStart(
+                f"cannot listen at the host {host!r}: give an address without brackets, and the port by itself"
+            ) from None
 
 
 def _remedy(error: OSError | UnicodeError) -> str:
@@ -125,12 +132,3 @@ def _remove_if_same(path: str, made: os.stat_result) -> None:
             os.unlink(path)
     except OSError:
         pass  # already gone, or no longer ours to remove
-
-
-def _readable(path: str, what: str) -> None:
-    try:
-        with open(path, "rb"):
-            return
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise CannotStart(f"cannot read {path!r}: {reason}; give {what} that this user may read") from None

@@ -7,26 +7,23 @@ new is accepted, the clients are told, what was sent is flushed. A second signal
 import asyncio
 import importlib
 import logging
-import os
-import signal
-import socket
 import ssl
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from types import FrameType
 from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.web import Application
-
-from .listeners import CannotStart, listen, unix_listener, urls
-from .tornado import Mountable, routes
+from ..engine import Engine
+from ..errors import CannotStart
+from .listeners import listen, unix_listener, urls
+from .signals import ending, leave_after, watch_stdin
+from .tornado import Mount, Mountable
+from .web import Application, Web
 
 CLOSE_TIMEOUT = 8.0
 EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
+BODIES = 5  # times `max_payload_bytes`: the engine refuses by itself what is more than four times as much
 
 log = logging.getLogger("waterspout.host")
 
@@ -41,7 +38,7 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand beside it.
+    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand around its own.
 
     TLS is for the address; a Unix socket, which has a proxy before it, stays plain.
     """
@@ -50,6 +47,7 @@ class Site:
     unix: str | None = None
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
+    last_routes: Sequence[Any] = ()
 
 
 async def serve(
@@ -59,18 +57,27 @@ async def serve(
 
     `ready` is called with the URLs once connections are accepted. Raises `CannotStart`.
     """
-    application = Application([*site.extra_routes, *routes(mountable)])
+    engine = mountable if isinstance(mountable, Engine) else mountable.engine
+    mount = Mount(engine)
+    application = Application([*site.extra_routes, *mount.routes, *site.last_routes])
+    limit = BODIES * engine.policy.max_payload_bytes
     with ExitStack() as accepting:
         tcp = listen(*site.bind) if site.bind is not None else []
-        servers = [_accept(application, tcp, site.ssl_options, accepting)]
+        for listener in tcp:
+            accepting.callback(listener.close)
         local = [accepting.enter_context(unix_listener(site.unix))] if site.unix is not None else []
-        servers.append(_accept(application, local, None, accepting))
+        webs = [
+            Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
+            Web(application, local, max_body_bytes=limit),
+        ]
+        for web in webs:
+            accepting.callback(web.stop)
         ready(urls([*tcp, *local], secure=site.ssl_options is not None))
         try:
             await stop.wait()
         finally:
             accepting.close()
-            await _finish(mountable, servers)
+            await _finish(mountable, mount, webs)
 
 
 def run(
@@ -94,82 +101,28 @@ def run(
 
         def end() -> None:
             if owns_process:
-                _leave_after(EXIT_TIMEOUT)
+                leave_after(EXIT_TIMEOUT)
             loop.call_soon_threadsafe(stop.set)
 
         if stop_with_stdin:
-            _watch_stdin(end)
-        with _signals(end):
+            watch_stdin(end)
+        with ending(end):
             await serve(mountable, site, ready=ready, stop=stop)
 
     with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         runner.run(main())
 
 
-def _accept(
-    application: Application, listeners: list[socket.socket], tls: ssl.SSLContext | None, accepting: ExitStack
-) -> HTTPServer:
-    server = HTTPServer(application, ssl_options=tls)
-    server.add_sockets(listeners)
-    accepting.callback(server.stop)
-    return server
-
-
-async def _finish(mountable: Mountable, servers: list[HTTPServer]) -> None:
+async def _finish(mountable: Mountable, mount: Mount, webs: list[Web]) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await mountable.close()
-            for server in servers:
-                await server.close_all_connections()
+            await asyncio.gather(mount.drain(), *(web.flush() for web in webs))
     except TimeoutError:
         log.warning("some clients had not taken what was sent to them within %g s; they are cut off", CLOSE_TIMEOUT)
-
-
-@contextmanager
-def _signals(end: Callable[[], object]) -> Iterator[None]:
-    """Let the first SIGTERM or SIGINT call the function, and the second do what it does by default.
-
-    `signal.signal` and not `loop.add_signal_handler`: the second must work while a handler blocks the loop.
-    """
-    seen: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        if len(seen) > 1:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        end()
-
-    before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_after(seconds: float) -> None:
-    """End the process with status 0, whatever still runs then; an alarm, as it interrupts a blocked loop too."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-    signal.signal(signal.SIGALRM, leave)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def _watch_stdin(end: Callable[[], object]) -> None:
-    loop = asyncio.get_running_loop()
-    descriptor = sys.stdin.fileno()
-
-    def readable() -> None:
-        if not os.read(descriptor, 4096):
-            loop.remove_reader(descriptor)
-            end()
-
-    loop.add_reader(descriptor, readable)
+    mount.cut()
+    for web in webs:
+        await web.close()
 
 
 def _loop_factory(choice: Loop) -> Callable[[], asyncio.AbstractEventLoop]:

@@ -10,32 +10,22 @@ import asyncio
 import re
 import socket
 import ssl
-import time
-from collections.abc import Callable
-from http.client import responses
 from typing import Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerRequest,
-    ResponseStartLine,
-    format_timestamp,
-)
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..drivers import AsyncioDriver
-from ..engine import Engine, Open, Pending, Preflight, Refuse, Response, Resume
+from ..engine import Engine, Open, Pending, Resume
 from ..types import Request
 from .link import Output
 from .loops import AsyncioLoop
 from .processes import warn_of_company
+from .reception import Exchange, Reception
 from .takeover import Takeover
 
 __all__ = ["Mount", "Mountable", "routes"]
-
-Decision = Refuse | Preflight | Open | Resume
 
 
 class Server(Protocol):
@@ -52,8 +42,7 @@ Mountable = Engine | Server
 
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths."""
-    engine = server if isinstance(server, Engine) else server.engine
-    return [(re.escape(engine.path) + "/?", Mount(engine))]
+    return Mount(server if isinstance(server, Engine) else server.engine).routes
 
 
 class Mount(Router):
@@ -68,6 +57,11 @@ class Mount(Router):
         self.output: Output
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def routes(self) -> list[Any]:
+        """The routes for a `tornado.web.Application`."""
+        return [(re.escape(self.engine.path) + "/?", self)]
+
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""
         connection = request.connection
@@ -79,7 +73,23 @@ class Mount(Router):
         decision = self.engine.admit(ours)
         if isinstance(decision, Open | Resume) and decision.key is not None:
             return Takeover(self.engine, self.output, ours, decision, connection)
-        return _Reception(self.engine, decision, _Exchange(ours, connection), connection)
+        return Reception(self.engine, decision, Exchange(ours, connection), connection)
+
+    async def drain(self) -> None:
+        """Wait, after `close`, until the WebSockets have taken what was sent to them and are closed.
+
+        A client that takes nothing has the engine's `close_timeout`, which is 10 s.
+        """
+        if self._loop is not None:
+            drained = asyncio.Event()
+            self.output.when_empty(drained.set)
+            await drained.wait()
+
+    def cut(self) -> None:
+        """Close the WebSockets that are left, at once."""
+        if self._loop is not None:
+            for link in list(self.output.open_links):
+                link.close()
 
     def _bind(self, loop: asyncio.AbstractEventLoop, connection: HTTP1Connection) -> None:
         driver = self.engine.driver
@@ -87,7 +97,8 @@ class Mount(Router):
             self.engine.bind(AsyncioDriver())
             if not self.engine.is_clustered:
                 warn_of_company(self.engine.driver, connection.stream.socket)
-        self._loop, self.output = loop, Output(AsyncioLoop(loop), self.engine.traffic)
+        self._loop = loop
+        self.output = Output(AsyncioLoop(loop), self.engine.traffic, self.engine.policy.close_timeout)
 
 
 def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:
@@ -114,102 +125,3 @@ def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_prox
         secure=True if secure else None,
         native=native,
     )
-
-
-class _Exchange:
-    """A request that waits for its answer."""
-
-    def __init__(self, request: Request, connection: HTTP1Connection) -> None:
-        self.request = request
-        self._connection = connection
-        self.is_answered = False
-
-    def give_up(self, function: Callable[[], object]) -> None:
-        """The client has gone: call the function, unless there was an answer."""
-        if not self.is_answered:
-            self.is_answered = True
-            function()
-
-    def respond(self, response: Response) -> None:
-        """Send the answer, unless the client has gone."""
-        if self.is_answered:
-            return
-        self.is_answered = True
-        fields = HTTPHeaders()
-        for name, value in response.headers:
-            fields.add(name, value)
-        fields.add("Date", format_timestamp(time.time()))
-        if response.status != 204:
-            fields.add("Content-Length", str(len(response.body)))
-        start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
-        body = None if self.request.method == "HEAD" else response.body or None
-        self._connection.write_headers(start_line, fields, body).add_done_callback(_forget)
-        self._connection.finish()
-
-
-class _Reception(HTTPMessageDelegate):
-    """The body of a request that has been decided about, and then its service."""
-
-    def __init__(self, engine: Engine, decision: Decision, exchange: _Exchange, connection: HTTP1Connection) -> None:
-        self._engine = engine
-        self._decision = decision
-        self._exchange = exchange
-        self._connection = connection
-        self._limit = engine.policy.max_payload_bytes
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-
-    def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
-        """Expect the body; the answer comes after it, for Tornado closes what it has not read out."""
-        self._expect(_length(headers))
-
-    def data_received(self, chunk: bytes) -> None:
-        """Collect the body up to the limit; drop what is more, up to four times as much."""
-        self._body_bytes += len(chunk)
-        if self._body_bytes <= self._limit:
-            self._body.append(chunk)
-        else:
-            self._body.clear()
-            self._expect(self._body_bytes)
-
-    def finish(self) -> None:
-        """Serve the request, which is complete."""
-        decision = self._decision
-        if isinstance(decision, Refuse | Preflight):
-            self._exchange.respond(decision.response)
-        elif self._body_bytes > self._limit:
-            self._refuse_body(decision)
-        else:
-            self._connection.set_close_callback(self.on_connection_close)
-            self._engine.respond(decision, self._exchange, b"".join(self._body))
-
-    def on_connection_close(self) -> None:
-        """The client has gone before the answer: whatever waits for it ends."""
-        decision = self._decision
-        if isinstance(decision, Open | Resume):
-            self._exchange.give_up(lambda: self._engine.abort(decision))
-
-    def _expect(self, length: int) -> None:
-        """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
-        if length <= 4 * self._limit:
-            return
-        if isinstance(self._decision, Refuse | Preflight):
-            self._exchange.respond(self._decision.response)
-        else:
-            self._refuse_body(self._decision)
-
-    def _refuse_body(self, decision: Open | Resume) -> None:
-        if not self._exchange.is_answered:
-            self._exchange.respond(self._engine.refuse_body(decision))
-
-
-def _length(headers: HTTPHeaders) -> int:
-    """Return the announced length of the body; 0 for what is none, which Tornado refuses when it comes to the body."""
-    length = headers.get("Content-Length", "").partition(",")[0]  # a proxy may have repeated it
-    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
-
-
-def _forget(future: "asyncio.Future[None]") -> None:
-    """Look at the result, which is an error when the client has gone: nobody waits for it."""
-    if not future.cancelled():
-        future.exception()

@@ -100,6 +100,7 @@ class Server(Events):
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
         self._shutdown_timeout = shutdown_timeout
+        self._closing: Pending[None] | None = None
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
         self.engine.when_bound(self._cluster.attach)
@@ -190,21 +191,25 @@ class Server(Events):
         return {place._handlers.name: place._handlers.describe() for place in places}
 
     def close(self) -> Pending[None]:
-        """Tell all clients, flush and end; then wait `shutdown_timeout` for running handlers, and cancel them."""
-        driver = self.engine.driver
-        done: Pending[None] = Pending(driver)
-        if driver.foreign():
-            driver.soon(self._close, done)
-        else:
-            self._close(done)
-        return done
+        """Tell all clients, flush and end; then wait `shutdown_timeout` for running handlers, and cancel them.
+
+        An `async def` handler may await it: only the others are waited for.
+        """
+        if self._closing is None:
+            driver = self.engine.driver
+            self._closing = Pending(driver)
+            if driver.foreign():
+                driver.soon(self._close, self._closing)
+            else:
+                self._close(self._closing)
+        return self._closing
 
     def _close(self, done: Pending[None]) -> None:
         self._cluster.leave()
         engine, timeout = self.engine, self._shutdown_timeout
 
         def finish() -> None:
-            engine.driver.finish(timeout, lambda: done.resolve(None))
+            engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))

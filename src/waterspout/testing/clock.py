@@ -31,6 +31,7 @@ class Clock(InlineDriver):
         self._tokens = 0
         self._loop: ClockLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._attending: dict[asyncio.Task[Any] | None, Waitable] = {}
 
     def now(self) -> float:
         """Return the time that the test has set."""
@@ -96,7 +97,12 @@ class Clock(InlineDriver):
         """Suspend the running coroutine until the pending is done."""
         future = asyncio.get_running_loop().create_future()
         pending.add_done_callback(lambda _: None if future.done() else future.set_result(None))
-        yield from future
+        task = asyncio.current_task()
+        self._attending[task] = pending
+        try:
+            yield from future
+        finally:
+            self._attending.pop(task, None)
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
@@ -124,12 +130,17 @@ class Clock(InlineDriver):
         while self._loop is not None and self._loop.is_waiting and not self.is_running:
             self.hold(self._loop.turn)
 
-    def finish(self, timeout: float, done: Callable[[], object]) -> None:
-        """Wait for asynchronous functions, cancel those that need longer, then call `done`."""
-        if not self._tasks or self._loop is None:
+    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+        """Wait for asynchronous functions, cancel those that need longer, then call `done`.
+
+        One that waits for `awaited`, which `done` is to bring about, is not waited for.
+        """
+        self.settle()
+        tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
+        if not tasks or self._loop is None:
             done()
             return
-        ending = asyncio.Task(_end(set(self._tasks), timeout), loop=self._loop)
+        ending = asyncio.Task(_end(tasks, timeout), loop=self._loop)
         ending.add_done_callback(lambda _: done())
         self.settle()
 

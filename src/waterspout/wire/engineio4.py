@@ -7,6 +7,7 @@ from ..errors import DecodeError, InvalidText, TooMany
 from . import json
 
 _SEPARATOR = "\x1e"
+_REPLACEMENT = "\ufffd".encode()
 
 
 def encode_open(
@@ -86,12 +87,13 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     """Write packets as one response body, in order; the second value, "is it binary", is always false here.
 
     A message is a text packet with its type digit (none if empty), then the binary contents that follow it. `base64`
-    changes nothing: binary always goes as base64 in this revision.
+    changes nothing: binary always goes as base64 in this revision. U+001E separates packets, and nothing escapes it
+    ("HTTP long-polling"): within a text it becomes U+FFFD, so that nobody makes packets of what somebody has said.
     """
     packets: list[bytes] = []
     for text, contents in messages:
         if text:
-            packets.append(text)
+            packets.append(text.replace(b"\x1e", _REPLACEMENT))
         packets.extend(map(encode_base64_packet, contents))
     return b"\x1e".join(packets), False
 

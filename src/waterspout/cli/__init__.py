@@ -1,24 +1,26 @@
 """The command line: `waterspout serve module:server` and `waterspout demo`."""
 
 import argparse
-import importlib
 import logging
-import os
 import re
 import ssl
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from waterspout.engine import Engine
+from waterspout import CannotStart
 from waterspout.hosts import reload, standalone
-from waterspout.hosts.listeners import CannotStart, tls
-from waterspout.hosts.tornado import Mountable
-from waterspout.server import Server
+from waterspout.hosts.certificates import tls
+from waterspout.hosts.listeners import announcement
+from waterspout.hosts.static import static_routes
 
-DEFAULT_BIND = "127.0.0.1:8000"
+from .target import load, source_of
+
+__all__ = ["load", "main", "parse_bind"]
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+DEFAULT_BIND = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -41,67 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_bind(text: str) -> tuple[str, int]:
-    """Split HOST:PORT; an IPv6 address stands in brackets, and port 0 means any free one."""
-    found = re.fullmatch(r"(?:\[([^\[\]]+)\]|([^:\[\]\s]+)):([0-9]{1,5})", text)
+    """Split HOST:PORT, or take a port of this machine; an IPv6 address stands in brackets, port 0 is any free one."""
+    found = re.fullmatch(r"(?:(?:\[([^\[\]]+)\]|([^:\[\]\s]+))?:)?([0-9]{1,5})", text)
     if found is None or int(found[3]) > 65535:
         raise CannotStart(
             f"cannot bind {text!r}: write HOST:PORT with a port from 0 to 65535, as in 127.0.0.1:8000 or [::1]:8000"
         )
-    return found[1] or found[2], int(found[3])
-
-
-def load(target: str) -> Mountable:
-    """Import `module:server` with the current directory on the path; the server may be `name.of.attribute`."""
-    module_name, _, names = target.partition(":")
-    if not module_name or not names:
-        raise CannotStart(f"cannot serve {target!r}: write module:server, as in chat:server")
-    found: object = _import(module_name)
-    for name in names.split("."):
-        try:
-            found = getattr(found, name)
-        except AttributeError:
-            raise CannotStart(
-                f"cannot serve {target!r}: {module_name!r} has no {names!r}; "
-                f"name the variable that holds the waterspout.Server"
-            ) from None
-    if isinstance(found, Server | Engine):
-        return found
-    raise CannotStart(
-        f"cannot serve {target!r}: it is of type {type(found).__name__!r}, not a waterspout.Server or an Engine; "
-        f"an application of your own mounts waterspout.hosts.tornado.routes(server) and listens itself"
-    )
-
-
-def _import(name: str) -> object:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise CannotStart(
-                f"cannot import {name!r}: there is no module {error.name!r} in {os.getcwd()} or on PYTHONPATH"
-            ) from None
-        raise _broken(name, error) from None
-    except Exception as error:  # the user's module is run here
-        raise _broken(name, error) from None
-
-
-def _broken(name: str, error: Exception) -> CannotStart:
-    """Print the user's part of the traceback, and return the sentence."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-    print("".join(traceback.format_list(ours)), end="", file=sys.stderr)
-    return CannotStart(f"cannot import {name!r}: {type(error).__name__}: {error}; mend the module and start again")
+    return found[1] or found[2] or DEFAULT_HOST, int(found[3])
 
 
 def _serve(options: argparse.Namespace) -> None:
     mountable = load(options.target)
-    secure = _tls(options)
+    bind, secure = _bind(options), _tls(options)
+    source = source_of(options.target)
+    pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
     standalone.run(
         mountable,
-        standalone.Site(bind=_bind(options), unix=options.unix, ssl_options=secure),
-        ready=lambda urls: _say(f"Waterspout serves {options.target} at {' and '.join(urls)} (stop: Ctrl+C)"),
+        standalone.Site(bind=bind, unix=options.unix, ssl_options=secure, last_routes=pages),
+        ready=lambda urls: _say(announcement(options.target, urls, bind and bind[0])),
         loop=standalone.Loop(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
@@ -121,6 +80,9 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _bind(options: argparse.Namespace) -> tuple[str, int] | None:
     """Return the address; none if the server has a Unix socket and no address was asked for."""
+    if options.host is not None or options.port is not None:
+        place = f"{options.host or DEFAULT_HOST}:{options.port or DEFAULT_PORT}"
+        raise CannotStart(f"host and port are given together here: write --bind {place}")
     if options.bind is None and options.unix is not None:
         return None
     return parse_bind(options.bind or DEFAULT_BIND)
@@ -158,8 +120,10 @@ def _parser() -> argparse.ArgumentParser:
 
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--bind", metavar="HOST:PORT", help=f"address (default {DEFAULT_BIND}; port 0: any free one)")
-    shared.add_argument("--log-level", choices=LEVELS, default="info", help="default: info")
-    shared.add_argument("--loop", choices=list(standalone.Loop), default="auto", help="auto: uvloop where installed")
+    shared.add_argument("--log-level", choices=LEVELS, type=str.lower, default="info", help="default: info")
+    shared.add_argument(
+        "--loop", choices=[each.value for each in standalone.Loop], default="auto", help="auto: uvloop where installed"
+    )
 
     serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)
     serve.set_defaults(command=_serve)
@@ -167,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket (instead of, or beside --bind)")
     serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this PEM certificate (chain)")
     serve.add_argument("--keyfile", metavar="FILE", help="its key, unless it is in the same file")
+    serve.add_argument("--static", metavar="DIR", help="serve the files of a directory too, index.html first")
+    for other in ("--host", "--port"):  # they are --bind here, and whoever writes them is told so
+        serve.add_argument(other, help=argparse.SUPPRESS)
     serve.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 

@@ -1,0 +1,91 @@
+"""What `waterspout serve` is told to serve: a module and the name of its server."""
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from waterspout import CannotStart
+from waterspout.engine import Engine
+from waterspout.hosts.tornado import Mountable
+from waterspout.server import Server
+
+
+def load(target: str) -> Mountable:
+    """Import `module:server` with the current directory on the path; the server may be `name.of.attribute`."""
+    module_name, _, names = target.partition(":")
+    _check_name(target, module_name, names)
+    if not module_name or not names:
+        raise CannotStart(f"cannot serve {target!r}: write module:server, as in chat:server")
+    found: object = _import(module_name)
+    for name in names.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise CannotStart(
+                f"cannot serve {target!r}: {module_name!r} has no {names!r}; "
+                f"name the variable that holds the waterspout.Server"
+            ) from None
+    if isinstance(found, Server | Engine):
+        return found
+    raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
+
+
+def source_of(target: str) -> Path | None:
+    """Return the file of a target's module, which is loaded."""
+    module = sys.modules[target.partition(":")[0]]
+    return None if module.__file__ is None else Path(module.__file__)
+
+
+def _check_name(target: str, module: str, names: str) -> None:
+    """Refuse what is a file, not a module."""
+    name = module.removesuffix(".py").replace(os.sep, ".").strip(".")
+    if name == module or not name:
+        return
+    wanted = f"{name}:{names or 'server'}"
+    if module.startswith(os.sep):
+        folder, file = os.path.split(module.removesuffix(".py"))
+        wanted = f"{file}:{names or 'server'} in the directory {folder}"
+    raise CannotStart(f"cannot serve {target!r}: that is a file, not a module; write {wanted}")
+
+
+def _what_is_wrong(found: object) -> str:
+    if inspect.isclass(found) and issubclass(found, Server | Engine):
+        return f"it is the class {found.__name__!r} itself; call it, as in server = {found.__name__}(), and name that"
+    if callable(found):
+        return "it is a function; call it, as in server = make_server(), and name what it returns"
+    return (
+        f"it is of type {type(found).__name__!r}, not a waterspout.Server or an Engine; "
+        f"an application of your own mounts waterspout.hosts.tornado.routes(server) and listens itself"
+    )
+
+
+def _import(name: str) -> object:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise CannotStart(
+                f"cannot import {name!r}: there is no module {error.name!r} in {os.getcwd()} or on PYTHONPATH"
+            ) from None
+        raise _broken(name, error) from None
+    except Exception as error:  # the user's module is run here
+        raise _broken(name, error) from None
+
+
+def _broken(name: str, error: Exception) -> CannotStart:
+    """Print the user's part of the traceback, and return the sentence."""
+    if isinstance(error, SyntaxError):
+        lines = traceback.format_exception_only(error)[:-1]
+        place, text = f"{os.path.basename(error.filename or '')}:{error.lineno}", error.msg
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+        lines = traceback.format_list(ours)
+        place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
+    print("".join(lines), end="", file=sys.stderr)
+    return CannotStart(f"the module {name!r} raises {type(error).__name__} at {place}: {text}; mend it and start again")

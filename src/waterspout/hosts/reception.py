@@ -1,0 +1,132 @@
+"""A request that Tornado reads for an engine: its body, with a deadline, and its answer."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from http.client import responses
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
+
+from ..engine import Engine, Open, Preflight, Refuse, Response, Resume
+from ..types import Request
+
+BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
+REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
+
+Decision = Refuse | Preflight | Open | Resume
+
+
+class Exchange:
+    """A request that waits for its answer."""
+
+    def __init__(self, request: Request, connection: HTTP1Connection) -> None:
+        self.request = request
+        self._connection = connection
+        self.is_answered = False
+
+    def give_up(self, function: Callable[[], object]) -> None:
+        """The client has gone: call the function, unless there was an answer."""
+        if not self.is_answered:
+            self.is_answered = True
+            function()
+
+    def respond(self, response: Response) -> None:
+        """Send the answer, unless the client has gone."""
+        if self.is_answered:
+            return
+        self.is_answered = True
+        fields = HTTPHeaders()
+        for name, value in response.headers:
+            fields.add(name, value)
+        fields.add("Date", format_timestamp(time.time()))
+        if response.status != 204:
+            fields.add("Content-Length", str(len(response.body)))
+        start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
+        body = None if self.request.method == "HEAD" else response.body or None
+        self._connection.write_headers(start_line, fields, body).add_done_callback(_forget)
+        self._connection.finish()
+
+
+class Reception(HTTPMessageDelegate):
+    """The body of a request that has been decided about, and then its service."""
+
+    def __init__(self, engine: Engine, decision: Decision, exchange: Exchange, connection: HTTP1Connection) -> None:
+        self._engine = engine
+        self._decision = decision
+        self._exchange = exchange
+        self._connection = connection
+        self._limit = engine.policy.max_payload_bytes
+        self._is_wanted = isinstance(decision, Open | Resume)
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
+        """Expect the body; the answer comes after it, for Tornado closes what it has not read out."""
+        length = _length(headers)
+        if length or "Transfer-Encoding" in headers:
+            seconds = BODY_TIMEOUT if self._is_wanted else REFUSED_BODY_TIMEOUT
+            self._deadline = asyncio.get_running_loop().call_later(seconds, self._connection.close)
+            if isinstance(self._decision, Resume):
+                self._engine.await_body(self._decision, self._exchange)
+        self._expect(length)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect a wanted body up to the limit; drop what is more, up to four times as much."""
+        self._body_bytes += len(chunk)
+        if self._body_bytes > self._limit:
+            self._body.clear()
+            self._expect(self._body_bytes)
+        elif self._is_wanted:
+            self._body.append(chunk)
+
+    def finish(self) -> None:
+        """Serve the request, which is complete."""
+        self._wait_no_longer()
+        decision = self._decision
+        if isinstance(decision, Refuse | Preflight):
+            self._exchange.respond(decision.response)
+        elif self._body_bytes > self._limit:
+            self._refuse_body(decision)
+        else:
+            self._connection.set_close_callback(self.on_connection_close)
+            self._engine.respond(decision, self._exchange, b"".join(self._body))
+
+    def on_connection_close(self) -> None:
+        """The client has gone before the answer, or was too slow: whatever waits for it ends."""
+        self._wait_no_longer()
+        decision = self._decision
+        if isinstance(decision, Open | Resume):
+            self._exchange.give_up(lambda: self._engine.abort(decision))
+
+    def _expect(self, length: int) -> None:
+        """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
+        if length <= 4 * self._limit:
+            return
+        if isinstance(self._decision, Refuse | Preflight):
+            self._exchange.respond(self._decision.response)
+        else:
+            self._refuse_body(self._decision)
+
+    def _wait_no_longer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse_body(self, decision: Open | Resume) -> None:
+        if not self._exchange.is_answered:
+            self._exchange.respond(self._engine.refuse_body(decision))
+
+
+def _length(headers: HTTPHeaders) -> int:
+    """Return the announced length of the body; 0 for what is none, which Tornado refuses when it comes to the body."""
+    length = headers.get("Content-Length", "").partition(",")[0]  # a proxy may have repeated it
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
+
+
+def _forget(future: "asyncio.Future[None]") -> None:
+    """Look at the result, which is an error when the client has gone: nobody waits for it."""
+    if not future.cancelled():
+        future.exception()

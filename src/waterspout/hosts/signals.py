@@ -1,0 +1,57 @@
+"""How a process of its own is told to end, and how it ends even if something in it does not."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def ending(end: Callable[[], object]) -> Iterator[None]:
+    """Let the first SIGTERM or SIGINT call the function, and the second do what it does by default.
+
+    `signal.signal` and not `loop.add_signal_handler`: the second must work while a handler blocks the loop.
+    """
+    seen: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        end()
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_after(seconds: float) -> None:
+    """End the process with status 0, whatever still runs then; an alarm, as it interrupts a blocked loop too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    signal.signal(signal.SIGALRM, leave)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def watch_stdin(end: Callable[[], object]) -> None:
+    """Call the function when standard input ends."""
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            end()
+
+    loop.add_reader(descriptor, readable)

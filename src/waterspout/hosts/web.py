@@ -1,0 +1,102 @@
+"""HTTP for a process of its own: Tornado's server, with a deadline for each thing that a client may leave undone."""
+
+import asyncio
+import copy
+import socket
+import ssl
+from typing import Any, cast
+from weakref import WeakSet
+
+from tornado import web as tornado_web
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
+from tornado.iostream import IOStream, SSLIOStream
+from tornado.netutil import ssl_wrap_socket
+
+from .accepting import Door
+from .link import prepare
+from .loops import AsyncioLoop
+from .reception import Reception
+
+HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
+IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
+BODY_TIMEOUT = 10.0  # s for the body of a request that is not for an engine, which has deadlines of its own
+UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
+
+
+class Application(tornado_web.Application):
+    """A Tornado application whose requests do not wait for their bodies for ever."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Find who serves the request."""
+        handler = super().find_handler(request, **kwargs)
+        if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
+            request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nobody else looks
+        return handler
+
+
+class Web:
+    """HTTP at some listeners, which it owns; `max_body_bytes` is for the pages beside the engine."""
+
+    def __init__(
+        self,
+        application: Application,
+        listeners: list[socket.socket],
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_body_bytes: int,
+    ) -> None:
+        self._server = _Server(application, idle_connection_timeout=HEAD_TIMEOUT, max_body_size=max_body_bytes)
+        self._tls = tls
+        self._streams: WeakSet[IOStream] = WeakSet()
+        loop = AsyncioLoop(asyncio.get_running_loop())
+        self._doors = [Door(listener, loop, self._welcome) for listener in listeners]
+
+    def stop(self) -> None:
+        """Accept nothing more."""
+        for door in self._doors:
+            door.close()
+
+    async def flush(self) -> None:
+        """Wait until the clients have taken all that was answered."""
+        await asyncio.gather(*map(_written, self._streams), return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._server.close_all_connections()
+
+    def _welcome(self, connection: socket.socket, address: Any) -> None:
+        try:
+            connection.setblocking(False)
+            prepare(connection, user_timeout=UNREAD_TIMEOUT)
+            stream = self._stream(connection)
+        except OSError:
+            connection.close()  # the client has gone already
+            return
+        self._streams.add(stream)
+        self._server.handle_stream(stream, address)
+
+    def _stream(self, connection: socket.socket) -> IOStream:
+        if self._tls is None:
+            return IOStream(connection)
+        return SSLIOStream(
+            ssl_wrap_socket(connection, self._tls, server_side=True, do_handshake_on_connect=False),
+            ssl_options=self._tls,
+        )
+
+
+class _Server(HTTPServer):
+    """Is less patient with a connection's first request than with the later ones."""
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Read a request; the next one has the time that connections are kept open."""
+        patient = copy.copy(self.conn_params)
+        patient.header_timeout = IDLE_TIMEOUT
+        cast(HTTP1ServerConnection, server_conn).params = patient
+        return super().start_request(server_conn, request_conn)
+
+
+async def _written(stream: IOStream) -> None:
+    if stream.writing():
+        await stream.write(b"")

@@ -1,0 +1,220 @@
+"""HTTP of a process of its own: all that any host does, and the deadlines of what clients leave undone."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from tornado.web import RequestHandler
+
+from hosts.certificate import Certificate
+from hosts.client import Wire, request, target
+from hosts.suite.echo import Echo
+from hosts.suite.ending import Ending
+from hosts.suite.polling import Polling, chunked, head
+from hosts.suite.websocket import WebSocket
+from hosts.tornado_host import LOOPS
+from hosts.web_host import WebHost
+from waterspout import Reason
+from waterspout.hosts import reception, web
+
+AT_ONCE = 0.001  # s: the deadlines of tests that wait for them
+
+
+@pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls")])
+def host(request: pytest.FixtureRequest) -> WebHost:
+    loop, kind = request.param.split("-")
+    if kind == "tcp":
+        return WebHost(LOOPS[loop])
+    certificate: Certificate = request.getfixturevalue("certificate")
+    return WebHost(LOOPS[loop], server_tls=certificate.server, client_tls=certificate.client)
+
+
+@pytest.mark.parametrize("host", ["uvloop-tcp"], indirect=True)
+class TestPolling(Polling): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tls"], indirect=True)
+class TestWebSocket(WebSocket): ...
+
+
+class TestEnding(Ending): ...
+
+
+tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
+
+
+class Page(RequestHandler):
+    def get(self) -> None:
+        self.write("a page")
+
+    post = get
+
+
+async def raw(host: WebHost) -> Wire:
+    """Open a connection, and speak no TLS."""
+    host.client_tls = None
+    return await host.connect()
+
+
+# Connections
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /socket.io/?EIO=4&tra", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"])
+async def test_who_has_not_asked_for_anything_in_time_is_closed(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(web, "HEAD_TIMEOUT", AT_ONCE)
+    await host.serve(Echo().server)
+    wire = await raw(host)
+    wire.send(said)
+    assert await wire.rest() == b""
+
+
+async def test_between_two_requests_a_connection_has_a_time_of_its_own(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "IDLE_TIMEOUT", AT_ONCE)
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    assert (await wire.ask("GET", target("polling"))).status == 200
+    assert await wire.rest() == b""
+
+
+@tcp
+async def test_a_client_that_takes_none_of_its_answer_is_given_up_by_the_kernel(host: WebHost) -> None:
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
+        pytest.skip("only Linux has this")
+    seen: list[int] = []
+    echo = Echo()
+
+    @echo.server.on_connect
+    def connect(socket_: Any, auth: Any) -> None:
+        sock = socket_.request.native.connection.stream.socket
+        seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+
+    await host.serve(echo.server)
+    await host.session(eio=3)
+    assert seen == [web.UNREAD_TIMEOUT * 1000]
+
+
+# Bodies
+
+
+@tcp
+@pytest.mark.parametrize("framing", ["Content-Length", "chunked"])
+async def test_half_a_body_for_another_page_is_not_waited_for(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch, framing: str
+) -> None:
+    monkeypatch.setattr(web, "BODY_TIMEOUT", AT_ONCE)
+    host.other_routes = [("/page", Page)]
+    await host.serve(Echo().server)
+    for path in ("/page", "/elsewhere"):
+        wire = await host.connect()
+        wire.send(chunked(path, b"half") if framing == "chunked" else head(path, ("Content-Length", "9")) + b"half")
+        assert await wire.rest() == b""
+
+
+@tcp
+async def test_a_body_for_another_page_that_is_too_long_is_refused_before_it_comes(host: WebHost) -> None:
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(head("/elsewhere", ("Content-Length", "100000000")))
+    assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+@tcp
+@pytest.mark.parametrize("framing", ["Content-Length", "chunked"])
+async def test_half_a_body_ends_the_connection_and_the_session(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch, framing: str
+) -> None:
+    monkeypatch.setattr(reception, "BODY_TIMEOUT", AT_ONCE)
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session()
+    where = session.target()
+    posted = chunked(where, b'42["ec') if framing == "chunked" else head(where, ("Content-Length", "9")) + b'42["ec'
+    session.posting.send(posted)
+    assert await session.posting.rest() == b""
+    assert echo.left == [Reason.TRANSPORT_ERROR]
+    assert echo.is_empty
+
+
+@tcp
+async def test_half_a_body_of_a_refused_request_ends_the_connection(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception, "REFUSED_BODY_TIMEOUT", AT_ONCE)
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(head(target("polling", "unknown"), ("Content-Length", "9")) + b"half")
+    assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)
+async def test_what_is_answered_has_no_deadline_any_more(host: WebHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[asyncio.TimerHandle] = []
+    await host.serve(Echo().server)
+    session = await host.session()
+    loop = asyncio.get_running_loop()
+
+    def call_later(seconds: float, *arguments: Any) -> asyncio.TimerHandle:
+        handle = loop.call_at(loop.time() + seconds, *arguments)
+        if seconds == reception.BODY_TIMEOUT:
+            timers.append(handle)
+        return handle
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    assert (await session.post('42["quiet"]')).body == b"ok"
+    assert [timer.cancelled() for timer in timers] == [True]
+
+
+@tcp
+@pytest.mark.parametrize("eio", [3, 4])
+async def test_a_post_whose_session_ends_before_its_body_is_refused_and_closed(host: WebHost, eio: int) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session(eio=eio)
+    session.posting.send(head(session.target(), ("Content-Length", "100")) + b'42["ec')
+    await host.until(lambda: echo.is_posting(session.sid))
+    echo.server.disconnect(close=True)
+    await session.get()
+    answer = await session.posting.answer()
+    assert (answer.status, b"the session has ended before the body came" in answer.body) == (400, True)
+    assert await session.posting.rest() == b""
+    assert echo.is_empty
+
+
+@tcp
+async def test_a_post_that_was_served_is_not_refused_when_its_session_ends(host: WebHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session()
+    assert (await session.post('42["quiet"]')).body == b"ok"
+    echo.server.disconnect(close=True)
+    await session.get()
+    assert (await session.posting.ask("POST", session.target(), body=b"2")).status == 400
+    assert await echoes_again(host)
+
+
+async def echoes_again(host: WebHost) -> bool:
+    session = await host.session()
+    await session.post('420["echo",7]')
+    return await session.get() == "430[7]"
+
+
+@tcp
+async def test_nothing_is_kept_of_a_body_that_nobody_wants(host: WebHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    receive = reception.Reception.data_received
+
+    def data_received(self: reception.Reception, chunk: bytes) -> None:
+        receive(self, chunk)
+        kept.append(sum(map(len, self._body)))
+
+    monkeypatch.setattr(reception.Reception, "data_received", data_received)
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(request("POST", target("polling", "unknown"), body=bytes(900_000)))
+    assert (await wire.answer()).status == 400
+    assert set(kept) == {0}
