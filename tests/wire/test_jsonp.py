@@ -3,10 +3,11 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_to_bytes
 
 import pytest
 from hypothesis import given
@@ -130,3 +131,29 @@ def test_javascript_takes_a_script_as_it_was_meant(node: str, tmp_path: Path) ->
     program.write_text("\n".join([heard, *scripts, "console.log(JSON.stringify(heard));"]), "ascii")
     done = subprocess.run([node, str(program)], check=True, capture_output=True, text=True, timeout=30)
     assert json.loads(done.stdout) == [list(each) for each in enumerate(texts)]
+
+
+OCTETS = [b"%%%02x" % byte for byte in range(256)] + [b"%c" % byte for byte in set(range(256)) - {*b"%&"}]
+
+
+@given(st.lists(st.sampled_from(OCTETS)).map(b"".join))
+def test_escapes_are_read_as_the_standard_library_reads_them(value: bytes) -> None:
+    expected = unquote_to_bytes(value.replace(b"+", b" ")).replace(b"\r\n", b"\r")
+    assert jsonp.decode_form(b"d=" + value) == expected.replace(rb"\n", b"\n").replace(b"\\\n", rb"\n")
+
+
+@pytest.mark.parametrize("piece", [b"%41", b"%5C%0A", b"%3D", b"+", b"=", b"%0D%0A"])
+def test_a_form_is_read_without_a_step_for_each_escape(piece: bytes) -> None:
+    """Of those of the standard library, too."""
+    calls = 0
+
+    def count(frame: object, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        jsonp.decode_form(b"d=" + piece * 10_000)
+    finally:
+        sys.setprofile(None)
+    assert calls < 20

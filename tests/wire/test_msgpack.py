@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectors import load, value_of
-from waterspout.errors import DecodeError
+from waterspout.errors import DecodeError, TooMany
 from waterspout.wire import notepack, packets
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, GENERATIONS, PARSERS, with_parser
 from waterspout.wire.msgpack import MSGPACK_4, MSGPACK_5
@@ -225,8 +225,8 @@ def test_reading_is_linear(steps: Callable[[Callable[[], object]], int], piece: 
 
 
 def test_a_megabyte_of_keys_that_collide_is_refused_at_the_first(steps: Callable[[Callable[[], object]], int]) -> None:
-    keys = b"".join(b"\xcf" + (number << 44).to_bytes(8, "big") + b"\xc0" for number in range(100_000))
-    message = event_with()[:-3] + b"\x92\xa1a\xdf" + (100_000).to_bytes(4, "big") + keys
+    keys = b"".join(b"\xcf" + (number << 44).to_bytes(8, "big") + b"\xc0" for number in range(90_000))
+    message = event_with()[:-3] + b"\x92\xa1a\xdf" + (90_000).to_bytes(4, "big") + keys
 
     def refused() -> None:
         with pytest.raises(DecodeError, match="keys of a map are strings"):
@@ -359,3 +359,30 @@ def test_an_unknown_parser_is_a_value_error_that_names_the_choices() -> None:
 def test_a_row_whose_codec_is_its_own_keeps_it() -> None:
     with pytest.raises(ValueError, match=r"Engine\.IO 4 has no parser 'msgpack' beside its own"):
         with_parser(replace(ENGINEIO_4, socketio=Revision()), "msgpack")
+
+
+@pytest.mark.parametrize(
+    ("item", "values"), [(b"\0", 1), (b"\x91\0", 2), (b"\x90", 1), (b"\x80", 1), (b"\x81\xa1a\0", 3)], ids=repr
+)
+def test_the_values_that_are_read_one_by_one_have_a_limit(
+    monkeypatch: pytest.MonkeyPatch, steps: Callable[[Callable[[], object]], int], item: bytes, values: int
+) -> None:
+    def decode(size: int) -> Any:
+        return notepack.decode(b"\xdd" + size.to_bytes(4, "big") + item * size)
+
+    def refused() -> None:
+        with pytest.raises(TooMany, match="6000 values"):
+            decode(5 * 6000)
+
+    assert notepack.MAX_VALUES == 200_000
+    monkeypatch.setattr(notepack, "MAX_VALUES", 6000)
+    assert len(decode(6000 // values)) == 6000 // values
+    with pytest.raises(TooMany):
+        decode(6000 // values + 1)
+    assert steps(refused) < 100
+
+
+@pytest.mark.parametrize("header", [b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdc\0\2\0"], ids=bytes.hex)
+def test_more_values_than_there_are_bytes_are_not_waited_for(header: bytes) -> None:
+    with pytest.raises(DecodeError, match="in the middle of a value"):
+        notepack.decode(header)

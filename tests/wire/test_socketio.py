@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -299,6 +300,35 @@ def test_what_orjson_refuses_is_written_in_linear_time(
 
     for more in ([], [b"1"]):
         assert work(2000, *more) - work(1000, *more) <= 25 * 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ('2["a",[]]', 1),
+        ('21234["a",[]]', 1),
+        ('2/a,7["a",[]]', 1),
+        ('2["connect",[]]', 1),
+        ("2[0,[]]", 1),
+        ('2["a",[]', 1),
+        ('2/a,["a",[]', 1),
+        ('2["a","\\ud83d"]', 2),
+        ('2["a","\\ud83d"', 2),
+    ],
+)
+def test_json_is_read_once_and_once_more_if_there_are_lone_surrogates(
+    monkeypatch: pytest.MonkeyPatch, text: str, most: int
+) -> None:
+    read: list[str] = []
+
+    def decode_clean(text: str, real: Callable[[str], Any] = json.decode_clean) -> Any:
+        read.append(text)
+        return real(text)
+
+    monkeypatch.setattr(json, "decode_clean", decode_clean)
+    with suppress(DecodeError):
+        REVISION_5.decode(text)
+    assert len(read) == most
 
 
 def test_a_placeholder_is_found_at_any_depth_that_json_has() -> None:

@@ -45,11 +45,11 @@ def decode(text: str | bytes) -> Any:
     try:
         return decode_clean(text)
     except BROKEN as error:
-        return _decode_again(text, error)
+        return decode_again(text, error)
 
 
-def _decode_again(text: str | bytes, error: Exception) -> Any:
-    """Read what was broken, unless lone surrogates were all that was wrong with it."""
+def decode_again(text: str | bytes, error: Exception) -> Any:
+    """Read as `decode` does what `decode_clean` has failed to read with this error."""
     try:
         broken = text if isinstance(text, str) else text.decode()
         mended = _mend(broken)

@@ -11,13 +11,17 @@ from typing import Any
 
 import msgspec
 
-from ..errors import DecodeError
+from ..errors import DecodeError, TooMany
 from . import json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _KEPT = (bytes, bytearray, memoryview, datetime)
 _INTEGERS = range(-(2**63), 2**64)
+_UNCHANGED = frozenset((str, float, bool, bytes, type(None)))
+
+MAX_VALUES = 200_000
+"""How many values one message may have where they are read one by one, which takes 50 ms; keys count as well."""
 
 _pack = msgspec.msgpack.Encoder(enc_hook=json.plain).encode
 
@@ -54,9 +58,9 @@ def _spell(value: Any) -> Any:
     """Put what notepack.io reads in the place of what msgspec would write in its own way, or not at all."""
     match value:
         case dict():
-            return {key: _spell(item) for key, item in value.items()}
+            return {key: item if type(item) in _UNCHANGED else _spell(item) for key, item in value.items()}
         case list() | tuple():
-            return [_spell(item) for item in value]
+            return [item if type(item) in _UNCHANGED else _spell(item) for item in value]
         case datetime():
             return _spell_date(value)
         case int():
@@ -81,7 +85,8 @@ def decode(data: bytes) -> Any:
     """Read one value, all of `data`: keys of maps are strings, undefined is None, a Date a datetime in UTC.
 
     It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. Nesting ends at half
-    the interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the bytes.
+    the interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the bytes, and
+    TooMany for more than MAX_VALUES.
     """
     reader = _Reader(data)
     try:
@@ -100,10 +105,11 @@ def decode(data: bytes) -> Any:
 class _Reader:
     """Reads values from index `at` on. What a header announces is taken piece by piece, never made room for."""
 
-    __slots__ = ("_data", "at")
+    __slots__ = ("_data", "_left", "at")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._left = MAX_VALUES
         self.at = 0
 
     def read(self) -> Any:
@@ -139,6 +145,7 @@ class _Reader:
         return number
 
     def _map(self, size: int) -> dict[str, Any]:
+        self._count(2 * size)
         items = {}
         for _ in range(size):
             key = self.read()
@@ -149,10 +156,18 @@ class _Reader:
         return items
 
     def _array(self, size: int) -> list[Any]:
+        self._count(size)
         items = []
         for _ in range(size):  # a comprehension would be a frame more, and frames are what nesting runs out of
             items.append(self.read())  # noqa: PERF401
         return items
+
+    def _count(self, size: int) -> None:
+        if size > len(self._data) - self.at:  # each takes a byte at least
+            raise IndexError
+        self._left -= size
+        if self._left < 0:
+            raise TooMany(f"more than {MAX_VALUES} values in a message with binary content, dates or deep nesting")
 
     def _text(self, size: int) -> str:
         return self._bytes(size).decode()
