@@ -440,7 +440,8 @@ def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generat
     busy.server.engine.respond(busy.peer.admit(request), parked, body)
     busy.peer.upgrade()
     assert busy.reasons == [Reason.PARSE_ERROR]
-    assert busy.peer.closed == 1002
+    opcode, payload = busy.peer.frames[-1]
+    assert (opcode, payload[:2]) == (8, (1002).to_bytes(2, "big"))
     assert parked.statuses == [400]
 
 

@@ -51,7 +51,7 @@ def check_rooms(rooms: Iterable[object]) -> None:
 
 
 def _each(names: Any, option: str) -> tuple[Any, ...]:
-    one = isinstance(names, str | int) or hasattr(names, "id")
+    one = isinstance(names, str | int | bytes) or hasattr(names, "id")
     try:
         return _checked((names,) if one else tuple(names), option)
     except TypeError:
