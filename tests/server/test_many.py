@@ -12,6 +12,7 @@ from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.server.cluster import Broadcast, Join, Leave, Part, encode
+from waterspout.server.rooms import Audience, Rooms
 from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
@@ -326,3 +327,24 @@ def test_a_socket_of_a_class_is_found_and_moved_as_any_other(server: Server) -> 
     (found,) = server.sockets(to="red")
     assert isinstance(found, Chat)
     assert found is pair.socket
+
+
+def test_members_may_come_from_another_thread_while_some_are_selected() -> None:
+    rooms: Rooms[Any] = Rooms()
+
+    class Member:
+        def __init__(self, id: str) -> None:
+            self.id = id
+
+        def __hash__(self) -> int:
+            if self.id == "b" and selecting:
+                rooms.admit(Member("d"))  # what a thread would do in between
+            return 1
+
+    selecting = False
+    for name in "abc":
+        rooms.admit(Member(name))
+    first = rooms.by_id["a"]
+    whom = Audience(None, (), (first,))
+    selecting = True
+    assert [member.id for member in rooms.select(whom)] == ["b", "c"]

@@ -230,24 +230,3 @@ def test_clients_may_join_and_leave_while_a_room_is_served(server: Server) -> No
         pair.socket.join("lobby")
     server.emit("x", to=rooms())
     assert [pair.peer.take() for pair in pairs] == [['42["x"]'], ['42["x"]'], []]
-
-
-def test_members_may_come_from_another_thread_while_some_are_selected() -> None:
-    rooms: Rooms[Any] = Rooms()
-
-    class Member:
-        def __init__(self, id: str) -> None:
-            self.id = id
-
-        def __hash__(self) -> int:
-            if self.id == "b" and selecting:
-                rooms.admit(Member("d"))  # what a thread would do in between
-            return 1
-
-    selecting = False
-    for name in "abc":
-        rooms.admit(Member(name))
-    first = rooms.by_id["a"]
-    whom = Audience(None, (), (first,))
-    selecting = True
-    assert [member.id for member in rooms.select(whom)] == ["b", "c"]
