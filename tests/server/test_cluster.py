@@ -15,7 +15,7 @@ from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.errors import DecodeError
 from waterspout.server.cluster import Broadcast, decode, encode
-from waterspout.server.socket import Except
+from waterspout.server.rooms import Except
 from waterspout.testing import Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_3
 

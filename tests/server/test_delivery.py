@@ -190,6 +190,34 @@ def test_an_outbox_counts_right_whatever_is_replaced() -> None:
     assert [one.size_bytes for one in box.take()] == [4]
 
 
+class Taking:
+    """A transport that takes as many messages as it is told to."""
+
+    def __init__(self) -> None:
+        self.most, self.taken = 0, list[bytes]()
+
+    def write(self, prepared: Prepared) -> bool:
+        if len(self.taken) < self.most:
+            self.taken.append(prepared.text)
+            return True
+        return False
+
+
+def test_what_was_written_is_replaced_no_more() -> None:
+    box, policy, transport = Outbox(), Policy(), Taking()
+    for text, key in ((b"a1", "a"), (b"b1", "b"), (b"x", None), (b"a2", "a")):
+        assert box.add(Prepared(text, key=key), policy)
+    for most, text in ((1, b"a3"), (2, b"b3"), (3, b"a4")):
+        transport.most = most
+        assert not box.write_to(transport)  # type: ignore[arg-type]
+        assert box.add(Prepared(text, key=text[:1].decode()), policy)
+    assert box.size_bytes == 4
+    transport.most = 9
+    assert box.write_to(transport)  # type: ignore[arg-type]
+    assert transport.taken == [b"a2", b"b1", b"x", b"a4", b"b3"]
+    assert (len(box), box.size_bytes) == (0, 0)
+
+
 @pytest.mark.parametrize("latest", [1, ("a",), b"a", True])
 def test_the_key_is_a_string(server: Server, latest: Any) -> None:
     pair = Pair(server)

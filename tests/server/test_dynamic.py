@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.later import Handler, LateClock
+from server.later import Handler, LateClock, note
 from turns import until
 from waterspout import ConnectRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
@@ -194,7 +194,7 @@ BAD = ["/room?x", "/room-" + "1" * 1000, "/" + "x" * 2000]
 @pytest.mark.parametrize("kind", ["pattern", "function"])
 def test_a_name_that_cannot_be_one_is_invalid_and_nobody_is_asked(server: Server, kind: str, name: str) -> None:
     asked: list[str] = []
-    server.of(re.compile("/.*") if kind == "pattern" else lambda name, auth: asked.append(name) or True)
+    server.of(re.compile("/.*") if kind == "pattern" else lambda name, auth: note(asked, name, True))
     pair = Pair(server)
     pair.peer.send(f"40{name},")
     assert pair.peer.take() == [f'44{name},{{"message":"Invalid namespace"}}']

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.later import Handler, LateClock
+from server.later import Handler, LateClock, note
 from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
 from waterspout.errors import RateLimited, TooManyCalls
 from waterspout.server.limits import Allowance, Limits, Reports
@@ -113,7 +113,7 @@ def test_a_bucket_fills_with_the_clock() -> None:
 
 def test_events_beyond_the_rate_are_dropped_and_told(client: dict[str, Any]) -> None:
     server, heard, errors = Server(max_events_per_second=3), list[int](), list[Any]()
-    server.on("say")(lambda socket, number: heard.append(number) or number)
+    server.on("say")(lambda socket, number: note(heard, number, number))
     server.on_error(lambda socket, event, error: errors.append((event, type(error))))
     pair = Pair(server, **client)
     for number in range(5):
@@ -307,7 +307,8 @@ def test_a_post_is_answered_when_the_last_of_it_is_read(row: Any) -> None:
     busy = Busy({"generation": row, "transport": "polling"})
     polling = busy.session.transport
     busy.work(0, 1, 2, 3)
-    assert polling.posting  # no answer yet
+    assert polling.http is not None
+    assert not polling.http.begin_post()  # no answer yet
     with pytest.raises(Refused, match="two POSTs at once"):
         busy.work(9)
     assert busy.reasons == [Reason.TRANSPORT_ERROR]
@@ -316,7 +317,6 @@ def test_a_post_is_answered_when_the_last_of_it_is_read(row: Any) -> None:
     other.handler.answer()
     assert other.heard == [0, 1, 2, 3]
     other.answer_all()
-    assert not other.session.transport.posting
     other.work(4)
     assert other.heard == [0, 1, 2, 3, 4]
 
@@ -440,7 +440,8 @@ def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generat
     busy.server.engine.respond(busy.peer.admit(request), parked, body)
     busy.peer.upgrade()
     assert busy.reasons == [Reason.PARSE_ERROR]
-    assert busy.peer.closed == 1002
+    opcode, payload = busy.peer.frames[-1]
+    assert (opcode, payload[:2]) == (8, (1002).to_bytes(2, "big"))
     assert parked.statuses == [400]
 
 
@@ -475,6 +476,17 @@ def test_a_silent_client_that_is_read_again_is_ended_in_time(client: dict[str, A
     busy.clock.advance(200)
     assert busy.reasons == [Reason.PING_TIMEOUT]
     assert len(busy.server.engine.deadlines) == 0
+
+
+def test_a_pause_shortens_nobodys_patience() -> None:
+    busy = Busy({"generation": ENGINEIO_3})
+    busy.peer.beat()
+    busy.work(*range(3))
+    busy.answer_all()
+    busy.clock.advance(44)
+    assert busy.reasons == []
+    busy.clock.advance(30)
+    assert busy.reasons == [Reason.PING_TIMEOUT]
 
 
 def test_a_heartbeat_that_lay_unread_counts_when_it_is_read() -> None:

@@ -107,6 +107,35 @@ def test_an_argument_whose_type_raises_something_odd_does_not_wedge_it_either(pa
     assert calls(pair) == 0
 
 
+class Ending(msgspec.Struct):
+    """What ends the process while it is made, or while it is sent."""
+
+    where: str
+
+    def __post_init__(self) -> None:
+        if self.where == "making":
+            raise KeyboardInterrupt
+
+
+class Last(str):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("where", ["making", "sending"])
+def test_what_ends_the_process_in_an_argument_or_an_answer_is_told_and_goes_on(
+    pair: Pair, where: str, ordered: bool
+) -> None:
+    def say(socket: Socket, what: Ending) -> str:
+        return Last("x")
+
+    pair.server.on("say", ordered=ordered)(say)
+    with pytest.raises(KeyboardInterrupt):
+        pair.peer.emit("say", {"where": where}, id=1)
+    assert len(pair.clock.reports) == 1
+
+
 @pytest.mark.parametrize("end", ["leave", "lose", "disconnect", "close"])
 def test_the_end_drops_what_is_queued_and_the_answer_of_what_runs(pair: Pair, end: str) -> None:
     handler, session = Handler(), pair.socket._session

@@ -162,7 +162,7 @@ class PollingTransport:
                     session.receive_binary(packet)
                 else:
                     session.receive_text(packet)
-                if (self._paused and not self._finishing) or count == _SLICE:
+                if self._paused or count == _SLICE:
                     self._inflow = inflow
                     if not self._paused:
                         self._turn.driver.soon(self._go_on)

@@ -163,7 +163,6 @@ class Session:
         self._calls -= 1
         if self._paused and self._calls < self.policy.max_calls:
             self._paused = False
-            self.heartbeat.heard = True  # its heartbeat may lie where we have not read
             self.engine.turn.add(self._read_on)
 
     # What transports report

@@ -245,7 +245,6 @@ class Socket:
         self._life, self._early = GONE, None
         if self._queue is not None:
             self._queue.drop()
-            self._queue = None
         if self._acks is not None:
             self._namespace.engine.turn.add(self._acks.close)
         return accepted

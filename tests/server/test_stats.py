@@ -1,0 +1,259 @@
+"""What a server tells of itself: numbers, and the events that it takes."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+
+from server.later import Handler, LateClock
+from turns import packets
+from waterspout import ArgumentError, EventRefused, Server, Socket
+from waterspout.drivers import AsyncioDriver
+from waterspout.server.handlers import Timing
+from waterspout.testing import Clock, Pair, Peer, Refused, WebSocketCarrier
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+
+
+def test_a_new_server_has_done_nothing(server: Server) -> None:
+    stats = server.stats()
+    assert (stats.sessions, stats.sockets, stats.rooms, stats.closed) == ({}, {"/": 0}, {"/": 0}, {})
+    numbers = (stats.outbox_bytes, stats.opened, stats.refused, stats.slow_consumers, stats.dropped, stats.errors)
+    assert numbers == (0, 0, 0, 0, 0, 0)
+    assert (stats.messages_in, stats.messages_out, stats.bytes_in, stats.bytes_out) == (0, 0, 0, 0)
+    assert stats.handlers == {"/": {}}
+
+
+def test_sessions_are_counted_by_generation_and_transport(server: Server) -> None:
+    pairs = [
+        Pair(server, generation=row, transport=transport)
+        for row in (ENGINEIO_3, ENGINEIO_4)
+        for transport in ("polling", "websocket", "polling")
+    ]
+    each = {"polling": 2, "websocket": 1}
+    assert server.stats().sessions == {"Engine.IO 3": each, "Engine.IO 4": each}
+    pairs[0].peer.upgrade()
+    assert server.stats().sessions["Engine.IO 3"] == {"websocket": 2, "polling": 1}
+    for pair in pairs:
+        pair.peer.lose()
+    stats = server.stats()
+    assert (stats.sessions, stats.opened) == ({}, 6)
+    assert stats.closed == {"transport error": 3, "transport close": 3}
+
+
+def test_sockets_and_rooms_are_counted_by_namespace(server: Server, client: dict[str, Any]) -> None:
+    server.of("/a")
+    server.of(re.compile("/d.*"))
+    pair = Pair(server, **client)
+    pair.socket.join("one", "two")
+    for name in ("/a", "/d1"):
+        pair.peer.connect(name)
+    server.of("/a").join("three")
+    stats = server.stats()
+    assert stats.sockets == {"/": 1, "/a": 1, "/d1": 1}
+    assert stats.rooms == {"/": 2, "/a": 1, "/d1": 0}
+
+
+def test_refusals_are_counted(server: Server) -> None:
+    server.engine.bind(Clock())
+    for _ in range(3):
+        with pytest.raises(Refused):
+            Peer(server, query="sid=unknown")
+    assert server.stats().refused == 3
+
+
+def test_messages_and_bytes_are_counted_in_both_directions(server: Server, generation: Any) -> None:
+    server.on("echo")(lambda socket, text: text)
+    pair = Pair(server, generation=generation)
+    before = server.stats()
+    pair.peer.emit("echo", "x" * 100, id=1)
+    (answer,) = pair.peer.take()
+    after = server.stats()
+    assert after.messages_in - before.messages_in == after.messages_out - before.messages_out == 1
+    assert after.bytes_in - before.bytes_in == 100 + len('421["echo",""]') + 6  # head and mask
+    assert after.bytes_out - before.bytes_out == len(answer) + 2
+
+
+def test_what_waits_and_what_was_dropped_is_counted(server: Server) -> None:
+    pair = Pair(server)
+    assert isinstance(pair.peer.carrier, WebSocketCarrier)
+    pair.peer.carrier.blocked = True
+    pair.socket.emit("a")
+    pair.socket.emit("b", volatile=True)
+    stats = server.stats()
+    assert (stats.outbox_bytes, stats.dropped) == (len('42["a"]'), 1)
+
+
+def test_errors_are_counted_and_refusals_are_none(server: Server, client: dict[str, Any]) -> None:
+    server.on("bad")(lambda socket: 1 / 0)
+    server.on("answer")(lambda socket: object())
+
+    @server.on("refuse")
+    def refuse(socket: Socket) -> None:
+        raise EventRefused("no")
+
+    pair = Pair(server, **client)
+    for event in ("bad", "answer", "refuse", "bad"):
+        pair.peer.emit(event, id=1)
+    pair.peer.emit("bad", "too many")
+    assert server.stats().errors == 3
+
+
+def test_handlers_are_measured_from_the_first_look_on() -> None:
+    server, slow = Server(driver=LateClock()), Handler()
+    server.on("quick")(lambda socket: None)
+    server.on("slow", ordered=True)(slow)
+    server.on("typed")(_typed)
+    pair = Pair(server)
+    pair.peer.emit("quick")
+    assert server.stats().handlers == {"/": {}}
+    pair.peer.emit("quick")
+    pair.peer.emit("slow")
+    pair.peer.emit("slow")
+    pair.peer.emit("typed", "no number")  # never called
+    pair.clock.advance(2)
+    slow.answer()
+    pair.clock.advance(3)
+    slow.answer()
+    first = server.stats()
+    assert first.handlers == {"/": {"quick": Timing(1, 0.0), "slow": Timing(2, 5.0)}}
+    pair.peer.emit("quick")
+    assert first.handlers["/"]["quick"].calls == 1  # what was told stays as it was
+
+
+def _typed(socket: Socket, number: int) -> None: ...
+
+
+def test_measured_handlers_answer_as_before(client: dict[str, Any]) -> None:
+    server = Server()
+    server.on("a")(lambda socket, text: text)
+    server.stats()
+    pair = Pair(server, **client)
+    pair.peer.emit("a", "x", id=1)
+    pair.peer.emit("a", id=2)
+    good, bad = pair.peer.take()
+    assert good == '431["x"]'
+    assert "takes 1 argument, 0 came" in str(bad)
+
+
+# describe
+
+
+@dataclass
+class Message:
+    text: str
+    stars: int = 0
+
+
+def test_the_events_are_listed_with_their_arguments() -> None:
+    server = Server()
+
+    @server.on("say", ordered=True)
+    def say(socket: Socket, message: Message, *rest: int) -> None:
+        """Say something.
+
+        And more.
+        """
+
+    server.on("done", threaded=True)(lambda socket: None)
+    server.on("bound")(wraps(say)(lambda *args: None))
+    server.of(re.compile("/x.*")).on("only")(lambda socket: None)
+    described = server.describe()
+    assert described.keys() == {"/", "/x.*"}
+    first, done, bound = described["/"]
+    assert (first["event"], first["description"], first["ordered"], first["threaded"]) == (
+        "say", "Say something.", True, False,
+    )  # fmt: skip
+    assert [(one["name"], one["required"], one["variadic"]) for one in first["arguments"]] == [
+        ("message", True, False), ("rest", False, True),
+    ]  # fmt: skip
+    assert (done["description"], done["ordered"], done["threaded"]) == ("", True, True)
+    assert bound["description"] == "Say something."
+
+
+def test_a_partial_is_described_by_its_function() -> None:
+    server = Server()
+
+    def say(greeting: str, socket: Socket, name: str) -> None:
+        """Greet."""
+
+    server.on("say")(partial(say, "hello"))
+    assert server.describe()["/"][0]["description"] == "Greet."
+
+
+# Typed events, end to end
+
+
+@pytest.fixture
+def typed(client: dict[str, Any]) -> Pair:
+    server = Server()
+    server.on("say")(_say)
+    server.on("data")(_data)
+    return Pair(server, **client)
+
+
+def _say(socket: Socket, message: Message, *tags: str) -> list[Any]:
+    assert type(message) is Message
+    return [message.text, message.stars, *tags]
+
+
+def _data(socket: Socket, data: bytes, name: str = "x") -> int:
+    return len(data)
+
+
+def test_what_fits_reaches_the_handler_converted(typed: Pair) -> None:
+    typed.peer.emit("say", {"text": "hi", "stars": 3}, "a", "b", id=1)
+    typed.peer.emit("data", b"\x01\x02", id=2)
+    assert typed.peer.take() == ['431[["hi",3,"a","b"]]', "432[2]"]
+
+
+MISMATCHES = [
+    ("say", (), "message", ""),
+    ("say", (5,), "message", "$"),
+    ("say", ({"text": 5},), "message", "$.text"),
+    ("say", ({"text": "a", "stars": "b"},), "message", "$.stars"),
+    ("say", ({"text": "a"}, "b", 7), "tags", "$[1]"),
+    ("data", (b"a", "b", "c"), None, ""),
+    ("data", ("text",), "data", "$"),
+]
+
+
+@pytest.mark.parametrize(("event", "args", "argument", "place"), MISMATCHES)
+def test_a_mismatch_is_told_to_the_client_and_to_the_hook(
+    typed: Pair, event: str, args: tuple[Any, ...], argument: str | None, place: str
+) -> None:
+    seen: list[Any] = []
+    typed.server.on_error(lambda socket, event, error: seen.append((socket, event, error)))
+    typed.peer.emit(event, *args, id=7)
+    typed.peer.emit(event, *args)
+    (told,) = typed.peer.take()
+    report = typed.peer.generation.socketio.decode(str(told), 1).args[0]["error"]  # type: ignore[union-attr]
+    assert (report["event"], report["argument"], report["place"]) == (event, argument, place)
+    assert event in report["message"]
+    assert [(socket, name) for socket, name, _ in seen] == [(typed.socket, event)] * 2
+    assert all(isinstance(error, ArgumentError) for *_, error in seen)
+    assert typed.clock.reports == []
+
+
+def test_an_async_handler_is_typed_too() -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+
+        @server.on("say")
+        async def say(socket: Socket, message: Message) -> str:
+            await asyncio.sleep(0)
+            return message.text
+
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        peer.emit("say", {"text": "hi"}, id=1)
+        peer.emit("say", 5, id=2)
+        refused, said = sorted(await packets(peer, 2), reverse=True)
+        assert said == '431["hi"]'
+        assert str(refused).startswith('432[{"error":')
+
+    asyncio.run(main())
