@@ -89,7 +89,7 @@ async def ask_for_a_badge(socket: Socket, auth: dict[str, str]) -> None:
 
 @strict.use
 def look_at_it(socket: Socket, auth: dict[str, str]) -> bool:
-    return socket.data["badge"] != "forged"
+    return bool(socket.data["badge"] != "forged")
 
 
 @strict.use_event

@@ -58,6 +58,14 @@ class Fetch:
 class Socket:
     """A WebSocket, open unless it was refused."""
 
+    unsent_bytes = 0
+
+    def close(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
     def __init__(self, engine: Engine, target: str) -> None:
         self.messages: list[Any] = []
         self.closed = False

@@ -31,6 +31,14 @@ class NarrowLink:
     def finish(self, data: bytes) -> None:
         self.last = data
 
+    unsent_bytes = 0
+
+    def close(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
 
 HANDSHAKE = {
     "Upgrade": "websocket",

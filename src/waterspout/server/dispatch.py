@@ -66,9 +66,8 @@ class _Answers:
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
         except BaseException as error:  # also what a user's own type raises while it is encoded
-            what = (
-                f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{find_fault(result, 'result')}"
-            )
+            place = find_fault(result, "result") if isinstance(error, Exception) else ""
+            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
             socket._namespace.event_failed(socket, packet.name, TypeError(what))
             if isinstance(error, _INTERRUPTS):
                 raise
