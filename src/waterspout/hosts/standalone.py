@@ -16,6 +16,7 @@ from typing import Any
 
 from ..engine import Engine
 from ..errors import CannotStart
+from .collector import fitted
 from .listeners import listen, unix_listener, urls
 from .signals import ending, leave_after, watch_stdin
 from .tornado import Mount, Mountable
@@ -109,7 +110,7 @@ def run(
         with ending(end):
             await serve(mountable, site, ready=ready, stop=stop)
 
-    with asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
+    with fitted(), asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         runner.run(main())
 
 
