@@ -14,7 +14,7 @@ from ..types import Request
 from ..wire import json, jsonp
 from ..wire.deflate import Deflate, negotiate
 from ..wire.generations import GENERATIONS, Generation
-from ..wire.websocket import check_upgrade
+from ..wire.websocket import accept, check_upgrade
 from . import origins
 from .policy import Policy
 from .response import PRIVATE, Headers, Response
@@ -49,6 +49,11 @@ class Open:
     sid: str = ""
     deflate: Deflate | None = None
 
+    @property
+    def greeting(self) -> Response | None:
+        """The head after which the socket is the engine's, if it will be."""
+        return None if self.key is None else switching(self.key, self.headers)
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:
@@ -58,6 +63,11 @@ class Resume:
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
+
+    @property
+    def greeting(self) -> Response | None:
+        """The head after which the socket is the engine's, if it will be."""
+        return None if self.key is None else switching(self.key, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,12 @@ class Fault(Enum):
 
 
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
+
+
+def switching(key: str, headers: Headers) -> Response:
+    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
+    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
+    return Response(101, (*fields, *headers))
 
 
 def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:

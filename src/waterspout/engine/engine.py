@@ -1,12 +1,14 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
+from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
@@ -15,14 +17,17 @@ from .policy import Policy
 from .polling import PollingTransport
 from .prepared import Prepared
 from .proxies import Proxies
+from .requests1 import Visit, Wish
 from .response import Response
+from .resumable import ResumableSession
 from .session import Session
 from .states import SHUTDOWN
+from .streaming import StreamTransport
 from .traffic import Traffic
-from .transports import Exchange, Link
+from .transports import Exchange, Fed, Link
 from .turn import Turn
 from .upgrade import Probe
-from .websocket import DeflatingTransport, WebSocketTransport
+from .websocket import DeflatingTransport, ResumableWebSocket, WebSocketTransport
 
 
 class Application(Protocol):
@@ -112,7 +117,7 @@ class Engine:
         """Call the function with the host's driver, once there is one."""
         self._when_bound.append(function)
 
-    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume:
+    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.
 
         The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
@@ -120,15 +125,18 @@ class Engine:
         """
         if self._proxies is not None:
             self._proxies.resolve(request)
-        decision = self._decide(request)
+        decision = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
         if isinstance(decision, Refuse):
             self.traffic.refused += 1
             text = "a request of %s is refused with %d: %s"
             self._note(Level.INFO, text, request.remote_address, decision.response.status, decision.detail)
         return decision
 
-    def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
+    def respond(self, decision: Open | Resume | Visit, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
+        if isinstance(decision, Visit):
+            self._serve(decision, exchange, body)
+            return
         if isinstance(decision, Open):
             session = self._session(decision, exchange.request)
             polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
@@ -146,12 +154,14 @@ class Engine:
         else:
             http.poll(exchange, decision.headers)
 
-    def abort(self, decision: Open | Resume) -> None:
+    def abort(self, decision: Open | Resume | Visit) -> None:
         """The client gave up a polling request: before its body was complete, or before its answer."""
-        if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
+        if isinstance(decision, Visit):
+            requests1.abort(decision)
+        elif isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.aborted()
 
-    def refuse_body(self, decision: Open | Resume) -> Response:
+    def refuse_body(self, decision: Open | Resume | Visit) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.end_post()
@@ -159,8 +169,10 @@ class Engine:
         self._note(Level.INFO, "a request is refused with 413: %s", detail)
         return refuse(Fault.BAD_REQUEST, detail, decision.headers, status=413).response
 
-    def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
-        """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
+    def connect(self, decision: Open | Resume | Visit, request: Request, link: Link) -> Fed:
+        """Begin what goes on behind a greeting, which the host has sent; it feeds what this returns."""
+        if isinstance(decision, Visit):
+            return self._attach(decision, link)
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
         reader = Reader(self.policy.max_payload_bytes, deflate=decision.deflate is not None)
         transport = (
@@ -210,7 +222,40 @@ class Engine:
             closing = self._closing
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
 
+    def start(self, session: Session) -> None:
+        """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
+        self._introduce(session)
+
     # Below this line: how it is done
+
+    def _visit(self, request: Request) -> Refuse | Preflight | Visit:
+        decision = requests1.decide(request, self.path, self.policy, self.sessions)
+        if isinstance(decision, Visit) and decision.wish is Wish.HANDSHAKE:
+            if self._closing is not None:
+                return Refuse(Response(503, decision.headers, b"the server is shutting down"), "shutting down")
+            return replace(decision, sid=self.driver.token())
+        return decision
+
+    def _serve(self, visit: Visit, exchange: Exchange, body: bytes) -> None:
+        if visit.wish is not Wish.HANDSHAKE:
+            requests1.serve(visit, exchange, body, self.turn)
+            return
+        session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
+        self._enter(session)
+        exchange.respond(requests1.answer_handshake(visit, self.policy))
+
+    def _attach(self, visit: Visit, link: Link) -> Fed:
+        session = visit.session
+        assert session is not None
+        if visit.wish is Wish.STREAM:
+            stream = StreamTransport(session, visit.transport, link)
+            stream.begin()
+            return stream
+        transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
+        transport.name = visit.transport
+        transport.sink = session
+        session.attach(transport)
+        return transport
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
@@ -249,9 +294,12 @@ class Engine:
 
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)
+        self._enter(session)
+        return session
+
+    def _enter(self, session: Session) -> None:
         self.traffic.opened += 1
         self.sessions[session.id] = session
-        return session
 
     def _begin(self, session: Session, upgrades: Sequence[str]) -> None:
         """Greet the client, and let the application know it."""
@@ -265,6 +313,10 @@ class Engine:
             )
         )
         session.heartbeat.begin(session)
+        self._introduce(session)
+
+    def _introduce(self, session: Session) -> None:
+        generation = session.generation
         self._note(
             Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
         )

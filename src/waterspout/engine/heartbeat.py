@@ -4,6 +4,7 @@ Engine.IO 4, "Heartbeat": the server pings each `ping_interval` and closes when 
 `ping_timeout`. Engine.IO 3, "Timeouts": it closes when no ping has come within the sum of the two.
 """
 
+from functools import cache
 from typing import Protocol
 
 from ..errors import DecodeError
@@ -12,7 +13,12 @@ from ..wire.generations import Generation
 from .policy import Policy
 from .prepared import Prepared
 
-PING = Prepared(b"2")
+
+@cache
+def _ping(text: bytes) -> Prepared:
+    """Return the ping of a generation, which all its sessions share."""
+    return Prepared(text)
+
 
 _SLACK = 0.1  # of the timeout: a timer this late counts as punctual
 
@@ -80,7 +86,7 @@ class Heartbeat:
             # a process that slept must not take its sleep for the client's silence
             self.limit = (at if now - at < _SLACK * timeout else now) + timeout
             session.beat_at(self.limit)
-            session.push(PING)
+            session.push(_ping(session.generation.ping))
         elif self.heard and not self._extended:
             self._extended = True
             self.limit = now + timeout

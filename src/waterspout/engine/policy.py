@@ -61,6 +61,8 @@ class Policy:
     connect_timeout: float = 10.0
     partial_timeout: float = 10.0
     close_timeout: float = 10.0
+    resume_timeout: float = 30.0
+    poll_hold: float = 20.0
     max_payload_bytes: int = 1_000_000
     max_outbox_bytes: int = 1_000_000
     max_packets: int = 10_000

@@ -8,6 +8,7 @@ from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Close, Deflated, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .prepared import Prepared
+from .sent import Sent
 from .traffic import Traffic
 from .transports import Link, Sink
 
@@ -190,6 +191,33 @@ class DeflatingTransport(WebSocketTransport):
             self.sink.receive_text(message)
         else:
             super()._other(message)
+
+
+class ResumableWebSocket(WebSocketTransport):
+    """The WebSocket of a session that may go on elsewhere: it remembers what may still lie in its link."""
+
+    __slots__ = ("_sent", "name")
+
+    def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
+        super().__init__(link, generation, reader, traffic)
+        self.name = "websocket"
+        self._sent = Sent()
+
+    def write(self, prepared: Prepared) -> bool:
+        """Write, and remember."""
+        if not super().write(prepared):
+            return False
+        self._sent.add(len(prepared.frames or b""), prepared, self.link.unsent_bytes)
+        return True
+
+    def unsent(self) -> list[Prepared]:
+        """Give back what has not left the link, which sends no more of it."""
+        unsent = self._sent.give_back(self.link.unsent_bytes)
+        if unsent:
+            self.reader, self._stopped = None, True
+            self._detach()
+            self.link.close()
+        return unsent
 
 
 class _Nowhere:

@@ -26,8 +26,9 @@ from tornado.httputil import (
 from tornado.routing import Router
 
 from ..drivers import AsyncioDriver
-from ..engine import Engine, Open, Pending, Preflight, Refuse, Response, Resume
+from ..engine import Engine, Open, Pending, Preflight, Refuse, Response, Resume, Visit
 from ..types import Request
+from ..wire.generations import SOCKETIO_1
 from .link import Output
 from .loops import AsyncioLoop
 from .processes import warn_of_company
@@ -35,7 +36,7 @@ from .takeover import Takeover
 
 __all__ = ["Mount", "Mountable", "routes"]
 
-Decision = Refuse | Preflight | Open | Resume
+Decision = Refuse | Preflight | Open | Resume | Visit
 
 
 class Server(Protocol):
@@ -53,7 +54,8 @@ Mountable = Engine | Server
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths."""
     engine = server if isinstance(server, Engine) else server.engine
-    return [(re.escape(engine.path) + "/?", Mount(engine))]
+    below = "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in engine.policy.generations else "/?"
+    return [(re.escape(engine.path) + below, Mount(engine))]
 
 
 class Mount(Router):
@@ -77,8 +79,8 @@ class Mount(Router):
             self._bind(loop, connection)
         ours = _read(request, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
         decision = self.engine.admit(ours)
-        if isinstance(decision, Open | Resume) and decision.key is not None:
-            return Takeover(self.engine, self.output, ours, decision, connection)
+        if not isinstance(decision, Refuse | Preflight) and (greeting := decision.greeting) is not None:
+            return Takeover(self.engine, self.output, ours, decision, greeting, connection)
         return _Reception(self.engine, decision, _Exchange(ours, connection), connection)
 
     def _bind(self, loop: asyncio.AbstractEventLoop, connection: HTTP1Connection) -> None:
@@ -186,7 +188,7 @@ class _Reception(HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         """The client has gone before the answer: whatever waits for it ends."""
         decision = self._decision
-        if isinstance(decision, Open | Resume):
+        if not isinstance(decision, Refuse | Preflight):
             self._exchange.give_up(lambda: self._engine.abort(decision))
 
     def _expect(self, length: int) -> None:
@@ -198,7 +200,7 @@ class _Reception(HTTPMessageDelegate):
         else:
             self._refuse_body(self._decision)
 
-    def _refuse_body(self, decision: Open | Resume) -> None:
+    def _refuse_body(self, decision: Open | Resume | Visit) -> None:
         if not self._exchange.is_answered:
             self._exchange.respond(self._engine.refuse_body(decision))
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from ..engine import Asker, Engine, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
-from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
+from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
 from .limits import Limits
 from .namespace import Namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
@@ -42,6 +42,8 @@ class Sockets:
                 socket._acknowledged(packet.id, packet.args)
             elif type(packet) is Disconnect:
                 socket._part(Reason.CLIENT_DISCONNECT)
+            elif type(packet) is Message:
+                socket._receive(as_event(packet))
         elif type(packet) is Connect:
             self._knock(session, packet)
         elif packet.namespace not in session.data:  # else it crossed with the end of its socket

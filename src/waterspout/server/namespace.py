@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
+from ..engine import FORCED_BY_SERVER, Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
 from .acks import Gathering, Replies
@@ -189,6 +189,7 @@ class Namespace(Events):
             self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {error}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
+        self._close_root(session)
 
     def part(self, socket: Socket, reason: Reason) -> None:
         """Take a socket out of everything; its disconnect handler runs after what is running now."""
@@ -236,6 +237,11 @@ class Namespace(Events):
     def later(self, token: Told) -> Asker:
         """Let a hook take its time."""
         return self
+
+    def _close_root(self, session: Session) -> None:
+        """End a connection that is nothing without "/"."""
+        if self.name == "/" and session.generation.root_is_connection:
+            session.close(FORCED_BY_SERVER)
 
     # Below this line: how it is done
 

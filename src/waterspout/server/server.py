@@ -6,7 +6,7 @@ from re import Pattern
 from typing import Any, overload
 
 from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
-from ..wire.generations import GENERATIONS, with_parser
+from ..wire.generations import GENERATIONS, SOCKETIO_1, with_parser
 from .acks import Replies
 from .application import Sockets
 from .cluster import Adapter, Broadcast, Cluster, Word, whom
@@ -76,7 +76,7 @@ class Server(Events):
             max_attachments=max_attachments,
             max_calls=max_calls,
             transports=tuple(transports),
-            generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
+            generations=(*(with_parser(row, parser) for row in GENERATIONS.values()), SOCKETIO_1),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             jsonp=jsonp,

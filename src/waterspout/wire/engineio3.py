@@ -40,12 +40,12 @@ def _decode_text_form(text: str) -> Iterator[str | bytes]:
         head = _TEXT_HEAD.match(text, start)
         if head is None:
             raise DecodeError(f"a payload is <length>:<packet>, again and again, not {text[start : start + 20]!r}")
-        packet = _cut(text, head.end(), int(head[1]))
+        packet = cut_units(text, head.end(), int(head[1]))
         yield decode_base64_packet(packet) if packet[0] == "b" else _decode_again(packet)
         start = head.end() + len(packet)
 
 
-def _cut(text: str, start: int, length: int) -> str:
+def cut_units(text: str, start: int, length: int) -> str:
     """Cut `length` UTF-16 units out; linear, because at least half of the characters looked at are consumed."""
     units = text[start : start + length].encode("utf-16-le")[: 2 * length]
     if len(units) < 2 * length or not units:

@@ -25,8 +25,12 @@ def encode_script(index: int, payload: bytes) -> bytes:
     It is ASCII without "<", whatever the payload says: right in any charset and in any element, and no line ends in it
     (U+2028). Whoever takes it for something else (CVE-2014-4671 made it a Flash film) finds a comment first.
     """
-    text = json.encode_ascii(payload.decode())
-    return b"/**/___eio[%d](%b);" % (index, text.replace(b"<", rb"\u003c"))
+    return b"/**/___eio[%d](%b);" % (index, encode_literal(payload.decode()))
+
+
+def encode_literal(text: str) -> bytes:
+    """Write a text as a string of JavaScript that may stand anywhere in a page: in ASCII, without "<"."""
+    return json.encode_ascii(text).replace(b"<", rb"\u003c")
 
 
 def decode_form(body: bytes) -> bytes:
@@ -36,11 +40,16 @@ def decode_form(body: bytes) -> bytes:
     backslash before a line feed is the same as the latter, and read as `\n`. JSON has no line feeds, so this is only of
     bare Engine.IO. A carriage return, which clients leave alone, comes as CR LF (HTML, "Form submission").
     """
+    payload = decode_field(body).replace(b"\r\n", b"\r")
+    return payload.replace(rb"\n", b"\n").replace(b"\\\n", rb"\n")
+
+
+def decode_field(body: bytes) -> bytes:
+    """Read the only field of a form, `d`, as the browser has sent it; raises DecodeError."""
     value = body[2:]
     if not body.startswith(b"d=") or b"&" in value:
         raise DecodeError(f"a form has one field, d=..., and no more: {body[:20]!r}")
     broken = _BROKEN_ESCAPE.search(value)
     if broken is not None:
         raise DecodeError(f"a % in a form has two hex digits behind it, not {value[broken.end() :][:2]!r}")
-    payload = unquote_to_bytes(value.replace(b"+", b" ")).replace(b"\r\n", b"\r")
-    return payload.replace(rb"\n", b"\n").replace(b"\\\n", rb"\n")
+    return unquote_to_bytes(value.replace(b"+", b" "))

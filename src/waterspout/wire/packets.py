@@ -23,12 +23,26 @@ class Disconnect(Struct, frozen=True, gc=False):
 
 
 class Event(Struct, frozen=True, gc=False):
-    """A named event; with an `id`, the other side is to acknowledge it."""
+    """A named event; with an `id`, the other side is to acknowledge it.
+
+    With a `receipt`, which only 0.7 to 0.9 know, the acknowledgement says that it has come, and nothing else.
+    """
 
     namespace: str
     name: str
     args: list[Any]
     id: int | None = None
+    receipt: bool = False
+
+
+class Message(Struct, frozen=True, gc=False):
+    """What 0.7 to 0.9 send without a name: a text, or any value as JSON; `id` and `receipt` as in an event."""
+
+    namespace: str
+    data: Any
+    id: int | None = None
+    receipt: bool = False
+    is_json: bool = False
 
 
 class Ack(Struct, frozen=True, gc=False):
@@ -47,4 +61,26 @@ class ConnectError(Struct, frozen=True, gc=False):
     data: Any = None
 
 
-Packet = Connect | Disconnect | Event | Ack | ConnectError
+class Error(Struct, frozen=True, gc=False):
+    """Something is wrong, in the words of 0.7 to 0.9: why, and what to do about it; each may be empty."""
+
+    namespace: str
+    reason: str = ""
+    advice: str = ""
+
+
+class Heartbeat(Struct, frozen=True, gc=False):
+    """The other side lives. In 0.7 to 0.9 it is a packet, and no business of an application."""
+
+
+class Noop(Struct, frozen=True, gc=False):
+    """Nothing, so that a poll has an answer: a packet, and no business of an application."""
+
+
+Packet = Connect | Disconnect | Event | Message | Ack | ConnectError | Error
+Signal = Heartbeat | Noop
+
+
+def as_event(message: Message) -> Event:
+    """Return a message as the event "message", for whoever knows events only."""
+    return Event(message.namespace, "message", [message.data], message.id, message.receipt)

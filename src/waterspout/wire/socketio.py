@@ -161,6 +161,10 @@ class Revision:
             return b"42" + data, ()
         return b"42%b%b%b" % (_address(namespace), _number(id), data), ()
 
+    def encode_message(self, namespace: str, data: Any, id: int | None = None, *, is_json: bool = False) -> Encoded:
+        """Write a message of 0.7 to 0.9 as what stands for it since: the event "message"; raises as `encode_event`."""
+        return self.encode_event(namespace, "message", [data], id)
+
     def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded:
         """Write an acknowledgement as text and its attachments ("Acknowledgement"); raises as `json.encode` does."""
         data = self._plain_json(args)
