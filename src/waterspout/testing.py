@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .drivers import InlineDriver
-from .engine import Engine, Open, Preflight, Refuse, Response, Resume
+from .engine import Engine, Open, Preflight, Refuse, Response, Resume, Visit
 from .engine.driver import Waitable
 from .server import Server, Socket
 from .types import Request
@@ -138,7 +138,7 @@ class Peer:
 
     def connect(self, namespace: str = "/", auth: dict[str, Any] | None = None) -> None:
         """Enter a namespace; clients of Engine.IO 3 are in "/" from the start."""
-        self._send(self.generation.socketio.encode_knock(namespace, auth))
+        self._send(self.generation.socketio.encode_knock(namespace, auth))  # type: ignore[call-arg]
 
     def emit(self, event: str, *args: Any, id: int | None = None, namespace: str = "/") -> None:
         """Send an event; with an `id`, the server is to acknowledge it."""
@@ -188,6 +188,7 @@ class Peer:
         decision = self.engine.admit(request)
         if isinstance(decision, Refuse | Preflight):
             raise Refused(decision.response)
+        assert not isinstance(decision, Visit)
         return decision
 
     def receive(self, packet: str | bytes) -> None:

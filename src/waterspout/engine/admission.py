@@ -16,7 +16,7 @@ from ..wire.deflate import Deflate, negotiate
 from ..wire.generations import GENERATIONS, Generation
 from ..wire.websocket import accept, check_upgrade
 from . import origins
-from .policy import Policy
+from .policy import TRANSPORTS, Policy
 from .response import PRIVATE, Headers, Response
 from .session import Session
 
@@ -137,8 +137,8 @@ class _Question:
         self.transport, self.revision, self.sid = (query.get(name, [""])[0] for name in ("transport", "EIO", "sid"))
 
     def answer(self, sessions: Mapping[str, Session]) -> Decision:
-        if self.transport not in self.policy.transports:
-            choice = " or ".join(self.policy.transports)
+        if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
+            choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
             return self._no(
                 Fault.UNKNOWN_TRANSPORT, f"transport is {_show(self.transport)}: this server offers {choice}"
             )

@@ -21,7 +21,7 @@ from .requests1 import Visit, Wish
 from .response import Response
 from .resumable import ResumableSession
 from .session import Session
-from .states import SHUTDOWN
+from .states import SHUTDOWN, State
 from .streaming import StreamTransport
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link
@@ -240,6 +240,9 @@ class Engine:
         if visit.wish is not Wish.HANDSHAKE:
             requests1.serve(visit, exchange, body, self.turn)
             return
+        if self._closing is not None:  # it was admitted before
+            exchange.respond(Response(503, visit.headers, b"the server is shutting down"))
+            return
         session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
         self._enter(session)
         exchange.respond(requests1.answer_handshake(visit, self.policy))
@@ -247,14 +250,17 @@ class Engine:
     def _attach(self, visit: Visit, link: Link) -> Fed:
         session = visit.session
         assert session is not None
+        transport: StreamTransport | ResumableWebSocket
         if visit.wish is Wish.STREAM:
-            stream = StreamTransport(session, visit.transport, link)
-            stream.begin()
-            return stream
-        transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
-        transport.name = visit.transport
-        transport.sink = session
-        session.attach(transport)
+            transport = StreamTransport(session, visit.transport, link)
+            transport.begin()
+        else:
+            transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
+            transport.name, transport.sink = visit.transport, session
+        if session.state is State.CLOSED:  # since it was admitted
+            transport.retire()
+        else:
+            session.attach(transport)
         return transport
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:

@@ -13,6 +13,7 @@ Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
 
 TRANSPORTS = ("polling", "websocket")
+OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
 
@@ -51,6 +52,10 @@ class Policy:
     of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
     `Deflate` of one's own.
 
+    `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
+    are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
+    another transport or GET, and a GET is held for `poll_hold`.
+
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
     """
@@ -86,9 +91,9 @@ class Policy:
                 raise ValueError(f"{field.name} is {value!r}: give a number of at least 1")
         if not isinstance(self.per_message_deflate, bool | Deflate):
             raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
-        unknown = [name for name in self.transports if name not in TRANSPORTS]
-        if unknown or not self.transports:
-            raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(TRANSPORTS)}")
+        known = (*TRANSPORTS, *OLD_TRANSPORTS)
+        if not self.transports or any(name not in known for name in self.transports):
+            raise ValueError(f"transports are {self.transports!r}: choose from {', '.join(known)}")
         Proxies(self.trusted_proxies)  # raises ValueError for what is none
         if self.cors_origins == "*" and self.cors_credentials:
             raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')

@@ -17,7 +17,7 @@ _NOOP = Prepared(socketio1.NOOP)
 class OldPollingTransport:
     """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued."""
 
-    __slots__ = ("_finishing", "_flushing", "_headers", "_index", "_poll", "_turn", "name", "session")
+    __slots__ = ("_finishing", "_flushing", "_headers", "_index", "_poll", "_turn", "_visit", "name", "session")
 
     fetches = True
     http = None
@@ -27,6 +27,7 @@ class OldPollingTransport:
         self.name = name
         self._turn = turn
         self._poll: Exchange | None = None
+        self._visit: object = None
         self._headers: Headers = ()
         self._index: int | None = None
         self._flushing = self._finishing = False
@@ -42,17 +43,14 @@ class OldPollingTransport:
             self._turn.add(self.flush)
 
     def pause(self) -> None:
-        """Leave POSTs unanswered."""
-        self.session.posts.pause()
+        """Do nothing: the session itself leaves its POSTs unanswered."""
 
     def resume(self) -> None:
-        """Go on with them."""
-        self.session.posts.resume()
+        """Do nothing: the session goes on with them."""
 
     def finish(self, code: int, text: str = "") -> bool:
         """Say what is queued, if there is a GET to answer or one comes in time."""
         self._finishing = True
-        self.session.posts.end()
         self.notify()
         return False
 
@@ -65,10 +63,10 @@ class OldPollingTransport:
         """Return nothing: all is still in the outbox."""
         return []
 
-    def poll(self, exchange: Exchange, headers: Headers, index: int | None) -> None:
+    def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
         """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
         self._release()
-        self._poll, self._headers, self._index = exchange, headers, index
+        self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
         session = self.session
         if session.transport is not self:
             session.attach(self)
@@ -76,10 +74,11 @@ class OldPollingTransport:
         session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
         self.flush()
 
-    def aborted(self) -> None:
-        """The client gave up a GET before its answer: what is queued waits for the next."""
-        self._poll = None
-        self._rest()
+    def aborted(self, visit: object) -> None:
+        """The client gave up a request; if it was the parked GET, what is queued waits for the next (WP-31)."""
+        if self._poll is not None and self._visit is visit:
+            self._poll = None
+            self._rest()
 
     def flush(self) -> None:
         """Answer the parked GET with all that is queued."""

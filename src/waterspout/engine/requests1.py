@@ -15,12 +15,14 @@ from ..wire.jsonp import is_index
 from ..wire.websocket import check_upgrade
 from . import origins
 from .admission import Preflight, Refuse, switching
-from .policy import Policy
+from .driver import Layer, Level
+from .policy import OLD_TRANSPORTS, Policy
 from .polling1 import OldPollingTransport
 from .response import PRIVATE, Headers, Response
 from .resumable import ResumableSession
 from .session import Session
-from .streaming import PREAMBLES
+from .states import State
+from .streaming import PREAMBLES, last_words
 from .transports import Exchange
 from .turn import Turn
 
@@ -64,7 +66,7 @@ class Visit:
             return None
         kind, _ = PREAMBLES[self.transport]
         fields = (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close"), *PRIVATE)
-        return Response(200, (*fields, *self.headers))
+        return Response(200, (*fields, ("X-Accel-Buffering", "no"), *self.headers))  # nginx passes it on at once
 
 
 def is_old(request: Request, path: str) -> bool:
@@ -82,84 +84,80 @@ def offered(policy: Policy) -> list[str]:
 
 def is_served(name: str, policy: Policy) -> bool:
     """Tell whether a transport may be used: by its own name, or by that of its kind (WP-11)."""
-    if name in policy.transports:
-        return True
-    if name in _BY_WEBSOCKET:
-        return "websocket" in policy.transports
-    return "polling" in policy.transports and (name in PREAMBLES or name == "xhr-polling" or policy.jsonp)
+    if name == "jsonp-polling" and not policy.jsonp:
+        return False
+    kind = "websocket" if name in _BY_WEBSOCKET else "polling"
+    return name in policy.transports or (kind in policy.transports and name in OLD_TRANSPORTS)
 
 
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Visit | Refuse | Preflight:
     """Decide what a request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
-        return _refused(request, 403, "handshake bad origin", ())
-    headers = origins.headers(request, policy)
+        return _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+    headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     if SOCKETIO_1 not in policy.generations:
         return _refused(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
-    version, *rest = request.path.removeprefix(path).strip("/").split("/") if request.path else [""]
+    version, *rest = request.path.removeprefix(path).strip("/").split("/")
     if version != "1":
         return _refused(request, 503, "Protocol version not supported.", headers)
-    for name in ("jsonp", "i"):
-        index = request.param(name)
-        if index is not None and not is_index(index):
-            return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
-        if index is not None and not (policy.jsonp and origins.allowed_script(request, policy)):
-            return _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+    if request.method not in ("GET", "POST"):
+        return _refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
+    name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else ""  # elsewhere they are the user's own
+    index = request.param(name)
+    if index is not None and not is_index(index):
+        return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+    if index is not None and not (policy.jsonp and origins.allowed_script(request, policy)):
+        return _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+    visit = Visit(wish=Wish.HANDSHAKE, headers=headers, index=None if index is None else int(index))
     if not rest:
-        return _handshake(request, headers)
+        return visit
     if len(rest) != 2:
         return Refuse(Response(404, (*_TEXT, *headers), b"not found"), "there is nothing at this path")
-    return _visit(request, rest[0], sessions.get(rest[1]), policy, headers)
+    return _of_session(request, replace(visit, transport=rest[0]), sessions.get(rest[1]), policy)
 
 
-def _handshake(request: Request, headers: Headers) -> Visit | Refuse:
-    if request.method not in ("GET", "POST"):
-        return _refused(request, 405, "a handshake is a GET", headers)
-    index = request.param("jsonp")
-    return Visit(wish=Wish.HANDSHAKE, headers=headers, index=None if index is None else int(index))
-
-
-def _visit(
-    request: Request, transport: str, session: Session | None, policy: Policy, headers: Headers
-) -> Visit | Refuse:
-    index = request.param("i") if transport == "jsonp-polling" else None
-    number = None if index is None else int(index)
+def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse:
+    """Decide about a request that names a session and a transport."""
+    transport, headers = visit.transport, visit.headers
     if not isinstance(session, ResumableSession) or not (session.is_live or transport in _POLLING):
-        return _unknown(number, headers)
-    visit = Visit(wish=Wish.POLL, headers=headers, session=session, transport=transport, index=number)
+        return _unknown(visit, is_leaving=request.param("disconnect") is not None)
+    visit = replace(visit, session=session)
     if request.param("disconnect") is not None:
         return replace(visit, wish=Wish.DISCONNECT)
-    known = transport in (*_POLLING, *_BY_WEBSOCKET, *PREAMBLES)
-    if not known or not is_served(transport, policy):
+    if (transport not in OLD_TRANSPORTS and transport != "websocket") or not is_served(transport, policy):
         text = socketio1.encode_error("/", "transport not supported")[0]
         return Refuse(Response(404, (*_TEXT, *headers), text), f"the transport {transport[:40]!a} is not served here")
     if request.method == "POST":
         return replace(visit, wish=Wish.POST)
-    if request.method != "GET":
-        return _refused(request, 405, "use GET and POST", headers)
     if transport in _BY_WEBSOCKET:
         return _websocket(request, visit)
-    if transport == "jsonp-polling" and number is None:
+    if transport == "jsonp-polling" and visit.index is None:
         return _refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
-    return replace(visit, wish=Wish.STREAM) if transport in PREAMBLES else visit
+    return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
 
 
 def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
     try:
         return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
     except ProtocolError as error:
-        return _refused(request, error.status, str(error), visit.headers)
+        extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
+        return _refused(request, error.status, str(error), (*visit.headers, *extra))
 
 
-def _unknown(index: int | None, headers: Headers) -> Refuse:
-    """Tell a client whose session is over to begin again (WP-12)."""
-    text = socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
-    why = "the session is over, or another server has it"
-    if index is None:
-        return Refuse(Response(200, (*_TEXT, *headers), text), why)
-    return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script(index, text)), why)
+def _unknown(visit: Visit, *, is_leaving: bool = False) -> Refuse:
+    """Tell a client whose session is over to begin again, in the words of its transport (WP-12)."""
+    text = b"" if is_leaving else socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
+    status, kind = 200, _TEXT
+    if visit.transport in _BY_WEBSOCKET and not is_leaving:
+        status = 400  # there is no WebSocket for it
+    elif visit.transport in PREAMBLES and not is_leaving:
+        kind = (("Content-Type", PREAMBLES[visit.transport][0]), *PRIVATE)
+        text = last_words(visit.transport, text)
+    elif visit.index is not None:
+        kind, text = _SCRIPT, envelopes.encode_script(visit.index, text)
+    return Refuse(Response(status, (*kind, *visit.headers), text), "the session is over, or another server has it")
 
 
 def _refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
@@ -176,7 +174,9 @@ def _refused(request: Request, status: int, text: str, headers: Headers) -> Refu
 def answer_handshake(visit: Visit, policy: Policy) -> Response:
     """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
     heartbeat = policy.ping_interval + policy.ping_timeout
-    text = socketio1.encode_handshake(visit.sid, heartbeat, policy.resume_timeout, offered(policy))
+    # a client that hears nothing for so long gives up, too: longer than anything is silent
+    patience = max(policy.resume_timeout, heartbeat)
+    text = socketio1.encode_handshake(visit.sid, heartbeat, patience, offered(policy))
     if visit.index is None:
         return Response(200, (*_TEXT, *visit.headers), text)
     return Response(200, (*_SCRIPT, *visit.headers), envelopes.encode_script(visit.index, text))
@@ -186,13 +186,16 @@ def serve(visit: Visit, exchange: Exchange, body: bytes, turn: Turn) -> None:
     """Serve a request of a session."""
     session = visit.session
     assert session is not None
+    if session.state is State.CLOSED:  # while the body came
+        exchange.respond(_unknown(visit, is_leaving=visit.wish is Wish.DISCONNECT).response)
+        return
     if visit.wish is Wish.DISCONNECT:
         session.drop(Reason.CLIENT_DISCONNECT)
         exchange.respond(Response(200, (*_TEXT, *visit.headers)))
         return
     polling = _polling(session, visit, turn)
     if visit.wish is Wish.POLL:
-        polling.poll(exchange, visit.headers, visit.index)
+        polling.poll(exchange, visit, visit.headers, visit.index)
         return
     if not session.is_started:  # else the first POST would be lost (WP-24)
         session.attach(polling)
@@ -203,7 +206,7 @@ def serve(visit: Visit, exchange: Exchange, body: bytes, turn: Turn) -> None:
 def abort(visit: Visit) -> None:
     """The client has given up a request: what was queued for it waits for the next."""
     if visit.session is not None and isinstance(visit.session.transport, OldPollingTransport):
-        visit.session.transport.aborted()
+        visit.session.transport.aborted(visit)
 
 
 def _polling(session: ResumableSession, visit: Visit, turn: Turn) -> OldPollingTransport:
@@ -222,7 +225,10 @@ def _post(session: ResumableSession, visit: Visit, exchange: Exchange, body: byt
             exchange.respond(Response(200, (*_TEXT, *visit.headers), b"1"))
             return
         session.drop(Reason.PARSE_ERROR)
-        exchange.respond(Response(error.status, (*_TEXT, *visit.headers), str(error).encode(errors="replace")))
+        text = "a POST for session %s... is refused with %d: %s"
+        session.engine.driver.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
+        answer = b"this is no payload of Socket.IO 0.7 to 0.9"  # the client's own words are not repeated
+        exchange.respond(Response(error.status, (*_TEXT, *visit.headers), answer))
 
     try:
         if visit.transport == "jsonp-polling":

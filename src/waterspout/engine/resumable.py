@@ -15,6 +15,7 @@ from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
+from .states import FORCED, Ending
 from .transports import Transport
 
 
@@ -87,10 +88,9 @@ class ResumableSession(Session):
         if before is not transport:
             self.give_back(before.unsent())
             before.retire()
-        self.wait_no_longer(Wait.RESUME)
+        self.present()
         if not self.is_started:
             self.is_started = True
-            self.heartbeat.begin(self)
             self._starter.start(self)
         if self.is_paused:
             transport.pause()
@@ -105,13 +105,29 @@ class ResumableSession(Session):
             self.absent()
 
     def absent(self) -> None:
-        """Hear that no request of a polling client is here: it has `resume_timeout` for the next."""
+        """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
+            self.wait_no_longer(Wait.HEARTBEAT)
             self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def present(self) -> None:
-        """Hear that one is here."""
+        """Hear that it has a transport or a GET here, which shows that it lives."""
         self.wait_no_longer(Wait.RESUME)
+        if self.is_live:
+            self.heartbeat.begin(self)
+
+    def close(self, ending: Ending = FORCED) -> None:
+        """End the session after what is running now; of one that nobody has come to, nobody hears."""
+        if self.is_started:
+            super().close(ending)
+        else:
+            self._end()
+
+    def begin_call(self) -> None:
+        """Count a call; with too many, POSTs wait, whatever else carries the session."""
+        super().begin_call()
+        if self.is_paused:
+            self.posts.pause()
 
     def receive_text(self, text: str) -> None:
         """Take one packet; raises ProtocolError for what is none."""
@@ -125,7 +141,7 @@ class ResumableSession(Session):
             case Noop() | Error():
                 pass
             case Disconnect("/"):
-                self.engine.turn.add(self._leave)
+                self.drop(Reason.CLIENT_DISCONNECT)
             case Event() | Message() if packet.receipt:
                 self._confirm(packet)
             case _:
@@ -149,9 +165,8 @@ class ResumableSession(Session):
 
     def drop(self, reason: Reason, code: int = 1000) -> None:
         """End the session now."""
-        transport = self.transport
         self._gone(reason)
-        transport.finish(code, reason)
+        self.transport.finish(code, reason)
 
     def due(self, kind: Wait, at: float) -> None:
         """Act on a deadline."""
@@ -163,8 +178,8 @@ class ResumableSession(Session):
     def _gone(self, reason: Reason) -> None:
         if self.is_started:
             super().lost(reason)
-        else:
-            self._end()
+        elif self._end():
+            self.engine.traffic.closed[reason] += 1
 
     def _confirm(self, packet: Event | Message) -> None:
         """Say that it has come, before anybody looks at it, like the JavaScript server (WP-50)."""
@@ -172,8 +187,12 @@ class ResumableSession(Session):
         self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
         self.engine.packet(self, replace(packet, id=None, receipt=False))
 
-    def _leave(self) -> None:
-        """End as the client wants it: it is told so, too, for that is what it waits for (WP-40)."""
-        transport = self.transport
-        self._gone(Reason.CLIENT_DISCONNECT)
-        transport.finish(1000)
+    def _read_on(self) -> None:
+        super()._read_on()
+        if not self.is_paused:
+            self.posts.resume()
+
+    def _end(self) -> bool:
+        ended = super()._end()
+        self.posts.end()
+        return ended

@@ -8,15 +8,16 @@ from .prepared import Prepared
 class Sent:
     """What a transport has written to its link, as far as it may still lie there.
 
-    `give_back` returns what has not left it; bytes that the kernel took count as sent.
+    `give_back` returns what has not left it; bytes that the kernel took count as sent. What is nobody's message (a
+    pong) is None here, but its bytes count.
     """
 
     __slots__ = ("_written",)
 
     def __init__(self) -> None:
-        self._written: deque[tuple[int, Prepared]] = deque()
+        self._written: deque[tuple[int, Prepared | None]] = deque()
 
-    def add(self, size: int, prepared: Prepared, unsent_bytes: int) -> None:
+    def add(self, size: int, prepared: Prepared | None, unsent_bytes: int) -> None:
         """Remember what was just written; `unsent_bytes` lie in the link, this included."""
         if unsent_bytes <= size:
             self._written.clear()
@@ -28,6 +29,7 @@ class Sent:
         while self._written and unsent_bytes > 0:
             size, prepared = self._written.pop()
             unsent_bytes -= size
-            unsent.append(prepared)
+            if prepared is not None:
+                unsent.append(prepared)
         self._written.clear()
         return unsent[::-1]

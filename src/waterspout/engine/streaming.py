@@ -17,6 +17,11 @@ PREAMBLES: dict[str, tuple[str, Callable[[str], bytes]]] = {
 _FORMS = {"htmlfile": envelopes.encode_chunk, "xhr-multipart": envelopes.encode_part}
 
 
+def last_words(name: str, packet: bytes) -> bytes:
+    """Write the whole answer to a client that has no session: one packet, in the form of its transport."""
+    return PREAMBLES[name][1]("") + _FORMS[name](packet)
+
+
 class StreamTransport:
     """One endless answer, in the chunks of HTTP/1.1; what the client sends on its connection is not read."""
 
@@ -34,9 +39,8 @@ class StreamTransport:
         self._is_over = False
 
     def begin(self) -> None:
-        """Write the preamble, and take over."""
+        """Write the preamble."""
         self._link.write(_chunk(PREAMBLES[self.name][1](self.session.id)))
-        self.session.attach(self)
 
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
@@ -50,16 +54,13 @@ class StreamTransport:
         """Do nothing: the link says when it takes bytes again."""
 
     def pause(self) -> None:
-        """Leave POSTs unanswered."""
-        self.session.posts.pause()
+        """Do nothing: the session itself leaves its POSTs unanswered."""
 
     def resume(self) -> None:
-        """Go on with them."""
-        self.session.posts.resume()
+        """Do nothing: the session goes on with them."""
 
     def finish(self, code: int, text: str = "") -> bool:
         """End the answer."""
-        self.session.posts.end()
         return self.retire()
 
     def retire(self) -> bool:

@@ -196,12 +196,13 @@ class DeflatingTransport(WebSocketTransport):
 class ResumableWebSocket(WebSocketTransport):
     """The WebSocket of a session that may go on elsewhere: it remembers what may still lie in its link."""
 
-    __slots__ = ("_sent", "name")
+    __slots__ = ("_kept", "_sent", "name")
 
     def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
         super().__init__(link, generation, reader, traffic)
         self.name = "websocket"
         self._sent = Sent()
+        self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
         """Write, and remember."""
@@ -212,12 +213,26 @@ class ResumableWebSocket(WebSocketTransport):
 
     def unsent(self) -> list[Prepared]:
         """Give back what has not left the link, which sends no more of it."""
+        self._keep()
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _other(self, message: Message) -> None:
+        if isinstance(message, Close):
+            self._keep()  # before the close frame lies in the link, too: the client takes no more messages
+        super()._other(message)
+
+    def _answer(self, pong: bytes) -> None:
+        super()._answer(pong)
+        if self._pong is None:
+            self._sent.add(len(pong), None, self.link.unsent_bytes)
+
+    def _keep(self) -> None:
         unsent = self._sent.give_back(self.link.unsent_bytes)
         if unsent:
+            self._kept += unsent
             self.reader, self._stopped = None, True
-            self._detach()
             self.link.close()
-        return unsent
 
 
 class _Nowhere:

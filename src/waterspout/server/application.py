@@ -46,7 +46,7 @@ class Sockets:
                 socket._receive(as_event(packet))
         elif type(packet) is Connect:
             self._knock(session, packet)
-        elif packet.namespace not in session.data:  # else it crossed with the end of its socket
+        elif packet.namespace not in session.data and session.generation.waits_to_enter:  # else it crossed with an end
             raise _not_entered("a packet", packet.namespace)
 
     def announced(self, session: Session, namespace: str) -> None:

@@ -241,6 +241,7 @@ class Namespace(Events):
     def _close_root(self, session: Session) -> None:
         """End a connection that is nothing without "/"."""
         if self.name == "/" and session.generation.root_is_connection:
+            session.push(Prepared(*session.generation.socketio.encode_disconnect("/")))  # else it would try again
             session.close(FORCED_BY_SERVER)
 
     # Below this line: how it is done

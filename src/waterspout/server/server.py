@@ -22,7 +22,7 @@ from .stats import Stats, collect
 
 
 class Server(Events):
-    """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
+    """A Socket.IO server for every host, and for clients of 0.7 to 4.x at once.
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. ValueError for a
     value out of range.
@@ -30,6 +30,8 @@ class Server(Events):
     - `path`: where hosts mount it. `transports`: what it offers. `parser`: that of its clients, "json" or
       "msgpack". `cookie` carries the session id to a load balancer.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
+    - `resume_timeout`: how long a client of 0.7 to 0.9 may be without a transport. `poll_hold`: how long its GET is
+      held when there is nothing to say.
     - `jsonp` serves script elements of the same pages.
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
@@ -47,6 +49,8 @@ class Server(Events):
         ping_timeout: float = 20.0,
         upgrade_timeout: float = 10.0,
         connect_timeout: float = 10.0,
+        resume_timeout: float = 30.0,
+        poll_hold: float = 20.0,
         shutdown_timeout: float = 5.0,
         max_payload_bytes: int = 1_000_000,
         max_outbox_bytes: int = 1_000_000,
@@ -71,6 +75,8 @@ class Server(Events):
             ping_timeout=ping_timeout,
             upgrade_timeout=upgrade_timeout,
             connect_timeout=connect_timeout,
+            resume_timeout=resume_timeout,
+            poll_hold=poll_hold,
             max_payload_bytes=max_payload_bytes,
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
