@@ -12,11 +12,12 @@ from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .proxies import TrustedProxies
+from .requests1 import Visit
 from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
 from .traffic import Traffic
-from .transports import Exchange, Link
+from .transports import Exchange, Fed, Link
 from .turn import Turn
 from .websocket import WebSocketTransport
 
@@ -31,6 +32,7 @@ __all__ = [
     "Ending",
     "Engine",
     "Exchange",
+    "Fed",
     "Headers",
     "Layer",
     "Level",
@@ -52,5 +54,6 @@ __all__ = [
     "Traffic",
     "TrustedProxies",
     "Turn",
+    "Visit",
     "WebSocketTransport",
 ]

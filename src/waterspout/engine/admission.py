@@ -14,9 +14,9 @@ from ..types import Request
 from ..wire import json, jsonp
 from ..wire.deflate import Deflate, negotiate
 from ..wire.generations import GENERATIONS, Generation
-from ..wire.websocket import check_upgrade
+from ..wire.websocket import accept, check_upgrade
 from . import origins
-from .policy import Policy
+from .policy import TRANSPORTS, Policy
 from .response import PRIVATE, Headers, Response
 from .session import Session
 
@@ -49,6 +49,11 @@ class Open:
     sid: str = ""
     deflate: Deflate | None = None
 
+    @property
+    def greeting(self) -> Response | None:
+        """The head after which the socket is the engine's, if it will be."""
+        return None if self.key is None else switching(self.key, self.headers)
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:
@@ -58,6 +63,11 @@ class Resume:
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
+
+    @property
+    def greeting(self) -> Response | None:
+        """The head after which the socket is the engine's, if it will be."""
+        return None if self.key is None else switching(self.key, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,12 @@ class Fault(Enum):
 
 
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
+
+
+def switching(key: str, headers: Headers) -> Response:
+    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
+    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
+    return Response(101, (*fields, *headers))
 
 
 def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:
@@ -121,8 +137,8 @@ class _Question:
         self.transport, self.revision, self.sid = (query.get(name, [""])[0] for name in ("transport", "EIO", "sid"))
 
     def answer(self, sessions: Mapping[str, Session]) -> Decision:
-        if self.transport not in self.policy.transports:
-            choice = " or ".join(self.policy.transports)
+        if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
+            choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
             return self._no(
                 Fault.UNKNOWN_TRANSPORT, f"transport is {_show(self.transport)}: this server offers {choice}"
             )

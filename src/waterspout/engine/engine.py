@@ -8,6 +8,7 @@ from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
+from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
@@ -18,14 +19,23 @@ from .policy import Policy
 from .polling import PollingTransport
 from .prepared import Prepared
 from .proxies import Proxies
+from .requests1 import Visit, Wish
 from .response import Response
+from .resumable import ResumableSession
 from .session import Session
-from .states import SHUTDOWN
+from .states import SHUTDOWN, State
+from .streaming import StreamTransport
 from .traffic import Traffic
-from .transports import Exchange, Link
+from .transports import Exchange, Fed, Link
 from .turn import Turn
 from .upgrade import Probe
-from .websocket import Base64Transport, DeflatingBase64Transport, DeflatingTransport, WebSocketTransport
+from .websocket import (
+    Base64Transport,
+    DeflatingBase64Transport,
+    DeflatingTransport,
+    ResumableWebSocket,
+    WebSocketTransport,
+)
 
 
 class Application(Protocol):
@@ -119,7 +129,7 @@ class Engine:
         """Call the function with the host's driver, once there is one."""
         self._when_bound.append(function)
 
-    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume:
+    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.
 
         The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
@@ -127,15 +137,18 @@ class Engine:
         """
         if self._proxies is not None:
             self._proxies.resolve(request)
-        decision = self._decide(request)
+        decision = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
         if isinstance(decision, Refuse):
             self.traffic.refused += 1
             text = "a request of %s is refused with %d: %s"
             self._note(Level.INFO, text, request.remote_address, decision.response.status, decision.detail)
         return decision
 
-    def respond(self, decision: Open | Resume, exchange: Exchange, body: bytes = b"") -> None:
+    def respond(self, decision: Open | Resume | Visit, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
+        if isinstance(decision, Visit):
+            self._serve(decision, exchange, body)
+            return
         self._await_no_longer(decision)
         if isinstance(decision, Open):
             session = self._session(decision, exchange.request)
@@ -159,13 +172,15 @@ class Engine:
         if exchange.request.method == "POST":
             self._awaited[decision.session.id] = decision, exchange
 
-    def abort(self, decision: Open | Resume) -> None:
+    def abort(self, decision: Open | Resume | Visit) -> None:
         """The client gave up a polling request: before its body was complete, or before its answer."""
         self._await_no_longer(decision)
-        if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
+        if isinstance(decision, Visit):
+            requests1.abort(decision)
+        elif isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
             http.aborted()
 
-    def refuse_body(self, decision: Open | Resume) -> Response:
+    def refuse_body(self, decision: Open | Resume | Visit) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
         self._await_no_longer(decision)
         if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
@@ -174,8 +189,10 @@ class Engine:
         self._note(Level.INFO, "a request is refused with 413: %s", detail)
         return refuse(Fault.BAD_REQUEST, detail, decision.headers, status=413).response
 
-    def connect(self, decision: Open | Resume, request: Request, link: Link) -> WebSocketTransport:
-        """Begin a WebSocket whose handshake the host has answered; it feeds what this returns."""
+    def connect(self, decision: Open | Resume | Visit, request: Request, link: Link) -> Fed:
+        """Begin what goes on behind a greeting, which the host has sent; it feeds what this returns."""
+        if isinstance(decision, Visit):
+            return self._attach(decision, link)
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
         reader = Reader(self.policy.max_payload_bytes, deflate=decision.deflate is not None)
         plain, deflating = (
@@ -234,7 +251,46 @@ class Engine:
             closing = self._closing
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
 
+    def start(self, session: Session) -> None:
+        """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
+        self._introduce(session)
+
     # Below this line: how it is done
+
+    def _visit(self, request: Request) -> Refuse | Preflight | Visit:
+        decision = requests1.decide(request, self.path, self.policy, self.sessions)
+        if isinstance(decision, Visit) and decision.wish is Wish.HANDSHAKE:
+            if self._closing is not None:
+                return Refuse(Response(503, decision.headers, b"the server is shutting down"), "shutting down")
+            return replace(decision, sid=self.driver.token())
+        return decision
+
+    def _serve(self, visit: Visit, exchange: Exchange, body: bytes) -> None:
+        if visit.wish is not Wish.HANDSHAKE:
+            requests1.serve(visit, exchange, body, self.turn)
+            return
+        if self._closing is not None:  # it was admitted before
+            exchange.respond(Response(503, visit.headers, b"the server is shutting down"))
+            return
+        session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
+        self._enter(session)
+        exchange.respond(requests1.answer_handshake(visit, self.policy))
+
+    def _attach(self, visit: Visit, link: Link) -> Fed:
+        session = visit.session
+        assert session is not None
+        transport: StreamTransport | ResumableWebSocket
+        if visit.wish is Wish.STREAM:
+            transport = StreamTransport(session, visit.transport, link)
+            transport.begin()
+        else:
+            transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
+            transport.name, transport.sink = visit.transport, session
+        if session.state is State.CLOSED:  # since it was admitted
+            transport.retire()
+        else:
+            session.attach(transport)
+        return transport
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
@@ -252,7 +308,7 @@ class Engine:
                 return self._begin_post(decision)
         return decision
 
-    def _await_no_longer(self, decision: Open | Resume) -> None:
+    def _await_no_longer(self, decision: Open | Resume | Visit) -> None:
         if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NOBODY)[0] is decision:
             del self._awaited[decision.session.id]
 
@@ -277,8 +333,11 @@ class Engine:
 
     def _session(self, decision: Open, request: Request) -> Session:
         session = Session(self, decision.sid, decision.generation, request)
-        self.traffic.opened += 1
+        self._enter(session)
         return session
+
+    def _enter(self, session: Session) -> None:
+        self.traffic.opened += 1
 
     def _begin(self, session: Session, upgrades: Sequence[str]) -> None:
         """Greet the client, and let the application know it."""
@@ -293,6 +352,10 @@ class Engine:
             )
         )
         session.heartbeat.begin(session)
+        self._introduce(session)
+
+    def _introduce(self, session: Session) -> None:
+        generation = session.generation
         self._note(
             Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
         )

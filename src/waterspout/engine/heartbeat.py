@@ -4,6 +4,7 @@ Engine.IO 4, "Heartbeat": the server pings each `ping_interval` and closes when 
 `ping_timeout`. Engine.IO 3, "Timeouts": it closes when no ping has come within the sum of the two.
 """
 
+from functools import cache
 from typing import Protocol
 
 from ..errors import DecodeError
@@ -12,8 +13,12 @@ from ..wire.generations import Generation
 from .policy import Policy
 from .prepared import Prepared
 
-PING = Prepared(b"2")
-NOOP = Prepared(b"6")
+
+@cache
+def _signal(text: bytes) -> Prepared:
+    """Return a ping or noop of a generation, which all its sessions share."""
+    return Prepared(text)
+
 
 _SLACK = 0.1  # of the timeout: a timer this late counts as punctual
 
@@ -78,7 +83,8 @@ class Heartbeat:
 
         A client that pings waits `ping_timeout` for its pong, and is content with any packet.
         """
-        session.push(NOOP if session.generation.client_pings else PING)
+        row = session.generation
+        session.push(_signal(row.noop if row.client_pings else row.ping))
         self.begin(session)
         self.hasten(session)
 
@@ -98,7 +104,7 @@ class Heartbeat:
             # a process that slept must not take its sleep for the client's silence
             self.limit = (at if now - at < _SLACK * timeout else now) + timeout
             session.beat_at(self.limit)
-            session.push(PING)
+            session.push(_signal(session.generation.ping))
         elif self.heard and not self._extended:
             self._extended = True
             self.limit = now + timeout

@@ -84,8 +84,11 @@ def _origin_of(address: str) -> str | None:
     return found[0] if found and _split(found[0]) else None
 
 
-def headers(request: Request, policy: Policy) -> Headers:
-    """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2)."""
+def headers(request: Request, policy: Policy, *, credentials: bool = False) -> Headers:
+    """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2).
+
+    With `credentials` a listed origin may send them whatever the policy says: for a client that always does.
+    """
     origin = request.header("origin")
     if origin is None:
         return (("Vary", "Origin"),) if policy.cors_origins not in (None, "*") else ()
@@ -93,8 +96,8 @@ def headers(request: Request, policy: Policy) -> Headers:
         return (("Access-Control-Allow-Origin", "*"),)
     if not _listed(origin, policy.cors_origins):
         return (("Vary", "Origin"),)
-    credentials = (("Access-Control-Allow-Credentials", "true"),) if policy.cors_credentials else ()
-    return (("Access-Control-Allow-Origin", origin), *credentials, ("Vary", "Origin"))
+    allowed = (("Access-Control-Allow-Credentials", "true"),) if credentials or policy.cors_credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *allowed, ("Vary", "Origin"))
 
 
 def preflight(request: Request) -> Headers:

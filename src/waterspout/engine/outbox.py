@@ -51,6 +51,11 @@ class Outbox:
         self._latest, self.size_bytes = None, 0
         return taken
 
+    def give_back(self, unsent: list[Prepared]) -> None:
+        """Put in front what a transport had taken and has not sent; no cap counts, for it was here before."""
+        self._messages.extendleft(reversed(unsent))
+        self.size_bytes += sum(prepared.size_bytes for prepared in unsent)
+
     def _add_latest(self, prepared: Prepared, key: Hashable, policy: Policy) -> bool:
         if self._latest is None:
             self._latest = {}

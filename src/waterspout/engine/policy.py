@@ -13,6 +13,7 @@ Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
 
 TRANSPORTS = ("polling", "websocket")
+OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
 _CHECKS: dict[object, Callable[[str, object], None]] = {float: check_seconds, int: check_count, bool: check_switch}
@@ -58,6 +59,10 @@ class Policy:
     of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
     `Deflate` of one's own.
 
+    `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
+    are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
+    another transport or GET, and a GET is held for `poll_hold`.
+
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
     """
@@ -68,6 +73,8 @@ class Policy:
     connect_timeout: float = 10.0
     partial_timeout: float = 10.0
     close_timeout: float = 10.0
+    resume_timeout: float = 30.0
+    poll_hold: float = 20.0
     max_payload_bytes: int = 1_000_000
     max_outbox_bytes: int = 1_000_000
     max_packets: int = 10_000
@@ -87,7 +94,7 @@ class Policy:
             check = _CHECKS.get(field.type)
             if check is not None:
                 check(field.name, getattr(self, field.name))
-        object.__setattr__(self, "transports", transports(self.transports, TRANSPORTS))
+        object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *OLD_TRANSPORTS)))
         check_origins(self.cors_origins, self.cors_credentials)
         if self.cookie is not None and not isinstance(self.cookie, Cookie):
             raise TypeError(f"cookie is {self.cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie")

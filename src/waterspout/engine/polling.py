@@ -1,19 +1,16 @@
 """A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
 
-from collections.abc import Iterator
-
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire import jsonp
 from .admission import Fault, refuse
+from .inflow import Inflow
 from .prepared import Prepared
 from .response import PRIVATE, Headers, Response
 from .states import State
 from .traffic import Traffic
 from .transports import Exchange, Source
 from .turn import Turn
-
-_SLICE = 500  # packets of a POST in one turn: what they cause has to leave before more comes
 
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
@@ -60,7 +57,7 @@ class PollingTransport:
         self._callback: int | None = None
         self._poll: Exchange | None = None
         self._headers: Headers = ()
-        self._inflow: _Inflow | None = None
+        self._inflow: Inflow | None = None
         self._flushing = self._finishing = self._retired = self._paused = False
 
     @property
@@ -79,15 +76,14 @@ class PollingTransport:
     def pause(self) -> None:
         """Go on with the payload that has begun later, and leave its POST unanswered until then."""
         self._paused = True
+        if self._inflow is not None:
+            self._inflow.pause()
 
     def resume(self) -> None:
         """Go on with the payload."""
         self._paused = False
-        self._go_on()
-
-    def _go_on(self) -> None:
-        if self._inflow is not None and not self._paused:
-            self._read(self._inflow)
+        if self._inflow is not None:
+            self._inflow.resume()
 
     def notify(self) -> None:
         """Answer a parked poll at the end of the turn."""
@@ -133,60 +129,39 @@ class PollingTransport:
 
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
         """Take a payload; a broken one ends the session."""
-        session, traffic, request = self.session, self._traffic, exchange.request
-        inflow = _Inflow(exchange, headers, is_form=request.param("j") is not None)
+        session, request = self.session, exchange.request
+        is_form = request.param("j") is not None
         binary = (request.header("content-type") or "").startswith("application/octet-stream")
-        traffic.bytes_in += len(body)
+        self._traffic.bytes_in += len(body)
+
+        def done(error: ProtocolError | None) -> None:
+            self.posting, self._inflow = False, None
+            if error is None:
+                exchange.respond(Response(200, (*_OK, *headers), b"ok"))
+                return
+            session.drop(Reason.PARSE_ERROR, error.close_code)
+            detail = "the form has no payload in d" if is_form else str(error)  # a page shows it: it repeats nothing
+            exchange.respond(refuse(Fault.BAD_REQUEST, detail, headers, status=error.status).response)
+
         try:
-            if inflow.is_form:
+            if is_form:
                 body, binary = jsonp.decode_form(body), False
-            inflow.packets = session.generation.engineio.decode_payload(
+            packets = session.generation.engineio.decode_payload(
                 body, binary=binary, max_packets=session.policy.max_packets
             )
         except ProtocolError as error:
-            self._refuse(inflow, error)
+            done(error)
+            return
+        self._inflow = Inflow(packets, session, driver=self._turn.driver, traffic=self._traffic, done=done)
+        if self._paused:
+            self._inflow.pause()
         else:
-            self._read(inflow)
-
-    def _read(self, inflow: "_Inflow") -> None:
-        """Deliver a payload as far as the session reads, and no more in a turn than leaves others theirs.
-
-        The POST is answered at its end.
-        """
-        session, traffic = self.session, self._traffic
-        self._inflow = None
-        try:
-            for count, packet in enumerate(inflow.packets, 1):
-                traffic.messages_in += 1
-                if isinstance(packet, bytes):
-                    session.receive_binary(packet)
-                else:
-                    session.receive_text(packet)
-                if self._paused or count == _SLICE:
-                    self._inflow = inflow
-                    if not self._paused:
-                        self._turn.driver.soon(self._go_on)
-                    return
-        except ProtocolError as error:
-            self._refuse(inflow, error)
-        else:
-            self._accept(inflow)
+            self._inflow.read()
 
     def _drop_inflow(self) -> None:
         """Answer a POST whose rest nobody reads any more."""
         if self._inflow is not None:
-            inflow, self._inflow = self._inflow, None
-            self._accept(inflow)
-
-    def _accept(self, inflow: "_Inflow") -> None:
-        self.posting = False
-        inflow.exchange.respond(Response(200, (*_OK, *inflow.headers), b"ok"))
-
-    def _refuse(self, inflow: "_Inflow", error: ProtocolError) -> None:
-        self.posting = False
-        self.session.drop(Reason.PARSE_ERROR, error.close_code)
-        detail = "the form has no payload in d" if inflow.is_form else str(error)  # a page shows it: it repeats nothing
-        inflow.exchange.respond(refuse(Fault.BAD_REQUEST, detail, inflow.headers, status=error.status).response)
+            self._inflow.end()
 
     def aborted(self) -> None:
         """The client gave up a request before its answer: the session ends, as the reference has it.
@@ -204,8 +179,7 @@ class PollingTransport:
     def retire(self) -> bool:
         """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
         if self._paused:  # a payload that has come goes before all that comes by another way
-            self._paused = False
-            self._turn.add(self._go_on)
+            self._turn.add(self.resume)
         if self._poll is None:
             self._retired = True
             return False
@@ -246,16 +220,3 @@ class PollingTransport:
         traffic.messages_out += len(messages)
         traffic.bytes_out += len(body)
         exchange.respond(Response(200, (*kind, *self._headers), body))
-
-
-class _Inflow:
-    """A payload that is being read, and the POST that brought it."""
-
-    __slots__ = ("exchange", "headers", "is_form", "packets")
-
-    packets: Iterator[str | bytes]
-
-    def __init__(self, exchange: Exchange, headers: Headers, *, is_form: bool) -> None:
-        self.exchange = exchange
-        self.headers = headers
-        self.is_form = is_form

@@ -29,6 +29,7 @@ class Wait(Enum):
     CONNECT = "connect"
     PARTIAL = "partial"
     CLOSE = "close"
+    RESUME = "resume"
 
 
 class Hub(Protocol):
@@ -78,7 +79,6 @@ class Session:
         "_close_code",
         "_outbox",
         "_partial",
-        "_paused",
         "_probe",
         "data",
         "engine",
@@ -86,6 +86,7 @@ class Session:
         "heartbeat",
         "id",
         "is_live",
+        "is_paused",
         "request",
         "state",
         "transport",
@@ -107,7 +108,7 @@ class Session:
         self._probe: Leaving | None = None
         self._close_code = 1000
         self._calls = 0
-        self._paused = False
+        self.is_paused = False
 
     # What an application does
 
@@ -153,16 +154,16 @@ class Session:
     def begin_call(self) -> None:
         """Count a call that has not been answered; with the policy's `max_calls` the client is read no further."""
         self._calls += 1
-        if self._calls >= self.policy.max_calls and not self._paused and self.is_live:
-            self._paused = True
+        if self._calls >= self.policy.max_calls and not self.is_paused and self.is_live:
+            self.is_paused = True
             self.transport.pause()
             self.heartbeat.hasten(self)
 
     def end_call(self) -> None:
         """Count an answer, and read on."""
         self._calls -= 1
-        if self._paused and self._calls < self.policy.max_calls:
-            self._paused = False
+        if self.is_paused and self._calls < self.policy.max_calls:
+            self.is_paused = False
             self.engine.turn.add(self._read_on)
 
     # What transports report
@@ -221,6 +222,13 @@ class Session:
             self._outbox = None
         return outbox.take()
 
+    def give_back(self, unsent: list[Prepared]) -> None:
+        """Take back, in front of all that waits, what a transport had taken and has not sent."""
+        if unsent and self.state is not State.CLOSED:
+            if self._outbox is None:
+                self._outbox = Outbox()
+            self._outbox.give_back(unsent)
+
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol, and its transport says so to it."""
         self.lost(Reason.PARSE_ERROR)
@@ -251,7 +259,7 @@ class Session:
         """Change to the transport that has proved itself, and send there what is queued."""
         self._move(Step.UPGRADE)
         self.transport, self._probe = transport, None
-        if self._paused:
+        if self.is_paused:
             transport.pause()
         self.writable()
 
@@ -295,7 +303,7 @@ class Session:
     def due(self, kind: Wait, at: float) -> None:
         """Act on a deadline."""
         match kind:
-            case Wait.HEARTBEAT if self._paused:
+            case Wait.HEARTBEAT if self.is_paused:
                 self.heartbeat.spare(self)
             case Wait.HEARTBEAT:
                 self.heartbeat.due(self, at)
@@ -303,7 +311,7 @@ class Session:
                 self.close(FORCED_BY_SERVER)
             case Wait.PARTIAL:
                 self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
-            case Wait.CLOSE:
+            case Wait.CLOSE | Wait.RESUME:
                 self.transport.finish(self._close_code)
                 self._end()
             case _:
@@ -360,7 +368,7 @@ class Session:
             self.close(SLOW_CONSUMER)
 
     def _read_on(self) -> None:
-        if not self._paused:
+        if not self.is_paused:
             self.transport.resume()
 
     def _close_within(self, ending: Ending) -> None:

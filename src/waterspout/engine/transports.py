@@ -113,14 +113,34 @@ class Source(Sink, Protocol):
         """End now, without what is queued; a WebSocket that has taken over meanwhile closes with the code."""
 
 
+class Fed(Protocol):
+    """What a host feeds with what comes from a link."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read."""
+
+    def writable(self) -> None:
+        """There is room again, after a `write` that returned False."""
+
+    def lost(self) -> None:
+        """The socket is gone."""
+
+
 class Link(Protocol):
-    """A connected socket that a host lends to a WebSocket. It counts in the engine's `Traffic` what leaves."""
+    """A connected socket that a host lends to a WebSocket or an endless answer. It counts in `Traffic` what leaves."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and has not gone to the kernel; also after the end, how much it was then."""
 
     def write(self, data: bytes) -> bool:
         """Take bytes to be sent at the end of the turn, or return False while too much waits."""
 
     def finish(self, data: bytes) -> None:
         """Send these last bytes after all others, whatever waits, and close."""
+
+    def close(self) -> None:
+        """Close at once, without what waits, and tell nobody."""
 
     def pause(self) -> None:
         """Read nothing until `resume`."""

@@ -8,6 +8,7 @@ from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Close, Deflated, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .prepared import Prepared
+from .sent import Sent
 from .traffic import Traffic
 from .transports import Link, Sink
 
@@ -208,6 +209,48 @@ class DeflatingBase64Transport(Base64Transport, DeflatingTransport):
     """A WebSocket that is both."""
 
     __slots__ = ()
+
+
+class ResumableWebSocket(WebSocketTransport):
+    """The WebSocket of a session that may go on elsewhere: it remembers what may still lie in its link."""
+
+    __slots__ = ("_kept", "_sent", "name")
+
+    def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
+        super().__init__(link, generation, reader, traffic)
+        self.name = "websocket"
+        self._sent = Sent()
+        self._kept: list[Prepared] = []
+
+    def write(self, prepared: Prepared) -> bool:
+        """Write, and remember."""
+        if not super().write(prepared):
+            return False
+        self._sent.add(len(prepared.frames or b""), prepared, self.link.unsent_bytes)
+        return True
+
+    def unsent(self) -> list[Prepared]:
+        """Give back what has not left the link, which sends no more of it."""
+        self._keep()
+        kept, self._kept = self._kept, []
+        return kept
+
+    def _other(self, message: Message) -> None:
+        if isinstance(message, Close):
+            self._keep()  # before the close frame lies in the link, too: the client takes no more messages
+        super()._other(message)
+
+    def _answer(self, pong: bytes) -> None:
+        super()._answer(pong)
+        if self._pong is None:
+            self._sent.add(len(pong), None, self.link.unsent_bytes)
+
+    def _keep(self) -> None:
+        unsent = self._sent.give_back(self.link.unsent_bytes)
+        if unsent:
+            self._kept += unsent
+            self.reader, self._stopped = None, True
+            self.link.close()
 
 
 class _Nowhere:

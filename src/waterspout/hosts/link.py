@@ -134,6 +134,11 @@ class Link:
         if ahead:
             receiver.receive(ahead)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and has not gone to the kernel; also after the end, how much it was then."""
+        return self._unsent_bytes
+
     def write(self, data: bytes) -> bool:
         """Queue bytes for the end of the turn; False if too much waits, then the receiver hears `writable`."""
         out = self._out

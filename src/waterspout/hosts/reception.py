@@ -9,13 +9,13 @@ from http.client import responses
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
 
-from ..engine import Engine, Open, Preflight, Refuse, Response, Resume
+from ..engine import Engine, Open, Preflight, Refuse, Response, Resume, Visit
 from ..types import Request
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 
-Decision = Refuse | Preflight | Open | Resume
+Decision = Refuse | Preflight | Open | Resume | Visit
 
 
 class Exchange:
@@ -58,7 +58,7 @@ class Reception(HTTPMessageDelegate):
         self._exchange = exchange
         self._connection = connection
         self._limit = engine.policy.max_payload_bytes
-        self._is_wanted = isinstance(decision, Open | Resume)
+        self._is_wanted = not isinstance(decision, Refuse | Preflight)
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -98,7 +98,7 @@ class Reception(HTTPMessageDelegate):
         """The client has gone before the answer, or was too slow: whatever waits for it ends."""
         self._wait_no_longer()
         decision = self._decision
-        if isinstance(decision, Open | Resume):
+        if not isinstance(decision, Refuse | Preflight):
             self._exchange.give_up(lambda: self._engine.abort(decision))
 
     def _expect(self, length: int) -> None:
@@ -115,7 +115,7 @@ class Reception(HTTPMessageDelegate):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse_body(self, decision: Open | Resume) -> None:
+    def _refuse_body(self, decision: Open | Resume | Visit) -> None:
         if not self._exchange.is_answered:
             self._exchange.respond(self._engine.refuse_body(decision))
 

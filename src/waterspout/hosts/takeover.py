@@ -3,15 +3,15 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
+from http.client import responses
 from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Engine, Layer, Level, Open, Resume
+from ..engine import Engine, Layer, Level, Open, Response, Resume, Visit
 from ..types import Request
-from ..wire.websocket import accept
 from .link import Link, Output, SecureLink, prepare
 
 
@@ -22,7 +22,8 @@ class Takeover(HTTPMessageDelegate):
     engine: Engine
     output: Output
     request: Request
-    decision: Open | Resume
+    decision: Open | Resume | Visit
+    greeting: Response
     connection: HTTP1Connection
 
     def headers_received(self, start_line: object, headers: object) -> None:
@@ -34,7 +35,7 @@ class Takeover(HTTPMessageDelegate):
             return  # there is nothing to undo
         prepare(stream.socket)
         link = _link(stream, self.output)
-        link.write(_handshake(self.decision))
+        link.write(_head(self.greeting))
         pause = self.decision.generation.greeting_pause if isinstance(self.decision, Open) else 0
 
         def start() -> None:
@@ -46,16 +47,11 @@ class Takeover(HTTPMessageDelegate):
             start()
 
 
-def _handshake(decision: Open | Resume) -> bytes:
-    """Write the answer to an opening handshake (RFC 6455, section 4.2.2)."""
-    fields = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Accept", accept(decision.key or "")),
-        *decision.headers,
-    ]
-    lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in fields), "", ""]
-    return "\r\n".join(lines).encode("latin-1", "replace")
+def _head(greeting: Response) -> bytes:
+    """Write a status line and header fields."""
+    lines = [f"HTTP/1.1 {greeting.status} {responses[greeting.status]}"]
+    lines += [f"{name}: {value}" for name, value in greeting.headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
 
 def _unread(stream: IOStream) -> bytes:

@@ -17,8 +17,9 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..drivers import AsyncioDriver
-from ..engine import Engine, Open, Pending, Resume
+from ..engine import Engine, Pending, Preflight, Refuse
 from ..types import Request
+from ..wire.generations import SOCKETIO_1
 from .link import Output
 from .loops import AsyncioLoop
 from .processes import warn_of_company
@@ -60,7 +61,8 @@ class Mount(Router):
     @property
     def routes(self) -> list[Any]:
         """The routes for a `tornado.web.Application`."""
-        return [(re.escape(self.engine.path) + "/?", self)]
+        below = "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in self.engine.policy.generations else "/?"
+        return [(re.escape(self.engine.path) + below, self)]
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""
@@ -71,8 +73,8 @@ class Mount(Router):
             self._bind(loop, connection)
         ours = _read(request, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
         decision = self.engine.admit(ours)
-        if isinstance(decision, Open | Resume) and decision.key is not None:
-            return Takeover(self.engine, self.output, ours, decision, connection)
+        if not isinstance(decision, Refuse | Preflight) and (greeting := decision.greeting) is not None:
+            return Takeover(self.engine, self.output, ours, decision, greeting, connection)
         return Reception(self.engine, decision, Exchange(ours, connection), connection)
 
     async def drain(self) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from ..engine import Asker, Engine, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
-from ..wire.packets import Ack, Connect, Disconnect, Event, Packet
+from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
 from .limits import Limits
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
@@ -43,9 +43,11 @@ class Sockets:
                 socket._acknowledged(packet.id, packet.args)
             elif type(packet) is Disconnect:
                 socket._part(Reason.CLIENT_DISCONNECT)
+            elif type(packet) is Message:
+                socket._receive(as_event(packet))
         elif type(packet) is Connect:
             self._knock(session, packet)
-        elif packet.namespace not in session.data:  # else it crossed with the end of its socket
+        elif packet.namespace not in session.data and session.generation.waits_to_enter:  # else it crossed with an end
             raise _not_entered("a packet", packet.namespace)
 
     def announced(self, session: Session, namespace: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
 from ..engine.options import check_patience
-from ..wire.generations import GENERATIONS, with_parser
+from ..wire.generations import GENERATIONS, SOCKETIO_1, with_parser
 from .acks import Replies
 from .application import Sockets
 from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
@@ -22,7 +22,7 @@ from .stats import Stats, collect
 
 
 class Server(Events):
-    """A Socket.IO server for every host, and for clients of 1.x to 4.x at once.
+    """A Socket.IO server for every host, and for clients of 0.7 to 4.x at once.
 
     Times are in seconds, sizes in bytes; the options bear the names of the JavaScript server. ValueError or
     TypeError for a value that cannot be meant.
@@ -35,6 +35,8 @@ class Server(Events):
     - `max_payload_bytes`: one message, or the body of one request. `max_attachments`: of one event.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
       `cors_credentials`: their requests may carry cookies.
+    - `resume_timeout`: how long a client of 0.7 to 0.9 may be without a transport. `poll_hold`: how long its GET is
+      held when there is nothing to say.
     - `jsonp` serves script elements of the same pages.
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
@@ -52,6 +54,8 @@ class Server(Events):
         ping_timeout: float = 20.0,
         upgrade_timeout: float = 10.0,
         connect_timeout: float = 10.0,
+        resume_timeout: float = 30.0,
+        poll_hold: float = 20.0,
         shutdown_timeout: float = 5.0,
         max_payload_bytes: int = 1_000_000,
         max_outbox_bytes: int = 1_000_000,
@@ -78,12 +82,14 @@ class Server(Events):
             ping_timeout=ping_timeout,
             upgrade_timeout=upgrade_timeout,
             connect_timeout=connect_timeout,
+            resume_timeout=resume_timeout,
+            poll_hold=poll_hold,
             max_payload_bytes=max_payload_bytes,
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
             max_calls=max_calls,
             transports=transports,
-            generations=tuple(with_parser(row, parser) for row in GENERATIONS.values()),
+            generations=(*(with_parser(row, parser) for row in GENERATIONS.values()), SOCKETIO_1),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             jsonp=jsonp,

@@ -18,6 +18,7 @@ from .limits import Allowance, Limits
 from .rooms import Except, Room, Rooms, Target, check_rooms
 
 _EARLY_EVENTS = 10
+_EARLY_EVENTS_OF_WHO_DOES_NOT_WAIT = 100
 
 
 class Home(Protocol):
@@ -57,8 +58,8 @@ class Home(Protocol):
 class Socket:
     """One client in one namespace, made by the server; or the base of a class whose objects are that.
 
-    `id` is public: others may know it, and `to=id` reaches this client alone. (Clients of Socket.IO 1.x and
-    2.x take their session's id for it, which is a secret: do not tell others theirs.) Every method may be
+    `id` is public: others may know it, and `to=id` reaches this client alone. (Clients of Socket.IO 0.7 to 2.x
+    take their session's id for it, which is a secret: do not tell others theirs.) Every method may be
     called from any thread; what is sent to a client that has left is dropped.
 
     A class of one's own has `on_connect(self, auth)`, `on_disconnect(self, reason)`, `on_error(self, event,
@@ -118,12 +119,12 @@ class Socket:
 
     @property
     def transport(self) -> str:
-        """What carries the connection now: "polling" or "websocket"."""
+        """What carries the connection now: "polling", "websocket", or for clients of 0.7 to 0.9 a name of theirs."""
         return self._session.transport.name
 
     @property
     def generation(self) -> str:
-        """What the client speaks: "Engine.IO 3" or "Engine.IO 4"."""
+        """What the client speaks: "Engine.IO 3", "Engine.IO 4", or "Socket.IO 1" for clients of 0.7 to 0.9."""
         return self._session.generation.name
 
     @property
@@ -230,8 +231,10 @@ class Socket:
             else:
                 dispatch(self, packet, handler)
         elif self._early is not None:
-            if len(self._early.events) == _EARLY_EVENTS:
-                raise ProtocolError(f"more than {_EARLY_EVENTS} events came before the server had accepted the client")
+            waits = self._session.generation.waits_to_enter
+            most = _EARLY_EVENTS if waits else _EARLY_EVENTS_OF_WHO_DOES_NOT_WAIT
+            if len(self._early.events) == most:
+                raise ProtocolError(f"more than {most} events came before the server had accepted the client")
             self._early.events.append(packet)
 
     def _acknowledged(self, ack_id: int, args: list[Any]) -> None:
@@ -322,6 +325,8 @@ class Socket:
         elif self._life is CONNECTED:
             self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
             self._namespace.part(self, Reason.SERVER_DISCONNECT)
+            if self.namespace == "/" and self._session.generation.root_is_connection:
+                self._session.close(FORCED_BY_SERVER)
 
     def _disconnect_all(self) -> None:
         for socket in tuple(self._session.data.values()):

@@ -9,7 +9,7 @@ from ..server import Server
 from ..types import Request
 from ..wire import json
 from ..wire.generations import ENGINEIO_4, Generation
-from ..wire.packets import Ack, Event, Packet
+from ..wire.packets import Ack, Event, Packet, Signal
 from ..wire.socketio import Encoded, Partial
 from .carriers import PollingCarrier, Refused, WebSocketCarrier
 
@@ -149,6 +149,7 @@ class Peer:
         decision = self.engine.admit(request)
         if isinstance(decision, Refuse | Preflight):
             raise Refused(decision.response)
+        assert isinstance(decision, Open | Resume)
         return decision
 
     def receive(self, packet: str | bytes) -> None:
@@ -178,7 +179,7 @@ class Peer:
         self._received = rest
         return picked
 
-    def _read(self, packet: str | bytes) -> Packet | Partial | None:
+    def _read(self, packet: str | bytes) -> Packet | Partial | Signal | None:
         """Read an event or an acknowledgement, which are spelt alike in both directions."""
         codec = self.generation.socketio
         try:

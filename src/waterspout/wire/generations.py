@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from . import engineio3, engineio4
+from . import engineio3, engineio4, socketio1
 from .msgpack import MSGPACK_4, MSGPACK_5
-from .socketio import REVISION_4, REVISION_5, Revision
+from .packets import Packet, Signal
+from .socketio import REVISION_4, REVISION_5, Encoded, Partial, Revision
 
 
 class EngineCodec(Protocol):
@@ -34,6 +35,28 @@ class EngineCodec(Protocol):
     def encode_binary(self, data: bytes) -> bytes: ...
 
 
+class SocketCodec(Protocol):
+    """What a revision of Socket.IO spells in its own way: a `Revision`, or the module of the first."""
+
+    def decode(self, text: str, at: int = ..., max_attachments: int = ...) -> Packet | Partial | Signal: ...
+
+    def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None: ...
+
+    def encode_knock(self, namespace: str, greeting: Any = ..., /) -> Encoded: ...
+
+    def encode_connect(self, namespace: str, sid: str) -> Encoded: ...
+
+    def encode_connect_error(self, namespace: str, message: str, data: object = ...) -> Encoded: ...
+
+    def encode_disconnect(self, namespace: str) -> Encoded: ...
+
+    def encode_event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = ...) -> Encoded: ...
+
+    def encode_message(self, namespace: str, data: Any, id: int | None = ..., *, is_json: bool = ...) -> Encoded: ...
+
+    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded: ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
     """One generation of clients: who it is, how it speaks, and the ways in which it behaves."""
@@ -42,12 +65,16 @@ class Generation:
     revision: str  # the `EIO` parameter of its requests
     clients: str
     engineio: EngineCodec
-    socketio: Revision
+    socketio: SocketCodec
     client_pings: bool  # else the server does
     implicit_connect: bool  # "/" is entered without a packet
     own_socket_id: bool  # else the socket's id is the session's, as its client believes
     upgrades: tuple[str, ...]
     greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
+    ping: bytes = b"2"
+    noop: bytes = b"6"
+    root_is_connection: bool = False  # who leaves "/" leaves altogether
+    waits_to_enter: bool = True  # before it has entered a namespace, a client says nothing there
 
 
 ENGINEIO_3 = Generation(
@@ -75,6 +102,22 @@ ENGINEIO_4 = Generation(
     upgrades=("websocket",),
     greeting_pause=0.0,
 )
+SOCKETIO_1 = Generation(
+    name="Socket.IO 1",  # the protocol's revision; the library had not come so far
+    revision="Socket.IO 1",
+    clients="Socket.IO 0.7 to 0.9",
+    engineio=engineio4,  # not asked for: its requests are read by requests of their own
+    socketio=socketio1,
+    client_pings=False,
+    implicit_connect=True,
+    own_socket_id=False,
+    upgrades=(),
+    greeting_pause=0.0,
+    ping=socketio1.HEARTBEAT,
+    noop=socketio1.NOOP,
+    root_is_connection=True,
+    waits_to_enter=False,
+)
 GENERATIONS = {row.revision: row for row in (ENGINEIO_3, ENGINEIO_4)}
 
 PARSERS: dict[str, dict[Revision, Revision]] = {
@@ -91,7 +134,7 @@ def with_parser(generation: Generation, parser: str) -> Generation:
     """
     if parser not in PARSERS:
         raise ValueError(f"parser is {parser!r}: choose from {', '.join(PARSERS)}")
-    codec = PARSERS[parser].get(generation.socketio)
+    codec = PARSERS[parser].get(generation.socketio) if isinstance(generation.socketio, Revision) else None
     if codec is None:
         raise ValueError(f"{generation.name} has no parser {parser!r} beside its own: begin with a row of GENERATIONS")
     return generation if codec is generation.socketio else replace(generation, socketio=codec)

@@ -1,0 +1,125 @@
+"""The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
+
+from ..wire import envelopes, socketio1
+from .prepared import Prepared
+from .response import PRIVATE, Headers, Response
+from .resumable import ResumableSession
+from .session import Wait
+from .states import State
+from .transports import Exchange
+from .turn import Turn
+
+_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
+_SCRIPT = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
+_NOOP = Prepared(socketio1.NOOP)
+
+
+class OldPollingTransport:
+    """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued."""
+
+    __slots__ = ("_finishing", "_flushing", "_headers", "_index", "_poll", "_turn", "_visit", "name", "session")
+
+    fetches = True
+    http = None
+
+    def __init__(self, session: ResumableSession, name: str, turn: Turn) -> None:
+        self.session = session
+        self.name = name
+        self._turn = turn
+        self._poll: Exchange | None = None
+        self._visit: object = None
+        self._headers: Headers = ()
+        self._index: int | None = None
+        self._flushing = self._finishing = False
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take nothing."""
+        return False
+
+    def notify(self) -> None:
+        """Answer a parked GET at the end of the turn."""
+        if self._poll is not None and not self._flushing:
+            self._flushing = True
+            self._turn.add(self.flush)
+
+    def pause(self) -> None:
+        """Do nothing: the session itself leaves its POSTs unanswered."""
+
+    def resume(self) -> None:
+        """Do nothing: the session goes on with them."""
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """Say what is queued, if there is a GET to answer or one comes in time."""
+        self._finishing = True
+        self.notify()
+        return False
+
+    def retire(self) -> bool:
+        """Let a parked GET go: another transport has taken over."""
+        self._release()
+        return True
+
+    def unsent(self) -> list[Prepared]:
+        """Return nothing: all is still in the outbox."""
+        return []
+
+    def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
+        """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
+        self._release()
+        self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
+        session = self.session
+        if session.transport is not self:
+            session.attach(self)
+        session.present()
+        session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
+        self.flush()
+
+    def aborted(self, visit: object) -> None:
+        """The client gave up a request; if it was the parked GET, what is queued waits for the next (WP-31)."""
+        if self._poll is not None and self._visit is visit:
+            self._poll = None
+            self._rest()
+
+    def flush(self) -> None:
+        """Answer the parked GET with all that is queued."""
+        self._flushing = False
+        if self._poll is None:
+            return
+        session = self.session
+        messages = session.take()
+        over = self._finishing or session.state is State.CLOSING
+        if messages or over:
+            self._answer(messages or [_NOOP])
+        if over:
+            session.finished()
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Let a parked GET go: it has been held long enough."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._poll is not None:
+            self._answer([_NOOP])
+
+    def _answer(self, messages: list[Prepared]) -> None:
+        exchange, self._poll = self._poll, None
+        assert exchange is not None
+        self._rest()
+        packets = [(prepared.text, ()) for prepared in messages]
+        kind = _TEXT
+        if self._index is not None:
+            packets = [(socketio1.as_json_message(text), ()) for text, _ in packets]
+            kind = _SCRIPT
+        body, _ = socketio1.encode_payload(packets)
+        if self._index is not None:
+            body = envelopes.encode_script(self._index, body)
+        traffic = self.session.engine.traffic
+        traffic.messages_out += len(messages)
+        traffic.bytes_out += len(body)
+        exchange.respond(Response(200, (*kind, *self._headers), body))
+
+    def _rest(self) -> None:
+        """Wait for the client's next GET."""
+        self.session.engine.deadlines.clear(self, Wait.RESUME)
+        if self.session.transport is self:
+            self.session.absent()

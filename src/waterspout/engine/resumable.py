@@ -1,0 +1,198 @@
+"""A session of Socket.IO 0.7 to 0.9, which outlives its transports (docs/protocol-1.md, WP-70 to WP-76).
+
+It begins with a handshake and without a transport. Each that comes takes over from the one before, with all that
+this one has not sent; without any, the session waits `resume_timeout` for the next.
+"""
+
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from ..errors import ProtocolError
+from ..types import Reason, Request
+from ..wire.generations import Generation
+from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
+from .posts import Posts
+from .prepared import Prepared
+from .session import Hub, Session, Wait
+from .states import FORCED, Ending
+from .transports import Transport
+
+
+class Resumable(Transport, Protocol):
+    """A transport that another may take over from."""
+
+    def unsent(self) -> list[Prepared]:
+        """Give back, in order, what it took and has not sent; it sends nothing more."""
+
+
+class _Nobody:
+    """The transport of a session that waits for one: it takes nothing, and ends nothing."""
+
+    name = "none"
+    fetches = False
+    http = None
+
+    def write(self, prepared: Prepared) -> bool:
+        return False
+
+    def notify(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def finish(self, code: int, text: str = "") -> bool:
+        return False
+
+    def retire(self) -> bool:
+        return True
+
+    def unsent(self) -> list[Prepared]:
+        return []
+
+
+NOBODY = _Nobody()
+
+
+class Starter(Hub, Protocol):
+    """What such a session needs of its engine."""
+
+    def start(self, session: Session) -> None:
+        """Let the application know the client."""
+
+
+class ResumableSession(Session):
+    """One connection of such a client, from its handshake to its end."""
+
+    __slots__ = ("_starter", "is_started", "posts")
+
+    transport: Resumable
+
+    def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
+        super().__init__(engine, sid, generation, request)
+        self._starter = engine
+        self.is_started = False
+        self.posts = Posts(self, engine.driver, engine.traffic)
+        self.transport = NOBODY
+        self.wait(Wait.RESUME, self.policy.resume_timeout)
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Return False: these clients begin another transport without a probe."""
+        return False
+
+    def attach(self, transport: Resumable) -> None:
+        """Go on over this transport; nothing that the one before has not sent is lost."""
+        before, self.transport = self.transport, transport
+        if before is not transport:
+            self.give_back(before.unsent())
+            before.retire()
+        self.present()
+        if not self.is_started:
+            self.is_started = True
+            self._starter.start(self)
+        if self.is_paused:
+            transport.pause()
+        self.writable()
+
+    def detach(self, transport: Transport) -> None:
+        """Go on without this transport, unless another has taken over from it."""
+        if transport is self.transport:
+            unsent = self.transport.unsent()
+            self.transport = NOBODY
+            self.give_back(unsent)
+            self.absent()
+
+    def absent(self) -> None:
+        """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
+        if self.is_live:
+            self.wait_no_longer(Wait.HEARTBEAT)
+            self.wait(Wait.RESUME, self.policy.resume_timeout)
+
+    def present(self) -> None:
+        """Hear that it has a transport or a GET here, which shows that it lives."""
+        self.wait_no_longer(Wait.RESUME)
+        if self.is_live:
+            self.heartbeat.begin(self)
+
+    def close(self, ending: Ending = FORCED) -> None:
+        """End the session after what is running now; of one that nobody has come to, nobody hears."""
+        if self.is_started:
+            super().close(ending)
+        else:
+            self._end()
+
+    def begin_call(self) -> None:
+        """Count a call; with too many, POSTs wait, whatever else carries the session."""
+        super().begin_call()
+        if self.is_paused:
+            self.posts.pause()
+
+    def receive_text(self, text: str) -> None:
+        """Take one packet; raises ProtocolError for what is none."""
+        if not self.is_live:
+            return
+        self.heartbeat.heard = True
+        packet = self.generation.socketio.decode(text)
+        match packet:
+            case Heartbeat():
+                self.heartbeat.pong(self)
+            case Noop() | Error():
+                pass
+            case Disconnect("/"):
+                self.drop(Reason.CLIENT_DISCONNECT)
+            case Event() | Message() if packet.receipt:
+                self._confirm(packet)
+            case _:
+                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+
+    def receive_binary(self, data: bytes) -> None:
+        """Refuse it: this protocol has text only."""
+        if self.is_live:
+            self.generation.socketio.decode_binary(data, None)
+
+    def lost(self, reason: Reason) -> None:
+        """The transport is gone, and the client may come back with another."""
+        if self.is_live:
+            self.detach(self.transport)
+        else:
+            self._gone(reason)
+
+    def failed(self, error: ProtocolError) -> None:
+        """The client broke the protocol."""
+        self._gone(Reason.PARSE_ERROR)
+
+    def drop(self, reason: Reason, code: int = 1000) -> None:
+        """End the session now."""
+        self._gone(reason)
+        self.transport.finish(code, reason)
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Act on a deadline."""
+        if kind is Wait.RESUME:
+            self.drop(Reason.TRANSPORT_CLOSE)
+        else:
+            super().due(kind, at)
+
+    def _gone(self, reason: Reason) -> None:
+        if self.is_started:
+            super().lost(reason)
+        elif self._end():
+            self.engine.traffic.closed[reason] += 1
+
+    def _confirm(self, packet: Event | Message) -> None:
+        """Say that it has come, before anybody looks at it, like the JavaScript server (WP-50)."""
+        assert packet.id is not None
+        self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
+        self.engine.packet(self, replace(packet, id=None, receipt=False))
+
+    def _read_on(self) -> None:
+        super()._read_on()
+        if not self.is_paused:
+            self.posts.resume()
+
+    def _end(self) -> bool:
+        ended = super()._end()
+        self.posts.end()
+        return ended

@@ -1,0 +1,35 @@
+"""What a transport has written, as far as it may still lie in its link."""
+
+from collections import deque
+
+from .prepared import Prepared
+
+
+class Sent:
+    """What a transport has written to its link, as far as it may still lie there.
+
+    `give_back` returns what has not left it; bytes that the kernel took count as sent. What is nobody's message (a
+    pong) is None here, but its bytes count.
+    """
+
+    __slots__ = ("_written",)
+
+    def __init__(self) -> None:
+        self._written: deque[tuple[int, Prepared | None]] = deque()
+
+    def add(self, size: int, prepared: Prepared | None, unsent_bytes: int) -> None:
+        """Remember what was just written; `unsent_bytes` lie in the link, this included."""
+        if unsent_bytes <= size:
+            self._written.clear()
+        self._written.append((size, prepared))
+
+    def give_back(self, unsent_bytes: int) -> list[Prepared]:
+        """Return, in order, what has not left the link as a whole."""
+        unsent: list[Prepared] = []
+        while self._written and unsent_bytes > 0:
+            size, prepared = self._written.pop()
+            unsent_bytes -= size
+            if prepared is not None:
+                unsent.append(prepared)
+        self._written.clear()
+        return unsent[::-1]
