@@ -100,7 +100,13 @@ def _serve(options: argparse.Namespace) -> None:
     secure = _tls(options)
     standalone.run(
         mountable,
-        standalone.Site(bind=_bind(options), unix=options.unix, ssl_options=secure),
+        standalone.Site(
+            bind=_bind(options),
+            unix=options.unix,
+            ssl_options=secure,
+            flash_policy_port=options.flash_policy_port,
+            flash_policy_domains=options.flash_policy_domain or ("*",),
+        ),
         ready=lambda urls: _say(f"Waterspout serves {options.target} at {' and '.join(urls)} (stop: Ctrl+C)"),
         loop=standalone.Loop(options.loop),
         owns_process=True,
@@ -141,6 +147,12 @@ def _child(arguments: list[str]) -> list[str]:
     return [sys.executable, "-m", "waterspout", *(a for a in arguments if a != "--reload"), "--supervised"]
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535; Flash asks at 843 first")
+    return int(text)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -167,6 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket (instead of, or beside --bind)")
     serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this PEM certificate (chain)")
     serve.add_argument("--keyfile", metavar="FILE", help="its key, unless it is in the same file")
+    serve.add_argument("--flash-policy-port", metavar="PORT", type=_port, help="let Flash connect: answer it here")
+    serve.add_argument("--flash-policy-domain", metavar="DOMAIN", action="append", help="whose films (default: all)")
     serve.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 

@@ -29,7 +29,7 @@ async def serve_policy(
     try:
         return await asyncio.get_running_loop().create_server(lambda: _Question(answer), host, port)
     except OSError as error:
-        log.warning("no policy for Flash: port %d cannot be had (%s)", port, error.strerror)
+        log.warning("no policy for Flash: port %d cannot be had: %s", port, error)
         return None
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from .flashpolicy import serve_policy
 from .listeners import CannotStart, listen, unix_listener, urls
 from .tornado import Mountable, routes
 
@@ -43,13 +44,16 @@ class Loop(StrEnum):
 class Site:
     """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand beside it.
 
-    TLS is for the address; a Unix socket, which has a proxy before it, stays plain.
+    TLS is for the address; a Unix socket, which has a proxy before it, stays plain. `flash_policy_port` answers Flash,
+    beside the address, that films of `flash_policy_domains` may connect to it (see `flashpolicy`).
     """
 
     bind: tuple[str, int] | None = None
     unix: str | None = None
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
+    flash_policy_port: int | None = None
+    flash_policy_domains: Sequence[str] = ("*",)
 
 
 async def serve(
@@ -65,6 +69,7 @@ async def serve(
         servers = [_accept(application, tcp, site.ssl_options, accepting)]
         local = [accepting.enter_context(unix_listener(site.unix))] if site.unix is not None else []
         servers.append(_accept(application, local, None, accepting))
+        await _serve_policy(site, tcp, accepting)
         ready(urls([*tcp, *local], secure=site.ssl_options is not None))
         try:
             await stop.wait()
@@ -113,6 +118,15 @@ def _accept(
     server.add_sockets(listeners)
     accepting.callback(server.stop)
     return server
+
+
+async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitStack) -> None:
+    if site.bind is None or site.flash_policy_port is None:
+        return
+    ports = ",".join(sorted({str(listener.getsockname()[1]) for listener in tcp}))
+    server = await serve_policy(site.bind[0], site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
+    if server is not None:
+        accepting.callback(server.close)
 
 
 async def _finish(mountable: Mountable, servers: list[HTTPServer]) -> None:
