@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVarTuple
 
-from waterspout.engine import Session
+from waterspout.engine import Prepared, Session
 from waterspout.testing import Clock, Peer, PollingCarrier, WebSocketCarrier
 from waterspout.types import Reason, Request
+from waterspout.wire.packets import Connect, Event, Message, Packet
 
 Args = TypeVarTuple("Args")
 
@@ -64,3 +65,37 @@ def polling_of(peer: Peer) -> PollingCarrier:
     """The requests of a client that polls."""
     assert isinstance(peer.carrier, PollingCarrier)
     return peer.carrier
+
+
+class Packets:
+    """An application of Socket.IO that remembers what it hears, and acknowledges what asks for it."""
+
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+        self.heard: list[Packet] = []
+        self.closed: list[Reason] = []
+
+    @property
+    def session(self) -> Session:
+        """The latest one."""
+        return self.sessions[-1]
+
+    def open(self, session: Session, request: Request) -> None:
+        self.sessions.append(session)
+
+    def packet(self, session: Session, packet: Packet) -> None:
+        self.heard.append(packet)
+        codec = session.generation.socketio
+        if isinstance(packet, Connect):
+            session.push(Prepared(*codec.encode_connect(packet.namespace, "")))
+        elif isinstance(packet, Event | Message) and packet.id is not None:
+            session.push(Prepared(*codec.encode_ack(packet.namespace, packet.id, [])))
+
+    def announced(self, session: Session, namespace: str) -> None: ...
+
+    def close(self, session: Session, reason: Reason) -> None:
+        self.closed.append(reason)
+
+    def words(self) -> list[object]:
+        """What came in messages."""
+        return [packet.data for packet in self.heard if isinstance(packet, Message)]

@@ -10,7 +10,16 @@ import pytest
 from waterspout.engine import Cookie, Policy
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
-SECONDS = ("ping_interval", "ping_timeout", "upgrade_timeout", "connect_timeout", "partial_timeout", "close_timeout")
+SECONDS = (
+    "ping_interval",
+    "ping_timeout",
+    "upgrade_timeout",
+    "connect_timeout",
+    "partial_timeout",
+    "close_timeout",
+    "resume_timeout",
+    "poll_hold",
+)
 COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments", "max_calls")
 
 
@@ -22,6 +31,8 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "connect_timeout": 10,
         "partial_timeout": 10,
         "close_timeout": 10,
+        "resume_timeout": 30,
+        "poll_hold": 20,
         "max_payload_bytes": 1_000_000,
         "max_outbox_bytes": 1_000_000,
         "max_packets": 10_000,
@@ -97,9 +108,10 @@ def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
         Policy(**wrong)
 
 
-@pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flashsocket"), "flashsocket", 5, None])
+@pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flash"), "flash", 5, None])
 def test_only_known_transports_can_be_chosen_and_one_at_least(transports: Any) -> None:
-    sentence = f"transports are {transports!r}: choose from polling, websocket"
+    choice = "polling, websocket, flashsocket, htmlfile, xhr-multipart, xhr-polling, jsonp-polling"
+    sentence = f"transports are {transports!r}: choose from {choice}"
     with pytest.raises(ValueError, match=re.escape(sentence)):
         Policy(transports=transports)
 

@@ -15,6 +15,7 @@ from hosts.client import Session, opening, target, text
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
+from hosts.suite.old import Old
 from hosts.suite.polling import Polling
 from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
@@ -48,6 +49,12 @@ class TestCompression(Compression): ...
 
 
 class TestEnding(Ending): ...
+
+
+@pytest.mark.parametrize(
+    "host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls", "uvloop-unix"], indirect=True
+)
+class TestOld(Old): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)

@@ -59,7 +59,14 @@ def _serve(options: argparse.Namespace) -> None:
     pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
     standalone.run(
         mountable,
-        standalone.Site(bind=bind, unix=options.unix, ssl_options=secure, last_routes=pages),
+        standalone.Site(
+            bind=bind,
+            unix=options.unix,
+            ssl_options=secure,
+            last_routes=pages,
+            flash_policy_port=options.flash_policy_port,
+            flash_policy_domains=options.flash_policy_domain or ("*",),
+        ),
         ready=lambda urls: _say(announcement(options.target, urls, bind and bind[0])),
         loop=standalone.Loop(options.loop),
         owns_process=True,
@@ -103,6 +110,12 @@ def _child(arguments: list[str]) -> list[str]:
     return [sys.executable, "-m", "waterspout", *(a for a in arguments if a != "--reload"), "--supervised"]
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535; Flash asks at 843 first")
+    return int(text)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -134,6 +147,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--static", metavar="DIR", help="serve the files of a directory too, index.html first")
     for other in ("--host", "--port"):  # they are --bind here, and whoever writes them is told so
         serve.add_argument(other, help=argparse.SUPPRESS)
+    serve.add_argument("--flash-policy-port", metavar="PORT", type=_port, help="let Flash connect: answer it here")
+    serve.add_argument("--flash-policy-domain", metavar="DOMAIN", action="append", help="whose films (default: all)")
     serve.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 

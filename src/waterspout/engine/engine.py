@@ -274,6 +274,7 @@ class Engine:
             return
         session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
         self._enter(session)
+        self.sessions[session.id] = session
         exchange.respond(requests1.answer_handshake(visit, self.policy))
 
     def _attach(self, visit: Visit, link: Link) -> Fed:

@@ -68,10 +68,10 @@ class OldPollingTransport:
         self._release()
         self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
         session = self.session
-        if session.transport is not self:
-            session.attach(self)
-        session.present()
         session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
+        session.present()
+        if session.transport is not self:
+            session.attach(self)  # which may answer it already
         self.flush()
 
     def aborted(self, visit: object) -> None:

@@ -7,6 +7,7 @@ new is accepted, the clients are told, what was sent is flushed. A second signal
 import asyncio
 import importlib
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from typing import Any
 from ..engine import Engine
 from ..errors import CannotStart
 from .collector import fitted
+from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
 from .signals import ending, leave_after, watch_stdin
 from .tornado import Mount, Mountable
@@ -41,7 +43,8 @@ class Loop(StrEnum):
 class Site:
     """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand around its own.
 
-    TLS is for the address; a Unix socket, which has a proxy before it, stays plain.
+    TLS is for the address; a Unix socket, which has a proxy before it, stays plain. `flash_policy_port` answers Flash,
+    beside the address, that films of `flash_policy_domains` may connect to it (see `flashpolicy`).
     """
 
     bind: tuple[str, int] | None = None
@@ -49,6 +52,8 @@ class Site:
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
     last_routes: Sequence[Any] = ()
+    flash_policy_port: int | None = None
+    flash_policy_domains: Sequence[str] = ("*",)
 
 
 async def serve(
@@ -73,6 +78,7 @@ async def serve(
         ]
         for web in webs:
             accepting.callback(web.stop)
+        await _serve_policy(site, tcp, accepting)
         ready(urls([*tcp, *local], secure=site.ssl_options is not None))
         try:
             await stop.wait()
@@ -112,6 +118,15 @@ def run(
 
     with fitted(), asyncio.Runner(loop_factory=_loop_factory(loop)) as runner:
         runner.run(main())
+
+
+async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitStack) -> None:
+    if site.bind is None or site.flash_policy_port is None:
+        return
+    ports = ",".join(sorted({str(listener.getsockname()[1]) for listener in tcp}))
+    server = await serve_policy(site.bind[0], site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
+    if server is not None:
+        accepting.callback(server.close)
 
 
 async def _finish(mountable: Mountable, mount: Mount, webs: list[Web]) -> None:

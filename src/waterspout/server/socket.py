@@ -323,10 +323,11 @@ class Socket:
         elif self._life is CONNECTING:
             self._leaving = True
         elif self._life is CONNECTED:
-            self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
-            self._namespace.part(self, Reason.SERVER_DISCONNECT)
-            if self.namespace == "/" and self._session.generation.root_is_connection:
-                self._session.close(FORCED_BY_SERVER)
+            with self._namespace.engine.turn:
+                self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
+                self._namespace.part(self, Reason.SERVER_DISCONNECT)
+                if self.namespace == "/" and self._session.generation.root_is_connection:
+                    self._session.close(FORCED_BY_SERVER)
 
     def _disconnect_all(self) -> None:
         for socket in tuple(self._session.data.values()):

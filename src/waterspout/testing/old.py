@@ -9,12 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .engine import Engine, Fed, Preflight, Refuse, Response, Visit
-from .server import Server, Socket
-from .testing import Clock, Refused, client_frame, server_frames
-from .types import Request
-from .wire import json, socketio1
-from .wire.socketio import Encoded
+from ..engine import Engine, Fed, Preflight, Refuse, Response, Visit
+from ..server import Server, Socket
+from ..types import Request
+from ..wire import json, socketio1
+from ..wire.socketio import Encoded
+from .carriers import Refused
+from .clock import Clock
+from .frames import client_frame, server_frames
 
 __all__ = ["OldPair", "OldPeer", "OldPolling", "OldStream", "OldWebSocket"]
 
@@ -104,8 +106,8 @@ class OldPeer:
         self.carrier.lose()
 
     def request(self, method: str, below: str, headers: Sequence[tuple[str, str]] = ()) -> Request:
-        """Make a request for what is below `/socket.io/1`."""
-        fields = [("Host", "localhost"), *self.headers, *headers]
+        """Make a request for what is below `/socket.io/1`, as from a page of the server's."""
+        fields = [("Host", "localhost"), ("Referer", "http://localhost/"), *self.headers, *headers]
         return Request(method, f"{self.engine.path}/1{below}", fields, remote_address="127.0.0.1")
 
     def ask(self, method: str, below: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Response:
@@ -201,6 +203,7 @@ class _Link:
     def close(self) -> None:
         """Close at once: what is held never arrives."""
         self.finished = True
+        self._waiting.clear()
 
     def pause(self) -> None:
         """Hear that the server reads no further; `paused` says so."""
