@@ -1,6 +1,7 @@
 """One connection: its states, its outbox, its life and its end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -527,3 +528,14 @@ def test_the_packet_of_a_refused_client_is_never_half_kept(clock: Clock, generat
     with pytest.raises(Refused, match="which the client has not entered"):
         peer.send('451-/elsewhere,["upload",{"_placeholder":true,"num":0}]', b"data")
     assert (server.engine.sessions, len(server.engine.deadlines)) == ({}, 0)
+
+
+def test_the_log_says_what_a_client_did_against_the_protocol_and_not_whose_session_it_was(
+    engine: Engine, clock: Clock, generation: Generation, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = Peer(engine, generation=generation, transport=transport)
+    with caplog.at_level("INFO", "waterspout.engine"), suppress(Refused):
+        peer.send("9")
+    (line,) = [record.getMessage() for record in caplog.records if "broke the protocol" in record.getMessage()]
+    assert line.startswith(f"session {peer.sid[:4]}... broke the protocol, and is ended: '9' is no packet of")
+    assert peer.sid not in caplog.text

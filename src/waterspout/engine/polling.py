@@ -139,6 +139,7 @@ class PollingTransport:
             if error is None:
                 exchange.respond(Response(200, (*_OK, *headers), b"ok"))
                 return
+            session.blame(error)
             session.drop(Reason.PARSE_ERROR, error.close_code)
             detail = "the form has no payload in d" if is_form else str(error)  # a page shows it: it repeats nothing
             exchange.respond(refuse(Fault.BAD_REQUEST, detail, headers, status=error.status).response)

@@ -161,6 +161,7 @@ class ResumableSession(Session):
 
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
+        self.blame(error)
         self._gone(Reason.PARSE_ERROR)
 
     def drop(self, reason: Reason, code: int = 1000) -> None:

@@ -9,7 +9,7 @@ from ..wire.generations import Generation
 from ..wire.packets import Packet
 from ..wire.socketio import Partial
 from .deadlines import Deadlines
-from .driver import Driver
+from .driver import Driver, Layer, Level
 from .heartbeat import Heartbeat
 from .outbox import Outbox
 from .policy import Policy
@@ -231,7 +231,13 @@ class Session:
 
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol, and its transport says so to it."""
+        self.blame(error)
         self.lost(Reason.PARSE_ERROR)
+
+    def blame(self, error: ProtocolError) -> None:
+        """Log for the operator what the client did."""
+        text = "session %s... broke the protocol, and is ended: %s"
+        self.engine.driver.note(Layer.ENGINE, Level.INFO, text, self.id[:4], error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""

@@ -109,6 +109,9 @@ class Source(Sink, Protocol):
     def finished(self) -> None:
         """Hear that the goodbye is said, which `finish` or `retire` had put off."""
 
+    def blame(self, error: ProtocolError) -> None:
+        """Log what the client did against the protocol."""
+
     def drop(self, reason: Reason, code: int = ...) -> None:
         """End now, without what is queued; a WebSocket that has taken over meanwhile closes with the code."""
 
