@@ -11,7 +11,7 @@ import pytest
 
 from engine.applications import Recorder
 from waterspout import Server
-from waterspout.engine import Engine, Open, Policy, Response, Resume
+from waterspout.engine import Engine, Open, Policy, Preflight, Refuse, Response, Resume
 from waterspout.testing import Clock, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire import json
@@ -35,10 +35,10 @@ class Fetch:
         self.response: Response | None = None
 
     def send(self, body: bytes) -> "Fetch":
-        if isinstance(self.decision, Open | Resume):
-            self.engine.respond(self.decision, self, body)
-        else:
+        if isinstance(self.decision, Refuse | Preflight):
             self.respond(self.decision.response)
+        else:
+            self.engine.respond(self.decision, self, body)
         return self
 
     def respond(self, response: Response) -> None:

@@ -120,7 +120,8 @@ def test_rooms_mix_the_generations(server: Server, transport: str) -> None:
     old, stranger = OldPair(server, transport=transport), OldPair(server, transport=transport)
     others = [Pair(server, generation=row, transport=way) for row in (ENGINEIO_3, ENGINEIO_4)
               for way in ("polling", "websocket")]  # fmt: skip
-    for pair in (old, *others):
+    pairs: list[Any] = [old, *others]
+    for pair in pairs:
         pair.peer.emit("join", "room")
     others[0].peer.emit("shout", "é😀", 1)
     old.peer.emit("shout", "from the past")

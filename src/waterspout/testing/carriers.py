@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from ..engine import Engine, Open, Response, Resume
+from ..engine import Engine, Open, Response, Resume, WebSocketTransport
 from ..types import Request
 from ..wire.deflate import Deflate
 from ..wire.generations import Generation
@@ -68,7 +68,9 @@ class WebSocketCarrier:
         request = self._peer.request(transport="websocket", headers=fields)
         decision = self._peer.admit(request)
         self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
-        self.transport = self._peer.engine.connect(decision, request, self)
+        transport = self._peer.engine.connect(decision, request, self)
+        assert isinstance(transport, WebSocketTransport)
+        self.transport = transport
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send each packet in a frame of its own."""
