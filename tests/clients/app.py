@@ -40,6 +40,7 @@ bare = waterspout.Engine(Echo(), policy=Policy(cors_origins=PAGES, cors_credenti
 server = waterspout.Server(
     ping_interval=0.5,
     ping_timeout=20,
+    poll_hold=0.5,
     max_payload_bytes=1_000_000,
     parser="msgpack" if "msgpack" in sys.argv else "json",
     per_message_deflate="deflate" in sys.argv,
@@ -67,6 +68,11 @@ def leave(socket: waterspout.Socket, reason: str) -> None:
 @server.on("echo")
 def echo(socket: waterspout.Socket, *args: object) -> None:
     socket.emit("echo", *args)
+
+
+@server.on("message")
+def message(socket: waterspout.Socket, data: object) -> None:
+    socket.emit("message", data)
 
 
 @server.on("ack")
@@ -124,6 +130,12 @@ def join(socket: waterspout.Socket, room: str) -> None:
     socket.join(room)
 
 
+@server.on("join and tell")
+def join_and_tell(socket: waterspout.Socket, room: str) -> str:
+    socket.join(room)
+    return room
+
+
 @server.on("leave")
 def leave_room(socket: waterspout.Socket, room: str) -> None:
     socket.leave(room)
@@ -170,11 +182,20 @@ def refuse(socket: waterspout.Socket, auth: object) -> bool:
     return False
 
 
+class Page(tornado.web.RequestHandler):
+    """A page of the server's own origin."""
+
+    def get(self) -> None:
+        self.write("<!doctype html><script></script><body>")
+
+
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    http = tornado.httpserver.HTTPServer(tornado.web.Application(host.routes(server) + host.routes(bare)))
+    http = tornado.httpserver.HTTPServer(
+        tornado.web.Application([("/page", Page), *host.routes(server), *host.routes(bare)])
+    )
     http.add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)
     await stop.wait()
