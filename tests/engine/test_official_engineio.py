@@ -11,7 +11,7 @@ import pytest
 
 from engine.applications import Recorder
 from waterspout import Server
-from waterspout.engine import Engine, Open, Policy, Response, Resume
+from waterspout.engine import Engine, Open, Policy, Response, Resume, Visit
 from waterspout.testing import Clock, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire import json
@@ -38,6 +38,7 @@ class Fetch:
         if isinstance(self.decision, Open | Resume):
             self.engine.respond(self.decision, self, body)
         else:
+            assert not isinstance(self.decision, Visit)
             self.respond(self.decision.response)
         return self
 
@@ -71,6 +72,16 @@ class Socket:
     def write(self, data: bytes) -> bool:
         self.messages += [data.decode() if opcode == 1 else data for opcode, data in server_frames(data)]
         return True
+
+    @property
+    def unsent_bytes(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def finish(self, data: bytes) -> None:
         self.closed = True

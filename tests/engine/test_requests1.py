@@ -380,7 +380,7 @@ def test_a_transport_whose_session_has_ended_meanwhile_ends(engine: Engine, tran
     decision = peer.admit(request)
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     written: list[bytes] = []
-    stream.arrive = written.append  # type: ignore[method-assign]
+    stream.arrive = written.append  # type: ignore[assignment, method-assign]
     engine.connect(decision, request, stream)
     assert stream.finished
     assert engine.application.sessions == []  # type: ignore[union-attr]

@@ -348,7 +348,7 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
             def respond(self, response: object) -> None:
                 answers.append(response)
 
-        world.engine.respond(world.peer.admit(request), Waiting(), "\ufffd5\ufffd3:::a\ufffd5\ufffd3:::b".encode())  # type: ignore[arg-type]
+        world.engine.respond(world.peer.admit(request), Waiting(), "\ufffd5\ufffd3:::a\ufffd5\ufffd3:::b".encode())
         assert answers == []
     assert world.application.words() == []
     world.session.end_call()
@@ -378,7 +378,7 @@ def test_posts_that_wait_are_answered_when_the_session_ends() -> None:
         def respond(self, response: object) -> None:
             answers.append(response)
 
-    world.engine.respond(world.peer.admit(request), Waiting(), b"3:::a")  # type: ignore[arg-type]
+    world.engine.respond(world.peer.admit(request), Waiting(), b"3:::a")
     world.session.drop(Reason.PING_TIMEOUT)
     assert len(answers) == 1
     assert world.application.words() == []

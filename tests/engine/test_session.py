@@ -31,6 +31,16 @@ class NarrowLink:
     def finish(self, data: bytes) -> None:
         self.last = data
 
+    @property
+    def unsent_bytes(self) -> int:
+        return 0
+
+    def close(self) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
 
 HANDSHAKE = {
     "Upgrade": "websocket",

@@ -121,7 +121,8 @@ def test_rooms_mix_the_generations(server: Server, transport: str) -> None:
     old, stranger = OldPair(server, transport=transport), OldPair(server, transport=transport)
     others = [Pair(server, generation=row, transport=way) for row in (ENGINEIO_3, ENGINEIO_4)
               for way in ("polling", "websocket")]  # fmt: skip
-    for pair in (old, *others):
+    everybody: list[Any] = [old, *others]
+    for pair in everybody:
         pair.peer.emit("join", "room")
     others[0].peer.emit("shout", "é😀", 1)
     old.peer.emit("shout", "from the past")
