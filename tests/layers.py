@@ -25,7 +25,6 @@ MAY_IMPORT = {
     "hosts": BELOW_DRIVERS | {"drivers"},
     "waterspout": BELOW_HOSTS | {"hosts"},
     "testing": BELOW_DRIVERS | {"drivers", "waterspout"},
-    "testing1": BELOW_DRIVERS | {"testing", "waterspout"},
     "django": BELOW_FACES,
     "faces": BELOW_FACES,
     "demo": BELOW_FACES,

@@ -45,6 +45,11 @@ def echo(socket: waterspout.Socket, *args: object) -> None:
     socket.emit("echo", *args)
 
 
+@server.on("message")
+def message(socket: waterspout.Socket, data: object) -> None:
+    socket.emit("message", data)
+
+
 @server.on("ack")
 def acknowledge(socket: waterspout.Socket, *args: object) -> tuple[object, ...]:
     return args
@@ -100,6 +105,12 @@ def join(socket: waterspout.Socket, room: str) -> None:
     socket.join(room)
 
 
+@server.on("join and tell")
+def join_and_tell(socket: waterspout.Socket, room: str) -> str:
+    socket.join(room)
+    return room
+
+
 @server.on("leave")
 def leave_room(socket: waterspout.Socket, room: str) -> None:
     socket.leave(room)
@@ -146,11 +157,20 @@ def refuse(socket: waterspout.Socket, auth: object) -> bool:
     return False
 
 
+class Page(tornado.web.RequestHandler):
+    """A page of the server's own origin."""
+
+    def get(self) -> None:
+        self.write("<!doctype html><script></script><body>")
+
+
 async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    routes = [route for mounted in (bare, *SERVERS) for route in host.routes(mounted)]
+    routes = [("/page", Page)]
+    for mounted in (bare, *SERVERS):
+        routes += host.routes(mounted)
     http = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
     http.add_sockets(sockets)
     print(sockets[0].getsockname()[1], flush=True)

@@ -24,6 +24,7 @@ class Echo:
 bare = waterspout.Engine(Echo(), policy=Policy(cors_origins=PAGES, cors_credentials=True))
 server = waterspout.Server(
     ping_interval=0.5,
+    poll_hold=0.5,
     ping_timeout=20,
     max_payload_bytes=1_000_000,
     parser=PARSER,

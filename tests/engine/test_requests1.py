@@ -184,6 +184,12 @@ def test_an_origin_that_is_not_listed_is_refused_and_not_repeated(engine: Engine
     assert ("Vary", "Origin") in answer.headers
 
 
+def test_the_host_without_a_scheme_is_the_origin_of_no_page(engine: Engine) -> None:
+    assert OldPeer(engine, headers=[("Origin", "localhost")]).take() == ["1::"]
+    with pytest.raises(Refused, match="403"):
+        OldPeer(engine, headers=[("Origin", "localhost:81")])
+
+
 def test_a_preflight_is_answered() -> None:
     peer = OldPeer(make(cors_origins=PAGE), transport=None, headers=[("Origin", PAGE)])
     answer = peer.ask("OPTIONS", f"/xhr-polling/{peer.sid}")

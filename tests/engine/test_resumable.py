@@ -133,12 +133,13 @@ def test_a_pong_that_has_not_left_the_link_is_no_message_that_has_not() -> None:
     assert world.peer.take() == said("a", "b")
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_a_close_frame_of_the_client_loses_and_doubles_nothing(held: bool) -> None:
+@pytest.mark.parametrize("held", ["nothing", "a message", "the close frame"])
+def test_a_close_frame_of_the_client_loses_and_doubles_nothing(held: str) -> None:
     world = World("websocket")
     world.tell("a")
-    world.link.held = held
+    world.link.held = held == "a message"
     world.tell("b")
+    world.link.held = held != "nothing"
     world.link.transport.receive(b"\x88\x82\0\0\0\0\x03\xe8")
     world.peer.closed = None
     world.tell("c")

@@ -86,7 +86,8 @@ class Walk:
     def finish_it(self) -> None:
         if self.probe is not None:
             self.probe.send(["5"])
-            if self.session.transport is self.probe.transport:
+            transport: object = self.probe.transport
+            if self.session.transport is transport:
                 self.peer.carrier = self.probe
 
     def spoil_it(self) -> None:

@@ -1,5 +1,7 @@
 """A session's WebSocket: control frames, close codes, broken frames, and a client that does not read."""
 
+from typing import Any
+
 import pytest
 
 from engine.applications import Recorder, link_of
@@ -192,7 +194,8 @@ def test_nothing_is_heard_behind_the_end(peer: Peer, application: Recorder, last
     assert application.heard == ["before"]
     assert len(peer.frames) == 1
     assert len(application.closed) == 1
-    assert link_of(peer).transport.reader is None
+    transport: Any = link_of(peer).transport
+    assert transport.reader is None
 
 
 def test_a_client_that_does_not_read_is_told_the_end_behind_what_waits(peer: Peer, application: Recorder) -> None:

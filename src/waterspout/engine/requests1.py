@@ -92,7 +92,7 @@ def is_served(name: str, policy: Policy) -> bool:
 
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Visit | Refuse | Preflight:
     """Decide what a request means; nothing is changed by asking."""
-    if not origins.allowed(request, policy):
+    if not (origins.allowed(request, policy) or _is_host(request)):
         return _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
     headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
@@ -116,6 +116,11 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     if len(rest) != 2:
         return Refuse(Response(404, (*_TEXT, *headers), b"not found"), "there is nothing at this path")
     return _of_session(request, replace(visit, transport=rest[0]), sessions.get(rest[1]), policy)
+
+
+def _is_host(request: Request) -> bool:
+    """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
+    return request.header("origin") == request.host
 
 
 def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse:

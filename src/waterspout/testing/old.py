@@ -196,7 +196,6 @@ class _Link:
     def finish(self, data: bytes) -> None:
         """Take the last bytes, behind all others."""
         self.blocked = False
-        self.release()
         self.write(data)
         self.finished = True
 
