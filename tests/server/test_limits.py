@@ -445,6 +445,73 @@ def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generat
     assert parked.statuses == [400]
 
 
+# Handlers that wait for their own client
+
+
+class Asking:
+    """A client whose handlers ask it something before they answer, three at most."""
+
+    def __init__(self, options: dict[str, Any], **limits: Any) -> None:
+        self.server = Server(max_calls=3, **limits)
+        self.failed: list[Exception] = []
+        self.server.on("work")(self.work)
+        self.pair = Pair(self.server, **options)
+        self.peer, self.session = self.pair.peer, self.pair.socket._session
+
+    async def work(self, socket: Socket, number: int) -> Any:
+        try:
+            return await socket.call("question", number)
+        except (AckTimeout, SocketClosed, TooManyCalls) as error:
+            self.failed.append(error)
+            return "failed"
+
+    def send(self, count: int) -> None:
+        self.peer.send(*(f'42{number}["work",{number}]' for number in range(count)))
+
+    def asked(self) -> list[int]:
+        """The ids of the questions that have come."""
+        packets = [str(packet) for packet in self.peer.take()]
+        return [int(packet[2 : packet.index("[")]) for packet in packets if "question" in packet]
+
+
+def test_who_sends_many_events_that_each_ask_it_something_is_heard(client: dict[str, Any]) -> None:
+    asking = Asking(client)
+    asking.send(20)
+    ids = asking.asked()
+    assert len(ids) == 20
+    for number in ids:
+        asking.peer.acknowledge(number, "answer")
+    assert sorted(str(packet) for packet in asking.peer.take()) == sorted(f'43{n}["answer"]' for n in range(20))
+    assert (asking.session._calls, asking.session.is_paused, asking.failed) == (0, False, [])
+
+
+def test_questions_that_are_never_answered_bound_what_waits(client: dict[str, Any]) -> None:
+    asking = Asking(client, max_pending_acks=5)
+    asking.send(20)
+    assert len(asking.asked()) == 5
+    assert len(asking.failed) == 15
+    asking.pair.clock.advance(61)
+    assert len(asking.failed) == 20
+    assert (asking.session._calls, asking.session.is_paused) == (0, False)
+
+
+def test_handlers_that_go_on_after_an_answer_count_again(generation: Any) -> None:
+    busy = Busy({"generation": generation})
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    pending = busy.pair.socket.call("question")
+    busy.work(0, 1, 2)
+    assert not carrier.paused
+    busy.peer.acknowledge(1)
+    assert pending.done
+    assert carrier.paused
+    busy.pair.socket.call("another")
+    assert not carrier.paused
+    busy.peer.lose()
+    busy.answer_all()
+    assert busy.session._calls == 0
+
+
 # The heartbeat of a client that is not read
 
 

@@ -152,7 +152,10 @@ class Session:
         return 0 if self._outbox is None else self._outbox.size_bytes
 
     def begin_call(self) -> None:
-        """Count a call that has not been answered; with the policy's `max_calls` the client is read no further."""
+        """Count a call that has not been answered; with the policy's `max_calls` the client is read no further.
+
+        What the client owes an acknowledgement counts against it: it is an `end_call` until that has come.
+        """
         self._calls += 1
         if self._calls >= self.policy.max_calls and not self.is_paused and self.is_live:
             self.is_paused = True

@@ -267,7 +267,7 @@ class Socket:
         """Wait for an acknowledgement; False if the client owes too many."""
         most = self._namespace.limits.max_pending_acks
         if self._acks is None:
-            self._acks = Acks(self._namespace.engine.deadlines)
+            self._acks = Acks(self._session)
         elif len(self._acks) >= most:
             asker.reject(too_many(most, event))
             return False
