@@ -331,12 +331,11 @@ def test_polls_are_served_during_a_pause(generation: Any) -> None:
 class Parked:
     """An exchange whose answer is looked at."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, *packets: bytes) -> None:
         self.request = peer.request("POST", "polling")
         self.statuses: list[int] = []
-        body, _ = peer.generation.engineio.encode_payload(
-            [(f'42{number}["work",{number}]'.encode(), ()) for number in range(5)]
-        )
+        packets = packets or tuple(f'42{number}["work",{number}]'.encode() for number in range(5))
+        body, _ = peer.generation.engineio.encode_payload([(packet, ()) for packet in packets])
         peer.engine.respond(peer.admit(self.request), self, body)
 
     def respond(self, response: Any) -> None:
@@ -405,44 +404,60 @@ def test_the_end_of_a_websocket_during_a_pause_leaves_nothing(generation: Any, w
     assert len(busy.server.engine.deadlines) == 0
 
 
-def test_an_upgrade_during_a_pause_delivers_the_post_first(generation: Any) -> None:
+def test_an_upgrade_that_does_not_wait_for_its_post_is_abandoned(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"})
     parked = Parked(busy.peer)
-    busy.peer.upgrade()  # it has not waited for the answer to its POST
-    busy.peer.send('42["work",5]')
+    websocket = busy.peer.probe()
+    websocket.send(["2probe", "5", '42["work",9]'])
+    assert websocket.finished
+    assert busy.pair.socket.transport == "polling"
+    assert busy.heard == [0, 1, 2]
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3, 4]
+    assert parked.statuses == [200]
+    busy.peer.upgrade()
+    busy.work(5)
     busy.answer_all()
     assert busy.heard == [0, 1, 2, 3, 4, 5]
-    assert parked.statuses == [200]
     assert busy.session._calls == 0
 
 
 def test_a_websocket_that_takes_over_is_paused_too(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"}, most=1)
-    parked = Parked(busy.peer)
+    busy.session.begin_call()  # of a hook
     busy.peer.upgrade()
     carrier = busy.peer.carrier
     assert isinstance(carrier, WebSocketCarrier)
     assert carrier.paused
-    busy.peer.send('42["work",5]')
-    assert busy.heard == [0, 1, 2, 3, 4]
+    busy.work(0)
+    assert busy.heard == []
+    busy.session.end_call()
     busy.answer_all()
-    assert busy.heard == [0, 1, 2, 3, 4, 5]
-    assert parked.statuses == [200]
+    assert busy.heard == [0]
     assert not carrier.paused
 
 
-def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generation: Any) -> None:
+def test_what_is_broken_behind_a_pause_ends_the_session_whatever_was_to_take_over(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"})
-    request = busy.peer.request("POST", "polling")
-    parked = Parked.__new__(Parked)
-    parked.request, parked.statuses = request, []
-    body, _ = generation.engineio.encode_payload([(b'42["work",0]', ())] * 3 + [(b"9", ())])
-    busy.server.engine.respond(busy.peer.admit(request), parked, body)
-    busy.peer.upgrade()
+    parked = Parked(busy.peer, *[b'42["work",0]'] * 3, b"9")
+    busy.peer.probe().send(["2probe", "5"])
+    assert busy.reasons == []
+    busy.answer_all()
     assert busy.reasons == [Reason.PARSE_ERROR]
-    opcode, payload = busy.peer.frames[-1]
-    assert (opcode, payload[:2]) == (8, (1002).to_bytes(2, "big"))
     assert parked.statuses == [400]
+
+
+def test_a_post_with_a_goodbye_and_a_pause_behind_it_is_answered(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    work = b'42["work",0]'
+    with busy.server.engine.turn:
+        parked = Parked(busy.peer, work, work, b"1", work, work)
+        assert busy.session.is_paused
+        assert parked.statuses == []
+    assert parked.statuses == [200]
+    assert busy.reasons == [Reason.TRANSPORT_CLOSE]
+    busy.answer_all()
+    assert busy.heard == [0, 0, 0]
 
 
 # Handlers that wait for their own client
