@@ -460,6 +460,79 @@ def test_a_post_with_a_goodbye_and_a_pause_behind_it_is_answered(generation: Any
     assert busy.heard == [0, 0, 0]
 
 
+# Large events: a client is read no further
+
+
+@pytest.mark.parametrize("kind", ["plain", "ordered", "stepped", "early", "with attachments"])
+def test_a_client_is_read_no_further_while_much_of_it_waits(client: dict[str, Any], kind: str) -> None:
+    server, handler, connect = Server(max_payload_bytes=10_000, driver=LateClock()), Handler(), Handler()
+    server.on("work", ordered=kind == "ordered")(handler)
+    if kind == "stepped":
+        server.use_event(lambda socket, event, args: None)
+    pair = Pair(server, **client)
+    session = pair.socket._session
+    if kind == "early":
+        server.of("/x").on_connect(connect)
+        server.of("/x").on("work", ordered=True)(handler)
+        pair.peer.connect("/x")
+    argument: Any = bytes(4000) if kind == "with attachments" else "x" * 4000
+    for _ in range(3):
+        assert not session.is_paused
+        pair.peer.emit("work", argument, namespace="/x" if kind == "early" else "/")
+    assert session.is_paused
+    if kind == "early":
+        connect.answer()
+        assert session.is_paused  # they wait for the handler now
+    handler.answer()
+    assert not session.is_paused
+    while handler.open:
+        handler.answer()
+    assert len(handler.heard) == 3
+    assert (session._calls, session._pending_bytes) == (0, 0)
+
+
+def test_a_large_event_whose_handler_asks_its_client_does_not_keep_the_answer_out(client: dict[str, Any]) -> None:
+    server = Server(max_payload_bytes=10_000)
+
+    @server.on("work")
+    async def work(socket: Socket, *parts: bytes) -> Any:
+        return await socket.call("question", timeout=5)
+
+    pair = Pair(server, **client)
+    pair.peer.send("454-" + '0["work"' + "".join(f',{{"_placeholder":true,"num":{n}}}' for n in range(4)) + "]")
+    for _ in range(4):
+        pair.peer.send(bytes(4000))
+    assert not pair.socket._session.is_paused
+    pair.peer.acknowledge(1, "answer")
+    assert pair.peer.acks() == {0: "answer"}
+
+
+def test_early_events_stay_in_front_of_what_a_pause_has_kept_out(client: dict[str, Any]) -> None:
+    server, connect, heard = Server(max_payload_bytes=10_000, driver=LateClock()), Handler(), list[int]()
+    server.of("/x").on_connect(connect)
+    server.of("/x").on("work")(lambda socket, number, filling: heard.append(number))
+    pair = Pair(server, **client)
+    pair.peer.connect("/x")
+    filling = "x" * 6000
+    count = 2 if client["transport"] == "polling" else 4  # a third POST would come before the answer to the second
+    for number in range(count):
+        pair.peer.emit("work", number, filling, namespace="/x")
+    connect.answer()
+    assert heard == list(range(count))
+    assert pair.socket._session._pending_bytes == 0
+
+
+def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits() -> None:
+    server, connect = Server(max_payload_bytes=10_000, driver=LateClock()), Handler()
+    server.of("/x").on_connect(connect)
+    pair = Pair(server)
+    pair.peer.connect("/x")
+    pair.peer.emit("work", "x" * 4000, namespace="/x")
+    pair.peer.leave("/x")
+    connect.answer()
+    assert (pair.socket._session._calls, pair.socket._session._pending_bytes) == (0, 0)
+
+
 # Handlers that wait for their own client
 
 
