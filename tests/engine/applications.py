@@ -50,9 +50,13 @@ class TurningClock(Clock):
     def turn(self) -> None:
         """End the turn, and those that come of it."""
         while self._afterwards:
-            jobs, self._afterwards = self._afterwards, []
-            for function, args in jobs:
-                function(*args)
+            self.turn_once()
+
+    def turn_once(self) -> None:
+        """End the turn alone."""
+        jobs, self._afterwards = self._afterwards, []
+        for function, args in jobs:
+            function(*args)
 
 
 def link_of(peer: Peer) -> WebSocketCarrier:

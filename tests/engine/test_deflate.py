@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Recorder, link_of
+from engine.applications import Recorder, TurningClock, link_of
 from waterspout.engine import Deflate, Engine, Open, Policy, Prepared, Resume, WebSocketTransport
 from waterspout.testing import Clock, Peer, client_frame
 from waterspout.types import Reason
@@ -223,6 +223,71 @@ def test_who_asks_for_base64_has_its_text_compressed_and_its_binary_not(
     assert application.heard == [LARGE]
     assert peer.take() == ["4" + LARGE, "451-" + LARGE, base64]
     assert flags(peer) == [True, False, False]
+
+
+# Much in little
+
+
+class Bomb:
+    """A client whose one read holds sixty messages of a megabyte each, on a server with turns."""
+
+    def __init__(self, generation: Generation, query: str = "") -> None:
+        self.application, self.clock = Recorder(), TurningClock()
+        engine = Engine(self.application, policy=Policy(per_message_deflate=True), driver=self.clock)
+        self.peer = Peer(engine, generation=generation, query=query, extensions=OFFER)
+        self.clock.turn()
+        packed = raw(b"4" + bytes(999_999))
+        frames = b"".join(client_frame(0x41, packed) for _ in range(60))
+        self.link = link_of(self.peer)
+        self.link.feed(frames + client_frame(0x41, raw(b"4last")))
+
+    @property
+    def count(self) -> int:
+        return len(self.application.heard)
+
+
+@pytest.mark.parametrize("query", ["", "b64=1"])
+def test_one_read_is_not_unpacked_in_one_turn(generation: Generation, query: str) -> None:
+    bomb = Bomb(generation, query)
+    assert (bomb.count, bomb.link.paused) == (1, True)
+    bomb.link.feed(client_frame(1, b"4behind"))  # read before the pause
+    for count in range(2, 60):
+        bomb.clock.turn_once()
+        assert (bomb.count, bomb.link.paused) == (count, True)
+    bomb.clock.turn()
+    assert bomb.application.heard[60:] == ["last", "behind"]
+    assert not bomb.link.paused
+
+
+def test_a_pause_of_the_session_outlasts_the_rest(generation: Generation) -> None:
+    bomb = Bomb(generation)
+    bomb.application.session.transport.pause()
+    bomb.clock.turn()
+    assert (bomb.count, bomb.link.paused) == (1, True)
+    bomb.application.session.transport.resume()
+    assert (bomb.count, bomb.link.paused) == (2, True)
+    bomb.clock.turn()
+    assert (bomb.count, bomb.link.paused) == (61, False)
+
+
+def test_the_end_of_a_pause_does_not_end_the_rest(generation: Generation) -> None:
+    bomb = Bomb(generation)
+    bomb.application.session.transport.pause()
+    bomb.application.session.transport.resume()
+    assert (bomb.count, bomb.link.paused) == (1, True)
+    bomb.clock.turn()
+    assert (bomb.count, bomb.link.paused) == (61, False)
+
+
+@pytest.mark.parametrize("end", ["lost", "closed"])
+def test_who_ends_during_a_rest_is_heard_no_more(generation: Generation, end: str) -> None:
+    bomb = Bomb(generation)
+    if end == "lost":
+        bomb.link.lose()
+    else:
+        bomb.application.session.close()
+    bomb.clock.turn()
+    assert (bomb.count, len(bomb.application.closed)) == (1, 1)
 
 
 # What is shared

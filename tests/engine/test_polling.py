@@ -382,15 +382,25 @@ def test_a_parked_poll_is_answered_once_however_polling_ends(
     assert len(parked.responses) == 1
 
 
-def test_a_request_that_is_late_for_an_upgrade_is_refused_and_the_session_lives(
-    peer: Peer, application: Recorder
-) -> None:
-    late, polled = Ask(peer, "POST"), Ask(peer)
+def test_a_poll_that_is_late_for_an_upgrade_is_refused_and_the_session_lives(peer: Peer, application: Recorder) -> None:
+    polled = Ask(peer)
     peer.upgrade()
-    for ask in (late, polled):
-        assert (ask.send(b"4late").status, ask.detail) == (400, "the session has left polling meanwhile")
+    assert (polled.send().status, polled.detail) == (400, "the session has left polling meanwhile")
     peer.send("4hello")
     assert application.heard == ["hello"]
+
+
+def test_an_upgrade_that_does_not_wait_for_a_post_is_abandoned_and_nothing_is_lost(
+    peer: Peer, application: Recorder
+) -> None:
+    posted = Ask(peer, "POST")
+    websocket = peer.probe()
+    websocket.send(["2probe", "5"])
+    assert websocket.finished
+    assert posted.send(spelled(peer.generation, "4posted")).status == 200
+    peer.upgrade()
+    peer.send("4hello")
+    assert application.heard == ["posted", "hello"]
 
 
 @pytest.mark.parametrize("admitted", [True, False], ids=["admitted before", "admitted after"])

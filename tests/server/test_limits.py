@@ -331,12 +331,11 @@ def test_polls_are_served_during_a_pause(generation: Any) -> None:
 class Parked:
     """An exchange whose answer is looked at."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, *packets: bytes) -> None:
         self.request = peer.request("POST", "polling")
         self.statuses: list[int] = []
-        body, _ = peer.generation.engineio.encode_payload(
-            [(f'42{number}["work",{number}]'.encode(), ()) for number in range(5)]
-        )
+        packets = packets or tuple(f'42{number}["work",{number}]'.encode() for number in range(5))
+        body, _ = peer.generation.engineio.encode_payload([(packet, ()) for packet in packets])
         peer.engine.respond(peer.admit(self.request), self, body)
 
     def respond(self, response: Any) -> None:
@@ -405,44 +404,200 @@ def test_the_end_of_a_websocket_during_a_pause_leaves_nothing(generation: Any, w
     assert len(busy.server.engine.deadlines) == 0
 
 
-def test_an_upgrade_during_a_pause_delivers_the_post_first(generation: Any) -> None:
+def test_an_upgrade_that_does_not_wait_for_its_post_is_abandoned(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"})
     parked = Parked(busy.peer)
-    busy.peer.upgrade()  # it has not waited for the answer to its POST
-    busy.peer.send('42["work",5]')
+    websocket = busy.peer.probe()
+    websocket.send(["2probe", "5", '42["work",9]'])
+    assert websocket.finished
+    assert busy.pair.socket.transport == "polling"
+    assert busy.heard == [0, 1, 2]
+    busy.answer_all()
+    assert busy.heard == [0, 1, 2, 3, 4]
+    assert parked.statuses == [200]
+    busy.peer.upgrade()
+    busy.work(5)
     busy.answer_all()
     assert busy.heard == [0, 1, 2, 3, 4, 5]
-    assert parked.statuses == [200]
     assert busy.session._calls == 0
 
 
 def test_a_websocket_that_takes_over_is_paused_too(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"}, most=1)
-    parked = Parked(busy.peer)
+    busy.session.begin_call()  # of a hook
     busy.peer.upgrade()
     carrier = busy.peer.carrier
     assert isinstance(carrier, WebSocketCarrier)
     assert carrier.paused
-    busy.peer.send('42["work",5]')
-    assert busy.heard == [0, 1, 2, 3, 4]
+    busy.work(0)
+    assert busy.heard == []
+    busy.session.end_call()
     busy.answer_all()
-    assert busy.heard == [0, 1, 2, 3, 4, 5]
-    assert parked.statuses == [200]
+    assert busy.heard == [0]
     assert not carrier.paused
 
 
-def test_what_is_broken_in_a_post_ends_the_websocket_that_has_taken_over(generation: Any) -> None:
+def test_what_is_broken_behind_a_pause_ends_the_session_whatever_was_to_take_over(generation: Any) -> None:
     busy = Busy({"generation": generation, "transport": "polling"})
-    request = busy.peer.request("POST", "polling")
-    parked = Parked.__new__(Parked)
-    parked.request, parked.statuses = request, []
-    body, _ = generation.engineio.encode_payload([(b'42["work",0]', ())] * 3 + [(b"9", ())])
-    busy.server.engine.respond(busy.peer.admit(request), parked, body)
-    busy.peer.upgrade()
+    parked = Parked(busy.peer, *[b'42["work",0]'] * 3, b"9")
+    busy.peer.probe().send(["2probe", "5"])
+    assert busy.reasons == []
+    busy.answer_all()
     assert busy.reasons == [Reason.PARSE_ERROR]
-    opcode, payload = busy.peer.frames[-1]
-    assert (opcode, payload[:2]) == (8, (1002).to_bytes(2, "big"))
     assert parked.statuses == [400]
+
+
+def test_a_post_with_a_goodbye_and_a_pause_behind_it_is_answered(generation: Any) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"})
+    work = b'42["work",0]'
+    with busy.server.engine.turn:
+        parked = Parked(busy.peer, work, work, b"1", work, work)
+        assert busy.session.is_paused
+        assert parked.statuses == []
+    assert parked.statuses == [200]
+    assert busy.reasons == [Reason.TRANSPORT_CLOSE]
+    busy.answer_all()
+    assert busy.heard == [0, 0, 0]
+
+
+# Large events: a client is read no further
+
+
+@pytest.mark.parametrize("kind", ["plain", "ordered", "stepped", "early", "with attachments"])
+def test_a_client_is_read_no_further_while_much_of_it_waits(client: dict[str, Any], kind: str) -> None:
+    server, handler, connect = Server(max_payload_bytes=10_000, driver=LateClock()), Handler(), Handler()
+    server.on("work", ordered=kind == "ordered")(handler)
+    if kind == "stepped":
+        server.use_event(lambda socket, event, args: None)
+    pair = Pair(server, **client)
+    session = pair.socket._session
+    if kind == "early":
+        server.of("/x").on_connect(connect)
+        server.of("/x").on("work", ordered=True)(handler)
+        pair.peer.connect("/x")
+    argument: Any = bytes(4000) if kind == "with attachments" else "x" * 4000
+    for _ in range(3):
+        assert not session.is_paused
+        pair.peer.emit("work", argument, namespace="/x" if kind == "early" else "/")
+    assert session.is_paused
+    if kind == "early":
+        connect.answer()
+        assert session.is_paused  # they wait for the handler now
+    handler.answer()
+    assert not session.is_paused
+    while handler.open:
+        handler.answer()
+    assert len(handler.heard) == 3
+    assert (session._calls, session._pending_bytes) == (0, 0)
+
+
+def test_a_large_event_whose_handler_asks_its_client_does_not_keep_the_answer_out(client: dict[str, Any]) -> None:
+    server = Server(max_payload_bytes=10_000)
+
+    @server.on("work")
+    async def work(socket: Socket, *parts: bytes) -> Any:
+        return await socket.call("question", timeout=5)
+
+    pair = Pair(server, **client)
+    pair.peer.send("454-" + '0["work"' + "".join(f',{{"_placeholder":true,"num":{n}}}' for n in range(4)) + "]")
+    for _ in range(4):
+        pair.peer.send(bytes(4000))
+    assert not pair.socket._session.is_paused
+    pair.peer.acknowledge(1, "answer")
+    assert pair.peer.acks() == {0: "answer"}
+
+
+def test_early_events_stay_in_front_of_what_a_pause_has_kept_out(client: dict[str, Any]) -> None:
+    server, connect, heard = Server(max_payload_bytes=10_000, driver=LateClock()), Handler(), list[int]()
+    server.of("/x").on_connect(connect)
+    server.of("/x").on("work")(lambda socket, number, filling: heard.append(number))
+    pair = Pair(server, **client)
+    pair.peer.connect("/x")
+    filling = "x" * 6000
+    count = 2 if client["transport"] == "polling" else 4  # a third POST would come before the answer to the second
+    for number in range(count):
+        pair.peer.emit("work", number, filling, namespace="/x")
+    connect.answer()
+    assert heard == list(range(count))
+    assert pair.socket._session._pending_bytes == 0
+
+
+def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits() -> None:
+    server, connect = Server(max_payload_bytes=10_000, driver=LateClock()), Handler()
+    server.of("/x").on_connect(connect)
+    pair = Pair(server)
+    pair.peer.connect("/x")
+    pair.peer.emit("work", "x" * 4000, namespace="/x")
+    pair.peer.leave("/x")
+    connect.answer()
+    assert (pair.socket._session._calls, pair.socket._session._pending_bytes) == (0, 0)
+
+
+# Handlers that wait for their own client
+
+
+class Asking:
+    """A client whose handlers ask it something before they answer, three at most."""
+
+    def __init__(self, options: dict[str, Any], **limits: Any) -> None:
+        self.server = Server(max_calls=3, **limits)
+        self.failed: list[Exception] = []
+        self.server.on("work")(self.work)
+        self.pair = Pair(self.server, **options)
+        self.peer, self.session = self.pair.peer, self.pair.socket._session
+
+    async def work(self, socket: Socket, number: int) -> Any:
+        try:
+            return await socket.call("question", number)
+        except (AckTimeout, SocketClosed, TooManyCalls) as error:
+            self.failed.append(error)
+            return "failed"
+
+    def send(self, count: int) -> None:
+        self.peer.send(*(f'42{number}["work",{number}]' for number in range(count)))
+
+    def asked(self) -> list[int]:
+        """The ids of the questions that have come."""
+        packets = [str(packet) for packet in self.peer.take()]
+        return [int(packet[2 : packet.index("[")]) for packet in packets if "question" in packet]
+
+
+def test_who_sends_many_events_that_each_ask_it_something_is_heard(client: dict[str, Any]) -> None:
+    asking = Asking(client)
+    asking.send(20)
+    ids = asking.asked()
+    assert len(ids) == 20
+    for number in ids:
+        asking.peer.acknowledge(number, "answer")
+    assert sorted(str(packet) for packet in asking.peer.take()) == sorted(f'43{n}["answer"]' for n in range(20))
+    assert (asking.session._calls, asking.session.is_paused, asking.failed) == (0, False, [])
+
+
+def test_questions_that_are_never_answered_bound_what_waits(client: dict[str, Any]) -> None:
+    asking = Asking(client, max_pending_acks=5)
+    asking.send(20)
+    assert len(asking.asked()) == 5
+    assert len(asking.failed) == 15
+    asking.pair.clock.advance(61)
+    assert len(asking.failed) == 20
+    assert (asking.session._calls, asking.session.is_paused) == (0, False)
+
+
+def test_handlers_that_go_on_after_an_answer_count_again(generation: Any) -> None:
+    busy = Busy({"generation": generation})
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, WebSocketCarrier)
+    pending = busy.pair.socket.call("question")
+    busy.work(0, 1, 2)
+    assert not carrier.paused
+    busy.peer.acknowledge(1)
+    assert pending.done
+    assert carrier.paused
+    busy.pair.socket.call("another")
+    assert not carrier.paused
+    busy.peer.lose()
+    busy.answer_all()
+    assert busy.session._calls == 0
 
 
 # The heartbeat of a client that is not read

@@ -203,7 +203,7 @@ class Engine:
         transport = (
             plain(link, generation, reader, self.traffic)
             if decision.deflate is None
-            else deflating(link, generation, reader, self.traffic, decision.deflate)
+            else deflating(link, generation, reader, self.traffic, deflate=decision.deflate, driver=self.driver)
         )
         if isinstance(decision, Open):
             session = self._session(decision, request)

@@ -179,8 +179,7 @@ class PollingTransport:
 
     def retire(self) -> bool:
         """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
-        if self._paused:  # a payload that has come goes before all that comes by another way
-            self._turn.add(self.resume)
+        self._drop_inflow()
         if self._poll is None:
             self._retired = True
             return False

@@ -123,9 +123,9 @@ class ResumableSession(Session):
         else:
             self._end()
 
-    def begin_call(self) -> None:
+    def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
-        super().begin_call()
+        super().begin_call(size_bytes)
         if self.is_paused:
             self.posts.pause()
 
@@ -134,6 +134,7 @@ class ResumableSession(Session):
         if not self.is_live:
             return
         self.heartbeat.heard = True
+        self.received_bytes = len(text)
         packet = self.generation.socketio.decode(text)
         match packet:
             case Heartbeat():

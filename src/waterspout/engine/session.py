@@ -20,6 +20,7 @@ from .transports import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s
+_LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client itself
 
 
 class Wait(Enum):
@@ -79,6 +80,7 @@ class Session:
         "_close_code",
         "_outbox",
         "_partial",
+        "_pending_bytes",
         "_probe",
         "data",
         "engine",
@@ -87,6 +89,7 @@ class Session:
         "id",
         "is_live",
         "is_paused",
+        "received_bytes",
         "request",
         "state",
         "transport",
@@ -107,8 +110,9 @@ class Session:
         self._partial: Partial | None = None
         self._probe: Leaving | None = None
         self._close_code = 1000
-        self._calls = 0
+        self._calls = self._pending_bytes = 0
         self.is_paused = False
+        self.received_bytes = 0  # of the latest message, with its attachments; characters, if it is text
 
     # What an application does
 
@@ -151,18 +155,25 @@ class Session:
         """What waits for the client."""
         return 0 if self._outbox is None else self._outbox.size_bytes
 
-    def begin_call(self) -> None:
-        """Count a call that has not been answered; with the policy's `max_calls` the client is read no further."""
+    def begin_call(self, size_bytes: int = 0) -> None:
+        """Count a call that has not been answered, and what it holds, which `end_call` is to be given as well.
+
+        With the policy's `max_calls`, or more than its `max_payload_bytes`, the client is read no further.
+
+        What the client owes an acknowledgement counts against it: it is an `end_call` until that has come.
+        """
         self._calls += 1
-        if self._calls >= self.policy.max_calls and not self.is_paused and self.is_live:
+        self._pending_bytes += size_bytes
+        if not self.is_paused and self.is_live and self._is_busy:
             self.is_paused = True
             self.transport.pause()
             self.heartbeat.hasten(self)
 
-    def end_call(self) -> None:
+    def end_call(self, size_bytes: int = 0) -> None:
         """Count an answer, and read on."""
         self._calls -= 1
-        if self.is_paused and self._calls < self.policy.max_calls:
+        self._pending_bytes -= size_bytes
+        if self.is_paused and not self._is_busy:
             self.is_paused = False
             self.engine.turn.add(self._read_on)
 
@@ -175,6 +186,7 @@ class Session:
                 self._control(text)  # its goodbye crossed with ours
             return
         self.heartbeat.heard = True
+        self.received_bytes = len(text)
         if not text or text[0] != "4":
             self._control(text)
         elif self.engine.is_bare:
@@ -195,6 +207,7 @@ class Session:
         if not self.is_live:
             return
         self.heartbeat.heard = True
+        self.received_bytes = len(data) if self._partial is None else self.received_bytes + len(data)
         if self.engine.is_bare:
             self.engine.message(self, data)
         elif (packet := self.generation.socketio.decode_binary(data, self._partial)) is not None:
@@ -324,6 +337,12 @@ class Session:
                 assert_never(kind)
 
     # Below this line: how it is done
+
+    @property
+    def _is_busy(self) -> bool:
+        policy = self.policy
+        most_bytes = policy.max_payload_bytes * (1 if self._calls > 0 else _LENIENCE)
+        return self._calls >= policy.max_calls or self._pending_bytes > most_bytes
 
     def _control(self, text: str) -> None:
         match text[:1]:

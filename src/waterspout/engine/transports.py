@@ -56,6 +56,10 @@ class HttpTransport(Transport, Protocol):
     answered, but a GET may be parked for long.
     """
 
+    @property
+    def posting(self) -> bool:
+        """Whether a POST has begun that is not answered yet."""
+
     def begin_post(self) -> bool:
         """Expect a POST, or return False if it may not come now: that ends the session."""
 

@@ -38,12 +38,11 @@ class Probe:
             self._websocket.write(PROBED)
             self._polling.release()
             self._wait(Wait.NOOP, _NOOP_INTERVAL)
-        elif text == "5":
+        elif text == "5" and not self._polling.posting:  # else it did not pause its polling: the order would be lost
             self._clear()
-            with self._session.engine.turn:  # what polling still has to deliver may end the session
-                self._polling.retire()
-                self._websocket.sink = self._session
-                self._session.upgrade(self._websocket)
+            self._polling.retire()
+            self._websocket.sink = self._session
+            self._session.upgrade(self._websocket)
         else:
             self._abandon()
 

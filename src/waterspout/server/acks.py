@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..engine import Deadlines, Pending
+from ..engine import Pending, Session
 from ..errors import AckTimeout, SocketClosed, TooManyCalls
 
 
@@ -19,12 +19,16 @@ class Answerable(Protocol):
 
 
 class Acks:
-    """The open calls of one socket, by their ack id; the waiter of their deadlines."""
+    """The open calls of one socket, by their ack id; the waiter of their deadlines.
 
-    __slots__ = ("_deadlines", "_pending")
+    Each takes one off the calls that pause the session: who waits for a client must not keep it from being read.
+    """
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines = deadlines
+    __slots__ = ("_deadlines", "_pending", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._deadlines = session.engine.deadlines
         self._pending: dict[int, tuple[str, Answerable, float]] = {}
 
     def __len__(self) -> int:
@@ -34,6 +38,7 @@ class Acks:
         """Wait for the answer with this id, `timeout` seconds from `now`."""
         self._pending[ack_id] = event, asker, timeout
         self._deadlines.set(self, ack_id, now + timeout)
+        self._session.end_call()
 
     def answer(self, ack_id: int, args: list[Any]) -> None:
         """Take a client's answer; one that nobody waits for is ignored.
@@ -43,11 +48,13 @@ class Acks:
         entry = self._pending.pop(ack_id, None)
         if entry is not None:
             self._deadlines.clear(self, ack_id)
+            self._session.begin_call()
             entry[1].resolve(None if not args else args[0] if len(args) == 1 else tuple(args))
 
     def due(self, ack_id: int, at: float) -> None:
         """Give one up: its time has come."""
         event, asker, timeout = self._pending.pop(ack_id)
+        self._session.begin_call()
         asker.reject(AckTimeout(f"the client has not acknowledged {event!r} within {timeout:g} s"))
 
     def close(self) -> None:
@@ -55,6 +62,7 @@ class Acks:
         for ack_id, (event, asker, _) in tuple(self._pending.items()):
             self._deadlines.clear(self, ack_id)
             del self._pending[ack_id]
+            self._session.begin_call()
             asker.reject(SocketClosed(f"the client left before it acknowledged {event!r}"))
 
 

@@ -50,6 +50,7 @@ class Receiver(Protocol):
 Token = tuple[Receiver, Event]
 
 _INTERRUPTS = (KeyboardInterrupt, SystemExit)  # they end the process, and nothing else does
+_LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
 
 
@@ -83,7 +84,10 @@ class _Answers:
         return f"the handler of {token[1].name!r} in {token[1].namespace}"
 
     def later(self, token: Token) -> Asker:
-        token[0]._session.begin_call()
+        session = token[0]._session
+        if session.received_bytes > _LARGE_BYTES:
+            return _LateLargeAnswers(session)
+        session.begin_call()
         return _LATE
 
 
@@ -97,6 +101,24 @@ class _LateAnswers(_Answers):
     def failed(self, token: Token, error: BaseException) -> None:
         super().failed(token, error)
         token[0]._session.end_call()
+
+
+class _LateLargeAnswers(_Answers):
+    """Hears the same where what the client has sent is large, and counted as well."""
+
+    __slots__ = ("_session", "_size_bytes")
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._size_bytes = session, session.received_bytes
+        session.begin_call(self._size_bytes)
+
+    def answered(self, token: Token, result: Any) -> None:
+        super().answered(token, result)
+        self._session.end_call(self._size_bytes)
+
+    def failed(self, token: Token, error: BaseException) -> None:
+        super().failed(token, error)
+        self._session.end_call(self._size_bytes)
 
 
 ANSWERS = _Answers()
@@ -163,22 +185,20 @@ class Queue:
     def add(self, call: "Call") -> None:
         """Queue a call; it counts as pending until it has ended."""
         self._calls.append(call)
-        self._session.begin_call()
+        self._session.begin_call(call.size_bytes)
         if len(self._calls) == 1:
             call.begin()
 
     def ended(self) -> None:
         """The first has ended: begin the next after what is running now, so that nothing nests."""
-        self._calls.popleft()
-        self._session.end_call()
+        self._session.end_call(self._calls.popleft().size_bytes)
         if self._calls:
             self._session.engine.turn.add(self._next)
 
     def drop(self) -> None:
         """Forget those that have not begun: their client has left."""
         while len(self._calls) > 1:
-            self._calls.pop()
-            self._session.end_call()
+            self._session.end_call(self._calls.pop().size_bytes)
 
     def _next(self) -> None:
         if self._calls:
@@ -191,7 +211,7 @@ class Call:
     The token of a step is its index; of the handler of any event -1; of the event's own handler None.
     """
 
-    __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket")
+    __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket", "size_bytes")
 
     def __init__(self, socket: Receiver, packet: Event, handler: Handler | None, queue: Queue | None = None) -> None:
         self._socket = socket
@@ -200,6 +220,7 @@ class Call:
         self._queue = queue
         self._args = packet.args
         self._began = 0.0
+        self.size_bytes = socket._session.received_bytes
 
     def begin(self) -> None:
         """Go through the first step."""
@@ -282,14 +303,14 @@ class _LateCall:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        call.session.begin_call()
+        call.session.begin_call(call.size_bytes)
 
     def answered(self, token: int | None, result: Any) -> None:
-        self._call.session.end_call()
+        self._call.session.end_call(self._call.size_bytes)
         self._call.answered(token, result)
 
     def failed(self, token: int | None, error: BaseException) -> None:
-        self._call.session.end_call()
+        self._call.session.end_call(self._call.size_bytes)
         self._call.failed(token, error)
 
     def later(self, token: int | None) -> Asker:

@@ -218,8 +218,11 @@ class Socket:
             self._session.push(prepared)
         if self._leaving:
             self._disconnect(False)
-        for packet in early.events:
+        for packet, size_bytes in early.events:
+            self._session.received_bytes = size_bytes
             self._receive(packet)
+        for _, size_bytes in early.events:  # not sooner: nothing may be read, and overtake the rest
+            self._session.end_call(size_bytes)
 
     def _receive(self, packet: Event) -> None:
         """Take an event from the client."""
@@ -235,7 +238,9 @@ class Socket:
             most = _EARLY_EVENTS if waits else _EARLY_EVENTS_OF_WHO_DOES_NOT_WAIT
             if len(self._early.events) == most:
                 raise ProtocolError(f"more than {most} events came before the server had accepted the client")
-            self._early.events.append(packet)
+            size_bytes = self._session.received_bytes
+            self._early.events.append((packet, size_bytes))
+            self._session.begin_call(size_bytes)
 
     def _acknowledged(self, ack_id: int, args: list[Any]) -> None:
         """Take the client's acknowledgement."""
@@ -245,6 +250,8 @@ class Socket:
     def _end(self) -> bool:
         """Mark the end; return whether the socket had been accepted."""
         accepted = self._life is CONNECTED
+        for _, size_bytes in () if self._early is None else self._early.events:
+            self._session.end_call(size_bytes)
         self._life, self._early = GONE, None
         if self._queue is not None:
             self._queue.drop()
@@ -267,7 +274,7 @@ class Socket:
         """Wait for an acknowledgement; False if the client owes too many."""
         most = self._namespace.limits.max_pending_acks
         if self._acks is None:
-            self._acks = Acks(self._namespace.engine.deadlines)
+            self._acks = Acks(self._session)
         elif len(self._acks) >= most:
             asker.reject(too_many(most, event))
             return False
@@ -342,7 +349,7 @@ class _Early:
     __slots__ = ("events", "output")
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[tuple[Event, int]] = []
         self.output: list[Prepared] = []
 
 
