@@ -155,6 +155,19 @@ def test_the_own_id_may_be_joined_and_changes_nothing(server: Server) -> None:
     assert pair.peer.take() == ['42["news"]']
 
 
+@pytest.mark.parametrize("way", ["socket", "server", "connect handler"])
+def test_the_own_id_becomes_no_room(server: Server, way: str) -> None:
+    if way == "connect handler":
+        server.on_connect(lambda socket, auth: socket.join(socket.id, "lobby"))
+    pair = Pair(server)
+    if way == "socket":
+        pair.socket.join(pair.socket.id, "lobby")
+    elif way == "server":
+        server.join(pair.socket.id, "lobby", to=pair.socket.id)
+    assert pair.socket.rooms == {"lobby"}
+    assert server.of("/").rooms.sizes() == {"lobby": 1}
+
+
 def test_the_id_of_another_is_no_room_to_join(server: Server) -> None:
     eve, ada = Pair(server), Pair(server)
     with pytest.raises(ValueError, match=f"'{ada.socket.id}' is the id of another socket"):
