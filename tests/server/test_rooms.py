@@ -283,3 +283,17 @@ def test_a_socket_is_meant_by_its_id() -> None:
     wrong: Any = Pair(server).socket
     with pytest.raises(TypeError, match=r"to is <Socket .*>: give a room, a socket's id"):
         server.emit("x", to=wrong)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_true_and_false_are_no_rooms(server: Server, room: bool) -> None:
+    pair = Pair(server)
+    for verb in (pair.socket.join, pair.socket.leave, server.join, server.leave):
+        with pytest.raises(TypeError, match=f"{room} is no room: give a string or a number"):
+            verb("lobby", room)
+    assert pair.socket.rooms == frozenset()
+    with pytest.raises(TypeError, match=f"to is {room}: give a room"):
+        server.emit("x", to=room)
+    with pytest.raises(TypeError, match=r"except_ is .*: give a room"):
+        pair.socket.broadcast("x", except_=room)
+    assert pair.peer.take() == []
