@@ -207,11 +207,11 @@ class Call:
 
     def answered(self, token: int | None, result: Any) -> None:
         """Go on, or acknowledge."""
-        if token is None or (token == -1 and self._handler is None):
+        if token == -1 and (result is None or self._handler is not None):
+            self._handle()  # which ends an event that has no handler: that it was heard is no success
+        elif token is None or token == -1:
             ANSWERS.answered((self._socket, self._packet), result)
             self._end()
-        elif token == -1:
-            self._handle()
         elif result is False:
             self._end()
         else:

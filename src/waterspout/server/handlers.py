@@ -168,7 +168,8 @@ class Events:
     def on_any(self, handler: F) -> F:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
 
-        Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
+        Its result, if it is not None, acknowledges events that have no handler of their own. All others of these
+        get no acknowledgement, as without it.
         It may refuse an event with EventRefused, as a step does.
         """
         check_callable(handler, "the handler of any event")
