@@ -306,6 +306,14 @@ def test_missing_and_surplus_arguments_are_refused(
 # Hostile clients
 
 
+def test_a_function_that_wraps_itself_is_refused_with_a_sentence() -> None:
+    def endless(socket: Any) -> None: ...
+
+    endless.__wrapped__ = endless  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"endless cannot handle 'say': its signature cannot be read"):
+        Arguments(endless, "say")
+
+
 @pytest.mark.parametrize("annotation", [Colour, Literal["a"], Strict, Circle | Square, UUID, Decimal, datetime, Point])
 @pytest.mark.parametrize("text", ["x" * 100_000, "\n\r\0" * 30_000, "é😀'\"`" * 20_000, " - at `$.a`" * 90_000])
 def test_a_sentence_holds_little_of_what_came_and_only_in_ascii(annotation: Any, text: str) -> None:

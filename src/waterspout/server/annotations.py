@@ -6,7 +6,7 @@ client can be the first to find it.
 
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from inspect import Parameter, unwrap
+from inspect import Parameter
 from operator import or_
 from types import FunctionType, SimpleNamespace, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -32,15 +32,24 @@ class BytesOr:
 
 def innermost(function: Any) -> Any:
     """Return the function in partials, wrappers and callable objects, where the names of annotations are defined."""
-    while True:
+    *_, function = layers(function)
+    return function
+
+
+def layers(function: Any) -> Iterator[Any]:
+    """Walk from a function inwards, through partials, wrappers and callable objects; a wrapper of itself ends it."""
+    seen: set[int] = set()
+    while id(function) not in seen:
+        seen.add(id(function))
+        yield function
         if isinstance(function, partial):
             function = function.func
         elif hasattr(function, "__wrapped__"):
-            function = unwrap(function)
+            function = function.__wrapped__
         elif not isinstance(function, FunctionType) and isinstance(type(function).__call__, FunctionType):
             function = type(function).__call__
         else:
-            return function
+            return
 
 
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from inspect import Parameter, isasyncgenfunction, isgeneratorfunction, signature
+from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
-from .annotations import innermost
+from .annotations import innermost, layers
 from .arguments import Arguments
 from .limits import Reports
 
@@ -40,6 +40,8 @@ class Handler:
         self.event = event
         self.function = function
         self.arguments = Arguments(function, event)
+        if threaded:
+            check_plain(function, event)
         self.ordered = ordered or threaded  # a pool alone would let a client's events overtake each other
         self.threaded = threaded
         self.plain = -1
@@ -140,7 +142,8 @@ class Events:
         What it returns acknowledges the event: None is an empty acknowledgement, a tuple several
         arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
         client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
-        threads, and is ordered. One event has one handler: a second one is refused with ValueError.
+        threads, and is ordered; TypeError for an async one. One event has one handler: a second one is refused
+        with ValueError.
         """
         check_event(event)
         return self._adder(event, ordered, threaded)
@@ -283,6 +286,14 @@ def check_callable(function: object, what: str) -> None:
         raise TypeError(f"{what} is {function!r}: give a function")
     if isgeneratorfunction(function) or isasyncgenfunction(function):
         raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
+
+
+def check_plain(function: Callable[..., Any], event: str) -> None:
+    """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
+    if any(map(iscoroutinefunction, layers(function))):
+        name = getattr(innermost(function), "__qualname__", repr(function))
+        remedy = "write `def`, for what blocks, or leave threaded=True away"
+        raise TypeError(f"{name}, the handler of {event!r}, is async and cannot run in a thread: {remedy}")
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str) -> None:
