@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, TypeVar, overload
@@ -244,16 +245,34 @@ def read_class(kind: type, handlers: Handlers) -> None:
     """Register what a class of sockets defines or inherits: its events and its hooks.
 
     A method that replaces the handler of an event handles it too; None in its place means that nobody does.
+    TypeError, before anything is registered, for a method that looks like a handler and would never run.
     """
+    _check_names(kind)
     for name in dir(kind):
         method = getattr(kind, name)
         if callable(method):
             for event, ordered, threaded in _marks(kind, name):
                 handlers.add(event, method, ordered=ordered, threaded=threaded)
     for hook in Hook:
-        method = getattr(kind, f"on_{hook.name.lower()}", None)
+        method = getattr(kind, _method_of(hook), None)
         if method is not None:
             handlers.hook(hook, method)
+
+
+def _method_of(hook: Hook) -> str:
+    return f"on_{hook.name.lower()}"
+
+
+def _check_names(kind: type) -> None:
+    """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
+    hooks = [_method_of(hook) for hook in Hook]
+    for name in dir(kind):
+        if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
+            continue
+        rest = name.removeprefix("on_")
+        meant = _INSTEAD.get(rest) or next(iter(get_close_matches(name, hooks, 1, cutoff=0.8)), None)
+        remedy = f"call it {meant}" if meant else f'write @event("{rest}") above it, or choose another name'
+        raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
 
 
 def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
