@@ -80,7 +80,7 @@ class _Answers:
 
     def describe(self, token: Token) -> str:
         """Name the handler, for a warning."""
-        return f"the handler of {token[1].name!r} in {token[1].namespace}"
+        return f"the handler of {token[1].name!a} in {plain(token[1].namespace)}"
 
     def later(self, token: Token) -> Asker:
         token[0]._session.begin_call()
@@ -122,6 +122,11 @@ def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
 def shorten(name: str) -> str:
     """Cut the name of an event for a sentence: where any event is heard, a client chooses it."""
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+
+
+def plain(namespace: str) -> str:
+    """Write a namespace's name for the log, in ASCII and not longer than that: a client may have chosen it."""
+    return ascii(shorten(namespace))[1:-1]
 
 
 def words(error: BaseException) -> str:
@@ -232,7 +237,7 @@ class Call:
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
         what = "a step before" if token is not None and token >= 0 else "the handler of"
-        return f"{what} {shorten(self._packet.name)!r} in {self._packet.namespace}"
+        return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     @property
     def session(self) -> Any:
