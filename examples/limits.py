@@ -5,7 +5,6 @@ for (let n = 1; n <= 6; n++) socket.emit("say", `hello ${n}`, console.log);
 """
 
 import waterspout
-from waterspout.errors import RateLimited
 
 server = waterspout.Server(
     cors_origins="*",
@@ -28,7 +27,7 @@ def say(socket: waterspout.Socket, text: str) -> str:
 
 @server.on_error
 def warn(socket: waterspout.Socket, event: str, error: Exception) -> None:
-    if isinstance(error, RateLimited):
+    if isinstance(error, waterspout.RateLimited):
         socket.data["warnings"] = socket.data.get("warnings", 0) + 1
         if socket.data["warnings"] == 100:
             socket.disconnect(close=True)

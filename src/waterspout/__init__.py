@@ -18,7 +18,17 @@ from pathlib import Path
 
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
-from .errors import AckTimeout, ArgumentError, CannotStart, ConnectRefused, EventRefused, SocketClosed, WaterspoutError
+from .errors import (
+    AckTimeout,
+    ArgumentError,
+    CannotStart,
+    ConnectRefused,
+    EventRefused,
+    RateLimited,
+    SocketClosed,
+    TooManyCalls,
+    WaterspoutError,
+)
 from .server import Namespace, Server, Socket, event
 from .types import Reason, Request
 
@@ -32,11 +42,13 @@ __all__ = [
     "Namespace",
     "Pending",
     "Policy",
+    "RateLimited",
     "Reason",
     "Request",
     "Server",
     "Socket",
     "SocketClosed",
+    "TooManyCalls",
     "WaterspoutError",
     "event",
     "run",

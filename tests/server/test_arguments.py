@@ -20,6 +20,9 @@ from msgspec import Meta, Struct
 from waterspout.errors import ArgumentError, WaterspoutError
 from waterspout.server.arguments import Arguments
 
+T = TypeVar("T")
+Few = Annotated[T, Meta(max_length=1000)]
+
 
 class Item(Struct):
     price: float
@@ -133,7 +136,8 @@ CONVERTED = [
     (timedelta, "PT5S", timedelta(seconds=5)),
     (UUID, str(NUMBER), NUMBER),
     (Decimal, "1.50", Decimal("1.50")),
-    (set[int], [1, 2, 1], {1, 2}),
+    (set[str], ["a", "b", "a"], {"a", "b"}),
+    (Few[set[int]], [1, 2, 1], {1, 2}),
     (tuple[int, str], [1, "a"], (1, "a")),
     (dict[str, int], {"a": 1}, {"a": 1}),
     (Item, {"price": 1}, Item(1.0)),
@@ -220,7 +224,7 @@ REFUSED = [
     (Item, "a", "Expected `object`, got `str`", "$"),
     (Order, {"items": [{"price": 1}, {"price": "2"}]}, "Expected `float`, got `str`", "$.items[1].price"),
     (Order, {"items": [], "by_name": {"a": {"price": []}}}, "Expected `float`, got `array`", "$.by_name[...].price"),
-    (dict[int, int], {"a": 1}, "Expected `int`, got `str`", "$ (a key)"),
+    (Few[dict[int, int]], {"a": 1}, "Expected `int`, got `str`", "$ (a key)"),
     (dict[str, Annotated[int, Meta(ge=1)]], {"a": 0}, "Expected `int` >= 1", "$[...]"),
     (dict[str, Bounded | str], {"price": "3", "b": {"price": -1}}, "Expected `int` >= 0", "$[...].price"),
     (list[Bounded], [{"price": 1}, {"price": -1}], "Expected `int` >= 0, got -1", "$[1].price"),
@@ -229,7 +233,7 @@ REFUSED = [
     (Circle | Square, {"type": "line"}, "Invalid value 'line'", "$.type"),
     (Checked, {"value": -1}, "the value must not be negative", "$"),
     (Checked, {"value": 0}, "it cannot be converted (ZeroDivisionError)", "$"),
-    (set[Any], [[1]], "it cannot be converted (TypeError)", "$"),
+    (Few[set[Any]], [[1]], "it cannot be converted (TypeError)", "$"),
     (datetime, "\ud800", "it cannot be converted (UnicodeEncodeError)", "$"),
 ]
 
@@ -304,6 +308,14 @@ def test_missing_and_surplus_arguments_are_refused(
 
 
 # Hostile clients
+
+
+def test_a_function_that_wraps_itself_is_refused_with_a_sentence() -> None:
+    def endless(socket: Any) -> None: ...
+
+    endless.__wrapped__ = endless  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match=r"endless cannot handle 'say': its signature cannot be read"):
+        Arguments(endless, "say")
 
 
 @pytest.mark.parametrize("annotation", [Colour, Literal["a"], Strict, Circle | Square, UUID, Decimal, datetime, Point])
@@ -582,10 +594,10 @@ TYPES: list[tuple[Any, Any]] = [
     (Decimal, Decimal),
     (Colour, Colour),
     (Literal["red", 1, None], (str, int, type(None))),
-    (set[Any], set),
-    (frozenset[Any], frozenset),
+    (Few[set[Any]], set),
+    (Few[frozenset[Any]], frozenset),
     (dict[Any, Any], dict),
-    (dict[int, str], dict),
+    (Few[dict[int, str]], dict),
     (tuple[int, ...], tuple),
     (int | str | None, (int, str, type(None))),
     (bytes | list[bytes], (bytes, list)),
@@ -652,3 +664,52 @@ def test_a_union_with_bytes_takes_an_attachment_as_it_is(value: Any) -> None:
         assert Arguments(say, "say").convert([value]) == [value]
     assert Arguments(keep, "keep").convert([[b"a"]]) == [[b"a"]]
     assert Arguments(say, "say").describe()[0]["schema"]["anyOf"][-1] == {"type": "string", "format": "binary"}
+
+
+# Hashes that clients can choose
+
+
+class Tagged(Struct):
+    tags: set[int] = set()
+
+
+class Pixel(NamedTuple):
+    x: int
+    y: int
+
+
+CHOSEN = [set[int], frozenset[int], set[UUID], set[Decimal], set[int | str], set[tuple[int, str]], set[Pixel], set[Any]]
+CHOSEN += [set, frozenset, dict[int, str], dict[UUID, str], dict[Decimal, str], list[set[int]], dict[str, set[int]]]
+CHOSEN += [set[int] | None, set[int] | bytes, Tagged, Few[list[set[int]]], Few[set[frozenset[int]]]]
+
+
+@pytest.mark.parametrize("annotation", CHOSEN, ids=str)
+def test_sets_and_keys_whose_hashes_a_client_can_choose_are_bounded_or_refused(annotation: Any) -> None:
+    def handler(socket: Any, tags: Any) -> None: ...
+
+    handler.__annotations__["tags"] = annotation
+    with pytest.raises(TypeError, match=r"'tags': .* collide: bound it, as in Annotated\[set\[int\], Meta"):
+        Arguments(handler, "say")
+
+
+@pytest.mark.parametrize("key", [UUID, Decimal])
+@pytest.mark.parametrize("keyed", [True, False])
+def test_a_bound_is_checked_before_anything_is_hashed(key: Any, keyed: bool) -> None:
+    def handler(socket: Any, tags: Any) -> None: ...
+
+    handler.__annotations__["tags"] = Annotated[dict[key, int] if keyed else set[key], Meta(max_length=3)]
+    arguments = Arguments(handler, "say")
+    few, many = ([str(UUID(int=number)) if key is UUID else str(number) for number in range(n)] for n in (3, 4))
+    many.append("neither a number nor a UUID")  # which would be refused as such if it were looked at
+    (taken,) = arguments.convert([dict.fromkeys(few, 1) if keyed else few])
+    assert len(taken) == 3
+    with pytest.raises(ArgumentError, match="of length <= 3"):
+        arguments.convert([dict.fromkeys(many, 1) if keyed else many])
+
+
+@pytest.mark.parametrize("annotation", [set[str], dict[str, int], dict, set[bytes], set[Colour], list[int]], ids=str)
+def test_what_clients_cannot_make_collide_needs_no_bound(annotation: Any) -> None:
+    def handler(socket: Any, tags: Any) -> None: ...
+
+    handler.__annotations__["tags"] = annotation
+    assert Arguments(handler, "say").typed

@@ -1,6 +1,7 @@
 """Classes of sockets: methods as handlers, hooks, inheritance, and what is refused."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -215,3 +216,46 @@ def test_hooks_that_cannot_be_called_are_refused(server: Server) -> None:
         TypeError, match=r"the connect handler of / is called with \(socket, auth\), but takes \(self\)"
     ):
         server.register("/", type("Bad", (Socket,), {"on_connect": lambda self: None}))
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("on_conect", "call it on_connect"),
+        ("on_disconect", "call it on_disconnect"),
+        ("on_disconnecting", "call it on_disconnect"),
+        ("on_connection", "call it on_connect"),
+        ("on_errors", "call it on_error"),
+        ("on_say", 'write @event("say") above it, or choose another name'),
+    ],
+)
+@pytest.mark.parametrize("inherited", [True, False])
+def test_a_method_that_looks_like_a_handler_and_is_none_is_refused(
+    server: Server, name: str, remedy: str, inherited: bool
+) -> None:
+    made = type("Bad", (Socket,), {name: lambda self, *args: None, "say": event("say")(lambda self: None)})
+    kind = type("Worse", (made,), {}) if inherited else made
+    sentence = f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}"
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        server.register("/", kind)
+    assert server.describe()["/"] == []
+
+
+def test_a_name_that_looks_like_a_hooks_may_belong_to_a_handler_or_to_what_is_no_method(server: Server) -> None:
+    class Fine(Socket):
+        on_air = True
+
+        @event("said")
+        def on_said(self) -> str:
+            return "heard"
+
+        def _on_say(self) -> None: ...
+
+    class Finer(Fine):
+        def on_said(self) -> str:
+            return "replaced"
+
+    server.register("/", Finer)
+    pair = Pair(server)
+    pair.peer.emit("said", id=1)
+    assert pair.peer.take() == ['431["replaced"]']

@@ -188,6 +188,7 @@ def test_two_functions_of_one_name_are_told_apart(server: Server) -> None:
 
 
 BAD = ["/room?x", "/room-" + "1" * 1000, "/" + "x" * 2000]
+BAD += ["/a\nERROR forged", "/a\rb", "/a\x1b[2J", "/a\x7f", "/a\u2028b", "/a\u202eb"]
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -376,3 +377,38 @@ def test_a_family_reports_ten_errors_whatever_their_namespaces_are() -> None:
     for number in range(300):
         pair.peer.connect(f"/{number}")
     assert len(pair.clock.reports) == 10
+
+
+def test_a_name_that_a_client_has_chosen_is_short_and_ascii_in_the_log() -> None:
+    server = Server(driver=Clock())
+    server.of(re.compile("/.*")).on("say")(lambda socket: 1 / 0)
+    pair = Pair(server)
+    for name in ("/caf\u00e9", "/" + "x" * 900):
+        pair.peer.connect(name)
+        pair.peer.emit("say", namespace=name)
+    assert [text for text, _ in pair.clock.reports] == [
+        r"the handler of 'say' in /caf\xe9 failed", f"the handler of 'say' in /{'x' * 79}... failed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [r"/game/\d+", "/game/[0-9]", "/(a|b)", "/game/*", "/game/.+", "/game-(1)+", "/game$"])
+def test_a_string_that_is_meant_as_a_pattern_is_refused_with_the_remedy(server: Server, name: str) -> None:
+    sentence = f"{name!r} looks like a pattern, and a string is one name: give re.compile({name!r})"
+    for mention in (server.of, lambda name: server.on("say", namespace=name)):
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            mention(name)
+    with pytest.raises(ValueError, match="looks like a pattern"):
+        server.register(name, type("Game", (Socket,), {}))
+    assert set(server.stats().sockets) == {"/"}
+
+
+@pytest.mark.parametrize("name", ["/c++", "/a.b", "/a-b_c~d", "/caf\u00e9", "/$x", "/{x}"])
+def test_a_name_with_other_signs_is_a_name(server: Server, name: str) -> None:
+    assert server.of(name).name == name
+
+
+def test_a_name_that_looks_like_a_pattern_may_be_one_of_a_family(server: Server) -> None:
+    family = server.of(re.compile(re.escape("/a(b)*")))
+    pair = Pair(server)
+    pair.peer.connect("/a(b)*")
+    assert server.of("/a(b)*") is family.namespaces()[0]

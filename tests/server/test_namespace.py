@@ -20,7 +20,7 @@ def test_a_namespace_is_the_same_object_whenever_it_is_asked_for(server: Server)
     assert chat.name == "/chat"
 
 
-@pytest.mark.parametrize("name", ["", "chat", "/a,b", "/a?b"])
+@pytest.mark.parametrize("name", ["", "chat", "/a,b", "/a?b", "/a\nb"])
 def test_a_name_that_no_client_could_send_is_refused(server: Server, name: str) -> None:
     with pytest.raises(ValueError, match="begin it with a slash, without commas and question marks"):
         server.of(name)

@@ -1,6 +1,8 @@
 """Ordered and threaded events: the next begins when the one before it has ended."""
 
 import asyncio
+import functools
+import re
 import threading
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from server.later import Handler, LateClock
 from turns import packets, turn, until
-from waterspout import EventRefused, Server, Socket
+from waterspout import EventRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Session
 from waterspout.testing import Pair, Peer
@@ -189,8 +191,8 @@ def test_a_namespace_may_be_ordered_as_a_whole(pair: Pair) -> None:
     chat.on("say")(handler)
     chat.on_any(lambda socket, event, *args: some(socket, event) if event == "else" else None)
     pair.peer.connect("/chat")
-    for event in ("say", "else", "say"):
-        pair.peer.emit(event, namespace="/chat")
+    for name in ("say", "else", "say"):
+        pair.peer.emit(name, namespace="/chat")
     assert (len(handler.heard), len(some.heard)) == (1, 0)
     handler.answer()
     assert (len(handler.heard), len(some.heard)) == (1, 1)
@@ -302,7 +304,52 @@ def test_threads_keep_the_order_of_a_client_and_let_two_clients_run_at_once() ->
     asyncio.run(main())
 
 
-def test_a_threaded_handler_that_is_async_says_so(pair: Pair) -> None:
+async def sleepy(socket: Socket) -> None: ...
+
+
+class Sleepy:
+    async def __call__(self, socket: Socket) -> None: ...
+
+
+@functools.wraps(sleepy)
+def plain_around_async(socket: Socket) -> Any:
+    return sleepy(socket)
+
+
+@functools.wraps(print)
+async def async_around_plain(socket: Socket) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (sleepy, "sleepy"),
+        (functools.partial(sleepy), "sleepy"),
+        (functools.partial(plain_around_async), "sleepy"),
+        (plain_around_async, "sleepy"),
+        (async_around_plain, "print"),
+        (Sleepy(), "Sleepy.__call__"),
+    ],
+    ids=str,
+)
+def test_a_handler_that_is_seen_to_be_async_cannot_be_threaded(server: Server, function: Any, name: str) -> None:
+    sentence = f"{name}, the handler of 'work', is async and cannot run in a thread: write `def`"
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        server.on("work", threaded=True)(function)
+    assert server.describe()["/"] == []
+    server.on("work")(function)
+
+
+def test_a_method_that_is_async_cannot_be_threaded(server: Server) -> None:
+    class Chat(Socket):
+        @event("work", threaded=True)
+        async def work(self) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Chat\.work, the handler of 'work', is async"):
+        server.register("/", Chat)
+
+
+def test_a_threaded_handler_that_turns_out_to_be_async_says_so(pair: Pair) -> None:
     async def main() -> None:
         server = Server()
         driver = AsyncioDriver()
@@ -310,8 +357,11 @@ def test_a_threaded_handler_that_is_async_says_so(pair: Pair) -> None:
         errors: list[str] = []
         server.on_error(lambda socket, event, error: errors.append(str(error)))
 
+        async def later() -> None: ...
+
         @server.on("work", threaded=True)
-        async def work(socket: Socket) -> None: ...
+        def work(socket: Socket) -> Any:
+            return later()
 
         peer = Peer(server)
         peer.connect()

@@ -155,6 +155,19 @@ def test_the_own_id_may_be_joined_and_changes_nothing(server: Server) -> None:
     assert pair.peer.take() == ['42["news"]']
 
 
+@pytest.mark.parametrize("way", ["socket", "server", "connect handler"])
+def test_the_own_id_becomes_no_room(server: Server, way: str) -> None:
+    if way == "connect handler":
+        server.on_connect(lambda socket, auth: socket.join(socket.id, "lobby"))
+    pair = Pair(server)
+    if way == "socket":
+        pair.socket.join(pair.socket.id, "lobby")
+    elif way == "server":
+        server.join(pair.socket.id, "lobby", to=pair.socket.id)
+    assert pair.socket.rooms == {"lobby"}
+    assert server.of("/").rooms.sizes() == {"lobby": 1}
+
+
 def test_the_id_of_another_is_no_room_to_join(server: Server) -> None:
     eve, ada = Pair(server), Pair(server)
     with pytest.raises(ValueError, match=f"'{ada.socket.id}' is the id of another socket"):
@@ -270,3 +283,17 @@ def test_a_socket_is_meant_by_its_id() -> None:
     wrong: Any = Pair(server).socket
     with pytest.raises(TypeError, match=r"to is <Socket .*>: give a room, a socket's id"):
         server.emit("x", to=wrong)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_true_and_false_are_no_rooms(server: Server, room: bool) -> None:
+    pair = Pair(server)
+    for verb in (pair.socket.join, pair.socket.leave, server.join, server.leave):
+        with pytest.raises(TypeError, match=f"{room} is no room: give a string or a number"):
+            verb("lobby", room)
+    assert pair.socket.rooms == frozenset()
+    with pytest.raises(TypeError, match=f"to is {room}: give a room"):
+        server.emit("x", to=room)
+    with pytest.raises(TypeError, match=r"except_ is .*: give a room"):
+        pair.socket.broadcast("x", except_=room)
+    assert pair.peer.take() == []

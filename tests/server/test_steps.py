@@ -259,6 +259,39 @@ def test_any_event_is_heard_before_its_own_handler(server: Server, client: dict[
     assert pair.peer.take() == ['431["mine"]', '432["any"]']
 
 
+def test_that_an_unknown_event_was_heard_does_not_acknowledge_it(server: Server, client: dict[str, Any]) -> None:
+    results = {"nothing": None, "empty": (), "no": False, "zero": 0}
+    server.on("say")(lambda socket: None)
+    server.on_any(lambda socket, event, *args: results.get(event))
+    pair = Pair(server, **client)
+    for number, name in enumerate(["saay", "say", *results]):
+        pair.peer.emit(name, id=number)
+    assert pair.peer.take() == ["431[]", "433[]", "434[false]", "435[0]"]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_async_handler_of_any_event_ends_what_it_does_not_acknowledge(ordered: bool) -> None:
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        chat = server.of("/chat", ordered=ordered)
+
+        @chat.on_any
+        async def hear(socket: Socket, event: str, *args: Any) -> str | None:
+            await asyncio.sleep(0)
+            return "heard" if event == "last" else None
+
+        peer = Peer(server)
+        peer.connect("/chat")
+        peer.take()
+        for number, name in enumerate(["first", "second", "last"]):
+            peer.emit(name, id=number, namespace="/chat")
+        assert await packets(peer, 1) == ['43/chat,2["heard"]']
+        assert server.engine.sessions[peer.sid]._calls == 0
+
+    asyncio.run(main())
+
+
 def test_an_error_of_the_handler_of_any_event_does_not_keep_the_events_own(server: Server) -> None:
     errors: list[Any] = []
     server.on("say")(lambda socket: "ok")

@@ -6,7 +6,7 @@ client can be the first to find it.
 
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from inspect import Parameter, unwrap
+from inspect import Parameter
 from operator import or_
 from types import FunctionType, SimpleNamespace, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -18,6 +18,7 @@ from ..wire.json import schema
 _ANYTHING = (Parameter.empty, Any, object)
 _FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
 _ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
+_PREDICTABLE = (kinds.IntType, kinds.UUIDType, kinds.DecimalType)
 _BINARY = (kinds.BytesType, kinds.ByteArrayType, kinds.MemoryViewType)
 
 
@@ -32,15 +33,24 @@ class BytesOr:
 
 def innermost(function: Any) -> Any:
     """Return the function in partials, wrappers and callable objects, where the names of annotations are defined."""
-    while True:
+    *_, function = layers(function)
+    return function
+
+
+def layers(function: Any) -> Iterator[Any]:
+    """Walk from a function inwards, through partials, wrappers and callable objects; a wrapper of itself ends it."""
+    seen: set[int] = set()
+    while id(function) not in seen:
+        seen.add(id(function))
+        yield function
         if isinstance(function, partial):
             function = function.func
         elif hasattr(function, "__wrapped__"):
-            function = unwrap(function)
+            function = function.__wrapped__
         elif not isinstance(function, FunctionType) and isinstance(type(function).__call__, FunctionType):
             function = type(function).__call__
         else:
-            return function
+            return
 
 
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
@@ -110,6 +120,37 @@ def _check(kind: Any) -> None:
         if isinstance(part, _ONLY_ON_OTHER_WAYS) or (isinstance(part, kinds.CustomType) and not _may_come(part.cls)):
             name = getattr(part, "cls", kind)
             raise TypeError(f"nothing that a client sends is a {name!r}: take a Struct, a dataclass or a builtin type")
+    _check_hashes(info, kind)
+
+
+def _check_hashes(info: kinds.Type, kind: Any) -> None:
+    """Raise TypeError for sets and dictionaries without a limit whose hashes clients can choose.
+
+    Numbers that are equal modulo 2**61 - 1 have one hash in Python, and so have UUIDs of such numbers: 6,000 of them
+    in a set take a second. The hashes of strings are seeded. msgspec counts before it builds.
+    """
+    for part in _parts(info):
+        hashed = _hashed(part)
+        if hashed is None or part.max_length is not None:
+            continue
+        found = next((one for one in _parts(hashed) if isinstance(one, _PREDICTABLE) or _is_mixed(one, part)), None)
+        if found is not None:
+            what = "keys" if isinstance(part, kinds.DictType) else "items"
+            name = type(found).__name__.removesuffix("Type")
+            remedy = "bound it, as in Annotated[set[int], Meta(max_length=1000)], or take a list"
+            raise TypeError(f"{kind!r} has {what} ({name}) whose hashes a client can make collide: {remedy}")
+
+
+def _hashed(part: Any) -> kinds.Type | None:
+    """Return the type of what is hashed: the items of a set, the keys of a dictionary."""
+    if isinstance(part, kinds.SetType | kinds.FrozenSetType):
+        return part.item_type
+    return part.key_type if isinstance(part, kinds.DictType) else None
+
+
+def _is_mixed(part: Any, holder: Any) -> bool:
+    """Tell whether numbers may be among the items of a set of anything; keys of anything come as strings."""
+    return isinstance(part, kinds.AnyType) and not isinstance(holder, kinds.DictType)
 
 
 def _may_come(cls: Any) -> bool:

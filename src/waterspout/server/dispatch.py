@@ -81,7 +81,7 @@ class _Answers:
 
     def describe(self, token: Token) -> str:
         """Name the handler, for a warning."""
-        return f"the handler of {token[1].name!r} in {token[1].namespace}"
+        return f"the handler of {token[1].name!a} in {plain(token[1].namespace)}"
 
     def later(self, token: Token) -> Asker:
         session = token[0]._session
@@ -144,6 +144,11 @@ def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
 def shorten(name: str) -> str:
     """Cut the name of an event for a sentence: where any event is heard, a client chooses it."""
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
+
+
+def plain(namespace: str) -> str:
+    """Write a namespace's name for the log, in ASCII and not longer than that: a client may have chosen it."""
+    return ascii(shorten(namespace))[1:-1]
 
 
 def words(error: BaseException) -> str:
@@ -228,11 +233,11 @@ class Call:
 
     def answered(self, token: int | None, result: Any) -> None:
         """Go on, or acknowledge."""
-        if token is None or (token == -1 and self._handler is None):
+        if token == -1 and (result is None or self._handler is not None):
+            self._handle()  # which ends an event that has no handler: that it was heard is no success
+        elif token is None or token == -1:
             ANSWERS.answered((self._socket, self._packet), result)
             self._end()
-        elif token == -1:
-            self._handle()
         elif result is False:
             self._end()
         else:
@@ -253,7 +258,7 @@ class Call:
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
         what = "a step before" if token is not None and token >= 0 else "the handler of"
-        return f"{what} {shorten(self._packet.name)!r} in {self._packet.namespace}"
+        return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     @property
     def session(self) -> Any:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
-from inspect import Parameter, isasyncgenfunction, isgeneratorfunction, signature
+from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
-from .annotations import innermost
+from .annotations import innermost, layers
 from .arguments import Arguments
 from .limits import Reports
 
@@ -40,6 +41,8 @@ class Handler:
         self.event = event
         self.function = function
         self.arguments = Arguments(function, event)
+        if threaded:
+            check_plain(function, event)
         self.ordered = ordered or threaded  # a pool alone would let a client's events overtake each other
         self.threaded = threaded
         self.plain = -1
@@ -140,7 +143,8 @@ class Events:
         What it returns acknowledges the event: None is an empty acknowledgement, a tuple several
         arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
         client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
-        threads, and is ordered. One event has one handler: a second one is refused with ValueError.
+        threads, and is ordered; TypeError for an async one. One event has one handler: a second one is refused
+        with ValueError.
         """
         check_event(event)
         return self._adder(event, ordered, threaded)
@@ -168,7 +172,8 @@ class Events:
     def on_any(self, handler: F) -> F:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
 
-        Its result acknowledges only events that have no handler of their own. Without it, these are ignored.
+        Its result, if it is not None, acknowledges events that have no handler of their own. All others of these
+        get no acknowledgement, as without it.
         It may refuse an event with EventRefused, as a step does.
         """
         check_callable(handler, "the handler of any event")
@@ -240,16 +245,34 @@ def read_class(kind: type, handlers: Handlers) -> None:
     """Register what a class of sockets defines or inherits: its events and its hooks.
 
     A method that replaces the handler of an event handles it too; None in its place means that nobody does.
+    TypeError, before anything is registered, for a method that looks like a handler and would never run.
     """
+    _check_names(kind)
     for name in dir(kind):
         method = getattr(kind, name)
         if callable(method):
             for event, ordered, threaded in _marks(kind, name):
                 handlers.add(event, method, ordered=ordered, threaded=threaded)
     for hook in Hook:
-        method = getattr(kind, f"on_{hook.name.lower()}", None)
+        method = getattr(kind, _method_of(hook), None)
         if method is not None:
             handlers.hook(hook, method)
+
+
+def _method_of(hook: Hook) -> str:
+    return f"on_{hook.name.lower()}"
+
+
+def _check_names(kind: type) -> None:
+    """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
+    hooks = [_method_of(hook) for hook in Hook]
+    for name in dir(kind):
+        if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
+            continue
+        rest = name.removeprefix("on_")
+        meant = _INSTEAD.get(rest) or next(iter(get_close_matches(name, hooks, 1, cutoff=0.8)), None)
+        remedy = f"call it {meant}" if meant else f'write @event("{rest}") above it, or choose another name'
+        raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
 
 
 def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
@@ -282,6 +305,14 @@ def check_callable(function: object, what: str) -> None:
         raise TypeError(f"{what} is {function!r}: give a function")
     if isgeneratorfunction(function) or isasyncgenfunction(function):
         raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
+
+
+def check_plain(function: Callable[..., Any], event: str) -> None:
+    """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
+    if any(map(iscoroutinefunction, layers(function))):
+        name = getattr(innermost(function), "__qualname__", repr(function))
+        remedy = "write `def`, for what blocks, or leave threaded=True away"
+        raise TypeError(f"{name}, the handler of {event!r}, is async and cannot run in a thread: {remedy}")
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str) -> None:

@@ -11,7 +11,7 @@ from ..wire.places import find_fault
 from ..wire.socketio import RESERVED
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
-from .dispatch import shorten, words
+from .dispatch import plain, shorten, words
 from .entrance import Entrance
 from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
 from .handlers import Events, Handlers, Hook, check_name
@@ -182,7 +182,7 @@ class Namespace(Events):
 
     def describe(self, token: Told) -> str:
         """Name a hook, for a warning."""
-        return f"the {token[0].name.lower()} handler of {self.name}"
+        return f"the {token[0].name.lower()} handler of {plain(self.name)}"
 
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
@@ -237,7 +237,7 @@ class Namespace(Events):
         handlers = self._handlers
         handlers.errors += 1
         known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
-        text = f"the handler of {shorten(event)!r} in {self.name} failed"
+        text = f"the handler of {shorten(event)!a} in {plain(self.name)} failed"
         handlers.reports.report(self.engine.driver, (event if known else None, type(error)), text, error)
         self._tell(Hook.ERROR, socket, event, error)
 
@@ -252,7 +252,7 @@ class Namespace(Events):
         """A hook failed: that is reported, and changes nothing."""
         kind, socket = token
         if kind is Hook.ERROR:
-            text = f"the handler of errors in {self.name} failed"
+            text = f"the handler of errors in {plain(self.name)} failed"
             self._handlers.reports.report(self.engine.driver, (kind, type(error)), text, error)
         else:
             self.event_failed(socket, kind.name.lower(), error)
@@ -278,7 +278,7 @@ class Namespace(Events):
 
     def _note(self, text: str, socket: Socket) -> None:
         """Log what a client does; of its session's id, which is a secret, only the beginning."""
-        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, socket._session.id[:4], self.name)
+        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, socket._session.id[:4], shorten(self.name))
 
     def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
         return prepare(row, self.name, event, args, ack_id, how)
@@ -368,10 +368,12 @@ def push_refusal(session: Session, namespace: str, message: str, data: Any = Non
 def check_namespace(name: str) -> None:
     """Raise ValueError for what cannot be a namespace's name."""
     if not is_namespace(name):
-        rule = f"begin it with a slash, without commas and question marks, at most {_LONGEST_NAME} characters"
-        raise ValueError(f"{name[:80]!r} cannot be a namespace: {rule}")
+        rule = "begin it with a slash, without commas and question marks"
+        rule += f", at most {_LONGEST_NAME} characters, all of them printable"
+        raise ValueError(f"{name[:80]!a} cannot be a namespace: {rule}")
 
 
 def is_namespace(name: str) -> bool:
-    """Tell whether this can be a namespace's name."""
-    return name.startswith("/") and "," not in name and "?" not in name and len(name) <= _LONGEST_NAME
+    """Tell whether this can be a namespace's name; what is not printable could write lines of its own into a log."""
+    fits = name.startswith("/") and len(name) <= _LONGEST_NAME
+    return fits and "," not in name and "?" not in name and name.isprintable()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from re import Pattern
+from re import compile as compile_pattern
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,6 +15,8 @@ from .rooms import Except, Target
 from .socket import Socket, check_class
 
 Matcher = Callable[[str, Any], Any]
+
+_REGEX = compile_pattern(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
 
 
 class DynamicNamespace(Events):
@@ -86,6 +89,7 @@ class Namespaces:
         check_namespace(name)
         found = self.find(name)
         if found is None:
+            _check_literal(name)
             found = self._named[name] = self._new(name, self._handlers(name, ordered), Socket)
         elif ordered and not found._handlers.ordered:
             raise ValueError(f"{name} exists already, and is not ordered: say so at its first mention")
@@ -139,3 +143,10 @@ class Namespaces:
 
     def _handlers(self, name: str, ordered: bool) -> Handlers:
         return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)
+
+
+def _check_literal(name: str) -> None:
+    """Raise ValueError for a string that is meant as a pattern: no client would ever enter it."""
+    if _REGEX(name):
+        remedy = f"give re.compile({name!r}), or for this very name re.compile(re.escape({name!r}))"
+        raise ValueError(f"{name!r} looks like a pattern, and a string is one name: {remedy}")

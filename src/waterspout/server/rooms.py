@@ -53,7 +53,7 @@ def _each(names: Any, option: str) -> tuple[Any, ...]:
 
 def _checked(names: tuple[Any, ...], option: str) -> tuple[Any, ...]:
     for name in names:
-        if not isinstance(name, str | int) and (option == "to" or not hasattr(name, "id")):
+        if not _is_room(name) and (option == "to" or not hasattr(name, "id")):
             raise TypeError
     return names
 
@@ -61,10 +61,15 @@ def _checked(names: tuple[Any, ...], option: str) -> tuple[Any, ...]:
 def check_rooms(rooms: tuple[Room, ...]) -> None:
     """Raise TypeError for what names no room."""
     for room in rooms:
-        if not isinstance(room, str | int):
+        if not _is_room(room):
             several = isinstance(room, list | tuple | set | frozenset)
             remedy = "give several one by one, with a star: *rooms" if several else "give a string or a number"
             raise TypeError(f"{room!r} is no room: {remedy}")
+
+
+def _is_room(name: Any) -> bool:
+    """Tell whether this names a room; True and False do not, which Python takes for 1 and 0."""
+    return isinstance(name, str | int) and not isinstance(name, bool)
 
 
 class Rooms(Generic[M]):

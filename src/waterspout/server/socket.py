@@ -174,7 +174,7 @@ class Socket:
         )
 
     def join(self, *rooms: Room) -> None:
-        """Enter rooms. ValueError for another socket's id, which is no room to enter."""
+        """Enter rooms. ValueError for another socket's id, which is no room to enter; the own id changes nothing."""
         check_rooms(rooms)
         self._here(self._join, rooms)
 
@@ -309,6 +309,8 @@ class Socket:
         if self._rooms is None:
             self._rooms = {}
         for room in rooms:
+            if room == self.id:
+                continue  # it is reached by its id in any case, and that is no room
             if self._life is CONNECTED:
                 self._namespace.rooms.join(room, self)
             self._rooms[room] = None
