@@ -95,6 +95,25 @@ const scenarios = {
     await ada.locator("#rate").getByText(/^[1-9]/).waitFor();
   },
 
+  // The second tick comes in the same payload as the answer, whose handler runs after it.
+  async ticks() {
+    const page = await open();
+    await enter(page, "Ada");
+    await page.evaluate(async () => {
+      const { confirm, say, use } = await import("/conversation.js");
+      const receipt = (key, got) => ({ id: 1, key, at: Date.now(), got, of: 2 });
+      const ask = async (text, key) => {
+        confirm(receipt(key, text === "to all" ? 2 : 1));
+        return receipt(key, 0);
+      };
+      use({ up: () => true, ask });
+      say("to all");
+      say("to one");
+    });
+    await tick(page, "to one", "The server has it; received by 1 of 2").waitFor();
+    await tick(page, "to all", "Received by all 2").waitFor();
+  },
+
   async rooms() {
     const [ada, bob] = [await open(), await open()];
     await enter(ada, "Ada");

@@ -6,7 +6,7 @@ const SAME_BREATH = 180_000; // milliseconds; messages of one person this close 
 const LOG_LIMIT = 500;       // lines kept on the page
 
 const log = $("log");
-const own = new Map();       // key -> {key, text, line, state}
+const own = new Map();       // key -> {key, text, line, state, got}
 const shown = new Set();     // the ids of all messages on the page
 
 export let lastId = 0;
@@ -21,7 +21,7 @@ export function use(connection) {
 
 export function say(text) {
   const key = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
-  const entry = { key, text, line: build("You", text, Date.now(), true), state: "" };
+  const entry = { key, text, line: build("You", text, Date.now(), true), state: "", got: 0 };
   entry.line.dataset.key = key;
   own.set(key, entry);
   append(entry.line, true);
@@ -43,10 +43,14 @@ async function send(entry) {
   }
 }
 
-/** Take a receipt: the server has a message, and `got` of the `of` others have it too. */
+/**
+ * Take a receipt: the server has a message, and `got` of the `of` others have it too. Receipts may overtake each other:
+ * an answer is awaited, so what comes with it in one payload is heard first. So `got` only grows.
+ */
 export function confirm({ id, key, at, got, of }) {
   const entry = own.get(key);
   if (!entry) return;
+  got = entry.got = Math.max(entry.got, got);
   if (entry.line.dataset.id !== String(id)) {
     entry.line.dataset.id = id;
     entry.line.dataset.at = at;
@@ -103,7 +107,7 @@ export function add({ id, by, name, text, at }) {
 /** A message of one's own from before this page was loaded. */
 function adopt(message, key) {
   if (shown.has(message.id) || own.has(key)) return;
-  const entry = { key, text: message.text, line: build("You", message.text, message.at, true), state: "" };
+  const entry = { key, text: message.text, line: build("You", message.text, message.at, true), state: "", got: 0 };
   entry.line.dataset.key = key;
   own.set(key, entry);
   append(entry.line, false);
