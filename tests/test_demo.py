@@ -29,7 +29,21 @@ def address(tmp_path: Path) -> Iterator[str]:
 # In the browser
 
 
-SCENARIOS = ["talk", "rooms", "injection", "loss", "silence", "tabs", "old", "refusal", "sizes"]
+SCENARIOS = [
+    "talk",
+    "ticks",
+    "rooms",
+    "injection",
+    "links",
+    "haste",
+    "code",
+    "loss",
+    "silence",
+    "tabs",
+    "old",
+    "refusal",
+    "sizes",
+]
 
 
 def browse(node: str, chromium: str, scenario: str, *servers: str) -> None:

@@ -95,6 +95,25 @@ const scenarios = {
     await ada.locator("#rate").getByText(/^[1-9]/).waitFor();
   },
 
+  // The second tick comes in the same payload as the answer, whose handler runs after it.
+  async ticks() {
+    const page = await open();
+    await enter(page, "Ada");
+    await page.evaluate(async () => {
+      const { confirm, say, use } = await import("/conversation.js");
+      const receipt = (key, got) => ({ id: 1, key, at: Date.now(), got, of: 2 });
+      const ask = async (text, key) => {
+        confirm(receipt(key, text === "to all" ? 2 : 1));
+        return receipt(key, 0);
+      };
+      use({ up: () => true, ask });
+      say("to all");
+      say("to one");
+    });
+    await tick(page, "to one", "The server has it; received by 1 of 2").waitFor();
+    await tick(page, "to all", "Received by all 2").waitFor();
+  },
+
   async rooms() {
     const [ada, bob] = [await open(), await open()];
     await enter(ada, "Ada");
@@ -147,6 +166,55 @@ const scenarios = {
     }
   },
 
+  async links() {
+    const [ada, bob] = [await open(), await open()];
+    await enter(ada, "Ada");
+    await enter(bob, "Bob");
+    await say(ada, "(see https://example.org/a_(b)?c=\"d, HTTP://example.net.) javascript:alert(1) ftp://x https:// http://[");
+    const links = bob.locator("#log .bubble a");
+    await links.first().waitFor();
+    assert.deepEqual(await links.evaluateAll((all) => all.map((a) => [a.textContent, a.href, a.target, a.rel])), [
+      ["https://example.org/a_(b)?c=", "https://example.org/a_(b)?c=", "_blank", "noopener noreferrer"],
+      ["HTTP://example.net", "http://example.net/", "_blank", "noopener noreferrer"],
+    ]);
+    assert.deepEqual(await texts(bob), await texts(ada));
+    assert.match((await texts(bob))[0], /^\(see .*\) javascript:.* http:\/\/\[$/);
+  },
+
+  async haste() {
+    const page = await open();
+    await enter(page, "Ada");
+    await page.evaluate(async () => {
+      const { say, use } = await import("/conversation.js");
+      use({ up: () => true, ask: async (text) => ({ error: text === "c" ? "Too long." : "Wait a second." }) });
+      ["a", "b", "c", "d"].forEach(say);
+    });
+    await page.getByRole("button", { name: "Send again" }).nth(3).waitFor();
+    const lines = await page.locator("#log .mine").evaluateAll((all) => all.map((line) => line.querySelector(".failure").textContent));
+    assert.deepEqual(lines, [" Send again", " Send again", "Too long. Send again", "Wait a second. Send again"]);
+  },
+
+  async code() {
+    const page = await open({ viewport: { width: 320, height: 568 }, permissions: ["clipboard-read", "clipboard-write"] });
+    await enter(page, "Ada", 'A "room"');
+    await page.getByText("Join from code").click();
+    const wide = await page.locator("#code").evaluate((code) => [code.scrollWidth, code.clientWidth]);
+    assert.equal(wide[0], wide[1]);
+    await page.getByRole("button", { name: "Copy code" }).click();
+    await page.getByRole("button", { name: "Copied" }).waitFor();
+    const code = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(code, await page.locator("#code").textContent());
+    assert.ok(code.startsWith('import { io } from "socket.io-client";\n'), code);
+
+    // It is a program that runs.
+    const { io } = require("socket.io-client-4");
+    let robot;
+    const connected = (...args) => (robot = io(...args));
+    new Function("io", code.replace(/^import .*$/m, ""))(connected);
+    await line(page, "Hello!").waitFor();
+    robot.disconnect();
+  },
+
   async loss() {
     const link = await cable();
     const [ada, bob] = [await open(), await open({ at: link.address })];
@@ -186,6 +254,7 @@ const scenarios = {
     await line(bob, "You are back in Harbour.").waitFor();
     await tick(bob, "into the void", "Received").waitFor();
     assert.deepEqual(await texts(bob), ["before", "meanwhile", "into the void"]);
+    assert.equal(await bob.locator("#log > li").last().textContent(), "You are back in Harbour.");
     link.close();
   },
 
@@ -231,6 +300,9 @@ const scenarios = {
     await tick(page, "and after", "The server has it; nobody else is here").waitFor();
     await room(page, "Attic, 1 person").waitFor();
     assert.deepEqual(await texts(page), ["before", "and after"]);
+    const lines = await page.locator("#log > li").allTextContents();
+    const away = lines.findIndex((text) => text.startsWith("You were away"));
+    assert.ok(away < lines.findIndex((text) => text.includes("and after")), lines.join("\n")); // it was said after that
     link.close();
   },
 
@@ -281,6 +353,10 @@ const scenarios = {
 
   async sizes() {
     const page = await open({ viewport: { width: 360, height: 640 }, colorScheme: "dark" });
+    const tops = () => page.evaluate(() => [".brand", "#theme"].map((part) => {
+      const { top, bottom } = document.querySelector(part).getBoundingClientRect();
+      return Math.round((top + bottom) / 2);
+    }));
     const fits = async () => {
       const { width } = page.viewportSize();
       const [wide, bottom] = await page.evaluate(() => [
@@ -298,9 +374,11 @@ const scenarios = {
     await enter(page, "W".repeat(24), "M".repeat(24));
     for (let count = 1; count <= 9; count++) await say(page, `${count}: ${"Donaudampfschiff".repeat(9)} and so on`);
     await tick(page, "9: ", "The server has it; nobody else is here").waitFor();
-    for (const width of [360, 500, 704, 720, 1000, 1120, 1600]) {
+    for (const width of [320, 360, 500, 704, 720, 1000, 1120, 1600]) {
       await page.setViewportSize({ width, height: 640 });
       await fits();
+      const [brand, theme] = await tops();
+      assert.ok(Math.abs(brand - theme) <= 1, `at ${width} pixels the name and the colours stand in two rows`);
       assert.ok(await page.getByText(/^9: /).isVisible());
     }
 

@@ -1,12 +1,14 @@
 // The conversation: messages in the server's order, and what became of one's own.
 
 import { $, button, face, icon, make } from "./dom.js";
+import { linked } from "./links.js";
 
 const SAME_BREATH = 180_000; // milliseconds; messages of one person this close together share a head
 const LOG_LIMIT = 500;       // lines kept on the page
+const SHORTLY = { waiting: "Not sent", failed: "Not sent", alone: "Only you" };
 
 const log = $("log");
-const own = new Map();       // key -> {key, text, line, state}
+const own = new Map();       // key -> {key, text, line, state, got}
 const shown = new Set();     // the ids of all messages on the page
 
 export let lastId = 0;
@@ -21,7 +23,7 @@ export function use(connection) {
 
 export function say(text) {
   const key = [...crypto.getRandomValues(new Uint32Array(4))].join("-");
-  const entry = { key, text, line: build("You", text, Date.now(), true), state: "" };
+  const entry = { key, text, line: build("You", text, Date.now(), true), state: "", got: 0 };
   entry.line.dataset.key = key;
   own.set(key, entry);
   append(entry.line, true);
@@ -43,10 +45,14 @@ async function send(entry) {
   }
 }
 
-/** Take a receipt: the server has a message, and `got` of the `of` others have it too. */
+/**
+ * Take a receipt: the server has a message, and `got` of the `of` others have it too. Receipts may overtake each other:
+ * an answer is awaited, so what comes with it in one payload is heard first. So `got` only grows.
+ */
 export function confirm({ id, key, at, got, of }) {
   const entry = own.get(key);
   if (!entry) return;
+  got = entry.got = Math.max(entry.got, got);
   if (entry.line.dataset.id !== String(id)) {
     entry.line.dataset.id = id;
     entry.line.dataset.at = at;
@@ -54,13 +60,16 @@ export function confirm({ id, key, at, got, of }) {
     remember(id);
     place(entry.line, id);
   }
-  if (of > 0 && got >= of) mark(entry, "received", of === 1 ? "Received" : `Received by all ${of}`);
-  else mark(entry, "sent", of === 0 ? "The server has it; nobody else is here" : `The server has it; received by ${got} of ${of}`);
+  if (of === 0) mark(entry, "alone", "The server has it; nobody else is here");
+  else if (got < of) mark(entry, "sent", `The server has it; received by ${got} of ${of}`);
+  else mark(entry, "received", of === 1 ? "Received" : `Received by all ${of}`);
 }
 
+/** Tell that it was refused; a reason that several have in common stands at the last of them. */
 function fail(entry, reason) {
   mark(entry, "failed", "Not sent");
-  entry.line.append(make("p", "failure", `${reason} `, button("Send again", () => send(entry))));
+  for (const said of log.querySelectorAll(".failure span")) if (said.textContent === reason) said.remove();
+  entry.line.append(make("p", "failure", make("span", "", reason), " ", button("Send again", () => send(entry))));
   toEndIfThere();
 }
 
@@ -69,7 +78,7 @@ function mark(entry, state, label) {
   entry.line.querySelector(".failure")?.remove();
   const footer = entry.line.querySelector("footer");
   footer.querySelector(".mark")?.remove();
-  footer.querySelector(".state").textContent = state === "waiting" ? "Not sent" : "";
+  footer.querySelector(".state").textContent = SHORTLY[state] ?? "";
   footer.append(icon(state, label));
 }
 
@@ -87,9 +96,12 @@ export function resume({ id, messages, receipts }, { afresh }) {
   receipts.forEach(confirm);
 }
 
-/** The other side has sent all that it had: now what waited here. */
+/** The other side has sent all that it had: now what waited here, which is said after all that. */
 export function flush() {
-  for (const entry of own.values()) if (entry.state === "waiting") send(entry);
+  const waiting = [...own.values()].filter(({ state }) => state === "waiting");
+  for (const { line } of waiting) move(line, () => log.append(line));
+  waiting.forEach(send);
+  toEndIfThere();
 }
 
 export function add({ id, by, name, text, at }) {
@@ -103,7 +115,7 @@ export function add({ id, by, name, text, at }) {
 /** A message of one's own from before this page was loaded. */
 function adopt(message, key) {
   if (shown.has(message.id) || own.has(key)) return;
-  const entry = { key, text: message.text, line: build("You", message.text, message.at, true), state: "" };
+  const entry = { key, text: message.text, line: build("You", message.text, message.at, true), state: "", got: 0 };
   entry.line.dataset.key = key;
   own.set(key, entry);
   append(entry.line, false);
@@ -127,7 +139,7 @@ function forget() {
   shown.clear();
   lastId = 0;
   for (const line of log.children) delete line.dataset.id;
-  for (const [key, { state }] of own) if (state === "sent" || state === "received") own.delete(key);
+  for (const [key, { state }] of own) if (["alone", "sent", "received"].includes(state)) own.delete(key);
 }
 
 function remember(id) {
@@ -138,7 +150,7 @@ function remember(id) {
 // ---- lines
 
 function build(name, text, at, mine) {
-  const words = make("p", "", text);
+  const words = make("p", "", ...linked(text));
   words.dir = "auto";
   const time = make("time");
   clock(time, at);
@@ -175,8 +187,12 @@ function drop(line) {
 function place(line, id) {
   const after = [...log.children].findLast((other) => other !== line && Number(other.dataset.id) < id);
   if (!after || !(after.compareDocumentPosition(line) & Node.DOCUMENT_POSITION_PRECEDING)) return;
+  move(line, () => after.after(line));
+}
+
+function move(line, there) {
   const follower = line.nextElementSibling;
-  after.after(line);
+  there();
   for (const moved of [line, follower, line.nextElementSibling]) if (moved) group(moved);
 }
 

@@ -11,6 +11,8 @@ import * as typing from "./typing.js";
 
 let connection = null, me = "", name = "", room = "", rooms = [], turn = 0, lostAt = null, retry = null, unread = 0;
 
+const SEEN = ". You see what is said from now on.";
+
 // ---- the connection, told as it is
 
 function status(state, words) {
@@ -95,10 +97,9 @@ const hear = {
     trouble("");
     tab.set("name", name);
     show("chat");
-    if (first && view.back) conversation.note(["You are back in ", view.room, "."]);
-    else if (!first) conversation.note([wasAway(view, away)], view.back && view.complete ? "" : "gap");
+    if (!first) conversation.note([wasAway(view, away)], view.back && view.complete ? "" : "gap");
     look(view, !view.back);
-    if (first && !view.back) conversation.note(["You are in ", view.room, ". You see what is said from now on."]);
+    if (first) conversation.note(view.back ? ["You are back in ", view.room, "."] : ["You are in ", view.room, SEEN]);
     meter.start(view.rates);
     conversation.flush();
     if (first) $("text").focus();
@@ -159,12 +160,26 @@ function look(view, afresh) {
   const address = new URL(`#${encodeURIComponent(room)}`, location.href);
   if (location.hash !== address.hash) history[decoded() ? "pushState" : "replaceState"](null, "", address);
   $("second").href = address;
-  $("code").textContent = `const socket = io("${location.origin}", {\n  auth: { name: "Robot", room: ${JSON.stringify(room)} },\n});\nsocket.on("said", (message, received) => {\n  console.log(message.name, message.text);\n  received();\n});\nsocket.emit("say", "Hello!");`;
+  $("code").textContent = code();
   typing.hushAll();
   side.seat(view.id, view.here);
   list(view.rooms);
   conversation.resume(view, { afresh });
   title();
+}
+
+/** A program that joins this room: it needs nothing but `npm install socket.io-client`. */
+function code() {
+  return `import { io } from "socket.io-client";
+
+const socket = io(${JSON.stringify(location.origin)}, {
+  auth: { name: "Robot", room: ${JSON.stringify(room)} },
+});
+socket.on("said", (message, received) => {
+  console.log(message.name, message.text);
+  received();
+});
+socket.emit("say", "Hello!");`;
 }
 
 function list(fresh) {
@@ -180,7 +195,7 @@ async function enter(wanted) {
     if (view.error) return conversation.note([view.error], "gap");
     conversation.clear();
     look(view, true);
-    conversation.note(["You are in ", view.room, ". You see what is said from now on."]);
+    conversation.note(["You are in ", view.room, SEEN]);
     $("text").focus();
   } catch {
     conversation.note(["The server did not let you into ", wanted, ". Try again when you are connected."], "gap");
@@ -268,15 +283,22 @@ $("leave").addEventListener("click", () => {
   $("name").focus();
 });
 
-$("invite").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(location.href);
-    $("invite").textContent = "Copied";
-  } catch {
-    $("invite").textContent = "Copy the address above"; // not allowed without TLS
-  }
-  setTimeout(() => { $("invite").textContent = "Copy link"; }, 2000);
-});
+/** Make a button copy a text; without TLS the browser does not allow it, and the button says what to do instead. */
+function copying(button, text, instead) {
+  const label = button.textContent;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = instead;
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+}
+
+copying($("invite"), () => location.href, "Copy the address above");
+copying($("copy"), code, "Select and copy it");
 
 $("sides").addEventListener("click", () => openSide(!$("side").classList.contains("open")));
 $("now").addEventListener("click", () => connection.retry());
