@@ -678,7 +678,16 @@ class Pixel(NamedTuple):
     y: int
 
 
-CHOSEN = [set[int], frozenset[int], set[UUID], set[Decimal], set[int | str], set[tuple[int, str]], set[Pixel], set[Any]]
+CHOSEN: list[Any] = [
+    set[int],
+    frozenset[int],
+    set[UUID],
+    set[Decimal],
+    set[int | str],
+    set[tuple[int, str]],
+    set[Pixel],
+    set[Any],
+]
 CHOSEN += [set, frozenset, dict[int, str], dict[UUID, str], dict[Decimal, str], list[set[int]], dict[str, set[int]]]
 CHOSEN += [set[int] | None, set[int] | bytes, Tagged, Few[list[set[int]]], Few[set[frozenset[int]]]]
 
