@@ -410,8 +410,11 @@ def test_what_an_async_handler_raises_is_reported() -> None:
 def test_an_async_handler_that_blocks_is_refused_as_by_a_pool_of_threads() -> None:
     server = Server()
 
+    async def later() -> None: ...
+
     @server.on("say", threaded=True)
-    async def say(socket: Socket) -> None: ...
+    def say(socket: Socket) -> Any:
+        return later()
 
     pair = Pair(server)
     pair.peer.emit("say", id=1)

@@ -254,18 +254,14 @@ def read_class(kind: type, handlers: Handlers) -> None:
             for event, ordered, threaded in _marks(kind, name):
                 handlers.add(event, method, ordered=ordered, threaded=threaded)
     for hook in Hook:
-        method = getattr(kind, _method_of(hook), None)
+        method = getattr(kind, f"on_{hook.name.lower()}", None)
         if method is not None:
             handlers.hook(hook, method)
 
 
-def _method_of(hook: Hook) -> str:
-    return f"on_{hook.name.lower()}"
-
-
 def _check_names(kind: type) -> None:
     """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
-    hooks = [_method_of(hook) for hook in Hook]
+    hooks = [f"on_{hook.name.lower()}" for hook in Hook]
     for name in dir(kind):
         if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
             continue
