@@ -12,6 +12,7 @@ from waterspout.demo import app
 
 HERE = Path(__file__).parent
 LIBRARY = HERE / "clients/node_modules/socket.io-client-4/dist/socket.io.min.js"
+OLD_LIBRARY = HERE / "clients/node_modules/socket.io-client-0.9/dist/socket.io.js"
 BROWSER_TIMEOUT = 120
 
 
@@ -71,6 +72,20 @@ def test_the_page_says_that_the_client_library_is_missing(node: str, chromium: s
         browse(node, chromium, "missing", command.address())
 
 
+def test_pages_of_2011_and_of_today_are_in_the_same_rooms(node: str, chromium: str, tmp_path: Path) -> None:
+    if not OLD_LIBRARY.is_file():
+        pytest.skip("socket.io-client 0.9 is missing; scripts/test installs it with npm")
+    library = tmp_path / app.OLD_CLIENT
+    library.parent.mkdir(parents=True)
+    library.symlink_to(OLD_LIBRARY)
+    with running(tmp_path, "demo", "--bind", "127.0.0.1:0", "--client", str(LIBRARY)) as command:
+        browse(node, chromium, "oldest", command.address())
+
+
+def test_the_page_of_2011_says_that_its_library_is_missing(node: str, chromium: str, address: str) -> None:
+    browse(node, chromium, "oldestmissing", address)
+
+
 # What is served
 
 
@@ -82,7 +97,9 @@ def fetch(address: str, path: str) -> http.client.HTTPResponse:
     return response
 
 
-@pytest.mark.parametrize("path", ["", *sorted(path.name for path in app.PAGE.iterdir() if path.name != "index.html")])
+@pytest.mark.parametrize(
+    "path", ["", "old", *sorted(path.name for path in app.PAGE.iterdir() if path.suffix != ".html")]
+)
 def test_the_page_allows_no_scripts_of_others(address: str, path: str) -> None:
     response = fetch(address, f"/{path}")
     assert response.status == 200
@@ -91,7 +108,7 @@ def test_the_page_allows_no_scripts_of_others(address: str, path: str) -> None:
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize("path", ["/app.py", "/../app.py", "/chat.css/..", "/index.html"])
+@pytest.mark.parametrize("path", ["/app.py", "/../app.py", "/chat.css/..", "/index.html", "/old.html", "/old/"])
 def test_nothing_else_is_served(address: str, path: str) -> None:
     assert fetch(address, path).status == 404
 

@@ -337,6 +337,72 @@ const scenarios = {
     await line(page, "Methuselah left").waitFor();
   },
 
+  // Pages with the client 0.9: one as it is, one whose browser has no WebSocket.
+  async oldest() {
+    const link = await cable();
+    const [ada, bob] = [await open(), await open({ at: `${link.address}old` })];
+    const context = await browser.newContext();
+    await context.addInitScript(() => { delete window.WebSocket; });
+    const eve = await open({ at: `${address}/old`, context });
+    const enterOld = async (page, name) => {
+      await page.getByLabel("Nickname").fill(name);
+      await page.getByRole("button", { name: "Enter" }).click();
+    };
+    const old = (page, text) => page.locator("#log .text").getByText(text, { exact: true });
+    const ticked = (page, text, mark) => page.locator("#log li").filter({ hasText: text }).locator(".mark").getByText(mark, { exact: true }).waitFor();
+    await enter(ada, "Ada");
+    await enterOld(bob, "ADA");
+    await bob.getByRole("alert").getByText(/that nobody else has/).waitFor();
+    await enterOld(bob, "<b>Bob & co=1</b>");
+    await enterOld(eve, "Eve");
+    await bob.getByText("Connected over websocket").waitFor();
+    await eve.getByText("Connected over xhr-polling").waitFor();
+    await person(ada, "<b>Bob & co=1</b>").getByText("WebSocket · Socket.IO 1").waitFor();
+    await person(ada, "Eve").getByText("xhr-polling · Socket.IO 1").waitFor();
+    await bob.locator("#people").getByText("Eve").waitFor();
+
+    await say(ada, "hello\u2028<i>all</i> 🚣");
+    await tick(ada, "hello", "Received by all 2").waitFor();
+    for (const page of [bob, eve]) await old(page, "hello\u2028<i>all</i> 🚣").waitFor();
+    await say(bob, "from bob");
+    await ticked(bob, "from bob", "✓✓");
+    await say(eve, "from eve");
+    await ticked(eve, "from eve", "✓✓");
+    assert.deepEqual(await texts(ada), ["hello\u2028<i>all</i> 🚣", "from bob", "from eve"]);
+
+    link.cut();
+    await bob.getByText("Connection lost. Reconnecting…").waitFor();
+    await say(ada, "meanwhile");
+    link.mend();
+    await old(bob, "meanwhile").waitFor();
+    await tick(ada, "meanwhile", "Received by all 2").waitFor();
+    const all = ["hello\u2028<i>all</i> 🚣", "from bob", "from eve", "meanwhile"];
+    assert.deepEqual(await bob.locator("#log .text").allTextContents(), all);
+    await bob.reload();
+    await enterOld(bob, "Bob");
+    await bob.getByText("You are back in Harbour.").waitFor();
+    assert.deepEqual(await bob.locator("#log .text").allTextContents(), all);
+
+    const again = await open({ at: bob.url(), context: bob.context() });
+    await again.evaluate((kept) => Object.assign(sessionStorage, kept), await bob.evaluate(() => ({ ...sessionStorage })));
+    await enterOld(again, "Bob");
+    await again.getByText("You are back in Harbour.").waitFor();
+    await bob.getByRole("alert").getByText(/the chat goes on in another tab/).waitFor();
+    await enterOld(bob, "Bob");
+    await again.getByRole("alert").getByText(/the chat goes on in another tab/).waitFor();
+    assert.deepEqual(await bob.locator("#log .text").allTextContents(), all);
+
+    await eve.getByRole("button", { name: "Leave the chat" }).click();
+    await line(ada, "Eve left").waitFor();
+    link.close();
+  },
+
+  async oldestmissing() {
+    const page = await open({ at: `${address}/old` });
+    await page.getByText("npm install --prefix .demo --ignore-scripts socket.io-client-09@npm:socket.io-client@0.9.17").waitFor();
+    assert.equal(await page.getByLabel("Nickname").isVisible(), false);
+  },
+
   async refusal() {
     const [page, other] = [await open(), await open()];
     await page.getByLabel("Nickname").fill("\u202e");

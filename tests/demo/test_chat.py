@@ -12,6 +12,7 @@ from waterspout.demo.names import clean, same
 from waterspout.demo.rates import Allowance, Meter
 from waterspout.demo.room import HISTORY, MAX_ROOMS
 from waterspout.testing import Clock, Peer
+from waterspout.testing.old import OldPeer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 PAGE = "0123456789abcdef"
@@ -171,6 +172,21 @@ def test_a_message_reaches_the_room_and_nobody_else(chat: Chat, generation: Gene
     assert said == {"id": answer["id"], "by": "1", "name": "Ada", "text": "<b>hello</b>", "at": answer["at"]}
     assert eve.heard("said") == []
     assert ada.heard("said") == []
+
+
+@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
+def test_clients_of_2011_are_in_the_same_rooms(chat: Chat, transport: str) -> None:
+    ada, old = Guest(chat, name="Ada"), OldPeer(chat.server, transport=transport, query="name=Old+Bob&room=Harbour")
+    (came,) = ada.heard("came")
+    assert (came["name"], came["transport"], came["generation"]) == ("Old Bob", transport, "Socket.IO 1")
+    assert any('"name":"welcome"' in packet for packet in old.take())
+    old.emit("say", "hello", "k1", id=1)
+    assert texts(ada.heard("said")) == ["hello"]
+    (answer,) = old.take()
+    assert answer.startswith('6:::1+[{"id":1,"key":"k1",')
+    ada.ask("say", "hello yourself")
+    (said,) = old.take()
+    assert '"text":"hello yourself"' in said
 
 
 @both_generations

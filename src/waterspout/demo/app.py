@@ -1,4 +1,4 @@
-"""What serves the chat: its page, the official client library, and the pulse."""
+"""What serves the chat: its pages, the official client libraries, and the pulse."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,9 @@ from .chat import PULSE_INTERVAL, Chat
 
 PAGE = Path(__file__).parent / "page"
 CLIENT = Path(".demo/node_modules/socket.io-client/dist/socket.io.min.js")
+OLD_CLIENT = Path(".demo/node_modules/socket.io-client-09/dist/socket.io.js")
 CDN = "https://cdn.socket.io/4.8.4/socket.io.min.js"
+DOCUMENTS = {"": "index.html", "old": "old.html"}
 POLICY = (
     "default-src 'none'; script-src 'self' https://cdn.socket.io; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -36,7 +38,11 @@ def run(
 
 
 class Page(tornado.web.StaticFileHandler):
-    """The page's files, never stale, and with a policy that allows nobody else's scripts."""
+    """The pages' files, never stale, and with a policy that allows nobody else's scripts."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Return the file of a path."""
+        return super().parse_url_path(DOCUMENTS.get(url_path, url_path))
 
     def set_extra_headers(self, path: str) -> None:
         """Add the headers to each answer."""
@@ -47,16 +53,16 @@ class Page(tornado.web.StaticFileHandler):
 
 
 class Client(tornado.web.RequestHandler):
-    """The official client library: npm's file where it is installed, else the way to the CDN."""
+    """An official client library: npm's file where it is installed, else the way to the CDN, if that has it."""
 
-    def initialize(self, file: Path | None) -> None:
-        """Take the local file."""
-        self.file = file
+    def initialize(self, file: Path | None, cdn: str | None = None) -> None:
+        """Take the local file, and the URL to use without one."""
+        self.file, self.cdn = file, cdn
 
     def get(self) -> None:
         """Send the library, or send to it."""
         if self.file is None:
-            self.redirect(CDN)
+            self.redirect(self.cdn) if self.cdn else self.send_error(404)
             return
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
@@ -73,9 +79,11 @@ def client_file(chosen: str | None) -> Path | None:
 
 
 def page_routes(client: Path | None) -> list[Any]:
-    """Return Tornado routes for the page and the client library."""
-    files = "|".join(path.name.replace(".", r"\.") for path in sorted(PAGE.iterdir()) if path.name != "index.html")
+    """Return Tornado routes for the pages and the client libraries."""
+    files = [path.name.replace(".", r"\.") for path in sorted(PAGE.iterdir()) if path.suffix != ".html"]
+    old_client = OLD_CLIENT.resolve() if OLD_CLIENT.is_file() else None
     return [
-        (r"/client\.js", Client, {"file": client}),
-        (rf"/(|{files})", Page, {"path": PAGE, "default_filename": "index.html"}),
+        (r"/client\.js", Client, {"file": client, "cdn": CDN}),
+        (r"/client-0\.9\.js", Client, {"file": old_client}),
+        (rf"/({'|'.join([*DOCUMENTS, *files])})", Page, {"path": PAGE}),
     ]

@@ -1,6 +1,6 @@
 """A chat, written with the public API only: the part to learn from.
 
-Every client of Socket.IO 1.x to 4.x may talk here. It connects with {name, room} as its auth (1.x and 2.x: its query)
+Every client of Socket.IO 0.7 to 4.x may talk here. It connects with {name, room} as its auth (0.7 to 2.x: its query)
 and emits `say`, `enter` and `typing`; it hears `welcome`, `said`, `delivered`, `typing`, `came`, `changed`, `left` and
 `pulse`.
 
