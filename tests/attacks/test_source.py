@@ -54,7 +54,7 @@ def test_no_attribute_is_looked_up_by_a_name_that_comes_at_run_time() -> None:
     }
     assert looked_up == {
         ("server/handlers.py", "getattr(kind, name)"),  # what a user's class has in it
-        ("server/handlers.py", "getattr(kind, _method_of(hook), None)"),
+        ("server/handlers.py", "getattr(kind, f'on_{hook.name.lower()}', None)"),
         ("server/annotations.py", "getattr(part, name)"),  # the fields of a user's Struct
         ("engine/policy.py", "getattr(self, field.name)"),  # it checks its own fields
         ("cli/target.py", "getattr(found, name)"),  # what the command line names: `module:server`

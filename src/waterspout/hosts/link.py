@@ -57,7 +57,16 @@ class Output:
     `close_timeout` is the seconds in which a link that is finished has to be rid of what waits in it.
     """
 
-    __slots__ = ("_links", "_when_empty", "close_timeout", "loop", "open_links", "traffic")
+    __slots__ = (
+        "_links",
+        "_when_empty",
+        "close_timeout",
+        "loop",
+        "open_links",
+        "sent_bytes",
+        "sent_messages",
+        "traffic",
+    )
 
     def __init__(self, loop: Loop, traffic: Traffic, close_timeout: float = 10.0) -> None:
         self.loop = loop
@@ -66,6 +75,7 @@ class Output:
         self.open_links: set[Link] = set()
         self._when_empty: list[Callable[[], object]] = []
         self._links: list[Link] = []
+        self.sent_bytes = self.sent_messages = 0
 
     def add(self, link: "Link") -> None:
         """Flush this link at the end of the turn."""
@@ -94,6 +104,14 @@ class Output:
         links, self._links = self._links, []
         for link in links:
             link.flush()
+        self.count()
+
+    def count(self) -> None:
+        """Add what the links have sent to the engine's numbers: once in a turn, not once for each member of a room."""
+        traffic = self.traffic
+        traffic.bytes_out += self.sent_bytes
+        traffic.messages_out += self.sent_messages
+        self.sent_bytes = self.sent_messages = 0
 
 
 class Link:
@@ -193,17 +211,19 @@ class Link:
 
     def flush(self) -> None:
         """Write what waits, as far as the kernel takes it."""
-        if self._out is None or self._blocked:
+        out = self._out
+        if out is None or self._blocked:
             return
         try:
-            done = self._write_out(self._out)
+            done = self._write_out(out)
         except OSError:
             self._abort()
             return
-        if done:
+        if not done:
+            if self._last and not self._is_timed:
+                self._limit()
+        elif self._last or self._refused:
             self._sent_all()
-        elif self._last and not self._is_timed:
-            self._limit()
 
     def close(self) -> None:
         """Close the socket at once, and tell nobody."""
@@ -244,9 +264,9 @@ class Link:
         """Hand over to the kernel; return whether it took everything. Raises OSError."""
         data = b"".join(out) if isinstance(out, list) else out
         sent = self._send(data)
-        traffic = self._output.traffic
-        traffic.bytes_out += sent
-        traffic.messages_out += len(out) if isinstance(out, list) else 1
+        output = self._output
+        output.sent_bytes += sent
+        output.sent_messages += len(out) if isinstance(out, list) else 1
         if sent == len(data):
             self._out, self._unsent_bytes = None, 0
             return True
@@ -269,6 +289,8 @@ class Link:
             return self._write_out(self._out)
         except OSError:
             return False  # the end of the turn will meet it again
+        finally:
+            self._output.count()
 
     # What the loop calls
 
@@ -288,6 +310,7 @@ class Link:
         self._output.loop.writer(self._descriptor, None)
         self._blocked = False
         self.flush()
+        self._output.count()
 
     def _sent_all(self) -> None:
         if self._last:
