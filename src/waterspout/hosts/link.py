@@ -58,7 +58,6 @@ class Output:
     """
 
     __slots__ = (
-        "_links",
         "_when_empty",
         "close_timeout",
         "loop",
@@ -66,6 +65,7 @@ class Output:
         "sent_bytes",
         "sent_messages",
         "traffic",
+        "waiting",
     )
 
     def __init__(self, loop: Loop, traffic: Traffic, close_timeout: float = 10.0) -> None:
@@ -74,14 +74,8 @@ class Output:
         self.close_timeout = close_timeout
         self.open_links: set[Link] = set()
         self._when_empty: list[Callable[[], object]] = []
-        self._links: list[Link] = []
+        self.waiting: list[Link] = []  # what `flush` writes at the end of the turn; `Link.write` adds itself
         self.sent_bytes = self.sent_messages = 0
-
-    def add(self, link: "Link") -> None:
-        """Flush this link at the end of the turn."""
-        if not self._links:
-            self.loop.soon(self.flush)
-        self._links.append(link)
 
     def when_empty(self, function: Callable[[], object]) -> None:
         """Call the function once no link is open: at once if there is none."""
@@ -101,7 +95,7 @@ class Output:
 
     def flush(self) -> None:
         """Write out what the turn has brought."""
-        links, self._links = self._links, []
+        links, self.waiting = self.waiting, []
         for link in links:
             link.flush()
         self.count()
@@ -164,7 +158,10 @@ class Link:
             if self._last:
                 return True  # nobody reads it any more
             self._out = data
-            self._output.add(self)
+            output = self._output
+            if not output.waiting:
+                output.loop.soon(output.flush)
+            output.waiting.append(self)
         elif self._last:
             return True
         elif self._unsent_bytes > HIGH_WATER_BYTES:
@@ -262,11 +259,15 @@ class Link:
 
     def _write_out(self, out: Piece | list[Piece]) -> bool:
         """Hand over to the kernel; return whether it took everything. Raises OSError."""
-        data = b"".join(out) if isinstance(out, list) else out
-        sent = self._send(data)
         output = self._output
+        if isinstance(out, list):
+            data: Piece = b"".join(out)
+            output.sent_messages += len(out)
+        else:
+            data = out
+            output.sent_messages += 1
+        sent = self._send(data)
         output.sent_bytes += sent
-        output.sent_messages += len(out) if isinstance(out, list) else 1
         if sent == len(data):
             self._out, self._unsent_bytes = None, 0
             return True
