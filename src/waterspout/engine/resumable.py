@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .posts import Posts
@@ -58,21 +59,22 @@ NOBODY = _Nobody()
 class Starter(Hub, Protocol):
     """What such a session needs of its engine."""
 
-    def start(self, session: Session) -> None:
-        """Let the application know the client."""
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know the client, or that its first transport has come."""
 
 
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_starter", "is_started", "posts")
+    __slots__ = ("_starter", "is_known", "is_started", "posts")
 
     transport: Resumable
 
     def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
         super().__init__(engine, sid, generation, request)
         self._starter = engine
-        self.is_started = False
+        self.is_known = False  # to the application
+        self.is_started = False  # a transport has come
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
         self.wait(Wait.RESUME, self.policy.resume_timeout)
@@ -117,11 +119,19 @@ class ResumableSession(Session):
             self.heartbeat.begin(self)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that nobody has come to, nobody hears."""
-        if self.is_started:
+        """End the session after what is running now; of one that the application does not know, nobody hears."""
+        if self.is_known:
             super().close(ending)
         else:
             self._end()
+
+    def refuse(self) -> None:
+        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        self.is_refused = True
+        with self.engine.turn:  # one answer to a GET
+            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
+            self.push(Prepared(*socketio1.encode_disconnect("/")))
+            self.close()
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -178,7 +188,7 @@ class ResumableSession(Session):
             super().due(kind, at)
 
     def _gone(self, reason: Reason) -> None:
-        if self.is_started:
+        if self.is_known:
             super().lost(reason)
         elif self._end():
             self.engine.traffic.closed[reason] += 1

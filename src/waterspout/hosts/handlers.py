@@ -102,6 +102,8 @@ class EngineHandler(RequestHandler):
             return None
         if self._is_body_too_large:
             self.answer(self.engine.refuse_body(decision))
+            if decision.greeting is not None:
+                self.engine.abort(decision)
             return None
         self._decision = decision
         if (greeting := decision.greeting) is not None:

@@ -39,7 +39,8 @@ def take_over(
     ahead = _unread(stream)
     if stream.closed():
         engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
-        return None  # there is nothing to undo
+        engine.abort(decision)
+        return None
     prepare(stream.socket)
     link = _link(stream, residence.output)
     link.write(_head(greeting))
