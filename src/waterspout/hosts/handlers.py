@@ -18,7 +18,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..engine import Engine, Open, Preflight, Refuse, Response, Resume, Visit
 from ..types import Request
 from .messenger import HandlerMessenger
-from .reception import BODY_TIMEOUT, announced_bytes
+from .reception import BODY_TIMEOUT, Decision, announced_bytes
 from .residence import Residence
 from .takeover import take_over
 
@@ -27,6 +27,13 @@ __all__ = ["EngineHandler", "EngineWebSocketHandler", "HandlerExchange"]
 Admitted = Open | Resume | Visit
 
 _OF_THE_FRAMES = ("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions")
+
+
+def _is_redefined(cls: type) -> bool:
+    """Tell whether, before the first class of ours, anything of that is defined anew."""
+    ours = next(at for at, base in enumerate(cls.__mro__) if base.__module__.partition(".")[0] == "waterspout")
+    known = {name for name in dir(cls.__mro__[ours]) if not name.startswith("__") or name == "__init__"}
+    return any(not known.isdisjoint(vars(base)) for base in cls.__mro__[:ours])
 
 
 class HandlerExchange:
@@ -48,9 +55,10 @@ class HandlerExchange:
 class EngineHandler(RequestHandler):
     """A request that an engine serves: `(pattern, EngineHandler, {"engine": engine})` among the routes.
 
-    The engine decides when a method calls `serve`, as `get`, `post` and `options` do here: until then, whatever Tornado
-    has to say about the request counts, `prepare` for one. The body is in `request.body` then, cut at the policy's
-    `max_payload_bytes`; if it came in chunks, only after `serve`.
+    The engine answers when a method calls `serve`, as all do here: until then, Tornado's word and a subclass's count,
+    and a request that they answer themselves has not been. The body is in `request.body` then, if it came in chunks
+    only after `serve`. It is judged as it comes, and a POST before it comes, unless `prepare` is overridden without
+    `super`.
     """
 
     is_redefined: ClassVar[bool] = False
@@ -63,9 +71,9 @@ class EngineHandler(RequestHandler):
     def __init__(self, application: Application, request: HTTPServerRequest, **options: Any) -> None:
         self._body = bytearray()
         self._body_bytes = 0
-        self._decision: Admitted | None = None
+        self._decision: Decision | None = None
         self._exchange: HandlerExchange | None = None
-        self._is_gone = self._has_ended = False
+        self._is_served = self._is_gone = self._has_ended = False
         super().__init__(application, request, **options)
         self._connection.set_body_timeout(BODY_TIMEOUT)
         self._announced_bytes = announced_bytes(request.headers)
@@ -75,46 +83,56 @@ class EngineHandler(RequestHandler):
         self.engine = engine
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
+        """Let the engine answer, as by each of the following."""
         return self.serve()
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
         return self.serve()
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
+        return self.serve()
+
+    def head(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        return self.serve()
+
+    def put(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        return self.serve()
+
+    def delete(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        return self.serve()
+
+    def patch(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         return self.serve()
 
     # What a subclass may call, and may override
 
     def serve(self) -> Awaitable[None] | None:
-        """Let the engine decide about this request and answer it, now or later; once."""
+        """Let the engine answer this request, now or later; once."""
         self._auto_finish = False
-        if self._finished or self._is_gone or self._decision is not None:
+        if self._is_served or self._finished or self._is_gone:
             return None
-        if not self.request.body:
-            self.request.body = bytes(self._body)
-        request = self.residence.read(self.request)
-        decision = self.engine.admit(request)
+        self._is_served = True
+        decision, exchange = self._admitted()
         if isinstance(decision, Refuse | Preflight):
-            self.answer(decision.response)
-            return None
-        if self._is_body_too_large:
-            self.answer(self.engine.refuse_body(decision))
+            exchange.respond(decision.response)
+        elif self._is_body_too_large:
+            exchange.respond(self.engine.refuse_body(decision))
             if decision.greeting is not None:
                 self.engine.abort(decision)
-            return None
-        self._decision = decision
-        if (greeting := decision.greeting) is not None:
-            return self.begin(decision, request, greeting)
-        self._exchange = HandlerExchange(request, self.answer)
-        self.engine.respond(decision, self._exchange, self.request.body)
+        elif (greeting := decision.greeting) is not None:
+            exchange.is_over = True
+            return self.begin(decision, exchange.request, greeting)
+        else:
+            if not self.request.body:
+                self.request.body = bytes(self._body)
+            self.engine.respond(decision, exchange, self.request.body)
         return None
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
         link = take_over(self.detach(), self.residence, request, decision, greeting)
+        self._decision = None
+        self.ui.clear()  # it is a cycle, which Tornado breaks when it finishes a request
         if link is None:
             self._end()
         else:
@@ -144,8 +162,17 @@ class EngineHandler(RequestHandler):
 
     # What Tornado calls
 
+    def prepare(self) -> Awaitable[None] | None:
+        """Decide about a POST before its body comes, and refuse a body far beyond the limit."""
+        if self.request.method == "POST":
+            self._admitted()
+        if self._is_far_beyond(self._announced_bytes):
+            self._body_bytes = self._announced_bytes
+            self.serve()
+        return None
+
     def data_received(self, chunk: bytes) -> None:
-        """Collect a body up to the limit; one far beyond it is refused before it has been read out."""
+        """Collect a body up to the limit, and drop what is more, up to four times as much."""
         self._body_bytes += len(chunk)
         if not self._is_body_too_large:
             self._body += chunk
@@ -153,19 +180,20 @@ class EngineHandler(RequestHandler):
                 self.request.body = bytes(self._body)
             return
         self._body.clear()
-        if max(self._body_bytes, self._announced_bytes) > 4 * self.engine.policy.max_payload_bytes:
+        if self._is_far_beyond(self._body_bytes):
             self.serve()
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
+        """Answer; what the engine was to answer has not been, if it is a subclass that does."""
+        self._abandon()
+        return super().finish(chunk)
 
     def on_connection_close(self) -> None:
         """The client has gone before the answer."""
         self._is_gone = True
         RequestHandler.on_connection_close(self)  # a body that was on its way does not come
         super().on_connection_close()
-        if self._exchange is not None and not self._exchange.is_over:
-            self._exchange.is_over = True
-            assert self._decision is not None
-            self.engine.abort(self._decision)
-            self._end()
+        self._abandon()
 
     def check_xsrf_cookie(self) -> None:
         """Check nothing: a session's id is no cookie, and clients send no form."""
@@ -179,6 +207,23 @@ class EngineHandler(RequestHandler):
 
     # Below this line: how it is done
 
+    def _admitted(self) -> "tuple[Decision, HandlerExchange]":
+        if self._decision is None or self._exchange is None:
+            request = self.residence.read(self.request)
+            self._decision = self.engine.admit(request)
+            self._exchange = HandlerExchange(request, self.answer)
+            if isinstance(self._decision, Resume) and not self._is_served:
+                self.engine.await_body(self._decision, self._exchange)
+        return self._decision, self._exchange
+
+    def _abandon(self) -> None:
+        exchange, decision = self._exchange, self._decision
+        if exchange is not None and not exchange.is_over:
+            exchange.is_over = True
+            if decision is not None and not isinstance(decision, Refuse | Preflight):
+                self.engine.abort(decision)
+            self._end()
+
     @property
     def _connection(self) -> HTTP1Connection:
         connection = self.request.connection
@@ -189,9 +234,13 @@ class EngineHandler(RequestHandler):
     def _is_body_too_large(self) -> bool:
         return self._body_bytes > self.engine.policy.max_payload_bytes
 
+    def _is_far_beyond(self, size_bytes: int) -> bool:
+        return size_bytes > 4 * self.engine.policy.max_payload_bytes
+
     def _end(self) -> None:
-        if not self._has_ended:
+        if self._is_served and not self._has_ended:
             self._has_ended = True
+            self._decision = None
             self.ended()
 
 
@@ -215,7 +264,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Open the WebSocket, in our way or in Tornado's."""
         if not self.is_redefined:
             return super().begin(decision, request, greeting)
-        self._admitted = decision, request
+        self._opening = decision, request
         for name, value in greeting.headers:
             if name not in _OF_THE_FRAMES:
                 self.add_header(name, value)
@@ -247,7 +296,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Let the engine go on over this WebSocket."""
         assert self.ws_connection is not None
         assert self.ws_connection.stream is not None
-        decision, _ = self._admitted
+        decision, _ = self._opening
         output = self.residence.output
         self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
@@ -270,7 +319,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         messenger, self.messenger = self.messenger, None
         if messenger is not None:
             if messenger.transport is None:
-                self.engine.abort(self._admitted[0])
+                self.engine.abort(self._opening[0])
             messenger.lost()
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
@@ -289,8 +338,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """The connection has ended."""
         super().on_connection_close()
         EngineWebSocketHandler.on_close(self)  # if a class of a user's has its own
-        if self._decision is not None:
-            self._end()
+        self._end()
 
     def check_origin(self, origin: str) -> bool:
         """Leave it to the engine, whose policy names the origins."""
@@ -311,19 +359,12 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         messenger = self.messenger
         if messenger is not None:  # else it was closed in the pause
             messenger.resume()
-            messenger.start(self.engine.connect_messages(*self._admitted, messenger))
+            messenger.start(self.engine.connect_messages(*self._opening, messenger))
 
     def _over(self, opening: "asyncio.Future[None]") -> None:
         """The WebSocket is closed, or was never opened: then nothing comes of what the engine has admitted."""
         if not self._has_opened:
-            self.engine.abort(self._admitted[0])
+            self.engine.abort(self._opening[0])
             self._end()
             if not self._finished and not opening.cancelled() and opening.exception() is None:
                 self.finish()
-
-
-def _is_redefined(cls: type) -> bool:
-    """Tell whether, before the first class of ours, anything of that is defined anew."""
-    ours = next(at for at, base in enumerate(cls.__mro__) if base.__module__.partition(".")[0] == "waterspout")
-    known = {name for name in dir(cls.__mro__[ours]) if not name.startswith("__") or name == "__init__"}
-    return any(not known.isdisjoint(vars(base)) for base in cls.__mro__[:ours])

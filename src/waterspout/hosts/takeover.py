@@ -66,6 +66,8 @@ def _head(greeting: Response) -> bytes:
 def _unread(stream: IOStream) -> bytes:
     """Return what Tornado has read behind the request; what the kernel still holds is for the link and its turns."""
     pieces: list[bytes] = []
+    if stream.closed():
+        return b""
     size = stream.read_chunk_size + 1  # Tornado reads less at once, so that a shorter piece is all it has
     while True:
         piece = cast("asyncio.Future[bytes]", stream.read_bytes(size, partial=True))
