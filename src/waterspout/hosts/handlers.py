@@ -262,9 +262,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Open the WebSocket, in our way or in Tornado's."""
-        if not self.is_redefined:
+        if greeting.status != 101 or not self.is_redefined:
             return super().begin(decision, request, greeting)
-        self._opening = decision, request
+        self._opening: tuple[Admitted, Request] | None = (decision, request)
+        self._decision = None
         for name, value in greeting.headers:
             if name not in _OF_THE_FRAMES:
                 self.add_header(name, value)
@@ -296,10 +297,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Let the engine go on over this WebSocket."""
         assert self.ws_connection is not None
         assert self.ws_connection.stream is not None
-        decision, _ = self._opening
         output = self.residence.output
         self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
+        decision = self._opening and self._opening[0]
         pause = decision.generation.greeting_pause if isinstance(decision, Open) else 0
         if pause:
             self.messenger.pause()
@@ -318,8 +319,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Let the session know that the WebSocket is closed, by whomever."""
         messenger, self.messenger = self.messenger, None
         if messenger is not None:
-            if messenger.transport is None:
-                self.engine.abort(self._opening[0])
+            self._give_up()
             messenger.lost()
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
@@ -356,15 +356,21 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     # Below this line: how it is done
 
     def _start(self) -> None:
-        messenger = self.messenger
-        if messenger is not None:  # else it was closed in the pause
+        messenger, opening, self._opening = self.messenger, self._opening, None
+        if messenger is not None and opening is not None:  # else it was closed in the pause
             messenger.resume()
-            messenger.start(self.engine.connect_messages(*self._opening, messenger))
+            messenger.start(self.engine.connect_messages(*opening, messenger))
+
+    def _give_up(self) -> None:
+        """Nothing comes of what the engine has admitted, if it has not started."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self.engine.abort(opening[0])
 
     def _over(self, opening: "asyncio.Future[None]") -> None:
-        """The WebSocket is closed, or was never opened: then nothing comes of what the engine has admitted."""
+        """The WebSocket is closed, or was never opened."""
+        self._give_up()
         if not self._has_opened:
-            self.engine.abort(self._opening[0])
             self._end()
             if not self._finished and not opening.cancelled() and opening.exception() is None:
                 self.finish()
