@@ -10,6 +10,7 @@ from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
 from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
+from .check import Check
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .options import mount_path
@@ -254,7 +255,7 @@ class Engine:
     def start(self, session: ResumableSession) -> None:
         """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
         if not session.is_known:
-            session.is_known = True
+            session.known()
             if self._ask(session) is not None:
                 session.refuse()
                 return
@@ -281,7 +282,7 @@ class Engine:
         if self.policy.application_starts == "transport":
             self._enter(session)
         else:
-            session.is_known = True
+            session.known()
             if (error := self._introduce(session)) is not None:
                 self._refuse(exchange, requests1.refuse_handshake(visit, error))
                 return
@@ -299,6 +300,8 @@ class Engine:
             transport.name, transport.sink = visit.transport, session
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
+        elif isinstance(transport, ResumableWebSocket) and self.policy.websocket_check:
+            Check(session, transport)
         else:
             session.attach(transport)
         return transport
