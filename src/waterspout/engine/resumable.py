@@ -16,7 +16,7 @@ from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
-from .states import FORCED, Ending
+from .states import FORCED, FORCED_BY_SERVER, Ending
 from .transports import Transport
 from .trial import Trial
 
@@ -80,6 +80,7 @@ class ResumableSession(Session):
     __slots__ = ("_handing_over", "_left", "_starter", "is_started", "posts", "trial")
 
     transport: Resumable
+    max_early_events = 100  # these clients do not wait until they have entered
 
     def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
         super().__init__(engine, sid, generation, request)
@@ -143,6 +144,20 @@ class ResumableSession(Session):
             super().close(ending)
         else:
             self._end()
+
+    def let_go(self, namespace: str) -> None:
+        """Tell the client; it is nothing without "/"."""
+        super().let_go(namespace)
+        if namespace == "/":
+            self.close(FORCED_BY_SERVER)
+
+    def keep_out(self, namespace: str) -> None:
+        """End the connection of who may not enter "/"; told as much, the client does not try again."""
+        if namespace == "/":
+            self.let_go(namespace)
+
+    def astray(self, namespace: str, what: str = "a packet") -> None:
+        """Ignore what has crossed with a refusal or an end."""
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
