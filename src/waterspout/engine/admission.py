@@ -48,6 +48,7 @@ class Open:
     key: str | None = None
     sid: str = ""
     deflate: Deflate | None = None
+    session: Session | None = None
 
     @property
     def greeting(self) -> Response | None:

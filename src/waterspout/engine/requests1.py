@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ..errors import DecodeError, ProtocolError
+from ..errors import DecodeError, HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire import envelopes, socketio1
 from ..wire.generations import SOCKETIO_1, Generation
@@ -169,8 +169,12 @@ def _refused(request: Request, status: int, text: str, headers: Headers) -> Refu
     """Refuse in words; a script element sees nothing but a script (WP-5)."""
     index = request.param("jsonp")
     if index is not None and is_index(index):
-        return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(int(index), text)), text)
+        return _refused_script(int(index), text, headers)
     return Refuse(Response(status, (*_TEXT, *headers), text.encode(errors="replace")), text)
+
+
+def _refused_script(index: int, text: str, headers: Headers) -> Refuse:
+    return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(index, text)), text)
 
 
 # The service of what was admitted
@@ -185,6 +189,14 @@ def answer_handshake(visit: Visit, policy: Policy) -> Response:
     if visit.index is None:
         return Response(200, (*_TEXT, *visit.headers), text)
     return Response(200, (*_SCRIPT, *visit.headers), envelopes.encode_script(visit.index, text))
+
+
+def refuse_handshake(visit: Visit, error: HandshakeRefused) -> Refuse:
+    """Say that the application does not want the client (WP-5)."""
+    headers = (*visit.headers, *error.headers)
+    if visit.index is not None:
+        return _refused_script(visit.index, error.text, headers)
+    return Refuse(Response(error.status, (*_TEXT, *headers), error.text.encode(errors="replace")), error.text)
 
 
 def serve(visit: Visit, exchange: Exchange, body: bytes, turn: Turn) -> None:

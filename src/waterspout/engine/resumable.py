@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .posts import Posts
@@ -70,14 +71,14 @@ NOBODY = _Nobody()
 class Starter(Hub, Protocol):
     """What such a session needs of its engine."""
 
-    def start(self, session: Session) -> None:
-        """Let the application know the client."""
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know the client, or that its first transport has come."""
 
 
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_handing_over", "_left", "_starter", "is_started", "posts", "trial")
+    __slots__ = ("_handing_over", "_left", "_starter", "is_known", "is_started", "posts", "trial")
 
     transport: Resumable
     max_early_events = 100  # these clients do not wait until they have entered
@@ -87,7 +88,8 @@ class ResumableSession(Session):
         self._starter = engine
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
-        self.is_started = False
+        self.is_known = False  # to the application
+        self.is_started = False  # a transport has come
         self.trial = Trial(self.policy)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
@@ -139,8 +141,8 @@ class ResumableSession(Session):
             self.heartbeat.begin(self)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that nobody has come to, nobody hears."""
-        if self.is_started:
+        """End the session after what is running now; of one that the application does not know, nobody hears."""
+        if self.is_known:
             super().close(ending)
         else:
             self._end()
@@ -158,6 +160,14 @@ class ResumableSession(Session):
 
     def astray(self, namespace: str, what: str = "a packet") -> None:
         """Ignore what has crossed with a refusal or an end."""
+
+    def refuse(self) -> None:
+        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        self.is_refused = True
+        with self.engine.turn:  # one answer to a GET
+            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
+            self.push(Prepared(*socketio1.encode_disconnect("/")))
+            self.close()
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -216,7 +226,7 @@ class ResumableSession(Session):
             super().due(kind, at)
 
     def _gone(self, reason: Reason) -> None:
-        if self.is_started:
+        if self.is_known:
             super().lost(reason)
         elif self._end():
             self.engine.traffic.closed[reason] += 1

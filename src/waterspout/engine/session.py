@@ -89,6 +89,7 @@ class Session:
         "id",
         "is_live",
         "is_paused",
+        "is_refused",
         "received_bytes",
         "request",
         "state",
@@ -106,6 +107,7 @@ class Session:
         self.data: Any = None
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
+        self.is_refused = False  # by the application, which hears no more of it
         self.heartbeat = Heartbeat()
         self._outbox: Outbox | None = None
         self._partial: Partial | None = None
@@ -274,6 +276,11 @@ class Session:
         """The transport has said goodbye."""
         self._end()
 
+    def discard(self) -> None:
+        """End before there was anything: the application does not want it, and hears nothing of its end."""
+        self.is_refused = True
+        self._end()
+
     def drop(self, reason: Reason, code: int = 1000) -> None:
         """End the session now, without what is queued: nobody is there to read it."""
         self.lost(reason)
@@ -289,7 +296,12 @@ class Session:
     def upgrade(self, transport: Transport) -> None:
         """Change to the transport that has proved itself, and send there what is queued."""
         self._move(Step.UPGRADE)
-        self.transport, self._probe = transport, None
+        self._probe = None
+        self.go_on(transport)
+
+    def go_on(self, transport: Transport) -> None:
+        """Go on over this transport, and send there what is queued."""
+        self.transport = transport
         if self.is_paused:
             transport.pause()
         self.writable()
@@ -412,7 +424,8 @@ class Session:
         self.wait(Wait.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
 
     def _say_goodbye(self, reason: Reason) -> None:
-        self.engine.ended(self, reason)
+        if not self.is_refused:
+            self.engine.ended(self, reason)
         if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 
