@@ -296,8 +296,11 @@ class Engine:
             transport = StreamTransport(session, visit.transport, link)
             transport.begin()
         else:
-            transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
-            transport.name, transport.sink = visit.transport, session
+            reader = Reader(self.policy.max_payload_bytes)
+            transport = ResumableWebSocket(
+                link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
+            )
+            transport.sink = session
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
         elif isinstance(transport, ResumableWebSocket) and self.policy.websocket_check:
