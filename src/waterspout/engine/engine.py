@@ -10,6 +10,7 @@ from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
 from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
+from .check import Check
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .messages import MessageTransport, ResumableMessages
@@ -220,9 +221,17 @@ class Engine:
         """
         limit = self.policy.max_payload_bytes
         if isinstance(decision, Visit):
-            resumable = ResumableMessages(messenger, decision.generation, self.traffic, limit_bytes=limit)
-            resumable.name = decision.transport
-            self._join(decision, resumable)
+            session = decision.session
+            assert session is not None
+            resumable = ResumableMessages(
+                messenger,
+                decision.generation,
+                self.traffic,
+                limit_bytes=limit,
+                name=decision.transport,
+                trial=session.trial,
+            )
+            self._join(session, resumable)
             return resumable
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
         base64 = bool(request.param("b64"))
@@ -269,7 +278,7 @@ class Engine:
     def start(self, session: ResumableSession) -> None:
         """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
         if not session.is_known:
-            session.is_known = True
+            session.known()
             if self._ask(session) is not None:
                 session.refuse()
                 return
@@ -296,7 +305,7 @@ class Engine:
         if self.policy.application_starts == "transport":
             self._enter(session)
         else:
-            session.is_known = True
+            session.known()
             if (error := self._introduce(session)) is not None:
                 self._refuse(exchange, requests1.refuse_handshake(visit, error))
                 return
@@ -308,23 +317,29 @@ class Engine:
         if visit.wish is Wish.STREAM:
             stream = StreamTransport(session, visit.transport, link)
             stream.begin()
-            self._join(visit, stream)
+            self._join(session, stream)
             return stream
-        transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
-        transport.name = visit.transport
-        self._join(visit, transport)
+        reader = Reader(self.policy.max_payload_bytes)
+        transport = ResumableWebSocket(
+            link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
+        )
+        self._join(session, transport)
         return transport
 
-    def _join(self, visit: Visit, transport: StreamTransport | ResumableWebSocket | ResumableMessages) -> None:
+    def _join(
+        self, session: ResumableSession, transport: StreamTransport | ResumableWebSocket | ResumableMessages
+    ) -> None:
         """Let a session of Socket.IO 0.7 to 0.9 go on over a transport."""
-        session = visit.session
-        assert session is not None
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
             return
-        if not isinstance(transport, StreamTransport):
+        if isinstance(transport, StreamTransport):
+            session.attach(transport)
+        elif self.policy.websocket_check:
+            Check(session, transport)
+        else:
             transport.sink = session
-        session.attach(transport)
+            session.attach(transport)
 
     def _carry(self, decision: Open | Resume, transport: WebSocketTransport | MessageTransport) -> None:
         """Let a WebSocket carry a new session, or prove itself to one that polls."""
