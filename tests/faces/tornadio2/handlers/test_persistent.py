@@ -210,7 +210,9 @@ async def test_what_a_users_method_raises_ends_that_websocket_alone(
     assert await wire.rest() == b""
     neighbour.send(text("3:::x"))
     assert await neighbour.text() == "3:::x"
-    assert await (await attach(host, sid, "flashsocket")).frame()
+    again = await attach(host, sid, "flashsocket")
+    again.send(text("3:::y"))
+    assert await again.text() == "3:::y"
     (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
     assert record.exc_info is not None
     assert repr(record.exc_info[1]) == "ValueError('fail')"
