@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
@@ -10,8 +10,10 @@ from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
 from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
+from .check import Check
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .messages import MessageTransport, ResumableMessages
 from .options import mount_path
 from .origins import Judge
 from .pending import Pending
@@ -26,7 +28,7 @@ from .session import Session
 from .states import SHUTDOWN, State
 from .streaming import StreamTransport
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link
+from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
 from .upgrade import Probe
 from .websocket import (
@@ -101,6 +103,7 @@ class Engine:
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
+        self.host: Any = None  # for the host's own use
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
@@ -206,13 +209,34 @@ class Engine:
             if decision.deflate is None
             else deflating(link, generation, reader, self.traffic, deflate=decision.deflate, driver=self.driver)
         )
-        if isinstance(decision, Open):
-            assert decision.session is not None
-            self._begin(decision.session, transport)
-        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
-            Probe(decision.session, http, transport)
-        else:
-            transport.finish(1000, "the session has a WebSocket already")
+        self._carry(decision, transport)
+        return transport
+
+    def connect_messages(
+        self, decision: Open | Resume | Visit, request: Request, messenger: Messenger
+    ) -> MessageTransport:
+        """Begin what goes on behind a greeting, as `connect`, where the host writes the frames of the WebSocket itself.
+
+        Of an endless answer it writes the form: each message is then a packet of Socket.IO 0.7 to 0.9.
+        """
+        limit = self.policy.max_payload_bytes
+        if isinstance(decision, Visit):
+            session = decision.session
+            assert session is not None
+            resumable = ResumableMessages(
+                messenger,
+                decision.generation,
+                self.traffic,
+                limit_bytes=limit,
+                name=decision.transport,
+                trial=session.trial,
+            )
+            self._join(session, resumable)
+            return resumable
+        generation = decision.generation if isinstance(decision, Open) else decision.session.generation
+        base64 = bool(request.param("b64"))
+        transport = MessageTransport(messenger, generation, self.traffic, limit_bytes=limit, base64=base64)
+        self._carry(decision, transport)
         return transport
 
     def advance(self) -> None:
@@ -254,7 +278,7 @@ class Engine:
     def start(self, session: ResumableSession) -> None:
         """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
         if not session.is_known:
-            session.is_known = True
+            session.known()
             if self._ask(session) is not None:
                 session.refuse()
                 return
@@ -281,7 +305,7 @@ class Engine:
         if self.policy.application_starts == "transport":
             self._enter(session)
         else:
-            session.is_known = True
+            session.known()
             if (error := self._introduce(session)) is not None:
                 self._refuse(exchange, requests1.refuse_handshake(visit, error))
                 return
@@ -290,21 +314,42 @@ class Engine:
     def _attach(self, visit: Visit, link: Link) -> Fed:
         session = visit.session
         assert session is not None
-        transport: StreamTransport | ResumableWebSocket
         if visit.wish is Wish.STREAM:
-            transport = StreamTransport(session, visit.transport, link)
-            transport.begin()
-        else:
-            reader = Reader(self.policy.max_payload_bytes)
-            transport = ResumableWebSocket(
-                link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
-            )
-            transport.sink = session
+            stream = StreamTransport(session, visit.transport, link)
+            stream.begin()
+            self._join(session, stream)
+            return stream
+        reader = Reader(self.policy.max_payload_bytes)
+        transport = ResumableWebSocket(
+            link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
+        )
+        self._join(session, transport)
+        return transport
+
+    def _join(
+        self, session: ResumableSession, transport: StreamTransport | ResumableWebSocket | ResumableMessages
+    ) -> None:
+        """Let a session of Socket.IO 0.7 to 0.9 go on over a transport."""
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
-        else:
+            return
+        if isinstance(transport, StreamTransport):
             session.attach(transport)
-        return transport
+        elif self.policy.websocket_check:
+            Check(session, transport)
+        else:
+            transport.sink = session
+            session.attach(transport)
+
+    def _carry(self, decision: Open | Resume, transport: WebSocketTransport | MessageTransport) -> None:
+        """Let a WebSocket carry a new session, or prove itself to one that polls."""
+        if isinstance(decision, Open):
+            assert decision.session is not None
+            self._begin(decision.session, transport)
+        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
+            Probe(decision.session, http, transport)
+        else:
+            transport.finish(1000, "the session has a WebSocket already")
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
@@ -367,7 +412,7 @@ class Engine:
         session.heartbeat.begin(session)
         polling.poll(exchange, decision.headers)
 
-    def _begin(self, session: Session, transport: WebSocketTransport) -> None:
+    def _begin(self, session: Session, transport: WebSocketTransport | MessageTransport) -> None:
         """Greet the client, and send what the application has had to say meanwhile."""
         if session.state is State.CLOSED:
             transport.retire()

@@ -14,6 +14,7 @@ from ..types import Reason, Request
 from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
+from .heartbeat import CountedHeartbeat
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
@@ -90,6 +91,8 @@ class ResumableSession(Session):
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
         self.is_known = False  # to the application
         self.is_started = False  # a transport has come
+        if self.policy.missed_heartbeats is not None:
+            self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
         self.trial = Trial(self.policy)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
@@ -131,14 +134,14 @@ class ResumableSession(Session):
     def absent(self) -> None:
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
-            self.wait_no_longer(Wait.HEARTBEAT)
+            self.heartbeat.absent(self)
             self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
         self.wait_no_longer(Wait.RESUME)
         if self.is_live:
-            self.heartbeat.begin(self)
+            self.heartbeat.present(self, streams=not self.transport.fetches)
 
     def close(self, ending: Ending = FORCED) -> None:
         """End the session after what is running now; of one that the application does not know, nobody hears."""
@@ -146,6 +149,11 @@ class ResumableSession(Session):
             super().close(ending)
         else:
             self._end()
+
+    def known(self) -> None:
+        """Hear that the application is going to know the client."""
+        self.is_known = True
+        self.heartbeat.known(self)
 
     def let_go(self, namespace: str) -> None:
         """Tell the client; it is nothing without "/"."""
@@ -166,8 +174,14 @@ class ResumableSession(Session):
         self.is_refused = True
         with self.engine.turn:  # one answer to a GET
             self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
-            self.push(Prepared(*socketio1.encode_disconnect("/")))
-            self.close()
+            self._boot(FORCED)
+
+    def expire(self) -> None:
+        """End: the client does not answer; where its heartbeats are counted, it is told all the same (WP-70)."""
+        if self.policy.missed_heartbeats is None:
+            super().expire()
+        else:
+            self._boot(Ending(reason=Reason.PING_TIMEOUT))
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -227,6 +241,11 @@ class ResumableSession(Session):
             self.drop(Reason.TRANSPORT_CLOSE)
         else:
             super().due(kind, at)
+
+    def _boot(self, ending: Ending) -> None:
+        """End with the packet after which the client does not come back (WP-40)."""
+        self.push(Prepared(*socketio1.encode_disconnect("/")))
+        self.close(ending)
 
     def _gone(self, reason: Reason) -> None:
         if self.is_known:

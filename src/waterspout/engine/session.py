@@ -339,6 +339,14 @@ class Session:
         """Let the heartbeat act at this time."""
         self.engine.deadlines.set(self, Wait.HEARTBEAT, at)
 
+    def beat_no_more(self) -> None:
+        """Let the heartbeat rest."""
+        self.engine.deadlines.clear(self, Wait.HEARTBEAT)
+
+    def expire(self) -> None:
+        """End: the client has not answered the heartbeat."""
+        self.drop(Reason.PING_TIMEOUT)
+
     def wait_no_longer(self, kind: Wait) -> None:
         """Forget a wait of this kind, if there is one."""
         self.engine.deadlines.clear(self, kind)
