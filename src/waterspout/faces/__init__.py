@@ -1,0 +1,1 @@
+"""Older libraries that live on: their names, with their meaning, on this engine."""
