@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from waterspout import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError, errors
+from waterspout import AckTimeout, ConnectRefused, HandshakeRefused, SocketClosed, WaterspoutError, errors
 from waterspout.errors import (
     AdapterError,
     ArgumentError,
@@ -17,8 +17,9 @@ from waterspout.errors import (
 
 
 def test_every_error_of_the_package_has_one_root() -> None:
-    classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 15
+    ours = [value for value in vars(errors).values() if getattr(value, "__module__", "") == errors.__name__]
+    classes = [value for value in ours if isinstance(value, type)]
+    assert len(classes) == 16
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 
@@ -40,7 +41,7 @@ def test_what_a_peer_can_cause_has_a_status_and_a_close_code(
 
 
 def test_other_errors_are_no_fault_of_the_peers_protocol() -> None:
-    for error in (ConnectRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
+    for error in (ConnectRefused, HandshakeRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
         assert not issubclass(error, ProtocolError)
 
 

@@ -48,6 +48,7 @@ class Open:
     key: str | None = None
     sid: str = ""
     deflate: Deflate | None = None
+    session: Session | None = None
 
     @property
     def greeting(self) -> Response | None:
@@ -126,6 +127,14 @@ def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) ->
     return _Question(request, policy, headers).answer(sessions)
 
 
+def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:
+    """Return the session that the request may have."""
+    session = sessions.get(sid)
+    if session is None or not policy.verify_remote_ip or session.request.remote_address == request.remote_address:
+        return session
+    return None
+
+
 class _Question:
     """The parts of a request that the decision rests on."""
 
@@ -149,7 +158,7 @@ class _Question:
             return refusal
         if not self.sid:
             return self._open(generation)
-        session = sessions.get(self.sid)
+        session = find(sessions, self.sid, self.request, self.policy)
         if session is None:
             return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
         return self._resume(session, generation)

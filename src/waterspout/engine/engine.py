@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
-from ..errors import ProtocolError
+from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from ..wire.websocket import Reader
 from . import requests1
 from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
+from .check import Check
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .options import mount_path
@@ -21,7 +22,7 @@ from .prepared import Prepared
 from .proxies import Proxies
 from .requests1 import Visit, Wish
 from .response import Response
-from .resumable import ResumableSession
+from .resumable import NOBODY, ResumableSession
 from .session import Session
 from .states import SHUTDOWN, State
 from .streaming import StreamTransport
@@ -39,10 +40,14 @@ from .websocket import (
 
 
 class Application(Protocol):
-    """What every application of an engine has. Nothing here may block or raise."""
+    """What every application of an engine has. Nothing here may block, or raise more than it says."""
 
     def open(self, session: Session, request: Request) -> None:
-        """A client has connected."""
+        """A client wants to connect, and its handshake is not answered yet; HandshakeRefused refuses it.
+
+        What is sent here waits for the client's first transport. (Clients of 0.7 to 0.9 are here with that transport,
+        and cannot be refused, unless the policy's `application_starts` says "handshake".)
+        """
 
     def close(self, session: Session, reason: Reason) -> None:
         """The session is over: nothing more comes, nothing more goes."""
@@ -139,9 +144,7 @@ class Engine:
             self._proxies.resolve(request)
         decision = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
         if isinstance(decision, Refuse):
-            self.traffic.refused += 1
-            text = "a request of %s is refused with %d: %s"
-            self._note(Level.INFO, text, request.remote_address, decision.response.status, decision.detail)
+            self._count_refusal(request, decision)
         return decision
 
     def respond(self, decision: Open | Resume | Visit, exchange: Exchange, body: bytes = b"") -> None:
@@ -151,11 +154,7 @@ class Engine:
             return
         self._await_no_longer(decision)
         if isinstance(decision, Open):
-            session = self._session(decision, exchange.request)
-            polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
-            session.transport = polling
-            self._begin(session, decision.generation.upgrades if "websocket" in self.policy.transports else ())
-            polling.poll(exchange, decision.headers)
+            self._open_polling(decision, exchange)
             return
         http = decision.session.transport.http
         if http is None:
@@ -173,11 +172,14 @@ class Engine:
             self._awaited[decision.session.id] = decision, exchange
 
     def abort(self, decision: Open | Resume | Visit) -> None:
-        """The client gave up a polling request: before its body was complete, or before its answer."""
+        """The client has gone: before its body was complete, before its answer, or before `connect`."""
         self._await_no_longer(decision)
         if isinstance(decision, Visit):
             requests1.abort(decision)
-        elif isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
+        elif isinstance(decision, Open):
+            if decision.session is not None:
+                decision.session.drop(Reason.TRANSPORT_CLOSE)
+        elif decision.key is None and (http := decision.session.transport.http) is not None:
             http.aborted()
 
     def refuse_body(self, decision: Open | Resume | Visit) -> Response:
@@ -206,9 +208,8 @@ class Engine:
             else deflating(link, generation, reader, self.traffic, deflate=decision.deflate, driver=self.driver)
         )
         if isinstance(decision, Open):
-            session = self._session(decision, request)
-            session.transport, transport.sink = transport, session
-            self._begin(session, ())
+            assert decision.session is not None
+            self._begin(decision.session, transport)
         elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
             Probe(decision.session, http, transport)
         else:
@@ -251,9 +252,14 @@ class Engine:
             closing = self._closing
             self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
 
-    def start(self, session: Session) -> None:
+    def start(self, session: ResumableSession) -> None:
         """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
-        self._introduce(session)
+        if not session.is_known:
+            session.known()
+            if self._ask(session) is not None:
+                session.refuse()
+                return
+        self._greet(session)
 
     # Below this line: how it is done
 
@@ -273,8 +279,13 @@ class Engine:
             exchange.respond(Response(503, visit.headers, b"the server is shutting down"))
             return
         session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
-        self._enter(session)
-        self.sessions[session.id] = session
+        if self.policy.application_starts == "transport":
+            self._enter(session)
+        else:
+            session.known()
+            if (error := self._introduce(session)) is not None:
+                self._refuse(exchange, requests1.refuse_handshake(visit, error))
+                return
         exchange.respond(requests1.answer_handshake(visit, self.policy))
 
     def _attach(self, visit: Visit, link: Link) -> Fed:
@@ -289,6 +300,8 @@ class Engine:
             transport.name, transport.sink = visit.transport, session
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
+        elif isinstance(transport, ResumableWebSocket) and self.policy.websocket_check:
+            Check(session, transport)
         else:
             session.attach(transport)
         return transport
@@ -304,13 +317,13 @@ class Engine:
             case Open() if self._closing is not None:
                 return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
             case Open():
-                return self._named(decision)
+                return self._opened(self._named(decision), request)
             case Resume() if request.method == "POST":
                 return self._begin_post(decision)
         return decision
 
     def _await_no_longer(self, decision: Open | Resume | Visit) -> None:
-        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NOBODY)[0] is decision:
+        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NONE)[0] is decision:
             del self._awaited[decision.session.id]
 
     def _note(self, level: Level, text: str, *values: object) -> None:
@@ -332,48 +345,98 @@ class Engine:
         headers = decision.headers if cookie is None else (*decision.headers, cookie.header(sid))
         return Open(decision.generation, headers, decision.key, sid, decision.deflate)
 
-    def _session(self, decision: Open, request: Request) -> Session:
+    def _opened(self, decision: Open, request: Request) -> Open | Refuse:
+        """Ask the application about a WebSocket before it is greeted; who polls has a body to be read first."""
+        if decision.key is None:
+            return decision
         session = Session(self, decision.sid, decision.generation, request)
-        self._enter(session)
-        return session
+        session.transport = NOBODY
+        error = self._introduce(session)
+        return replace(decision, session=session) if error is None else _refusal(decision, error)
 
-    def _enter(self, session: Session) -> None:
-        self.traffic.opened += 1
-
-    def _begin(self, session: Session, upgrades: Sequence[str]) -> None:
-        """Greet the client, and let the application know it."""
-        policy = self.policy
-        generation = session.generation
-        self.sessions[session.id] = session
-        session.push(
-            Prepared(
-                generation.engineio.encode_open(
-                    session.id, upgrades, policy.ping_interval, policy.ping_timeout, policy.max_payload_bytes
-                )
-            )
-        )
+    def _open_polling(self, decision: Open, exchange: Exchange) -> None:
+        session = Session(self, decision.sid, decision.generation, exchange.request)
+        polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
+        session.transport = polling
+        upgrades = decision.generation.upgrades if "websocket" in self.policy.transports else ()
+        session.push(self._open_packet(session, upgrades))
+        if (error := self._introduce(session)) is not None:
+            self._refuse(exchange, _refusal(decision, error))
+            return
+        self._greet(session)
         session.heartbeat.begin(session)
-        self._introduce(session)
+        polling.poll(exchange, decision.headers)
 
-    def _introduce(self, session: Session) -> None:
+    def _begin(self, session: Session, transport: WebSocketTransport) -> None:
+        """Greet the client, and send what the application has had to say meanwhile."""
+        if session.state is State.CLOSED:
+            transport.retire()
+            return
+        transport.sink = session
+        transport.write(self._open_packet(session))
+        session.heartbeat.begin(session)
+        session.go_on(transport)
+        self._greet(session)
+
+    def _open_packet(self, session: Session, upgrades: Sequence[str] = ()) -> Prepared:
+        policy = self.policy
+        times = policy.ping_interval, policy.ping_timeout, policy.max_payload_bytes
+        return Prepared(session.generation.engineio.encode_open(session.id, upgrades, *times))
+
+    def _introduce(self, session: Session) -> HandshakeRefused | None:
+        """Let the application know a client, or say why it does not want it."""
+        with self.turn:  # a session that it closes and refuses has not been there
+            error = self._ask(session)
+            if error is not None:
+                session.discard()
+                return error
+        self._enter(session)
+        return None
+
+    def _ask(self, session: Session) -> HandshakeRefused | None:
+        try:
+            self.application.open(session, session.request)
+        except HandshakeRefused as error:
+            return error
+        return None
+
+    def _greet(self, session: Session) -> None:
+        """Say, where that is understood, that the client wants to enter "/": it has its first transport."""
         generation = session.generation
         self._note(
             Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
         )
-        self.application.open(session, session.request)
         if self.is_bare:
             session.request.forget()
-        if generation.implicit_connect and not self.is_bare:
+        elif generation.implicit_connect and session.is_live:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
             self._dismiss(session)
+
+    def _enter(self, session: Session) -> None:
+        self.traffic.opened += 1
+        self.sessions[session.id] = session
+
+    def _refuse(self, exchange: Exchange, refusal: Refuse) -> None:
+        self._count_refusal(exchange.request, refusal)
+        exchange.respond(refusal.response)
+
+    def _count_refusal(self, request: Request, refusal: Refuse) -> None:
+        self.traffic.refused += 1
+        text = "a request of %s is refused with %d: %s"
+        self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
 
     @staticmethod
     def _dismiss(session: Session) -> None:
         session.close(SHUTDOWN)
 
 
-_NOBODY = (None, None)
+_NONE = (None, None)
+
+
+def _refusal(decision: Open, error: HandshakeRefused) -> Refuse:
+    headers = (*decision.headers, *error.headers)
+    return refuse(Fault.FORBIDDEN, error.text, headers, status=error.status)
 
 
 def _unwanted(*_: object) -> None:

@@ -61,12 +61,30 @@ def check_switch(name: str, value: object) -> None:
         raise TypeError(f"{name} is {value!r}: give True or False")
 
 
-def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of these words."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: choose from {', '.join(choices)}")
+
+
+def check_status(name: str, value: object) -> None:
+    """Refuse what no refusal can have as its HTTP status."""
+    if not isinstance(value, int) or value not in range(400, 600):
+        raise ValueError(f"{name} is {value!r}: give a status from 400 to 599, or None")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}: give a string")
+
+
+def transports(value: Any, known: Sequence[str], name: str = "transports") -> tuple[str, ...]:
     """Return the names of transports, refusing what is none."""
     if isinstance(value, str) and value in known:
-        raise TypeError(f"transports is the string {value!r}: give a tuple, ({value!r},)")
-    if not isinstance(value, Sequence | Set) or not value or any(name not in known for name in value):
-        raise ValueError(f"transports are {value!r}: choose from {', '.join(known)}")
+        raise TypeError(f"{name} is the string {value!r}: give a tuple, ({value!r},)")
+    if not isinstance(value, Sequence | Set) or not value or any(each not in known for each in value):
+        raise ValueError(f"{name} are {value!r}: choose from {', '.join(known)}")
     return tuple(value)
 
 

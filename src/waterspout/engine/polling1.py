@@ -32,6 +32,11 @@ class OldPollingTransport:
         self._index: int | None = None
         self._flushing = self._finishing = False
 
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a GET is parked."""
+        return self._poll is not None
+
     def write(self, prepared: Prepared) -> bool:
         """Take nothing."""
         return False

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ..errors import DecodeError, ProtocolError
+from ..errors import DecodeError, HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire import envelopes, socketio1
 from ..wire.generations import SOCKETIO_1, Generation
 from ..wire.jsonp import is_index
 from ..wire.websocket import check_upgrade
 from . import origins
-from .admission import Preflight, Refuse, switching
+from .admission import Preflight, Refuse, find, switching
 from .driver import Layer, Level
 from .policy import OLD_TRANSPORTS, Policy
 from .polling1 import OldPollingTransport
@@ -77,6 +77,8 @@ def is_old(request: Request, path: str) -> bool:
 
 def offered(policy: Policy) -> list[str]:
     """Return the transports that a handshake names, the best first."""
+    if policy.old_transports is not None:
+        return [name for name in policy.old_transports if is_served(name, policy)]
     return [name for name in _OFFERED if is_served(name, policy)] + [
         name for name in policy.transports if name in ("flashsocket", "xhr-multipart")
     ]
@@ -86,6 +88,8 @@ def is_served(name: str, policy: Policy) -> bool:
     """Tell whether a transport may be used: by its own name, or by that of its kind (WP-11)."""
     if name == "jsonp-polling" and not policy.jsonp:
         return False
+    if policy.old_transports is not None:
+        return name in policy.old_transports
     kind = "websocket" if name in _BY_WEBSOCKET else "polling"
     return name in policy.transports or (kind in policy.transports and name in OLD_TRANSPORTS)
 
@@ -115,7 +119,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
         return visit
     if len(rest) != 2:
         return Refuse(Response(404, (*_TEXT, *headers), b"not found"), "there is nothing at this path")
-    return _of_session(request, replace(visit, transport=rest[0]), sessions.get(rest[1]), policy)
+    return _of_session(request, replace(visit, transport=rest[0]), find(sessions, rest[1], request, policy), policy)
 
 
 def _is_host(request: Request) -> bool:
@@ -127,7 +131,7 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
     """Decide about a request that names a session and a transport."""
     transport, headers = visit.transport, visit.headers
     if not isinstance(session, ResumableSession) or not (session.is_live or transport in _POLLING):
-        return _unknown(visit, is_leaving=request.param("disconnect") is not None)
+        return _unknown(visit, policy, is_leaving=request.param("disconnect") is not None)
     visit = replace(visit, session=session)
     if request.param("disconnect") is not None:
         return replace(visit, wish=Wish.DISCONNECT)
@@ -151,8 +155,11 @@ def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
         return _refused(request, error.status, str(error), (*visit.headers, *extra))
 
 
-def _unknown(visit: Visit, *, is_leaving: bool = False) -> Refuse:
+def _unknown(visit: Visit, policy: Policy, *, is_leaving: bool = False) -> Refuse:
     """Tell a client whose session is over to begin again, in the words of its transport (WP-12)."""
+    detail = "the session is over, or another server has it"
+    if policy.unknown_session is not None and not is_leaving:
+        return Refuse(Response(policy.unknown_session, (*_TEXT, *visit.headers)), detail)
     text = b"" if is_leaving else socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
     status, kind = 200, _TEXT
     if visit.transport in _BY_WEBSOCKET and not is_leaving:
@@ -162,15 +169,19 @@ def _unknown(visit: Visit, *, is_leaving: bool = False) -> Refuse:
         text = last_words(visit.transport, text)
     elif visit.index is not None:
         kind, text = _SCRIPT, envelopes.encode_script(visit.index, text)
-    return Refuse(Response(status, (*kind, *visit.headers), text), "the session is over, or another server has it")
+    return Refuse(Response(status, (*kind, *visit.headers), text), detail)
 
 
 def _refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
     """Refuse in words; a script element sees nothing but a script (WP-5)."""
     index = request.param("jsonp")
     if index is not None and is_index(index):
-        return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(int(index), text)), text)
+        return _refused_script(int(index), text, headers)
     return Refuse(Response(status, (*_TEXT, *headers), text.encode(errors="replace")), text)
+
+
+def _refused_script(index: int, text: str, headers: Headers) -> Refuse:
+    return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(index, text)), text)
 
 
 # The service of what was admitted
@@ -179,12 +190,21 @@ def _refused(request: Request, status: int, text: str, headers: Headers) -> Refu
 def answer_handshake(visit: Visit, policy: Policy) -> Response:
     """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
     heartbeat = policy.ping_interval + policy.ping_timeout
-    # a client that hears nothing for so long gives up, too: longer than anything is silent
-    patience = max(policy.resume_timeout, heartbeat)
+    patience = policy.close_timeout_advertised
+    if patience is None:  # a client that hears nothing for so long gives up, too: longer than anything is silent
+        patience = max(policy.resume_timeout, heartbeat)
     text = socketio1.encode_handshake(visit.sid, heartbeat, patience, offered(policy))
     if visit.index is None:
         return Response(200, (*_TEXT, *visit.headers), text)
     return Response(200, (*_SCRIPT, *visit.headers), envelopes.encode_script(visit.index, text))
+
+
+def refuse_handshake(visit: Visit, error: HandshakeRefused) -> Refuse:
+    """Say that the application does not want the client (WP-5)."""
+    headers = (*visit.headers, *error.headers)
+    if visit.index is not None:
+        return _refused_script(visit.index, error.text, headers)
+    return Refuse(Response(error.status, (*_TEXT, *headers), error.text.encode(errors="replace")), error.text)
 
 
 def serve(visit: Visit, exchange: Exchange, body: bytes, turn: Turn) -> None:
@@ -192,11 +212,14 @@ def serve(visit: Visit, exchange: Exchange, body: bytes, turn: Turn) -> None:
     session = visit.session
     assert session is not None
     if session.state is State.CLOSED:  # while the body came
-        exchange.respond(_unknown(visit, is_leaving=visit.wish is Wish.DISCONNECT).response)
+        exchange.respond(_unknown(visit, session.policy, is_leaving=visit.wish is Wish.DISCONNECT).response)
         return
     if visit.wish is Wish.DISCONNECT:
         session.drop(Reason.CLIENT_DISCONNECT)
         exchange.respond(Response(200, (*_TEXT, *visit.headers)))
+        return
+    if visit.wish is Wish.POLL and session.policy.second_poll == "refuse" and _is_polled(session):
+        exchange.respond(Response(401, (*_TEXT, *visit.headers)))
         return
     polling = _polling(session, visit, turn)
     if visit.wish is Wish.POLL:
@@ -214,6 +237,10 @@ def abort(visit: Visit) -> None:
         visit.session.transport.aborted(visit)
 
 
+def _is_polled(session: ResumableSession) -> bool:
+    return isinstance(session.transport, OldPollingTransport) and session.transport.waiting
+
+
 def _polling(session: ResumableSession, visit: Visit, turn: Turn) -> OldPollingTransport:
     transport = session.transport
     name = visit.transport if visit.transport in _POLLING else "xhr-polling"
@@ -227,7 +254,7 @@ def _post(session: ResumableSession, visit: Visit, exchange: Exchange, body: byt
 
     def done(error: ProtocolError | None) -> None:
         if error is None:
-            exchange.respond(Response(200, (*_TEXT, *visit.headers), b"1"))
+            exchange.respond(Response(200, (*_TEXT, *visit.headers), session.policy.post_reply.encode()))
             return
         session.drop(Reason.PARSE_ERROR)
         text = "a POST for session %s... is refused with %d: %s"

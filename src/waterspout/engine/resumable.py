@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
+from .heartbeat import CountedHeartbeat
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
@@ -58,21 +60,24 @@ NOBODY = _Nobody()
 class Starter(Hub, Protocol):
     """What such a session needs of its engine."""
 
-    def start(self, session: Session) -> None:
-        """Let the application know the client."""
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know the client, or that its first transport has come."""
 
 
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_starter", "is_started", "posts")
+    __slots__ = ("_starter", "is_known", "is_started", "posts")
 
     transport: Resumable
 
     def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
         super().__init__(engine, sid, generation, request)
         self._starter = engine
-        self.is_started = False
+        self.is_known = False  # to the application
+        self.is_started = False  # a transport has come
+        if self.policy.missed_heartbeats is not None:
+            self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
         self.wait(Wait.RESUME, self.policy.resume_timeout)
@@ -107,21 +112,40 @@ class ResumableSession(Session):
     def absent(self) -> None:
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
-            self.wait_no_longer(Wait.HEARTBEAT)
+            self.heartbeat.absent(self)
             self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
         self.wait_no_longer(Wait.RESUME)
         if self.is_live:
-            self.heartbeat.begin(self)
+            self.heartbeat.present(self, streams=not self.transport.fetches)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that nobody has come to, nobody hears."""
-        if self.is_started:
+        """End the session after what is running now; of one that the application does not know, nobody hears."""
+        if self.is_known:
             super().close(ending)
         else:
             self._end()
+
+    def known(self) -> None:
+        """Hear that the application is going to know the client."""
+        self.is_known = True
+        self.heartbeat.known(self)
+
+    def refuse(self) -> None:
+        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        self.is_refused = True
+        with self.engine.turn:  # one answer to a GET
+            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
+            self._boot(FORCED)
+
+    def expire(self) -> None:
+        """End: the client does not answer; where its heartbeats are counted, it is told all the same (WP-70)."""
+        if self.policy.missed_heartbeats is None:
+            super().expire()
+        else:
+            self._boot(Ending(reason=Reason.PING_TIMEOUT))
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -177,8 +201,13 @@ class ResumableSession(Session):
         else:
             super().due(kind, at)
 
+    def _boot(self, ending: Ending) -> None:
+        """End with the packet after which the client does not come back (WP-40)."""
+        self.push(Prepared(*socketio1.encode_disconnect("/")))
+        self.close(ending)
+
     def _gone(self, reason: Reason) -> None:
-        if self.is_started:
+        if self.is_known:
             super().lost(reason)
         elif self._end():
             self.engine.traffic.closed[reason] += 1

@@ -32,7 +32,8 @@ class Takeover(HTTPMessageDelegate):
         ahead = _unread(stream)
         if stream.closed():
             self.engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
-            return  # there is nothing to undo
+            self.engine.abort(self.decision)
+            return
         prepare(stream.socket)
         link = _link(stream, self.output)
         link.write(_head(self.greeting))

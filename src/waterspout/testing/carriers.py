@@ -157,6 +157,8 @@ class PollingCarrier:
     def open(self) -> None:
         """Make the handshake."""
         self.poll()
+        if self.responses and self.responses[0].status != 200:
+            raise Refused(self.responses[0])
 
     def poll(self) -> None:
         """Send a GET."""
