@@ -292,9 +292,7 @@ def test_t2_7_an_on_close_that_fails_keeps_no_other_from_its_own(caplog: pytest.
     assert "the goodbye fails" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "packet", ['5::/a:{"name":"fail"}', '5:::{"name":"fail"}', '5::/a:{"name":"fail","args":[1]}']
-)
+@pytest.mark.parametrize("packet", ['5::/a:{"name":"fail"}', '5:::{"name":"fail"}', '5::/a:{"name":"fail","args":[1]}'])
 def test_t2_b1_who_drives_a_session_closes_it_with_all_endpoints_after_a_failure(packet: str) -> None:
     session, handler = opened(Main)
     session.raw_message("1::/a")

@@ -118,7 +118,9 @@ class ModernCarrier(Carrier):
     def admit(self, namespace: str) -> None:
         """Tell the client that it is in, and then what was held back."""
         held = self._held.pop(namespace, [])
-        self._push(namespace, self._codec.encode_connect(namespace, self.session.id))
+        session = self.session
+        socket_id = session.engine.driver.token() if session.generation.own_socket_id else session.id
+        self._push(namespace, self._codec.encode_connect(namespace, socket_id))
         for prepared in held:
             self.session.push(prepared)
 

@@ -89,9 +89,7 @@ def message(endpoint: str | None, msg: Any, message_id: int | str | None = None,
     return Pack(f"3:{number}:{endpoint or ''}:{msg}", Message(endpoint or "/", msg, _id(number), receipt=bool(number)))
 
 
-def event(
-    endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any
-) -> Pack:
+def event(endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any) -> Pack:
     """Write an event with its arguments, or with one dictionary of those that have a name; not with both.
 
     A client answers one whose id has a plus behind it ("1+"); without the plus, it says that the event has come.

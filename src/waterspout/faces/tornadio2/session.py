@@ -322,7 +322,6 @@ class Session(SessionBase):
         is_receipt = isinstance(packet, Message) and packet.receipt
         self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
 
-
     def _then(self, result: Any, then: Callable[[Any], None]) -> None:
         """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited."""
         if isinstance(result, GeneratorType):
