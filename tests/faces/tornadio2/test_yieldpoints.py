@@ -452,3 +452,15 @@ def test_a_status_that_is_an_error_stays_in_the_response() -> None:
         return result
 
     assert asyncio.run(with_server(main)) == (404, True)
+
+
+def test_a_server_that_is_not_there_is_an_error_inside_the_generator() -> None:
+    listener, port = bind_unused_port()
+    listener.close()
+
+    def work() -> Steps:
+        with pytest.raises(ConnectionRefusedError):
+            yield gen.Task(AsyncHTTPClient().fetch, f"http://127.0.0.1:{port}/")
+        return "caught"
+
+    assert asyncio.run(eventually(work())) == "caught"
