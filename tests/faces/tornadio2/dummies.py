@@ -44,6 +44,11 @@ class DummyHandler:
         return messages
 
 
+def later(waiting: list[Any], callback: Any) -> None:
+    """Keep a callback, as a service does that answers later."""
+    waiting.append(callback)
+
+
 def opened(
     kind: type[SocketConnection], server: Any = None, request: Any = None, expiry: float | None = None
 ) -> tuple[Session, DummyHandler]:

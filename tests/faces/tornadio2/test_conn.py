@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from faces.tornadio2.dummies import DummyHandler, Recorder, opened
+from faces.tornadio2.dummies import DummyHandler, Recorder, later, opened
 from waterspout.faces import tornadio2
 from waterspout.faces.tornadio2 import SocketConnection, event, gen
 from waterspout.faces.tornadio2.session import Session
@@ -82,31 +82,31 @@ def test_t2_5_text_arrives_as_text_and_json_as_what_it_says() -> None:
     session, _ = opened(Recorder)
     for packet in ("3:::a:b\nc é 😀", "3:::", '4:::{"a":[1]}', "4:::5"):
         session.raw_message(packet)
-    assert session.conn.heard == ["a:b\nc é 😀", "", {"a": [1]}, 5]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["a:b\nc é 😀", "", {"a": [1]}, 5]
 
 
 # T2-6, PP-10: events
 
 
 class Documented(Recorder):
-    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # type: ignore[override]  # noqa: B006
+    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         self.heard.append((name, args, kwargs))
         return "answer"
 
 
 class Spread(Recorder):
-    def on_event(self, name: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def on_event(self, name: str, *args: Any, **kwargs: Any) -> Any:
         self.heard.append((name, args, kwargs))
         return "answer"
 
 
 class Positional(Recorder):
-    def on_event(self, name: str, *args: Any) -> Any:  # type: ignore[override]
+    def on_event(self, name: str, *args: Any) -> Any:
         self.heard.append((name, args))
 
 
 class Pair(Recorder):
-    def on_event(self, name: str, values: Any, by_name: Any) -> Any:  # type: ignore[override]
+    def on_event(self, name: str, values: Any, by_name: Any) -> Any:
         self.heard.append((name, values, by_name))
 
 
@@ -133,7 +133,7 @@ DICT, LIST, NONE, BARE = '[{"a":1,"name":"n"}]', '[1,{"a":1}]', "[]", None
 def test_t2_6_an_override_of_on_event_is_called_as_it_is_written(kind: Any, args: str | None, heard: Any) -> None:
     session, _ = opened(kind)
     session.raw_message('5:::{"name":"x"}' if args is None else f'5:::{{"name":"x","args":{args}}}')
-    assert session.conn.heard == [heard]  # type: ignore[attr-defined]
+    assert session.conn.heard == [heard]
 
 
 class Marked(Recorder):
@@ -144,17 +144,17 @@ class Marked(Recorder):
 
 
 class DocumentedBefore(Marked):
-    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # type: ignore[override]  # noqa: B006
+    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, args=args, kwargs=kwargs)
 
 
 class DocumentedByPlace(Marked):
-    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # type: ignore[override]  # noqa: B006
+    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, args, kwargs)
 
 
 class DocumentedSpreading(Marked):
-    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # type: ignore[override]  # noqa: B006
+    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, *args, **kwargs)
 
 
@@ -164,7 +164,7 @@ class SpreadBefore(Marked):
 
 
 class SpreadBetween(SpreadBefore):
-    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # type: ignore[override]  # noqa: B006
+    def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, args=args, kwargs=kwargs)
 
 
@@ -194,7 +194,7 @@ def test_t2_6_what_an_override_passes_on_reaches_the_handler_as_it_came(kind: An
     session, handler = opened(kind)
     handler.take()
     session.raw_message(f'5:1+::{{"name":"x","args":{args}}}')
-    assert session.conn.heard == [heard]  # type: ignore[attr-defined]
+    assert session.conn.heard == [heard]
     assert handler.take() == [f"6:::1+[{len(heard[0])}]"]
 
 
@@ -215,7 +215,7 @@ def test_t2_6_an_event_without_handler_is_logged_and_the_connection_stays(caplog
     session.raw_message('5:::{"name":"x"}')
     assert handler.take() == ["1::", "6:::1"]
     assert "no handler for the event 'unknown'" in caplog.text
-    assert session.conn.heard == [((), {})]  # type: ignore[attr-defined]
+    assert session.conn.heard == [((), {})]
 
 
 # T2-8: send
@@ -360,7 +360,7 @@ def test_t2_14_event_takes_a_name_or_the_method_s_own() -> None:
     session, _ = opened(Chat)
     for name in ("foo", "bar", "baz"):
         session.raw_message(f'5:::{{"name":"{name}"}}')
-    assert session.conn.heard == ["foo", "baz"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["foo", "baz"]
 
 
 def test_t2_14_events_are_inherited_and_overridden() -> None:
@@ -390,10 +390,10 @@ def test_t2_14_events_are_inherited_and_overridden() -> None:
     session, _ = opened(Derived)
     for name in ("one", "two", "zwei", "three"):
         session.raw_message(f'5:::{{"name":"{name}"}}')
-    assert session.conn.heard == ["derived one", "derived two"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["derived one", "derived two"]
     base, _ = opened(Base)
     base.raw_message('5:::{"name":"two"}')
-    assert base.conn.heard == ["base two"]  # type: ignore[attr-defined]
+    assert base.conn.heard == ["base two"]
 
 
 def test_t2_14_of_two_methods_for_one_event_the_last_by_name_has_it() -> None:
@@ -408,14 +408,14 @@ def test_t2_14_of_two_methods_for_one_event_the_last_by_name_has_it() -> None:
 
     session, _ = opened(Chat)
     session.raw_message('5:::{"name":"x"}')
-    assert session.conn.heard == ["b"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["b"]
 
 
 @pytest.mark.parametrize("name", ["on_close", "close", "__init__", "_events", "anything"])
 def test_wp_64_what_a_client_names_reaches_nothing_but_what_is_marked(name: str) -> None:
     session, handler = opened(Marked)
     session.raw_message(f'5:::{{"name":"{name}"}}')
-    assert session.conn.heard == []  # type: ignore[attr-defined]
+    assert session.conn.heard == []
     assert handler.take() == ["1::"]
 
 
@@ -432,7 +432,7 @@ def test_t2_15_arguments_that_the_handler_does_not_take_are_an_error(args: str) 
     session, _ = opened(Chat)
     with pytest.raises(TypeError):
         session.raw_message(f'5:::{{"name":"x","args":{args}}}')
-    assert session.conn.heard == []  # type: ignore[attr-defined]
+    assert session.conn.heard == []
 
 
 @pytest.mark.parametrize(
@@ -526,16 +526,16 @@ def test_pp_42_a_generator_is_acknowledged_when_it_ends() -> None:
         @event("x")
         def handle(self, value: Any) -> Any:
             self.heard.append(value)
-            answer = yield gen.Task(lambda callback: waiting.append(callback))
+            answer = yield gen.Task(later, waiting)
             return answer
 
     session, handler = opened(Chat)
     session.raw_message('5:1+::{"name":"x","args":[1]}')
     session.raw_message('5:2+::{"name":"x","args":[2]}')
-    assert session.conn.heard == [1]  # type: ignore[attr-defined]
+    assert session.conn.heard == [1]
     assert handler.take() == ["1::"]
     waiting.pop()("first")
-    assert session.conn.heard == [1, 2]  # type: ignore[attr-defined]
+    assert session.conn.heard == [1, 2]
     assert handler.take() == ['6:::1+["first"]']
     waiting.pop()("second")
     assert handler.take() == ['6:::2+["second"]']
@@ -548,13 +548,13 @@ def test_pp_42_a_generator_that_fails_later_closes_everything() -> None:
         @event("x")
         @gen.engine
         def handle(self) -> Any:
-            yield gen.Task(lambda callback: waiting.append(callback))
+            yield gen.Task(later, waiting)
             raise ValueError("later")
 
     session, handler = opened(Chat)
     session.raw_message('5:1+::{"name":"x"}')
     waiting.pop()(None)
-    assert session.conn.heard == ["closed"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["closed"]
     assert handler.take() == ["1::", "0::"]
 
 
@@ -627,7 +627,7 @@ def test_ex_12_an_override_that_takes_the_clients_name(capsys: pytest.CaptureFix
 def test_ex_13_14_28_the_documented_triples(args: str, triple: Any) -> None:
     session, _ = opened(Documented)
     session.raw_message(f'5:::{{"name":"test","args":{args}}}')
-    assert session.conn.heard == [triple]  # type: ignore[attr-defined]
+    assert session.conn.heard == [triple]
 
 
 def test_ex_15_a_message_s_callback(capsys: pytest.CaptureFixture[str]) -> None:
@@ -718,4 +718,4 @@ def test_ex_29_both_forms_of_the_decorator() -> None:
     session.raw_message('5:::{"name":"foo"}')
     session.raw_message('5:::{"name":"baz"}')
     assert isinstance(session, Session)
-    assert session.conn.heard == ["bar", "baz"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["bar", "baz"]

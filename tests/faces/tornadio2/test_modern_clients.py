@@ -64,7 +64,7 @@ def test_on_open_is_at_the_handshake_and_what_it_sends_comes_behind_connect(
     heard = said(peer)[1:]
     if generation is ENGINEIO_4:
         assert heard == []
-        assert session_of(router, peer).conn.info.get_argument("name") == "x"  # type: ignore[attr-defined]
+        assert session_of(router, peer).conn.info.get_argument("name") == "x"
         peer.connect()
         heard = said(peer)
     assert heard == ["40", '42["hi",{"name":"x"}]']

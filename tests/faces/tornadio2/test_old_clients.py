@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from faces.tornadio2.applications import Chat, closed, routed
+from faces.tornadio2.dummies import later
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
 from waterspout.faces.tornadio2.session import Session
 from waterspout.testing import Clock, OldPeer, Refused
@@ -388,7 +389,7 @@ def test_calls_that_go_on_later_count_until_they_end(clock: Clock) -> None:
         @event
         @gen.engine
         def slow(self) -> Any:
-            yield gen.Task(lambda callback: waiting.append(callback))
+            yield gen.Task(later, waiting)
 
     router = routed(clock, Slow)
     peer = client(router)

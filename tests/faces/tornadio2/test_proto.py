@@ -116,7 +116,7 @@ def test_t2_58_what_json_does_not_have_becomes_null_or_base64_or_is_refused() ->
 
 
 def test_t2_58_a_function_of_the_users_own_writes_and_reads_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proto, "json_dumps", lambda value: json.dumps(value, default=lambda other: sorted(other)))
+    monkeypatch.setattr(proto, "json_dumps", lambda value: json.dumps(value, default=sorted))
     assert proto.message(None, {3, 1, 2}) == "4:::[1, 2, 3]"
     assert proto.event(None, "x", None, {2, 1}) == '5:::{"name": "x", "args": [[1, 2]]}'
     assert proto.ack(None, 1, {2, 1}) == "6:::1+[[1, 2]]"

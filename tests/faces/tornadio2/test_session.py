@@ -100,7 +100,7 @@ def test_a_connection_that_closes_itself_in_on_open_says_goodbye() -> None:
     server = DummyServer()
     session, handler = opened(Shy, server)
     assert (handler.take(), handler.closed, session.is_closed) == (["1::", "0::"], 1, True)
-    assert session.conn.heard == ["closed"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["closed"]
     assert server.stats.dump()["active_sessions"] == 0
 
 
@@ -111,6 +111,7 @@ def test_ex_3_a_query_without_an_id_is_refused() -> None:
 
             if not self.user_id:
                 return False
+            return None
 
     with pytest.raises(HTTPError):
         Session(MyConnection, DummyServer(), DummyRequest())
@@ -125,6 +126,7 @@ def test_ex_27_the_argument_may_have_a_default() -> None:
 
             if not self.user_id:
                 return False
+            return None
 
     with pytest.raises(HTTPError):
         Session(MyConnection, DummyServer(), DummyRequest())
@@ -287,7 +289,7 @@ def test_t2_7_an_on_close_that_fails_keeps_no_other_from_its_own(caplog: pytest.
     session.raw_message("1::/b")
     other: Any = session.endpoints["/b"]
     session.close()
-    assert other.heard == session.conn.heard == ["closed"]  # type: ignore[attr-defined]
+    assert other.heard == session.conn.heard == ["closed"]
     assert handler.take() == ["1::", "1::/a", "1::/b", "0::/a", "0::/b", "0::"]
     assert "the goodbye fails" in caplog.text
 
@@ -310,7 +312,7 @@ def test_what_comes_after_the_end_is_ignored() -> None:
     session.close()
     handler.take()
     session.raw_message("3:::late")
-    assert session.conn.heard == ["closed"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["closed"]
     assert handler.take() == []
 
 
@@ -381,7 +383,7 @@ def test_t2_89_an_endpoint_hears_its_own_query_and_the_session_s_cookies() -> No
     session, handler = opened(Main, request=DummyRequest("10.0.0.1", {"a": [b"0"]}, SimpleCookie("c=1")))
     session.raw_message("1::/a?a=5&b=6")
     session.raw_message("1::/b:?a=7")
-    infos: list[Any] = [session.endpoints[name].info for name in ("/a", "/b")]  # type: ignore[attr-defined]
+    infos: list[Any] = [session.endpoints[name].info for name in ("/a", "/b")]
     assert [info.arguments for info in infos] == [{"a": ["5"], "b": ["6"]}, {"a": ["7"]}]
     assert [info.ip for info in infos] == ["10.0.0.1"] * 2
     assert infos[0].get_cookie("c").value == "1"
@@ -414,7 +416,7 @@ def test_t2_b5_without_endpoints_nothing_is_multiplexed() -> None:
     session.raw_message("1::/x")
     session.raw_message("3:::still here")
     assert handler.take() == ["1::"]
-    assert session.conn.heard == ["still here"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["still here"]
 
 
 def test_t2_4_an_endpoint_refuses_with_false_and_nothing_else() -> None:
@@ -444,7 +446,7 @@ def test_t2_12_the_main_connection_may_route_endpoints_itself() -> None:
     session.raw_message("1::/anything")
     session.raw_message("3::/anything:hi")
     assert handler.take() == ["1::", "1::/anything"]
-    assert session.endpoints["/anything"].heard == ["hi"]  # type: ignore[attr-defined]
+    assert session.endpoints["/anything"].heard == ["hi"]
 
 
 def test_t2_92_a_connection_is_found_by_its_endpoint() -> None:
@@ -492,7 +494,7 @@ def test_t2_91_what_a_handler_raises_is_logged_and_raised(caplog: pytest.LogCapt
 def test_t2_91_bytes_are_packets_too() -> None:
     session, _ = opened(Recorder)
     session.raw_message("3:::é".encode())
-    assert session.conn.heard == ["é"]  # type: ignore[attr-defined]
+    assert session.conn.heard == ["é"]
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])

@@ -1,9 +1,9 @@
 """The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
 
 import logging
+from http.client import responses
 from typing import Any, Protocol
 
-from tornado.httputil import responses
 from tornado.web import HTTPError
 
 from ...engine import Asker, Engine

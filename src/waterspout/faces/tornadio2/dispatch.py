@@ -1,8 +1,8 @@
 """How an event comes to the method that handles it, whichever shape the application's `on_event` has.
 
-TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`, and its documentation has overrides with
-that signature beside others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
-how it is called. Whichever way it passes on what it got, the base class finds the event's own arguments in it.
+TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation has overrides with
+that signature, and others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
+how it is called; whichever way it passes on what it got, the base class finds the event's own arguments in it.
 """
 
 from collections.abc import Callable, Mapping, Sequence

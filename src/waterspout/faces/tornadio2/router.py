@@ -3,7 +3,7 @@
 import asyncio
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tornado.ioloop import IOLoop
@@ -57,7 +57,7 @@ class TornadioRouter:
     def __init__(
         self,
         connection: type[SocketConnection],
-        user_settings: Mapping[str, Any] = {},  # noqa: B006  # the original's signature; nothing changes it
+        user_settings: Mapping[str, Any] = {},  # the original's signature; nothing changes it
         namespace: str = "socket.io",
         io_loop: Any = None,
     ) -> None:

@@ -1,11 +1,11 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import isawaitable
 from types import GeneratorType
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
@@ -68,14 +68,14 @@ class Session(SessionBase):
         self.server = server
         self.remote_ip = request.remote_ip
         self.info = ConnectionInfo(request.remote_ip, request.arguments, request.cookies)
-        self.endpoints: dict[str, SocketConnection] = {}
+        self.endpoints: dict[str, Any] = {}
         self.handler: Handler | None = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
         self._is_open = self._is_closing = self._is_counted = False
         self._missed_heartbeats = 0
         self._heartbeat_timer: Callback | None = None
-        self.conn = conn(self)
+        self.conn: Any = conn(self)
         self.send_message(proto.connect())
         self._open()
         if self._is_closing:
@@ -88,7 +88,7 @@ class Session(SessionBase):
     @property
     def is_closed(self) -> bool:
         """Whether the session is closed."""
-        return self.conn.is_closed
+        return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
         """The session's time is over; it goes on if somebody carries it, unless it is removed (`forced`)."""
@@ -180,7 +180,7 @@ class Session(SessionBase):
 
     # Endpoints
 
-    def get_connection(self, endpoint: str | None) -> SocketConnection | None:
+    def get_connection(self, endpoint: str | None) -> Any:
         """Return the connection of an endpoint, the main one for none, or None if there is no such endpoint."""
         return self.endpoints.get(endpoint) if endpoint else self.conn
 
@@ -245,8 +245,9 @@ class Session(SessionBase):
 
     def _is_of_client(self, handler: Handler) -> bool:
         request = getattr(handler, "request", None)
-        is_verified = self.server.settings.get("verify_remote_ip", False) and request is not None
-        return not is_verified or bool(request.remote_ip == self.remote_ip)
+        if request is None or not self.server.settings.get("verify_remote_ip", False):
+            return True
+        return bool(request.remote_ip == self.remote_ip)
 
     def _open(self) -> None:
         is_open = False
@@ -302,18 +303,20 @@ class Session(SessionBase):
         if connection is None:
             log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
             return
+        result = self._call(connection, packet)
+        self._then(result, partial(self._acknowledge, connection, packet))
+
+    def _call(self, connection: SocketConnection, packet: Event | Message | Ack) -> Any:
         match packet:
             case Ack():
-                result = connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
-            case Message(is_json=True):
-                result = connection.on_message(proto.incoming(packet.data))
+                return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
             case Message():
-                result = connection.on_message(packet.data)
+                return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
             case Event(name="message", args=[data]) if isinstance(self.handler, Carrier) and self.handler.is_modern:
-                result = connection.on_message(proto.incoming(data))
+                return connection.on_message(proto.incoming(data))
             case Event():
-                result = dispatch.call(connection.on_event, packet.name, proto.incoming(packet.args))
-        self._then(result, partial(self._acknowledge, connection, packet))
+                return dispatch.call(connection.on_event, packet.name, proto.incoming(packet.args))
+        assert_never(packet)
 
     def _acknowledge(self, connection: SocketConnection, packet: Event | Message | Ack, result: Any) -> None:
         """Answer what wants an answer: a receipt has no data, but an event's always has its result."""
