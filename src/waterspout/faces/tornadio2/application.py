@@ -55,16 +55,17 @@ class Application:
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
         """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
-        self._router.stats.on_packet_recv(1)
         opened: Session = session.data
+        if isinstance(packet, Connect):
+            session.connected()
+            if packet.namespace == "/":
+                _enter(opened, packet)
+                return
+        self._router.stats.on_packet_recv(1)
         match packet:
-            case Connect("/"):
-                self._enter(session, packet)
             case Disconnect("/") if opened.endpoints and not session.generation.root_is_connection:
                 _carrier(opened).leave()
             case _:
-                if isinstance(packet, Connect):
-                    session.connected()
                 if opened.take(packet) is not None:
                     opened.close()
 
@@ -80,15 +81,6 @@ class Application:
             opened.remove_handler(opened.handler)
         opened.close()
         opened.send_queue.clear()
-
-    def _enter(self, session: EngineSession, packet: Connect) -> None:
-        """Let a client into the main connection, which has been open since the handshake."""
-        session.connected()
-        opened: Session = session.data
-        if _carrier(opened).enter():
-            for name, value in (packet.data or {}).items():
-                if isinstance(value, str):
-                    opened.info.arguments.setdefault(name, []).append(value)
 
 
 class _Opening:
@@ -111,6 +103,14 @@ class _Opening:
     def later(self, token: None) -> Asker:
         self.failed(token, TypeError("create_session is no coroutine: make its on_open one"))
         return self
+
+
+def _enter(session: Session, packet: Connect) -> None:
+    """Let a client into the main connection, which has been open since the handshake."""
+    if _carrier(session).enter():
+        for name, value in (packet.data or {}).items():
+            if isinstance(value, str):
+                session.info.arguments.setdefault(name, []).append(value)
 
 
 def _carrier(session: Session) -> Carrier:

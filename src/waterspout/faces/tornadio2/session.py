@@ -100,12 +100,16 @@ class Session(SessionBase):
     # Who carries it
 
     def set_handler(self, handler: Handler) -> bool:
-        """Let a handler carry the session; False if there is one, or it serves another address."""
+        """Let a handler carry the session; False if there is one, or it serves another address.
+
+        It counts as a connection; those of sessions that came through the engine are counted where requests come.
+        """
         if self.handler is not None or not self._is_of_client(handler):
             return False
         self.handler = handler
         self.promote()
-        self.server.stats.connection_opened()
+        if not self.is_carried:
+            self.server.stats.connection_opened()
         return True
 
     def remove_handler(self, handler: Handler) -> None:
@@ -114,7 +118,8 @@ class Session(SessionBase):
             raise Exception("this handler does not carry the session, so it cannot be removed")
         self.handler = None
         self.promote()
-        self.server.stats.connection_closed()
+        if not self.is_carried:
+            self.server.stats.connection_closed()
 
     # What is sent
 
