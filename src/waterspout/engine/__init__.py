@@ -8,6 +8,7 @@ from .admission import Open, Preflight, Refuse, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level
 from .engine import Engine, MessageApplication, PacketApplication
+from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
@@ -17,7 +18,7 @@ from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link
+from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
 from .websocket import WebSocketTransport
 
@@ -38,6 +39,8 @@ __all__ = [
     "Level",
     "Link",
     "MessageApplication",
+    "MessageTransport",
+    "Messenger",
     "Open",
     "Origins",
     "PacketApplication",

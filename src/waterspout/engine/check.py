@@ -8,6 +8,7 @@ from enum import Enum
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire import socketio1
+from .messages import ResumableMessages
 from .prepared import Prepared
 from .resumable import ResumableSession
 from .states import State
@@ -27,7 +28,7 @@ class Check:
 
     __slots__ = ("_session", "_websocket")
 
-    def __init__(self, session: ResumableSession, websocket: ResumableWebSocket) -> None:
+    def __init__(self, session: ResumableSession, websocket: ResumableWebSocket | ResumableMessages) -> None:
         self._session, self._websocket = session, websocket
         websocket.sink = self
         websocket.write(HEARTBEAT)

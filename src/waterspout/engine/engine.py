@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
@@ -13,6 +13,7 @@ from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, 
 from .check import Check
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .messages import MessageTransport, ResumableMessages
 from .options import mount_path
 from .origins import Judge
 from .pending import Pending
@@ -27,7 +28,7 @@ from .session import Session
 from .states import SHUTDOWN, State
 from .streaming import StreamTransport
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link
+from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
 from .upgrade import Probe
 from .websocket import (
@@ -102,6 +103,7 @@ class Engine:
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
+        self.host: Any = None  # for the host's own use
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
@@ -207,13 +209,26 @@ class Engine:
             if decision.deflate is None
             else deflating(link, generation, reader, self.traffic, deflate=decision.deflate, driver=self.driver)
         )
-        if isinstance(decision, Open):
-            assert decision.session is not None
-            self._begin(decision.session, transport)
-        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
-            Probe(decision.session, http, transport)
-        else:
-            transport.finish(1000, "the session has a WebSocket already")
+        self._carry(decision, transport)
+        return transport
+
+    def connect_messages(
+        self, decision: Open | Resume | Visit, request: Request, messenger: Messenger
+    ) -> MessageTransport:
+        """Begin what goes on behind a greeting, as `connect`, where the host writes the frames of the WebSocket itself.
+
+        Of an endless answer it writes the form: each message is then a packet of Socket.IO 0.7 to 0.9.
+        """
+        limit = self.policy.max_payload_bytes
+        if isinstance(decision, Visit):
+            resumable = ResumableMessages(messenger, decision.generation, self.traffic, limit_bytes=limit)
+            resumable.name = decision.transport
+            self._join(decision, resumable)
+            return resumable
+        generation = decision.generation if isinstance(decision, Open) else decision.session.generation
+        base64 = bool(request.param("b64"))
+        transport = MessageTransport(messenger, generation, self.traffic, limit_bytes=limit, base64=base64)
+        self._carry(decision, transport)
         return transport
 
     def advance(self) -> None:
@@ -291,20 +306,39 @@ class Engine:
     def _attach(self, visit: Visit, link: Link) -> Fed:
         session = visit.session
         assert session is not None
-        transport: StreamTransport | ResumableWebSocket
         if visit.wish is Wish.STREAM:
-            transport = StreamTransport(session, visit.transport, link)
-            transport.begin()
-        else:
-            transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
-            transport.name, transport.sink = visit.transport, session
+            stream = StreamTransport(session, visit.transport, link)
+            stream.begin()
+            self._join(visit, stream)
+            return stream
+        transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
+        transport.name = visit.transport
+        self._join(visit, transport)
+        return transport
+
+    def _join(self, visit: Visit, transport: StreamTransport | ResumableWebSocket | ResumableMessages) -> None:
+        """Let a session of Socket.IO 0.7 to 0.9 go on over a transport."""
+        session = visit.session
+        assert session is not None
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
-        elif isinstance(transport, ResumableWebSocket) and self.policy.websocket_check:
+        elif isinstance(transport, StreamTransport):
+            session.attach(transport)
+        elif self.policy.websocket_check:
             Check(session, transport)
         else:
+            transport.sink = session
             session.attach(transport)
-        return transport
+
+    def _carry(self, decision: Open | Resume, transport: WebSocketTransport | MessageTransport) -> None:
+        """Let a WebSocket carry a new session, or prove itself to one that polls."""
+        if isinstance(decision, Open):
+            assert decision.session is not None
+            self._begin(decision.session, transport)
+        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
+            Probe(decision.session, http, transport)
+        else:
+            transport.finish(1000, "the session has a WebSocket already")
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
@@ -367,7 +401,7 @@ class Engine:
         session.heartbeat.begin(session)
         polling.poll(exchange, decision.headers)
 
-    def _begin(self, session: Session, transport: WebSocketTransport) -> None:
+    def _begin(self, session: Session, transport: WebSocketTransport | MessageTransport) -> None:
         """Greet the client, and send what the application has had to say meanwhile."""
         if session.state is State.CLOSED:
             transport.retire()
