@@ -6,6 +6,7 @@ export class Cable {
   #ends = new Map(); // and where each leads
   #whole = true;
   #held = false;
+  #swallowed = null;
 
   /** Lead a port of our own to `port`. */
   static async to(port) {
@@ -26,6 +27,7 @@ export class Cable {
       });
       if (!this.#held) end.pipe(other);
     }
+    if (this.#swallowed) near.once("data", (request) => request.includes(this.#swallowed) && this.#swallow(near, far));
     if (!this.#whole) near.destroy();
   }
 
@@ -48,6 +50,22 @@ export class Cable {
   release() {
     this.#held = false;
     for (const [end, other] of this.#ends) end.pipe(other);
+  }
+
+  /** Let no more than the head of an answer through where the request has these words, like a proxy that collects. */
+  swallow(words) {
+    this.#swallowed = words;
+  }
+
+  #swallow(near, far) {
+    far.unpipe(near);
+    let head = "";
+    far.on("data", (data) => {
+      const end = (head += data.toString("latin1")).indexOf("\r\n\r\n");
+      if (end < 0) return;
+      if (near.writable && !near.headed) near.write(head.slice(0, end + 4), "latin1");
+      near.headed = true;
+    });
   }
 
   close() {

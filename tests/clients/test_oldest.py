@@ -26,6 +26,7 @@ UNDER_NODE = (
     "disconnected by the server",
     "disconnected by the client",
     "reconnection after a cut",
+    "another transport when nothing comes over the first",
 )
 IN_PAGES = (
     "texts and receipts",

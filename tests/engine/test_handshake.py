@@ -8,7 +8,7 @@ import pytest
 from engine.applications import Packets, Recorder, TurningClock, link_of
 from waterspout import HandshakeRefused
 from waterspout.engine import Engine, Policy, Prepared, Session
-from waterspout.testing import Clock, OldExchange, OldPeer, OldPolling, Peer, Refused
+from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, SOCKETIO_1, Generation
 
@@ -279,7 +279,7 @@ def test_a_refused_handshake_has_the_status_and_leaves_nothing(opening: Opening)
 def test_a_refused_script_hears_an_error_because_it_sees_no_status() -> None:
     engine = make_old(refuse)
     fields = [("Host", "localhost"), ("Referer", "http://localhost/")]
-    exchange = OldExchange(Request("GET", "/socket.io/1/?jsonp=3", fields))
+    exchange = MemoryExchange(Request("GET", "/socket.io/1/?jsonp=3", fields))
     engine.respond(engine.admit(exchange.request), exchange)  # type: ignore[arg-type]
     assert exchange.response is not None
     assert exchange.response.status == 200

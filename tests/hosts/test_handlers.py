@@ -5,8 +5,8 @@ import pytest
 from hosts.certificate import Certificate
 from hosts.client import opening, request, target
 from hosts.handler_host import HandlerHost
-from hosts.suite.compression import Compression
 from hosts.host import Host
+from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old

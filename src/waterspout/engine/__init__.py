@@ -17,6 +17,7 @@ from .requests1 import Visit
 from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
+from .streaming import FORMS, PREAMBLES
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
@@ -24,6 +25,8 @@ from .websocket import WebSocketTransport
 
 __all__ = [
     "FORCED_BY_SERVER",
+    "FORMS",
+    "PREAMBLES",
     "TRANSITIONS",
     "Asker",
     "Cookie",

@@ -4,15 +4,15 @@ A proxy may let the handshake pass and nothing that follows. The client, which h
 """
 
 from enum import Enum
+from typing import Protocol
 
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire import socketio1
-from .messages import ResumableMessages
 from .prepared import Prepared
-from .resumable import ResumableSession
+from .resumable import Resumable, ResumableSession
 from .states import State
-from .websocket import ResumableWebSocket
+from .transports import Candidate
 
 HEARTBEAT = Prepared(socketio1.HEARTBEAT)
 
@@ -23,12 +23,16 @@ class Wait(Enum):
     ANSWER = "answer"
 
 
+class ResumableCandidate(Candidate, Resumable, Protocol):
+    """The WebSocket that is looked at."""
+
+
 class Check:
     """Stands where the session will stand, until the client has said something; it has `ping_timeout` for that."""
 
     __slots__ = ("_session", "_websocket")
 
-    def __init__(self, session: ResumableSession, websocket: ResumableWebSocket | ResumableMessages) -> None:
+    def __init__(self, session: ResumableSession, websocket: ResumableCandidate) -> None:
         self._session, self._websocket = session, websocket
         websocket.sink = self
         websocket.write(HEARTBEAT)

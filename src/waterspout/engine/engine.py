@@ -221,9 +221,17 @@ class Engine:
         """
         limit = self.policy.max_payload_bytes
         if isinstance(decision, Visit):
-            resumable = ResumableMessages(messenger, decision.generation, self.traffic, limit_bytes=limit)
-            resumable.name = decision.transport
-            self._join(decision, resumable)
+            session = decision.session
+            assert session is not None
+            resumable = ResumableMessages(
+                messenger,
+                decision.generation,
+                self.traffic,
+                limit_bytes=limit,
+                name=decision.transport,
+                trial=session.trial,
+            )
+            self._join(session, resumable)
             return resumable
         generation = decision.generation if isinstance(decision, Open) else decision.session.generation
         base64 = bool(request.param("b64"))
@@ -309,20 +317,23 @@ class Engine:
         if visit.wish is Wish.STREAM:
             stream = StreamTransport(session, visit.transport, link)
             stream.begin()
-            self._join(visit, stream)
+            self._join(session, stream)
             return stream
-        transport = ResumableWebSocket(link, visit.generation, Reader(self.policy.max_payload_bytes), self.traffic)
-        transport.name = visit.transport
-        self._join(visit, transport)
+        reader = Reader(self.policy.max_payload_bytes)
+        transport = ResumableWebSocket(
+            link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
+        )
+        self._join(session, transport)
         return transport
 
-    def _join(self, visit: Visit, transport: StreamTransport | ResumableWebSocket | ResumableMessages) -> None:
+    def _join(
+        self, session: ResumableSession, transport: StreamTransport | ResumableWebSocket | ResumableMessages
+    ) -> None:
         """Let a session of Socket.IO 0.7 to 0.9 go on over a transport."""
-        session = visit.session
-        assert session is not None
         if session.state is State.CLOSED:  # since it was admitted
             transport.retire()
-        elif isinstance(transport, StreamTransport):
+            return
+        if isinstance(transport, StreamTransport):
             session.attach(transport)
         elif self.policy.websocket_check:
             Check(session, transport)

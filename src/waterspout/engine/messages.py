@@ -4,6 +4,7 @@ Hosts that are given no socket (ASGI), and handlers that users derive from, have
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 from ..errors import PayloadTooLarge, ProtocolError, TooMany
 from ..types import Reason
@@ -12,6 +13,7 @@ from .prepared import Prepared
 from .sent import Sent
 from .traffic import Traffic
 from .transports import Messenger, Sink
+from .trial import Trial
 from .websocket import NOWHERE
 
 
@@ -169,9 +171,19 @@ class ResumableMessages(MessageTransport):
 
     __slots__ = ("_sent",)
 
-    def __init__(self, messenger: Messenger, generation: Generation, traffic: Traffic, *, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        messenger: Messenger,
+        generation: Generation,
+        traffic: Traffic,
+        *,
+        limit_bytes: int,
+        name: str,
+        trial: Trial,
+    ) -> None:
         super().__init__(messenger, generation, traffic, limit_bytes=limit_bytes)
-        self._sent = Sent()
+        self.name = name
+        self._sent = Sent(trial)
 
     def write(self, prepared: Prepared) -> bool:
         """Send, and remember."""
@@ -179,6 +191,22 @@ class ResumableMessages(MessageTransport):
             return self._is_over
         self._sent.add(len(prepared.text), prepared, self.messenger.unsent_bytes)
         return True
+
+    def lost(self) -> None:
+        """The WebSocket is closed; what it has brought is not lost."""
+        self._is_over = True
+        self._detach().lost(Reason.TRANSPORT_CLOSE)
+        self._held.clear()
+
+    def leave(self) -> None:
+        """Go quiet, and stay open: the official client takes the end of any of its WebSockets for that of all."""
+        self._detach()
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Hand over what came before a pause, for good; None if there is nothing."""
+        held, self._held = self._held, deque()
+        self._held_bytes = 0
+        return iter(held) if held else None
 
     def unsent(self) -> list[Prepared]:
         """Give back what has not been sent, and will not be."""

@@ -97,6 +97,7 @@ class Session:
     )
 
     transport: Transport
+    max_early_events = 10  # which wait while the application decides whether the client may enter
 
     def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
         self.engine = engine
@@ -146,6 +147,17 @@ class Session:
             self.engine.turn.add(lambda: self._say_goodbye(ending.reason))
         elif ending.within is not None and self.state is State.CLOSING:
             self._close_within(ending)  # whoever closes all has less time than who has closed this one
+
+    def let_go(self, namespace: str) -> None:
+        """Tell the client that the application has put it out of a namespace."""
+        self.push(Prepared(*self.generation.socketio.encode_disconnect(namespace)))
+
+    def keep_out(self, namespace: str) -> None:
+        """Hear that the application has refused the client in a namespace, and told it."""
+
+    def astray(self, namespace: str, what: str = "a packet") -> None:
+        """Hear that something came for a namespace that the client has not entered; raises ProtocolError."""
+        raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
     @property
     def can_upgrade(self) -> bool:

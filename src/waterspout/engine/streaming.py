@@ -1,6 +1,6 @@
 """What streams to clients of Socket.IO 0.7 to 0.9 in one endless answer: htmlfile and xhr-multipart (WP-34, WP-35)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..wire import envelopes, socketio1
 from .prepared import Prepared
@@ -14,12 +14,16 @@ PREAMBLES: dict[str, tuple[str, Callable[[str], bytes]]] = {
 }
 """The content type of each, and how its answer begins."""
 
-_FORMS = {"htmlfile": envelopes.encode_chunk, "xhr-multipart": envelopes.encode_part}
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "htmlfile": envelopes.encode_chunk,
+    "xhr-multipart": envelopes.encode_part,
+}
+"""The form of a payload in each."""
 
 
 def last_words(name: str, packet: bytes) -> bytes:
     """Write the whole answer to a client that has no session: one packet, in the form of its transport."""
-    return PREAMBLES[name][1]("") + _FORMS[name](packet)
+    return PREAMBLES[name][1]("") + FORMS[name](packet)
 
 
 class StreamTransport:
@@ -34,8 +38,8 @@ class StreamTransport:
         self.session = session
         self.name = name
         self._link = link
-        self._form = _FORMS[name]
-        self._sent = Sent()
+        self._form = FORMS[name]
+        self._sent = Sent(session.trial)
         self._is_over = False
 
     def begin(self) -> None:
@@ -70,6 +74,9 @@ class StreamTransport:
             self._link.finish(b"0\r\n\r\n")
         return True
 
+    def leave(self) -> None:
+        """Do nothing: an answer without an end is all that is wanted of it."""
+
     def unsent(self) -> list[Prepared]:
         """Give back what has not left the link, which sends no more of it."""
         unsent = self._sent.give_back(self._link.unsent_bytes)
@@ -77,6 +84,9 @@ class StreamTransport:
             self._is_over = True
             self._link.close()
         return unsent
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Return None: what the client says comes by POST."""
 
     # What the host calls
 

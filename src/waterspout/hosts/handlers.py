@@ -15,17 +15,19 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import Engine, Open, Preflight, Refuse, Response, Resume, Visit
+from ..engine import FORMS, PREAMBLES, Engine, Open, Preflight, Refuse, Response, Resume, Visit
 from ..types import Request
+from ..wire.socketio1 import as_json_message
 from .messenger import HandlerMessenger
 from .reception import BODY_TIMEOUT, Decision, announced_bytes
 from .residence import Residence
 from .takeover import take_over
 
-__all__ = ["EngineHandler", "EngineWebSocketHandler", "HandlerExchange"]
+__all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler", "HandlerExchange"]
 
 Admitted = Open | Resume | Visit
 
+_OF_THE_CONNECTION = ("Transfer-Encoding", "Connection")
 _OF_THE_FRAMES = ("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions")
 
 
@@ -112,6 +114,7 @@ class EngineHandler(RequestHandler):
         if self._is_served or self._finished or self._is_gone:
             return None
         self._is_served = True
+        self.begun()
         decision, exchange = self._admitted()
         if isinstance(decision, Refuse | Preflight):
             exchange.respond(decision.response)
@@ -152,8 +155,20 @@ class EngineHandler(RequestHandler):
         self.finish()
         self._end()
 
+    def begun(self) -> None:
+        """Hear that `serve` begins. Override it at will."""
+
     def ended(self) -> None:
         """Hear, once, that what `serve` began is over: answered, given up, or closed. Override it at will."""
+
+    def release(self) -> None:
+        """Let the engine forget this request, as if its client had given it up; somebody else answers it."""
+        exchange, decision = self._exchange, self._decision
+        if exchange is not None and not exchange.is_over:
+            exchange.is_over = True
+            if decision is not None and not isinstance(decision, Refuse | Preflight):
+                self.engine.abort(decision)
+            self._end()
 
     @property
     def residence(self) -> Residence:
@@ -185,7 +200,7 @@ class EngineHandler(RequestHandler):
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
         """Answer; what the engine was to answer has not been, if it is a subclass that does."""
-        self._abandon()
+        self.release()
         return super().finish(chunk)
 
     def on_connection_close(self) -> None:
@@ -193,7 +208,7 @@ class EngineHandler(RequestHandler):
         self._is_gone = True
         RequestHandler.on_connection_close(self)  # a body that was on its way does not come
         super().on_connection_close()
-        self._abandon()
+        self.release()
 
     def check_xsrf_cookie(self) -> None:
         """Check nothing: a session's id is no cookie, and clients send no form."""
@@ -216,14 +231,6 @@ class EngineHandler(RequestHandler):
                 self.engine.await_body(self._decision, self._exchange)
         return self._decision, self._exchange
 
-    def _abandon(self) -> None:
-        exchange, decision = self._exchange, self._decision
-        if exchange is not None and not exchange.is_over:
-            exchange.is_over = True
-            if decision is not None and not isinstance(decision, Refuse | Preflight):
-                self.engine.abort(decision)
-            self._end()
-
     @property
     def _connection(self) -> HTTP1Connection:
         connection = self.request.connection
@@ -244,6 +251,64 @@ class EngineHandler(RequestHandler):
             self.ended()
 
 
+class EngineStreamHandler(EngineHandler):
+    """An endless answer to a client of Socket.IO 0.7 to 0.9; other requests are answered as an EngineHandler does.
+
+    A class that redefines nothing gives its socket away. Any other keeps it: what a turn has to say comes to
+    `send_messages`, and the end of the session to `session_closed`.
+    """
+
+    messenger: HandlerMessenger | None = None
+
+    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+        """Begin the answer, in our way or in Tornado's."""
+        if not self.is_redefined or not isinstance(decision, Visit) or decision.transport not in PREAMBLES:
+            return super().begin(decision, request, greeting)
+        for name, value in greeting.headers:
+            if name not in _OF_THE_CONNECTION:
+                self.set_header(name, value)
+        self._form = FORMS[decision.transport]
+        sid = decision.session.id if decision.session is not None else ""
+        self.write(PREAMBLES[decision.transport][1](sid))
+        self.flush()
+        self.messenger = HandlerMessenger(self, self._connection.stream, self.residence.output)
+        self.messenger.start(self.engine.connect_messages(decision, request, self.messenger))
+        return None
+
+    # What a session calls
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Write what a turn has brought."""
+        for message in messages:
+            self.write(self._form(as_json_message(message.encode(errors="replace"))))
+            sent = self.flush()
+            if self.messenger is not None:
+                self.messenger.wrote(message, sent)
+
+    def session_closed(self) -> None:
+        """End the answer, for its session is over."""
+        self.finish()
+
+    # What Tornado calls
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
+        """End the answer."""
+        finished = super().finish(chunk)
+        self._close()
+        return finished
+
+    def on_connection_close(self) -> None:
+        """The client has gone."""
+        super().on_connection_close()
+        self._close()
+
+    def _close(self) -> None:
+        messenger, self.messenger = self.messenger, None
+        if messenger is not None:
+            messenger.lost()
+            self._end()
+
+
 class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     """A WebSocket of an engine's; other requests are answered as an EngineHandler does.
 
@@ -262,9 +327,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Open the WebSocket, in our way or in Tornado's."""
-        if not self.is_redefined:
+        if greeting.status != 101 or not self.is_redefined:
             return super().begin(decision, request, greeting)
-        self._opening = decision, request
+        self._opening: tuple[Admitted, Request] | None = (decision, request)
+        self._decision = None
         for name, value in greeting.headers:
             if name not in _OF_THE_FRAMES:
                 self.add_header(name, value)
@@ -296,10 +362,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Let the engine go on over this WebSocket."""
         assert self.ws_connection is not None
         assert self.ws_connection.stream is not None
-        decision, _ = self._opening
         output = self.residence.output
         self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
+        decision = self._opening and self._opening[0]
         pause = decision.generation.greeting_pause if isinstance(decision, Open) else 0
         if pause:
             self.messenger.pause()
@@ -318,8 +384,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Let the session know that the WebSocket is closed, by whomever."""
         messenger, self.messenger = self.messenger, None
         if messenger is not None:
-            if messenger.transport is None:
-                self.engine.abort(self._opening[0])
+            self._give_up()
             messenger.lost()
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
@@ -356,15 +421,21 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     # Below this line: how it is done
 
     def _start(self) -> None:
-        messenger = self.messenger
-        if messenger is not None:  # else it was closed in the pause
+        messenger, opening, self._opening = self.messenger, self._opening, None
+        if messenger is not None and opening is not None:  # else it was closed in the pause
             messenger.resume()
-            messenger.start(self.engine.connect_messages(*self._opening, messenger))
+            messenger.start(self.engine.connect_messages(*opening, messenger))
+
+    def _give_up(self) -> None:
+        """Nothing comes of what the engine has admitted, if it has not started."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            self.engine.abort(opening[0])
 
     def _over(self, opening: "asyncio.Future[None]") -> None:
-        """The WebSocket is closed, or was never opened: then nothing comes of what the engine has admitted."""
+        """The WebSocket is closed, or was never opened."""
+        self._give_up()
         if not self._has_opened:
-            self.engine.abort(self._opening[0])
             self._end()
             if not self._finished and not opening.cancelled() and opening.exception() is None:
                 self.finish()

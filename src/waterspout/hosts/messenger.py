@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tornado.iostream import IOStream
 
@@ -16,8 +16,8 @@ _REASON_BYTES = 123  # RFC 6455, section 5.5.1
 class Speaker(Protocol):
     """A handler that says what it is given; it tells its messenger of each write."""
 
-    def send_messages(self, messages: list[str | bytes]) -> None:
-        """Send these, in this order."""
+    def send_messages(self, messages: list[Any]) -> None:
+        """Send these, in this order; text is str."""
 
     def session_closed(self) -> None:
         """End after what was sent."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from ..engine import FORCED_BY_SERVER, Asker, Engine, Layer, Level, Pending, Prepared, Session
+from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused, EventRefused
 from ..types import Reason
 from ..wire.places import find_fault
@@ -212,7 +212,7 @@ class Namespace(Events):
             self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
-        self._close_root(session)
+        session.keep_out(self.name)
 
     def part(self, socket: Socket, reason: Reason) -> None:
         """Take a socket out of everything; its disconnect handler runs after what is running now."""
@@ -260,12 +260,6 @@ class Namespace(Events):
     def later(self, token: Told) -> Asker:
         """Let a hook take its time, and count it: a client may cause more of them than have ended."""
         return _LateHook(self, token[1]._session)
-
-    def _close_root(self, session: Session) -> None:
-        """End a connection that is nothing without "/"."""
-        if self.name == "/" and session.generation.root_is_connection:
-            session.push(Prepared(*session.generation.socketio.encode_disconnect("/")))  # else it would try again
-            session.close(FORCED_BY_SERVER)
 
     # Below this line: how it is done
 

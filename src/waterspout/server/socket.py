@@ -17,9 +17,6 @@ from .life import CONNECTED, CONNECTING, GONE, Life
 from .limits import Allowance, Limits
 from .rooms import Except, Room, Rooms, Target, check_rooms
 
-_EARLY_EVENTS = 10
-_EARLY_EVENTS_OF_WHO_DOES_NOT_WAIT = 100
-
 
 class Home(Protocol):
     """What a socket needs of its namespace."""
@@ -234,8 +231,7 @@ class Socket:
             else:
                 dispatch(self, packet, handler)
         elif self._early is not None:
-            waits = self._session.generation.waits_to_enter
-            most = _EARLY_EVENTS if waits else _EARLY_EVENTS_OF_WHO_DOES_NOT_WAIT
+            most = self._session.max_early_events
             if len(self._early.events) == most:
                 raise ProtocolError(f"more than {most} events came before the server had accepted the client")
             size_bytes = self._session.received_bytes
@@ -333,10 +329,8 @@ class Socket:
             self._leaving = True
         elif self._life is CONNECTED:
             with self._namespace.engine.turn:
-                self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
                 self._namespace.part(self, Reason.SERVER_DISCONNECT)
-                if self.namespace == "/" and self._session.generation.root_is_connection:
-                    self._session.close(FORCED_BY_SERVER)
+                self._session.let_go(self.namespace)
 
     def _disconnect_all(self) -> None:
         for socket in tuple(self._session.data.values()):
