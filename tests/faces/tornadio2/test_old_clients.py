@@ -265,6 +265,8 @@ def test_wp_13_14_a_goodbye_may_be_a_request(router: TornadioRouter, below: str)
 
 def test_t2_b2_wp_74_a_dropped_transport_is_no_end(router: TornadioRouter, clock: Clock, transport: str) -> None:
     peer = client(router, transport)
+    peer.send("3:::that this transport works")
+    peer.take()
     peer.lose()
     session = session_of(router, peer)
     session.conn.send("meanwhile")

@@ -10,6 +10,7 @@ from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ProtocolError
 from ...types import Reason, Request
+from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Packet
 from .carrier import Carrier, ModernCarrier, Visitor
 from .session import Session
@@ -47,8 +48,8 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        is_old = session.generation.root_is_connection
-        opened.set_handler((Carrier if is_old else ModernCarrier)(session, self._router.stats.on_packet_sent))
+        kind = Carrier if session.generation is SOCKETIO_1 else ModernCarrier
+        opened.set_handler(kind(session, self._router.stats.on_packet_sent))
         if not session.generation.implicit_connect:
             session.await_connect()
         opened.flush()
@@ -63,7 +64,7 @@ class Application:
                 return
         self._router.stats.on_packet_recv(1)
         match packet:
-            case Disconnect("/") if opened.endpoints and not session.generation.root_is_connection:
+            case Disconnect("/") if opened.endpoints and _carrier(opened).is_modern:
                 _carrier(opened).leave()
             case _:
                 if opened.take(packet) is not None:
