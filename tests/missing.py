@@ -7,7 +7,7 @@ import pytest
 
 
 def missing(sentence: str) -> NoReturn:
-    """Skip the test, with a sentence that says what to do; with WATERSPOUT_SKIP_NOTHING, as in CI, it fails."""
+    """Skip the test, with a sentence that says what to do; with WATERSPOUT_SKIP_NOTHING it fails."""
     if os.environ.get("WATERSPOUT_SKIP_NOTHING"):
         pytest.fail(sentence, pytrace=False)
     pytest.skip(sentence)
