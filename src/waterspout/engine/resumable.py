@@ -198,6 +198,9 @@ class ResumableSession(Session):
             self.trial.end()
         self.received_bytes = len(text)
         packet = self.generation.socketio.decode(text)
+        if type(packet) is Event and not packet.receipt:  # nearly all of them
+            self.engine.packet(self, packet)
+            return
         match packet:
             case Heartbeat():
                 self.heartbeat.pong(self)

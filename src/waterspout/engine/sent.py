@@ -19,9 +19,9 @@ class Sent:
         self._trial: Trial | None = trial
         self._written: deque[tuple[int, Prepared | None]] = deque()
 
-    def add(self, size: int, prepared: Prepared | None, unsent_bytes: int) -> None:
-        """Remember what was just written; `unsent_bytes` lie in the link, this included."""
-        if unsent_bytes <= size:
+    def add(self, size: int, prepared: Prepared | None, was_empty: bool) -> None:
+        """Remember what was just written to a link that was empty before, or was not."""
+        if was_empty:
             self._written.clear()
         self._written.append((size, prepared))
         if self._trial is not None and prepared is not None:

@@ -263,10 +263,15 @@ class ResumableWebSocket(WebSocketTransport):
         self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
-        """Write, and remember."""
-        if not super().write(prepared):
+        """Write, and remember; each call less is a hundredth of an acknowledgement."""
+        frames = prepared.frames
+        if frames is None:
+            frames = prepared.frames = text_frame(prepared.text)  # there are no attachments
+        link = self.link
+        was_empty = not link.unsent_bytes
+        if not link.write(frames):
             return False
-        self._sent.add(len(prepared.frames or b""), prepared, self.link.unsent_bytes)
+        self._sent.add(len(frames), prepared, was_empty)
         return True
 
     def lost(self) -> None:
@@ -300,9 +305,10 @@ class ResumableWebSocket(WebSocketTransport):
         super()._other(message)
 
     def _answer(self, pong: bytes) -> None:
+        was_empty = not self.link.unsent_bytes
         super()._answer(pong)
         if self._pong is None:
-            self._sent.add(len(pong), None, self.link.unsent_bytes)
+            self._sent.add(len(pong), None, was_empty)
 
     def _keep(self) -> None:
         unsent = self._sent.give_back(self.link.unsent_bytes)

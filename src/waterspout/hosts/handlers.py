@@ -15,7 +15,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import FORMS, PREAMBLES, Engine, Open, Preflight, Refuse, Response, Resume, Visit
+from ..engine import FORMS, PREAMBLES, Admitted, Engine, Preflight, Refuse, Response, Resume, Visit
 from ..types import Request
 from ..wire.socketio1 import as_json_message
 from .messenger import HandlerMessenger
@@ -24,8 +24,6 @@ from .residence import Residence
 from .takeover import take_over
 
 __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler", "HandlerExchange"]
-
-Admitted = Open | Resume | Visit
 
 _OF_THE_CONNECTION = ("Transfer-Encoding", "Connection")
 _OF_THE_FRAMES = ("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions")
@@ -365,8 +363,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         output = self.residence.output
         self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
-        decision = self._opening and self._opening[0]
-        pause = decision.generation.greeting_pause if isinstance(decision, Open) else 0
+        assert self._opening is not None
+        pause = self._opening[0].greeting_pause
         if pause:
             self.messenger.pause()
             output.loop.later(pause, self._start)

@@ -10,7 +10,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Layer, Level, Open, Response, Resume, Visit
+from ..engine import Admitted, Layer, Level, Response
 from ..types import Request
 from .link import Link, Output, SecureLink, prepare
 from .residence import Residence
@@ -22,7 +22,7 @@ class Takeover(HTTPMessageDelegate):
 
     residence: Residence
     request: Request
-    decision: Open | Resume | Visit
+    decision: Admitted
     greeting: Response
     connection: HTTP1Connection
 
@@ -32,7 +32,7 @@ class Takeover(HTTPMessageDelegate):
 
 
 def take_over(
-    stream: IOStream, residence: Residence, request: Request, decision: Open | Resume | Visit, greeting: Response
+    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
 ) -> Link | None:
     """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
     engine = residence.engine
@@ -44,7 +44,7 @@ def take_over(
     prepare(stream.socket)
     link = _link(stream, residence.output)
     link.write(_head(greeting))
-    pause = decision.generation.greeting_pause if isinstance(decision, Open) else 0
+    pause = decision.greeting_pause
 
     def start() -> None:
         link.start(engine.connect(decision, request, link), ahead)

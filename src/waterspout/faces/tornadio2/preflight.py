@@ -7,8 +7,8 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
-from ...engine import Response
-from ...hosts.handlers import Admitted, EngineHandler
+from ...engine import Admitted, Response
+from ...hosts.handlers import EngineHandler
 from ...types import Request
 
 log = logging.getLogger("tornadio2.preflight")

@@ -13,37 +13,37 @@ from waterspout.engine.websocket import WebSocketTransport
 from waterspout.faces.tornadio2 import persistent
 from waterspout.testing import client_frame
 
-CALLS: list[Any] = []
+calls: list[Any] = []
 
 
 class Kept(persistent.TornadioWebSocketHandler):
     """Overrides all that was documented, and calls `super`."""
 
     def open(self, session_id: str) -> None:
-        CALLS.append(("open", session_id == self.path_kwargs["session_id"]))
+        calls.append(("open", session_id == self.path_kwargs["session_id"]))
         super().open(session_id)
-        CALLS.append(self.session == f"the session {session_id}")
+        calls.append(self.session == f"the session {session_id}")
 
     def on_message(self, message: Any) -> Any:
-        CALLS.append(message)
+        calls.append(message)
         return super().on_message(message)
 
     def on_close(self) -> None:
-        CALLS.append("on_close")
+        calls.append("on_close")
         super().on_close()
 
     def session_closed(self) -> None:
-        CALLS.append("session_closed")
+        calls.append("session_closed")
         super().session_closed()
 
     def send_messages(self, messages: list[Any]) -> None:
-        CALLS.append(messages)
+        calls.append(messages)
         super().send_messages(messages)
 
 
 @pytest.fixture(autouse=True)
 def nothing_called() -> None:
-    CALLS.clear()
+    calls.clear()
 
 
 def keep(router: Router, kind: type[persistent.TornadioWebSocketHandler] = Kept) -> None:
@@ -89,8 +89,8 @@ async def test_what_a_class_overrides_is_called(host: RouterHost, router: Router
     router.engine.sessions[sid].close()
     assert await wire.closing() == 1000
     await host.until(lambda: host.numbers[0] == 0)
-    called = ["3:::a", ["3:::a"], ["3:::b", "3:::c"], "session_closed", "on_close"]
-    assert CALLS == [("open", True), True, ["1::"], *called]
+    expected = ["3:::a", ["3:::a"], ["3:::b", "3:::c"], "session_closed", "on_close"]
+    assert calls == [("open", True), True, ["1::"], *expected]
     assert router.engine.sessions == {}
 
 
@@ -140,7 +140,7 @@ async def test_what_a_kept_websocket_could_not_send_comes_over_the_next(host: Ro
     await host.until(lambda: router.engine.sessions[sid].transport.name == "none")
     router.tell("400 ")
     again = await attach(host, sid)
-    numbers = []
+    numbers: list[int] = []
     while not numbers or numbers[-1] != 400:
         numbers.append(int((await again.text())[4:7]))
     assert numbers == list(range(numbers[0], 401))
@@ -230,7 +230,7 @@ async def test_an_unknown_session_is_answered_with_401(
     wire = await host.connect()
     wire.send(request("GET", f"{PATH}/websocket/unknown", *HANDSHAKE))
     assert (await wire.answer()).status == 401
-    assert CALLS == []
+    assert calls == []
 
 
 @pytest.mark.parametrize("kind", [persistent.TornadioWebSocketHandler, Kept])
@@ -268,7 +268,7 @@ async def test_check_origin_is_the_users_where_it_is_overridden(
 ) -> None:
     class Choosy(persistent.TornadioWebSocketHandler):
         def check_origin(self, origin: str) -> bool:
-            CALLS.append(origin)
+            calls.append(origin)
             return not refuses
 
     keep(router, Choosy)
@@ -276,7 +276,7 @@ async def test_check_origin_is_the_users_where_it_is_overridden(
     wire = await host.connect()
     wire.send(request("GET", f"{PATH}/websocket/{sid}", *HANDSHAKE, ("Origin", "http://page.example")))
     assert (await wire.answer()).status == (403 if refuses else 101)
-    assert CALLS == ["http://page.example"]
+    assert calls == ["http://page.example"]
     assert sid in router.engine.sessions
     await host.until(lambda: host.numbers[0] == (0 if refuses else 1))
 
