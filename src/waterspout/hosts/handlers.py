@@ -83,25 +83,31 @@ class EngineHandler(RequestHandler):
         self.engine = engine
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer, as by each of the following."""
+        """Let the engine answer."""
         return self.serve()
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     def head(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     def put(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     def delete(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     def patch(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Let the engine answer."""
         return self.serve()
 
     # What a subclass may call, and may override

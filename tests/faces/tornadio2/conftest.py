@@ -3,8 +3,13 @@
 import pytest
 
 from faces.tornadio2.applications import CLOSED, OLD_TRANSPORTS, routed
+from faces.tornadio2.routing import Router, RouterHost
+from hosts.running import pytest_pyfunc_call, quiet
+from hosts.tornado_host import LOOPS
 from waterspout.faces.tornadio2 import TornadioRouter
 from waterspout.testing import Clock
+
+__all__ = ["pytest_pyfunc_call", "quiet"]
 
 
 @pytest.fixture(params=OLD_TRANSPORTS)
@@ -22,3 +27,16 @@ def clock() -> Clock:
 def router(clock: Clock) -> TornadioRouter:
     CLOSED.clear()
     return routed(clock)
+
+
+@pytest.fixture
+def server() -> Router:
+    """What handlers need of a router, over real connections."""
+    return Router()
+
+
+@pytest.fixture
+def host(server: Router) -> RouterHost:
+    host = RouterHost(LOOPS["asyncio"])
+    host.router = server
+    return host

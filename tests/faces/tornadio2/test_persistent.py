@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tornado.web import HTTPError
 
-from faces.tornadio2.handlers.routing import PATH, Router, RouterHost, attach, visit
+from faces.tornadio2.routing import PATH, Router, RouterHost, attach, visit
 from hosts.client import HANDSHAKE, opening, request, text
 from waterspout import Reason
 from waterspout.engine.websocket import WebSocketTransport
@@ -46,8 +46,8 @@ def nothing_called() -> None:
     calls.clear()
 
 
-def keep(router: Router, kind: type[persistent.TornadioWebSocketHandler] = Kept) -> None:
-    router.protocols["websocket"] = kind
+def keep(server: Router, kind: type[persistent.TornadioWebSocketHandler] = Kept) -> None:
+    server.protocols["websocket"] = kind
 
 
 def test_they_have_their_names() -> None:
@@ -59,48 +59,48 @@ def test_they_have_their_names() -> None:
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("name", ["websocket", "flashsocket"])
 async def test_a_class_that_overrides_nothing_gives_its_socket_away(
-    host: RouterHost, router: Router, name: str
+    host: RouterHost, server: Router, name: str
 ) -> None:
     sid = await host.begin()
     wire = await attach(host, sid, name)
     assert await wire.text() == "1::"
     wire.send(text("3:::hé", '4:::{"a":1}'))
     assert [await wire.text(), await wire.text()] == ["3:::hé", '4:::{"a":1}']
-    assert isinstance(router.engine.sessions[sid].transport, WebSocketTransport)
+    assert isinstance(server.engine.sessions[sid].transport, WebSocketTransport)
     assert host.numbers == (1, 1)
     wire.send(text("0::"))
     assert await wire.closing() == 1000
-    assert router.application.closed == [Reason.CLIENT_DISCONNECT]
+    assert server.application.closed == [Reason.CLIENT_DISCONNECT]
     wire.cut()
     await host.until(lambda: host.numbers[0] == 0)
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_what_a_class_overrides_is_called(host: RouterHost, router: Router) -> None:
-    keep(router)
+async def test_what_a_class_overrides_is_called(host: RouterHost, server: Router) -> None:
+    keep(server)
     sid = await host.begin()
     wire = await attach(host, sid)
     assert await wire.text() == "1::"
     wire.send(text("3:::a"))
     assert await wire.text() == "3:::a"
-    router.tell("b", "c")
+    server.tell("b", "c")
     assert [await wire.text(), await wire.text()] == ["3:::b", "3:::c"]
     assert host.numbers == (1, 1)
-    router.engine.sessions[sid].close()
+    server.engine.sessions[sid].close()
     assert await wire.closing() == 1000
     await host.until(lambda: host.numbers[0] == 0)
     expected = ["3:::a", ["3:::a"], ["3:::b", "3:::c"], "session_closed", "on_close"]
     assert calls == [("open", True), True, ["1::"], *expected]
-    assert router.engine.sessions == {}
+    assert server.engine.sessions == {}
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_a_handler_may_say_something_else(host: RouterHost, router: Router) -> None:
+async def test_a_handler_may_say_something_else(host: RouterHost, server: Router) -> None:
     class Loud(persistent.TornadioWebSocketHandler):
         def send_messages(self, messages: list[Any]) -> None:
             super().send_messages([message.upper() for message in messages])
 
-    keep(router, Loud)
+    keep(server, Loud)
     wire = await attach(host, await host.begin())
     wire.send(text("3:::a"))
     assert [await wire.text(), await wire.text()] == ["1::", "3:::A"]
@@ -109,36 +109,36 @@ async def test_a_handler_may_say_something_else(host: RouterHost, router: Router
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("kind", [persistent.TornadioWebSocketHandler, Kept])
 async def test_a_session_outlives_its_websocket(
-    host: RouterHost, router: Router, kind: type[persistent.TornadioWebSocketHandler]
+    host: RouterHost, server: Router, kind: type[persistent.TornadioWebSocketHandler]
 ) -> None:
-    keep(router, kind)
+    keep(server, kind)
     sid = await host.begin()
     wire = await attach(host, sid)
     assert await wire.text() == "1::"
     wire.cut()
-    await host.until(lambda: router.engine.sessions[sid].transport.name == "none")
-    router.tell("meanwhile")
+    await host.until(lambda: server.engine.sessions[sid].transport.name == "none")
+    server.tell("meanwhile")
     again = await attach(host, sid)
     assert await again.text() == "3:::meanwhile"
-    assert router.application.closed == []
+    assert server.application.closed == []
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_what_a_kept_websocket_could_not_send_comes_over_the_next(host: RouterHost, router: Router) -> None:
+async def test_what_a_kept_websocket_could_not_send_comes_over_the_next(host: RouterHost, server: Router) -> None:
     """What the kernel took is sent, as far as anybody can know; all behind that comes, once and in order."""
-    keep(router)
+    keep(server)
     sid = await host.begin()
     wire = await attach(host, sid)
     assert await wire.text() == "1::"
     wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
     for number in range(18):
-        router.tell(f"{number:03} " + "x" * 50_000)
+        server.tell(f"{number:03} " + "x" * 50_000)
         await host.until(lambda: True)
     for number in range(18, 400):
-        router.tell(f"{number:03} ")
+        server.tell(f"{number:03} ")
     wire.cut()
-    await host.until(lambda: router.engine.sessions[sid].transport.name == "none")
-    router.tell("400 ")
+    await host.until(lambda: server.engine.sessions[sid].transport.name == "none")
+    server.tell("400 ")
     again = await attach(host, sid)
     numbers: list[int] = []
     while not numbers or numbers[-1] != 400:
@@ -147,22 +147,22 @@ async def test_what_a_kept_websocket_could_not_send_comes_over_the_next(host: Ro
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_a_client_that_reads_slowly_gets_all_in_order(host: RouterHost, router: Router) -> None:
-    keep(router)
+async def test_a_client_that_reads_slowly_gets_all_in_order(host: RouterHost, server: Router) -> None:
+    keep(server)
     wire = await attach(host, await host.begin())
     assert await wire.text() == "1::"
     wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
     for number in range(9):
-        router.tell(f"{number} " + "x" * 100_000)
-    (session,) = router.engine.sessions.values()
+        server.tell(f"{number} " + "x" * 100_000)
+    (session,) = server.engine.sessions.values()
     await host.until(lambda: session.outbox_bytes)
     wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
     assert [(await wire.text())[4] for _ in range(9)] == list("012345678")
 
 
 async def test_a_message_too_large_ends_the_websocket_and_not_the_server(host: RouterHost) -> None:
-    router = host.router = Router(max_payload_bytes=1000)
-    keep(router)
+    server = host.router = Router(max_payload_bytes=1000)
+    keep(server)
     sid = await host.begin()
     wire = await attach(host, sid)
     assert await wire.text() == "1::"
@@ -177,9 +177,9 @@ async def test_a_message_too_large_ends_the_websocket_and_not_the_server(host: R
 @pytest.mark.parametrize("kind", [persistent.TornadioWebSocketHandler, Kept])
 @pytest.mark.parametrize("frame", [text("garbage"), client_frame(2, b"binary"), text("5:::{")])
 async def test_a_broken_packet_ends_its_session_and_no_other(
-    host: RouterHost, router: Router, kind: type[persistent.TornadioWebSocketHandler], frame: bytes
+    host: RouterHost, server: Router, kind: type[persistent.TornadioWebSocketHandler], frame: bytes
 ) -> None:
-    keep(router, kind)
+    keep(server, kind)
     wire = await attach(host, await host.begin())
     neighbour = await attach(host, await visit(await host.connect()))
     assert [await wire.text(), await neighbour.text()] == ["1::", "1::"]
@@ -187,12 +187,12 @@ async def test_a_broken_packet_ends_its_session_and_no_other(
     assert await wire.closing() in (1002, 1003)
     neighbour.send(text("3:::x"))
     assert await neighbour.text() == "3:::x"
-    assert router.application.heard == ["x"]
-    assert router.application.closed == [Reason.PARSE_ERROR]
+    assert server.application.heard == ["x"]
+    assert server.application.closed == [Reason.PARSE_ERROR]
 
 
 async def test_what_a_users_method_raises_ends_that_websocket_alone(
-    host: RouterHost, router: Router, caplog: pytest.LogCaptureFixture
+    host: RouterHost, server: Router, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Failing(persistent.TornadioWebSocketHandler):
         def send_messages(self, messages: list[Any]) -> None:
@@ -200,7 +200,7 @@ async def test_what_a_users_method_raises_ends_that_websocket_alone(
                 raise ValueError("fail")
             super().send_messages(messages)
 
-    keep(router, Failing)
+    keep(server, Failing)
     sid = await host.begin()
     wire = await attach(host, sid)
     assert await wire.text() == "1::"
@@ -223,9 +223,9 @@ async def test_what_a_users_method_raises_ends_that_websocket_alone(
 
 @pytest.mark.parametrize("kind", [persistent.TornadioWebSocketHandler, Kept])
 async def test_an_unknown_session_is_answered_with_401(
-    host: RouterHost, router: Router, kind: type[persistent.TornadioWebSocketHandler]
+    host: RouterHost, server: Router, kind: type[persistent.TornadioWebSocketHandler]
 ) -> None:
-    keep(router, kind)
+    keep(server, kind)
     await host.begin()
     wire = await host.connect()
     wire.send(request("GET", f"{PATH}/websocket/unknown", *HANDSHAKE))
@@ -248,13 +248,13 @@ async def test_an_unknown_session_is_answered_with_401(
 )
 async def test_what_is_no_opening_handshake_is_refused(
     host: RouterHost,
-    router: Router,
+    server: Router,
     kind: type[persistent.TornadioWebSocketHandler],
     method: str,
     fields: tuple[tuple[str, str], ...],
     status: int,
 ) -> None:
-    keep(router, kind)
+    keep(server, kind)
     sid = await host.begin()
     wire = await host.connect()
     assert (await wire.ask(method, f"{PATH}/websocket/{sid}", *fields)).status == status
@@ -264,25 +264,25 @@ async def test_what_is_no_opening_handshake_is_refused(
 
 @pytest.mark.parametrize("refuses", [False, True])
 async def test_check_origin_is_the_users_where_it_is_overridden(
-    host: RouterHost, router: Router, refuses: bool
+    host: RouterHost, server: Router, refuses: bool
 ) -> None:
     class Choosy(persistent.TornadioWebSocketHandler):
         def check_origin(self, origin: str) -> bool:
             calls.append(origin)
             return not refuses
 
-    keep(router, Choosy)
+    keep(server, Choosy)
     sid = await host.begin()
     wire = await host.connect()
     wire.send(request("GET", f"{PATH}/websocket/{sid}", *HANDSHAKE, ("Origin", "http://page.example")))
     assert (await wire.answer()).status == (403 if refuses else 101)
     assert calls == ["http://page.example"]
-    assert sid in router.engine.sessions
+    assert sid in server.engine.sessions
     await host.until(lambda: host.numbers[0] == (0 if refuses else 1))
 
 
 @pytest.mark.parametrize("when", ["prepare", "get"])
-async def test_a_handler_may_refuse_before_the_engine_is_asked(host: RouterHost, router: Router, when: str) -> None:
+async def test_a_handler_may_refuse_before_the_engine_is_asked(host: RouterHost, server: Router, when: str) -> None:
     class Guarded(persistent.TornadioWebSocketHandler):
         def prepare(self) -> None:
             if when == "prepare":
@@ -292,7 +292,7 @@ async def test_a_handler_may_refuse_before_the_engine_is_asked(host: RouterHost,
         def get(self, *args: Any, **kwargs: Any) -> Any:
             raise HTTPError(403)
 
-    keep(router, Guarded)
+    keep(server, Guarded)
     sid = await host.begin()
     wire = await host.connect()
     wire.send(request("GET", f"{PATH}/websocket/{sid}", *HANDSHAKE))
@@ -305,8 +305,8 @@ async def test_a_handler_may_refuse_before_the_engine_is_asked(host: RouterHost,
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("eio", [3, 4])
-async def test_the_handshake_handler_serves_websockets_of_today(host: RouterHost, router: Router, eio: int) -> None:
-    await host.serve(router.engine)
+async def test_the_handshake_handler_serves_websockets_of_today(host: RouterHost, server: Router, eio: int) -> None:
+    await host.serve(server.engine)
     wire = await host.connect()
     wire.send(opening(eio=eio))
     assert (await wire.answer()).status == 101
@@ -314,4 +314,4 @@ async def test_the_handshake_handler_serves_websockets_of_today(host: RouterHost
     assert host.numbers == (1, 1)
     wire.cut()
     await host.until(lambda: host.numbers[0] == 0)
-    assert router.engine.sessions == {}
+    assert server.engine.sessions == {}
