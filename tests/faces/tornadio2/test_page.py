@@ -12,7 +12,15 @@ ROWS = [
     for line in PAGE.splitlines()
     if re.match(r"\| (T2|EX)-", line)
 ]
-NUMBERS = [*range(1, 17), *range(20, 29), *range(50, 62), *range(70, 78), *range(80, 101)]
+NUMBERS = [
+    *range(1, 17),
+    *range(20, 29),
+    *range(30, 37),
+    *range(40, 49),
+    *range(50, 62),
+    *range(70, 78),
+    *range(80, 101),
+]
 SETTINGS = range(1, 13)
 BEHAVIOUR = range(1, 8)
 EXAMPLES = range(1, 30)

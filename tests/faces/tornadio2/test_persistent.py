@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from tornado.web import HTTPError
 
+from faces.tornadio2.applications import Main
 from faces.tornadio2.routing import PATH, Router, RouterHost, attach, visit
 from hosts.client import HANDSHAKE, opening, request, text
 from waterspout import Reason
 from waterspout.engine.websocket import WebSocketTransport
-from waterspout.faces.tornadio2 import persistent
+from waterspout.faces.tornadio2 import TornadioRouter, persistent, polling
 from waterspout.testing import client_frame
 
 calls: list[Any] = []
@@ -315,3 +316,48 @@ async def test_the_handshake_handler_serves_websockets_of_today(host: RouterHost
     wire.cut()
     await host.until(lambda: host.numbers[0] == 0)
     assert server.engine.sessions == {}
+
+
+# With a router
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("name", ["websocket", "xhr-polling"])
+async def test_handlers_of_ones_own_stand_before_the_routers_routes(host: RouterHost, name: str) -> None:
+    class Socket(persistent.TornadioWebSocketHandler):
+        def open(self, session_id: str) -> None:
+            super().open(session_id)
+            calls.append(self.session)
+
+    class Polling(polling.TornadioXHRPollingHandler):
+        def send_messages(self, messages: list[str]) -> None:
+            calls.append(self.session)
+            super().send_messages(messages)
+
+    router = TornadioRouter(Main, {"enabled_protocols": ["websocket", "xhr-polling"]})
+    kwargs = {"server": router}
+    host.other_routes = [
+        (r"/socket.io/1/websocket/(?P<session_id>[^/]+)/?", Socket, kwargs),
+        (r"/socket.io/1/xhr-polling/(?P<session_id>[^/]+)/?", Polling, kwargs),
+    ]
+    host.router = router  # type: ignore[assignment]
+    await host.serve(router.engine)
+    sid = await visit(await host.connect())
+    session = router.get_session(sid)
+    asked = '5:7+::{"name":"ask","args":[1,2]}'
+    if name == "websocket":
+        wire = await attach(host, sid)
+        assert [await wire.text(), await wire.text()] == ["1::", '5:::{"name": "hi", "args": [{"name": null}]}']
+        assert router.stats.dump()["active_connections"] == 1
+        wire.send(text(asked))
+        assert await wire.text() == "6:::7+[2]"
+        wire.send(text("0::"))
+        assert await wire.text() == "0::"
+        assert await wire.closing() == 1000
+    else:
+        wire = await host.connect()
+        assert "1::" in (await wire.ask("GET", f"{PATH}/xhr-polling/{sid}")).body.decode()
+        assert (await wire.ask("POST", f"{PATH}/xhr-polling/{sid}", body=asked.encode())).body == b""
+        assert (await wire.ask("GET", f"{PATH}/xhr-polling/{sid}")).body == b"6:::7+[2]"
+    assert set(calls) == {session}
+    await host.until(lambda: router.stats.dump()["active_connections"] == 0)

@@ -238,6 +238,16 @@ async def test_internet_explorers_prefix_is_dropped(host: RouterHost, server: Ro
     assert server.application.heard == ["data=a"]
 
 
+async def test_a_broken_packet_closes_its_session_behind_the_packets_before_it(
+    host: RouterHost, server: Router
+) -> None:
+    sid = await host.begin()
+    assert (await post(host, sid, "\ufffd5\ufffd3:::a\ufffd7\ufffdgarbage\ufffd5\ufffd3:::b")).status == 400
+    assert server.application.heard == ["a"]
+    assert server.application.closed == [Reason.PARSE_ERROR]
+    assert (await get(host, sid)).status == 401
+
+
 @pytest.mark.usefixtures("quiet")
 async def test_a_body_in_chunks_is_read(host: RouterHost, server: Router) -> None:
     sid = await host.begin()
