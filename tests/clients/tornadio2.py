@@ -1,4 +1,4 @@
-"""An application of TornadIO2 in a process of its own: `-m clients.tornadio2` prints its port and serves until SIGTERM."""
+"""An application of TornadIO2: `-m clients.tornadio2` prints its port and serves until SIGTERM."""
 
 import asyncio
 import signal

@@ -129,7 +129,7 @@ def test_ex_1_routes_are_extended_by_hand() -> None:
 
     application = tornado.web.Application(routes)
     assert len(routes) == 7
-    assert application.default_router
+    assert isinstance(application, tornado.web.Application)
 
 
 def test_ex_2_t2_72_apply_routes_extends_the_list_that_it_returns() -> None:
@@ -165,7 +165,7 @@ def test_t2_s1_s2_88_a_session_made_by_hand_beats_and_expires_on_the_router_s_lo
 ) -> None:
     loop = FakeLoop()
     monkeypatch.setattr(sessioncontainer, "time", loop.time)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="session_check_interval"):
         made = TornadioRouter(Chat, {"session_check_interval": 1, "session_expiry": 10}, io_loop=loop)
     made.engine.bind(clock)
     kept, lost = made.create_session(DummyRequest()), made.create_session(DummyRequest())
@@ -203,7 +203,7 @@ def test_t2_s9_wp_63_a_session_is_for_the_address_of_its_handshake(clock: Clock)
                 peer.admit(request)
             assert refusal.value.response.status == 401
         else:
-            assert peer.admit(request)
+            assert peer.admit(request).session is not None
 
 
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile", "websocket", "flashsocket"])
