@@ -4,13 +4,13 @@ Every class that a peer can cause carries its wire form as class attributes: the
 answer and the WebSocket close code (RFC 6455, section 7.4.1).
 """
 
-from collections.abc import Iterable
-from http import HTTPStatus
-from re import compile as compile_pattern
+import http
+import re
+from collections import abc
 from typing import Never
 
-_FIELD_NAME = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
-_FIELD_VALUE = compile_pattern(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
 
 
 class WaterspoutError(Exception):
@@ -71,7 +71,7 @@ class HandshakeRefused(WaterspoutError):
     that of the status. ValueError for a status that is none of 300 to 599, and for fields that no answer can have.
     """
 
-    def __init__(self, status: int, text: str = "", headers: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, text: str = "", headers: abc.Iterable[tuple[str, str]] = ()) -> None:
         if status not in range(300, 600):
             raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401")
         self.status = int(status)
@@ -141,6 +141,6 @@ class CannotStart(WaterspoutError):
 def _phrase(status: int) -> str:
     """Return the text of a status, or "Refused" for one that nobody has given a meaning."""
     try:
-        return HTTPStatus(status).phrase
+        return http.HTTPStatus(status).phrase
     except ValueError:
         return "Refused"

@@ -1,43 +1,32 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
-from ..wire.websocket import Reader
 from . import requests1
-from .admission import Fault, Open, Preflight, Refuse, Resume, Unknown, decide, refuse
-from .check import Check
+from .admission import Preflight, Unknown, decide
+from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
-from .messages import MessageTransport, ResumableMessages
+from .messages import MessageTransport
 from .options import mount_path
 from .origins import Judge
 from .pending import Pending
 from .policy import Policy
-from .polling import PollingTransport
-from .prepared import Prepared
 from .proxies import Proxies
-from .requests1 import Visit, Wish
+from .refusals import Fault, Refuse, refuse
 from .response import Response
-from .resumable import NOBODY, ResumableSession
+from .resumable import ResumableSession
 from .session import Session
-from .states import SHUTDOWN, State
-from .streaming import StreamTransport
+from .states import SHUTDOWN
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
-from .upgrade import Probe
-from .websocket import (
-    Base64Transport,
-    DeflatingBase64Transport,
-    DeflatingTransport,
-    ResumableWebSocket,
-    WebSocketTransport,
-)
+from .visits import Visit
 
 
 class Application(Protocol):
@@ -139,105 +128,51 @@ class Engine:
     def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.
 
-        The host answers a refusal or a preflight; otherwise it calls `connect` if there is a key, else
-        `respond` with the body, or `refuse_body`, or `abort` if that will not come.
+        The host answers a refusal or a preflight. Otherwise, if there is a `greeting`, it sends that and calls
+        `connect`, or `connect_messages`; else it calls `respond` with the body, or `refuse_body`. Where the client goes
+        before that, or before its answer, it calls `abort`.
         """
         if self._proxies is not None:
             self._proxies.resolve(request)
-        decision = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
+        found = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
+        decision = found if isinstance(found, _ANSWERS) else found.begin(self, request)
         if isinstance(decision, Refuse):
-            self._count_refusal(request, decision)
+            self._count(request, decision)
         return decision
 
-    def respond(self, decision: Open | Resume | Visit, exchange: Exchange, body: bytes = b"") -> None:
+    def respond(self, decision: Admitted, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
-        if isinstance(decision, Visit):
-            self._serve(decision, exchange, body)
-            return
         self._await_no_longer(decision)
-        if isinstance(decision, Open):
-            self._open_polling(decision, exchange)
-            return
-        http = decision.session.transport.http
-        if http is None:
-            exchange.respond(
-                refuse(Fault.BAD_REQUEST, "the session has left polling meanwhile", decision.headers).response
-            )
-        elif exchange.request.method == "POST":
-            http.post(exchange, body, decision.headers)
-        else:
-            http.poll(exchange, decision.headers)
+        decision.respond(self, exchange, body)
 
     def await_body(self, decision: Resume, exchange: Exchange) -> None:
         """Refuse the request if the session ends before its body has come; the host then closes the connection."""
         if exchange.request.method == "POST":
             self._awaited[decision.session.id] = decision, exchange
 
-    def abort(self, decision: Open | Resume | Visit) -> None:
+    def abort(self, decision: Admitted) -> None:
         """The client has gone: before its body was complete, before its answer, or before `connect`."""
         self._await_no_longer(decision)
-        if isinstance(decision, Visit):
-            requests1.abort(decision)
-        elif isinstance(decision, Open):
-            if decision.session is not None:
-                decision.session.drop(Reason.TRANSPORT_CLOSE)
-        elif decision.key is None and (http := decision.session.transport.http) is not None:
-            http.aborted()
+        decision.abort()
 
-    def refuse_body(self, decision: Open | Resume | Visit) -> Response:
+    def refuse_body(self, decision: Admitted) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""
         self._await_no_longer(decision)
-        if isinstance(decision, Resume) and (http := decision.session.transport.http) is not None:
-            http.end_post()
+        decision.refuse_body()
         detail = f"the body is larger than the {self.policy.max_payload_bytes} bytes of max_payload_bytes"
         self._note(Level.INFO, "a request is refused with 413: %s", detail)
         return refuse(Fault.BAD_REQUEST, detail, decision.headers, status=413).response
 
-    def connect(self, decision: Open | Resume | Visit, request: Request, link: Link) -> Fed:
+    def connect(self, decision: Admitted, request: Request, link: Link) -> Fed:
         """Begin what goes on behind a greeting, which the host has sent; it feeds what this returns."""
-        if isinstance(decision, Visit):
-            return self._attach(decision, link)
-        generation = decision.generation if isinstance(decision, Open) else decision.session.generation
-        reader = Reader(self.policy.max_payload_bytes, deflate=decision.deflate is not None)
-        plain, deflating = (
-            (Base64Transport, DeflatingBase64Transport)
-            if request.param("b64")
-            else (WebSocketTransport, DeflatingTransport)
-        )
-        transport = (
-            plain(link, generation, reader, self.traffic)
-            if decision.deflate is None
-            else deflating(link, generation, reader, self.traffic, deflate=decision.deflate, driver=self.driver)
-        )
-        self._carry(decision, transport)
-        return transport
+        return decision.connect(self, request, link)
 
-    def connect_messages(
-        self, decision: Open | Resume | Visit, request: Request, messenger: Messenger
-    ) -> MessageTransport:
+    def connect_messages(self, decision: Admitted, request: Request, messenger: Messenger) -> MessageTransport:
         """Begin what goes on behind a greeting, as `connect`, where the host writes the frames of the WebSocket itself.
 
         Of an endless answer it writes the form: each message is then a packet of Socket.IO 0.7 to 0.9.
         """
-        limit = self.policy.max_payload_bytes
-        if isinstance(decision, Visit):
-            session = decision.session
-            assert session is not None
-            resumable = ResumableMessages(
-                messenger,
-                decision.generation,
-                self.traffic,
-                limit_bytes=limit,
-                name=decision.transport,
-                trial=session.trial,
-            )
-            self._join(session, resumable)
-            return resumable
-        generation = decision.generation if isinstance(decision, Open) else decision.session.generation
-        base64 = bool(request.param("b64"))
-        transport = MessageTransport(messenger, generation, self.traffic, limit_bytes=limit, base64=base64)
-        self._carry(decision, transport)
-        return transport
+        return decision.connect_messages(self, request, messenger)
 
     def advance(self) -> None:
         """Act on all deadlines that have come."""
@@ -282,171 +217,32 @@ class Engine:
             if self._ask(session) is not None:
                 session.refuse()
                 return
-        self._greet(session)
+        self.greet(session)
 
-    # Below this line: how it is done
+    # What admitted requests call
 
-    def _visit(self, request: Request) -> Refuse | Preflight | Visit:
-        decision = requests1.decide(request, self.path, self.policy, self.sessions)
-        if isinstance(decision, Visit) and decision.wish is Wish.HANDSHAKE:
-            if self._closing is not None:
-                return Refuse(Response(503, decision.headers, b"the server is shutting down"), "shutting down")
-            return replace(decision, sid=self.driver.token())
-        return decision
+    @property
+    def is_closing(self) -> bool:
+        """Whether nobody may come any more."""
+        return self._closing is not None
 
-    def _serve(self, visit: Visit, exchange: Exchange, body: bytes) -> None:
-        if visit.wish is not Wish.HANDSHAKE:
-            requests1.serve(visit, exchange, body, self.turn)
-            return
-        if self._closing is not None:  # it was admitted before
-            exchange.respond(Response(503, visit.headers, b"the server is shutting down"))
-            return
-        session = ResumableSession(self, visit.sid, visit.generation, exchange.request)
-        if self.policy.application_starts == "transport":
-            self._enter(session)
-        else:
-            session.known()
-            if (error := self._introduce(session)) is not None:
-                self._refuse(exchange, requests1.refuse_handshake(visit, error))
-                return
-        exchange.respond(requests1.answer_handshake(visit, self.policy))
-
-    def _attach(self, visit: Visit, link: Link) -> Fed:
-        session = visit.session
-        assert session is not None
-        if visit.wish is Wish.STREAM:
-            stream = StreamTransport(session, visit.transport, link)
-            stream.begin()
-            self._join(session, stream)
-            return stream
-        reader = Reader(self.policy.max_payload_bytes)
-        transport = ResumableWebSocket(
-            link, visit.generation, reader, self.traffic, name=visit.transport, trial=session.trial
-        )
-        self._join(session, transport)
-        return transport
-
-    def _join(
-        self, session: ResumableSession, transport: StreamTransport | ResumableWebSocket | ResumableMessages
-    ) -> None:
-        """Let a session of Socket.IO 0.7 to 0.9 go on over a transport."""
-        if session.state is State.CLOSED:  # since it was admitted
-            transport.retire()
-            return
-        if isinstance(transport, StreamTransport):
-            session.attach(transport)
-        elif self.policy.websocket_check:
-            Check(session, transport)
-        else:
-            transport.sink = session
-            session.attach(transport)
-
-    def _carry(self, decision: Open | Resume, transport: WebSocketTransport | MessageTransport) -> None:
-        """Let a WebSocket carry a new session, or prove itself to one that polls."""
-        if isinstance(decision, Open):
-            assert decision.session is not None
-            self._begin(decision.session, transport)
-        elif decision.session.can_upgrade and (http := decision.session.transport.http) is not None:
-            Probe(decision.session, http, transport)
-        else:
-            transport.finish(1000, "the session has a WebSocket already")
-
-    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
-        decision = decide(request, self.policy, self.sessions)
-        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
-            decision.session.drop(Reason.PING_TIMEOUT)
-            decision = decide(request, self.policy, self.sessions)
-        match decision:
-            case Unknown():
-                return decision.refusal
-            case Open() if self._closing is not None:
-                return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
-            case Open():
-                return self._opened(self._named(decision), request)
-            case Resume() if request.method == "POST":
-                return self._begin_post(decision)
-        return decision
-
-    def _await_no_longer(self, decision: Open | Resume | Visit) -> None:
-        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NONE)[0] is decision:
-            del self._awaited[decision.session.id]
-
-    def _note(self, level: Level, text: str, *values: object) -> None:
-        self.driver.note(Layer.ENGINE, level, text, *values)
-
-    def _alarm(self, at: float) -> None:
-        self.driver.alarm(at, self.advance)
-
-    def _begin_post(self, decision: Resume) -> Refuse | Resume:
-        http = decision.session.transport.http
-        if http is None or http.begin_post():
-            return decision
-        decision.session.drop(Reason.TRANSPORT_ERROR)
-        return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", decision.headers)
-
-    def _named(self, decision: Open) -> Open:
-        """Give the new session its id, and its cookie."""
-        sid, cookie = self.driver.token(), self.policy.cookie
-        headers = decision.headers if cookie is None else (*decision.headers, cookie.header(sid))
-        return Open(decision.generation, headers, decision.key, sid, decision.deflate)
-
-    def _opened(self, decision: Open, request: Request) -> Open | Refuse:
-        """Ask the application about a WebSocket before it is greeted; who polls has a body to be read first."""
-        if decision.key is None:
-            return decision
-        session = Session(self, decision.sid, decision.generation, request)
-        session.transport = NOBODY
-        error = self._introduce(session)
-        return replace(decision, session=session) if error is None else _refusal(decision, error)
-
-    def _open_polling(self, decision: Open, exchange: Exchange) -> None:
-        session = Session(self, decision.sid, decision.generation, exchange.request)
-        polling = PollingTransport(session, self.turn, self.traffic, base64=bool(exchange.request.param("b64")))
-        session.transport = polling
-        upgrades = decision.generation.upgrades if "websocket" in self.policy.transports else ()
-        session.push(self._open_packet(session, upgrades))
-        if (error := self._introduce(session)) is not None:
-            self._refuse(exchange, _refusal(decision, error))
-            return
-        self._greet(session)
-        session.heartbeat.begin(session)
-        polling.poll(exchange, decision.headers)
-
-    def _begin(self, session: Session, transport: WebSocketTransport | MessageTransport) -> None:
-        """Greet the client, and send what the application has had to say meanwhile."""
-        if session.state is State.CLOSED:
-            transport.retire()
-            return
-        transport.sink = session
-        transport.write(self._open_packet(session))
-        session.heartbeat.begin(session)
-        session.go_on(transport)
-        self._greet(session)
-
-    def _open_packet(self, session: Session, upgrades: Sequence[str] = ()) -> Prepared:
-        policy = self.policy
-        times = policy.ping_interval, policy.ping_timeout, policy.max_payload_bytes
-        return Prepared(session.generation.engineio.encode_open(session.id, upgrades, *times))
-
-    def _introduce(self, session: Session) -> HandshakeRefused | None:
-        """Let the application know a client, or say why it does not want it."""
+    def introduce(self, session: Session) -> HandshakeRefused | None:
+        """Let the application know a client, or say why it does not want it: then there is no session."""
         with self.turn:  # a session that it closes and refuses has not been there
             error = self._ask(session)
             if error is not None:
                 session.discard()
                 return error
-        self._enter(session)
+        self.enter(session)
         return None
 
-    def _ask(self, session: Session) -> HandshakeRefused | None:
-        try:
-            self.application.open(session, session.request)
-        except HandshakeRefused as error:
-            return error
-        return None
+    def enter(self, session: Session) -> None:
+        """Put a session into the table."""
+        self.traffic.opened += 1
+        self.sessions[session.id] = session
 
-    def _greet(self, session: Session) -> None:
-        """Say, where that is understood, that the client wants to enter "/": it has its first transport."""
+    def greet(self, session: Session) -> None:
+        """Tell the application, where that is understood, that the client wants to enter "/": it has a transport."""
         generation = session.generation
         self._note(
             Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
@@ -458,30 +254,52 @@ class Engine:
         if self._closing is not None:  # it was admitted before, and comes now
             self._dismiss(session)
 
-    def _enter(self, session: Session) -> None:
-        self.traffic.opened += 1
-        self.sessions[session.id] = session
-
-    def _refuse(self, exchange: Exchange, refusal: Refuse) -> None:
-        self._count_refusal(exchange.request, refusal)
+    def refuse(self, exchange: Exchange, refusal: Refuse) -> None:
+        """Answer with a refusal, which counts as one."""
+        self._count(exchange.request, refusal)
         exchange.respond(refusal.response)
 
-    def _count_refusal(self, request: Request, refusal: Refuse) -> None:
+    # Below this line: how it is done
+
+    def _visit(self, request: Request) -> Refuse | Preflight | Visit:
+        return requests1.decide(request, self.path, self.policy, self.sessions)
+
+    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
+        decision = decide(request, self.policy, self.sessions)
+        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
+            decision.session.drop(Reason.PING_TIMEOUT)
+            decision = decide(request, self.policy, self.sessions)
+        return decision.refusal if isinstance(decision, Unknown) else decision
+
+    def _ask(self, session: Session) -> HandshakeRefused | None:
+        try:
+            self.application.open(session, session.request)
+        except HandshakeRefused as error:
+            return error
+        return None
+
+    def _await_no_longer(self, decision: Admitted) -> None:
+        if isinstance(decision, Resume) and self._awaited.get(decision.session.id, _NONE)[0] is decision:
+            del self._awaited[decision.session.id]
+
+    def _count(self, request: Request, refusal: Refuse) -> None:
         self.traffic.refused += 1
         text = "a request of %s is refused with %d: %s"
         self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
+
+    def _note(self, level: Level, text: str, *values: object) -> None:
+        self.driver.note(Layer.ENGINE, level, text, *values)
+
+    def _alarm(self, at: float) -> None:
+        self.driver.alarm(at, self.advance)
 
     @staticmethod
     def _dismiss(session: Session) -> None:
         session.close(SHUTDOWN)
 
 
+_ANSWERS = (Refuse, Preflight)
 _NONE = (None, None)
-
-
-def _refusal(decision: Open, error: HandshakeRefused) -> Refuse:
-    headers = (*decision.headers, *error.headers)
-    return refuse(Fault.FORBIDDEN, error.text, headers, status=error.status)
 
 
 def _unwanted(*_: object) -> None:
