@@ -66,6 +66,7 @@ export class Cable {
       const end = head.indexOf("\r\n\r\n");
       if (!whole && end >= 0) near.write(head.slice(0, end + 4), "latin1");
     });
+    far.resume(); // unpipe has paused it
   }
 
   close() {
