@@ -390,11 +390,11 @@ class Session:
             return
         if self._outbox is None:
             self._outbox = Outbox()
-            self._outbox.add(prepared, self.policy)
+            self._outbox.add(prepared, self.policy, self.engine.traffic)
             self.transport.notify()
         elif prepared.volatile:
             self.engine.traffic.dropped += 1
-        elif not self._outbox.add(prepared, self.policy):
+        elif not self._outbox.add(prepared, self.policy, self.engine.traffic):
             self.close(SLOW_CONSUMER)
 
     def _read_on(self) -> None:
