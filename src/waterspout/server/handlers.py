@@ -8,7 +8,7 @@ from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgenera
 from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
-from .annotations import innermost, layers
+from .annotations import describe_result, innermost, layers
 from .arguments import Arguments
 from .limits import Reports
 
@@ -112,12 +112,13 @@ class Handlers:
         return self.timings
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the events, each with its arguments and the first line of its docstring."""
+        """Return the events, each with its arguments, its result and the first line of its docstring."""
         return [
             {
                 "event": name,
                 "description": (innermost(handler.function).__doc__ or "").strip().partition("\n")[0],
                 "arguments": handler.arguments.describe(),
+                "result": describe_result(handler.function),
                 "ordered": handler.ordered,
                 "threaded": handler.threaded,
             }

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from ..engine import Engine
+from .annotations import innermost
 from .cluster import Cluster
 from .handlers import Events, Handlers, read_class
 from .limits import Limits
@@ -137,12 +138,21 @@ class Namespaces:
 
     def _title(self, match: "Pattern[str] | Matcher") -> str:
         """Name a family, unlike all others, for whoever reads what the server tells of itself."""
-        title = str(match.pattern if isinstance(match, Pattern) else getattr(match, "__qualname__", repr(match)))
+        title = match.pattern if isinstance(match, Pattern) else _name(match)
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title
 
     def _handlers(self, name: str, ordered: bool) -> Handlers:
         return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)
+
+
+def _name(function: Matcher) -> str:
+    """Name a function; of one that has no name, say where it stands."""
+    function = innermost(function)
+    name = str(getattr(function, "__qualname__", repr(function))).replace(".<locals>", "").removesuffix(".__call__")
+    if not name.endswith("<lambda>"):
+        return name
+    return f"lambda at {function.__module__}:{function.__code__.co_firstlineno}"
 
 
 def _check_literal(name: str) -> None:

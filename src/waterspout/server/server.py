@@ -192,7 +192,13 @@ class Server(Events):
         return collect(self.engine, self._namespaces)
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the events that clients may send, by namespace: names, arguments, and their JSON schemas."""
+        """Return the events that clients may send, by namespace, as plain values: a list of dictionaries.
+
+        Each has its `event`, the `description` that the handler's docstring begins with, whether it is `ordered`
+        and `threaded`, and as JSON Schemas its `arguments` (each with `name`, `required`, `variadic`, `schema`, and
+        `default` where JSON can say it) and its `result`, `{}` where the handler does not say. A pattern's
+        namespaces stand under the pattern, those of a function under its name.
+        """
         places = [*self._namespaces, *self._namespaces.dynamic]
         return {place._handlers.name: place._handlers.describe() for place in places}
 
