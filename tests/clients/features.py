@@ -217,19 +217,24 @@ def find(sid: str) -> Socket:
 
 
 @server.on("write in vain")
-async def write_in_vain(socket: Socket, sid: str, room: str) -> int:
-    """Write to one client until something waits for it, then to a room, and return how often it was before."""
+async def write_in_vain(socket: Socket, sid: str, room: str) -> tuple[int, int, int]:
+    """Write to one client until something waits for it, then to a room.
+
+    Return how often it was before, and how many were dropped and replaced then.
+    """
     silent, fillers = find(sid), 0
     while not silent._session.outbox_bytes:
         silent.emit("filler", FILLER)
         fillers += 1
         await asyncio.sleep(0)
+    traffic = server.engine.traffic  # not stats(), from which on handlers would be measured
+    dropped, replaced = traffic.dropped, traffic.replaced
     for number in range(100):
         server.emit("volatile", number, to=room, volatile=True)
         server.emit("latest", number, to=room, latest="price")
         if number % 25 == 0:
             server.emit("ordinary", number, to=room)
-    return fillers
+    return fillers, traffic.dropped - dropped, traffic.replaced - replaced
 
 
 @server.on("volatile and latest")

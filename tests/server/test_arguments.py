@@ -521,6 +521,41 @@ def test_a_struct_that_names_what_does_not_exist_is_refused_at_once() -> None:
         taking(made.Message)
 
 
+UNDEFINED = [
+    ([None], "message", "Expected `object`, got `null` (which JavaScript's undefined becomes, too)"),
+    (
+        [{"price": 1}, None],
+        "count",
+        "Expected `int`, got `null` (which JavaScript's undefined becomes, too: leave the argument out)",
+    ),
+    (
+        [{"price": 1}, 2, "a", None],
+        "rest",
+        "Expected `str`, got `null`, at $[1] (which JavaScript's undefined becomes, too: leave the argument out)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "name", "words"), UNDEFINED)
+def test_who_sends_undefined_is_told_what_became_of_it(args: list[Any], name: str, words: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Arguments(say, "say").convert(args)
+    assert str(caught.value) == f"the event 'say' does not take this as '{name}': {words}"
+
+
+def test_null_within_an_argument_is_no_matter_of_undefined() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Arguments(say, "say").convert([{"price": None}])
+    assert "undefined" not in str(caught.value)
+
+
+def test_who_takes_none_gets_it_and_not_the_default() -> None:
+    def handler(socket: Any, count: int | None = 7) -> None: ...
+
+    assert Arguments(handler, "say").convert([None]) == [None]
+    assert Arguments(handler, "say").convert([]) == []
+
+
 # What is told about a handler
 
 

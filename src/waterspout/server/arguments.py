@@ -33,6 +33,8 @@ _LONGEST = 80  # characters of anything that a client may have written
 _PREFIX = 32  # and of msgspec's words before it
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNTOLD = "[...]"
+_UNDEFINED = " (which JavaScript's undefined becomes, too)"
+_OMITTED = " (which JavaScript's undefined becomes, too: leave the argument out)"
 _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
@@ -148,7 +150,8 @@ class Arguments:
         if variadic:  # the parameter is a tuple, and this one of its items
             place = place.replace("$", f"$[{index - len(self._names)}]", 1)
         where = "" if place == "$" else f", at {place}"
-        text = f"the event {self._event!a} does not take this as {name!a}: {detail}{where}"
+        hint = "" if args[index] is not None else _OMITTED if index >= self._fewest else _UNDEFINED
+        text = f"the event {self._event!a} does not take this as {name!a}: {detail}{where}{hint}"
         return ArgumentError(text, event=self._event, argument=name, place=place)
 
 
