@@ -257,7 +257,7 @@ class Call:
 
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
-        what = "a step before" if token is not None and token >= 0 else "the handler of"
+        what = {None: "the handler of", -1: "the handler of any event, for"}.get(token, "a step before")
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     @property
@@ -320,3 +320,6 @@ class _LateCall:
 
     def later(self, token: int | None) -> Asker:
         return self
+
+    def describe(self, token: int | None) -> str:
+        return self._call.describe(token)

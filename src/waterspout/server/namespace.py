@@ -359,6 +359,9 @@ class _LateHook:
     def later(self, token: Told) -> Asker:
         return self
 
+    def describe(self, token: Told) -> str:
+        return self._namespace.describe(token)
+
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
     """Tell a client that it may not enter a namespace."""
