@@ -8,12 +8,14 @@ from weakref import WeakValueDictionary
 
 from ..engine import Engine
 from .annotations import innermost
+from .classes import check_class, read_class
 from .cluster import Cluster
-from .handlers import Events, Handlers, read_class
+from .fanout import delivery
+from .handlers import Events, Handlers
 from .limits import Limits
 from .namespace import Namespace, check_namespace, is_namespace
-from .rooms import Except, Target
-from .socket import Socket, check_class
+from .rooms import Except, Target, audience
+from .socket import Socket
 
 Matcher = Callable[[str, Any], Any]
 
@@ -48,8 +50,9 @@ class DynamicNamespace(Events):
         latest: str | None = None,
     ) -> None:
         """Send an event to the clients of all of them; see `Namespace.emit`."""
+        whom = audience(to, except_)
         for namespace in self.namespaces():
-            namespace.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
+            namespace.send(event, args, whom, delivery(namespace.name, volatile, compress, latest))
 
     def matches(self, name: str) -> bool:
         """Tell whether the pattern matches; a function has to be asked."""
@@ -110,7 +113,7 @@ class Namespaces:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
-        check_class(kind)  # again: a decorator may have changed it
+        check_class(kind, Socket)  # again: a decorator may have changed it
         place = self.of(name) if isinstance(name, str) else self.family(name)
         place._registry()
         if place.kind is not Socket:
