@@ -353,6 +353,58 @@ const LIMITS = {
     same(client.disconnects.all, []);
   },
 
+  "more questions than a client may owe": async ({ start }) => {
+    const client = await start({ path: "/narrow" }).connected();
+    const answers = [];
+    client.socket.on("question", (number, answer) => answers.push(() => answer(number)));
+    const waiting = ["waits", "waits", "waits", "TooManyCalls", "TooManyCalls"];
+    same(await request(client.socket, "ask", 5), [waiting]);
+    for (const answer of answers) answer();
+    same(await request(client.socket, "what came of it"), [["0", "1", "2"]]);
+    same(await request(client.socket, "ask", 5), [waiting], "who has answered is asked again");
+    same(answers.length, 6);
+  },
+
+  "more attachments than an event may have": async ({ start, left }) => {
+    const client = await start({ path: "/narrow" }).connected();
+    const some = ["a", "b", "c"].map((text) => Buffer.from(text));
+    same(await request(client.socket, "ack", ...some.slice(0, 2)), some.slice(0, 2));
+    if (client.parser === "msgpack") return same(await request(client.socket, "ack", ...some), some); // it has none
+    client.socket.emit("ack", ...some);
+    equal(await left(client.name), "parse error");
+    await client.disconnects.next();
+  },
+
+  "a message larger than all that may wait": async ({ start }) => {
+    const client = await start({ path: "/narrow" }).connected();
+    const written = listen(client.socket, "written");
+    client.socket.emit("write", 100_000);
+    equal((await written.next())[0].length, 100_000);
+    same(await request(client.socket, "ack", "still here"), ["still here"]);
+  },
+
+  "who enters no namespace": async ({ start }) => {
+    const client = start({ path: "/narrow", autoConnect: false });
+    if (client.row.engine === 3) client.socket.open(); // it is in "/" without asking
+    const closed = new Promise((resolve) => client.manager.on("close", resolve));
+    client.manager.open();
+    if (client.row.engine === 3) return same(await request(client.socket, "ack", "here"), ["here"]);
+    ok(["transport close", "forced close"].includes(await within(closed, "the end of the connection")));
+    same(client.connects.all, []);
+  },
+
+  "the address behind a proxy": async ({ start }) => {
+    const extraHeaders = {
+      "x-forwarded-for": "198.51.100.7, 203.0.113.9",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": "chat.example",
+    };
+    const client = await start({ path: "/narrow", extraHeaders }).connected();
+    same(await request(client.socket, "who am I"), ["203.0.113.9", true, "chat.example"]);
+    const plain = await start({ path: "/narrow" }).connected();
+    same((await request(plain.socket, "who am I")).slice(0, 2), ["127.0.0.1", null]);
+  },
+
   "a burst behind a handler that waits": async ({ start, open }) => {
     const client = await open();
     const polite = await start({ name: "polite" }).connected();
