@@ -187,16 +187,19 @@ class PollingTransport:
         return True
 
     def flush(self) -> None:
-        """Answer the parked poll with all that is queued."""
+        """Answer the parked poll with all that is queued; the goodbye has an answer of its own.
+
+        In one payload, as the JavaScript server never has them, clients of 4.x would hear of the end before the
+        packets in front of it, which they hand out a tick later, and take "io server disconnect" for a lost connection.
+        """
         self._flushing = False
         if self._poll is None:
             return
         messages = self.session.take()
-        if self._finishing:
-            messages.append(CLOSE)
         if messages:
             self._answer(messages)
-        if self._finishing:
+        elif self._finishing:
+            self._answer([CLOSE])
             self.session.finished()
 
     def _flush_soon(self) -> None:
