@@ -424,6 +424,18 @@ const LIMITS = {
     equal(await held(), BURST);
   },
 
+  "binary as text for who asks for it": async ({ start }) => {
+    const client = await start({ forceBase64: true }).connected();
+    const frames = client.transport === "websocket" && client.row.engine === 3 ? record(client.engine) : () => [];
+    const heard = listen(client.socket, "echo");
+    const bytes = Buffer.from([0, 30, 255]);
+    client.socket.emit("echo", bytes, { nested: [bytes] });
+    same(await heard.next(), [bytes, { nested: [bytes] }]);
+    same(await request(client.socket, "ack", bytes), [bytes]);
+    same(new Set(frames().map(({ opcode }) => opcode)), new Set(frames().length ? [1] : []), "binary came as binary");
+    if (client.transport === "websocket" && client.row.engine === 3) ok(frames().length >= 2);
+  },
+
   "compress=False": async ({ start }) => {
     const client = await start({ path: "/compressing" }).connected();
     const texts = listen(client.socket, "text");
@@ -477,7 +489,7 @@ function record({ transport }) {
     for (let at = 0; at < data.length; ) {
       const [first, short] = [data[at], data[at + 1]];
       const size = short === 126 ? data.readUInt16BE(at + 2) : short;
-      frames.push({ rsv1: (first & 0x40) !== 0, size });
+      frames.push({ rsv1: (first & 0x40) !== 0, opcode: first & 0x0f, size });
       at += (short === 126 ? 4 : 2) + size;
     }
     return frames;

@@ -50,6 +50,7 @@ SCENARIOS = (
     "who enters no namespace",
     "the address behind a proxy",
     "a burst behind a handler that waits",
+    "binary as text for who asks for it",
     "compress=False",
 )
 
