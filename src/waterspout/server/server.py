@@ -16,7 +16,7 @@ from .limits import Limits
 from .namespace import Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
 from .presence import Presence
-from .rooms import Except, Room, Target
+from .rooms import Except, Room, Target, audience
 from .socket import Socket
 from .stats import Stats, collect
 
@@ -153,7 +153,7 @@ class Server(Events):
         latest: str | None = None,
     ) -> None:
         """Send an event to the clients of "/"; see `Namespace.emit`."""
-        self._root.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
+        self._root.send(event, args, audience(to, except_), delivery("/", volatile, compress, latest))
 
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
