@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import waterspout
+from missing import missing
 from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
 
@@ -239,7 +240,7 @@ def certificate(folder: Path) -> Path:
     """A self-signed certificate for 127.0.0.1 in cert.pem, with its key in key.pem."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("openssl is missing: no certificate can be made")
+        missing("openssl is missing: no certificate can be made")
     options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     command = [openssl, "req", *options.split(), *subject]
