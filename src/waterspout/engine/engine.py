@@ -97,6 +97,7 @@ class Engine:
         self.deadlines = Deadlines(self._alarm)
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
+        self.silent_until = 0.0  # the driver's time, for a warning that all clients could cause
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
