@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from missing import missing
+
 # Shared by the tests of hosts and of attacks, which import it in either order.
 pytest.register_assert_rewrite("hosts.suite", "hosts.client", "hosts.host")
 
@@ -22,9 +24,9 @@ def node() -> str:
     """The path of Node, with the packages of tests/clients installed; without them the test is skipped."""
     program = shutil.which("node")
     if program is None:
-        pytest.skip("node is missing; install Node.js with npm, then run scripts/test")
+        missing("node is missing; install Node.js with npm, then run scripts/test")
     if not (CLIENTS / "node_modules").is_dir():
-        pytest.skip("the JavaScript clients are missing; scripts/test installs them with npm")
+        missing("the JavaScript clients are missing; scripts/test installs them with npm")
     return program
 
 
@@ -33,5 +35,5 @@ def chromium(node: str) -> str:
     """The path of a Chromium for playwright-core (which Node runs); without one the test is skipped."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        pytest.skip("no Chromium on the PATH; scripts/test installs Debian's, as root or with sudo")
+        missing("no Chromium on the PATH; scripts/test installs Debian's, as root or with sudo")
     return program

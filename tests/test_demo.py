@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from missing import missing
 from serving import running
 from waterspout.demo import app
 
@@ -74,7 +75,7 @@ def test_the_page_says_that_the_client_library_is_missing(node: str, chromium: s
 
 def test_pages_of_2011_and_of_today_are_in_the_same_rooms(node: str, chromium: str, tmp_path: Path) -> None:
     if not OLD_LIBRARY.is_file():
-        pytest.skip("socket.io-client 0.9 is missing; scripts/test installs it with npm")
+        missing("socket.io-client 0.9 is missing; scripts/test installs it with npm")
     library = tmp_path / app.OLD_CLIENT
     library.parent.mkdir(parents=True)
     library.symlink_to(OLD_LIBRARY)

@@ -270,7 +270,7 @@ def test_links_and_files_are_there(page: str) -> None:
     prose = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", re.sub(r"`[^`]*`", "", prose)):
         assert (DOCS / target).is_file(), target
-    for path in re.findall(r"`((?:examples|tests|docs|scripts)/[\w./-]+)`", prose):
+    for path in re.findall(r"`((?:deploy|examples|tests|docs|scripts)/[\w./@-]+)`", prose):
         assert (ROOT / path).exists(), path
 
 

@@ -52,6 +52,7 @@ def test_the_sdist_has_what_is_needed_to_test_it(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "src/waterspout/py.typed", "tests/test_packaging.py", "scripts/test"} <= names
+    assert {"deploy/nginx.conf", "deploy/haproxy.cfg", "deploy/waterspout@.service"} <= names
     assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
 
 

@@ -96,9 +96,9 @@ def test_the_server_of_the_readme_does_what_its_client_expects() -> None:
 
 def test_the_files_that_the_readme_names_are_there() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    named = set(re.findall(r"`((?:scripts|docs|examples|bench)/[\w./-]*)`|\]\(((?!https?:)[^)]+)\)", readme))
+    named = set(re.findall(r"`((?:scripts|docs|examples|bench|deploy)/[\w./-]*)`|\]\(((?!https?:)[^)]+)\)", readme))
     paths = {path for pair in named for path in pair if path}
-    assert {"examples/", "docs/"} <= paths
+    assert {"examples/", "docs/", "deploy/"} <= paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 

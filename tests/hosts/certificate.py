@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from missing import missing
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ def make_certificate(folder: Path) -> Certificate:
     """Make one with openssl; without it the test is skipped."""
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("openssl is missing: no certificate can be made")
+        missing("openssl is missing: no certificate can be made")
     options = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([openssl, "req", *options.split(), *subject], cwd=folder, check=True, capture_output=True)

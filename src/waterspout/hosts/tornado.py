@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
@@ -26,7 +27,7 @@ from .processes import warn_of_company
 from .reception import Exchange, Reception
 from .takeover import Takeover
 
-__all__ = ["Mount", "Mountable", "routes"]
+__all__ = ["Mount", "Mountable", "drain", "routes"]
 
 
 class Server(Protocol):
@@ -40,10 +41,22 @@ class Server(Protocol):
 
 Mountable = Engine | Server
 
+_MOUNTS: "WeakSet[Mount]" = WeakSet()  # an application keeps its own, and nobody else has to
+
 
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths."""
-    return Mount(server if isinstance(server, Engine) else server.engine).routes
+    return Mount(_engine(server)).routes
+
+
+async def drain(server: Mountable) -> None:
+    """Wait, after the server's `close`, until its WebSockets have taken what was sent to them and are closed.
+
+    It is the end of an application of one's own, whose loop would otherwise end before its clients have heard of it.
+    A client that takes nothing has 10 s. To be awaited on the loop that serves; done at once where nobody has come.
+    """
+    engine = _engine(server)
+    await asyncio.gather(*(mount.drain() for mount in list(_MOUNTS) if mount.engine is engine))
 
 
 class Mount(Router):
@@ -56,6 +69,7 @@ class Mount(Router):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.output: Output
+        _MOUNTS.add(self)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -80,7 +94,7 @@ class Mount(Router):
     async def drain(self) -> None:
         """Wait, after `close`, until the WebSockets have taken what was sent to them and are closed.
 
-        A client that takes nothing has the engine's `close_timeout`, which is 10 s.
+        A client that takes nothing has the engine's `close_timeout`, which is 10 s. See also the function `drain`.
         """
         if self._loop is not None:
             drained = asyncio.Event()
@@ -101,6 +115,10 @@ class Mount(Router):
                 warn_of_company(self.engine.driver, connection.stream.socket)
         self._loop = loop
         self.output = Output(AsyncioLoop(loop), self.engine.traffic, self.engine.policy.close_timeout)
+
+
+def _engine(server: Mountable) -> Engine:
+    return server if isinstance(server, Engine) else server.engine
 
 
 def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:

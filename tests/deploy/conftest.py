@@ -1,0 +1,28 @@
+"""Which proxies there are, and a folder for each."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.proxies import KINDS, find
+from hosts.certificate import make_certificate
+from missing import missing
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The proxy; without it the test is skipped."""
+    name: str = request.param
+    if find(name) is None:
+        missing(f"{name} is missing; scripts/test installs Debian's, as root or with sudo")
+    return name
+
+
+@pytest.fixture(scope="module")
+def folder(kind: str) -> Iterator[Path]:
+    """A folder for a proxy and its servers, whose path is short enough for Unix sockets."""
+    with tempfile.TemporaryDirectory(prefix="waterspout-") as name:
+        make_certificate(Path(name))
+        yield Path(name)
