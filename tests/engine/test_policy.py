@@ -124,7 +124,7 @@ def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
     ("name", "choices"),
     [("application_starts", "transport, handshake"), ("second_poll", "replace, refuse")],
 )
-@pytest.mark.parametrize("value", ["", "never", "TRANSPORT"])
+@pytest.mark.parametrize("value", ["", "never", "TRANSPORT", None, 1])
 def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> None:
     wrong: Any = {name: value}
     with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}: choose from {choices}")):

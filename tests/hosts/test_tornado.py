@@ -17,6 +17,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old, post, visit
 from hosts.suite.polling import Polling
+from hosts.suite.refusing import Refusing
 from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
@@ -55,6 +56,10 @@ class TestEnding(Ending): ...
     "host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls", "uvloop-unix"], indirect=True
 )
 class TestOld(Old): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+class TestRefusing(Refusing): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)

@@ -3,12 +3,14 @@
 TypeError for a value of the wrong kind, ValueError for one that is out of range.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from math import inf
 from re import ASCII, Pattern, escape
 from re import compile as compile_pattern
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
+
+Rule = Callable[[str, object], None]
 
 LONGEST = 3600  # seconds; who gives more has thought of milliseconds
 
@@ -61,10 +63,24 @@ def check_switch(name: str, value: object) -> None:
         raise TypeError(f"{name} is {value!r}: give True or False")
 
 
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse what is none of these words."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}: choose from {', '.join(choices)}")
+def one_of(*choices: str) -> Rule:
+    """Make a check that refuses what is none of these words."""
+
+    def check(name: str, value: object) -> None:
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}: choose from {', '.join(choices)}")
+
+    return check
+
+
+def or_none(check: Rule) -> Rule:
+    """Make a check that lets None pass, and does the same otherwise."""
+
+    def check_unless_none(name: str, value: object) -> None:
+        if value is not None:
+            check(name, value)
+
+    return check_unless_none
 
 
 def check_status(name: str, value: object) -> None:

@@ -7,7 +7,7 @@ from re import Pattern
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 from .options import (
-    check_choice,
+    Rule,
     check_cookie,
     check_count,
     check_origins,
@@ -15,6 +15,8 @@ from .options import (
     check_status,
     check_switch,
     check_text,
+    one_of,
+    or_none,
     transports,
 )
 from .proxies import Proxies, TrustedProxies
@@ -26,18 +28,19 @@ TRANSPORTS = ("polling", "websocket")
 OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
-_CHECKS: dict[object, Callable[[str, object], None]] = {
+_CHECKS: dict[object, Rule] = {
     float: check_seconds,
     int: check_count,
     bool: check_switch,
     str: check_text,
 }
-_OR_NONE: dict[str, Callable[[str, object], None]] = {
-    "close_timeout_advertised": check_seconds,
-    "missed_heartbeats": check_count,
-    "unknown_session": check_status,
+_CHECKS_BY_NAME: dict[str, Rule] = {
+    "application_starts": one_of("transport", "handshake"),
+    "second_poll": one_of("replace", "refuse"),
+    "close_timeout_advertised": or_none(check_seconds),
+    "missed_heartbeats": or_none(check_count),
+    "unknown_session": or_none(check_status),
 }
-_CHOICES = {"application_starts": ("transport", "handshake"), "second_poll": ("replace", "refuse")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +139,9 @@ class Policy:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            check = _CHECKS.get(field.type)
+            check = _CHECKS_BY_NAME.get(field.name, _CHECKS.get(field.type))
             if check is not None:
                 check(field.name, getattr(self, field.name))
-        for name, choices in _CHOICES.items():
-            check_choice(name, getattr(self, name), choices)
-        for name, check in _OR_NONE.items():
-            if (value := getattr(self, name)) is not None:
-                check(name, value)
         object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *OLD_TRANSPORTS)))
         if self.old_transports is not None:
             offered = transports(self.old_transports, ("websocket", *OLD_TRANSPORTS), "old_transports")
