@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from bench.measure import Options, Run, measure
 from bench.report import Row, document, remarks, row, table, write
-from bench.servers import BENCH, PEERS
+from bench.servers import BENCH, MODERN, PEERS
 from bench.versions import versions
 from bench.workloads import WORKLOADS, Workload
 
@@ -45,8 +45,10 @@ def choose(chosen: argparse.Namespace) -> list[Workload]:
 
 
 def peers_for(workload: Workload, names: str) -> list[str]:
-    """Return the peers to run; "psio" is the configuration that does best under this load."""
+    """Return the peers to run; "psio" is the configuration that does best; the oldest clients only we serve."""
     peers = [f"psio-{workload.psio}" if name == "psio" else name for name in names.split(",")]
+    if workload.modern:
+        return ["ours", MODERN]
     if unknown := [peer for peer in peers if peer not in PEERS]:
         raise SystemExit(f"unknown peer {unknown[0]!r}: there are psio, {', '.join(PEERS)}")
     return list(dict.fromkeys(peers))

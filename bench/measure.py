@@ -66,7 +66,7 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     run = Run(workload=workload.name, peer=peer)
     try:
         with running(peer, core=options.server_core) as (port, pid):
-            result = generate(workload, port, pid, options)
+            result = generate(workload, peer, port, pid, options)
     except ServerFailed as error:
         return replace(run, fault=f"the server did not start: {error}")
     except subprocess.CalledProcessError as error:
@@ -81,13 +81,13 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     )
 
 
-def generate(workload: Workload, port: int, pid: int, options: Options) -> dict[str, float]:
+def generate(workload: Workload, peer: str, port: int, pid: int, options: Options) -> dict[str, float]:
     """Run the generator once and return its result; `load --help` explains the keys.
 
     Raises subprocess.CalledProcessError when it gave up.
     """
     seconds = options.seconds if options.quick else workload.seconds or options.seconds
-    arguments = [*workload.load.split(), "--duration", str(seconds), "--warmup", str(options.warmup)]
+    arguments = [*workload.arguments(peer).split(), "--duration", str(seconds), "--warmup", str(options.warmup)]
     command = [str(BUILD / "load"), *arguments, "--port", str(port), "--pid", str(pid)]
     pinned = ["taskset", "--cpu-list", str(options.load_core), *command]
     done = subprocess.run(pinned, capture_output=True, text=True, check=True)

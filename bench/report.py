@@ -27,6 +27,7 @@ many times better ours is. Figures differ from machine to machine, ratios much l
 - node: Socket.IO's JavaScript server with ws and bufferutil, without compression
 - psio: python-socketio on uvloop, with msgspec for JSON and handlers called in place, in the HTTP server that suits the
   load best{configurations}
+- in the table of the oldest clients, which no other maintained server has: ours under clients of 0.9 and of 4.x
 """
 
 REPEAT = """\
@@ -106,20 +107,30 @@ def remarks(runs: Iterable[Run]) -> list[str]:
 def table(rows: Sequence[Row]) -> str:
     """Render a Markdown table, aligned so that it reads well as plain text too."""
     head = ["load", *COLUMNS, "ours / node", "ours / psio", "generator's CPU"]
-    lines = [head, *(_line(row) for row in rows)]
+    old = [row for row in rows if row.workload.modern]
+    tables = [_table(head, [_line(row) for row in rows if row not in old])] if len(rows) > len(old) else []
+    if old:
+        heads = ["clients of 0.9 beside those of 4.x", "0.9", "4.x", "0.9 / 4.x", "generator's CPU"]
+        tables.append(_table(heads, [_line(row, ("ours", "modern")) for row in old]))
+    return "\n\n".join(tables)
+
+
+def _table(head: list[str], body: list[list[str]]) -> str:
+    lines = [head, *body]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in [padded[0], rule, *padded[1:]])
 
 
-def _line(row: Row) -> list[str]:
+def _line(row: Row, columns: Sequence[str] = COLUMNS) -> list[str]:
     workload, cells = row.workload, row.cells
-    figures = [workload.text(cells[column].value) if column in cells else "-" for column in COLUMNS]
+    figures = [workload.text(cells[column].value) if column in cells else "-" for column in columns]
     if workload.limit is not None:
         figures[0] += f" (goal {workload.limit:g})"
-    shares = [f"{cells[column].load_cpu:.0%}" if column in cells else "-" for column in COLUMNS]
-    return [f"{workload.name}: {workload.title}", *figures, _ratio(row, "node"), _ratio(row, "psio"), ", ".join(shares)]
+    shares = [f"{cells[column].load_cpu:.0%}" if column in cells else "-" for column in columns]
+    ratios = [_ratio(row, column) for column in columns[1:]]
+    return [f"{workload.name}: {workload.title}", *figures, *ratios, ", ".join(shares)]
 
 
 def _ratio(row: Row, column: str) -> str:

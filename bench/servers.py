@@ -14,6 +14,8 @@ from pathlib import Path
 BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
 PEERS = ("ours", "node", "psio-aiohttp", "psio-granian")
+MODERN = "modern"
+"""Our own server under the load of clients of today, beside that of the oldest ones."""
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 
@@ -24,7 +26,7 @@ class ServerFailed(Exception):
 
 def command(peer: str, port: int) -> list[str]:
     """Return the command line of a peer."""
-    kind, _, variant = peer.partition("-")
+    kind, _, variant = peer.replace(MODERN, "ours").partition("-")
     if kind == "node":
         return [shutil.which("node") or "node", str(BENCH / "peers" / "node.js"), str(port)]
     return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), str(port), *filter(None, [variant])]

@@ -15,8 +15,10 @@ class Workload:
     title: str
     load: str
     """Arguments of the generator; `load --help` explains them."""
-    psio: str
+    psio: str = ""
     """The configuration of python-socketio that does best here."""
+    modern: str = ""
+    """Where nobody else serves these clients: the arguments for our own server and clients of today."""
     figure: str = "rate"
     unit: str = "/s"
     goals: Mapping[str, float] = field(default_factory=dict)
@@ -28,6 +30,10 @@ class Workload:
     """The figure depends on what else the machine does."""
     seconds: float | None = None
     """Overrides the duration of a measurement; a quick run overrides it again."""
+
+    def arguments(self, peer: str) -> str:
+        """Return the arguments of the generator for a peer."""
+        return self.modern if peer == "modern" else self.load
 
     def text(self, value: float) -> str:
         """Format a figure, with its unit."""
@@ -52,6 +58,20 @@ WORKLOADS = (
         load="ack --conns 100 --window 16",
         psio="granian",
         goals={"node": 4},
+    ),
+    Workload(
+        name="old1",
+        title="acknowledgements of 0.9, 100 connections, 1 outstanding",
+        load="ack --proto sio09 --conns 100",
+        modern="ack --conns 100",
+        goals={"modern": 0.75},
+    ),
+    Workload(
+        name="old16",
+        title="acknowledgements of 0.9, 100 connections, 16 outstanding",
+        load="ack --proto sio09 --conns 100 --window 16",
+        modern="ack --conns 100 --window 16",
+        goals={"modern": 0.75},
     ),
     Workload(
         name="emit",

@@ -9,8 +9,8 @@ import waterspout
 from layers import MAY_IMPORT
 from waterspout import Reason
 from waterspout.engine import TRANSITIONS, State, Step
-from waterspout.engine.admission import Fault
 from waterspout.engine.driver import Driver
+from waterspout.engine.refusals import Fault
 from waterspout.server import Adapter
 from waterspout.server.life import Life
 

@@ -84,6 +84,13 @@ def version(address: str, **options: Any) -> str:
         return client.ask('420["version"]')
 
 
+def free_port() -> int:
+    """Return a port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=PATIENCE)
@@ -339,6 +346,8 @@ def refused(folder: Path, *arguments: str) -> str:
         ("app:server --certfile app.py", "cannot use the certificate 'app.py': "),
         ("app:server --keyfile app.py", "cannot use the key 'app.py' alone: give its certificate with --certfile"),
         ("app:server --unix s.sock --certfile app.py", "cannot use 'app.py' on a Unix socket: give --bind too"),
+        ("app:server --unix s.sock --flash-policy-port 843", "cannot answer Flash at 843 beside a Unix socket: give"),
+        ("app:server --flash-policy-domain a.example", "cannot allow the films of 'a.example' alone: give the port"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_a_sentence(folder: Path, arguments: str, sentence: str) -> None:
@@ -392,6 +401,52 @@ def test_an_unknown_loop_shows_the_names_of_those_there_are(folder: Path, capsys
     said = capsys.readouterr().err
     assert all(name in said for name in ("auto", "uvloop", "asyncio"))
     assert "<Loop" not in said
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "843x", "-1"])
+def test_what_is_no_port_for_flash_is_refused_with_the_usual_one(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", "app:server", f"--flash-policy-port={port}"])
+    assert ended.value.code == 2
+    assert f"{port!r} is no port: give a number from 1 to 65535; Flash asks at 843 first" in capsys.readouterr().err
+
+
+def flash(port: int) -> bytes:
+    """Ask for the policy, and read until the connection ends."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(b"<policy-file-request/>\0")
+        return b"".join(iter(lambda: connection.recv(1000), b""))
+
+
+@pytest.mark.parametrize(
+    ("options", "domains"),
+    [
+        ((), ["*"]),
+        (("--flash-policy-domain", "a.example", "--flash-policy-domain", "*.b.example"), ["a.example", "*.b.example"]),
+    ],
+)
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_flash_is_answered_beside_the_server(
+    folder: Path, loop: str, options: tuple[str, ...], domains: list[str]
+) -> None:
+    port = free_port()
+    ours = ("--bind", "127.0.0.1:0", "--loop", loop, "--flash-policy-port", str(port))
+    with serve(folder, *ours, *options) as command:
+        address = command.address()
+        own = address.rpartition(":")[2]
+        allowed = "".join(f'<allow-access-from domain="{domain}" to-ports="{own}"/>' for domain in domains)
+        assert flash(port) == f"<cross-domain-policy>{allowed}</cross-domain-policy>\0".encode()
+        assert version(address) == "430[1]"
+    with pytest.raises(ConnectionRefusedError):
+        flash(port)
+
+
+def test_a_port_for_flash_that_is_taken_is_logged_and_the_server_serves(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with serve(folder, "--bind", "127.0.0.1:0", "--flash-policy-port", str(port)) as command:
+            assert version(command.address()) == "430[1]"
+            assert f"no policy for Flash: port {port} cannot be had" in command.log.read_text()
 
 
 def test_the_level_of_the_log_may_be_written_large(folder: Path) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from waterspout import AckTimeout, ConnectRefused, SocketClosed, WaterspoutError, errors
+from waterspout import AckTimeout, ConnectRefused, HandshakeRefused, SocketClosed, WaterspoutError, errors
 from waterspout.errors import (
     AdapterError,
     ArgumentError,
@@ -42,7 +42,7 @@ def test_what_a_peer_can_cause_has_a_status_and_a_close_code(
 
 
 def test_other_errors_are_no_fault_of_the_peers_protocol() -> None:
-    for error in (ConnectRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
+    for error in (ConnectRefused, HandshakeRefused, ArgumentError, SocketClosed, AckTimeout, AdapterError):
         assert not issubclass(error, ProtocolError)
 
 

@@ -17,6 +17,7 @@ EXPORTED = {
     "ConnectRefused",
     "Engine",
     "EventRefused",
+    "HandshakeRefused",
     "Namespace",
     "Pending",
     "Policy",

@@ -4,7 +4,13 @@ Every class that a peer can cause carries its wire form as class attributes: the
 answer and the WebSocket close code (RFC 6455, section 7.4.1).
 """
 
+import http
+import re
+from collections import abc
 from typing import Never
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
 
 
 class WaterspoutError(Exception):
@@ -62,6 +68,25 @@ class ConnectRefused(WaterspoutError):
         super().__init__(self.message)
 
 
+class HandshakeRefused(WaterspoutError):
+    """Raise it in the `open` of an engine's application to refuse a client: there is no session then.
+
+    The client's handshake is answered with this status, the text and these header fields. Without a text, it is
+    that of the status. ValueError for a status that is none of 300 to 599, and for fields that no answer can have.
+    """
+
+    def __init__(self, status: int, text: str = "", headers: abc.Iterable[tuple[str, str]] = ()) -> None:
+        if status not in range(300, 600):
+            raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401")
+        self.status = int(status)
+        self.headers = tuple(headers)
+        for name, value in self.headers:
+            if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+                raise ValueError(f"{name!r}: {value!r} is no header field: it has a name and one line")
+        self.text = text or _phrase(self.status)
+        super().__init__(self.text)
+
+
 class EventRefused(WaterspoutError):
     """An event that reaches no handler; raise it in a step of `use_event`, or in a handler.
 
@@ -115,3 +140,11 @@ class AdapterError(WaterspoutError):
 
 class CannotStart(WaterspoutError):
     """The server cannot start; the text is one sentence for the person at the terminal."""
+
+
+def _phrase(status: int) -> str:
+    """Return the text of a status, or "Refused" for one that nobody has given a meaning."""
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"

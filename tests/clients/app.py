@@ -33,6 +33,8 @@ def enter(socket: waterspout.Socket, auth: object) -> None:
         raise waterspout.ConnectRefused(REFUSAL, message="No entry 🚧")
     if room := socket.request.param("room"):
         socket.join(room)
+    if greeting := socket.request.param("greet"):
+        socket.emit("greeting", greeting)
 
 
 @server.on_disconnect

@@ -6,6 +6,7 @@ export class Cable {
   #ends = new Map(); // and where each leads
   #whole = true;
   #held = false;
+  #swallowed = null;
 
   /** Lead a port of our own to `port`. */
   static async to(port) {
@@ -26,6 +27,7 @@ export class Cable {
       });
       if (!this.#held) end.pipe(other);
     }
+    near.on("data", (request) => this.#swallowed && request.includes(this.#swallowed) && this.#swallow(near, far));
     if (!this.#whole) near.destroy();
   }
 
@@ -48,6 +50,23 @@ export class Cable {
   release() {
     this.#held = false;
     for (const [end, other] of this.#ends) end.pipe(other);
+  }
+
+  /** Let no more than the head of an answer through where the request has these words, like a proxy that collects. */
+  swallow(words) {
+    this.#swallowed = words;
+  }
+
+  #swallow(near, far) {
+    let head = "";
+    far.unpipe(near);
+    far.removeAllListeners("data").on("data", (data) => {
+      const whole = head.includes("\r\n\r\n");
+      head += data.toString("latin1");
+      const end = head.indexOf("\r\n\r\n");
+      if (!whole && end >= 0) near.write(head.slice(0, end + 4), "latin1");
+    });
+    far.resume(); // unpipe has paused it
   }
 
   close() {

@@ -12,9 +12,9 @@ const port = Number(process.argv[2]);
 const TEXTS = ["plain", "é € 😀", "line\nfeed", "a:b:c+d", "\ufffd3\ufffd", "", "\u2028 \\ \" '", "</script>"];
 let count = 0;
 
-function open(transport, { at = port, query = "", ...options } = {}) {
+function open(transports, { at = port, query = "", ...options } = {}) {
   const url = `http://127.0.0.1:${at}${query && `?${query}`}`;
-  io.transports = [transport]; // the option of this name is mixed with what is there
+  io.transports = [transports].flat(); // the option of this name is mixed with what is there
   return io.connect(url, { "force new connection": true, reconnect: false, ...options });
 }
 
@@ -171,6 +171,25 @@ const scenarios = {
     assert.deepEqual(await ask(socket, "ack", "again"), ["again"]);
     socket.disconnect();
     await cable.close?.();
+    return socket;
+  },
+  async "another transport when nothing comes over the first"(transport) {
+    const other = transport === "websocket" ? "xhr-polling" : "websocket";
+    const cable = await Cable.to(port);
+    cable.swallow(`/1/${transport}/`);
+    const socket = open([transport, other], { at: cable.port, query: "greet=you", "connect timeout": 1500 });
+    const counts = { connect: 0, greeting: 0, disconnect: 0 };
+    const tried = [];
+    for (const event of Object.keys(counts)) socket.on(event, () => (counts[event] += 1));
+    socket.on("connecting", (name) => tried.push(name));
+    await listen(socket, "greeting").next();
+    assert.deepEqual(await ask(socket, "ack", "over the other"), ["over the other"]);
+    await new Promise((later) => setTimeout(later, 500)); // whether the end of the first does harm
+    assert.deepEqual(await ask(socket, "ack", "still"), ["still"]);
+    assert.deepEqual(tried, [transport, other]);
+    assert.deepEqual(counts, { connect: 1, greeting: 1, disconnect: 0 });
+    socket.disconnect();
+    cable.close();
     return socket;
   },
 };

@@ -46,6 +46,16 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "cookie": None,
         "per_message_deflate": False,
         "trusted_proxies": (),
+        "verify_remote_ip": False,
+        "application_starts": "transport",
+        "old_transports": None,
+        "close_timeout_advertised": None,
+        "second_poll": "replace",
+        "post_reply": "1",
+        "unknown_session": None,
+        "websocket_check": False,
+        "missed_heartbeats": None,
+        "global_heartbeats": True,
     }
     assert Policy().generations == (ENGINEIO_3, ENGINEIO_4)
 
@@ -100,12 +110,48 @@ def test_a_limit_is_a_whole_number(name: str, value: Any) -> None:
         Policy(**wrong)
 
 
-@pytest.mark.parametrize("name", ["cors_credentials", "jsonp"])
+@pytest.mark.parametrize(
+    "name", ["cors_credentials", "jsonp", "verify_remote_ip", "websocket_check", "global_heartbeats"]
+)
 @pytest.mark.parametrize("value", ["no", 0, None])
 def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
     wrong: Any = {name: value}
     with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give True or False")):
         Policy(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [("application_starts", "transport, handshake"), ("second_poll", "replace, refuse")],
+)
+@pytest.mark.parametrize("value", ["", "never", "TRANSPORT", None, 1])
+def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> None:
+    wrong: Any = {name: value}
+    with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}: choose from {choices}")):
+        Policy(**wrong)
+    for choice in choices.split(", "):
+        right: Any = {name: choice}
+        assert getattr(Policy(**right), name) == choice
+
+
+def test_what_may_be_none_is_checked_where_it_is_not() -> None:
+    wrong: Any
+    for wrong, error, sentence in (
+        ({"close_timeout_advertised": 25_000}, ValueError, "close_timeout_advertised is 25000: give seconds, not"),
+        ({"close_timeout_advertised": "25"}, TypeError, "close_timeout_advertised is '25': give a number of seconds"),
+        ({"missed_heartbeats": 0}, ValueError, "missed_heartbeats is 0: give a number of at least 1"),
+        ({"missed_heartbeats": 2.5}, TypeError, "missed_heartbeats is 2.5: give a whole number"),
+        ({"unknown_session": 200}, ValueError, "unknown_session is 200: give a status from 400 to 599, or None"),
+        ({"unknown_session": "401"}, ValueError, "unknown_session is '401': give a status from 400 to 599, or None"),
+        ({"post_reply": None}, TypeError, "post_reply is None: give a string"),
+        ({"old_transports": ()}, ValueError, "old_transports are (): choose from websocket, flashsocket, htmlfile"),
+        ({"old_transports": ("polling",)}, ValueError, "old_transports are ('polling',): choose from websocket"),
+        ({"old_transports": "htmlfile"}, TypeError, "old_transports is the string 'htmlfile': give a tuple"),
+    ):
+        with pytest.raises(error, match=re.escape(sentence)):
+            Policy(**wrong)
+    assert Policy(unknown_session=401, missed_heartbeats=3, close_timeout_advertised=25, post_reply="").post_reply == ""
+    assert Policy(old_transports=["htmlfile"]).old_transports == ("htmlfile",)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flash"), "flash", 5, None])

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets, TurningClock
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, OldExchange, OldPeer, OldPolling
+from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
 
@@ -77,7 +77,7 @@ def test_a_get_is_held_so_long_and_no_longer(peer: OldPeer) -> None:
 
 
 def test_of_two_gets_the_older_is_let_go(peer: OldPeer) -> None:
-    older = OldExchange(polling(peer).request)
+    older = MemoryExchange(polling(peer).request)
     peer.engine.respond(peer.admit(older.request), older)
     polling(peer).poll()
     assert older.response is not None
@@ -190,7 +190,7 @@ def test_of_many_posts_at_once_no_more_wait_than_ten() -> None:
         session.begin_call()
     exchanges = []
     for number in range(11):
-        exchanges.append(OldExchange(peer.request("POST", f"/xhr-polling/{peer.sid}")))
+        exchanges.append(MemoryExchange(peer.request("POST", f"/xhr-polling/{peer.sid}")))
         peer.engine.respond(peer.admit(exchanges[-1].request), exchanges[-1], b"3:::%d" % number)
     statuses = [exchange.response.status for exchange in exchanges if exchange.response is not None]
     assert statuses == [200] * 10 + [400]

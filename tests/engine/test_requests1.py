@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Cookie, Engine, Policy
-from waterspout.testing import Clock, OldExchange, OldPeer, OldPolling, OldStream, Peer, Refused
+from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
 from waterspout.wire.packets import Message
@@ -229,6 +229,12 @@ def test_a_transport_that_is_not_enabled_is_refused(transport: str) -> None:
     assert peer.take() == ["1::"]
 
 
+@pytest.mark.parametrize("below", ["/", "", "/socket.io.js", "/static/flashsocket/WebSocketMain.swf", "/favicon.ico"])
+def test_no_client_is_served_and_asking_for_one_is_an_ordinary_refusal(engine: Engine, below: str) -> None:
+    answer = engine.admit(Request("GET", f"/socket.io{below}", [("Host", "localhost")])).response  # type: ignore[union-attr]
+    assert (answer.status, b'"code":0' in answer.body) == (400, True)
+
+
 def test_a_name_of_the_old_clients_is_no_transport_of_the_modern_ones() -> None:
     engine = make(transports=("xhr-polling",))
     request = Request("GET", "/socket.io/?EIO=4&transport=xhr-polling", [("Host", "localhost")])
@@ -359,7 +365,7 @@ def test_a_body_over_the_limit_is_refused_and_the_session_knows_nothing_of_it(en
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_whose_session_has_ended_meanwhile_is_told_so(engine: Engine, method: str) -> None:
     peer = OldPeer(engine, transport=None)
-    exchange = OldExchange(peer.request(method, f"/xhr-polling/{peer.sid}"))
+    exchange = MemoryExchange(peer.request(method, f"/xhr-polling/{peer.sid}"))
     decision = peer.admit(exchange.request)
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     engine.respond(decision, exchange, b"3:::late")
@@ -387,7 +393,7 @@ def test_a_transport_whose_session_has_ended_meanwhile_ends(engine: Engine, tran
 
 def test_an_engine_that_closes_opens_nothing_more(engine: Engine) -> None:
     peer = OldPeer(engine, transport=None)
-    handshake = OldExchange(peer.request("GET", "/"))
+    handshake = MemoryExchange(peer.request("GET", "/"))
     decision = peer.admit(handshake.request)
     closing = engine.close()
     assert closing.done

@@ -1,13 +1,17 @@
 """A session of Socket.IO 0.7 to 0.9: it outlives its transports, without loss, doubling or reordering."""
 
+from itertools import permutations
+
 import pytest
 
 from engine.applications import Packets, TurningClock
-from waterspout.engine import Engine, Policy, Prepared, State
+from waterspout.engine import Engine, Policy, Prepared, Session, State
 from waterspout.engine.states import FORCED_BY_SERVER
 from waterspout.testing import Clock, OldPeer, OldPolling, OldStream, OldWebSocket, Refused
+from waterspout.testing.frames import client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
+from waterspout.wire.packets import Packet
 
 WEBSOCKETS = ("websocket", "flashsocket")
 STREAMS = ("htmlfile", "xhr-multipart")
@@ -18,12 +22,12 @@ TRANSPORTS = (*WEBSOCKETS, *STREAMS, *POLLINGS)
 class World:
     """An engine, its application, and a client that has connected."""
 
-    def __init__(self, transport: str, *, clock: Clock | None = None, **policy: object) -> None:
+    def __init__(self, transport: str, *, clock: Clock | None = None, polls: bool = True, **policy: object) -> None:
         self.clock = Clock() if clock is None else clock
         self.application = Packets()
         options = {"generations": (SOCKETIO_1,), **policy}
         self.engine = Engine(self.application, driver=self.clock, path="/socket.io", policy=Policy(**options))  # type: ignore[arg-type]
-        self.peer = OldPeer(self.engine, transport=transport)
+        self.peer = OldPeer(self.engine, transport=transport, polls=polls)
         self.session = self.application.session
         self.peer.take()
 
@@ -163,6 +167,150 @@ def test_a_client_that_comes_back_again_and_again_misses_nothing() -> None:
     assert world.peer.take() == expected
 
 
+# A client that tries its transports one after the other, because nothing arrives
+
+
+def try_next(world: World, transport: str, after: float = 10) -> None:
+    """Let nothing that came arrive, and time pass, and the client try another transport."""
+    world.peer.take()
+    world.peer.polls = False
+    world.clock.advance(after)
+    world.peer.switch(transport)
+
+
+def seen(world: World) -> list[str]:
+    """What the client gets, without what says nothing."""
+    return [packet for packet in world.peer.take() if packet not in ("8::", "2::")]
+
+
+@pytest.mark.parametrize(("first", "other"), [*permutations(TRANSPORTS, 2)])
+def test_who_has_shown_nothing_gets_all_again_over_its_next_transport(first: str, other: str) -> None:
+    world = World(first, polls=False)
+    world.tell("a", "b")
+    try_next(world, other)
+    world.tell("c")
+    if other in POLLINGS:
+        assert isinstance(world.peer.carrier, OldPolling)
+        world.peer.carrier.poll()
+    assert seen(world) == ["1::", *said("a", "b", "c")]
+    assert len(world.application.sessions) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_each_try_gets_everything_from_the_beginning(lost: bool) -> None:
+    world = World("websocket")
+    for number, transport in enumerate(("htmlfile", "xhr-polling", "jsonp-polling")):
+        world.tell(f"{number}")
+        if lost:
+            world.peer.lose()
+        try_next(world, transport)
+    assert seen(world) == ["1::", *said("0", "1", "2")]
+    assert isinstance(world.peer.carrier, OldPolling)
+    world.peer.carrier.poll()
+    world.tell("3")
+    assert seen(world) == said("3")
+
+
+def test_what_had_not_left_the_first_transport_comes_once() -> None:
+    world = World("htmlfile")
+    world.tell("a")
+    world.link.held = True
+    world.tell("b", "c")
+    try_next(world, "xhr-polling")
+    assert seen(world) == ["1::", *said("a", "b", "c")]
+
+
+@pytest.mark.parametrize("other", TRANSPORTS)
+def test_who_has_shown_that_something_arrives_gets_nothing_twice(world: World, other: str) -> None:
+    world.tell("a")
+    world.peer.polls = False
+    if isinstance(world.peer.carrier, OldPolling):
+        world.peer.carrier.poll()
+    else:
+        world.peer.beat()
+    try_next(world, other)
+    world.tell("b")
+    assert seen(world) == said("b")
+
+
+@pytest.mark.parametrize("back", ["websocket", "xhr-polling"])
+def test_who_comes_back_at_once_or_over_the_same_transport_had_a_connection(back: str) -> None:
+    world = World("websocket")
+    world.tell("a")
+    world.peer.lose()
+    try_next(world, back, after=20 if back == "websocket" else 0.9)
+    assert seen(world) == []
+    world.peer.lose()
+    try_next(world, "jsonp-polling")
+    world.tell("b")
+    assert seen(world) == said("b")
+
+
+@pytest.mark.parametrize("first", [*WEBSOCKETS, *STREAMS])
+def test_a_transport_that_was_tried_in_vain_stays_open_as_long_as_the_session(first: str) -> None:
+    world = World(first)  # the official client would take the end of it for the end of its connection
+    before = world.link
+    try_next(world, "xhr-polling")
+    assert not before.finished
+    if first in WEBSOCKETS:
+        before.transport.receive(client_frame(1, b"3:::not heard"))
+        before.transport.writable()
+    assert world.application.words() == []
+    world.session.drop(Reason.CLIENT_DISCONNECT)
+    assert before.finished
+    assert world.is_forgotten()
+
+
+def test_a_transport_that_was_tried_in_vain_may_be_lost_without_harm() -> None:
+    world = World("websocket")
+    before = world.link
+    try_next(world, "htmlfile")
+    before.lose()
+    world.tell("a")
+    assert seen(world) == ["1::", *said("a")]
+    assert world.application.closed == []
+
+
+def test_two_pollings_of_one_client_do_not_drive_each_other_out() -> None:
+    world = World("xhr-polling")
+    first = world.peer.carrier
+    assert isinstance(first, OldPolling)
+    assert first.is_parked
+    world.peer.switch("jsonp-polling")
+    assert first.is_parked
+    world.clock.advance(20)
+    assert not first.is_parked
+    assert first.responses[-1].body == b"8::"
+
+
+def test_a_get_that_was_left_is_answered_when_the_session_ends() -> None:
+    world = World("xhr-polling")
+    first = world.peer.carrier
+    assert isinstance(first, OldPolling)
+    world.peer.switch("websocket")
+    world.session.drop(Reason.PING_TIMEOUT)
+    assert not first.is_parked
+    assert world.is_forgotten()
+
+
+def test_a_newer_get_lets_the_one_go_that_was_left() -> None:
+    world = World("xhr-polling")
+    first = world.peer.carrier
+    assert isinstance(first, OldPolling)
+    world.peer.switch("websocket")
+    world.peer.switch("xhr-polling")
+    assert not first.is_parked
+
+
+@pytest.mark.parametrize(("max_bytes", "max_packets"), [(1000, 1000), (100_000, 10)])
+def test_what_is_kept_to_be_sent_again_is_bounded(max_bytes: int, max_packets: int) -> None:
+    world = World("websocket", max_outbox_bytes=max_bytes, max_packets=max_packets)
+    world.tell(*["x" * 100] * 20)
+    try_next(world, "htmlfile")
+    world.tell("b")
+    assert seen(world) == said("b")
+
+
 # Nobody comes back
 
 
@@ -226,6 +374,19 @@ def test_a_client_that_answers_lives_on(transport: str) -> None:
     world.clock.advance(24)
     assert world.peer.take() == []
     assert world.application.closed == []
+
+
+@pytest.mark.parametrize("transport", [*WEBSOCKETS, *STREAMS])
+def test_other_packets_than_a_heartbeat_give_a_client_its_time_once_more(transport: str) -> None:
+    world = World(transport)
+    world.clock.advance(25)
+    world.peer.say("busy")
+    world.clock.advance(20)
+    world.peer.say("still busy")
+    world.clock.advance(19)
+    assert world.application.closed == []
+    world.clock.advance(1)
+    assert world.application.closed == [Reason.PING_TIMEOUT]
 
 
 @pytest.mark.parametrize("transport", POLLINGS)
@@ -353,6 +514,63 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
     assert world.application.words() == []
     world.session.end_call()
     assert world.application.words() == ["a", "b"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("other", TRANSPORTS)
+def test_what_was_read_before_a_pause_is_delivered_before_what_the_next_transport_brings(
+    other: str, gone: bool
+) -> None:
+    world = World("websocket", max_calls=1)
+    application = world.application
+    hear = world.engine.packet
+
+    # the first word takes its time, so that those behind it are read and wait
+    def packet(session: Session, packet: Packet) -> None:
+        hear(session, packet)
+        if application.words() == ["a"]:
+            session.begin_call()
+
+    world.engine.packet = packet
+    frames = [client_frame(1, b"3:::" + word) for word in (b"a", b"b", b"c", b"d")]
+    world.link.transport.receive(b"".join(frames[:3]))
+    world.link.transport.receive(frames[3])
+    assert application.words() == ["a"]
+    if gone:
+        world.peer.lose()
+    world.peer.switch(other)
+    if other in WEBSOCKETS:
+        world.peer.send("3:::e")
+    world.session.end_call()
+    if other not in WEBSOCKETS:
+        world.peer.send("3:::e")
+    assert application.words() == ["a", "b", "c", "d", "e"]
+    assert world.engine.traffic.messages_in == 5
+
+
+def test_a_paused_client_that_breaks_the_protocol_and_goes_elsewhere_is_found_out() -> None:
+    world = World("websocket", max_calls=1)
+    world.session.begin_call()
+    world.link.transport.receive(client_frame(1, b"3:::a") + b"\xff\xff")
+    world.peer.switch("htmlfile")
+    assert world.application.closed == []
+    world.session.end_call()
+    assert world.application.words() == ["a"]
+    assert world.application.closed == [Reason.PARSE_ERROR]
+    assert world.is_forgotten()
+
+
+def test_who_comes_and_goes_while_it_is_not_read_is_ended() -> None:
+    world = World("websocket", max_calls=1)
+    world.session.begin_call()
+    for _ in range(10):
+        world.peer.send("3:::a")
+        world.peer.switch("websocket")
+    assert world.application.closed == []
+    world.peer.send("3:::a")
+    world.peer.switch("websocket")
+    assert world.application.closed == [Reason.PARSE_ERROR]
+    assert world.is_forgotten()
 
 
 def test_posts_go_on_when_the_session_does_whatever_carries_it_by_then() -> None:

@@ -428,11 +428,22 @@ def test_who_was_admitted_before_the_end_and_comes_afterwards_is_told_at_once(
     engine: Engine, application: Recorder
 ) -> None:
     request, decision = knock(engine)
-    assert engine.close().done
+    closing = engine.close()
+    assert application.closed == [Reason.SHUTDOWN]
+    assert not closing.done
     link = NarrowLink(10)
     engine.connect(decision, request, link)
     assert link.last == b"\x88\x02\x03\xe9"
+    assert closing.done
     assert (application.closed, engine.sessions) == ([Reason.SHUTDOWN], {})
+
+
+def test_who_was_admitted_before_the_end_and_never_comes_does_not_hold_it_up(engine: Engine, clock: Clock) -> None:
+    knock(engine)
+    closing = engine.close()
+    clock.advance(1)
+    assert closing.done
+    assert (engine.sessions, len(engine.deadlines)) == ({}, 0)
 
 
 def test_a_session_that_was_closing_already_does_not_hold_up_the_engine(

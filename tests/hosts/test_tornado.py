@@ -15,8 +15,9 @@ from hosts.client import Session, opening, target, text
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
-from hosts.suite.old import Old
+from hosts.suite.old import Old, post, visit
 from hosts.suite.polling import Polling
+from hosts.suite.refusing import Refusing
 from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
@@ -55,6 +56,10 @@ class TestEnding(Ending): ...
     "host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls", "uvloop-unix"], indirect=True
 )
 class TestOld(Old): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+class TestRefusing(Refusing): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
@@ -102,6 +107,7 @@ async def test_an_application_that_checks_xsrf_cookies_checks_its_own_forms_only
     await host.serve(Echo().server)
     session = await host.session()
     assert (await session.post('420["echo",1]')).body == b"ok"
+    assert (await post(host, await visit(await host.connect()), "3:::of 0.9")).body == b"1"
     assert (await session.polling.ask("POST", "/page")).status == 403
 
 

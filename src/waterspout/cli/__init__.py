@@ -55,6 +55,7 @@ def parse_bind(text: str) -> tuple[str, int]:
 def _serve(options: argparse.Namespace) -> None:
     mountable = load(options.target)
     bind, secure = _bind(options), _tls(options)
+    _check_flash(options, bind)
     source = source_of(options.target)
     pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
     standalone.run(
@@ -108,6 +109,15 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
 def _child(arguments: list[str]) -> list[str]:
     """Return the command that runs the same server, without --reload and under supervision."""
     return [sys.executable, "-m", "waterspout", *(a for a in arguments if a != "--reload"), "--supervised"]
+
+
+def _check_flash(options: argparse.Namespace, bind: tuple[str, int] | None) -> None:
+    if options.flash_policy_port is None and options.flash_policy_domain:
+        domain = options.flash_policy_domain[0]
+        raise CannotStart(f"cannot allow the films of {domain!r} alone: give the port with --flash-policy-port")
+    if options.flash_policy_port is not None and bind is None:
+        port = options.flash_policy_port
+        raise CannotStart(f"cannot answer Flash at {port} beside a Unix socket: give --bind too, or leave it out")
 
 
 def _port(text: str) -> int:

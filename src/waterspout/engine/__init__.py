@@ -4,26 +4,30 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 """
 
 from ..wire.deflate import Deflate
-from .admission import Open, Preflight, Refuse, Resume
+from .admission import Preflight
+from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level
 from .engine import Engine, MessageApplication, PacketApplication
+from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .proxies import TrustedProxies
-from .requests1 import Visit
+from .refusals import Refuse
 from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link
+from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
+from .visits import Visit
 from .websocket import WebSocketTransport
 
 __all__ = [
     "FORCED_BY_SERVER",
     "TRANSITIONS",
+    "Admitted",
     "Asker",
     "Cookie",
     "Deadlines",
@@ -38,6 +42,8 @@ __all__ = [
     "Level",
     "Link",
     "MessageApplication",
+    "MessageTransport",
+    "Messenger",
     "Open",
     "Origins",
     "PacketApplication",

@@ -1,32 +1,21 @@
-"""What an HTTP request means, decided before any of its body is read.
-
-The codes, texts and their order are those of the JavaScript server (engine.io 6, `Server.errors`); the
-`detail` beside them is a sentence for a person.
-"""
+"""What an HTTP request means, decided before any of its body is read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 
 from ..errors import ProtocolError
 from ..types import Request
-from ..wire import json, jsonp
-from ..wire.deflate import Deflate, negotiate
+from ..wire import jsonp
+from ..wire.deflate import negotiate
 from ..wire.generations import GENERATIONS, Generation
-from ..wire.websocket import accept, check_upgrade
+from ..wire.websocket import check_upgrade
 from . import origins
+from .admitted import Open, Resume
 from .policy import TRANSPORTS, Policy
-from .response import PRIVATE, Headers, Response
+from .refusals import Fault, Refuse, refuse
+from .response import Headers, Response
 from .session import Session
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """The request is answered with this, and changes nothing; `detail` says why, for the log."""
-
-    response: Response
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +23,6 @@ class Preflight:
     """A browser asks whether it may ask."""
 
     response: Response
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling. The engine adds the `sid`.
-
-    `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
-    """
-
-    generation: Generation
-    headers: Headers
-    key: str | None = None
-    sid: str = ""
-    deflate: Deflate | None = None
-
-    @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's, if it will be."""
-        return None if self.key is None else switching(self.key, self.headers)
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
-
-    session: Session
-    headers: Headers
-    key: str | None = None
-    deflate: Deflate | None = None
-
-    @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's, if it will be."""
-        return None if self.key is None else switching(self.key, self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,32 +36,7 @@ class Unknown:
 Decision = Refuse | Preflight | Open | Resume | Unknown
 
 
-class Fault(Enum):
-    """The official refusals: code, status, text."""
-
-    UNKNOWN_TRANSPORT = (0, 400, "Transport unknown")
-    UNKNOWN_SID = (1, 400, "Session ID unknown")
-    BAD_HANDSHAKE_METHOD = (2, 400, "Bad handshake method")
-    BAD_REQUEST = (3, 400, "Bad request")
-    FORBIDDEN = (4, 403, "Forbidden")
-    UNSUPPORTED_PROTOCOL = (5, 400, "Unsupported protocol version")
-
-
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
-
-
-def switching(key: str, headers: Headers) -> Response:
-    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
-    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
-    return Response(101, (*fields, *headers))
-
-
-def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:
-    """Make the official answer of a refusal."""
-    code, official_status, message = fault.value
-    body = json.encode({"code": code, "message": message, "detail": detail})
-    fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
-    return Refuse(Response(official_status if status is None else status, fields, body), detail)
 
 
 def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
@@ -124,6 +54,14 @@ def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) ->
     if repeated:
         return refuse(Fault.BAD_REQUEST, f"the query names {repeated} more than once", headers)
     return _Question(request, policy, headers).answer(sessions)
+
+
+def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:
+    """Return the session that the request may have."""
+    session = sessions.get(sid)
+    if session is None or not policy.verify_remote_ip or session.request.remote_address == request.remote_address:
+        return session
+    return None
 
 
 class _Question:
@@ -149,7 +87,7 @@ class _Question:
             return refusal
         if not self.sid:
             return self._open(generation)
-        session = sessions.get(self.sid)
+        session = find(sessions, self.sid, self.request, self.policy)
         if session is None:
             return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
         return self._resume(session, generation)

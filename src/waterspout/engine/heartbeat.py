@@ -8,7 +8,6 @@ from functools import cache
 from typing import Protocol
 
 from ..errors import DecodeError
-from ..types import Reason
 from ..wire.generations import Generation
 from .policy import Policy
 from .prepared import Prepared
@@ -36,9 +35,13 @@ class Beating(Protocol):
     def beat_at(self, at: float) -> None:
         """Call `due` at this time."""
 
+    def beat_no_more(self) -> None:
+        """Call `due` no more, until `beat_at`."""
+
     def push(self, prepared: Prepared) -> None: ...
 
-    def drop(self, reason: Reason) -> None: ...
+    def expire(self) -> None:
+        """End: the client is silent."""
 
 
 class Heartbeat:
@@ -59,6 +62,17 @@ class Heartbeat:
         self._awaiting_pong = self._extended = self.heard = False
         self.limit = now + policy.ping_interval + policy.ping_timeout
         session.beat_at(self.limit if session.generation.client_pings else now + policy.ping_interval)
+
+    def known(self, session: Beating) -> None:
+        """Hear that the application knows the client, of 0.7 to 0.9; it may have no transport."""
+
+    def present(self, session: Beating, *, streams: bool) -> None:
+        """Hear that it has one, or a GET: that shows that it lives."""
+        self.begin(session)
+
+    def absent(self, session: Beating) -> None:
+        """Hear that it has none."""
+        session.beat_no_more()
 
     def ping(self, session: Beating, data: str) -> None:
         """Answer the client's ping, with its data."""
@@ -110,4 +124,63 @@ class Heartbeat:
             self.limit = now + timeout
             session.beat_at(self.limit)
         else:
-            session.drop(Reason.PING_TIMEOUT)
+            session.expire()
+
+
+class CountedHeartbeat(Heartbeat):
+    """The heartbeat that the policy's `missed_heartbeats` asks for (docs/protocol-1.md, WP-70 and WP-71).
+
+    It comes each `ping_interval` whatever the client says, and counts those without an answer.
+    """
+
+    __slots__ = ("_unanswered", "most")
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self._unanswered = 0
+
+    def known(self, session: Beating) -> None:
+        """Begin, if it beats without a transport."""
+        if session.policy.global_heartbeats:
+            self.begin(session)
+
+    def present(self, session: Beating, *, streams: bool) -> None:
+        """Begin with what streams, if it beats there only."""
+        if not session.policy.global_heartbeats:
+            if streams:
+                self.begin(session)
+            else:
+                session.beat_no_more()
+
+    def absent(self, session: Beating) -> None:
+        """Rest, if it beats with a transport only."""
+        if not session.policy.global_heartbeats:
+            session.beat_no_more()
+
+    def begin(self, session: Beating) -> None:
+        """Count from now on."""
+        self._unanswered = 0
+        self._next(session)
+
+    def pong(self, session: Beating) -> None:
+        """Take an answer, which counts for all before it."""
+        self._unanswered = 0
+
+    def spare(self, session: Beating) -> None:
+        """Beat without counting: the answers of a client that is not read lie unread."""
+        session.push(_signal(session.generation.ping))
+        self._next(session)
+
+    def due(self, session: Beating, at: float) -> None:
+        """Beat, and give up with the last that may stay without an answer."""
+        self._unanswered += 1
+        session.push(_signal(session.generation.ping))
+        if self._unanswered < self.most:
+            self._next(session)
+        else:
+            session.expire()
+
+    @staticmethod
+    def _next(session: Beating) -> None:
+        session.beat_at(session.now() + session.policy.ping_interval)

@@ -3,12 +3,14 @@
 TypeError for a value of the wrong kind, ValueError for one that is out of range.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from math import inf
 from re import ASCII, Pattern, escape
 from re import compile as compile_pattern
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
+
+Rule = Callable[[str, object], None]
 
 LONGEST = 3600  # seconds; who gives more has thought of milliseconds
 
@@ -61,12 +63,44 @@ def check_switch(name: str, value: object) -> None:
         raise TypeError(f"{name} is {value!r}: give True or False")
 
 
-def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
+def one_of(*choices: str) -> Rule:
+    """Make a check that refuses what is none of these words."""
+
+    def check(name: str, value: object) -> None:
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}: choose from {', '.join(choices)}")
+
+    return check
+
+
+def or_none(check: Rule) -> Rule:
+    """Make a check that lets None pass, and does the same otherwise."""
+
+    def check_unless_none(name: str, value: object) -> None:
+        if value is not None:
+            check(name, value)
+
+    return check_unless_none
+
+
+def check_status(name: str, value: object) -> None:
+    """Refuse what no refusal can have as its HTTP status."""
+    if not isinstance(value, int) or value not in range(400, 600):
+        raise ValueError(f"{name} is {value!r}: give a status from 400 to 599, or None")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}: give a string")
+
+
+def transports(value: Any, known: Sequence[str], name: str = "transports") -> tuple[str, ...]:
     """Return the names of transports, refusing what is none."""
     if isinstance(value, str) and value in known:
-        raise TypeError(f"transports is the string {value!r}: give a tuple, ({value!r},)")
-    if not isinstance(value, Sequence | Set) or not value or any(name not in known for name in value):
-        raise ValueError(f"transports are {value!r}: choose from {', '.join(known)}")
+        raise TypeError(f"{name} is the string {value!r}: give a tuple, ({value!r},)")
+    if not isinstance(value, Sequence | Set) or not value or any(each not in known for each in value):
+        raise ValueError(f"{name} are {value!r}: choose from {', '.join(known)}")
     return tuple(value)
 
 

@@ -6,7 +6,19 @@ from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
-from .options import check_cookie, check_count, check_origins, check_seconds, check_switch, transports
+from .options import (
+    Rule,
+    check_cookie,
+    check_count,
+    check_origins,
+    check_seconds,
+    check_status,
+    check_switch,
+    check_text,
+    one_of,
+    or_none,
+    transports,
+)
 from .proxies import Proxies, TrustedProxies
 
 Origin = str | Pattern[str]
@@ -16,7 +28,19 @@ TRANSPORTS = ("polling", "websocket")
 OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
-_CHECKS: dict[object, Callable[[str, object], None]] = {float: check_seconds, int: check_count, bool: check_switch}
+_CHECKS: dict[object, Rule] = {
+    float: check_seconds,
+    int: check_count,
+    bool: check_switch,
+    str: check_text,
+}
+_CHECKS_BY_NAME: dict[str, Rule] = {
+    "application_starts": one_of("transport", "handshake"),
+    "second_poll": one_of("replace", "refuse"),
+    "close_timeout_advertised": or_none(check_seconds),
+    "missed_heartbeats": or_none(check_count),
+    "unknown_session": or_none(check_status),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +87,20 @@ class Policy:
     are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
     another transport or GET, and a GET is held for `poll_hold`.
 
+    `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
+
+    The others are of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with their
+    "handshake", which it may refuse then. `old_transports` are those that they are offered, in this order, instead of
+    what `transports` says. `close_timeout_advertised` is what their handshake tells as its close timeout; None is
+    `resume_timeout`, or what is longer. A `second_poll` beside one that is held can "replace" it, or the policy is to
+    "refuse" it with 401. A POST is answered with `post_reply`, and who names an `unknown_session` with the packet that
+    tells it to begin again, or with this status and no text. With `websocket_check`, a WebSocket carries nothing
+    before its client has answered a heartbeat within `ping_timeout`.
+
+    `missed_heartbeats`: None, or how many heartbeats without an answer end a session of theirs. They come each
+    `ping_interval`, whatever else does, and nothing but a heartbeat answers them; with `global_heartbeats` from the
+    handshake on, else while a WebSocket or an endless answer carries the session.
+
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
     """
@@ -88,13 +126,26 @@ class Policy:
     cookie: Cookie | None = None
     per_message_deflate: bool | Deflate = False
     trusted_proxies: TrustedProxies = ()
+    verify_remote_ip: bool = False
+    application_starts: str = "transport"
+    old_transports: tuple[str, ...] | None = None
+    close_timeout_advertised: float | None = None
+    second_poll: str = "replace"
+    post_reply: str = "1"
+    unknown_session: int | None = None
+    websocket_check: bool = False
+    missed_heartbeats: int | None = None
+    global_heartbeats: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            check = _CHECKS.get(field.type)
+            check = _CHECKS_BY_NAME.get(field.name, _CHECKS.get(field.type))
             if check is not None:
                 check(field.name, getattr(self, field.name))
         object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *OLD_TRANSPORTS)))
+        if self.old_transports is not None:
+            offered = transports(self.old_transports, ("websocket", *OLD_TRANSPORTS), "old_transports")
+            object.__setattr__(self, "old_transports", offered)
         check_origins(self.cors_origins, self.cors_credentials)
         if self.cookie is not None and not isinstance(self.cookie, Cookie):
             raise TypeError(f"cookie is {self.cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie")

@@ -3,9 +3,9 @@
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire import jsonp
-from .admission import Fault, refuse
 from .inflow import Inflow
 from .prepared import Prepared
+from .refusals import Fault, refuse
 from .response import PRIVATE, Headers, Response
 from .states import State
 from .traffic import Traffic

@@ -1,5 +1,7 @@
 """The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
 
+from collections.abc import Iterator
+
 from ..wire import envelopes, socketio1
 from .prepared import Prepared
 from .response import PRIVATE, Headers, Response
@@ -17,7 +19,18 @@ _NOOP = Prepared(socketio1.NOOP)
 class OldPollingTransport:
     """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued."""
 
-    __slots__ = ("_finishing", "_flushing", "_headers", "_index", "_poll", "_turn", "_visit", "name", "session")
+    __slots__ = (
+        "_answered",
+        "_finishing",
+        "_flushing",
+        "_headers",
+        "_index",
+        "_poll",
+        "_turn",
+        "_visit",
+        "name",
+        "session",
+    )
 
     fetches = True
     http = None
@@ -30,7 +43,12 @@ class OldPollingTransport:
         self._visit: object = None
         self._headers: Headers = ()
         self._index: int | None = None
-        self._flushing = self._finishing = False
+        self._answered = self._flushing = self._finishing = False
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a GET is parked."""
+        return self._poll is not None
 
     def write(self, prepared: Prepared) -> bool:
         """Take nothing."""
@@ -55,16 +73,24 @@ class OldPollingTransport:
         return False
 
     def retire(self) -> bool:
-        """Let a parked GET go: another transport has taken over."""
+        """Let a parked GET go."""
         self._release()
         return True
+
+    def leave(self) -> None:
+        """Hold a parked GET for its time: who heard at once that it has been left would take over again."""
 
     def unsent(self) -> list[Prepared]:
         """Return nothing: all is still in the outbox."""
         return []
 
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Return None: what the client says comes by POST."""
+
     def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
         """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
+        if self._answered:
+            self.session.trial.end()  # it asks for more
         self._release()
         self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
         session = self.session
@@ -90,6 +116,9 @@ class OldPollingTransport:
         over = self._finishing or session.state is State.CLOSING
         if messages or over:
             self._answer(messages or [_NOOP])
+            self._answered = True
+            for prepared in () if session.trial.is_over else messages:
+                session.trial.add(prepared)
         if over:
             session.finished()
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..wire.websocket import accept
+
 Headers = tuple[tuple[str, str], ...]
 
 PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
@@ -15,3 +17,9 @@ class Response:
     status: int
     headers: Headers = ()
     body: bytes = b""
+
+
+def switching(key: str, headers: Headers) -> Response:
+    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
+    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
+    return Response(101, (*fields, *headers))

@@ -4,19 +4,23 @@ It begins with a handshake and without a transport. Each that comes takes over f
 this one has not sent; without any, the session waits `resume_timeout` for the next.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from ..errors import ProtocolError
 from ..types import Reason, Request
+from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
+from .heartbeat import CountedHeartbeat
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
-from .states import FORCED, Ending
+from .states import FORCED, FORCED_BY_SERVER, Ending
 from .transports import Transport
+from .trial import Trial
 
 
 class Resumable(Transport, Protocol):
@@ -24,6 +28,12 @@ class Resumable(Transport, Protocol):
 
     def unsent(self) -> list[Prepared]:
         """Give back, in order, what it took and has not sent; it sends nothing more."""
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Hand over what has come and was not delivered; None if there is nothing."""
+
+    def leave(self) -> None:
+        """Hear that the client goes on elsewhere, and may listen here as well; `retire` comes with the end of all."""
 
 
 class _Nobody:
@@ -51,6 +61,10 @@ class _Nobody:
     def unsent(self) -> list[Prepared]:
         return []
 
+    def undelivered(self) -> None: ...
+
+    def leave(self) -> None: ...
+
 
 NOBODY = _Nobody()
 
@@ -58,21 +72,28 @@ NOBODY = _Nobody()
 class Starter(Hub, Protocol):
     """What such a session needs of its engine."""
 
-    def start(self, session: Session) -> None:
-        """Let the application know the client."""
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know the client, or that its first transport has come."""
 
 
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_starter", "is_started", "posts")
+    __slots__ = ("_handing_over", "_left", "_starter", "is_known", "is_started", "posts", "trial")
 
     transport: Resumable
+    max_early_events = 100  # these clients do not wait until they have entered
 
     def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
         super().__init__(engine, sid, generation, request)
         self._starter = engine
-        self.is_started = False
+        self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
+        self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
+        self.is_known = False  # to the application
+        self.is_started = False  # a transport has come
+        if self.policy.missed_heartbeats is not None:
+            self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
+        self.trial = Trial(self.policy)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
         self.wait(Wait.RESUME, self.policy.resume_timeout)
@@ -83,45 +104,84 @@ class ResumableSession(Session):
         return False
 
     def attach(self, transport: Resumable) -> None:
-        """Go on over this transport; nothing that the one before has not sent is lost."""
+        """Go on over this transport; nothing that the one before has not sent is lost, nor what it has brought."""
         before, self.transport = self.transport, transport
+        brought = None
         if before is not transport:
-            self.give_back(before.unsent())
-            before.retire()
+            brought = before.undelivered()
+            self._take_back(before)
+            self._leave(before, transport.name)
         self.present()
         if not self.is_started:
             self.is_started = True
             self._starter.start(self)
-        if self.is_paused:
+        if brought is not None:
+            self._hand_over(brought)
+        if self.is_paused or self._handing_over:
             transport.pause()
         self.writable()
 
     def detach(self, transport: Transport) -> None:
         """Go on without this transport, unless another has taken over from it."""
         if transport is self.transport:
-            unsent = self.transport.unsent()
-            self.transport = NOBODY
-            self.give_back(unsent)
+            before, self.transport = self.transport, NOBODY
+            brought = before.undelivered()
+            self._take_back(before)
             self.absent()
+            if brought is not None:
+                self._hand_over(brought)
 
     def absent(self) -> None:
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
-            self.wait_no_longer(Wait.HEARTBEAT)
+            self.heartbeat.absent(self)
             self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
         self.wait_no_longer(Wait.RESUME)
         if self.is_live:
-            self.heartbeat.begin(self)
+            self.heartbeat.present(self, streams=not self.transport.fetches)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that nobody has come to, nobody hears."""
-        if self.is_started:
+        """End the session after what is running now; of one that the application does not know, nobody hears."""
+        if self.is_known:
             super().close(ending)
         else:
             self._end()
+
+    def known(self) -> None:
+        """Hear that the application is going to know the client."""
+        self.is_known = True
+        self.heartbeat.known(self)
+
+    def let_go(self, namespace: str) -> None:
+        """Tell the client; it is nothing without "/"."""
+        super().let_go(namespace)
+        if namespace == "/":
+            self.close(FORCED_BY_SERVER)
+
+    def keep_out(self, namespace: str) -> None:
+        """End the connection of who may not enter "/"; told as much, the client does not try again."""
+        if namespace == "/":
+            self.let_go(namespace)
+
+    def astray(self, namespace: str, what: str = "a packet") -> None:
+        """Ignore what has crossed with a refusal or an end."""
+
+    def refuse(self) -> None:
+        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        self.is_refused = True
+        with self.engine.turn:  # one answer to a GET
+            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
+            self._boot(FORCED)
+
+    def expire(self) -> None:
+        """End: the client does not answer; where its heartbeats are counted, it is told all the same (WP-70)."""
+        if self.policy.missed_heartbeats is None:
+            super().expire()
+        else:
+            self._boot(Ending(reason=Reason.PING_TIMEOUT))
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -134,8 +194,13 @@ class ResumableSession(Session):
         if not self.is_live:
             return
         self.heartbeat.heard = True
+        if not self.trial.is_over:
+            self.trial.end()
         self.received_bytes = len(text)
         packet = self.generation.socketio.decode(text)
+        if type(packet) is Event and not packet.receipt:  # nearly all of them
+            self.engine.packet(self, packet)
+            return
         match packet:
             case Heartbeat():
                 self.heartbeat.pong(self)
@@ -177,8 +242,13 @@ class ResumableSession(Session):
         else:
             super().due(kind, at)
 
+    def _boot(self, ending: Ending) -> None:
+        """End with the packet after which the client does not come back (WP-40)."""
+        self.push(Prepared(*socketio1.encode_disconnect("/")))
+        self.close(ending)
+
     def _gone(self, reason: Reason) -> None:
-        if self.is_started:
+        if self.is_known:
             super().lost(reason)
         elif self._end():
             self.engine.traffic.closed[reason] += 1
@@ -189,12 +259,49 @@ class ResumableSession(Session):
         self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
         self.engine.packet(self, replace(packet, id=None, receipt=False))
 
+    def _take_back(self, before: Resumable) -> None:
+        unsent = before.unsent()
+        self.trial.forget(len(unsent))
+        self.give_back(unsent)
+
+    def _leave(self, before: Resumable, name: str) -> None:
+        """Decide what becomes of the transport before, now that one of this name has come."""
+        is_next = self.trial.goes_on(name, self.now())
+        if is_next:
+            self.give_back(self.trial.take())
+        if name in self._left:
+            self._left.pop(name).retire()
+        if is_next or before.fetches:
+            before.leave()
+            self._left[before.name] = before
+        else:
+            before.retire()
+
+    def _hand_over(self, brought: Iterator[str | bytes]) -> None:
+        """Deliver what a transport had brought, before anything that the next brings."""
+
+        def done(error: ProtocolError | None) -> None:
+            self._handing_over -= 1
+            if error is not None:
+                self.blame(error)
+                self.drop(Reason.PARSE_ERROR, error.close_code)
+            elif self.is_live:
+                self._read_on()
+
+        self._handing_over += 1
+        if not self.posts.take(brought, done):
+            done(ProtocolError("transports came and went while none was read"))
+
     def _read_on(self) -> None:
-        super()._read_on()
         if not self.is_paused:
             self.posts.resume()
+        if not self.is_paused and not self._handing_over:
+            super()._read_on()
 
     def _end(self) -> bool:
         ended = super()._end()
         self.posts.end()
+        for left in self._left.values():
+            left.retire()
+        self._left.clear()
         return ended

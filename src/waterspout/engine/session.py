@@ -91,6 +91,7 @@ class Session:
         "id",
         "is_live",
         "is_paused",
+        "is_refused",
         "received_bytes",
         "request",
         "state",
@@ -98,6 +99,7 @@ class Session:
     )
 
     transport: Transport
+    max_early_events = 10  # which wait while the application decides whether the client may enter
 
     def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
         self.engine = engine
@@ -107,6 +109,7 @@ class Session:
         self.data: Any = None
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
+        self.is_refused = False  # by the application, which hears no more of it
         self.heartbeat = Heartbeat()
         self._outbox: Outbox | None = None
         self._partial: Partial | None = None
@@ -146,6 +149,17 @@ class Session:
             self.engine.turn.add(lambda: self._say_goodbye(ending.reason))
         elif ending.within is not None and self.state is State.CLOSING:
             self._close_within(ending)  # whoever closes all has less time than who has closed this one
+
+    def let_go(self, namespace: str) -> None:
+        """Tell the client that the application has put it out of a namespace."""
+        self.push(Prepared(*self.generation.socketio.encode_disconnect(namespace)))
+
+    def keep_out(self, namespace: str) -> None:
+        """Hear that the application has refused the client in a namespace, and told it."""
+
+    def astray(self, namespace: str, what: str = "a packet") -> None:
+        """Hear that something came for a namespace that the client has not entered; raises ProtocolError."""
+        raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
     @property
     def can_upgrade(self) -> bool:
@@ -267,6 +281,11 @@ class Session:
         """The transport has said goodbye."""
         self._end()
 
+    def discard(self) -> None:
+        """End before there was anything: the application does not want it, and hears nothing of its end."""
+        self.is_refused = True
+        self._end()
+
     def drop(self, reason: Reason, code: int = 1000) -> None:
         """End the session now, without what is queued: nobody is there to read it."""
         self.lost(reason)
@@ -282,7 +301,12 @@ class Session:
     def upgrade(self, transport: Transport) -> None:
         """Change to the transport that has proved itself, and send there what is queued."""
         self._move(Step.UPGRADE)
-        self.transport, self._probe = transport, None
+        self._probe = None
+        self.go_on(transport)
+
+    def go_on(self, transport: Transport) -> None:
+        """Go on over this transport, and send there what is queued."""
+        self.transport = transport
         if self.is_paused:
             transport.pause()
         self.writable()
@@ -319,6 +343,14 @@ class Session:
     def beat_at(self, at: float) -> None:
         """Let the heartbeat act at this time."""
         self.engine.deadlines.set(self, Wait.HEARTBEAT, at)
+
+    def beat_no_more(self) -> None:
+        """Let the heartbeat rest."""
+        self.engine.deadlines.clear(self, Wait.HEARTBEAT)
+
+    def expire(self) -> None:
+        """End: the client has not answered the heartbeat."""
+        self.drop(Reason.PING_TIMEOUT)
 
     def wait_no_longer(self, kind: Wait) -> None:
         """Forget a wait of this kind, if there is one."""
@@ -405,7 +437,8 @@ class Session:
         self.wait(Wait.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
 
     def _say_goodbye(self, reason: Reason) -> None:
-        self.engine.ended(self, reason)
+        if not self.is_refused:
+            self.engine.ended(self, reason)
         if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 

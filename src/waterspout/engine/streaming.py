@@ -1,6 +1,6 @@
 """What streams to clients of Socket.IO 0.7 to 0.9 in one endless answer: htmlfile and xhr-multipart (WP-34, WP-35)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..wire import envelopes, socketio1
 from .prepared import Prepared
@@ -35,7 +35,7 @@ class StreamTransport:
         self.name = name
         self._link = link
         self._form = _FORMS[name]
-        self._sent = Sent()
+        self._sent = Sent(session.trial)
         self._is_over = False
 
     def begin(self) -> None:
@@ -45,9 +45,10 @@ class StreamTransport:
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
         data = _chunk(self._form(socketio1.as_json_message(prepared.text)))
+        was_empty = not self._link.unsent_bytes
         if self._is_over or not self._link.write(data):
             return False
-        self._sent.add(len(data), prepared, self._link.unsent_bytes)
+        self._sent.add(len(data), prepared, was_empty)
         return True
 
     def notify(self) -> None:
@@ -70,6 +71,9 @@ class StreamTransport:
             self._link.finish(b"0\r\n\r\n")
         return True
 
+    def leave(self) -> None:
+        """Do nothing: an answer without an end is all that is wanted of it."""
+
     def unsent(self) -> list[Prepared]:
         """Give back what has not left the link, which sends no more of it."""
         unsent = self._sent.give_back(self._link.unsent_bytes)
@@ -77,6 +81,9 @@ class StreamTransport:
             self._is_over = True
             self._link.close()
         return unsent
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Return None: what the client says comes by POST."""
 
     # What the host calls
 

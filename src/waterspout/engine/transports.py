@@ -1,10 +1,12 @@
 """What a transport may ask of a session, a session of a transport, and both of the host.
 
-Transport and sink stand between the socket of a host and a session. The host calls the transport
+Transport and sink stand between the socket of a host and a session. The host lends a `Link`, which carries bytes, or
+a `Messenger`, which carries whole messages of a WebSocket. The host calls the transport
 (`receive`, `lost`, `writable`), the transport its sink; a session calls its transport. Where HTTP requests
 carry a session, the engine calls its `HttpTransport`, and that fetches from a `Source`.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..errors import ProtocolError
@@ -154,6 +156,39 @@ class Link(Protocol):
 
     def resume(self) -> None:
         """Read again."""
+
+
+class Messenger(Protocol):
+    """A connected WebSocket, or an endless answer, whose form is the host's own affair: it carries whole messages.
+
+    Of a WebSocket the host answers pings and close frames itself, and compresses as it likes. It calls `receive` with
+    each message, `writable` after a `send` that returned False, and `lost` at the end, by whomever.
+    """
+
+    @property
+    def unsent_bytes(self) -> int:
+        """The bytes of messages that were taken and have not gone to the kernel; also after the end."""
+
+    def send(self, messages: Sequence[str | bytes]) -> bool:
+        """Take messages, text as str, to be sent in this order, or return False while too much waits."""
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close after all that was taken, with this code of RFC 6455, section 7.4."""
+
+    def close(self) -> None:
+        """Close at once, without what waits."""
+
+    def pause(self) -> None:
+        """Bring no more messages until `resume`, as far as possible: what is on its way may still come."""
+
+    def resume(self) -> None:
+        """Bring messages again."""
+
+
+class Candidate(Transport, Protocol):
+    """A WebSocket that delivers to the probe of an upgrade first, and then to the session."""
+
+    sink: "Sink"
 
 
 class Exchange(Protocol):

@@ -6,8 +6,7 @@ from ..errors import ProtocolError
 from ..types import Reason
 from .prepared import Prepared
 from .session import Session
-from .transports import HttpTransport
-from .websocket import WebSocketTransport
+from .transports import Candidate, HttpTransport
 
 PROBED = Prepared(b"3probe")
 
@@ -26,7 +25,7 @@ class Probe:
 
     __slots__ = ("_polling", "_session", "_websocket")
 
-    def __init__(self, session: Session, polling: HttpTransport, websocket: WebSocketTransport) -> None:
+    def __init__(self, session: Session, polling: HttpTransport, websocket: Candidate) -> None:
         self._session, self._polling, self._websocket = session, polling, websocket
         websocket.sink = self
         session.begin_upgrade(self)

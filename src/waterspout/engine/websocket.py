@@ -12,6 +12,7 @@ from .prepared import Prepared
 from .sent import Sent
 from .traffic import Traffic
 from .transports import Link, Sink
+from .trial import Trial
 
 _INFLATED_BYTES = 65_536  # in one turn; as much as a link reads at once
 
@@ -253,18 +254,34 @@ class ResumableWebSocket(WebSocketTransport):
 
     __slots__ = ("_kept", "_sent", "name")
 
-    def __init__(self, link: Link, generation: Generation, reader: Reader, traffic: Traffic) -> None:
+    def __init__(
+        self, link: Link, generation: Generation, reader: Reader, traffic: Traffic, *, name: str, trial: Trial
+    ) -> None:
         super().__init__(link, generation, reader, traffic)
-        self.name = "websocket"
-        self._sent = Sent()
+        self.name = name
+        self._sent = Sent(trial)
         self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
-        """Write, and remember."""
-        if not super().write(prepared):
+        """Write, and remember; each call less is a hundredth of an acknowledgement."""
+        frames = prepared.frames
+        if frames is None:
+            frames = prepared.frames = text_frame(prepared.text)  # there are no attachments
+        link = self.link
+        was_empty = not link.unsent_bytes
+        if not link.write(frames):
             return False
-        self._sent.add(len(prepared.frames or b""), prepared, self.link.unsent_bytes)
+        self._sent.add(len(frames), prepared, was_empty)
         return True
+
+    def lost(self) -> None:
+        """The socket is gone; what it has brought is not."""
+        self._detach().lost(Reason.TRANSPORT_CLOSE)
+        self.reader, self._stopped = None, True
+
+    def leave(self) -> None:
+        """Go quiet, and stay open: the official client takes the end of any of its WebSockets for that of all."""
+        self._detach()
 
     def unsent(self) -> list[Prepared]:
         """Give back what has not left the link, which sends no more of it."""
@@ -272,15 +289,26 @@ class ResumableWebSocket(WebSocketTransport):
         kept, self._kept = self._kept, []
         return kept
 
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Hand over what came before a pause, for good; None if there is nothing."""
+        messages, unread, reader = list(self._undelivered or ()), self._unread, self.reader
+        self._undelivered, self._unread = None, b""
+        if reader is None or not (messages or unread or reader.error):
+            return None
+        self.traffic.bytes_in += len(unread)
+        self.traffic.messages_in -= len(messages)  # they are counted again
+        return _rest(reader, messages, unread)
+
     def _other(self, message: Message) -> None:
         if isinstance(message, Close):
             self._keep()  # before the close frame lies in the link, too: the client takes no more messages
         super()._other(message)
 
     def _answer(self, pong: bytes) -> None:
+        was_empty = not self.link.unsent_bytes
         super()._answer(pong)
         if self._pong is None:
-            self._sent.add(len(pong), None, self.link.unsent_bytes)
+            self._sent.add(len(pong), None, was_empty)
 
     def _keep(self) -> None:
         unsent = self._sent.give_back(self.link.unsent_bytes)
@@ -288,6 +316,19 @@ class ResumableWebSocket(WebSocketTransport):
             self._kept += unsent
             self.reader, self._stopped = None, True
             self.link.close()
+
+
+def _rest(reader: Reader, messages: list[Message], unread: bytes) -> Iterator[str | bytes]:
+    """Cut on where a transport has stopped; raises ProtocolError where it would have found one."""
+    yield from _to_deliver(messages)
+    if unread:
+        yield from _to_deliver(reader.receive(unread))
+    if reader.error is not None:
+        reader.receive(b"")
+
+
+def _to_deliver(messages: list[Message]) -> Iterator[str | bytes]:
+    return (message for message in messages if isinstance(message, str | bytes))
 
 
 class _Nowhere:

@@ -7,6 +7,7 @@ it names, from the network of whoever looks at it: name the domains whose films 
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import cast
 
 from ..errors import DecodeError
 from ..wire.envelopes import decode_policy_request, encode_policy
@@ -44,9 +45,8 @@ class _Question(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give it its time."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._timer = asyncio.get_running_loop().call_later(PATIENCE, transport.abort)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's derives from nothing
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Answer the question, and nothing else."""

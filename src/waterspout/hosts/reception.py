@@ -9,13 +9,13 @@ from http.client import responses
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
 
-from ..engine import Engine, Open, Preflight, Refuse, Response, Resume, Visit
+from ..engine import Admitted, Engine, Preflight, Refuse, Response, Resume
 from ..types import Request
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 
-Decision = Refuse | Preflight | Open | Resume | Visit
+Decision = Refuse | Preflight | Admitted
 
 
 class Exchange:
@@ -115,7 +115,7 @@ class Reception(HTTPMessageDelegate):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse_body(self, decision: Open | Resume | Visit) -> None:
+    def _refuse_body(self, decision: Admitted) -> None:
         if not self._exchange.is_answered:
             self._exchange.respond(self._engine.refuse_body(decision))
 

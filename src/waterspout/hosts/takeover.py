@@ -10,7 +10,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Engine, Layer, Level, Open, Response, Resume, Visit
+from ..engine import Admitted, Engine, Layer, Level, Response
 from ..types import Request
 from .link import Link, Output, SecureLink, prepare
 
@@ -22,7 +22,7 @@ class Takeover(HTTPMessageDelegate):
     engine: Engine
     output: Output
     request: Request
-    decision: Open | Resume | Visit
+    decision: Admitted
     greeting: Response
     connection: HTTP1Connection
 
@@ -32,11 +32,12 @@ class Takeover(HTTPMessageDelegate):
         ahead = _unread(stream)
         if stream.closed():
             self.engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
-            return  # there is nothing to undo
+            self.engine.abort(self.decision)
+            return
         prepare(stream.socket)
         link = _link(stream, self.output)
         link.write(_head(self.greeting))
-        pause = self.decision.generation.greeting_pause if isinstance(self.decision, Open) else 0
+        pause = self.decision.greeting_pause
 
         def start() -> None:
             link.start(self.engine.connect(self.decision, self.request, link), ahead)

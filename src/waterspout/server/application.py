@@ -47,13 +47,13 @@ class Sockets:
                 socket._receive(as_event(packet))
         elif type(packet) is Connect:
             self._knock(session, packet)
-        elif packet.namespace not in session.data and session.generation.waits_to_enter:  # else it crossed with an end
-            raise _not_entered("a packet", packet.namespace)
+        elif packet.namespace not in session.data:
+            session.astray(packet.namespace)
 
     def announced(self, session: Session, namespace: str) -> None:
         """Accept attachments for namespaces that the client has entered."""
         if namespace not in session.data:
-            raise _not_entered("attachments", namespace)
+            session.astray(namespace, "attachments")
 
     def close(self, session: Session, reason: Reason) -> None:
         """Let all sockets of the session go."""
@@ -166,10 +166,6 @@ class _Question:
         if self._late:
             self._late = False
             self._session.end_call()
-
-
-def _not_entered(what: str, namespace: str) -> ProtocolError:
-    return ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
 
 def _auth(packet: Connect) -> Any:

@@ -6,9 +6,6 @@ from ..engine import Prepared, Session
 from ..errors import ProtocolError
 from ..wire.packets import Event
 
-_MOST_EVENTS = 10
-_MOST_EVENTS_OF_WHO_DOES_NOT_WAIT = 100
-
 
 class Early:
     """The events of a client that is not let in yet, which count as calls, and `output`, what is sent to it."""
@@ -23,7 +20,7 @@ class Early:
     def keep(self, packet: Event) -> None:
         """Keep an event for the handler; ProtocolError for more than anybody needs."""
         session = self._session
-        most = _MOST_EVENTS if session.generation.waits_to_enter else _MOST_EVENTS_OF_WHO_DOES_NOT_WAIT
+        most = session.max_early_events
         if len(self._events) == most:
             raise ProtocolError(f"more than {most} events came before the server had accepted the client")
         self._events.append((packet, session.received_bytes))

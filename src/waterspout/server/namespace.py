@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from ..engine import FORCED_BY_SERVER, Engine, Layer, Level, Pending, Prepared, Session
+from ..engine import Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.places import find_fault
@@ -210,7 +210,7 @@ class Namespace(Events):
             self.hooks.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
-        self._close_root(session)
+        session.keep_out(self.name)
 
     def part(self, socket: Socket, reason: Reason) -> None:
         """Take a socket out of everything; its disconnect handler runs after what is running now."""
@@ -229,12 +229,6 @@ class Namespace(Events):
     def next_ack_id(self) -> int:
         """Return the id of a new call: one counter, so that a call to a room is one frame."""
         return next(self._ack_ids)
-
-    def _close_root(self, session: Session) -> None:
-        """End a connection that is nothing without "/"."""
-        if self.name == "/" and session.generation.root_is_connection:
-            session.push(Prepared(*session.generation.socketio.encode_disconnect("/")))  # else it would try again
-            session.close(FORCED_BY_SERVER)
 
     # Below this line: how it is done
 

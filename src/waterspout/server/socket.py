@@ -308,10 +308,8 @@ class Socket:
             self._leaving = True
         elif self._life is CONNECTED:
             with self._namespace.engine.turn:
-                self._push(Prepared(*self._session.generation.socketio.encode_disconnect(self.namespace)))
                 self._namespace.part(self, Reason.SERVER_DISCONNECT)
-                if self.namespace == "/" and self._session.generation.root_is_connection:
-                    self._session.close(FORCED_BY_SERVER)
+                self._session.let_go(self.namespace)
 
     def _disconnect_all(self) -> None:
         for socket in tuple(self._session.data.values()):

@@ -14,19 +14,21 @@ the test itself is a plain function.
 """
 
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4
-from .carriers import PollingCarrier, Refused, WebSocketCarrier
+from .carriers import PollingCarrier, WebSocketCarrier
 from .clock import Clock
 from .frames import client_frame, server_frames
-from .old import OldExchange, OldPair, OldPeer, OldPolling, OldStream, OldWebSocket
+from .old import OldPair, OldPeer
+from .oldcarriers import OldPolling, OldStream, OldWebSocket
 from .pair import ClientRefused, Pair
 from .peer import Peer
+from .polls import MemoryExchange, Refused
 
 __all__ = [
     "ENGINEIO_3",
     "ENGINEIO_4",
     "ClientRefused",
     "Clock",
-    "OldExchange",
+    "MemoryExchange",
     "OldPair",
     "OldPeer",
     "OldPolling",

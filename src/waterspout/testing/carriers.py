@@ -8,14 +8,7 @@ from ..types import Request
 from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from .frames import client_frame, server_frames
-
-
-class Refused(Exception):
-    """The server has refused a request; `response` is its answer."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(f"{response.status} {response.body.decode(errors='replace')}")
-        self.response = response
+from .polls import MemoryExchange, Polls, Refused
 
 
 class Client(Protocol):
@@ -143,54 +136,40 @@ class WebSocketCarrier:
             peer.closed = int.from_bytes(payload[:2], "big")
 
 
-class PollingCarrier:
+class PollingCarrier(Polls):
     """A peer's long-polling. `responses` keeps the server's answers."""
 
-    name = "polling"
+    peer: Client
 
     def __init__(self, peer: Client) -> None:
-        self._peer = peer
-        self._parked: Open | Resume | None = None
-        self.responses: list[Response] = []
-        self.request: Request
+        super().__init__(peer, "polling")
 
     def open(self) -> None:
         """Make the handshake."""
         self.poll()
+        if self.responses and self.responses[0].status != 200:
+            raise Refused(self.responses[0])
 
     def poll(self) -> None:
         """Send a GET."""
-        self.request = self._peer.request(transport=self.name)
-        self._parked = self._peer.admit(self.request)
-        self._peer.engine.respond(self._parked, self)
+        self.park(self.peer.request(transport=self.name))
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send the packets in one POST; raises `Refused` unless it is answered with 200."""
         messages = [(p.encode(), ()) if isinstance(p, str) else (b"", (p,)) for p in packets]
-        body, binary = self._peer.generation.engineio.encode_payload(messages)
+        body, binary = self.peer.generation.engineio.encode_payload(messages)
         self.post(body, (("Content-Type", "application/octet-stream"),) if binary else ())
 
     def post(self, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a body as it is."""
-        request = self._peer.request("POST", self.name, headers)
-        answer = _Answer(request)
-        self._peer.engine.respond(self._peer.admit(request), answer, body)
+        answer = MemoryExchange(self.peer.request("POST", self.name, headers))
+        self.peer.engine.respond(self.peer.admit(answer.request), answer, body)
         if answer.response is not None and answer.response.status != 200:
             raise Refused(answer.response)
 
-    def lose(self) -> None:
-        """Give up the parked poll."""
-        if self._parked is not None:
-            parked, self._parked = self._parked, None
-            self._peer.engine.abort(parked)
-
-    def respond(self, response: Response) -> None:
-        """Take the answer to the poll, and poll again."""
-        if self._parked is None:
-            return  # given up
-        self._parked = None
-        self.responses.append(response)
-        peer = self._peer
+    def take(self, response: Response) -> None:
+        """Take the packets of an answer."""
+        peer = self.peer
         if response.status != 200:
             peer.closed = 0
             return
@@ -199,24 +178,3 @@ class PollingCarrier:
             peer.receive(packet)
             if packet == "1":
                 peer.closed = 0
-        peer.engine.driver.soon(self._poll_again)
-
-    def _poll_again(self) -> None:
-        peer = self._peer
-        if peer.polls and peer.closed is None and self._parked is None and peer.carrier is self:
-            try:
-                self.poll()
-            except Refused as refused:
-                self.responses.append(refused.response)
-                peer.closed = 0
-
-
-class _Answer:
-    """An exchange that keeps its answer."""
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.response: Response | None = None
-
-    def respond(self, response: Response) -> None:
-        self.response = response

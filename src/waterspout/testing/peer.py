@@ -11,7 +11,8 @@ from ..wire import json
 from ..wire.generations import ENGINEIO_4, Generation
 from ..wire.packets import Ack, Event, Packet, Signal
 from ..wire.socketio import Encoded, Partial
-from .carriers import PollingCarrier, Refused, WebSocketCarrier
+from .carriers import PollingCarrier, WebSocketCarrier
+from .polls import Refused
 
 _CARRIERS: dict[str, type[WebSocketCarrier | PollingCarrier]] = {
     "polling": PollingCarrier,

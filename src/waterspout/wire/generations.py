@@ -73,8 +73,6 @@ class Generation:
     greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
     ping: bytes = b"2"
     noop: bytes = b"6"
-    root_is_connection: bool = False  # who leaves "/" leaves altogether
-    waits_to_enter: bool = True  # before it has entered a namespace, a client says nothing there
 
 
 ENGINEIO_3 = Generation(
@@ -115,8 +113,6 @@ SOCKETIO_1 = Generation(
     greeting_pause=0.0,
     ping=socketio1.HEARTBEAT,
     noop=socketio1.NOOP,
-    root_is_connection=True,
-    waits_to_enter=False,
 )
 GENERATIONS = {row.revision: row for row in (ENGINEIO_3, ENGINEIO_4)}
 

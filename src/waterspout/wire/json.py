@@ -206,7 +206,7 @@ def encode_apart_ascii(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes
 
 
 def encode_ascii(value: object) -> bytes:
-    r"""Write a value as `encode` does, with everything beyond ASCII as \uXXXX escapes (surrogate pairs)."""
+    """Write a value as `encode` does, in ASCII: everything beyond is escaped, each UTF-16 unit by itself."""
     text = encode(value)
     return text if text.isascii() else _escape(text)
 

@@ -205,7 +205,7 @@ def encode_message(
 def encode_ack(namespace: str, id: int, args: Sequence[Any]) -> Encoded:
     """Write an acknowledgement (WP-46, WP-51); raises as `encode_event` does."""
     head = _ACKS[id] if namespace == "/" and 0 <= id < _COMMON else b"6::%b:%d" % (_endpoint(namespace), id)
-    return b"%b+%b" % (head, _json(args)) if args else head, ()
+    return head + b"+" + _json(args) if args else head, ()
 
 
 def _endpoint(namespace: str) -> bytes:

@@ -1,0 +1,43 @@
+"""How a request is refused: the official codes and texts, and the sentence for a person beside them.
+
+The codes, texts and their order are those of the JavaScript server (engine.io 6, `Server.errors`).
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import HandshakeRefused
+from ..wire import json
+from .response import PRIVATE, Headers, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The request is answered with this, and changes nothing; `detail` says why, for the log."""
+
+    response: Response
+    detail: str = ""
+
+
+class Fault(Enum):
+    """The official refusals: code, status, text."""
+
+    UNKNOWN_TRANSPORT = (0, 400, "Transport unknown")
+    UNKNOWN_SID = (1, 400, "Session ID unknown")
+    BAD_HANDSHAKE_METHOD = (2, 400, "Bad handshake method")
+    BAD_REQUEST = (3, 400, "Bad request")
+    FORBIDDEN = (4, 403, "Forbidden")
+    UNSUPPORTED_PROTOCOL = (5, 400, "Unsupported protocol version")
+
+
+def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:
+    """Make the official answer of a refusal."""
+    code, official_status, message = fault.value
+    body = json.encode({"code": code, "message": message, "detail": detail})
+    fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
+    return Refuse(Response(official_status if status is None else status, fields, body), detail)
+
+
+def refuse_client(error: HandshakeRefused, headers: Headers) -> Refuse:
+    """Make the answer to a handshake whose client the application does not want."""
+    return refuse(Fault.FORBIDDEN, error.text, (*headers, *error.headers), status=error.status)

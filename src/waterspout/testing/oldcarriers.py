@@ -1,0 +1,222 @@
+"""What carries the packets of a peer of 0.7 to 0.9: a WebSocket, an endless answer, or polling."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from ..engine import Engine, Fed, Response, Visit
+from ..types import Request
+from ..wire import json, socketio1
+from .frames import client_frame, server_frames
+from .polls import Polls, Refused
+
+WEBSOCKETS = ("websocket", "flashsocket")
+STREAMS = ("htmlfile", "xhr-multipart")
+
+_CHUNK = re.compile(rb"([0-9a-f]+)\r\n", re.DOTALL)
+_SCRIPT = re.compile(rb'/\*\*/io\.j\[(\d+)\]\((".*")\);')
+_ELEMENT = re.compile(rb'<script>_\((".*?")\);</script>')
+
+
+class OldClient(Protocol):
+    """What a carrier needs of its peer."""
+
+    carrier: Any
+    closed: int | None
+    engine: Engine
+    polls: bool
+    sid: str
+
+    def request(self, method: str, below: str, headers: Sequence[tuple[str, str]] = ()) -> Request:
+        """Make a request for what is below `/socket.io/1`."""
+
+    def ask(self, method: str, below: str, body: bytes = b"") -> Response:
+        """Make a request and return its answer."""
+
+    def admit(self, request: Request) -> Visit:
+        """Ask the engine what a request means; raises `Refused`."""
+
+    def receive(self, *packets: str) -> None:
+        """Take packets."""
+
+
+class _Link:
+    """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
+
+    def __init__(self, peer: OldClient, name: str) -> None:
+        self.peer = peer
+        self.name = name
+        self.blocked = self.held = self.finished = self.paused = False
+        self.transport: Fed
+        self._waiting: list[bytes] = []
+
+    def lose(self) -> None:
+        """Cut the connection, and all that is held with it."""
+        self.finished = True
+        self.transport.lost()
+
+    def unblock(self) -> None:
+        """Take bytes again."""
+        self.blocked = False
+        self.transport.writable()
+
+    def release(self) -> None:
+        """Let what is held arrive."""
+        self.held = False
+        waiting, self._waiting = self._waiting, []
+        for data in waiting:
+            self.arrive(data)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how many bytes are held."""
+        return sum(map(len, self._waiting))
+
+    def write(self, data: bytes) -> bool:
+        """Take what the transport writes."""
+        if self.finished:
+            return True  # nobody reads it any more
+        if self.blocked:
+            return False
+        if self.held:
+            self._waiting.append(data)
+        else:
+            self.arrive(data)
+        return True
+
+    def finish(self, data: bytes) -> None:
+        """Take the last bytes, behind all others."""
+        self.blocked = False
+        self.write(data)
+        self.finished = True
+
+    def close(self) -> None:
+        """Close at once: what is held never arrives."""
+        self.finished = True
+        self._waiting.clear()
+
+    def pause(self) -> None:
+        """Hear that the server reads no further; `paused` says so."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Hear that it reads again."""
+        self.paused = False
+
+    def arrive(self, data: bytes) -> None:
+        """Take what has left the link."""
+        raise NotImplementedError
+
+
+class OldWebSocket(_Link):
+    """A peer's WebSocket, by either of its names."""
+
+    def open(self) -> None:
+        """Make the opening handshake."""
+        fields = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]
+        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}", fields)
+        decision = self.peer.admit(request)
+        assert decision.greeting is not None
+        assert decision.greeting.status == 101
+        self.transport = self.peer.engine.connect(decision, request, self)
+
+    def send(self, packets: Sequence[bytes]) -> None:
+        """Send each packet in a frame of its own."""
+        for packet in packets:
+            self.transport.receive(client_frame(1, packet))
+
+    def arrive(self, data: bytes) -> None:
+        """Take frames."""
+        for opcode, payload in server_frames(data):
+            if opcode == 1:
+                self.peer.receive(payload.decode())
+            elif opcode == 8 and self.peer.carrier is self:
+                self.peer.closed = int.from_bytes(payload[:2], "big")
+
+
+class _Posting:
+    """What sends by POST."""
+
+    peer: OldClient
+    name: str
+
+    def send(self, packets: Sequence[bytes]) -> None:
+        """Send all in one payload; raises `Refused` unless the answer is 200."""
+        body, _ = socketio1.encode_payload([(packet, ()) for packet in packets])
+        self.post(body)
+
+    def post(self, body: bytes) -> None:
+        """Send a payload, on jsonp-polling in a form."""
+        query = ""
+        if self.name == "jsonp-polling":
+            text = json.encode_ascii(body.decode())
+            body, query = b"d=" + b"".join(b"%%%02X" % byte for byte in text), "?i=0"
+        answer = self.peer.ask("POST", f"/{self.name}/{self.peer.sid}{query}", body)
+        if answer.status != 200:
+            raise Refused(answer)
+
+
+class OldStream(_Posting, _Link):
+    """An endless answer, `htmlfile` or `xhr-multipart`, beside which the peer posts. `body` is what has come of it."""
+
+    def open(self) -> None:
+        """Send the GET."""
+        self.body = b""
+        self._rest, self._read = b"", 0
+        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}")
+        decision = self.peer.admit(request)
+        self.head = decision.greeting
+        self.transport = self.peer.engine.connect(decision, request, self)
+
+    def arrive(self, data: bytes) -> None:
+        """Take chunks."""
+        self._rest += data
+        while (head := _CHUNK.match(self._rest)) is not None:
+            start, size = head.end(), int(head[1], 16)
+            self.body += self._rest[start : start + size]
+            self._rest = self._rest[start + size + 2 :]
+            if not size and self.peer.carrier is self:
+                self.peer.closed = 0
+        self.peer.receive(*self._packets())
+
+    def _packets(self) -> list[str]:
+        """Cut what has come into packets, and return the new ones."""
+        if self.name == "htmlfile":
+            found = [json.decode(element.decode()) for element in _ELEMENT.findall(self.body)]
+        else:
+            parts = self.body.split(b"--socketio\r\n")[2:-1]  # the first has the session's id
+            found = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n").decode() for part in parts]
+        read, self._read = self._read, len(found)
+        return found[read:]
+
+
+class OldPolling(_Posting, Polls):
+    """A peer's polling, `xhr-polling` or `jsonp-polling`. `responses` keeps the server's answers."""
+
+    peer: OldClient
+
+    def open(self) -> None:
+        """Send the first GET."""
+        self.poll()
+
+    def poll(self) -> None:
+        """Send a GET."""
+        query = "?i=0" if self.name == "jsonp-polling" else ""
+        self.park(self.peer.request("GET", f"/{self.name}/{self.peer.sid}{query}"))
+
+    def take(self, response: Response) -> None:
+        """Take the packets of an answer."""
+        body = response.body
+        if self.name == "jsonp-polling":
+            script = _SCRIPT.fullmatch(body)
+            assert script is not None, body
+            body = json.decode(script[2].decode()).encode()
+        packets = [str(packet) for packet in socketio1.decode_payload(body)]
+        self.peer.receive(*packets)
+        if "0::" in packets:
+            self.peer.closed = 0

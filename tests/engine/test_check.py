@@ -1,0 +1,118 @@
+"""A WebSocket of Socket.IO 0.7 to 0.9 that carries nothing before its client has said something (WP-22)."""
+
+from typing import Any
+
+import pytest
+
+from engine.applications import Packets
+from waterspout.engine import Engine, Policy, Prepared
+from waterspout.testing import Clock, OldPeer, OldWebSocket, Peer
+from waterspout.testing.frames import client_frame
+from waterspout.types import Reason
+from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
+
+NAMES = ("websocket", "flashsocket")
+
+
+@pytest.fixture(params=NAMES)
+def peer(request: pytest.FixtureRequest) -> OldPeer:
+    """A client whose WebSocket is being looked at."""
+    return OldPeer(make(), transport=request.param)
+
+
+def make(**policy: Any) -> Engine:
+    options = {"generations": (ENGINEIO_4, SOCKETIO_1), "websocket_check": True, "ping_timeout": 5, **policy}
+    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))
+
+
+def application(peer: OldPeer) -> Packets:
+    assert isinstance(peer.engine.application, Packets)
+    return peer.engine.application
+
+
+def advance(peer: OldPeer, seconds: float) -> None:
+    assert isinstance(peer.engine.driver, Clock)
+    peer.engine.driver.advance(seconds)
+
+
+def websocket(peer: OldPeer) -> OldWebSocket:
+    assert isinstance(peer.carrier, OldWebSocket)
+    return peer.carrier
+
+
+@pytest.mark.parametrize("answer", ["2::", "3:::hello", "8::"])
+def test_the_first_packet_of_the_client_lets_the_websocket_carry(peer: OldPeer, answer: str) -> None:
+    advance(peer, 4.999)
+    assert peer.take() == ["2::"]
+    assert application(peer).sessions == []
+    peer.send(answer)
+    assert peer.take() == ["1::"]
+    advance(peer, 10)
+    assert peer.closed is None
+    assert application(peer).words() == (["hello"] if answer == "3:::hello" else [])
+
+
+def test_a_websocket_that_brings_nothing_is_closed_and_the_client_may_try_another(peer: OldPeer) -> None:
+    advance(peer, 5)
+    assert peer.take() == ["2::"]
+    assert peer.closed == 1000
+    peer.closed = None
+    peer.switch("xhr-polling")
+    assert peer.take() == ["1::"]
+    peer.say("here")
+    assert application(peer).words() == ["here"]
+
+
+def test_what_was_queued_comes_behind_the_answer() -> None:
+    peer = OldPeer(make(), transport="xhr-polling", polls=False)
+    peer.take()
+    application(peer).session.push(Prepared(b"3:::a"))
+    peer.switch("websocket")
+    assert peer.take() == ["2::"]
+    application(peer).session.push(Prepared(b"3:::b"))
+    peer.beat()
+    assert peer.take() == ["3:::a", "3:::b"]
+
+
+def test_a_session_waits_for_another_transport_while_none_has_proved_itself(peer: OldPeer) -> None:
+    websocket(peer).lose()
+    assert len(peer.engine.deadlines) == 1
+    advance(peer, 30)
+    assert not peer.engine.sessions
+    assert len(peer.engine.deadlines) == 0
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [client_frame(2, b"binary"), client_frame(1, b"\xff"), client_frame(8, b"\x03\xe8"), b"\xff\xff\xff\xff"],
+    ids=["binary", "no text", "a close frame", "no frame"],
+)
+def test_what_is_no_packet_ends_the_websocket_and_not_the_session(peer: OldPeer, bytes_: bytes) -> None:
+    websocket(peer).transport.receive(bytes_)
+    assert peer.closed is not None
+    peer.closed = None
+    assert len(peer.engine.deadlines) == 1
+    peer.switch("xhr-polling")
+    assert peer.take() == ["2::", "1::"]
+
+
+def test_a_client_whose_first_packet_is_broken_is_treated_like_any_other(peer: OldPeer) -> None:
+    peer.send("what?")
+    assert peer.closed == 1002
+    assert application(peer).closed == [Reason.PARSE_ERROR]
+    assert len(peer.engine.deadlines) == 0
+
+
+def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: OldPeer) -> None:
+    peer.ask("GET", f"//{peer.sid}/?disconnect=1")
+    peer.beat()
+    assert peer.closed == 1000
+    assert application(peer).sessions == []
+    assert len(peer.engine.deadlines) == 0
+
+
+def test_nobody_else_is_looked_at() -> None:
+    engine = make()
+    for transport in ("xhr-polling", "htmlfile"):
+        assert OldPeer(engine, transport=transport).take() == ["1::"]
+    assert Peer(engine, transport="websocket").sid
