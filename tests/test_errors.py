@@ -13,6 +13,7 @@ from waterspout.errors import (
     PayloadTooLarge,
     ProtocolError,
     TooMany,
+    WrongParser,
 )
 
 
@@ -29,6 +30,7 @@ def test_every_error_of_the_package_has_one_root() -> None:
         (DecodeError, ProtocolError, 400, 1002),
         (InvalidText, DecodeError, 400, 1007),
         (TooMany, DecodeError, 400, 1008),
+        (WrongParser, DecodeError, 400, 1002),
         (PayloadTooLarge, DecodeError, 413, 1009),
     ],
 )

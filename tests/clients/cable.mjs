@@ -27,7 +27,7 @@ export class Cable {
       });
       if (!this.#held) end.pipe(other);
     }
-    if (this.#swallowed) near.once("data", (request) => request.includes(this.#swallowed) && this.#swallow(near, far));
+    near.on("data", (request) => this.#swallowed && request.includes(this.#swallowed) && this.#swallow(near, far));
     if (!this.#whole) near.destroy();
   }
 
@@ -58,14 +58,15 @@ export class Cable {
   }
 
   #swallow(near, far) {
-    far.unpipe(near);
     let head = "";
-    far.on("data", (data) => {
-      const end = (head += data.toString("latin1")).indexOf("\r\n\r\n");
-      if (end < 0) return;
-      if (near.writable && !near.headed) near.write(head.slice(0, end + 4), "latin1");
-      near.headed = true;
+    far.unpipe(near);
+    far.removeAllListeners("data").on("data", (data) => {
+      const whole = head.includes("\r\n\r\n");
+      head += data.toString("latin1");
+      const end = head.indexOf("\r\n\r\n");
+      if (!whole && end >= 0) near.write(head.slice(0, end + 4), "latin1");
     });
+    far.resume(); // unpipe has paused it
   }
 
   close() {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { chromium } from "playwright-core";
+import { Cable } from "./cable.mjs";
 import { Client, listen, request } from "./clients.mjs";
 
 const [executablePath, port] = process.argv.slice(2);
@@ -121,21 +122,40 @@ const scenarios = {
     }, transport);
     assert.ok(["booted", undefined, null].includes(reason), reason);
   },
+  async "another transport when nothing comes over the first"(page, transport, version, cable) {
+    const other = transport === "websocket" ? "xhr-polling" : "websocket";
+    cable.swallow(`/1/${transport}/`);
+    const seen = await page.evaluate(async ([server, transports]) => {
+      io.transports = transports;
+      window.socket = io.connect(`${server}?greet=you`, { "force new connection": true, reconnect: false, "connect timeout": 1500 });
+      const all = { tried: [], connect: 0, greeting: 0, disconnect: 0 };
+      for (const event of ["connect", "greeting", "disconnect"]) socket.on(event, () => (all[event] += 1));
+      socket.on("connecting", (name) => all.tried.push(name));
+      await once(socket, "greeting");
+      all.answer = await ask("ack", "over the other");
+      await new Promise((later) => setTimeout(later, 500)); // whether the end of the first does harm
+      return { ...all, still: await ask("ack", "still") };
+    }, [`http://localhost:${cable.port}`, [transport, other]]);
+    assert.deepEqual(seen, { tried: [transport, other], connect: 1, greeting: 1, disconnect: 0, answer: ["over the other"], still: ["still"] });
+  },
 };
 
 for (const version of Object.keys(VERSIONS)) {
   for (const transport of version === "0.9.17" ? [...TRANSPORTS, "htmlfile"] : TRANSPORTS) {
     for (const [scenario, act] of Object.entries(scenarios)) {
-      const { page, problems } = await open(version, `http://localhost:${transport === "htmlfile" ? port : pages.address().port}`);
+      const cable = act.length > 3 && (await Cable.to(port)); // the page has to be of the same origin as what it leads to
+      const origin = cable ? cable.port : transport === "htmlfile" ? port : pages.address().port;
+      const { page, problems } = await open(version, `http://localhost:${origin}`);
       let error = null;
       try {
         if (transport === "htmlfile") await page.evaluate(() => standIn());
-        await act(page, transport, version);
+        await act(page, transport, version, cable);
         assert.deepEqual(problems, []);
       } catch (failure) {
         error = failure.stack;
       }
       await page.close();
+      if (cable) cable.close();
       console.log(JSON.stringify({ version, transport, scenario, error }));
     }
   }

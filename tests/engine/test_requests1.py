@@ -229,6 +229,12 @@ def test_a_transport_that_is_not_enabled_is_refused(transport: str) -> None:
     assert peer.take() == ["1::"]
 
 
+@pytest.mark.parametrize("below", ["/", "", "/socket.io.js", "/static/flashsocket/WebSocketMain.swf", "/favicon.ico"])
+def test_no_client_is_served_and_asking_for_one_is_an_ordinary_refusal(engine: Engine, below: str) -> None:
+    answer = engine.admit(Request("GET", f"/socket.io{below}", [("Host", "localhost")])).response  # type: ignore[union-attr]
+    assert (answer.status, b'"code":0' in answer.body) == (400, True)
+
+
 def test_a_name_of_the_old_clients_is_no_transport_of_the_modern_ones() -> None:
     engine = make(transports=("xhr-polling",))
     request = Request("GET", "/socket.io/?EIO=4&transport=xhr-polling", [("Host", "localhost")])

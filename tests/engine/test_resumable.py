@@ -376,6 +376,19 @@ def test_a_client_that_answers_lives_on(transport: str) -> None:
     assert world.application.closed == []
 
 
+@pytest.mark.parametrize("transport", [*WEBSOCKETS, *STREAMS])
+def test_other_packets_than_a_heartbeat_give_a_client_its_time_once_more(transport: str) -> None:
+    world = World(transport)
+    world.clock.advance(25)
+    world.peer.say("busy")
+    world.clock.advance(20)
+    world.peer.say("still busy")
+    world.clock.advance(19)
+    assert world.application.closed == []
+    world.clock.advance(1)
+    assert world.application.closed == [Reason.PING_TIMEOUT]
+
+
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_a_client_that_polls_lives(transport: str) -> None:
     world = World(transport)

@@ -69,6 +69,27 @@ def test_an_answer_is_what_the_handler_returns(server: Server, transport: str) -
     assert news(peer) == ["6:::7", "6:::8+[[1,2]]", '6:::9+["a+b","c"]']
 
 
+def test_a_handler_that_raises_ends_nothing_and_what_comes_later_is_heard(server: Server, transport: str) -> None:
+    failures: list[str] = []
+
+    @server.on("boom")
+    def boom(socket: Socket) -> None:
+        raise ValueError("of the user")
+
+    @server.on_error
+    def told(socket: Socket, event: str, error: Exception) -> None:
+        failures.append(event)
+
+    said = heard_by(server, "say")
+    peer = OldPair(server, transport=transport).peer
+    peer.emit("boom", id=1)
+    peer.emit("say", "later")
+    assert said == [("later",)]
+    assert failures == ["boom"]
+    assert peer.closed is None
+    assert news(peer) == []  # what was asked for is not answered
+
+
 def test_a_receipt_comes_before_anybody_looks_at_the_message(server: Server, transport: str) -> None:
     @server.on("message")
     def answer(socket: Socket, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A WebSocket of Socket.IO 0.7 to 0.9 that has to show that anything gets through (docs/protocol-1-engine.md, WP-22).
+"""A WebSocket of Socket.IO 0.7 to 0.9 that has to show that anything gets through (docs/protocol-1.md, WP-22).
 
 A proxy may let the handshake pass and nothing that follows. The client, which hears no `1::`, tries its next transport.
 """

@@ -128,7 +128,7 @@ class Heartbeat:
 
 
 class CountedHeartbeat(Heartbeat):
-    """The heartbeat that the policy's `missed_heartbeats` asks for (docs/protocol-1-engine.md, WP-70 and WP-71).
+    """The heartbeat that the policy's `missed_heartbeats` asks for (docs/protocol-1.md, WP-70 and WP-71).
 
     It comes each `ping_interval` whatever the client says, and counts those without an answer.
     """

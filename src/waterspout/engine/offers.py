@@ -1,4 +1,4 @@
-"""The transports that clients of Socket.IO 0.7 to 0.9 may use (docs/protocol-1-engine.md, WP-3 and WP-11)."""
+"""The transports that clients of Socket.IO 0.7 to 0.9 may use (docs/protocol-1.md, WP-3 and WP-11)."""
 
 from .policy import OLD_TRANSPORTS, Policy
 

@@ -1,6 +1,6 @@
 """The requests of Socket.IO 0.7 to 0.9: what each means, decided before its body is read.
 
-The rows WP-... are those of docs/protocol-1-engine.md.
+The rows WP-... are those of docs/protocol-1.md.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What was admitted of Socket.IO 0.7 to 0.9, and its service.
 
-The rows WP-... are those of docs/protocol-1-engine.md.
+The rows WP-... are those of docs/protocol-1.md.
 """
 
 from dataclasses import dataclass, replace
