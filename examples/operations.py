@@ -8,7 +8,7 @@ from dataclasses import asdict
 from tornado.web import Application, RequestHandler
 
 import waterspout
-from waterspout.hosts.tornado import routes
+from waterspout.hosts.tornado import drain, routes
 
 server = waterspout.Server(trusted_proxies=["127.0.0.1"])
 
@@ -23,17 +23,16 @@ class Numbers(RequestHandler):
         self.write(asdict(server.stats()))
 
 
-application = Application([("/stats", Numbers), *routes(server)])
-
-
 async def main() -> None:
     logging.basicConfig(level="INFO")
-    listener = application.listen(8000, "127.0.0.1")
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    http = Application([("/stats", Numbers), *routes(server)]).listen(8000, "127.0.0.1")
     await stop.wait()
-    listener.stop()
+    http.stop()
     await server.close()  # the clients hear of it; running handlers may end
+    await drain(server)  # and what is on its way to them arrives
 
 
 if __name__ == "__main__":

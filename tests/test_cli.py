@@ -486,17 +486,32 @@ def test_a_page_is_served_beside_the_server_and_nothing_outside_its_directory(fo
     (public / "sub").mkdir(parents=True)
     (public / "index.html").write_text("the page")
     (public / "sub" / "a.js").write_text("the script")
+    (public / "sub" / "b.css").write_text("/* \u00fc */", "utf-8")
+    (public / "sub" / "c.png").write_bytes(b"a picture")
     (public / ".env").write_text("secret")
     (public / "link").symlink_to(folder / "app.py")
     with serve(folder, "--bind", "127.0.0.1:0", "--static", "public") as command:
         address = command.address()
-        assert fetched(address, "/") == (200, b"the page", "text/html")
-        assert fetched(address, "/sub/a.js")[:2] == (200, b"the script")
+        assert fetched(address, "/") == (200, b"the page", "text/html; charset=utf-8")
+        status, script, kind = fetched(address, "/sub/a.js")
+        assert (status, script, (kind or "").partition("/")[2]) == (200, b"the script", "javascript; charset=utf-8")
+        assert fetched(address, "/sub/b.css") == (200, "/* \u00fc */".encode(), "text/css; charset=utf-8")
+        assert fetched(address, "/sub/c.png") == (200, b"a picture", "image/png")
         for path in ("/.env", "/link", "/../app.py", "/%2e%2e/app.py", "/sub/../../app.py", "//etc/passwd", "/%00"):
             status, body, _ = fetched(address, path)
             assert status in (403, 404), path
             assert b"import" not in body
             assert b"secret" not in body
+        assert version(address) == "430[1]"
+
+
+@pytest.mark.parametrize("query", ["", "?<script>alert(1)</script>"])
+def test_who_looks_for_a_page_where_there_is_none_is_told_where_clients_connect(folder: Path, query: str) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0") as command:
+        address = command.address()
+        sentence = b"There is no page here: clients connect at /socket.io (and --static DIR serves pages).\n"
+        assert fetched(address, "/" + query) == (404, sentence, "text/plain; charset=utf-8")
+        assert fetched(address, "/elsewhere" + query)[0] == 404
         assert version(address) == "430[1]"
 
 

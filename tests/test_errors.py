@@ -13,12 +13,13 @@ from waterspout.errors import (
     PayloadTooLarge,
     ProtocolError,
     TooMany,
+    WrongParser,
 )
 
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 16
+    assert len(classes) == 17
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 
@@ -29,6 +30,7 @@ def test_every_error_of_the_package_has_one_root() -> None:
         (DecodeError, ProtocolError, 400, 1002),
         (InvalidText, DecodeError, 400, 1007),
         (TooMany, DecodeError, 400, 1008),
+        (WrongParser, DecodeError, 400, 1002),
         (PayloadTooLarge, DecodeError, 413, 1009),
     ],
 )

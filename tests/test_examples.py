@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import runpy
+import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
+from tornado.web import Application
 
+from serving import Client as TextClient
+from serving import running
 from turns import turn
 from waterspout import Engine, Server
 from waterspout.drivers import AsyncioDriver
+from waterspout.hosts.tornado import routes
 from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
@@ -305,7 +310,7 @@ def test_operations_serves_its_numbers_beside_the_clients() -> None:
     async def test() -> None:
         example = load("operations")
         listening, port = bind_unused_port()
-        http = HTTPServer(example["application"])
+        http = HTTPServer(Application([("/stats", example["Numbers"]), *routes(example["server"])]))
         http.add_sockets([listening])
         client = AsyncHTTPClient()
 
@@ -324,6 +329,26 @@ def test_operations_serves_its_numbers_beside_the_clients() -> None:
         await http.close_all_connections()
 
     on_a_loop(test)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_operations_ends_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    listening, port = bind_unused_port()
+    listening.close()
+    program = tmp_path / "operations.py"
+    source = (EXAMPLES / "operations.py").read_text("utf-8")
+    program.write_text(
+        source.replace("8000", str(port)).replace("await stop", "print('ready', flush=True)\n    await stop")
+    )
+    with running(tmp_path, program=(str(program),)) as command:
+        command.until("ready")
+        with TextClient(f"http://127.0.0.1:{port}") as client:
+            client.enter()
+            assert client.ask('421["echo","hello"]') == '431["hello"]'
+            command.process.send_signal(number)
+            assert client.until_closed() == "close 1001"
+        assert command.end() == 0
+    assert "Error" not in command.log.read_text()
 
 
 @pytest.mark.parametrize("name", sorted(name for name in load("testing") if name.startswith("test_")))

@@ -40,6 +40,10 @@ class TooMany(DecodeError):
     close_code = 1008
 
 
+class WrongParser(DecodeError):
+    """The client and the server were given different parsers: JSON and msgpack."""
+
+
 class PayloadTooLarge(DecodeError):
     """A message or a request body above `max_payload_bytes`."""
 

@@ -53,8 +53,8 @@ def test_no_attribute_is_looked_up_by_a_name_that_comes_at_run_time() -> None:
         and not isinstance(node.args[-1 if called(node) == "operator.attrgetter" else 1], ast.Constant)
     }
     assert looked_up == {
-        ("server/handlers.py", "getattr(kind, name)"),  # what a user's class has in it
-        ("server/handlers.py", "getattr(kind, f'on_{hook.name.lower()}', None)"),
+        ("server/classes.py", "getattr(kind, name)"),  # what a user's class has in it
+        ("server/classes.py", "getattr(kind, f'on_{hook.name.lower()}', None)"),
         ("server/annotations.py", "getattr(part, name)"),  # the fields of a user's Struct
         ("engine/policy.py", "getattr(self, field.name)"),  # it checks its own fields
         ("cli/target.py", "getattr(found, name)"),  # what the command line names: `module:server`

@@ -3,14 +3,14 @@
 import asyncio
 import re
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
 from msgspec import Struct
 
 import waterspout
-from clients.servers import compressing, counted, limited, server
+from clients.servers import compressing, counted, limited, narrow, server
 from waterspout import Socket
 
 FILLER = "x" * 20_000  # what a client that does not read is written to with
@@ -130,7 +130,8 @@ def known(socket: Socket, *args: object) -> str:
 typed = server.of("/typed")
 
 
-class Line(Struct):
+@dataclass
+class Line:
     article: str
     price: float
     count: int = 1
@@ -217,19 +218,24 @@ def find(sid: str) -> Socket:
 
 
 @server.on("write in vain")
-async def write_in_vain(socket: Socket, sid: str, room: str) -> int:
-    """Write to one client until something waits for it, then to a room, and return how often it was before."""
+async def write_in_vain(socket: Socket, sid: str, room: str) -> tuple[int, int, int]:
+    """Write to one client until something waits for it, then to a room.
+
+    Return how often it was before, and how many were dropped and replaced then.
+    """
     silent, fillers = find(sid), 0
     while not silent._session.outbox_bytes:
         silent.emit("filler", FILLER)
         fillers += 1
         await asyncio.sleep(0)
+    traffic = server.engine.traffic  # not stats(), from which on handlers would be measured
+    dropped, replaced = traffic.dropped, traffic.replaced
     for number in range(100):
         server.emit("volatile", number, to=room, volatile=True)
         server.emit("latest", number, to=room, latest="price")
         if number % 25 == 0:
             server.emit("ordinary", number, to=room)
-    return fillers
+    return fillers, traffic.dropped - dropped, traffic.replaced - replaced
 
 
 @server.on("volatile and latest")
@@ -334,8 +340,46 @@ def let_go(socket: Socket, sid: str) -> None:
 
 @limited.on("ack")
 @counted.on("ack")
+@narrow.on("ack")
 def acknowledge(socket: Socket, *args: object) -> tuple[object, ...]:
     return args
+
+
+@narrow.on_disconnect
+def left(socket: Socket, reason: waterspout.Reason) -> None:
+    server.emit("left", socket.request.param("name"), reason, to="watchers")
+
+
+@narrow.on("ask")
+async def ask_again_and_again(socket: Socket, count: int) -> list[str]:
+    """Ask a client that does not answer, and return what comes of it at once."""
+    asked = [socket.call("question", number, timeout=PATIENCE) for number in range(count)]
+    await asyncio.sleep(0)
+    socket.data["asked"] = [pending for pending in asked if not pending.done]
+    return [await outcome(pending) if pending.done else "waits" for pending in asked]
+
+
+@narrow.on("what came of it")
+async def what_came_of_it(socket: Socket) -> list[str]:
+    return [await outcome(pending) for pending in socket.data["asked"]]
+
+
+async def outcome(pending: waterspout.Pending[Any]) -> str:
+    try:
+        return str(await pending)
+    except waterspout.WaterspoutError as error:
+        return type(error).__name__
+
+
+@narrow.on("write")
+def write(socket: Socket, length: int) -> None:
+    socket.emit("written", "x" * length)
+
+
+@narrow.on("who am I")
+def who(socket: Socket) -> tuple[object, ...]:
+    request = socket.request
+    return request.remote_address, request.secure, request.host
 
 
 # Numbers

@@ -35,5 +35,14 @@ server = waterspout.Server(
 compressing = waterspout.Server(path="/compressing", parser=PARSER, per_message_deflate=True)
 counted = waterspout.Server(path="/counted", parser=PARSER)
 limited = waterspout.Server(path="/limited", parser=PARSER, max_events_per_second=0.02)
+narrow = waterspout.Server(
+    path="/narrow",
+    parser=PARSER,
+    connect_timeout=2.0,
+    max_outbox_bytes=10_000,
+    max_pending_acks=3,
+    max_attachments=2,
+    trusted_proxies=["127.0.0.1"],
+)
 
-SERVERS = (server, compressing, counted, limited)
+SERVERS = (server, compressing, counted, limited, narrow)

@@ -44,7 +44,13 @@ SCENARIOS = (
     "a client that does not read is cut",
     "the hundred and first namespace",
     "too many events in a second",
+    "more questions than a client may owe",
+    "more attachments than an event may have",
+    "a message larger than all that may wait",
+    "who enters no namespace",
+    "the address behind a proxy",
     "a burst behind a handler that waits",
+    "binary as text for who asks for it",
     "compress=False",
 )
 

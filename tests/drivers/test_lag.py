@@ -228,3 +228,74 @@ def test_the_same_function_is_not_named_again_for_a_minute() -> None:
         assert len(site.driver.notes) == 2
 
     by_hand(test)
+
+
+# What is asynchronous, and blocks after its first step, is named as what it is
+
+
+async def admit(name: str, auth: Any) -> bool:
+    return await looked_at()
+
+
+async def typed(socket: Socket, numbers: list[int]) -> bool:
+    return await looked_at()
+
+
+async def anything(*args: Any) -> bool:
+    return await looked_at()
+
+
+LOOKS: list[Callable[[], None]] = []
+
+
+async def looked_at() -> bool:
+    """Let the loop turn, and block it while it is looked at."""
+    await turn()
+    look = threading.Thread(target=LOOKS[-1])
+    look.start()
+    look.join(PATIENCE)
+    return True
+
+
+NAMED: list[tuple[Callable[[Server], object], str]] = [
+    (lambda server: server.on("say")(anything), "the handler of 'say' in /"),
+    (lambda server: server.on("say")(typed), "the handler of 'say' in /"),
+    (lambda server: server.on("say", ordered=True)(anything), "the handler of 'say' in /"),
+    (lambda server: server.on_any(anything), "the handler of any event, for 'say' in /"),
+    (lambda server: (server.use_event(anything), server.on("say")(print)), "a step before 'say' in /"),
+    (lambda server: server.use(anything), "the connect handler of /"),
+    (lambda server: server.on_connect(anything), "the connect handler of /"),
+    (lambda server: server.on_disconnect(anything), "the disconnect handler of /"),
+    (lambda server: (server.on_error(anything), server.on("say")(list)), "the error handler of /"),
+    (lambda server: server.of(admit), "the function admit of a dynamic namespace"),
+]
+
+
+@pytest.mark.parametrize(("register", "name"), NAMED)
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_what_blocks_after_its_first_step_is_named(
+    register: Callable[[Server], object], name: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+
+    async def main() -> None:
+        site = Site(Notes())
+        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
+        server = Server()
+        server.engine.bind(site.driver)
+        register(server)
+        peer = Peer(server)
+        peer.connect()
+        peer.connect("/dynamic")
+        for _ in range(10):
+            await turn()
+        peer.emit("say", [1] * size)
+        for _ in range(10):
+            await turn()
+        peer.leave()
+        for _ in range(10):
+            await turn()
+        assert any(note.startswith(f"{name} (test_lag.py:") for note in site.driver.notes), site.driver.notes
+        await server.close()
+
+    asyncio.run(main())

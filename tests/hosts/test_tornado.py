@@ -22,7 +22,7 @@ from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Socket
-from waterspout.hosts.tornado import Mount, routes
+from waterspout.hosts.tornado import Mount, drain, routes
 
 
 @pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls", "unix")])
@@ -332,6 +332,24 @@ async def test_a_mount_is_drained_when_its_websockets_have_closed(host: TornadoH
     assert not drained.done()
     assert await wire.closing() == 1001
     await drained
+
+
+@tcp
+async def test_a_server_is_drained_wherever_it_is_mounted(host: TornadoHost) -> None:
+    echo, other = Echo(), Echo(path="/other")
+    await drain(echo.server)  # nobody has come yet
+    host.other_routes = [*routes(other.server), *routes(echo.server), *routes(echo.server.engine)]
+    await host.serve()
+    wire = await host.websocket()
+    elsewhere = await host.websocket(path="/other")
+    await echo.server.close()
+    drained = asyncio.ensure_future(drain(echo.server))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not drained.done()
+    assert await wire.closing() == 1001
+    await drained
+    assert await echoes(elsewhere)  # it is no business of another server's
 
 
 @tcp

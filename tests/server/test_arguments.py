@@ -521,6 +521,41 @@ def test_a_struct_that_names_what_does_not_exist_is_refused_at_once() -> None:
         taking(made.Message)
 
 
+UNDEFINED = [
+    ([None], "message", "Expected `object`, got `null` (which JavaScript's undefined becomes, too)"),
+    (
+        [{"price": 1}, None],
+        "count",
+        "Expected `int`, got `null` (which JavaScript's undefined becomes, too: leave the argument out)",
+    ),
+    (
+        [{"price": 1}, 2, "a", None],
+        "rest",
+        "Expected `str`, got `null`, at $[1] (which JavaScript's undefined becomes, too: leave the argument out)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("args", "name", "words"), UNDEFINED)
+def test_who_sends_undefined_is_told_what_became_of_it(args: list[Any], name: str, words: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Arguments(say, "say").convert(args)
+    assert str(caught.value) == f"the event 'say' does not take this as '{name}': {words}"
+
+
+def test_null_within_an_argument_is_no_matter_of_undefined() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Arguments(say, "say").convert([{"price": None}])
+    assert "undefined" not in str(caught.value)
+
+
+def test_who_takes_none_gets_it_and_not_the_default() -> None:
+    def handler(socket: Any, count: int | None = 7) -> None: ...
+
+    assert Arguments(handler, "say").convert([None]) == [None]
+    assert Arguments(handler, "say").convert([]) == []
+
+
 # What is told about a handler
 
 
@@ -542,7 +577,7 @@ def test_a_handler_is_described() -> None:
                 },
             },
         },
-        {"name": "count", "required": False, "variadic": False, "schema": {"type": "integer"}},
+        {"name": "count", "required": False, "variadic": False, "schema": {"type": "integer"}, "default": 1},
         {"name": "rest", "required": False, "variadic": True, "schema": {"type": "string"}},
     ]
 
@@ -551,6 +586,33 @@ def test_what_may_be_anything_has_an_empty_schema() -> None:
     described = Arguments(lambda socket, a, *rest: None, "say").describe()
     assert [one["schema"] for one in described] == [{}, {}]
     assert [one["name"] for one in described] == ["a", "rest"]
+
+
+DEFAULTS = [
+    (None, None), (True, True), (7, 7), (2**70, 2**70), (0.5, 0.5), ("x", "x"), ([1, ["a"]], [1, ["a"]]),
+    ({"a": None}, {"a": None}), ({1: 2}, {"1": 2}), ((1, 2), [1, 2]), (Item(price=1.5), {"price": 1.5, "name": ""}),
+    (Colour.RED, "red"), (date(2026, 1, 2), "2026-01-02"), (Decimal("1.50"), "1.50"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("default", "told"), DEFAULTS)
+def test_a_default_is_described_as_json_has_it(default: object, told: object) -> None:
+    def handler(socket: Any, a: Any = default) -> None: ...
+
+    (described,) = Arguments(handler, "say").describe()
+    assert described == {"name": "a", "required": False, "variadic": False, "schema": {}, "default": told}
+
+
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize("default", [b"", [b"a"], float("nan"), [float("inf")], object(), "\ud800", ENDLESS])
+def test_a_default_that_json_cannot_say_is_left_out(default: object) -> None:
+    def handler(socket: Any, a: Any = default) -> None: ...
+
+    (described,) = Arguments(handler, "say").describe()
+    assert described == {"name": "a", "required": False, "variadic": False, "schema": {}}
 
 
 def test_attachments_are_described_as_binary() -> None:

@@ -7,6 +7,7 @@ import pytest
 from waterspout import Server, Socket
 from waterspout.engine import Policy, Prepared
 from waterspout.engine.outbox import Outbox
+from waterspout.engine.traffic import Traffic
 from waterspout.server.fanout import delivery
 from waterspout.testing import Pair, PollingCarrier, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
@@ -93,6 +94,8 @@ def test_the_latest_waits_in_the_place_of_the_first(slow: Slow) -> None:
     assert slow.waiting == sum(map(len, ['42["before"]', '42["price",3]', '42["between"]', '42["price",9]']))
     assert slow.read() == ['42["before"]', '42["price",3]', '42["between"]', '42["price",9]']
     assert slow.waiting == 0
+    stats = slow.server.stats()
+    assert (stats.replaced, stats.dropped) == (2, 0)
 
 
 def test_the_same_key_in_another_namespace_is_another(slow: Slow) -> None:
@@ -103,6 +106,7 @@ def test_the_same_key_in_another_namespace_is_another(slow: Slow) -> None:
     slow.server.of("/x").emit("price", 1, latest="ACME")
     slow.socket.emit("price", 2, latest="ACME")
     assert slow.read()[-2:] == ['42/x,["price",1]', '42["price",2]']
+    assert slow.server.stats().replaced == 0
 
 
 def test_after_it_was_sent_the_next_waits_anew(slow: Slow) -> None:
@@ -110,6 +114,7 @@ def test_after_it_was_sent_the_next_waits_anew(slow: Slow) -> None:
         slow.socket.emit("filler")
         slow.socket.emit("price", number, latest="ACME")
         assert slow.read() == ['42["filler"]', f'42["price",{number}]']
+    assert slow.server.stats().replaced == 0
 
 
 def test_a_thousand_prices_are_one(slow: Slow) -> None:
@@ -117,6 +122,7 @@ def test_a_thousand_prices_are_one(slow: Slow) -> None:
         slow.socket.emit("price", number, "x" * 100, latest="ACME")
     assert slow.socket.connected
     assert len(slow.read()) == 1
+    assert slow.server.stats().replaced == 999
 
 
 def test_latest_with_attachments_is_counted_and_sent_whole(slow: Slow) -> None:
@@ -132,6 +138,7 @@ def test_a_latest_that_grows_over_the_cap_ends_the_client(slow: Slow) -> None:
     slow.socket.emit("p", latest="k")
     slow.socket.emit("p", "y" * CAP, latest="k")
     assert slow.reasons == ["slow consumer"]
+    assert slow.server.stats().replaced == 0
 
 
 def test_more_than_the_cap_ends_the_client(slow: Slow) -> None:
@@ -169,24 +176,24 @@ def test_a_slow_client_is_cut_and_a_polite_one_beside_it_gets_all(client: dict[s
 
 
 def test_a_number_of_messages_counts_too() -> None:
-    box, policy = Outbox(), Policy(max_packets=3)
-    assert [box.add(Prepared(b"x"), policy) for _ in range(5)] == [True, True, True, False, False]
+    box, policy, traffic = Outbox(), Policy(max_packets=3), Traffic()
+    assert [box.add(Prepared(b"x"), policy, traffic) for _ in range(5)] == [True, True, True, False, False]
     assert (len(box), box.size_bytes) == (3, 3)
 
 
 def test_an_outbox_counts_right_whatever_is_replaced() -> None:
-    box, policy = Outbox(), Policy(max_outbox_bytes=10)
-    assert box.add(Prepared(b"1" * 20, key="a"), policy)  # the first, however large
-    assert box.add(Prepared(b"1" * 30, key="a"), policy)  # and its place
+    box, policy, traffic = Outbox(), Policy(max_outbox_bytes=10), Traffic()
+    assert box.add(Prepared(b"1" * 20, key="a"), policy, traffic)  # the first, however large
+    assert box.add(Prepared(b"1" * 30, key="a"), policy, traffic)  # and its place
     assert box.size_bytes == 30
-    assert box.add(Prepared(b"1" * 4, key="a"), policy)
-    assert box.add(Prepared(b"1" * 6, key="b"), policy)
-    assert not box.add(Prepared(b"1" * 5, key="a"), policy)
-    assert not box.add(Prepared(b"1", key="c"), policy)
+    assert box.add(Prepared(b"1" * 4, key="a"), policy, traffic)
+    assert box.add(Prepared(b"1" * 6, key="b"), policy, traffic)
+    assert not box.add(Prepared(b"1" * 5, key="a"), policy, traffic)
+    assert not box.add(Prepared(b"1", key="c"), policy, traffic)
     assert box.size_bytes == 10
     assert [one.size_bytes for one in box.take()] == [4, 6]
-    assert (len(box), box.size_bytes) == (0, 0)
-    assert box.add(Prepared(b"1" * 4, key="a"), policy)
+    assert (len(box), box.size_bytes, traffic.replaced) == (0, 0, 2)
+    assert box.add(Prepared(b"1" * 4, key="a"), policy, traffic)
     assert [one.size_bytes for one in box.take()] == [4]
 
 
@@ -204,13 +211,13 @@ class Taking:
 
 
 def test_what_was_written_is_replaced_no_more() -> None:
-    box, policy, transport = Outbox(), Policy(), Taking()
+    box, policy, traffic, transport = Outbox(), Policy(), Traffic(), Taking()
     for text, key in ((b"a1", "a"), (b"b1", "b"), (b"x", None), (b"a2", "a")):
-        assert box.add(Prepared(text, key=key), policy)
+        assert box.add(Prepared(text, key=key), policy, traffic)
     for most, text in ((1, b"a3"), (2, b"b3"), (3, b"a4")):
         transport.most = most
         assert not box.write_to(transport)  # type: ignore[arg-type]
-        assert box.add(Prepared(text, key=text[:1].decode()), policy)
+        assert box.add(Prepared(text, key=text[:1].decode()), policy, traffic)
     assert box.size_bytes == 4
     transport.most = 9
     assert box.write_to(transport)  # type: ignore[arg-type]

@@ -412,3 +412,14 @@ def test_a_name_that_looks_like_a_pattern_may_be_one_of_a_family(server: Server)
     pair = Pair(server)
     pair.peer.connect("/a(b)*")
     assert server.of("/a(b)*") is family.namespaces()[0]
+
+
+def test_an_event_to_all_of_a_family_reaches_the_rooms_of_an_iterator_in_each_of_them(server: Server) -> None:
+    family = server.of(ROOMS)
+    pair = Pair(server)
+    for name in ("/room-1", "/room-2"):
+        pair.peer.connect(name)
+        server.of(name).join("red")
+    pair.peer.take()
+    family.emit("news", to=iter(["red", "blue"]))
+    assert [pair.peer.events(name) for name in ("/room-1", "/room-2")] == [[("news",)], [("news",)]]

@@ -11,7 +11,7 @@ import pytest
 import waterspout
 from waterspout import ConnectRefused, Reason, Server, Socket
 from waterspout.engine import Policy
-from waterspout.testing import Pair, Peer, Refused
+from waterspout.testing import Clock, Pair, Peer, Refused
 from waterspout.wire import json, notepack
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation, with_parser
 from waterspout.wire.msgpack import MSGPACK_5
@@ -245,18 +245,72 @@ def test_an_event_for_a_namespace_that_was_not_entered_ends_the_connection(
     broken(pair.peer, *pair.peer.generation.socketio.encode_event("/chat", "a", [])[1])
 
 
-@pytest.mark.parametrize("row", [ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)
-def test_clients_and_servers_with_different_parsers_part_at_once(server: Server, row: Generation) -> None:
-    if not row.implicit_connect:
-        peer = Peer(server, generation=row)
-        peer.take()
-        peer.connect()
-        assert peer.closed == 1002
-    peer = Peer(Server(), generation=with_parser(row, "msgpack"))
-    peer.emit("a")
-    assert peer.closed == 1002
-    reason = peer.frames[-1][1][2:].decode()
-    assert "msgpack" in reason
+SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
+SPEAKS_JSON = (
+    "the client speaks JSON, the server msgpack: give the client socket.io-msgpack-parser, or take the server's away"
+)
+MISFITS = [
+    pytest.param(server, row, client, words, id=f"{row.name}: {client} at {server}")
+    for row in (ENGINEIO_3, ENGINEIO_4)
+    for server, client, words in (("json", "msgpack", SPEAKS_MSGPACK), ("msgpack", "json", SPEAKS_JSON))
+]
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize(("parser", "row", "other", "words"), MISFITS)
+def test_clients_and_servers_with_different_parsers_part_at_once_and_the_log_warns(
+    parser: str, row: Generation, other: str, words: str, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = Peer(Server(parser=parser), generation=with_parser(row, other), transport=transport)
+    with caplog.at_level("WARNING", "waterspout"):
+        told = _first_words(peer)
+    assert words in told
+    assert peer.closed in (0, 1002)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == f"session {peer.sid[:4]}... broke the protocol, and is ended: {words}"
+
+
+def _first_words(peer: Peer) -> str:
+    """Say what such a client says first, and return what it is told."""
+    try:
+        if peer.generation.implicit_connect:
+            peer.emit("a", "what it says")
+        else:
+            peer.connect(auth={"token": "its secret"})
+    except Refused as refused:
+        return refused.response.body.decode()
+    return peer.frames[-1][1][2:].decode()
+
+
+def test_an_object_that_2_x_writes_in_json_is_known_as_msgpack_too() -> None:
+    server = Server()
+    server.of("/chat")
+    peer = Peer(server, generation=with_parser(ENGINEIO_3, "msgpack"))
+    peer.connect("/chat")
+    assert peer.frames[-1][1][2:].decode() == SPEAKS_MSGPACK
+
+
+def test_what_is_of_neither_parser_is_no_wrong_parser(server: Server) -> None:
+    for one, packet in ((server, "4hello"), (Server(), "4hello"), (Server(), b"an attachment of nothing")):
+        peer = Peer(one)
+        peer.send(packet)
+        assert "parser='" not in (told := peer.frames[-1][1][2:].decode()), told
+        assert "the client speaks" not in told
+
+
+def test_of_many_clients_with_the_wrong_parser_the_log_warns_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    server = Server(driver=clock)
+    levels: list[list[str]] = []
+    for _ in range(3):
+        caplog.clear()
+        with caplog.at_level("INFO", "waterspout.engine"):
+            for _ in range(20):
+                Peer(server, generation=with_parser(ENGINEIO_4, "msgpack")).connect()
+        levels.append([one.levelname for one in caplog.records if "the client speaks" in one.getMessage()])
+        clock.advance(30)
+    assert levels == [["WARNING"] + ["INFO"] * 19, ["INFO"] * 20, ["WARNING"] + ["INFO"] * 19]
 
 
 def test_an_unknown_parser_is_refused_with_the_choices() -> None:
@@ -293,3 +347,8 @@ def test_the_page_is_python_and_names_files_that_are_there() -> None:
         exec(block, names)
     assert names["pair"].socket.connected  # type: ignore[attr-defined]
     assert [path for path in re.findall(r"`(examples/[\w.]+)`", page) if not (ROOT / path).is_file()] == []
+
+
+def test_the_page_has_the_words_of_the_log() -> None:
+    page = " ".join((ROOT / "docs" / "msgpack.md").read_text("utf-8").split())
+    assert f"broke the protocol, and is ended: {SPEAKS_JSON}" in page

@@ -2,26 +2,28 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from server.later import Handler, LateClock
 from turns import packets
-from waterspout import ArgumentError, EventRefused, Server, Socket
+from waterspout import ArgumentError, EventRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.server.handlers import Timing
 from waterspout.testing import Clock, Pair, Peer, Refused, WebSocketCarrier
+from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
 
 def test_a_new_server_has_done_nothing(server: Server) -> None:
     stats = server.stats()
     assert (stats.sessions, stats.sockets, stats.rooms, stats.closed) == ({}, {"/": 0}, {"/": 0}, {})
-    numbers = (stats.outbox_bytes, stats.opened, stats.refused, stats.slow_consumers, stats.dropped, stats.errors)
-    assert numbers == (0, 0, 0, 0, 0, 0)
+    numbers = (stats.outbox_bytes, stats.opened, stats.refused, stats.slow_consumers, stats.dropped, stats.replaced)
+    assert (*numbers, stats.errors) == (0, 0, 0, 0, 0, 0, 0)
     assert (stats.messages_in, stats.messages_out, stats.bytes_in, stats.bytes_out) == (0, 0, 0, 0)
     assert stats.handlers == {"/": {}}
 
@@ -95,8 +97,8 @@ def test_errors_are_counted_and_refusals_are_none(server: Server, client: dict[s
         raise EventRefused("no")
 
     pair = Pair(server, **client)
-    for event in ("bad", "answer", "refuse", "bad"):
-        pair.peer.emit(event, id=1)
+    for name in ("bad", "answer", "refuse", "bad"):
+        pair.peer.emit(name, id=1)
     pair.peer.emit("bad", "too many")
     assert server.stats().errors == 3
 
@@ -181,6 +183,95 @@ def test_a_partial_is_described_by_its_function() -> None:
 
     server.on("say")(partial(say, "hello"))
     assert server.describe()["/"][0]["description"] == "Greet."
+
+
+def _returning(annotation: Any) -> Any:
+    def handler(socket: Socket) -> None: ...
+
+    handler.__annotations__["return"] = annotation
+    return handler
+
+
+INTEGER, TEXT, BINARY = {"type": "integer"}, {"type": "string"}, {"type": "string", "format": "binary"}
+RESULTS: list[tuple[Any, dict[str, Any]]] = [
+    (None, {"type": "null"}), (int, INTEGER), ("int", INTEGER), (bytes, BINARY), (Any, {}), (object, {}),
+    (str | bytes, {"anyOf": [TEXT, BINARY]}), (set[int], {"type": "array", "items": INTEGER, "uniqueItems": True}),
+    (Awaitable[int], {}), (NoReturn, {}), ("OnlyForTypeCheckers", {}), ("no type!", {}), (5, {}), (complex, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("annotation", "schema"), RESULTS)
+def test_the_result_is_described_by_the_return_annotation_and_nothing_is_refused(
+    annotation: Any, schema: dict[str, Any]
+) -> None:
+    server = Server()
+    server.on("say")(_returning(annotation))
+    assert server.describe()["/"][0]["result"] == schema
+
+
+def test_the_results_of_async_handlers_of_wrappers_and_of_classes_are_described() -> None:
+    server = Server()
+
+    @server.on("later")
+    async def later(socket: Socket) -> int:
+        return 1
+
+    class Chat(Socket):
+        @event
+        def say(self) -> tuple[int, Message]: ...  # type: ignore[empty-body]
+
+        @event
+        def bare(self): ...
+
+    server.on("bound")(wraps(later)(lambda *args: None))
+    server.on("less")(partial(later))
+    server.register("/chat", Chat)
+    assert [one["result"] for one in server.describe()["/"]] == [INTEGER] * 3
+    described = {one["event"]: one["result"] for one in server.describe()["/chat"]}
+    assert described["bare"] == {}
+    assert described["say"]["prefixItems"] == [INTEGER, {"$ref": "#/$defs/Message"}]
+
+
+def test_what_is_described_can_be_written_as_json() -> None:
+    server = Server()
+
+    @server.on("say")
+    def say(socket: Socket, message: Message, data: bytes = b"", of: float = float("inf"), *rest: int) -> Message:
+        return message
+
+    assert json.decode(json.encode(server.describe())) == server.describe()
+
+
+class _Admitting:
+    def __call__(self, name: str, auth: Any) -> bool:
+        return True
+
+
+def _admit(floor: int, name: str, auth: Any) -> bool:
+    return True
+
+
+def test_the_namespaces_of_a_function_stand_under_a_name_that_can_be_found() -> None:
+    server = Server()
+
+    def admit(name: str, auth: Any) -> bool:
+        return True
+
+    for function in (admit, _Admitting(), partial(_admit, 3), lambda name, auth: True):
+        server.of(function)
+    _, *names = server.describe()
+    test = "test_the_namespaces_of_a_function_stand_under_a_name_that_can_be_found"
+    line = test_the_namespaces_of_a_function_stand_under_a_name_that_can_be_found.__code__.co_firstlineno
+    assert names == [f"{test}.admit", "_Admitting", "_admit", f"lambda at {__name__}:{line + 6}"]
+    assert server.stats().handlers.keys() == {"/", *names}
+
+
+def test_two_lambdas_of_one_line_are_told_apart() -> None:
+    server = Server()
+    for function in (lambda name, auth: True, lambda name, auth: False):
+        server.of(function)
+    _, first, second = server.describe()
+    assert second == f"{first} #2"
 
 
 # Typed events, end to end

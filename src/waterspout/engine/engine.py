@@ -93,6 +93,7 @@ class Engine:
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
+        self.silent_until = 0.0  # the driver's time, for a warning that all clients could cause
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)

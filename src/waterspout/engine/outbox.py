@@ -5,6 +5,7 @@ from collections.abc import Hashable
 
 from .policy import Policy
 from .prepared import Prepared
+from .traffic import Traffic
 from .transports import Transport
 
 
@@ -24,10 +25,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, prepared: Prepared, policy: Policy) -> bool:
+    def add(self, prepared: Prepared, policy: Policy, traffic: Traffic) -> bool:
         """Queue it, or return False for more than the policy allows; the first is kept, however large it is."""
         if prepared.key is not None:
-            return self._add_latest(prepared, prepared.key, policy)
+            return self._add_latest(prepared, prepared.key, policy, traffic)
         return self._append(prepared, prepared, policy)
 
     def write_to(self, transport: Transport) -> bool:
@@ -56,7 +57,7 @@ class Outbox:
         self._messages.extendleft(reversed(unsent))
         self.size_bytes += sum(prepared.size_bytes for prepared in unsent)
 
-    def _add_latest(self, prepared: Prepared, key: Hashable, policy: Policy) -> bool:
+    def _add_latest(self, prepared: Prepared, key: Hashable, policy: Policy, traffic: Traffic) -> bool:
         if self._latest is None:
             self._latest = {}
         waiting = self._latest.get(key)
@@ -70,6 +71,7 @@ class Outbox:
         if size_bytes > policy.max_outbox_bytes and len(self) > 1:
             return False
         waiting.prepared, self.size_bytes = prepared, size_bytes
+        traffic.replaced += 1
         return True
 
     def _append(self, place: "Prepared | _Latest", prepared: Prepared, policy: Policy) -> bool:

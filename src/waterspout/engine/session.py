@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
-from ..errors import DecodeError, ProtocolError
+from ..errors import DecodeError, ProtocolError, WrongParser
 from ..types import Reason, Request
 from ..wire.generations import Generation
 from ..wire.packets import Packet
@@ -20,6 +20,7 @@ from .transports import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s
+_SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
 _LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client itself
 
 
@@ -43,6 +44,7 @@ class Hub(Protocol):
     turn: Turn
     max_attachments: int
     is_bare: bool
+    silent_until: float
 
     def message(self, session: "Session", data: str | bytes) -> None:
         """Hand a message to an application that speaks bare Engine.IO."""
@@ -262,9 +264,12 @@ class Session:
         self.lost(Reason.PARSE_ERROR)
 
     def blame(self, error: ProtocolError) -> None:
-        """Log for the operator what the client did."""
+        """Log for the operator what the client did; that it has the wrong parser is his own to mend, so a warning."""
         text = "session %s... broke the protocol, and is ended: %s"
-        self.engine.driver.note(Layer.ENGINE, Level.INFO, text, self.id[:4], error)
+        level, now = Level.INFO, self.now()
+        if isinstance(error, WrongParser) and now >= self.engine.silent_until:  # all clients of a page come alike
+            level, self.engine.silent_until = Level.WARNING, now + _SILENCE
+        self.engine.driver.note(Layer.ENGINE, level, text, self.id[:4], error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""
@@ -417,11 +422,11 @@ class Session:
             return
         if self._outbox is None:
             self._outbox = Outbox()
-            self._outbox.add(prepared, self.policy)
+            self._outbox.add(prepared, self.policy, self.engine.traffic)
             self.transport.notify()
         elif prepared.volatile:
             self.engine.traffic.dropped += 1
-        elif not self._outbox.add(prepared, self.policy):
+        elif not self._outbox.add(prepared, self.policy, self.engine.traffic):
             self.close(SLOW_CONSUMER)
 
     def _read_on(self) -> None:

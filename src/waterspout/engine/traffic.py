@@ -12,11 +12,22 @@ class Traffic:
     message with attachments is one of `messages_out`, and several of `messages_in`.
     """
 
-    __slots__ = ("bytes_in", "bytes_out", "closed", "dropped", "messages_in", "messages_out", "opened", "refused")
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "closed",
+        "dropped",
+        "messages_in",
+        "messages_out",
+        "opened",
+        "refused",
+        "replaced",
+    )
 
     def __init__(self) -> None:
         self.opened = self.refused = 0
         self.messages_in = self.messages_out = 0
         self.bytes_in = self.bytes_out = 0
-        self.dropped = 0  # volatile messages that a full outbox has cost
+        self.dropped = 0  # volatile messages that did not wait behind others
+        self.replaced = 0  # messages whose place in an outbox the next of their key took
         self.closed: Counter[Reason] = Counter()

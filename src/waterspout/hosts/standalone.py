@@ -21,6 +21,7 @@ from .collector import fitted
 from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
 from .signals import ending, leave_after, watch_stdin
+from .static import signpost
 from .tornado import Mount, Mountable
 from .web import Application, Web
 
@@ -65,7 +66,7 @@ async def serve(
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     mount = Mount(engine)
-    application = Application([*site.extra_routes, *mount.routes, *site.last_routes])
+    application = Application([*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)])
     limit = BODIES * engine.policy.max_payload_bytes
     with ExitStack() as accepting:
         tcp = listen(*site.bind) if site.bind is not None else []

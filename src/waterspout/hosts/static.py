@@ -1,11 +1,11 @@
-"""Files beside a server: the page that talks to it, from the same origin."""
+"""Pages beside a server, from the same origin; and a line where there are none."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tornado.web import HTTPError, StaticFileHandler
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from ..errors import CannotStart
 
@@ -28,8 +28,36 @@ def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> lis
     return [(r"/(.*)", File, {"path": str(root), "default_filename": "index.html"})]
 
 
+def signpost(path: str) -> list[Any]:
+    """Return the route of "/" where there is no page: whoever looks there is told where clients connect."""
+    return [(r"/", Signpost, {"path": path})]
+
+
+class Signpost(RequestHandler):
+    """A 404 with a line for who has opened the server's address in a browser; nothing of the request is in it."""
+
+    def initialize(self, path: str) -> None:
+        """Take the path of the server."""
+        self.path = path
+
+    def get(self) -> None:
+        """Say where clients connect."""
+        self.set_status(404)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish(f"There is no page here: clients connect at {self.path} (and --static DIR serves pages).\n")
+
+    head = get
+
+
 class File(StaticFileHandler):
-    """A file of the directory, never stale."""
+    """A file of the directory, never stale; texts are in UTF-8."""
+
+    def get_content_type(self) -> str:
+        """Return the type by the file's name; a browser would guess the encoding of a text, and often wrongly."""
+        found = super().get_content_type()
+        is_text = found.startswith("text/") or found == "application/javascript"  # as Python 3.11 has it
+        return f"{found}; charset=utf-8" if is_text else found
 
     def set_extra_headers(self, path: str) -> None:
         """Let browsers ask each time, and guess no types."""

@@ -19,7 +19,7 @@ from .reception import Exchange, Reception
 from .residence import Residence
 from .takeover import Takeover
 
-__all__ = ["Mount", "Mountable", "routes"]
+__all__ = ["Mount", "Mountable", "drain", "routes"]
 
 
 class Server(Protocol):
@@ -36,7 +36,16 @@ Mountable = Engine | Server
 
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths."""
-    return Mount(server if isinstance(server, Engine) else server.engine).routes
+    return Mount(_engine(server)).routes
+
+
+async def drain(server: Mountable) -> None:
+    """Wait, after the server's `close`, until its WebSockets have taken what was sent to them and are closed.
+
+    It is the end of an application of one's own, whose loop would otherwise end before its clients have heard of it.
+    A client that takes nothing has 10 s. To be awaited on the loop that serves; done at once where nobody has come.
+    """
+    await Residence.of(_engine(server)).drain()
 
 
 class Mount(Router):
@@ -69,10 +78,14 @@ class Mount(Router):
     async def drain(self) -> None:
         """Wait, after `close`, until the WebSockets have taken what was sent to them and are closed.
 
-        A client that takes nothing has the engine's `close_timeout`, which is 10 s.
+        A client that takes nothing has the engine's `close_timeout`, which is 10 s. See also the function `drain`.
         """
         await self.residence.drain()
 
     def cut(self) -> None:
         """Close the WebSockets that are left, at once."""
         self.residence.cut()
+
+
+def _engine(server: Mountable) -> Engine:
+    return server if isinstance(server, Engine) else server.engine

@@ -1,8 +1,8 @@
 """Sockets: the application of an engine that speaks Socket.IO."""
 
 from .acks import Replies
+from .classes import event
 from .cluster import Adapter
-from .handlers import event
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
 from .presence import Presence, Present

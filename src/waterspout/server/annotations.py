@@ -6,7 +6,7 @@ client can be the first to find it.
 
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from inspect import Parameter
+from inspect import Parameter, signature
 from operator import or_
 from types import FunctionType, SimpleNamespace, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +19,7 @@ _ANYTHING = (Parameter.empty, Any, object)
 _FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
 _ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
 _PREDICTABLE = (kinds.IntType, kinds.UUIDType, kinds.DecimalType)
+_UNTOLD = (NameError, TypeError, ValueError)  # names for type checkers alone, what is no type, builtins
 _BINARY = (kinds.BytesType, kinds.ByteArrayType, kinds.MemoryViewType)
 
 
@@ -55,18 +56,10 @@ def layers(function: Any) -> Iterator[Any]:
 
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
     """Return the type that an annotation means, or None for anything; TypeError, with the remedy, if it cannot be."""
-    if not any(annotation is one for one in _ANYTHING):
-        annotation = _evaluate(annotation, getattr(innermost(function), "__globals__", {}))
-    if any(annotation is one for one in _ANYTHING) or isinstance(annotation, TypeVar):
-        return None
-    others = [one for one in get_args(annotation) if one is not bytes]
-    is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
-    if is_union and len(others) < len(get_args(annotation)):
-        other = reduce(or_, others)
-        _check(other)
-        return BytesOr(other)
-    _check(annotation)
-    return annotation
+    kind = _meant(annotation, function)
+    if kind is not None:
+        _check(kind.other if isinstance(kind, BytesOr) else kind)
+    return kind
 
 
 def has_binary(kind: Any) -> bool:
@@ -90,6 +83,28 @@ def describe(kind: Any) -> dict[str, Any]:
     except TypeError:
         return {}
     return found
+
+
+def describe_result(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the JSON Schema of what a function says that it returns; empty where it does not say, or JSON cannot.
+
+    An `async def` says what comes of it. Nothing is refused: what is returned is not checked.
+    """
+    try:
+        return describe(_meant(signature(function).return_annotation, function))
+    except _UNTOLD:
+        return {}
+
+
+def _meant(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Return the type that an annotation means, or None for anything; TypeError for what is no type."""
+    if not any(annotation is one for one in _ANYTHING):
+        annotation = _evaluate(annotation, getattr(innermost(function), "__globals__", {}))
+    if any(annotation is one for one in _ANYTHING) or isinstance(annotation, TypeVar):
+        return None
+    others = [one for one in get_args(annotation) if one is not bytes]
+    is_union = isinstance(annotation, UnionType) or get_origin(annotation) is Union
+    return BytesOr(reduce(or_, others)) if is_union and len(others) < len(get_args(annotation)) else annotation
 
 
 def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ArgumentError
+from ..wire.json import as_read
 from .annotations import BytesOr, describe, has_binary, innermost, resolve
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -32,6 +33,8 @@ _LONGEST = 80  # characters of anything that a client may have written
 _PREFIX = 32  # and of msgspec's words before it
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNTOLD = "[...]"
+_UNDEFINED = " (which JavaScript's undefined becomes, too)"
+_OMITTED = " (which JavaScript's undefined becomes, too: leave the argument out)"
 _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
@@ -53,7 +56,19 @@ class Arguments:
     families than the builtin ones for wrong values: those go through.
     """
 
-    __slots__ = ("_convert", "_event", "_fewest", "_kinds", "_most", "_names", "_plain", "_rest", "exactly", "typed")
+    __slots__ = (
+        "_convert",
+        "_defaults",
+        "_event",
+        "_fewest",
+        "_kinds",
+        "_most",
+        "_names",
+        "_plain",
+        "_rest",
+        "exactly",
+        "typed",
+    )
 
     def __init__(self, function: Callable[..., Any], event: str, *, leading: int = 1) -> None:
         self._event = event
@@ -63,6 +78,7 @@ class Arguments:
         self._most = sys.maxsize if rest else len(takes)
         kinds = tuple(_kind(one, function, event) for one in takes)
         self._kinds = kinds
+        self._defaults = tuple(one.default for one in takes)
         self._rest = (rest.name, _kind(rest, function, event)) if rest else ("", None)
         wanted = [kind for kind in (*kinds, self._rest[1]) if kind is not None]
         self._convert = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
@@ -97,11 +113,17 @@ class Arguments:
         return converted
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return each argument's name, whether it is required or variadic (any number of them), and its JSON Schema."""
+        """Return each argument's name, whether it is required or variadic (any number of them), and its JSON Schema.
+
+        One that is not required has its `default`, if JSON can say that.
+        """
         described = [
             {"name": name, "required": index < self._fewest, "variadic": False, "schema": describe(kind)}
             for index, (name, kind) in enumerate(zip(self._names, self._kinds, strict=True))
         ]
+        for one, default in zip(described, self._defaults, strict=True):
+            if default is not Parameter.empty:
+                one.update(_readable("default", default))
         name, kind = self._rest
         if name:
             described.append({"name": name, "required": False, "variadic": True, "schema": describe(kind)})
@@ -128,8 +150,17 @@ class Arguments:
         if variadic:  # the parameter is a tuple, and this one of its items
             place = place.replace("$", f"$[{index - len(self._names)}]", 1)
         where = "" if place == "$" else f", at {place}"
-        text = f"the event {self._event!a} does not take this as {name!a}: {detail}{where}"
+        hint = "" if args[index] is not None else _OMITTED if index >= self._fewest else _UNDEFINED
+        text = f"the event {self._event!a} does not take this as {name!a}: {detail}{where}{hint}"
         return ArgumentError(text, event=self._event, argument=name, place=place)
+
+
+def _readable(name: str, value: object) -> dict[str, Any]:
+    """Name a value as JSON has it; nothing, if JSON cannot say it."""
+    try:
+        return {name: as_read(value)}
+    except (TypeError, ValueError, RecursionError):
+        return {}
 
 
 def _read(function: Callable[..., Any], event: str, leading: int) -> tuple[list[Parameter], Parameter | None]:

@@ -23,6 +23,13 @@ class Home(Protocol):
     limits: Limits
     _handlers: Handlers
 
+    @property
+    def hooks(self) -> "Listening": ...
+
+
+class Listening(Protocol):
+    """What hears of events that went wrong."""
+
     def event_failed(self, socket: Any, event: str, error: BaseException) -> None: ...
 
     def event_refused(self, socket: Any, event: str, error: EventRefused) -> None: ...
@@ -69,7 +76,7 @@ class _Answers:
         except BaseException as error:  # also what a user's own type raises while it is encoded
             place = find_fault(result, "result") if isinstance(error, Exception) else ""
             what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
-            socket._namespace.event_failed(socket, packet.name, TypeError(what))
+            socket._namespace.hooks.event_failed(socket, packet.name, TypeError(what))
             if isinstance(error, _INTERRUPTS):
                 raise
         else:
@@ -130,15 +137,15 @@ def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
     if not isinstance(error, EventRefused):
         if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
             error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
-        socket._namespace.event_failed(socket, packet.name, error)
+        socket._namespace.hooks.event_failed(socket, packet.name, error)
         return
     try:
         report = error.report
     except Exception as another:  # a class of the user's
-        socket._namespace.event_failed(socket, packet.name, another)
+        socket._namespace.hooks.event_failed(socket, packet.name, another)
     else:
         ANSWERS.answered((socket, packet), report)
-        socket._namespace.event_refused(socket, packet.name, error)
+        socket._namespace.hooks.event_refused(socket, packet.name, error)
 
 
 def shorten(name: str) -> str:
@@ -257,7 +264,7 @@ class Call:
 
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
-        what = "a step before" if token is not None and token >= 0 else "the handler of"
+        what = {None: "the handler of", -1: "the handler of any event, for"}.get(token, "a step before")
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     @property
@@ -320,3 +327,6 @@ class _LateCall:
 
     def later(self, token: int | None) -> Asker:
         return self
+
+    def describe(self, token: int | None) -> str:
+        return self._call.describe(token)

@@ -5,20 +5,20 @@ from typing import Any, Protocol
 
 from ..engine import Asker
 from ..errors import ConnectRefused
+from .hooks import Hooks
 from .socket import Socket
 
 
 class Gate(Protocol):
     """What lets in and keeps out."""
 
+    hooks: Hooks
+
     def accept(self, socket: Socket) -> None:
         """Let a client in."""
 
     def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
         """Keep it out."""
-
-    def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
-        """Report what a step raised."""
 
 
 class Entrance:
@@ -52,7 +52,7 @@ class Entrance:
         """Refuse, with the reason or without it."""
         self._come_back()
         if not isinstance(error, ConnectRefused):
-            self._gate.event_failed(self._socket, "connect", error)
+            self._gate.hooks.event_failed(self._socket, "connect", error)
             error = ConnectRefused(message="Internal error")
         self._gate.refuse(self._socket, error)
 

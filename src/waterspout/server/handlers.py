@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from ..wire.socketio import RESERVED
-from .annotations import innermost, layers
+from .annotations import describe_result, innermost, layers
 from .arguments import Arguments
 from .limits import Reports
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_INSTEAD = {
+INSTEAD = {
     "connect": "on_connect",
     "connection": "on_connect",
     "disconnect": "on_disconnect",
@@ -22,6 +21,7 @@ _INSTEAD = {
     "error": "on_error",
     "*": "on_any",
 }
+"""What users of other libraries write for a hook, and what to write instead."""
 
 
 class Hook(Enum):
@@ -112,12 +112,13 @@ class Handlers:
         return self.timings
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the events, each with its arguments and the first line of its docstring."""
+        """Return the events, each with its arguments, its result and the first line of its docstring."""
         return [
             {
                 "event": name,
                 "description": (innermost(handler.function).__doc__ or "").strip().partition("\n")[0],
                 "arguments": handler.arguments.describe(),
+                "result": describe_result(handler.function),
                 "ordered": handler.ordered,
                 "threaded": handler.threaded,
             }
@@ -221,69 +222,13 @@ class Events:
         return register
 
 
-@overload
-def event(method: F, /) -> F: ...
-@overload
-def event(name: str, /, *, ordered: bool = ..., threaded: bool = ...) -> Callable[[F], F]: ...
-def event(name: Any, /, *, ordered: bool = False, threaded: bool = False) -> Any:
-    """Make a method of a `Socket` class the handler of an event: of its own name, or of the one given."""
-    if callable(name):
-        return _mark(name, name.__name__, ordered, threaded)
-    return lambda method: _mark(method, name, ordered, threaded)
-
-
-def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
-    check_event(name)
-    if isinstance(method, staticmethod | classmethod):
-        raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
-    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
-    method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
-    return method
-
-
-def read_class(kind: type, handlers: Handlers) -> None:
-    """Register what a class of sockets defines or inherits: its events and its hooks.
-
-    A method that replaces the handler of an event handles it too; None in its place means that nobody does.
-    TypeError, before anything is registered, for a method that looks like a handler and would never run.
-    """
-    _check_names(kind)
-    for name in dir(kind):
-        method = getattr(kind, name)
-        if callable(method):
-            for event, ordered, threaded in _marks(kind, name):
-                handlers.add(event, method, ordered=ordered, threaded=threaded)
-    for hook in Hook:
-        method = getattr(kind, f"on_{hook.name.lower()}", None)
-        if method is not None:
-            handlers.hook(hook, method)
-
-
-def _check_names(kind: type) -> None:
-    """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
-    hooks = [f"on_{hook.name.lower()}" for hook in Hook]
-    for name in dir(kind):
-        if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
-            continue
-        rest = name.removeprefix("on_")
-        meant = _INSTEAD.get(rest) or next(iter(get_close_matches(name, hooks, 1, cutoff=0.8)), None)
-        remedy = f"call it {meant}" if meant else f'write @event("{rest}") above it, or choose another name'
-        raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
-
-
-def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
-    """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
-    marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
-    return next(filter(None, marked), ())
-
-
 def check_event(event: object) -> None:
     """Refuse what cannot be an event with a handler."""
     if callable(event):
         name = getattr(event, "__name__", "name")
         raise TypeError(f'the event\'s name is missing: write @server.on("{name}") above the handler {event!r}')
-    if isinstance(event, str) and event in _INSTEAD:
-        raise ValueError(f"{event!r} is no event: use {_INSTEAD[event]}")
+    if isinstance(event, str) and event in INSTEAD:
+        raise ValueError(f"{event!r} is no event: use {INSTEAD[event]}")
     check_name(event)
 
 

@@ -4,24 +4,22 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from ..engine import Asker, Engine, Layer, Level, Pending, Prepared, Session
-from ..errors import ConnectRefused, EventRefused
+from ..engine import Engine, Layer, Level, Pending, Prepared, Session
+from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.places import find_fault
-from ..wire.socketio import RESERVED
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
-from .dispatch import plain, shorten, words
+from .dispatch import shorten, words
 from .entrance import Entrance
 from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
 from .handlers import Events, Handlers, Hook, check_name
+from .hooks import Hooks
 from .limits import Limits
 from .presence import Presence
 from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, check_timeout
-
-Told = tuple[Hook, Socket]
 
 _LONGEST_NAME = 1000  # characters; a client that names a dynamic namespace chooses it
 
@@ -56,6 +54,7 @@ class Namespace(Events):
         self.limits = limits
         self.kind = kind
         self.rooms: Rooms[Socket] = Rooms()
+        self.hooks = Hooks(name, engine, handlers)
         self._handlers = handlers
         self._fanout = Fanout(engine.turn)
         self._cluster = cluster
@@ -80,15 +79,7 @@ class Namespace(Events):
         one with the same key takes its place. `compress=False`: it is not compressed, where others are.
         TypeError, before anything is sent, for what JSON cannot carry.
         """
-        check_name(event)
-        whom, how = audience(to, except_), delivery(self.name, volatile, compress, latest)
-        message = self._cluster.prepare(self.name, event, args, whom, how)
-        if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
-            forms = {row: self._prepare(row, event, args, None, how) for row in self.engine.policy.generations}
-            self.engine.driver.soon(self._send, whom, forms, message)
-        else:
-            self.deliver(event, args, whom, how)
-            self._cluster.publish(message)
+        self.send(event, args, audience(to, except_), delivery(self.name, volatile, compress, latest))
 
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
@@ -139,6 +130,17 @@ class Namespace(Events):
 
     # What the server and its sockets call
 
+    def send(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
+        """Send an event to clients of all nodes; TypeError before anything is queued."""
+        check_name(event)
+        message = self._cluster.prepare(self.name, event, args, whom, how)
+        if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
+            forms = {row: self._prepare(row, event, args, None, how) for row in self.engine.policy.generations}
+            self.engine.driver.soon(self._send_prepared, whom, forms, message)
+        else:
+            self.deliver(event, args, whom, how)
+            self._cluster.publish(message)
+
     def deliver(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to the clients of this node; TypeError before anything is queued."""
         members = self.rooms.select(whom)
@@ -180,10 +182,6 @@ class Namespace(Events):
         else:
             self.accept(socket)
 
-    def describe(self, token: Told) -> str:
-        """Name a hook, for a warning."""
-        return f"the {token[0].name.lower()} handler of {plain(self.name)}"
-
     def accept(self, socket: Socket) -> None:
         """Let a client in, unless it has gone meanwhile."""
         session = socket._session
@@ -209,7 +207,7 @@ class Namespace(Events):
             push_refusal(session, self.name, refusal.message, refusal.data)
         except Exception as error:  # also what a user's own type raises while it is encoded
             place = find_fault(refusal.data, "data")
-            self.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
+            self.hooks.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._check_empty()
         session.keep_out(self.name)
@@ -225,41 +223,12 @@ class Namespace(Events):
                 for room in socket.rooms:
                     self.rooms.leave(room, socket)
                 self._fanout.count(socket._session.generation, -1)
-                self._tell(Hook.DISCONNECT, socket, reason)
+                self.hooks.tell(Hook.DISCONNECT, socket, reason)
             self._check_empty()
 
     def next_ack_id(self) -> int:
         """Return the id of a new call: one counter, so that a call to a room is one frame."""
         return next(self._ack_ids)
-
-    def event_failed(self, socket: Socket, event: str, error: BaseException) -> None:
-        """Report the exception of an event's handler, once, and tell the user's error handler."""
-        handlers = self._handlers
-        handlers.errors += 1
-        known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
-        text = f"the handler of {shorten(event)!a} in {plain(self.name)} failed"
-        handlers.reports.report(self.engine.driver, (event if known else None, type(error)), text, error)
-        self._tell(Hook.ERROR, socket, event, error)
-
-    def event_refused(self, socket: Socket, event: str, error: EventRefused) -> None:
-        """Tell the user's error handler of an event that was refused."""
-        self._tell(Hook.ERROR, socket, event, error)
-
-    def answered(self, token: Told, result: Any) -> None:
-        """A hook has ended; nobody asked for its result."""
-
-    def failed(self, token: Told, error: BaseException) -> None:
-        """A hook failed: that is reported, and changes nothing."""
-        kind, socket = token
-        if kind is Hook.ERROR:
-            text = f"the handler of errors in {plain(self.name)} failed"
-            self._handlers.reports.report(self.engine.driver, (kind, type(error)), text, error)
-        else:
-            self.event_failed(socket, kind.name.lower(), error)
-
-    def later(self, token: Told) -> Asker:
-        """Let a hook take its time, and count it: a client may cause more of them than have ended."""
-        return _LateHook(self, token[1]._session)
 
     # Below this line: how it is done
 
@@ -277,7 +246,7 @@ class Namespace(Events):
     def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
         return prepare(row, self.name, event, args, ack_id, how)
 
-    def _send(self, whom: Audience, forms: dict[Any, Prepared], message: bytes | None) -> None:
+    def _send_prepared(self, whom: Audience, forms: dict[Any, Prepared], message: bytes | None) -> None:
         members = self.rooms.select(whom)
         if members:
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
@@ -310,13 +279,6 @@ class Namespace(Events):
         self.apply(message, whom)
         self._cluster.publish(self._cluster.address(message, whom))
 
-    def _tell(self, kind: Hook, socket: Socket, *args: Any) -> None:
-        """Call a hook after what is running now."""
-        handler = self._handlers.hooks.get(kind)
-        if handler is not None:
-            driver = self.engine.driver
-            self.engine.turn.add(lambda: driver.run(handler, (socket, *args), self, (kind, socket)))
-
     def _shared_id(self, session: Session) -> str:
         """Return the id that a client of 1.x or 2.x works out for itself: its session's."""
         return session.id if self.name == "/" else f"{self.name}#{session.id}"
@@ -331,27 +293,6 @@ class Namespace(Events):
                 f"{self.name} shares the handlers of {self._handlers.name}: register there what is for all of them"
             )
         return self._handlers
-
-
-class _LateHook:
-    """Hears what came of a hook that went on asynchronously, and counts its end."""
-
-    __slots__ = ("_namespace", "_session")
-
-    def __init__(self, namespace: Namespace, session: Session) -> None:
-        self._namespace = namespace
-        self._session = session
-        session.begin_call()
-
-    def answered(self, token: Told, result: Any) -> None:
-        self._session.end_call()
-
-    def failed(self, token: Told, error: BaseException) -> None:
-        self._session.end_call()
-        self._namespace.failed(token, error)
-
-    def later(self, token: Told) -> Asker:
-        return self
 
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:

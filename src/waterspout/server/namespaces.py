@@ -7,12 +7,15 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from ..engine import Engine
+from .annotations import innermost
+from .classes import check_class, read_class
 from .cluster import Cluster
-from .handlers import Events, Handlers, read_class
+from .fanout import delivery
+from .handlers import Events, Handlers
 from .limits import Limits
 from .namespace import Namespace, check_namespace, is_namespace
-from .rooms import Except, Target
-from .socket import Socket, check_class
+from .rooms import Except, Target, audience
+from .socket import Socket
 
 Matcher = Callable[[str, Any], Any]
 
@@ -47,8 +50,9 @@ class DynamicNamespace(Events):
         latest: str | None = None,
     ) -> None:
         """Send an event to the clients of all of them; see `Namespace.emit`."""
+        whom = audience(to, except_)
         for namespace in self.namespaces():
-            namespace.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
+            namespace.send(event, args, whom, delivery(namespace.name, volatile, compress, latest))
 
     def matches(self, name: str) -> bool:
         """Tell whether the pattern matches; a function has to be asked."""
@@ -109,7 +113,7 @@ class Namespaces:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
-        check_class(kind)  # again: a decorator may have changed it
+        check_class(kind, Socket)  # again: a decorator may have changed it
         place = self.of(name) if isinstance(name, str) else self.family(name)
         place._registry()
         if place.kind is not Socket:
@@ -137,12 +141,21 @@ class Namespaces:
 
     def _title(self, match: "Pattern[str] | Matcher") -> str:
         """Name a family, unlike all others, for whoever reads what the server tells of itself."""
-        title = str(match.pattern if isinstance(match, Pattern) else getattr(match, "__qualname__", repr(match)))
+        title = match.pattern if isinstance(match, Pattern) else _name(match)
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title
 
     def _handlers(self, name: str, ordered: bool) -> Handlers:
         return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)
+
+
+def _name(function: Matcher) -> str:
+    """Name a function; of one that has no name, say where it stands."""
+    function = innermost(function)
+    name = str(getattr(function, "__qualname__", repr(function))).replace(".<locals>", "").removesuffix(".__call__")
+    if not name.endswith("<lambda>"):
+        return name
+    return f"lambda at {function.__module__}:{function.__code__.co_firstlineno}"
 
 
 def _check_literal(name: str) -> None:

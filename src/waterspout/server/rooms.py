@@ -29,6 +29,10 @@ class Audience(NamedTuple):
         """The excepted by name, for other nodes."""
         return [*self.except_rooms, *(member.id for member in self.except_members)]
 
+    def without(self, member: Identified) -> "Audience":
+        """Leave out one member more."""
+        return self._replace(except_members=(member, *self.except_members))
+
 
 def audience(to: Target, except_: Except) -> Audience:
     """Read what a user says; TypeError for what can be neither a room nor a socket."""

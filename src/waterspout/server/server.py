@@ -16,7 +16,7 @@ from .limits import Limits
 from .namespace import Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
 from .presence import Presence
-from .rooms import Except, Room, Target
+from .rooms import Except, Room, Target, audience
 from .socket import Socket
 from .stats import Stats, collect
 
@@ -153,7 +153,7 @@ class Server(Events):
         latest: str | None = None,
     ) -> None:
         """Send an event to the clients of "/"; see `Namespace.emit`."""
-        self._root.emit(event, *args, to=to, except_=except_, volatile=volatile, compress=compress, latest=latest)
+        self._root.send(event, args, audience(to, except_), delivery("/", volatile, compress, latest))
 
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
@@ -192,7 +192,13 @@ class Server(Events):
         return collect(self.engine, self._namespaces)
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the events that clients may send, by namespace: names, arguments, and their JSON schemas."""
+        """Return the events that clients may send, by namespace, as plain values: a list of dictionaries.
+
+        Each has its `event`, the `description` that the handler's docstring begins with, whether it is `ordered`
+        and `threaded`, and as JSON Schemas its `arguments` (each with `name`, `required`, `variadic`, `schema`, and
+        `default` where JSON can say it) and its `result`, `{}` where the handler does not say. A pattern's
+        namespaces stand under the pattern, those of a function under its name.
+        """
         places = [*self._namespaces, *self._namespaces.dynamic]
         return {place._handlers.name: place._handlers.describe() for place in places}
 

@@ -1,21 +1,23 @@
 """One client in one namespace."""
 
-from collections.abc import Iterable
-from inspect import getattr_static
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any, Protocol
 
 from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session
-from ..errors import EventRefused, ProtocolError, SocketClosed
+from ..errors import SocketClosed
 from ..types import Reason, Request
 from ..wire.packets import Event
 from .acks import Acks, Answerable, too_many
+from .classes import check_class
 from .dispatch import ANSWERS, Queue, dispatch
-from .fanout import delivery, prepare
+from .early import Early
+from .fanout import Delivery, delivery, prepare
 from .handlers import Handlers, check_name
+from .hooks import Hooks
 from .life import CONNECTED, CONNECTING, GONE, Life
 from .limits import Allowance, Limits
-from .rooms import Except, Room, Rooms, Target, check_rooms
+from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 
 
 class Home(Protocol):
@@ -25,18 +27,10 @@ class Home(Protocol):
     engine: Engine
     limits: Limits
     rooms: Rooms[Any]
+    hooks: Hooks
     _handlers: Handlers
 
-    def emit(
-        self,
-        event: str,
-        *args: Any,
-        to: Target = None,
-        except_: Except = None,
-        volatile: bool = False,
-        compress: bool = True,
-        latest: str | None = None,
-    ) -> None:
+    def send(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to many."""
 
     def part(self, socket: "Socket", reason: Reason) -> None:
@@ -44,12 +38,6 @@ class Home(Protocol):
 
     def next_ack_id(self) -> int:
         """Return the id of a new call."""
-
-    def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None:
-        """Report what a handler raised."""
-
-    def event_refused(self, socket: "Socket", event: str, error: EventRefused) -> None:
-        """Tell the user's error handler of an event that was refused."""
 
 
 class Socket:
@@ -81,7 +69,7 @@ class Socket:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        check_class(cls)
+        check_class(cls, Socket)
 
     def __init__(self, id: str, session: Session, namespace: Home) -> None:
         self.id = id
@@ -91,7 +79,7 @@ class Socket:
         self._rooms: dict[Room, None] | None = None
         self._acks: Acks | None = None
         self._data: dict[str, Any] | None = None
-        self._early: _Early | None = _Early()
+        self._early: Early | None = Early(session)
         self._queue: Queue | None = None
         self._allowance: Allowance | None = None
         self._leaving = False
@@ -165,10 +153,8 @@ class Socket:
         latest: str | None = None,
     ) -> None:
         """Send an event to everybody else: in these rooms, or without `to` in the namespace; see `emit`."""
-        others = () if except_ is None else (except_,) if _is_one(except_) else tuple(except_)  # type: ignore[arg-type]
-        self._namespace.emit(
-            event, *args, to=to, except_=(self, *others), volatile=volatile, compress=compress, latest=latest
-        )
+        how = delivery(self.namespace, volatile, compress, latest)
+        self._namespace.send(event, args, audience(to, except_).without(self), how)
 
     def join(self, *rooms: Room) -> None:
         """Enter rooms. ValueError for another socket's id, which is no room to enter; the own id changes nothing."""
@@ -215,11 +201,9 @@ class Socket:
             self._session.push(prepared)
         if self._leaving:
             self._disconnect(False)
-        for packet, size_bytes in early.events:
-            self._session.received_bytes = size_bytes
+        for packet in early.events():
             self._receive(packet)
-        for _, size_bytes in early.events:  # not sooner: nothing may be read, and overtake the rest
-            self._session.end_call(size_bytes)
+        early.end()
 
     def _receive(self, packet: Event) -> None:
         """Take an event from the client."""
@@ -231,12 +215,7 @@ class Socket:
             else:
                 dispatch(self, packet, handler)
         elif self._early is not None:
-            most = self._session.max_early_events
-            if len(self._early.events) == most:
-                raise ProtocolError(f"more than {most} events came before the server had accepted the client")
-            size_bytes = self._session.received_bytes
-            self._early.events.append((packet, size_bytes))
-            self._session.begin_call(size_bytes)
+            self._early.keep(packet)
 
     def _acknowledged(self, ack_id: int, args: list[Any]) -> None:
         """Take the client's acknowledgement."""
@@ -246,8 +225,8 @@ class Socket:
     def _end(self) -> bool:
         """Mark the end; return whether the socket had been accepted."""
         accepted = self._life is CONNECTED
-        for _, size_bytes in () if self._early is None else self._early.events:
-            self._session.end_call(size_bytes)
+        if self._early is not None:
+            self._early.end()
         self._life, self._early = GONE, None
         if self._queue is not None:
             self._queue.drop()
@@ -339,44 +318,9 @@ class Socket:
         self._session.close(FORCED_BY_SERVER)
 
 
-class _Early:
-    """What comes and goes before the connect handler has accepted."""
-
-    __slots__ = ("events", "output")
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Event, int]] = []
-        self.output: list[Prepared] = []
-
-
-_KEPT = (
-    "__init__",
-    "__eq__",
-    "__hash__",
-    *(name for name in Socket.__dict__ if not name.startswith("__")),
-)
-_REMEDIES = {
-    "__init__": "do it in on_connect",
-    "__eq__": "sockets are compared by identity",
-    "__hash__": "sockets are compared by identity",
-}
-
-
-def check_class(kind: type) -> None:
-    """Raise TypeError for a class of sockets that has, or inherits, what replaces something of Socket's own."""
-    for name in _KEPT:
-        if getattr_static(kind, name) is not getattr_static(Socket, name):
-            remedy = _REMEDIES.get(name, 'choose another name, or @event("name") for it')
-            raise TypeError(f"{kind.__name__}.{name} would replace {name} of waterspout.Socket: {remedy}")
-
-
 def check_timeout(timeout: float) -> None:
     """Refuse what is no number of seconds."""
     if isinstance(timeout, bool) or not isinstance(timeout, int | float):
         raise TypeError(f"timeout is {timeout!r}: give a number of seconds above 0")
     if not 0 < timeout < inf:
         raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")
-
-
-def _is_one(except_: Except) -> bool:
-    return isinstance(except_, str | int | Socket)

@@ -15,7 +15,8 @@ class Stats:
     Now: `sessions` by generation and transport, `sockets` and `rooms` by namespace, `outbox_bytes` that wait
     for clients. Since the start: sessions `opened`, requests `refused`, sessions `closed` by reason,
     `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and `bytes_out` (of WebSockets and
-    polling bodies), volatile messages `dropped`, and `errors` of handlers.
+    polling bodies), volatile messages `dropped`, messages `replaced` by the `latest` of their key, and `errors`
+    of handlers.
     `handlers`: by namespace and event the number of calls and their seconds until the answer, since the
     first time that somebody asked.
     """
@@ -33,6 +34,7 @@ class Stats:
     bytes_in: int
     bytes_out: int
     dropped: int
+    replaced: int
     errors: int
     handlers: dict[str, dict[str, Timing]]
 
@@ -59,6 +61,7 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
         bytes_in=traffic.bytes_in,
         bytes_out=traffic.bytes_out,
         dropped=traffic.dropped,
+        replaced=traffic.replaced,
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
         handlers={place.name: _copy(place.measure()) for place in places},
     )

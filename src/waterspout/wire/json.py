@@ -249,6 +249,16 @@ def with_floats(value: Any) -> Any:
     return value
 
 
+def as_read(value: object) -> Any:
+    """Return what a client reads of a value, made of JSON's own types.
+
+    TypeError or ValueError for what JSON does not have, binary content, NaN and infinite numbers among it;
+    RecursionError for what is too deep or holds itself.
+    """
+    text = json.dumps(_builtins(value), allow_nan=False, ensure_ascii=False)
+    return json.loads(text.encode())  # a lone surrogate has no UTF-8: ValueError
+
+
 def schema(kind: Any, shape_of: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a type, with a `shape_of` the classes that JSON does not know.
 

@@ -9,13 +9,19 @@ from typing import Any
 
 import msgspec
 
-from ..errors import DecodeError
+from ..errors import DecodeError, WrongParser
 from . import json, notepack
 from .packets import Connect, Disconnect, Packet
 from .socketio import Encoded, Partial, Revision, ack, event
 
 _DEPTH = 6
+_DIGITS = frozenset("0123456")
 _IDS = range(10**16)  # as many digits as an id may have in text
+
+SPEAKS_JSON = (
+    "the client speaks JSON, the server msgpack: give the client socket.io-msgpack-parser, or take the server's away"
+)
+"""What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -81,9 +87,8 @@ class _Msgpack(Revision):
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Refuse a text message: this parser has none."""
-        raise DecodeError(
-            "a text message came, but the server speaks msgpack: give the client socket.io-msgpack-parser"
-        )
+        _check_language(text, at)
+        raise DecodeError("a text message came, and the msgpack parser sends none")
 
     def decode_binary(self, data: bytes, partial: Partial | None = None) -> Packet:
         """Read the packet of a client; raises DecodeError, whatever the bytes."""
@@ -129,6 +134,7 @@ class _Msgpack4(_Msgpack):
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet:
         """Read a CONNECT or a DISCONNECT, the only packets of a client that are text; raises DecodeError."""
+        _check_language(text, at)
         form = _convert(json.decode(text[at:]), _TextForm)
         if form.data is None and form.id is None:
             if form.type == 0:
@@ -163,6 +169,12 @@ class _Msgpack4(_Msgpack):
     def encode_disconnect(self, namespace: str) -> Encoded:
         """Write that the client has left a namespace."""
         return _write_text(1, namespace)
+
+
+def _check_language(text: str, at: int) -> None:
+    """Raise WrongParser for a packet of the default parser, which begins with the digit of its type."""
+    if text[at : at + 1] in _DIGITS:
+        raise WrongParser(SPEAKS_JSON)
 
 
 def _write_text(kind: int, namespace: str, data: Any = None) -> Encoded:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import DecodeError, TooMany
+from ..errors import DecodeError, TooMany, WrongParser
 from . import json
 from .packets import Ack, Connect, Disconnect, Event, Packet
 
@@ -30,6 +30,9 @@ MAX_CONTAINERS = 50_000
 All are searched for placeholders, and a megabyte holds 250,000 of them, which take 0.1 s. Who has more than these to
 send finds them to be 20 bytes each, on average; attachments can go in an event of their own.
 """
+
+SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
+"""What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
 Encoded = tuple[bytes, tuple[bytes, ...]]
 """A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
@@ -120,6 +123,8 @@ class Revision:
     def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
         if head is None:
+            if text[at : at + 1] == "{":  # msgpack of 2.x, whose packets without binary content are objects in JSON
+                raise WrongParser(SPEAKS_MSGPACK)
             raise DecodeError(f"a packet begins with its type, not {text[at : at + 20]!r}")
         kind, count, namespace, number = head.groups("")
         attachments = _attachments(kind, count, max_attachments) if count or kind in "56" else 0
@@ -140,9 +145,9 @@ class Revision:
         Raises DecodeError, whatever the bytes.
         """
         if partial is None:
-            raise DecodeError(
-                "a binary message came that no packet announced: clients that speak msgpack need a server that does"
-            )
+            if data[1:6] == b"\xa4type":  # the first key of the official parser's map
+                raise WrongParser(SPEAKS_MSGPACK)
+            raise DecodeError("a binary message came that no packet announced")
         return partial.add(data)
 
     def _connect(self, namespace: str, data: Any) -> Connect:

@@ -1,0 +1,78 @@
+"""Classes of sockets: what they may define, and how their methods become handlers."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from inspect import getattr_static
+from typing import Any, overload
+
+from .handlers import INSTEAD, F, Handlers, Hook, check_event
+
+_REMEDIES = {
+    "__init__": "do it in on_connect",
+    "__eq__": "sockets are compared by identity",
+    "__hash__": "sockets are compared by identity",
+}
+
+
+@overload
+def event(method: F, /) -> F: ...
+@overload
+def event(name: str, /, *, ordered: bool = ..., threaded: bool = ...) -> Callable[[F], F]: ...
+def event(name: Any, /, *, ordered: bool = False, threaded: bool = False) -> Any:
+    """Make a method of a `Socket` class the handler of an event: of its own name, or of the one given."""
+    if callable(name):
+        return _mark(name, name.__name__, ordered, threaded)
+    return lambda method: _mark(method, name, ordered, threaded)
+
+
+def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
+    check_event(name)
+    if isinstance(method, staticmethod | classmethod):
+        raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
+    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
+    method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
+    return method
+
+
+def read_class(kind: type, handlers: Handlers) -> None:
+    """Register what a class of sockets defines or inherits: its events and its hooks.
+
+    A method that replaces the handler of an event handles it too; None in its place means that nobody does.
+    TypeError, before anything is registered, for a method that looks like a handler and would never run.
+    """
+    _check_names(kind)
+    for name in dir(kind):
+        method = getattr(kind, name)
+        if callable(method):
+            for event, ordered, threaded in _marks(kind, name):
+                handlers.add(event, method, ordered=ordered, threaded=threaded)
+    for hook in Hook:
+        method = getattr(kind, f"on_{hook.name.lower()}", None)
+        if method is not None:
+            handlers.hook(hook, method)
+
+
+def _check_names(kind: type) -> None:
+    """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
+    hooks = [f"on_{hook.name.lower()}" for hook in Hook]
+    for name in dir(kind):
+        if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
+            continue
+        rest = name.removeprefix("on_")
+        meant = INSTEAD.get(rest) or next(iter(get_close_matches(name, hooks, 1, cutoff=0.8)), None)
+        remedy = f"call it {meant}" if meant else f'write @event("{rest}") above it, or choose another name'
+        raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
+
+
+def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
+    """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
+    marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
+    return next(filter(None, marked), ())
+
+
+def check_class(kind: type, base: type) -> None:
+    """Raise TypeError for a class that has, or inherits, what replaces something of the base's own."""
+    for name in (*_REMEDIES, *(name for name in base.__dict__ if not name.startswith("__"))):
+        if getattr_static(kind, name) is not getattr_static(base, name):
+            remedy = _REMEDIES.get(name, 'choose another name, or @event("name") for it')
+            raise TypeError(f"{kind.__name__}.{name} would replace {name} of waterspout.Socket: {remedy}")

@@ -1,0 +1,95 @@
+"""What a namespace tells its users, beside events: who has left, and what has gone wrong."""
+
+from typing import Any, Protocol
+
+from ..engine import Asker, Engine, Session
+from ..errors import EventRefused
+from ..wire.socketio import RESERVED
+from .dispatch import plain, shorten
+from .handlers import Handlers, Hook
+
+
+class Guest(Protocol):
+    """What a hook hears of: a socket."""
+
+    _session: Session
+
+
+Told = tuple[Hook, Guest]
+
+
+class Hooks:
+    """Calls the hooks of one namespace, each after what is running now; nobody asks for their results."""
+
+    __slots__ = ("_engine", "_handlers", "_name")
+
+    def __init__(self, name: str, engine: Engine, handlers: Handlers) -> None:
+        self._name = name
+        self._engine = engine
+        self._handlers = handlers
+
+    def tell(self, kind: Hook, socket: Guest, *args: Any) -> None:
+        """Call a hook, if there is one."""
+        handler = self._handlers.hooks.get(kind)
+        if handler is not None:
+            driver = self._engine.driver
+            self._engine.turn.add(lambda: driver.run(handler, (socket, *args), self, (kind, socket)))
+
+    def event_failed(self, socket: Guest, event: str, error: BaseException) -> None:
+        """Report the exception of an event's handler, once, and tell the user's error handler."""
+        handlers = self._handlers
+        handlers.errors += 1
+        known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
+        text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
+        handlers.reports.report(self._engine.driver, (event if known else None, type(error)), text, error)
+        self.tell(Hook.ERROR, socket, event, error)
+
+    def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
+        """Tell the user's error handler of an event that was refused."""
+        self.tell(Hook.ERROR, socket, event, error)
+
+    # What the driver answers
+
+    def answered(self, token: Told, result: Any) -> None:
+        """A hook has ended; nobody asked for its result."""
+
+    def failed(self, token: Told, error: BaseException) -> None:
+        """A hook failed: that is reported, and changes nothing."""
+        kind, socket = token
+        if kind is Hook.ERROR:
+            text = f"the handler of errors in {plain(self._name)} failed"
+            self._handlers.reports.report(self._engine.driver, (kind, type(error)), text, error)
+        else:
+            self.event_failed(socket, kind.name.lower(), error)
+
+    def later(self, token: Told) -> Asker:
+        """Let a hook take its time, and count it: a client may cause more of them than have ended."""
+        return _LateHook(self, token[1]._session)
+
+    def describe(self, token: Told) -> str:
+        """Name a hook, for a warning."""
+        return f"the {token[0].name.lower()} handler of {plain(self._name)}"
+
+
+class _LateHook:
+    """Hears what came of a hook that went on asynchronously, and counts its end."""
+
+    __slots__ = ("_hooks", "_session")
+
+    def __init__(self, hooks: Hooks, session: Session) -> None:
+        self._hooks = hooks
+        self._session = session
+        session.begin_call()
+
+    def answered(self, token: Told, result: Any) -> None:
+        self._session.end_call()
+
+    def failed(self, token: Told, error: BaseException) -> None:
+        self._session.end_call()
+        self._hooks.failed(token, error)
+
+    def later(self, token: Told) -> Asker:
+        return self
+
+    def describe(self, token: Told) -> str:
+        return self._hooks.describe(token)
