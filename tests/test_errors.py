@@ -19,7 +19,7 @@ from waterspout.errors import (
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 16
+    assert len(classes) == 17
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 

@@ -48,6 +48,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "trusted_proxies": (),
         "verify_remote_ip": False,
         "application_starts": "transport",
+        "application_answers": False,
         "old_transports": None,
         "close_timeout_advertised": None,
         "second_poll": "replace",

@@ -31,8 +31,11 @@ class TornadoHost(Host):
     def address(self) -> str:
         return "127.0.0.1" if self.unix is None else "unix"
 
+    def routes(self, mountable: Server | Engine) -> list[Any]:
+        return routes(mountable)
+
     async def start(self, *mountables: Server | Engine) -> None:
-        ours = [route for mountable in mountables for route in routes(mountable)]
+        ours = [route for mountable in mountables for route in self.routes(mountable)]
         application = Application([*self.other_routes, *ours], **self.settings)
         self.http = HTTPServer(application, ssl_options=self.server_tls, **self.options)
         if self.unix is not None:

@@ -18,6 +18,7 @@ from .refusals import Refuse
 from .response import Headers, Response
 from .session import Session
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
+from .streaming import FORMS, PREAMBLES
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
@@ -26,6 +27,8 @@ from .websocket import WebSocketTransport
 
 __all__ = [
     "FORCED_BY_SERVER",
+    "FORMS",
+    "PREAMBLES",
     "TRANSITIONS",
     "Admitted",
     "Asker",

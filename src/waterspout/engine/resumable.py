@@ -206,6 +206,8 @@ class ResumableSession(Session):
                 self.heartbeat.pong(self)
             case Noop() | Error():
                 pass
+            case _ if self.policy.application_answers:
+                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
             case Disconnect("/"):
                 self.drop(Reason.CLIENT_DISCONNECT)
             case Event() | Message() if packet.receipt:

@@ -14,12 +14,16 @@ PREAMBLES: dict[str, tuple[str, Callable[[str], bytes]]] = {
 }
 """The content type of each, and how its answer begins."""
 
-_FORMS = {"htmlfile": envelopes.encode_chunk, "xhr-multipart": envelopes.encode_part}
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "htmlfile": envelopes.encode_chunk,
+    "xhr-multipart": envelopes.encode_part,
+}
+"""The form of a payload in each."""
 
 
 def last_words(name: str, packet: bytes) -> bytes:
     """Write the whole answer to a client that has no session: one packet, in the form of its transport."""
-    return PREAMBLES[name][1]("") + _FORMS[name](packet)
+    return PREAMBLES[name][1]("") + FORMS[name](packet)
 
 
 class StreamTransport:
@@ -34,7 +38,7 @@ class StreamTransport:
         self.session = session
         self.name = name
         self._link = link
-        self._form = _FORMS[name]
+        self._form = FORMS[name]
         self._sent = Sent(session.trial)
         self._is_over = False
 

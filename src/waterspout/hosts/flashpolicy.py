@@ -6,7 +6,7 @@ it names, from the network of whoever looks at it: name the domains whose films 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..errors import DecodeError
@@ -28,16 +28,19 @@ async def serve_policy(
     """
     answer = encode_policy(domains, ports)
     try:
-        return await asyncio.get_running_loop().create_server(lambda: _Question(answer), host, port)
+        return await asyncio.get_running_loop().create_server(lambda: Question(lambda: answer), host, port)
     except OSError as error:
         log.warning("no policy for Flash: port %d cannot be had: %s", port, error)
         return None
 
 
-class _Question(asyncio.Protocol):
-    """One connection: a question of 23 bytes, the answer, and the end."""
+class Question(asyncio.Protocol):
+    """One connection: a question of 23 bytes, the answer, and the end.
 
-    def __init__(self, answer: bytes) -> None:
+    `answer` is called for it once it is complete; None ends the connection without a word.
+    """
+
+    def __init__(self, answer: Callable[[], bytes | None]) -> None:
         self._answer = answer
         self._asked = b""
         self._transport: asyncio.Transport
@@ -55,7 +58,7 @@ class _Question(asyncio.Protocol):
         self._asked += data
         try:
             if decode_policy_request(self._asked):
-                self._transport.write(self._answer)
+                self._transport.write(self._answer() or b"")
                 self._transport.close()
         except DecodeError:
             self._transport.close()

@@ -51,6 +51,13 @@ class Receiver(Protocol):
         """The socket is gone."""
 
 
+class Closable(Protocol):
+    """What holds a connection open."""
+
+    def close(self) -> None:
+        """Close it at once."""
+
+
 class Output:
     """The links of a loop, and those that something was written to in this turn of it.
 
@@ -58,6 +65,7 @@ class Output:
     """
 
     __slots__ = (
+        "_when_closed",
         "_when_empty",
         "close_timeout",
         "loop",
@@ -72,7 +80,8 @@ class Output:
         self.loop = loop
         self.traffic = traffic
         self.close_timeout = close_timeout
-        self.open_links: set[Link] = set()
+        self.open_links: set[Closable] = set()
+        self._when_closed: dict[Closable, Callable[[], object]] = {}
         self._when_empty: list[Callable[[], object]] = []
         self.waiting: list[Link] = []  # what `flush` writes at the end of the turn; `Link.write` adds itself
         self.sent_bytes = self.sent_messages = 0
@@ -82,9 +91,15 @@ class Output:
         self._when_empty.append(function)
         self._tell()
 
-    def forget(self, link: "Link") -> None:
+    def when_closed(self, link: Closable, function: Callable[[], object]) -> None:
+        """Call the function once an open link is closed, by whomever."""
+        self._when_closed[link] = function
+
+    def forget(self, link: Closable) -> None:
         """The link is closed."""
         self.open_links.discard(link)
+        if self._when_closed and (function := self._when_closed.pop(link, None)) is not None:
+            function()
         self._tell()
 
     def _tell(self) -> None:

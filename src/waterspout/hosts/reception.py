@@ -65,7 +65,7 @@ class Reception(HTTPMessageDelegate):
 
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> None:
         """Expect the body; the answer comes after it, for Tornado closes what it has not read out."""
-        length = _length(headers)
+        length = announced_bytes(headers)
         if length or "Transfer-Encoding" in headers:
             seconds = BODY_TIMEOUT if self._is_wanted else REFUSED_BODY_TIMEOUT
             self._deadline = asyncio.get_running_loop().call_later(seconds, self._connection.close)
@@ -120,7 +120,7 @@ class Reception(HTTPMessageDelegate):
             self._exchange.respond(self._engine.refuse_body(decision))
 
 
-def _length(headers: HTTPHeaders) -> int:
+def announced_bytes(headers: HTTPHeaders) -> int:
     """Return the announced length of the body; 0 for what is none, which Tornado refuses when it comes to the body."""
     length = headers.get("Content-Length", "").partition(",")[0]  # a proxy may have repeated it
     return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0

@@ -10,17 +10,17 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Admitted, Engine, Layer, Level, Response
+from ..engine import Admitted, Layer, Level, Response
 from ..types import Request
 from .link import Link, Output, SecureLink, prepare
+from .residence import Residence
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover(HTTPMessageDelegate):
     """An admitted opening handshake, for Tornado to say that its head is complete."""
 
-    engine: Engine
-    output: Output
+    residence: Residence
     request: Request
     decision: Admitted
     greeting: Response
@@ -28,24 +28,32 @@ class Takeover(HTTPMessageDelegate):
 
     def headers_received(self, start_line: object, headers: object) -> None:
         """Answer the handshake, and make the socket a link."""
-        stream = self.connection.detach()
-        ahead = _unread(stream)
-        if stream.closed():
-            self.engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
-            self.engine.abort(self.decision)
-            return
-        prepare(stream.socket)
-        link = _link(stream, self.output)
-        link.write(_head(self.greeting))
-        pause = self.decision.greeting_pause
+        take_over(self.connection.detach(), self.residence, self.request, self.decision, self.greeting)
 
-        def start() -> None:
-            link.start(self.engine.connect(self.decision, self.request, link), ahead)
 
-        if pause:
-            self.output.loop.later(pause, start)
-        else:
-            start()
+def take_over(
+    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
+) -> Link | None:
+    """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
+    engine = residence.engine
+    ahead = _unread(stream)
+    if stream.closed():
+        engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
+        engine.abort(decision)
+        return None
+    prepare(stream.socket)
+    link = _link(stream, residence.output)
+    link.write(_head(greeting))
+    pause = decision.greeting_pause
+
+    def start() -> None:
+        link.start(engine.connect(decision, request, link), ahead)
+
+    if pause:
+        residence.output.loop.later(pause, start)
+    else:
+        start()
+    return link
 
 
 def _head(greeting: Response) -> bytes:
@@ -58,6 +66,8 @@ def _head(greeting: Response) -> bytes:
 def _unread(stream: IOStream) -> bytes:
     """Return what Tornado has read behind the request; what the kernel still holds is for the link and its turns."""
     pieces: list[bytes] = []
+    if stream.closed():
+        return b""
     size = stream.read_chunk_size + 1  # Tornado reads less at once, so that a shorter piece is all it has
     while True:
         piece = cast("asyncio.Future[bytes]", stream.read_bytes(size, partial=True))

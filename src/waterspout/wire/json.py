@@ -3,7 +3,9 @@
 import json
 import re
 import sys
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -215,6 +217,36 @@ def _escape(text: bytes) -> bytes:
     # The escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back.
     escaped = json.dumps(text.decode())[1:-1]
     return escaped.replace(r"\\", "\0").replace(r"\"", '"').replace("\0", "\\").encode()
+
+
+def encode_spaced(value: Any) -> str:
+    """Write a value as Python's own library does: in ASCII, blanks behind commas and colons, a Decimal as a number.
+
+    Binary content becomes a string in base64, NaN and Infinity null; all else is as in `encode`, and so is what it
+    raises.
+    """
+    try:
+        return json.dumps(value, default=_simpler, allow_nan=False)
+    except ValueError:  # NaN; or a list in itself, which raises again
+        return encode_ascii(value).decode()
+
+
+def _simpler(value: object) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return b64encode(value).decode() if isinstance(value, _BINARY) else _builtins(value)
+
+
+def with_floats(value: Any) -> Any:
+    """Copy a value with floats in the place of Decimals, as `encode_spaced` writes them."""
+    match value:
+        case Decimal():
+            return float(value)
+        case dict():
+            return {key: with_floats(item) for key, item in value.items()}
+        case list() | tuple():
+            return [with_floats(item) for item in value]
+    return value
 
 
 def as_read(value: object) -> Any:

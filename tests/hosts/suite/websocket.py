@@ -199,13 +199,14 @@ class WebSocket:
         echo = Echo()
         await host.serve(echo.server)
         neighbour = await host.websocket()
-        for frames in (b"", ENTER, ENTER[:3]):
-            wire = await host.connect()
-            wire.send(opening() + frames)
-            wire.end()
-            await wire.rest()
-        assert await echoes(neighbour)
-        await host.until(lambda: len(echo.server.engine.sessions) == 1)
+        async with asyncio.timeout(5):  # half of `connect_timeout`, at which each session would end by itself
+            for frames in (b"", ENTER, ENTER[:3]):
+                wire = await host.connect()
+                wire.send(opening() + frames)
+                wire.end()
+                await wire.rest()
+            assert await echoes(neighbour)
+            await host.until(lambda: len(echo.server.engine.sessions) == 1)
 
     # Frames
 

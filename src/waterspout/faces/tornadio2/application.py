@@ -1,0 +1,119 @@
+"""The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
+
+import logging
+from http.client import responses
+from typing import Any, Protocol
+
+from tornado.web import HTTPError
+
+from ...engine import Asker, Engine
+from ...engine import Session as EngineSession
+from ...errors import HandshakeRefused, ProtocolError
+from ...types import Reason, Request
+from ...wire.generations import SOCKETIO_1
+from ...wire.packets import Connect, Disconnect, Packet
+from .carrier import Carrier, ModernCarrier, Visitor
+from .session import Session
+from .stats import StatsCollector
+
+log = logging.getLogger("tornadio2.session")
+
+
+class Router(Protocol):
+    """Who makes the sessions."""
+
+    engine: Engine
+    stats: StatsCollector
+
+    def create_session(self, request: Any) -> Session:
+        """Make one, or raise HTTPError."""
+
+
+class Application:
+    """Makes a session of TornadIO2 of each handshake, and lets it hear what comes.
+
+    An engine's session has, as its `data`, the other one, whose handler is a `Carrier` of the first.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def open(self, session: EngineSession, request: Request) -> None:
+        """Let `on_open` decide; HandshakeRefused with its status where it refuses, 500 where it fails."""
+        opening = _Opening()
+        visitor = Visitor(session, request)
+        self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
+        if opening.refusal is not None:
+            raise opening.refusal
+        opened = opening.session
+        assert opened is not None
+        session.data = opened
+        kind = Carrier if session.generation is SOCKETIO_1 else ModernCarrier
+        opened.set_handler(kind(session, self._router.stats.on_packet_sent))
+        if not session.generation.implicit_connect:
+            session.await_connect()
+        opened.flush()
+
+    def packet(self, session: EngineSession, packet: Packet) -> None:
+        """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
+        opened: Session = session.data
+        if isinstance(packet, Connect):
+            session.connected()
+            if packet.namespace == "/":
+                _enter(opened, packet)
+                return
+        self._router.stats.on_packet_recv(1)
+        match packet:
+            case Disconnect("/") if opened.endpoints and _carrier(opened).is_modern:
+                _carrier(opened).leave()
+            case _:
+                if opened.take(packet) is not None:
+                    opened.close()
+
+    def announced(self, session: EngineSession, namespace: str) -> None:
+        """Accept attachments for endpoints that the client has entered."""
+        if namespace != "/" and namespace not in session.data.endpoints:
+            raise ProtocolError(f"attachments came for {namespace[:80]!r}, which the client has not entered")
+
+    def close(self, session: EngineSession, reason: Reason) -> None:
+        """The client is gone: its endpoints hear so, and then the main connection."""
+        opened: Session = session.data
+        if opened.handler is not None:
+            opened.remove_handler(opened.handler)
+        opened.close()
+        opened.send_queue.clear()
+
+
+class _Opening:
+    """What came of the making of a session."""
+
+    session: Session | None = None
+    refusal: HandshakeRefused | None = None
+
+    def answered(self, token: None, result: Session) -> None:
+        self.session = result
+
+    def failed(self, token: None, error: BaseException) -> None:
+        if isinstance(error, HTTPError):
+            status = error.status_code if error.status_code in responses and error.status_code >= 300 else 500
+            self.refusal = HandshakeRefused(status, error.reason or "")
+        else:
+            log.error("a client is refused, because on_open has failed", exc_info=error)
+            self.refusal = HandshakeRefused(500)
+
+    def later(self, token: None) -> Asker:
+        self.failed(token, TypeError("create_session is no coroutine: make its on_open one"))
+        return self
+
+
+def _enter(session: Session, packet: Connect) -> None:
+    """Let a client into the main connection, which has been open since the handshake."""
+    if _carrier(session).enter():
+        for name, value in (packet.data or {}).items():
+            if isinstance(value, str):
+                session.info.arguments.setdefault(name, []).append(value)
+
+
+def _carrier(session: Session) -> Carrier:
+    assert isinstance(session.handler, Carrier)
+    return session.handler

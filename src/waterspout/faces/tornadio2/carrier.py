@@ -1,0 +1,157 @@
+"""What stands between a session of TornadIO2 and the engine's: one for clients of 0.7 to 0.9, one for all others."""
+
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from ...engine import Prepared
+from ...engine import Session as EngineSession
+from ...types import Request
+from ...wire.packets import Ack, Connect, Disconnect, Event, Message
+from ...wire.socketio import Encoded
+from . import proto
+
+
+class Visitor:
+    """A handshake, as a session of TornadIO2 looks at it: who comes, and under which id."""
+
+    def __init__(self, session: EngineSession, request: Request) -> None:
+        self.session_id = session.id
+        self.remote_ip = request.remote_address
+        self.arguments = request.query
+        self.cookies = _cookies(request.header("cookie") or "")
+
+
+class Carrier:
+    """The handler of a session that came through the engine, which keeps what waits and says when the client is gone.
+
+    This one is for clients of 0.7 to 0.9: they hear the text of a packet as it is.
+    """
+
+    is_modern = False
+
+    def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
+        self.session = session
+        self._sent = sent
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Send packets."""
+        self._sent(len(messages))
+        for message in messages:
+            self.write(message)
+
+    def write(self, message: str) -> None:
+        """Send a packet."""
+        if message:
+            self.session.push(Prepared(message.encode(errors="replace")))
+
+    def session_closed(self) -> None:
+        """End the connection behind all that was sent."""
+        self.session.close()
+
+    def enter(self) -> bool:
+        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
+        return False
+
+    def leave(self) -> None:
+        """The client has left the main connection alone, which those of 0.7 to 0.9 cannot."""
+
+    def admit(self, namespace: str) -> None:
+        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
+
+    def refuse(self, namespace: str) -> None:
+        """Keep the client out of an endpoint that does not exist; TornadIO2 told it nothing."""
+
+    def count(self, calls: int) -> None:
+        """Count handlers that go on later, and those that have ended (-1)."""
+        if calls > 0:
+            self.session.begin_call()
+        else:
+            self.session.end_call()
+
+
+class ModernCarrier(Carrier):
+    """The same for clients of 1.x to 4.x, who hear in their generation's words what a packet says.
+
+    They know whether an endpoint wants them before they hear anything else of it, so that is held back meanwhile; and
+    those of 3.x and 4.x have to ask for the main connection, which has begun with the handshake.
+    """
+
+    is_modern = True
+
+    def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
+        super().__init__(session, sent)
+        self._codec = session.generation.socketio
+        self._held: dict[str, list[Prepared]] = {} if session.generation.implicit_connect else {"/": []}
+        self._is_in_main = True
+
+    def write(self, message: str) -> None:
+        """Send what a packet says, if there are words for it."""
+        match proto.meaning(message) if message else None:
+            case Connect(namespace):
+                self._begin(namespace)
+            case Disconnect(namespace):
+                self._end(namespace)
+            case Event() as packet:
+                args = proto.outgoing(packet.args)
+                self._push(packet.namespace, self._codec.encode_event(packet.namespace, packet.name, args, packet.id))
+            case Message() as packet:
+                data = proto.outgoing(packet.data)
+                encoded = self._codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
+                self._push(packet.namespace, encoded)
+            case Ack() as packet:
+                args = proto.outgoing(packet.args)
+                self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
+
+    def enter(self) -> bool:
+        """Let the client into the main connection."""
+        if self._is_in_main and "/" not in self._held:
+            return False
+        self._is_in_main = True
+        self.admit("/")
+        return True
+
+    def leave(self) -> None:
+        """Send nothing of the main connection any more: the client has left it, and is in its endpoints still."""
+        self._is_in_main = False
+
+    def admit(self, namespace: str) -> None:
+        """Tell the client that it is in, and then what was held back."""
+        held = self._held.pop(namespace, [])
+        session = self.session
+        socket_id = session.engine.driver.token() if session.generation.own_socket_id else session.id
+        self._push(namespace, self._codec.encode_connect(namespace, socket_id))
+        for prepared in held:
+            self.session.push(prepared)
+
+    def refuse(self, namespace: str) -> None:
+        """Tell the client that there is no such endpoint."""
+        self._push(namespace, self._codec.encode_connect_error(namespace, "Invalid namespace"))
+
+    def _begin(self, namespace: str) -> None:
+        """Hold back what is sent there; in the main connection, who need not ask is at once."""
+        if namespace != "/":
+            self._held[namespace] = []
+        elif "/" not in self._held:
+            self.admit("/")
+
+    def _end(self, namespace: str) -> None:
+        """Tell the client that it is out, or if it was not in yet, that it may not."""
+        if self._held.pop(namespace, None) is None:
+            self._push(namespace, self._codec.encode_disconnect(namespace))
+        elif namespace != "/":
+            self._push(namespace, self._codec.encode_connect_error(namespace, "Not authorized"))
+
+    def _push(self, namespace: str, encoded: Encoded) -> None:
+        prepared = Prepared(*encoded)
+        if namespace in self._held:
+            self._held[namespace].append(prepared)
+        elif namespace != "/" or self._is_in_main:
+            self.session.push(prepared)
+
+
+def _cookies(text: str) -> Any:
+    try:
+        return SimpleCookie(text)
+    except CookieError:
+        return SimpleCookie()

@@ -1,0 +1,148 @@
+"""The connections that applications derive from: one for a client, and one for each of its endpoints."""
+
+import logging
+from collections.abc import Callable, Mapping
+from inspect import getattr_static
+from typing import Any, ClassVar, Protocol, TypeVar, overload
+
+from . import proto
+from .dispatch import handler_names, mark, override_of, own_arguments
+
+log = logging.getLogger("tornadio2.conn")
+
+F = TypeVar("F", bound=Callable[..., Any])
+AckCallback = Callable[[Any, list[Any] | None], object]
+
+
+class Home(Protocol):
+    """What a connection needs of its session."""
+
+    def send_message(self, pack: str) -> None:
+        """Send a packet."""
+
+    def close(self, endpoint: str | None = None) -> None:
+        """Close an endpoint, or everything."""
+
+
+@overload
+def event(name_or_func: F) -> F: ...
+
+
+@overload
+def event(name_or_func: str) -> Callable[[F], F]: ...
+
+
+def event(name_or_func: Any) -> Any:
+    """Let a method handle an event: `@event("name")`, or `@event` for the event of the method's own name."""
+    if callable(name_or_func):
+        return mark(name_or_func, name_or_func.__name__)
+    return lambda function: mark(function, name_or_func)
+
+
+class SocketConnection:
+    """A client, or one of its endpoints. Derive from it and define at least `on_message`.
+
+    `__endpoints__` says which class serves which endpoint: {"/chat": ChatConnection}; the router's own class serves
+    what is said outside of them. Every `on_...` may be `async`.
+    """
+
+    __endpoints__: ClassVar[Mapping[str, "type[SocketConnection]"]] = {}
+    _events: ClassVar[dict[str, str]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._events = handler_names(cls)
+        override_of(getattr_static(cls, "on_event"))
+
+    def __init__(self, session: Home, endpoint: str | None = None) -> None:
+        self.session: Any = session
+        self.endpoint = endpoint
+        self.is_closed = False
+        self.ack_id = 1
+        self.ack_queue: dict[int, tuple[AckCallback, Any]] = {}
+
+    # What may be overridden
+
+    def on_open(self, request: Any) -> Any:
+        """The client connects. Return False to refuse it, or raise tornado.web.HTTPError with another status than 401.
+
+        `request` is a ConnectionInfo: the client's address, the arguments of its query, and its cookies.
+        """
+
+    def on_message(self, message: Any) -> Any:
+        """Take a message: a string, or what was sent as JSON. What is returned is its acknowledgement."""
+        raise NotImplementedError(f"{type(self).__name__} has no on_message")
+
+    def on_event(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Take an event, and return its acknowledgement; this one calls the method that `event` has marked.
+
+        As documented it is called `on_event(name, args=[...], kwargs={...})`, where one dictionary alone has become
+        `kwargs`. An override may have this signature, or `(name, *args, **kwargs)`, and pass on what it was given.
+        """
+        override = type(self).on_event
+        is_spread = override is not SocketConnection.on_event and override_of(override) in ("spread", "positional")
+        values, by_name = own_arguments(args, kwargs, is_spread=is_spread)
+        handler = self._events.get(name)
+        if handler is None:
+            log.error("there is no handler for the event %a", name)
+            return None
+        try:
+            return getattr(self, handler)(*values, **by_name)
+        except TypeError:
+            log.exception("the handler of the event %a does not take what came, or has failed", name)
+            raise
+
+    def on_close(self) -> Any:
+        """The client has left, or the endpoint is closed; it is called once."""
+
+    def get_endpoint(self, endpoint: str) -> "type[SocketConnection] | None":
+        """Return the class for an endpoint, or None if there is no such endpoint; called on the main connection."""
+        return self.__endpoints__.get(endpoint)
+
+    # What is sent
+
+    def send(self, message: Any, callback: AckCallback | None = None, force_json: bool = False) -> None:
+        """Send a message: a string as it is, bytes as UTF-8, anything else as JSON, and None not at all.
+
+        `callback(message, ack_data)` is called once the client has received it. With `force_json`, a string is JSON
+        already.
+        """
+        if self.is_closed or message is None:
+            return
+        number = None if callback is None else self.queue_ack(callback, message)
+        self.session.send_message(proto.message(self.endpoint, message, number, force_json))
+
+    def emit(self, name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an event with arguments, or with one dictionary of those that have a name."""
+        if not self.is_closed:
+            self.session.send_message(proto.event(self.endpoint, name, None, *args, **kwargs))
+
+    def emit_ack(self, callback: AckCallback, name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an event that the client is to answer: `callback((name, args, kwargs), ack_data)` is called then."""
+        if not self.is_closed:
+            number = self.queue_ack(callback, (name, args, kwargs))
+            self.session.send_message(proto.event(self.endpoint, name, f"{number}+", *args, **kwargs))
+
+    # Acknowledgements
+
+    def queue_ack(self, callback: AckCallback, message: Any) -> int:
+        """Remember who waits for the acknowledgement of a message, and return its id."""
+        number = self.ack_id
+        self.ack_id += 1
+        self.ack_queue[number] = callback, message
+        return number
+
+    def deque_ack(self, msg_id: int, ack_data: list[Any] | None) -> Any:
+        """Call who waits for this acknowledgement; an id that nobody has given is logged."""
+        callback, message = self.ack_queue.pop(msg_id, (None, None))
+        if callback is None:
+            log.error("an acknowledgement came for %a, and nobody waits for it", msg_id)
+            return None
+        return callback(message, ack_data)
+
+    # The end
+
+    def close(self) -> None:
+        """Close the endpoint, or as the main connection everything."""
+        if not self.is_closed:
+            self.session.close(self.endpoint)

@@ -1,0 +1,117 @@
+"""How an event comes to the method that handles it, whichever shape the application's `on_event` has.
+
+TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation has overrides with
+that signature, and others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
+how it is called; whichever way it passes on what it got, the base class finds the event's own arguments in it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import cache
+from inspect import Parameter, getattr_static, signature, unwrap
+from types import FunctionType
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+Dispatched = tuple[list[Any], dict[str, Any]]
+
+_MARK = "_event_name"  # on the functions that users decorate, as it was
+_dispatched: ContextVar[Dispatched] = ContextVar("dispatched")  # of the event that is being handled
+
+
+def mark(function: F, name: str) -> F:
+    """Remember on a function which event it handles."""
+    setattr(function, _MARK, name)
+    return function
+
+
+def handler_names(cls: type) -> dict[str, str]:
+    """Return the methods of a class that handle events, by event; of two for one event, the last by name.
+
+    A method that overrides another handles the same event, unless it is marked with one of its own.
+    """
+    found = ((_event_of(cls, name), name) for name in sorted(dir(cls)))
+    return {event: name for event, name in found if event is not None}
+
+
+def _event_of(cls: type, name: str) -> str | None:
+    if not callable(getattr_static(cls, name)):
+        return None
+    marks = (getattr(vars(base).get(name), _MARK, None) for base in cls.__mro__)
+    return next((mark for mark in marks if mark is not None), None)
+
+
+def call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
+    """Call a connection's `on_event`, a bound method, with what came; one dictionary alone has arguments by name."""
+    is_named = len(values) == 1 and isinstance(values[0], dict)
+    args, kwargs = ([], values[0]) if is_named else (values, {})
+    _dispatched.set((args, kwargs))
+    match override_of(getattr(on_event, "__func__", on_event)):
+        case "spread":
+            return on_event(name, *args, **kwargs)
+        case "positional":
+            return on_event(name, *values)
+        case "by name":
+            return on_event(name, args=args, kwargs=kwargs)
+    return on_event(name, args, kwargs)
+
+
+@cache
+def override_of(function: Any) -> str:
+    """Say how an `on_event` is to be called, and let its parameter `name` leave that word to the client.
+
+    "spread": `(self, name, *args, **kwargs)`; "positional": without the `**`; "by name" as documented, with `args`
+    and `kwargs`; "pair" with two parameters of other names.
+    """
+    try:
+        parameters = list(signature(function).parameters.values())
+    except (TypeError, ValueError):  # no function of Python's
+        return "by name"
+    kinds = {parameter.kind for parameter in parameters}
+    if {"args", "kwargs"} <= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}:
+        return "by name"
+    if Parameter.VAR_KEYWORD in kinds:
+        _free_names(unwrap(function))
+        return "spread"
+    return "positional" if Parameter.VAR_POSITIONAL in kinds else "pair"
+
+
+def _free_names(function: Any) -> None:
+    """Make the first two parameters, self and the event's name, positional-only.
+
+    The documentation's own override takes `kwargs["name"]` from `emit("hello", {name: "Joes"})`, which Python gives to
+    the parameter `name` otherwise, and there it is given twice.
+    """
+    if isinstance(function, FunctionType) and function.__code__.co_posonlyargcount < 2 <= function.__code__.co_argcount:
+        function.__code__ = function.__code__.replace(co_posonlyargcount=2)
+
+
+def own_arguments(
+    args: Sequence[Any], kwargs: Mapping[str, Any], *, is_spread: bool
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return an event's own arguments, of what has come to the base class in any of the shapes.
+
+    `is_spread` says that an override was called first which has them spread out.
+    """
+    if not _is_documented(args, kwargs):
+        return args, kwargs
+    pair = dict(zip(("args", "kwargs"), args, strict=False), **kwargs)
+    dispatched = _dispatched.get(None)
+    if dispatched is not None and not any(part is value for part in dispatched for value in pair.values()):
+        is_spread = is_spread or (_are_same(args, dispatched[0]) and kwargs == dispatched[1])
+    elif dispatched is not None:
+        is_spread = False
+    return (args, kwargs) if is_spread else (pair.get("args", []), pair.get("kwargs", {}))
+
+
+def _are_same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
+
+
+def _is_documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Tell whether these can be the documented `args` and `kwargs`."""
+    names = ("args", "kwargs")[: len(args)]
+    if len(args) > 2 or not kwargs.keys() <= {"args", "kwargs"} - set(names) or not (args or kwargs):
+        return False
+    pair = dict(zip(names, args, strict=False), **kwargs)
+    return isinstance(pair.get("args", []), list | tuple) and isinstance(pair.get("kwargs", {}), dict)

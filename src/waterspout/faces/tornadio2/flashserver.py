@@ -1,0 +1,51 @@
+"""The policy that Flash asks for before its sockets may connect, from a file."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+from typing import Any
+
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
+
+from ...hosts.flashpolicy import PORT, Question
+
+log = logging.getLogger("tornadio2.flashserver")
+
+
+class FlashPolicyServer:
+    """Answers Flash's question with the content of a file, which is read for each one, and a NUL.
+
+    It listens at once, on all interfaces, and answers when the loop runs. Raises OSError for a port that cannot be had.
+    """
+
+    def __init__(self, io_loop: Any = None, port: int = PORT, policy_file: str = "flashpolicy.xml") -> None:
+        self.io_loop = io_loop or IOLoop.current()
+        self.policy_file = policy_file
+        self._listeners: list[socket.socket] = bind_sockets(port)
+        self._servers: list[asyncio.Server] = []
+        self.port: int = self._listeners[0].getsockname()[1]
+        self.io_loop.add_callback(self._serve)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for server in self._servers:
+            server.close()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            server = await loop.create_server(lambda: Question(self._policy), sock=listener, start_serving=False)
+            self._servers.append(server)
+            await server.start_serving()
+
+    def _policy(self) -> bytes | None:
+        try:
+            return Path(self.policy_file).read_bytes().rstrip(b"\0") + b"\0"
+        except OSError as error:
+            log.warning("no policy for Flash: %s", error)
+            return None

@@ -1,0 +1,72 @@
+"""Callbacks that come again and again, and may be put off: what heartbeats were made of."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tornado.ioloop import IOLoop
+
+log = logging.getLogger("tornadio2.periodic")
+
+
+class Callback:
+    """Calls a function every `callback_time` milliseconds, on `io_loop` or on the one that is current at `start`.
+
+    A number that the function returns is when it is called next, in the loop's time: Tornado's is seconds since 1970.
+    What it raises is logged, and the calls go on.
+    """
+
+    def __init__(self, callback: Callable[[], Any], callback_time: float, io_loop: Any = None) -> None:
+        self.callback = callback
+        self.callback_time = callback_time
+        self.io_loop = io_loop
+        self.next_run: float | None = None
+        self._timeout: object = None
+
+    def calculate_next_run(self) -> float:
+        """Return the time that is `callback_time` from now."""
+        return self._now() + self.callback_time / 1000
+
+    def start(self, timeout: float | None = None) -> None:
+        """Begin with a call at `timeout`, or after the usual time; what was begun before ends."""
+        self.stop()
+        if self.io_loop is None:
+            self.io_loop = IOLoop.current()
+        self._schedule(timeout)
+
+    def stop(self) -> None:
+        """Call the function no more."""
+        if self._timeout is not None:
+            self.io_loop.remove_timeout(self._timeout)
+        self._timeout = self.next_run = None
+
+    def delay(self) -> None:
+        """Put the next call off, to the usual time from now."""
+        self.next_run = self.calculate_next_run()
+
+    def _now(self) -> float:
+        now: float = time.time() if self.io_loop is None else self.io_loop.time()
+        return now
+
+    def _schedule(self, at: float | None) -> None:
+        self._timeout = self.io_loop.add_timeout(self.calculate_next_run() if at is None else at, self._run)
+
+    def _run(self) -> None:
+        later, self.next_run = self.next_run, None
+        if later is not None and self._now() < later:
+            self._schedule(later)
+            return
+        begun = self._timeout
+        following = self._call()
+        if self._timeout is begun:  # else the function has called `stop` or `start`
+            self._schedule(following)
+
+    def _call(self) -> float | None:
+        try:
+            following = self.callback()
+        except Exception:
+            log.exception("a periodic callback failed")
+            return None
+        is_time = isinstance(following, int | float) and not isinstance(following, bool)
+        return following if is_time else None

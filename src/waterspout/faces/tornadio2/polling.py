@@ -1,0 +1,154 @@
+"""The transports that come and go: polling by XMLHttpRequest or scripts, and htmlfile beside its POSTs."""
+
+import logging
+import re
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any
+
+from tornado.web import HTTPError
+
+from ...engine import Response
+from ...hosts.handlers import EngineStreamHandler
+from ...wire import envelopes, json, socketio1
+from .preflight import CheckedHandler
+
+log = logging.getLogger("tornadio2.polling")
+
+_SCRIPT = re.compile(rb'/\*\*/io\.j\[\d+\]\((".*")\);')
+_TEXT = Response(200, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")))
+
+
+class TornadioPollingHandlerBase(CheckedHandler):
+    """What all of them share: the session, what it is told, and POSTs.
+
+    `session` is the one that a request belongs to, while it does.
+    """
+
+    _session_id = ""
+
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Carry a session; each transport has its own way."""
+        raise NotImplementedError(f"{type(self).__name__} has no get of its own")
+
+    def post(self, session_id: str) -> Awaitable[None] | None:
+        """Let the session hear the packets of a POST, up to the first broken one, which closes it."""
+        self.require_origin()
+        self.session = self._get_session(session_id)
+        return self.serve()
+
+    def session_closed(self) -> None:
+        """Hear from the session that it is closed, and all of it is said."""
+        self._detach()
+
+    def on_connection_close(self) -> None:
+        """Hear from Tornado that the client has gone: what it has not got waits for its next request."""
+        self._detach()
+        super().on_connection_close()
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Send packets, which the session has for its client."""
+        raise NotImplementedError(f"{type(self).__name__} has no send_messages of its own")
+
+    def _get_session(self, session_id: str) -> Any:
+        """Return the session, also a closed one that has something to say still; HTTPError(401) if there is none."""
+        session = self.server.get_session(session_id)
+        if session is None:
+            raise HTTPError(401)
+        return session
+
+    def _detach(self) -> None:
+        """Let the session go on without this request."""
+        self.session = None
+        self.release()
+
+    def _carry(self, session_id: str) -> Awaitable[None] | None:
+        self._session_id = session_id
+        self.session = self._get_session(session_id)
+        return self.serve()
+
+
+class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
+    """A GET that waits until there is something to say, or for `xhr_polling_timeout`."""
+
+    name = "xhr-polling"
+    _response = _TEXT
+
+    def get(self, session_id: str) -> Awaitable[None] | None:
+        """Wait for what the session has to say."""
+        return self._carry(session_id)
+
+    def answer(self, response: Response) -> None:
+        """Send the packets of an answer to a GET by `send_messages`, and any other as it is."""
+        payload = self._payload(response.body) if self.request.method == "GET" and response.status == 200 else None
+        if not payload:
+            super().answer(response)
+            return
+        self._response = response
+        carried = self.engine.sessions.get(self._session_id)
+        is_over = carried is None or not carried.is_live
+        self.send_messages([str(packet) for packet in socketio1.decode_payload(payload)])
+        if is_over:
+            self.session_closed()
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Answer the GET with packets."""
+        payload, _ = socketio1.encode_payload((self._packet(message), ()) for message in messages)
+        super().answer(replace(self._response, body=self._body_of(payload)))
+
+    def _packet(self, message: str) -> bytes:
+        """Return a packet as it is in a payload."""
+        return message.encode(errors="replace")
+
+    def _payload(self, body: bytes) -> bytes | None:
+        """Return the packets of an answer's body, None if it has none."""
+        return body
+
+    def _body_of(self, payload: bytes) -> bytes:
+        """Return the body of an answer with these packets."""
+        return payload
+
+
+class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
+    """One endless page in a hidden frame of Internet Explorer: a script for each packet.
+
+    A class that overrides nothing gives its socket to the engine.
+    """
+
+    name = "htmlfile"
+
+    def get(self, session_id: str) -> Awaitable[None] | None:
+        """Begin the page."""
+        return self._carry(session_id)
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Write packets, each in a script of its own."""
+        EngineStreamHandler.send_messages(self, messages)
+
+    def session_closed(self) -> None:
+        """End the page, for its session is closed."""
+        super().session_closed()
+        EngineStreamHandler.session_closed(self)
+
+
+class TornadioJSONPHandler(TornadioXHRPollingHandler):
+    """The same by scripts that the page includes."""
+
+    name = "jsonp"
+
+    def post(self, session_id: str) -> Awaitable[None] | None:
+        """Let the session hear the packets of a form; 403 for a body that is none."""
+        if not self.request.body.startswith(b"d="):
+            raise HTTPError(403)
+        return super().post(session_id)
+
+    def _packet(self, message: str) -> bytes:
+        return socketio1.as_json_message(super()._packet(message))
+
+    def _payload(self, body: bytes) -> bytes | None:
+        script = _SCRIPT.fullmatch(body)
+        return None if script is None else str(json.decode(script[1].decode())).encode()
+
+    def _body_of(self, payload: bytes) -> bytes:
+        index = self.get_argument("i", "0")
+        return envelopes.encode_script(int(index) if index.isdecimal() else 0, payload)

@@ -1,0 +1,110 @@
+"""Pages of other origins, and the handshake: what all handlers of a router have in common."""
+
+import logging
+from collections.abc import Awaitable
+from dataclasses import replace
+from typing import Any
+
+from tornado.web import HTTPError, RequestHandler
+
+from ...engine import Admitted, Response
+from ...hosts.handlers import EngineHandler
+from ...types import Request
+
+log = logging.getLogger("tornadio2.preflight")
+
+
+class PreflightHandler(RequestHandler):
+    """Answers a browser that asks whether a page of another origin may ask; also for handlers of one's own."""
+
+    def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Answer the question, with headers if the origin may ask, else without."""
+        if self.preflight() and "Origin" in self.request.headers:
+            self.set_header("Access-Control-Allow-Headers", "Content-Type")
+            self.set_header("Access-Control-Max-Age", "600")
+        self.finish()
+        return None
+
+    def preflight(self) -> bool:
+        """Let the page that asks read the answer, with its cookies; False if its origin may not."""
+        origin = self.request.headers.get("Origin")
+        if origin is None:
+            return True
+        self.set_header("Vary", "Origin")
+        if not self.verify_origin():
+            return False
+        self.set_header("Access-Control-Allow-Origin", origin)
+        self.set_header("Access-Control-Allow-Credentials", "true")
+        self.set_header("Access-Control-Allow-Methods", "POST, GET, OPTIONS")
+        return True
+
+    def verify_origin(self) -> bool:
+        """Tell whether a page of this request's origin may ask; any may, unless this is overridden."""
+        return True
+
+
+class RoutedHandler(EngineHandler):
+    """A handler of a router's route, with `dict(server=router)`; while it serves it counts as a connection."""
+
+    name = ""
+
+    def initialize(self, server: Any) -> None:
+        """Take the router from the route."""
+        super().initialize(server.engine)
+        self.server = server
+        self.session: Any = None
+
+    def begun(self) -> None:
+        """Count a connection."""
+        self.server.stats.connection_opened()
+
+    def ended(self) -> None:
+        """The connection is gone."""
+        self.server.stats.connection_closed()
+
+
+class CheckedHandler(PreflightHandler, RoutedHandler):
+    """A handler whose `preflight` decides about pages of other origins, in the engine's place."""
+
+    _is_allowed: bool | None = None
+
+    @property
+    def is_allowed(self) -> bool:
+        """What `preflight` says, which is asked once."""
+        if self._is_allowed is None:
+            self._is_allowed = bool(self.preflight())
+        return self._is_allowed
+
+    def require_origin(self) -> None:
+        """Raise HTTPError(401) for a page of an origin that may not ask."""
+        if not self.is_allowed:
+            log.warning("%s is not allowed to ask", ascii(self.request.headers.get("Origin")))
+            raise HTTPError(401)
+
+    def answer(self, response: Response) -> None:
+        """Answer, with the headers that `preflight` has set."""
+        super().answer(self._checked(response))
+
+    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+        """Begin an endless answer likewise; the engine's own headers say the same unless a class is redefined."""
+        return super().begin(decision, request, self._checked(greeting) if self.is_redefined else greeting)
+
+    def _checked(self, response: Response) -> Response:
+        _ = self.is_allowed
+        headers = tuple(field for field in response.headers if not field[0].startswith("Access-Control-"))
+        return replace(response, headers=headers)
+
+
+class HandshakeHandler(CheckedHandler):
+    """The first request of each client of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
+
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Make a session, or serve a modern client's; a WebSocket of a page that may not ask is answered with 401."""
+        if "Upgrade" in self.request.headers:
+            self.require_origin()
+        return self.serve()
+
+    def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Serve a client; 401 for a page that may not ask."""
+        self.require_origin()
+        return self.serve()

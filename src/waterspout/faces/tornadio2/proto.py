@@ -1,0 +1,191 @@
+"""The protocol of Socket.IO 0.7 to 0.9 as TornadIO2 spells it: packets, JSON, and the frames of polling.
+
+A packet is a string. `Pack` is one that also knows what it says, so that clients of other generations can be told the
+same in their own words.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from ...errors import DecodeError
+from ...wire import json, socketio1
+from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
+
+log = logging.getLogger("tornadio2.proto")
+
+DISCONNECT = "0"
+CONNECT = "1"
+HEARTBEAT = "2"
+MESSAGE = "3"
+JSON = "4"
+EVENT = "5"
+ACK = "6"
+ERROR = "7"
+NOOP = "8"
+
+FRAME_SEPARATOR = "\ufffd"
+
+_TEXT_ONLY = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})  # where the patterns of the clients end
+
+
+class Pack(str):
+    """A packet as 0.9 has it; `packet` is what it says, in the words of all generations."""
+
+    packet: Packet | Signal | None
+
+    __slots__ = ("packet",)
+
+    def __new__(cls, text: str, packet: Packet | Signal | None = None) -> "Pack":
+        """Make one; without a `packet`, it can be read off the text."""
+        pack = super().__new__(cls, text)
+        pack.packet = packet
+        return pack
+
+
+def meaning(pack: str) -> Packet | Signal:
+    """Return what a packet says; raises ValueError for a text that is none."""
+    if isinstance(pack, Pack) and pack.packet is not None:
+        return pack.packet
+    try:
+        return socketio1.decode(pack)
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+# Packets
+
+
+def disconnect(endpoint: str | None = None) -> Pack:
+    """Write that an endpoint, or the whole connection, is closed."""
+    return Pack(f"0::{endpoint or ''}", Disconnect(endpoint or "/"))
+
+
+def connect(endpoint: str | None = None) -> Pack:
+    """Write that the client has entered an endpoint."""
+    return Pack(f"1::{endpoint or ''}", Connect(endpoint or "/"))
+
+
+def heartbeat() -> Pack:
+    """Write a heartbeat."""
+    return Pack("2::", Heartbeat())
+
+
+def message(endpoint: str | None, msg: Any, message_id: int | str | None = None, force_json: bool = False) -> str:
+    """Write a message: a string as it is, bytes as the UTF-8 that they are, anything else as JSON.
+
+    With `force_json`, a string is JSON already. None is no message, and its packet is empty.
+    """
+    if msg is None:
+        return ""
+    if isinstance(msg, bytes):
+        msg = msg.decode()
+    number = _number(message_id)
+    if not isinstance(msg, str):
+        packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=True)
+        return Pack(f"4:{number}:{endpoint or ''}:{_json(msg)}", packet)
+    if force_json:
+        return Pack(f"4:{number}:{endpoint or ''}:{msg}")
+    return Pack(f"3:{number}:{endpoint or ''}:{msg}", Message(endpoint or "/", msg, _id(number), receipt=bool(number)))
+
+
+def event(endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any) -> Pack:
+    """Write an event with its arguments, or with one dictionary of those that have a name; not with both.
+
+    A client answers one whose id has a plus behind it ("1+"); without the plus, it says that the event has come.
+    """
+    if args and kwargs:
+        log.error("the event %r has arguments with a name and without: those with a name are not sent", name)
+    text = name.decode() if isinstance(name, bytes) else name
+    values = list(args) if args else [kwargs]
+    number = _number(message_id)
+    form = _json({"name": text, "args": values})
+    return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, _id(number)))
+
+
+def ack(endpoint: str | None, message_id: int | str, ack_response: Any = None) -> Pack:
+    """Write an acknowledgement: with nothing for None, with several values for a tuple, else with one."""
+    number = str(message_id).rstrip("+")
+    values = [] if ack_response is None else list(ack_response) if isinstance(ack_response, tuple) else [ack_response]
+    data = "" if ack_response is None else f"+{_json(values)}"
+    return Pack(f"6::{endpoint or ''}:{number}{data}", Ack(endpoint or "/", int(number), values))
+
+
+def error(endpoint: str | None, reason: Any, advice: Any = None) -> Pack:
+    """Write an error: why, and what to do about it."""
+    words = str(reason or ""), str(advice or "")
+    return Pack(f"7::{endpoint or ''}:{words[0]}+{words[1]}", Error(endpoint or "/", *words))
+
+
+def noop() -> Pack:
+    """Write nothing, for a poll that has waited long enough."""
+    return Pack("8::", Noop())
+
+
+# JSON
+
+
+def json_dumps(msg: Any) -> str:
+    """Write a value as JSON; put a function of your own in the place of this one to write it otherwise."""
+    return json.encode_spaced(msg).replace("\\\\/", "\\\\\\u002f")  # 0.9 takes \/ for / in htmlfile
+
+
+def json_load(msg: str | bytes) -> Any:
+    """Read JSON; raises ValueError for anything else. A function of your own may take the place of this one."""
+    try:
+        return json.decode(msg)
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+_DUMPS, _LOAD = json_dumps, json_load
+
+
+def outgoing(value: Any) -> Any:
+    """Return what a client of another generation is sent for a value, so that it reads what one of 0.9 reads.
+
+    Binary content stays what it is, unless `json_dumps` is a function of the user's own.
+    """
+    if json_dumps is not _DUMPS:
+        return json.decode(json_dumps(value))
+    return value if json.encode_plain(value) is not None else json.with_floats(value)
+
+
+def incoming(value: Any) -> Any:
+    """Return what the user's own `json_load` makes of a value that came; it is the value itself without one."""
+    return value if json_load is _LOAD else json_load(_DUMPS(value))
+
+
+# Frames
+
+
+def decode_frames(data: str | bytes) -> list[str]:
+    """Cut the body of a request into its packets; raises ValueError for what is none.
+
+    Their lengths count UTF-16 units, as in the clients.
+    """
+    body = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    try:
+        return [str(packet) for packet in socketio1.decode_payload(body)]
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def encode_frames(packets: Iterable[str]) -> bytes:
+    """Join packets into the body of an answer; one alone has no frame."""
+    return socketio1.encode_payload((packet.encode("utf-8", "replace"), ()) for packet in packets)[0]
+
+
+# Below this line: how it is done
+
+
+def _json(value: Any) -> str:
+    return json_dumps(value).translate(_TEXT_ONLY)
+
+
+def _number(message_id: int | str | None) -> str:
+    return "" if message_id is None else str(message_id)
+
+
+def _id(number: str) -> int | None:
+    return int(number.rstrip("+")) if number else None

@@ -1,0 +1,159 @@
+"""The router: what an application of Tornado is given, and what serves the clients of one connection class."""
+
+import asyncio
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from tornado.ioloop import IOLoop
+
+from ...engine import Driver, Engine, Policy
+from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
+from . import persistent, polling, preflight
+from .application import Application
+from .conn import SocketConnection
+from .periodic import Callback
+from .session import MISSED_HEARTBEATS, Session
+from .sessioncontainer import SessionContainer
+from .stats import StatsCollector
+
+R = TypeVar("R", bound=list[Any])
+
+HandshakeHandler = preflight.HandshakeHandler
+
+PROTOCOLS: dict[str, Any] = {
+    "websocket": persistent.TornadioWebSocketHandler,
+    "flashsocket": persistent.TornadioFlashSocketHandler,
+    "xhr-polling": polling.TornadioXHRPollingHandler,
+    "jsonp-polling": polling.TornadioJSONPHandler,
+    "htmlfile": polling.TornadioHtmlFileHandler,
+}
+"""The handlers of the transports, by name."""
+
+DEFAULT_SETTINGS: dict[str, Any] = {
+    "session_check_interval": 15,  # s between two looks at sessions that no engine has
+    "session_expiry": 30,  # s that a session waits for another transport
+    "heartbeat_interval": 12,  # s
+    "enabled_protocols": ["websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile"],
+    "xhr_polling_timeout": 20,  # s that a poll is held
+    "websocket_check": False,  # a WebSocket carries nothing before its client has answered a heartbeat
+    "global_heartbeats": True,  # on all transports, as 0.9.2 and later ask for
+    "client_timeout": 5,  # s that a client is given beyond heartbeat_interval and xhr_polling_timeout
+    "verify_remote_ip": True,  # a session is for the address of its handshake
+}
+
+_ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
+_POLLING = ("xhr-polling", "jsonp-polling", "htmlfile")
+
+
+class TornadioRouter:
+    """Serves a connection class under `/socket.io`, or another `namespace`, to clients of 0.7 to 4.x at once.
+
+    It can be made at import time: the event loop is that of the first request. Of `user_settings`, those that are not
+    in DEFAULT_SETTINGS are kept for the application.
+    """
+
+    def __init__(
+        self,
+        connection: type[SocketConnection],
+        user_settings: Mapping[str, Any] = {},  # the original's signature; nothing changes it
+        namespace: str = "socket.io",
+        io_loop: Any = None,
+    ) -> None:
+        self.settings = {**DEFAULT_SETTINGS, **user_settings}
+        self.stats = StatsCollector()
+        self.engine = Engine(Application(self), path=f"/{namespace}", policy=_policy(self.settings))
+        self._connection = connection
+        self._namespace = namespace
+        self._loop = io_loop
+        self._sessions = SessionContainer()  # those that no engine has
+        self._sweep: Callback | None = None
+        self.engine.when_bound(self._begin)
+        _warn(user_settings)
+
+    @property
+    def io_loop(self) -> Any:
+        """The loop that was given, or the one that is running; None if there is none."""
+        if self._loop is None and _is_running():
+            return IOLoop.current()
+        return self._loop
+
+    @property
+    def urls(self) -> list[Any]:
+        """The routes for a `tornado.web.Application`: of the handshakes, and of each enabled protocol."""
+        base, kwargs = f"/{re.escape(self._namespace)}", {"server": self}
+        names = [name for name in self.settings["enabled_protocols"] if name in PROTOCOLS]
+        return [
+            (rf"{base}/?(?:(?P<version>\d+)(?:/?|//[^/]*/?))?", HandshakeHandler, kwargs),
+            *((rf"{base}/1/{re.escape(name)}/(?P<session_id>[^/]+)/?", PROTOCOLS[name], kwargs) for name in names),
+        ]
+
+    def apply_routes(self, routes: R) -> R:
+        """Add the routes to a list, and return it."""
+        routes.extend(self.urls)
+        return routes
+
+    def create_session(self, request: Any) -> Session:
+        """Make a session of the request that asks for it; raises HTTPError(401) if `on_open` refuses it.
+
+        The engine calls this at each handshake, so that a router may have sessions of its own class.
+        """
+        session = Session(self._connection, self, request, self.settings["session_expiry"])
+        if not session.is_carried:
+            self._sessions.add(session)
+        return session
+
+    def get_session(self, session_id: str) -> Any:
+        """Return a session, or None."""
+        carried = self.engine.sessions.get(session_id)
+        return self._sessions.get(session_id) if carried is None else carried.data
+
+    def _begin(self, driver: Driver) -> None:
+        """Begin what needs a loop, now that there is one."""
+        if (loop := self.io_loop) is not None:
+            self.stats.start(loop)
+            milliseconds = self.settings["session_check_interval"] * 1000
+            self._sweep = Callback(self._sessions.expire, milliseconds, loop)
+            self._sweep.start()
+
+
+def _policy(settings: Mapping[str, Any]) -> Policy:
+    """Say in the engine's words what belongs to the connection."""
+    names = tuple(name for name in settings["enabled_protocols"] if name in PROTOCOLS)
+    modern = [kind for kind, has in (("websocket", "websocket" in names), ("polling", "xhr-polling" in names)) if has]
+    return Policy(
+        ping_interval=settings["heartbeat_interval"],
+        ping_timeout=settings["client_timeout"],
+        resume_timeout=settings["session_expiry"],
+        poll_hold=settings["xhr_polling_timeout"],
+        close_timeout_advertised=settings["xhr_polling_timeout"] + settings["client_timeout"],
+        transports=tuple(modern) or ("polling",),
+        old_transports=names,
+        generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1),
+        cors_origins=_ANY_ORIGIN,
+        cors_credentials=True,
+        application_starts="handshake",
+        application_answers=True,
+        verify_remote_ip=settings["verify_remote_ip"],
+        second_poll="refuse",
+        post_reply="",
+        unknown_session=401,
+        websocket_check=settings["websocket_check"],
+        missed_heartbeats=MISSED_HEARTBEATS + 1,
+        global_heartbeats=settings["global_heartbeats"],
+    )
+
+
+def _warn(settings: Mapping[str, Any]) -> None:
+    if "session_check_interval" in settings:
+        text = "session_check_interval: sessions expire session_expiry seconds after their last transport, to the point"
+        warnings.warn(text, DeprecationWarning, stacklevel=3)
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""An HTTP server that listens and begins by itself, with Flash's policy beside it."""
+
+import logging
+import socket
+import ssl
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from .flashserver import FlashPolicyServer
+
+PORT = 8001
+
+log = logging.getLogger("tornadio2.server")
+
+
+class SocketServer(HTTPServer):
+    """Serves an application, and runs the loop unless `auto_start` is False: then it is yours to start.
+
+    What it reads of the application's settings: `socket_io_port` (8001; 0 takes a free one) and `socket_io_address`
+    (all), where it listens; `flash_policy_port` and `flash_policy_file`, where and with what it answers Flash, if both
+    are there. `xheaders` believes X-Real-Ip, X-Forwarded-For and X-Scheme: for servers behind a proxy only.
+    `ssl_options` is an `ssl.SSLContext` or a dictionary with `certfile` and `keyfile`. `port` is where it listens.
+    Raises OSError for a port that cannot be had; that of Flash is only logged.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        no_keep_alive: bool = False,
+        io_loop: Any = None,
+        xheaders: bool = False,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        auto_start: bool = True,
+    ) -> None:
+        super().initialize(application, no_keep_alive=no_keep_alive, xheaders=xheaders, ssl_options=ssl_options)
+        self.io_loop = io_loop or IOLoop.current()
+        settings = application.settings
+        port, address = settings.get("socket_io_port", PORT), settings.get("socket_io_address", "")
+        self._listeners: list[socket.socket] = bind_sockets(port, address)
+        self.port: int = self._listeners[0].getsockname()[1]
+        log.info("listening at port %d", self.port)
+        self.io_loop.add_callback(self._accept)
+        self.policy_server = self._policy_server(settings.get("flash_policy_port"), settings.get("flash_policy_file"))
+        if auto_start:
+            self.io_loop.start()
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: Tornado calls this before `__init__`, which a derived class may have changed."""
+
+    def stop(self) -> None:
+        """Accept nothing more; requests that are being answered go on."""
+        super().stop()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        if self.policy_server is not None:
+            self.policy_server.stop()
+
+    def _accept(self) -> None:
+        self.add_sockets(self._listeners)
+
+    def _policy_server(self, port: int | None, file: str | None) -> FlashPolicyServer | None:
+        if port is None or file is None:
+            return None
+        try:
+            return FlashPolicyServer(self.io_loop, port, file)
+        except OSError as error:
+            log.error("no policy for Flash: port %s cannot be had: %s", port, error)
+            return None

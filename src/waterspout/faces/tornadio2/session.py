@@ -1,0 +1,414 @@
+"""A client's session: its connections, what they hear of it, and in which order it is told so."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from inspect import isawaitable
+from types import GeneratorType
+from typing import Any, Protocol, assert_never
+from urllib.parse import urlencode
+
+from tornado.web import HTTPError
+
+from ...drivers import InlineDriver
+from ...engine import Asker, Driver
+from ...errors import DecodeError
+from ...types import parse_query
+from ...wire import socketio1
+from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
+from . import dispatch, gen, proto
+from .carrier import Carrier, Visitor
+from .conn import SocketConnection
+from .outcome import Outcome
+from .periodic import Callback
+from .sessioncontainer import SessionBase
+
+log = logging.getLogger("tornadio2.session")
+
+MISSED_HEARTBEATS = 2  # more than these end a session
+
+
+class Handler(Protocol):
+    """What carries a session: a handler of Tornado, or in a test an object with these two methods."""
+
+    def send_messages(self, messages: list[str]) -> None:
+        """Take packets."""
+
+    def session_closed(self) -> None:
+        """Hear that the session is closed, once all its packets are sent."""
+
+
+class ConnectionInfo:
+    """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
+
+    def __init__(self, ip: str, arguments: Mapping[str, Any], cookies: Any) -> None:
+        self.ip = ip
+        self.arguments = {name: [_text(value) for value in values] for name, values in arguments.items()}
+        self.cookies = cookies
+
+    def get_argument(self, name: str, default: Any = None) -> Any:
+        """Return the first value of an argument."""
+        values = self.arguments.get(name)
+        return values[0] if values else default
+
+    def get_cookie(self, name: str) -> Any:
+        """Return the Morsel of a cookie, which has its `value`, or None."""
+        return self.cookies.get(name)
+
+
+class Session(SessionBase):
+    """One client. It needs no event loop: what comes is handled at once, and what is sent is with the handler at once.
+
+    `conn` is the class of the main connection, `server` the router. Raises tornado.web.HTTPError(401) if `on_open`
+    refuses, and whatever it raises.
+    """
+
+    def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
+        super().__init__(getattr(request, "session_id", None), expiry)
+        self.server = server
+        self.remote_ip = request.remote_ip
+        self.info = ConnectionInfo(request.remote_ip, request.arguments, request.cookies)
+        self.endpoints: dict[str, Any] = {}
+        self.handler: Handler | None = None
+        self.send_queue: list[str] = []
+        self.is_carried = isinstance(request, Visitor)
+        self._is_open = self._is_closing = self._is_counted = False
+        self._missed_heartbeats = 0
+        self._heartbeat_timer: Callback | None = None
+        self.conn: Any = conn(self)
+        self.send_message(proto.connect())
+        self._open()
+        if self._is_closing:
+            return
+        self._is_counted = True
+        self.server.stats.session_opened()
+        if self.server.settings.get("global_heartbeats", True):
+            self.reset_heartbeat()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session is closed."""
+        return bool(self.conn.is_closed)
+
+    def on_delete(self, forced: bool) -> None:
+        """The session's time is over; it goes on if somebody carries it, unless it is removed (`forced`)."""
+        if forced or self.handler is None or self.is_closed:
+            self.close()
+        else:
+            self.promote()
+
+    # Who carries it
+
+    def set_handler(self, handler: Handler) -> bool:
+        """Let a handler carry the session; False if there is one, or it serves another address.
+
+        It counts as a connection; those of sessions that came through the engine are counted where requests come.
+        """
+        if self.handler is not None or not self._is_of_client(handler):
+            return False
+        self.handler = handler
+        self.promote()
+        if not self.is_carried:
+            self.server.stats.connection_opened()
+        return True
+
+    def remove_handler(self, handler: Handler) -> None:
+        """Go on without this handler; raises an Exception for another one than carries the session."""
+        if self.handler is not handler:
+            raise Exception("this handler does not carry the session, so it cannot be removed")
+        self.handler = None
+        self.promote()
+        if not self.is_carried:
+            self.server.stats.connection_closed()
+
+    # What is sent
+
+    def send_message(self, pack: str) -> None:
+        """Send a packet, as soon as somebody carries the session."""
+        self.send_queue.append(pack)
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand what waits to the handler, and tell it if the session is closed."""
+        if self.handler is None:
+            return
+        if self.send_queue:
+            queue, self.send_queue = self.send_queue, []
+            self.handler.send_messages(queue)
+        if self.is_closed and self.handler is not None:
+            self.handler.session_closed()
+
+    # The end
+
+    def close(self, endpoint: str | None = None) -> None:
+        """Close an endpoint, or all of them and then the session: each hears `on_close`, and then its client."""
+        if endpoint:
+            self.disconnect_endpoint(endpoint)
+        elif not self._is_closing:
+            self._is_closing = True
+            self.stop_heartbeat()
+            for name in list(self.endpoints):
+                self.disconnect_endpoint(name)
+            self._leave(self.conn)
+            if self._is_counted:
+                self.server.stats.session_closed()
+            self.send_message(proto.disconnect())
+
+    # Heartbeats: the engine has those of the sessions that it carries
+
+    def reset_heartbeat(self) -> None:
+        """Begin to count heartbeats anew."""
+        self.stop_heartbeat()
+        loop = None if self.is_carried else getattr(self.server, "io_loop", None)
+        if loop is not None:
+            milliseconds = self.server.settings["heartbeat_interval"] * 1000
+            self._heartbeat_timer = Callback(self._heartbeat, milliseconds, loop)
+            self._heartbeat_timer.start()
+
+    def stop_heartbeat(self) -> None:
+        """Send no more heartbeats."""
+        self._missed_heartbeats = 0
+        if self._heartbeat_timer is not None:
+            self._heartbeat_timer.stop()
+            self._heartbeat_timer = None
+
+    def delay_heartbeat(self) -> None:
+        """Put the next heartbeat off."""
+        if self._heartbeat_timer is not None:
+            self._heartbeat_timer.delay()
+
+    def _heartbeat(self) -> None:
+        self.send_message(proto.heartbeat())
+        self._missed_heartbeats += 1
+        if self._missed_heartbeats > MISSED_HEARTBEATS:
+            self.close()
+
+    # Endpoints
+
+    def get_connection(self, endpoint: str | None) -> Any:
+        """Return the connection of an endpoint, the main one for none, or None if there is no such endpoint."""
+        return self.endpoints.get(endpoint) if endpoint else self.conn
+
+    def connect_endpoint(self, url: str) -> None:
+        """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
+
+        One that refuses is closed at once. To one that does not exist nothing is said.
+        """
+        path, _, query = url.partition("?")
+        connection = self.endpoints.get(path)
+        if connection is None:
+            kind = self.conn.get_endpoint(path)
+            if kind is None:
+                log.error("there is no endpoint %a", path)
+                if isinstance(self.handler, Carrier):
+                    self.handler.refuse(path)
+                return
+            connection = self.endpoints[path] = kind(self, path)
+        arguments: dict[str, list[str]] = {}
+        for name, value in parse_query(query):
+            arguments.setdefault(name, []).append(value)
+        self.send_message(proto.connect(path))
+        info = ConnectionInfo(self.remote_ip, arguments, self.info.cookies)
+        self._then(connection.on_open(info), partial(self._admit, path))
+
+    def disconnect_endpoint(self, endpoint: str) -> None:
+        """Close an endpoint."""
+        connection = self.endpoints.pop(endpoint, None)
+        if connection is None:
+            log.error("the endpoint %a is not open, so it cannot be closed", endpoint)
+        else:
+            self._leave(connection)
+            self.send_message(proto.disconnect(endpoint))
+
+    # What comes
+
+    def raw_message(self, msg: str | bytes) -> None:
+        """Take a packet of 0.9, and return when it is handled; logs and raises what comes of a broken one or a failure.
+
+        Whoever calls closes the session then.
+        """
+        try:
+            packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
+        except DecodeError as error:
+            log.error("a packet is broken: %s", error)
+            raise
+        if (failure := self.take(packet)) is not None:
+            raise failure
+
+    def take(self, packet: Packet | Signal) -> BaseException | None:
+        """Take a packet of any generation, and return what a handler has raised, which is logged."""
+        if self.is_closed:
+            return None
+        return self._ask(self._handle, packet)
+
+    # Below this line: how it is done
+
+    @property
+    def _driver(self) -> Driver:
+        engine = getattr(self.server, "engine", None)
+        return InlineDriver() if engine is None else engine.driver
+
+    def _is_of_client(self, handler: Handler) -> bool:
+        request = getattr(handler, "request", None)
+        if request is None or not self.server.settings.get("verify_remote_ip", False):
+            return True
+        return bool(request.remote_ip == self.remote_ip)
+
+    def _open(self) -> None:
+        is_open = False
+        try:
+            self._then(self.conn.on_open(self.info), self._decide)
+            is_open = self._is_open = True
+        finally:
+            if not is_open:
+                self.conn.is_closed = self._is_closing = True
+
+    def _decide(self, result: object) -> None:
+        """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
+        if result or result is None:
+            return
+        if not self._is_open:
+            raise HTTPError(401)
+        self.close()
+
+    def _admit(self, path: str, result: object) -> None:
+        """Let a client into an endpoint that has not refused it, nor closed itself."""
+        if path not in self.endpoints:
+            return
+        if result is False:
+            self.disconnect_endpoint(path)
+        elif isinstance(self.handler, Carrier):
+            self.handler.admit(path)
+
+    def _leave(self, connection: SocketConnection) -> None:
+        """Say goodbye to a connection, which may still send something; what it raises is logged."""
+        self._ask(connection.on_close)
+        connection.is_closed = True
+
+    def _handle(self, packet: Packet | Signal) -> None:
+        match packet:
+            case Heartbeat():
+                self._missed_heartbeats = 0
+            case Connect("/"):
+                log.error("a client enters the main connection, where it is")
+            case Connect():
+                query = packet.query or urlencode(_texts(packet.data))
+                self.connect_endpoint(f"{packet.namespace}?{query}" if query else packet.namespace)
+            case Disconnect("/"):
+                self.close()
+            case Disconnect():
+                self.disconnect_endpoint(packet.namespace)
+            case Error():
+                log.error("a client reports the error %a", packet.reason)
+            case Event() | Message() | Ack():
+                self._hear(packet)
+
+    def _hear(self, packet: Event | Message | Ack) -> None:
+        connection = self.get_connection(None if packet.namespace == "/" else packet.namespace)
+        if connection is None:
+            log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
+            return
+        result = self._call(connection, packet)
+        self._then(result, partial(self._acknowledge, connection, packet))
+
+    def _call(self, connection: SocketConnection, packet: Event | Message | Ack) -> Any:
+        match packet:
+            case Ack():
+                return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
+            case Message():
+                return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
+            case Event(name="message", args=[data]) if isinstance(self.handler, Carrier) and self.handler.is_modern:
+                return connection.on_message(proto.incoming(data))
+            case Event():
+                return dispatch.call(connection.on_event, packet.name, proto.incoming(packet.args))
+        assert_never(packet)
+
+    def _acknowledge(self, connection: SocketConnection, packet: Event | Message | Ack, result: Any) -> None:
+        """Answer what wants an answer: a receipt has no data, but an event's always has its result."""
+        if isinstance(packet, Ack) or packet.id is None or connection.is_closed:
+            return
+        is_receipt = isinstance(packet, Message) and packet.receipt
+        self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
+
+    def _then(self, result: Any, then: Callable[[Any], None]) -> None:
+        """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited."""
+        if isinstance(result, GeneratorType):
+            result = gen.follow(result)
+        if isinstance(result, Outcome) and result.done:
+            result = result.result()
+        if isinstance(result, Outcome):
+            _count(self.handler, +1)
+            result.add_done_callback(partial(self._go_on, then, self.handler))
+        elif isawaitable(result):
+            call = _Call(self, partial(self._ask_or_close, then))
+            self._driver.run(lambda: result, (), call, None)
+            if call.error is not None:
+                raise call.error
+        else:
+            then(result)
+
+    def _go_on(self, then: Callable[[Any], None], handler: Handler | None, outcome: Outcome) -> None:
+        _count(handler, -1)
+        self._ask_or_close(lambda: then(outcome.result()))
+
+    def _ask(self, function: Any, *args: Any) -> BaseException | None:
+        """Run what a user wrote, and return what it has raised at once; what it raises later closes the session."""
+        call = _Call(self)
+        self._driver.run(function, args, call, None)
+        if call.error is not None:
+            log.error("a handler has failed", exc_info=call.error)
+        return call.error
+
+    def _ask_or_close(self, function: Any, *args: Any) -> None:
+        if self._ask(function, *args) is not None:
+            self.close()
+
+
+def _count(handler: Handler | None, calls: int) -> None:
+    """Let the engine know how many calls are not answered: a client that has too many is read no further."""
+    if isinstance(handler, Carrier):
+        handler.count(calls)
+
+
+class _Call:
+    """A call of what a user wrote, which may go on later: `then` gets the result, or the session is closed."""
+
+    __slots__ = ("_handler", "_is_late", "_session", "_then", "error")
+
+    def __init__(self, session: Session, then: Callable[[Any], None] | None = None) -> None:
+        self._session = session
+        self._then = then
+        self._handler = session.handler
+        self._is_late = False
+        self.error: BaseException | None = None
+
+    def later(self, token: None) -> Asker:
+        self._is_late = True
+        _count(self._handler, +1)
+        return self
+
+    def answered(self, token: None, result: Any) -> None:
+        if self._is_late:
+            _count(self._handler, -1)
+        if self._then is not None:
+            self._then(result)
+
+    def failed(self, token: None, error: BaseException) -> None:
+        if self._is_late:
+            _count(self._handler, -1)
+            log.error("a handler has failed", exc_info=error)
+            self._session.close()
+        else:
+            self.error = error
+
+    def describe(self, token: None) -> str:
+        """Name the handler, for a warning."""
+        return f"a handler of {type(self._session.conn).__name__}"
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _texts(auth: Any) -> dict[str, str]:
+    return {name: value for name, value in (auth or {}).items() if isinstance(value, str)}

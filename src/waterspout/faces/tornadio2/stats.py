@@ -1,0 +1,97 @@
+"""What a router counts: sessions, connections and packets, with averages of the last seconds."""
+
+from collections import deque
+from typing import Any
+
+from .periodic import Callback
+
+SECOND = 1000.0  # ms between two flushes of the averages
+
+
+class MovingAverage:
+    """The average of what was added between the last flushes, of which there are at most `period`."""
+
+    def __init__(self, period: int = 10) -> None:
+        self.period = period
+        self.last_average = 0.0
+        self._sum = 0
+        self._flushed: deque[int] = deque(maxlen=period)
+
+    def add(self, n: int) -> None:
+        """Count this many more."""
+        self._sum += n
+
+    def flush(self) -> None:
+        """Begin to count anew; to be called once a second."""
+        self._flushed.append(self._sum)
+        self._sum = 0
+        self.last_average = sum(self._flushed) / len(self._flushed)
+
+
+class StatsCollector:
+    """The numbers of a router; those of a second need `start`."""
+
+    def __init__(self) -> None:
+        self.active_sessions = 0
+        self.max_sessions = 0
+        self.active_connections = 0
+        self.max_connections = 0
+        self.connections_ps = MovingAverage()
+        self.packets_sent_ps = MovingAverage()
+        self.packets_recv_ps = MovingAverage()
+        self._timer: Callback | None = None
+
+    def start(self, io_loop: Any = None) -> None:
+        """Flush the averages once a second on this loop, or on the current one."""
+        self.stop()
+        self._timer = Callback(self.flush, SECOND, io_loop)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Flush the averages no more."""
+        if self._timer is not None:
+            self._timer.stop()
+
+    def flush(self) -> None:
+        """End a second of the averages."""
+        for average in (self.connections_ps, self.packets_sent_ps, self.packets_recv_ps):
+            average.flush()
+
+    def session_opened(self) -> None:
+        """Count a session."""
+        self.active_sessions += 1
+        self.max_sessions = max(self.max_sessions, self.active_sessions)
+
+    def session_closed(self) -> None:
+        """A session is gone."""
+        self.active_sessions -= 1
+
+    def connection_opened(self) -> None:
+        """Count a connection: a handshake, a transport or a POST."""
+        self.active_connections += 1
+        self.max_connections = max(self.max_connections, self.active_connections)
+        self.connections_ps.add(1)
+
+    def connection_closed(self) -> None:
+        """A connection is gone."""
+        self.active_connections -= 1
+
+    def on_packet_sent(self, num: int) -> None:
+        """Count packets to clients."""
+        self.packets_sent_ps.add(num)
+
+    def on_packet_recv(self, num: int) -> None:
+        """Count packets from clients."""
+        self.packets_recv_ps.add(num)
+
+    def dump(self) -> dict[str, float]:
+        """Return the numbers by name; `max_` are the highest so far, `_ps` are per second."""
+        return {
+            "active_sessions": self.active_sessions,
+            "max_sessions": self.max_sessions,
+            "active_connections": self.active_connections,
+            "max_connections": self.max_connections,
+            "connections_ps": self.connections_ps.last_average,
+            "packets_sent_ps": self.packets_sent_ps.last_average,
+            "packets_recv_ps": self.packets_recv_ps.last_average,
+        }

@@ -1,0 +1,91 @@
+"""An engine's place in a Tornado process: its loop, the requests that come there, and the connections that it holds."""
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPServerRequest
+
+from ..drivers import AsyncioDriver
+from ..engine import Engine
+from ..types import Request
+from .link import Output
+from .loops import AsyncioLoop
+from .processes import warn_of_company
+
+
+class Residence:
+    """An engine in a Tornado process, bound to the loop of its first request."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.output: Output
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def of(cls, engine: Engine) -> "Residence":
+        """Return the one of this engine, which all that serves it in Tornado shares."""
+        if not isinstance(engine.host, cls):
+            engine.host = cls(engine)
+        return engine.host
+
+    def read(self, native: HTTPServerRequest) -> Request:
+        """Make a request of Tornado's; RuntimeError on another loop than that of the first.
+
+        With trusted proxies of the server's own it starts from the real peer, so that what Tornado's `xheaders` has
+        made of the same fields does not count twice.
+        """
+        connection = native.connection
+        assert isinstance(connection, HTTP1Connection)
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop, connection)
+        return _read(native, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
+
+    async def drain(self) -> None:
+        """Wait, after `close`, until the connections have taken what was sent to them and are closed.
+
+        A client that takes nothing has the engine's `close_timeout`, which is 10 s.
+        """
+        if self._loop is not None:
+            drained = asyncio.Event()
+            self.output.when_empty(drained.set)
+            await drained.wait()
+
+    def cut(self) -> None:
+        """Close the connections that are left, at once."""
+        if self._loop is not None:
+            for link in list(self.output.open_links):
+                link.close()
+
+    def _bind(self, loop: asyncio.AbstractEventLoop, connection: HTTP1Connection) -> None:
+        driver = self.engine.driver
+        if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else another application has done it
+            self.engine.bind(AsyncioDriver())
+            if not self.engine.is_clustered:
+                warn_of_company(self.engine.driver, connection.stream.socket)
+        self._loop = loop
+        self.output = Output(AsyncioLoop(loop), self.engine.traffic, self.engine.policy.close_timeout)
+
+
+def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:
+    if native.version == "HTTP/1.0":
+        native.headers.pop("Upgrade", None)  # it means nothing there (RFC 9110, section 7.8)
+    context: Any = connection.context
+    is_unix = context.address_family == socket.AF_UNIX
+    if trusts_proxies:
+        address = "" if is_unix else context.address[0]
+        secure = isinstance(connection.stream.socket, ssl.SSLSocket)
+    else:
+        address = "" if is_unix and native.remote_ip == "0.0.0.0" else native.remote_ip or ""
+        secure = native.protocol == "https"
+    return Request(
+        native.method or "",
+        native.uri or "",
+        native.headers.get_all(),
+        remote_address=address or ("unix" if is_unix else ""),
+        secure=True if secure else None,
+        native=native,
+    )
