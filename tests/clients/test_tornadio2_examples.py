@@ -1,4 +1,4 @@
-"""The example applications of TornadIO2, in processes of their own; Chromium uses their pages with the client 0.9.17 (UX-1 to UX-6)."""
+"""The examples of TornadIO2, each in a process of its own, used by Chromium with the client 0.9.17 (UX-1 to UX-6)."""
 
 import json
 import os
