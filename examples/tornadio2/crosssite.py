@@ -1,0 +1,30 @@
+"""Two servers on one loop: the page comes from one, its Socket.IO from the other, which another origin may use.
+
+SOCKET_PORT is where the other listens (8002).
+"""
+
+import os
+
+import tornado.web
+from pages import PORT, page_routes
+
+from waterspout import faces
+
+faces.install("tornadio2")  # what an application of 2012 adds
+from tornadio2 import SocketConnection, SocketServer, TornadioRouter
+
+SOCKET_PORT = int(os.environ.get("SOCKET_PORT", "8002"))
+
+
+class EchoConnection(SocketConnection):
+    def on_message(self, message):
+        self.send(message)
+
+
+EchoRouter = TornadioRouter(EchoConnection)
+pages = tornado.web.Application(page_routes("crosssite.html", port=SOCKET_PORT), socket_io_port=PORT)
+application = tornado.web.Application(EchoRouter.urls, socket_io_port=SOCKET_PORT)
+
+if __name__ == "__main__":
+    SocketServer(pages, auto_start=False)
+    SocketServer(application)

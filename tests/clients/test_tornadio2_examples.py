@@ -1,0 +1,105 @@
+"""The examples of TornadIO2, each in a process of its own, used by Chromium with the client 0.9.17 (UX-1 to UX-6)."""
+
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.processes import killed_after
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent.parent / "examples" / "tornadio2"
+CLIENT = HERE / "node_modules/socket.io-client-0.9/dist/socket.io.js"
+NAMES = ["ackping", "crosssite", "gen", "multiplexed", "rpcping", "ssl_transports", "stats", "transports"]
+WATCHDOG_SECONDS = 120
+SECONDS_TO_START = 30
+
+
+@contextmanager
+def running(name: str, log: Path) -> Iterator[str]:
+    """Run an example on free ports and give its address; nothing may fail in it meanwhile."""
+    port, socket_port = free_ports()
+    environment = {
+        **os.environ,
+        "PORT": str(port),
+        "SOCKET_PORT": str(socket_port),
+        "SOCKET_IO_CLIENT": str(CLIENT),
+    }
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
+        try:
+            wait_for(process, port, log)
+            yield f"{'https' if name == 'ssl_transports' else 'http'}://localhost:{port}"
+        finally:
+            ended = process.poll()
+            process.kill()
+    assert ended is None, log.read_text()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two ports that nobody uses now."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    """Wait until the example listens."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("localhost", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"the example did not start:\n{log.read_text()}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What became of each page: an error or None, by the name of its example."""
+    folder = tmp_path_factory.mktemp("tornadio2")
+    with ExitStack() as stack:
+        addresses = {name: stack.enter_context(running(name, folder / name)) for name in NAMES}
+        command = [node, str(HERE / "tornadio2_pages.mjs"), chromium, json.dumps(addresses)]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+            killed_after(WATCHDOG_SECONDS, process),
+        ):
+            output, errors = process.communicate()
+        assert process.returncode == 0, errors
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return {line["name"]: line["error"] for line in lines}
+
+
+def test_every_example_is_used_here() -> None:
+    assert sorted(path.stem for path in EXAMPLES.glob("*.html")) == sorted({*NAMES} - {"ssl_transports"})
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted({*NAMES, "pages"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_an_example_works_with_the_client_of_its_time(seen: dict[str, Any], name: str) -> None:
+    error = seen.get(name, "no result")
+    if error is not None:
+        pytest.fail(error, pytrace=False)
+
+
+def test_the_certificate_of_an_example_is_made_afresh(tmp_path: Path) -> None:
+    with running("ssl_transports", tmp_path / "log") as address:
+        port = int(address.rpartition(":")[2])
+        first = ssl.get_server_certificate(("localhost", port))
+    with running("ssl_transports", tmp_path / "log") as address:
+        port = int(address.rpartition(":")[2])
+        assert ssl.get_server_certificate(("localhost", port)) != first
