@@ -14,7 +14,7 @@ TRANSPORTS = ["websocket", "flashsocket", "htmlfile", "xhr-polling", "jsonp-poll
 class EchoConnection(SocketConnection):
     @event
     def echo(self, text):
-        self.emit("echo", text, type(self.session.handler).name)
+        self.emit("echo", text, self.session.handler.name)
 
 
 EchoRouter = TornadioRouter(EchoConnection, {"enabled_protocols": TRANSPORTS, "websocket_check": True})

@@ -34,6 +34,11 @@ class Carrier:
         self.session = session
         self._sent = sent
 
+    @property
+    def name(self) -> str:
+        """The name of the transport that carries the session now, as the classes of handlers have theirs."""
+        return self.session.transport.name
+
     def send_messages(self, messages: list[str]) -> None:
         """Send packets."""
         self._sent(len(messages))
