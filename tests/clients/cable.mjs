@@ -25,7 +25,8 @@ export class Cable {
         this.#ends.delete(end);
         other.destroy();
       });
-      if (!this.#held) end.pipe(other);
+      if (this.#held) end.pause();
+      else end.pipe(other);
     }
     near.on("data", (request) => this.#swallowed && request.includes(this.#swallowed) && this.#swallow(near, far));
     if (!this.#whole) near.destroy();
@@ -44,7 +45,7 @@ export class Cable {
   /** Let nothing through, in either direction: whoever sends fills buffers. */
   hold() {
     this.#held = true;
-    for (const [end, other] of this.#ends) end.unpipe(other);
+    for (const [end, other] of this.#ends) end.unpipe(other).pause(); // it would be read on for `swallow`, and lost
   }
 
   release() {
