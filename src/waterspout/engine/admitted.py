@@ -10,11 +10,12 @@ from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Reader
 from .messages import MessageTransport
+from .nobody import NOBODY
 from .polling import PollingTransport
 from .prepared import Prepared
 from .refusals import Fault, Refuse, refuse, refuse_client
 from .response import Headers, Response, switching
-from .resumable import NOBODY, Starter
+from .resumable import Starter
 from .session import Session
 from .states import State
 from .transports import Candidate, Exchange, Fed, Link, Messenger

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from ..errors import PayloadTooLarge, ProtocolError, TooMany
 from ..types import Reason
 from ..wire.generations import Generation
+from .nobody import NOWHERE
 from .prepared import Prepared
 from .sent import Sent
 from .traffic import Traffic
 from .transports import Messenger, Sink
 from .trial import Trial
-from .websocket import NOWHERE
 
 
 class MessageTransport:

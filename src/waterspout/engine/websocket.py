@@ -8,6 +8,7 @@ from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Close, Deflated, Message, Ping, Reader, close_frame, pong_frame, text_frame
 from .driver import Driver
+from .nobody import NOWHERE
 from .prepared import Prepared
 from .sent import Sent
 from .traffic import Traffic
@@ -329,20 +330,3 @@ def _rest(reader: Reader, messages: list[Message], unread: bytes) -> Iterator[st
 
 def _to_deliver(messages: list[Message]) -> Iterator[str | bytes]:
     return (message for message in messages if isinstance(message, str | bytes))
-
-
-class _Nowhere:
-    """The sink of a transport that has none: before it is given one, and after its end."""
-
-    def receive_text(self, text: str) -> None: ...
-
-    def receive_binary(self, data: bytes) -> None: ...
-
-    def writable(self) -> None: ...
-
-    def failed(self, error: ProtocolError) -> None: ...
-
-    def lost(self, reason: Reason) -> None: ...
-
-
-NOWHERE = _Nowhere()
