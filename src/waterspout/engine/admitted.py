@@ -9,6 +9,7 @@ from ..types import Reason, Request
 from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Reader
+from .deflating import DeflatingBase64Transport, DeflatingTransport
 from .messages import MessageTransport
 from .nobody import NOBODY
 from .polling import PollingTransport
@@ -20,7 +21,7 @@ from .session import Session
 from .states import State
 from .transports import Candidate, Exchange, Fed, Link, Messenger
 from .upgrade import Probe
-from .websocket import Base64Transport, DeflatingBase64Transport, DeflatingTransport, WebSocketTransport
+from .websocket import Base64Transport, WebSocketTransport
 
 
 class House(Starter, Protocol):
