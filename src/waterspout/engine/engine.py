@@ -1,5 +1,6 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -63,7 +64,7 @@ class PacketApplication(Application, Protocol):
 
 
 class Engine:
-    """Engine.IO 3 and 4 for one application at one path.
+    """Engine.IO 3 and 4 for one application at one path; with a policy that says so, Socket.IO 0.7 to 0.9 as well.
 
     `driver` lends time and runs users' functions; a host may bring its own with `bind`, once.
     """
@@ -126,6 +127,11 @@ class Engine:
         """Call the function with the host's driver, once there is one."""
         self._when_bound.append(function)
 
+    @property
+    def pattern(self) -> str:
+        """The paths of all requests that are for this engine, as a regular expression that matches them whole."""
+        return re.escape(self.path) + requests1.below(self.policy)
+
     def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.
 
@@ -187,7 +193,7 @@ class Engine:
         if self._closing is None:
             self._closing = Pending(self.driver)
             for session in list(self.sessions.values()):
-                self._dismiss(session)
+                session.close(SHUTDOWN)
             if not self.sessions:
                 self._closing.resolve(None)
         return self._closing
@@ -253,7 +259,7 @@ class Engine:
         elif generation.implicit_connect and session.is_live:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
-            self._dismiss(session)
+            session.close(SHUTDOWN)
 
     def refuse(self, exchange: Exchange, refusal: Refuse) -> None:
         """Answer with a refusal, which counts as one."""
@@ -293,10 +299,6 @@ class Engine:
 
     def _alarm(self, at: float) -> None:
         self.driver.alarm(at, self.advance)
-
-    @staticmethod
-    def _dismiss(session: Session) -> None:
-        session.close(SHUTDOWN)
 
 
 _ANSWERS = (Refuse, Preflight)

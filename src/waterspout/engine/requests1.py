@@ -24,6 +24,11 @@ from .streaming import PREAMBLES
 from .visits import TEXT, Visit, Wish, refuse_script, refuse_text, unknown
 
 
+def below(policy: Policy) -> str:
+    """Write, as a regular expression, what may stand behind the engine's path, with these requests or without."""
+    return "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in policy.generations else "/?"
+
+
 def is_old(request: Request, path: str) -> bool:
     """Tell whether a request is for this protocol: below the engine's path comes its version."""
     rest = request.path.removeprefix(path)
