@@ -17,11 +17,11 @@ from .admission import Preflight, find
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
-from .response import Headers, Response
+from .response import TEXT, Headers, Response
 from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
-from .visits import TEXT, Visit, Wish, refuse_script, refuse_text, unknown
+from .visits import Visit, Wish, refuse_script, refuse_text, unknown
 
 
 def below(policy: Policy) -> str:

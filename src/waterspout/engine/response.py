@@ -9,6 +9,11 @@ Headers = tuple[tuple[str, str], ...]
 PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 """What every answer with a body says: nobody keeps it, and no browser takes it for a page."""
 
+TEXT: Headers = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
+
+SCRIPT: Headers = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
+"""Of a poll by a script element: an old Internet Explorer would take it for an injected one, and mend it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
