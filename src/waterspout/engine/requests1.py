@@ -17,7 +17,7 @@ from .admission import Preflight, find
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
-from .response import TEXT, Headers, Response
+from .response import TEXT, Headers, Response, version_spoken
 from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
@@ -92,8 +92,7 @@ def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
     try:
         return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
     except ProtocolError as error:
-        extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
-        return _refused(request, error.status, str(error), (*visit.headers, *extra))
+        return _refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
 
 
 def _refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..wire.websocket import accept
+from ..errors import ProtocolError
+from ..wire.websocket import VERSION, UnsupportedVersion, accept
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -28,3 +29,8 @@ def switching(key: str, headers: Headers) -> Response:
     """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
     fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
     return Response(101, (*fields, *headers))
+
+
+def version_spoken(error: ProtocolError) -> Headers:
+    """Tell a WebSocket that is refused for its version which one is spoken (RFC 6455, section 4.4)."""
+    return (("Sec-WebSocket-Version", VERSION),) if isinstance(error, UnsupportedVersion) else ()
