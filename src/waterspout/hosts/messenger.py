@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tornado.iostream import IOStream
 
 from ..engine import MessageTransport
+from ..engine.messages import wire_bytes
 from .link import HIGH_WATER_BYTES, Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
@@ -75,7 +76,7 @@ class HandlerMessenger:
             self._refused = True
             return False
         self._queue.extend(messages)
-        self._queued_bytes += sum(map(_size, messages))
+        self._queued_bytes += sum(map(wire_bytes, messages))
         self._schedule()
         return True
 
@@ -125,7 +126,7 @@ class HandlerMessenger:
     def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
         """Hear of a message in the stream, and of what is done when it has left; None if it was too late for it."""
         if future is None or self._stream.writing():
-            self._written.append((future, _size(message)))
+            self._written.append((future, wire_bytes(message)))
         else:
             self._written.clear()
         if future is not None:
@@ -175,7 +176,3 @@ class HandlerMessenger:
             self._refused = False
             assert self.transport is not None
             self.transport.writable()
-
-
-def _size(message: str | bytes) -> int:
-    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode(errors="replace"))
