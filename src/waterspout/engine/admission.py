@@ -33,6 +33,9 @@ class Unknown:
     refusal: Refuse
 
 
+ANSWERED = (Refuse, Preflight)
+"""The decisions that are answers already: looking for a tuple takes a third of looking for a union."""
+
 Decision = Refuse | Preflight | Open | Resume | Unknown
 
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}

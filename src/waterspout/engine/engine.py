@@ -9,7 +9,7 @@ from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from . import requests1
-from .admission import Preflight, Unknown, decide
+from .admission import ANSWERED, Preflight, Unknown, decide
 from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
@@ -144,7 +144,7 @@ class Engine:
         if self._proxies is not None:
             self._proxies.resolve(request)
         found = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
-        decision = found if isinstance(found, _ANSWERS) else found.begin(self, request)
+        decision = found if isinstance(found, ANSWERED) else found.begin(self, request)
         if isinstance(decision, Refuse):
             self._count(request, decision)
         return decision
@@ -301,7 +301,6 @@ class Engine:
         self.driver.alarm(at, self.advance)
 
 
-_ANSWERS = (Refuse, Preflight)
 _NONE = (None, None)
 
 

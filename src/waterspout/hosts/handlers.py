@@ -15,7 +15,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import FORMS, PREAMBLES, Admitted, Engine, Preflight, Refuse, Response, Resume, Visit
+from ..engine import ANSWERED, FORMS, PREAMBLES, Admitted, Engine, Response, Resume, Visit
 from ..types import Request
 from ..wire.socketio1 import as_json_message
 from .messenger import HandlerMessenger
@@ -98,7 +98,7 @@ class EngineHandler(RequestHandler):
         self._is_served = True
         self.begun()
         decision, exchange = self._admitted()
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             exchange.respond(decision.response)
         elif self._is_body_too_large:
             exchange.respond(self.engine.refuse_body(decision))
@@ -148,7 +148,7 @@ class EngineHandler(RequestHandler):
         exchange, decision = self._exchange, self._decision
         if exchange is not None and not exchange.is_over:
             exchange.is_over = True
-            if decision is not None and not isinstance(decision, Refuse | Preflight):
+            if decision is not None and not isinstance(decision, ANSWERED):
                 self.engine.abort(decision)
             self._end()
 

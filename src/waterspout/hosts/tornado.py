@@ -12,8 +12,8 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
-from ..engine import Engine, Pending
-from .reception import ANSWERED, Exchange, Reception
+from ..engine import ANSWERED, Engine, Pending
+from .reception import Exchange, Reception
 from .residence import Residence
 from .takeover import Takeover
 
