@@ -4,6 +4,7 @@ Imports under TYPE_CHECKING and inside functions count like any other.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,8 @@ NOT_IN_CORE = """
     time random secrets os importlib logging uvloop gevent greenlet tornado django redis nats
 """
 NOWHERE = {"pickle", "marshal", "shelve", "dill", "yaml"}
+ROWS = re.compile("(ENGINEIO|SOCKETIO|REVISION|MSGPACK)_[0-9]|GENERATIONS")
+VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
@@ -153,6 +156,14 @@ def dangerous_and_reserved_modules(module: Module) -> Iterator[Complaint]:
             yield node.lineno, "msgspec.json is used in wire/json.py only"
 
 
+def versions_end_with_the_engine(module: Module) -> Iterator[Complaint]:
+    if module.layer in VERSIONS_IN:
+        return
+    for line, target, name in module.imports:
+        if target.startswith("waterspout.") and ROWS.fullmatch(name):
+            yield line, f"{name} is one generation's: ask the engine, or give the table another column"
+
+
 def few_catch_everything(module: Module) -> Iterator[Complaint]:
     if module.layer in CATCH_EVERYTHING or module.path in RUN_WHAT_USERS_WROTE | ENCODE_WHAT_USERS_MADE:
         return
@@ -220,6 +231,7 @@ RULES: list[Callable[[Module], Iterator[Complaint]]] = [
     layers,
     core_is_synchronous_and_sans_io,
     dangerous_and_reserved_modules,
+    versions_end_with_the_engine,
     few_catch_everything,
     private_names_stay_in_their_package,
     exports,

@@ -1,16 +1,17 @@
 """The table of sessions, between hosts and an application of either kind."""
 
+import re
 from typing import Any
 
 import pytest
 
 from engine.applications import Recorder
 from waterspout.drivers import InlineDriver
-from waterspout.engine import Engine, MessageApplication, PacketApplication, Session
+from waterspout.engine import Engine, MessageApplication, PacketApplication, Policy, Session
 from waterspout.errors import ProtocolError
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason, Request
-from waterspout.wire.generations import ENGINEIO_3, Generation
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 from waterspout.wire.packets import Connect, Event, Packet
 
 
@@ -35,6 +36,16 @@ class Packets:
 @pytest.mark.parametrize("path", ["/live", "live", "/live/", "live/"])
 def test_a_path_is_told_with_or_without_its_slashes(path: str) -> None:
     assert Engine(Recorder(), path=path).path == "/live"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/1", "/1/", "/1/xhr-polling/abc", "/0", "/?"])
+@pytest.mark.parametrize("is_old", [True, False])
+def test_its_pattern_matches_the_paths_of_its_generations_alone(path: str, is_old: bool) -> None:
+    rows = (ENGINEIO_4, SOCKETIO_1) if is_old else (ENGINEIO_4,)
+    engine = Engine(Recorder(), path="/live.io", policy=Policy(generations=rows))
+    matches = path != "/?" and (is_old or path in ("", "/"))
+    assert (re.fullmatch(engine.pattern, f"/live.io{path}") is not None) == matches
+    assert re.fullmatch(engine.pattern, f"/liveXio{path}") is None
 
 
 def test_without_a_word_it_is_the_path_of_the_javascript_server() -> None:

@@ -92,6 +92,11 @@ def test_a_users_own_parameters_of_these_names_are_nobodys_business(engine: Engi
     assert OldPeer(engine, transport=None).ask("GET", f"/xhr-polling/{peer.sid}?jsonp=mine&disconnect").status == 200
 
 
+def test_a_parameter_without_a_name_is_no_index_of_a_callback(visitor: OldPeer) -> None:
+    answer = visitor.ask("GET", f"/xhr-polling/{visitor.sid}?=mine")
+    assert (answer.status, answer.body) == (200, b"1::")
+
+
 @pytest.mark.parametrize("fields", [(), (("Referer", "http://evil.example/"),), (("Sec-Fetch-Site", "cross-site"),)])
 def test_a_script_of_a_foreign_page_is_refused_in_its_own_words(engine: Engine, fields: tuple[tuple[str, str]]) -> None:
     request = Request("GET", "/socket.io/1/?jsonp=0", [("Host", "localhost"), *fields])

@@ -15,9 +15,10 @@ from types import CoroutineType
 from typing import Any, TypeVarTuple
 
 from ..engine.driver import Asker, Layer, Level, Waitable
-from .ending import AT_THE_END, Ending
+from .ending import Ending
 from .lag import LagGuard
-from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous, name_of
+from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
+from .tasks import as_coroutine, carry
 from .threads import ThreadPool
 
 Args = TypeVarTuple("Args")
@@ -64,7 +65,7 @@ class AsyncioDriver(SystemDriver):
         elif kind in PLAIN or not is_asynchronous(result):
             asker.answered(token, result)
         else:
-            self._start(_await(result), asker, token)
+            self._start(as_coroutine(result), asker, token)
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function in one of at most `threads` threads."""
@@ -74,7 +75,7 @@ class AsyncioDriver(SystemDriver):
 
     def _start(self, coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
         asker = asker.later(token)
-        task = asyncio.Task(_finish(coroutine, asker, token), loop=self.loop, **_EAGER)
+        task = asyncio.Task(carry(coroutine, asker, token), loop=self.loop, **_EAGER)
         if not task.done():
             self._tasks[task] = coroutine, asker, token
             task.add_done_callback(self._ended)
@@ -171,27 +172,9 @@ class AsyncioDriver(SystemDriver):
         )
 
 
-async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
-    try:
-        result = await coroutine
-    except BaseException as error:
-        if error.args == (AT_THE_END,):
-            asker.failed(token, TimeoutError(f"{name_of(coroutine)} was still running at the end, and was cancelled"))
-        else:
-            asker.failed(token, error)
-        if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
-            raise
-    else:
-        asker.answered(token, result)
-
-
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
-
-
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
-_ENTRIES = (AsyncioDriver.run.__code__, _finish.__code__)
+_ENTRIES = (AsyncioDriver.run.__code__, carry.__code__)

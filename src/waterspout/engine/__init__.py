@@ -4,7 +4,7 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 """
 
 from ..wire.deflate import Deflate
-from .admission import Preflight
+from .admission import ANSWERED, Preflight
 from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level
@@ -26,6 +26,7 @@ from .visits import Visit
 from .websocket import WebSocketTransport
 
 __all__ = [
+    "ANSWERED",
     "FORCED_BY_SERVER",
     "FORMS",
     "PREAMBLES",

@@ -14,7 +14,7 @@ from . import origins
 from .admitted import Open, Resume
 from .policy import TRANSPORTS, Policy
 from .refusals import Fault, Refuse, refuse
-from .response import Headers, Response
+from .response import Headers, Response, version_spoken
 from .session import Session
 
 
@@ -33,8 +33,10 @@ class Unknown:
     refusal: Refuse
 
 
-Decision = Refuse | Preflight | Open | Resume | Unknown
+ANSWERED = (Refuse, Preflight)
+"""The decisions that are answers already: looking for a tuple takes a third of looking for a union."""
 
+Decision = Refuse | Preflight | Open | Resume | Unknown
 
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
@@ -131,8 +133,8 @@ class _Question:
         try:
             key = check_upgrade(self.request.method, self.request.header)
         except ProtocolError as error:
-            extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
-            return refuse(Fault.BAD_REQUEST, str(error), (*self.headers, *extra), status=error.status)
+            headers = (*self.headers, *version_spoken(error))
+            return refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status)
         deflate = self.policy.deflate
         offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
         agreement = None if deflate is None or offers is None else negotiate(offers, deflate)

@@ -9,17 +9,19 @@ from ..types import Reason, Request
 from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from ..wire.websocket import Reader
+from .deflating import DeflatingBase64Transport, DeflatingTransport
 from .messages import MessageTransport
+from .nobody import NOBODY
 from .polling import PollingTransport
 from .prepared import Prepared
 from .refusals import Fault, Refuse, refuse, refuse_client
 from .response import Headers, Response, switching
-from .resumable import NOBODY, Starter
+from .resumable import Starter
 from .session import Session
 from .states import State
 from .transports import Candidate, Exchange, Fed, Link, Messenger
 from .upgrade import Probe
-from .websocket import Base64Transport, DeflatingBase64Transport, DeflatingTransport, WebSocketTransport
+from .websocket import Base64Transport, WebSocketTransport
 
 
 class House(Starter, Protocol):

@@ -1,5 +1,6 @@
 """The table of sessions: what hosts call on one side, an application on the other."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -8,7 +9,7 @@ from ..errors import HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from . import requests1
-from .admission import Preflight, Unknown, decide
+from .admission import ANSWERED, Preflight, Unknown, decide
 from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
@@ -65,7 +66,7 @@ class PacketApplication(Application, Protocol):
 
 
 class Engine:
-    """Engine.IO 3 and 4 for one application at one path.
+    """Engine.IO 3 and 4 for one application at one path; with a policy that says so, Socket.IO 0.7 to 0.9 as well.
 
     `driver` lends time and runs users' functions; a host may bring its own with `bind`, once.
     """
@@ -128,6 +129,11 @@ class Engine:
         """Call the function with the host's driver, once there is one."""
         self._when_bound.append(function)
 
+    @property
+    def pattern(self) -> str:
+        """The paths of all requests that are for this engine, as a regular expression that matches them whole."""
+        return re.escape(self.path) + requests1.below(self.policy)
+
     def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.
 
@@ -138,7 +144,7 @@ class Engine:
         if self._proxies is not None:
             self._proxies.resolve(request)
         found = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
-        decision = found if isinstance(found, _ANSWERS) else found.begin(self, request)
+        decision = found if isinstance(found, ANSWERED) else found.begin(self, request)
         if isinstance(decision, Refuse):
             self._count(request, decision)
         return decision
@@ -189,7 +195,7 @@ class Engine:
         if self._closing is None:
             self._closing = Pending(self.driver)
             for session in list(self.sessions.values()):
-                self._dismiss(session)
+                session.close(SHUTDOWN)
             if not self.sessions:
                 self._closing.resolve(None)
         return self._closing
@@ -253,7 +259,7 @@ class Engine:
         elif generation.implicit_connect and session.is_live:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
-            self._dismiss(session)
+            session.close(SHUTDOWN)
 
     def refuse(self, exchange: Exchange, refusal: Refuse) -> None:
         """Answer with a refusal, which counts as one."""
@@ -294,12 +300,7 @@ class Engine:
     def _alarm(self, at: float) -> None:
         self.driver.alarm(at, self.advance)
 
-    @staticmethod
-    def _dismiss(session: Session) -> None:
-        session.close(SHUTDOWN)
 
-
-_ANSWERS = (Refuse, Preflight)
 _NONE = (None, None)
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from ..errors import PayloadTooLarge, ProtocolError, TooMany
 from ..types import Reason
 from ..wire.generations import Generation
+from .nobody import NOWHERE
 from .prepared import Prepared
 from .sent import Sent
 from .traffic import Traffic
 from .transports import Messenger, Sink
 from .trial import Trial
-from .websocket import NOWHERE
 
 
 class MessageTransport:
@@ -61,7 +61,7 @@ class MessageTransport:
         """Take a message; what breaks the protocol ends this connection and no other."""
         if self._is_over:
             return
-        size = _size(message)
+        size = wire_bytes(message)
         self.traffic.messages_in += 1
         self.traffic.bytes_in += size
         try:
@@ -111,7 +111,7 @@ class MessageTransport:
         try:
             while self._held and not self._is_paused:
                 message = self._held.popleft()
-                self._held_bytes -= _size(message)
+                self._held_bytes -= wire_bytes(message)
                 self._deliver(message)
         except ProtocolError as error:
             self._fail(error)
@@ -218,6 +218,6 @@ class ResumableMessages(MessageTransport):
         return unsent
 
 
-def _size(message: str | bytes) -> int:
-    """Return the bytes that it has on the wire."""
+def wire_bytes(message: str | bytes) -> int:
+    """Return how many bytes a message has on the wire."""
     return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode(errors="replace"))

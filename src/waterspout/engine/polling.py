@@ -6,7 +6,7 @@ from ..wire import jsonp
 from .inflow import Inflow
 from .prepared import Prepared
 from .refusals import Fault, refuse
-from .response import PRIVATE, Headers, Response
+from .response import PRIVATE, SCRIPT, TEXT, Headers, Response
 from .states import State
 from .traffic import Traffic
 from .transports import Exchange, Source
@@ -15,10 +15,7 @@ from .turn import Turn
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
 
-_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
 _BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
-# an old Internet Explorer would take the script for an injected one, and mend it
-_SCRIPT = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
 _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
 
 
@@ -216,9 +213,9 @@ class PollingTransport:
             base64=self._base64 or callback is not None,
         )
         if callback is None:
-            kind = _BINARY if binary else _TEXT
+            kind = _BINARY if binary else TEXT
         else:
-            kind, body = _SCRIPT, jsonp.encode_script(callback, body)
+            kind, body = SCRIPT, jsonp.encode_script(callback, body)
         traffic = self._traffic
         traffic.messages_out += len(messages)
         traffic.bytes_out += len(body)

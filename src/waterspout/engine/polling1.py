@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 from ..wire import envelopes, socketio1
 from .prepared import Prepared
-from .response import PRIVATE, Headers, Response
+from .response import SCRIPT, TEXT, Headers, Response
 from .resumable import ResumableSession
 from .session import Wait
 from .states import State
 from .transports import Exchange
 from .turn import Turn
 
-_TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
-_SCRIPT = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
 _NOOP = Prepared(socketio1.NOOP)
 
 
@@ -135,10 +133,10 @@ class OldPollingTransport:
         assert exchange is not None
         self._rest()
         packets = [(prepared.text, ()) for prepared in messages]
-        kind = _TEXT
+        kind = TEXT
         if self._index is not None:
             packets = [(socketio1.as_json_message(text), ()) for text, _ in packets]
-            kind = _SCRIPT
+            kind = SCRIPT
         body, _ = socketio1.encode_payload(packets)
         if self._index is not None:
             body = envelopes.encode_script(self._index, body)

@@ -17,11 +17,16 @@ from .admission import Preflight, find
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
-from .response import Headers, Response
+from .response import TEXT, Headers, Response, version_spoken
 from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
-from .visits import TEXT, Visit, Wish, refuse_script, refuse_text, unknown
+from .visits import Visit, Wish, refuse_script, refuse_text, unknown
+
+
+def below(policy: Policy) -> str:
+    """Write, as a regular expression, what may stand behind the engine's path, with these requests or without."""
+    return "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in policy.generations else "/?"
 
 
 def is_old(request: Request, path: str) -> bool:
@@ -44,13 +49,10 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
         return _refused(request, 503, "Protocol version not supported.", headers)
     if request.method not in ("GET", "POST"):
         return _refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
-    name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else ""  # elsewhere they are the user's own
-    index = request.param(name)
-    if index is not None and not is_index(index):
-        return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
-    if index is not None and not (policy.jsonp and origins.allowed_script(request, policy)):
-        return _refused(request, 403, "this server's pages only may use scripts to connect", headers)
-    visit = Visit(wish=Wish.HANDSHAKE, headers=headers, index=None if index is None else int(index))
+    index = _callback(request, rest, policy, headers)
+    if isinstance(index, Refuse):
+        return index
+    visit = Visit(wish=Wish.HANDSHAKE, headers=headers, index=index)
     if not rest:
         return visit
     if len(rest) != 2:
@@ -61,6 +63,19 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
 def _is_host(request: Request) -> bool:
     """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
     return request.header("origin") == request.host
+
+
+def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
+    """Return the index of a script's callback, None for what is no script; or refuse it."""
+    name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else None  # elsewhere they are the user's own
+    index = None if name is None else request.param(name)
+    if index is None:
+        return None
+    if not is_index(index):
+        return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+    if not (policy.jsonp and origins.allowed_script(request, policy)):
+        return _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+    return int(index)
 
 
 def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse:
@@ -87,8 +102,7 @@ def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
     try:
         return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
     except ProtocolError as error:
-        extra = (("Sec-WebSocket-Version", "13"),) if error.status == 426 else ()
-        return _refused(request, error.status, str(error), (*visit.headers, *extra))
+        return _refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
 
 
 def _refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

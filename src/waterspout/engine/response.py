@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 
-from ..wire.websocket import accept
+from ..errors import ProtocolError
+from ..wire.websocket import VERSION, UnsupportedVersion, accept
 
 Headers = tuple[tuple[str, str], ...]
 
 PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 """What every answer with a body says: nobody keeps it, and no browser takes it for a page."""
+
+TEXT: Headers = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
+
+SCRIPT: Headers = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
+"""Of a poll by a script element: an old Internet Explorer would take it for an injected one, and mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +29,8 @@ def switching(key: str, headers: Headers) -> Response:
     """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
     fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
     return Response(101, (*fields, *headers))
+
+
+def version_spoken(error: ProtocolError) -> Headers:
+    """Tell a WebSocket that is refused for its version which one is spoken (RFC 6455, section 4.4)."""
+    return (("Sec-WebSocket-Version", VERSION),) if isinstance(error, UnsupportedVersion) else ()

@@ -15,6 +15,7 @@ from ..wire import socketio1
 from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .heartbeat import CountedHeartbeat
+from .nobody import NOBODY
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
@@ -34,39 +35,6 @@ class Resumable(Transport, Protocol):
 
     def leave(self) -> None:
         """Hear that the client goes on elsewhere, and may listen here as well; `retire` comes with the end of all."""
-
-
-class _Nobody:
-    """The transport of a session that waits for one: it takes nothing, and ends nothing."""
-
-    name = "none"
-    fetches = False
-    http = None
-
-    def write(self, prepared: Prepared) -> bool:
-        return False
-
-    def notify(self) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def finish(self, code: int, text: str = "") -> bool:
-        return False
-
-    def retire(self) -> bool:
-        return True
-
-    def unsent(self) -> list[Prepared]:
-        return []
-
-    def undelivered(self) -> None: ...
-
-    def leave(self) -> None: ...
-
-
-NOBODY = _Nobody()
 
 
 class Starter(Hub, Protocol):

@@ -19,7 +19,7 @@ from .offers import BY_POLLING, BY_WEBSOCKET, offered
 from .policy import Policy
 from .polling1 import OldPollingTransport
 from .refusals import Refuse
-from .response import PRIVATE, Headers, Response, switching
+from .response import PRIVATE, TEXT, Headers, Response, switching
 from .resumable import ResumableSession
 from .states import State
 from .streaming import PREAMBLES, StreamTransport, last_words
@@ -27,7 +27,6 @@ from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
 from .websocket import ResumableWebSocket
 
-TEXT = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
 _SCRIPT = (("Content-Type", "application/javascript; charset=UTF-8"), *PRIVATE)
 
 

@@ -15,7 +15,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler, stream_request_body
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import FORMS, PREAMBLES, Admitted, Engine, Preflight, Refuse, Response, Resume, Visit
+from ..engine import ANSWERED, FORMS, PREAMBLES, Admitted, Engine, Response, Resume, Visit
 from ..types import Request
 from ..wire.socketio1 import as_json_message
 from .messenger import HandlerMessenger
@@ -83,32 +83,10 @@ class EngineHandler(RequestHandler):
         self.engine = engine
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
+        """Let the engine answer, as it does whatever the method is."""
         return self.serve()
 
-    def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
-
-    def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
-
-    def head(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
-
-    def put(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
-
-    def delete(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
-
-    def patch(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer."""
-        return self.serve()
+    post = options = head = put = delete = patch = get
 
     # What a subclass may call, and may override
 
@@ -120,7 +98,7 @@ class EngineHandler(RequestHandler):
         self._is_served = True
         self.begun()
         decision, exchange = self._admitted()
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             exchange.respond(decision.response)
         elif self._is_body_too_large:
             exchange.respond(self.engine.refuse_body(decision))
@@ -170,7 +148,7 @@ class EngineHandler(RequestHandler):
         exchange, decision = self._exchange, self._decision
         if exchange is not None and not exchange.is_over:
             exchange.is_over = True
-            if decision is not None and not isinstance(decision, Refuse | Preflight):
+            if decision is not None and not isinstance(decision, ANSWERED):
                 self.engine.abort(decision)
             self._end()
 
@@ -322,6 +300,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     """
 
     messenger: HandlerMessenger | None = None
+    _opening: tuple[Admitted, Request] | None = None  # what was admitted and has not begun
     _has_opened = False
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
@@ -333,7 +312,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Open the WebSocket, in our way or in Tornado's."""
         if greeting.status != 101 or not self.is_redefined:
             return super().begin(decision, request, greeting)
-        self._opening: tuple[Admitted, Request] | None = (decision, request)
+        self._opening = decision, request
         self._decision = None
         for name, value in greeting.headers:
             if name not in _OF_THE_FRAMES:

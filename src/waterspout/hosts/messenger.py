@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from tornado.iostream import IOStream
 
 from ..engine import MessageTransport
+from ..engine.messages import wire_bytes
 from .link import HIGH_WATER_BYTES, Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
@@ -42,6 +43,7 @@ class HandlerMessenger:
         "_refused",
         "_stream",
         "_written",
+        "_written_bytes",
         "goodbye",
         "transport",
     )
@@ -55,6 +57,7 @@ class HandlerMessenger:
         self._queue: list[str | bytes] = []
         self._queued_bytes = 0
         self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what may lie in the stream
+        self._written_bytes = 0
         self._early: list[str | bytes] = []
         self._gate: asyncio.Future[None] | None = None
         self._is_over = self._is_scheduled = self._refused = False
@@ -65,7 +68,7 @@ class HandlerMessenger:
     @property
     def unsent_bytes(self) -> int:
         """What was sent and has not gone to the kernel."""
-        return self._queued_bytes + sum(size for _, size in self._written)
+        return self._queued_bytes + self._written_bytes
 
     def send(self, messages: Sequence[str | bytes]) -> bool:
         """Queue messages for the end of the turn, or return False while too much waits."""
@@ -75,7 +78,7 @@ class HandlerMessenger:
             self._refused = True
             return False
         self._queue.extend(messages)
-        self._queued_bytes += sum(map(_size, messages))
+        self._queued_bytes += sum(map(wire_bytes, messages))
         self._schedule()
         return True
 
@@ -125,9 +128,12 @@ class HandlerMessenger:
     def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
         """Hear of a message in the stream, and of what is done when it has left; None if it was too late for it."""
         if future is None or self._stream.writing():
-            self._written.append((future, _size(message)))
+            size = wire_bytes(message)
+            self._written.append((future, size))
+            self._written_bytes += size
         else:
             self._written.clear()
+            self._written_bytes = 0
         if future is not None:
             future.add_done_callback(self._left)
 
@@ -167,7 +173,8 @@ class HandlerMessenger:
         if future.cancelled() or future.exception() is not None:
             return  # the connection has ended: what was written may not have left
         if self._written and self._written[0][0] is future:
-            self._written.popleft()
+            _, size = self._written.popleft()
+            self._written_bytes -= size
         self._make_room()
 
     def _make_room(self) -> None:
@@ -175,7 +182,3 @@ class HandlerMessenger:
             self._refused = False
             assert self.transport is not None
             self.transport.writable()
-
-
-def _size(message: str | bytes) -> int:
-    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode(errors="replace"))

@@ -6,16 +6,14 @@ HTTP is Tornado's, which reads the requests and carries the long-polling. A WebS
 handshake: from then on a link of our own reads and writes its socket.
 """
 
-import re
 from typing import Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
-from ..engine import Engine, Pending
-from ..wire.generations import SOCKETIO_1
-from .reception import ANSWERED, Exchange, Reception
+from ..engine import ANSWERED, Engine, Pending
+from .reception import Exchange, Reception
 from .residence import Residence
 from .takeover import Takeover
 
@@ -62,8 +60,7 @@ class Mount(Router):
     @property
     def routes(self) -> list[Any]:
         """The routes for a `tornado.web.Application`."""
-        below = "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in self.engine.policy.generations else "/?"
-        return [(re.escape(self.engine.path) + below, self)]
+        return [(self.engine.pattern, self)]
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 from ..engine import Engine, Layer, Level, Pending, Prepared, Session
 from ..errors import ConnectRefused
 from ..types import Reason
+from ..wire.generations import Generation
 from ..wire.places import find_fault
 from .acks import Gathering, Replies
 from .cluster import Cluster, Join, Leave, Part
 from .dispatch import shorten, words
 from .entrance import Entrance
-from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
+from .fanout import Delivery, Fanout, delivery, prepare
 from .handlers import ON_CONNECT, ON_DISCONNECT, Events, Handlers, check_name
 from .hooks import Hooks
 from .limits import Limits
@@ -93,7 +94,7 @@ class Namespace(Events):
         check_name(event)
         check_timeout(timeout)
         whom, ack_id = audience(to, except_), next(self._ack_ids)
-        forms = {row: self._prepare(row, event, args, ack_id, ORDINARY) for row in self.engine.policy.generations}
+        forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
         pending: Pending[Replies] = Pending(self.engine.driver)
         self._here(self._call, event, whom, forms, ack_id, timeout, pending)
         return pending
@@ -136,7 +137,7 @@ class Namespace(Events):
         check_name(event)
         message = self._cluster.prepare(self.name, event, args, whom, how)
         if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
-            forms = {row: self._prepare(row, event, args, None, how) for row in self.engine.policy.generations}
+            forms = {row: prepare(row, self.name, event, args, how=how) for row in self.engine.policy.generations}
             self.engine.driver.soon(self._send_prepared, whom, forms, message)
         else:
             self.deliver(event, args, whom, how)
@@ -146,7 +147,7 @@ class Namespace(Events):
         """Send an event to the clients of this node; TypeError before anything is queued."""
         members = self.rooms.select(whom)
         rows = self._fanout.rows(members) or self.engine.policy.generations[-1:]  # nobody there hides no TypeError
-        forms = {row: self._prepare(row, event, args, None, how) for row in rows}
+        forms = {row: prepare(row, self.name, event, args, how=how) for row in rows}
         if members:
             self._fanout.push(members, forms)
 
@@ -244,10 +245,7 @@ class Namespace(Events):
         """Log what a client does; of its session's id, which is a secret, only the beginning."""
         self.engine.driver.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
 
-    def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
-        return prepare(row, self.name, event, args, ack_id, how)
-
-    def _send_prepared(self, whom: Audience, forms: dict[Any, Prepared], message: bytes | None) -> None:
+    def _send_prepared(self, whom: Audience, forms: dict[Generation, Prepared], message: bytes | None) -> None:
         members = self.rooms.select(whom)
         if members:
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
@@ -257,7 +255,7 @@ class Namespace(Events):
         self,
         event: str,
         whom: Audience,
-        forms: dict[Any, Prepared],
+        forms: dict[Generation, Prepared],
         ack_id: int,
         timeout: float,
         pending: Pending[Replies],

@@ -1,6 +1,6 @@
 """All namespaces of a server: those with a name, and those that a pattern or a function makes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from re import Pattern
 from re import compile as compile_pattern
 from typing import Any
@@ -70,7 +70,7 @@ class Namespaces:
         self._made: WeakValueDictionary[str, Namespace] = WeakValueDictionary()  # their clients keep them, or users
         self.dynamic: list[DynamicNamespace] = []
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Namespace]:
         made = [reference() for reference in self._made.valuerefs()]
         return iter([*self._named.values(), *(one for one in made if one is not None)])
 

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
 from ..engine.options import check_patience
-from ..wire.generations import GENERATIONS, SOCKETIO_1, with_parser
+from ..wire.generations import all_rows
 from .acks import Replies
 from .application import Sockets
 from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
@@ -89,7 +89,7 @@ class Server(Events):
             max_attachments=max_attachments,
             max_calls=max_calls,
             transports=transports,
-            generations=(*(with_parser(row, parser) for row in GENERATIONS.values()), SOCKETIO_1),
+            generations=all_rows(parser),
             cors_origins=cors_origins,
             cors_credentials=cors_credentials,
             jsonp=jsonp,

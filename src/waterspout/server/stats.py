@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from ..engine import Engine
+from ..types import Reason
 from .handlers import Timing, Timings
 from .namespaces import Namespaces
 
@@ -55,7 +56,7 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
         opened=traffic.opened,
         refused=traffic.refused,
         closed={str(reason): count for reason, count in dict(traffic.closed).items()},
-        slow_consumers=traffic.closed["slow consumer"],  # type: ignore[index]  # a StrEnum
+        slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
         messages_in=traffic.messages_in,
         messages_out=traffic.messages_out,
         bytes_in=traffic.bytes_in,

@@ -17,11 +17,12 @@ from ..wire.generations import ENGINEIO_3, ENGINEIO_4
 from .carriers import PollingCarrier, WebSocketCarrier
 from .clock import Clock
 from .frames import client_frame, server_frames
+from .links import MemoryLink
 from .old import OldPair, OldPeer
 from .oldcarriers import OldPolling, OldStream, OldWebSocket
 from .pair import ClientRefused, Pair
 from .peer import Peer
-from .polls import MemoryExchange, Refused
+from .polls import MemoryExchange, Polls, Refused
 
 __all__ = [
     "ENGINEIO_3",
@@ -29,6 +30,7 @@ __all__ = [
     "ClientRefused",
     "Clock",
     "MemoryExchange",
+    "MemoryLink",
     "OldPair",
     "OldPeer",
     "OldPolling",
@@ -37,6 +39,7 @@ __all__ = [
     "Pair",
     "Peer",
     "PollingCarrier",
+    "Polls",
     "Refused",
     "WebSocketCarrier",
     "client_frame",

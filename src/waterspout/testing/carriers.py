@@ -8,6 +8,7 @@ from ..types import Request
 from ..wire.deflate import Deflate
 from ..wire.generations import Generation
 from .frames import client_frame, server_frames
+from .links import HANDSHAKE, MemoryLink
 from .polls import MemoryExchange, Polls, Refused
 
 
@@ -34,40 +35,34 @@ class Client(Protocol):
         """Take what has come."""
 
 
-class WebSocketCarrier:
-    """A peer's WebSocket: a link that keeps what is written. While `blocked`, it takes nothing.
+class WebSocketCarrier(MemoryLink):
+    """A peer's WebSocket: a link that keeps what is `written`.
 
     `extensions` is the server's answer to what the peer has offered, empty if it has agreed to nothing.
     """
 
-    name = "websocket"
+    peer: Client
+    transport: WebSocketTransport
 
     def __init__(self, peer: Client) -> None:
-        self._peer = peer
-        self.blocked = self.finished = self.paused = False
+        super().__init__(peer, "websocket")
         self.written: list[bytes] = []
         self.extensions = ""
 
     def open(self) -> None:
         """Make the handshake."""
-        fields = [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ]
-        if self._peer.extensions:
-            fields.append(("Sec-WebSocket-Extensions", self._peer.extensions))
-        request = self._peer.request(transport="websocket", headers=fields)
-        decision = self._peer.admit(request)
+        offer = self.peer.extensions
+        fields = (*HANDSHAKE, ("Sec-WebSocket-Extensions", offer)) if offer else HANDSHAKE
+        request = self.peer.request(transport="websocket", headers=fields)
+        decision = self.peer.admit(request)
         self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
-        transport = self._peer.engine.connect(decision, request, self)
+        transport = self.peer.engine.connect(decision, request, self)
         assert isinstance(transport, WebSocketTransport)
         self.transport = transport
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send each packet in a frame of its own."""
-        encode = self._peer.generation.engineio.encode_binary
+        encode = self.peer.generation.engineio.encode_binary
         for packet in packets:
             opcode, payload = (1, packet.encode()) if isinstance(packet, str) else (2, encode(packet))
             if self.extensions:
@@ -78,55 +73,14 @@ class WebSocketCarrier:
         """Send bytes as they are."""
         self.transport.receive(data)
 
-    def lose(self) -> None:
-        """Cut the connection."""
-        self.finished = True
-        self.transport.lost()
-
-    def unblock(self) -> None:
-        """Read again."""
-        self.blocked = False
-        self.transport.writable()
-
-    def write(self, data: bytes) -> bool:
-        """Take what the transport writes."""
-        if self.finished:
-            return True  # nobody reads it any more
-        if self.blocked:
-            return False
+    def arrive(self, data: bytes) -> None:
+        """Keep the frames, and take what is in them."""
         self.written.append(data)
-        traffic = self._peer.engine.traffic
-        traffic.messages_out += 1
-        traffic.bytes_out += len(data)
         for opcode, payload in server_frames(data):
             self._take(opcode, payload)
-        return True
-
-    @property
-    def unsent_bytes(self) -> int:
-        """Return 0: what is written has arrived."""
-        return 0
-
-    def close(self) -> None:
-        """Close at once."""
-        self.finished = True
-
-    def pause(self) -> None:
-        """Hear that the server reads no further; `paused` says so."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Hear that it reads again."""
-        self.paused = False
-
-    def finish(self, data: bytes) -> None:
-        """Take the last frame."""
-        self.blocked = False
-        self.write(data)
-        self.finished = True
 
     def _take(self, opcode: int, payload: bytes) -> None:
-        peer = self._peer
+        peer = self.peer
         peer.frames.append((opcode, payload))
         if opcode == 1:
             peer.receive(payload.decode())

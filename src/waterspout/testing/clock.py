@@ -1,12 +1,13 @@
 """A driver for tests: time passes when the test says so, and what it brings has happened when it is back."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVarTuple
 
 from ..drivers import InlineDriver
-from ..drivers.system import INTERRUPTS, discard, is_asynchronous
+from ..drivers.system import discard, is_asynchronous
+from ..drivers.tasks import as_coroutine, carry
 from ..engine import Asker
 from ..engine.driver import Waitable
 from .loop import ClockLoop
@@ -76,7 +77,7 @@ class Clock(InlineDriver):
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
         """Make a task of what an asynchronous function has returned."""
         loop = self._own_loop(awaitable, function)
-        task = asyncio.Task(_finish(_await(awaitable), asker.later(token), token), loop=loop)
+        task = asyncio.Task(carry(as_coroutine(awaitable), asker.later(token), token), loop=loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -193,21 +194,6 @@ class _Witness:
 
     def later(self, token: Any) -> "Asker":
         return _Witness(self._asker.later(token), self._raised)
-
-
-async def _finish(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
-    try:
-        result = await coroutine
-    except BaseException as error:
-        asker.failed(token, error)
-        if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
-            raise
-    else:
-        asker.answered(token, result)
-
-
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
 
 
 async def _end(tasks: set[asyncio.Task[None]], timeout: float) -> None:

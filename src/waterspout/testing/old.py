@@ -8,7 +8,7 @@ assert pair.peer.take() == ['6:::1+["ok"]']
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine import Engine, Preflight, Refuse, Response, Visit
+from ..engine import ANSWERED, Engine, Response, Visit
 from ..server import Server, Socket
 from ..types import Request
 from ..wire import socketio1
@@ -106,7 +106,7 @@ class OldPeer:
         """Make a request and return its answer, which has to come at once."""
         exchange = MemoryExchange(self.request(method, below, headers))
         decision = self.engine.admit(exchange.request)
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             return decision.response
         self.engine.respond(decision, exchange, body)
         assert exchange.response is not None, "the answer to this request comes later"
@@ -115,7 +115,7 @@ class OldPeer:
     def admit(self, request: Request) -> Visit:
         """Ask the engine what a request means; raises `Refused`."""
         decision = self.engine.admit(request)
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             raise Refused(decision.response)
         assert isinstance(decision, Visit)
         return decision

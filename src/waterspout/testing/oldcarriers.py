@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..engine import Engine, Fed, Response, Visit
+from ..engine import Engine, Response, Visit
 from ..types import Request
 from ..wire import json, socketio1
 from .frames import client_frame, server_frames
+from .links import HANDSHAKE, MemoryLink
 from .polls import Polls, Refused
 
 WEBSOCKETS = ("websocket", "flashsocket")
@@ -40,86 +41,14 @@ class OldClient(Protocol):
         """Take packets."""
 
 
-class _Link:
-    """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
-
-    def __init__(self, peer: OldClient, name: str) -> None:
-        self.peer = peer
-        self.name = name
-        self.blocked = self.held = self.finished = self.paused = False
-        self.transport: Fed
-        self._waiting: list[bytes] = []
-
-    def lose(self) -> None:
-        """Cut the connection, and all that is held with it."""
-        self.finished = True
-        self.transport.lost()
-
-    def unblock(self) -> None:
-        """Take bytes again."""
-        self.blocked = False
-        self.transport.writable()
-
-    def release(self) -> None:
-        """Let what is held arrive."""
-        self.held = False
-        waiting, self._waiting = self._waiting, []
-        for data in waiting:
-            self.arrive(data)
-
-    @property
-    def unsent_bytes(self) -> int:
-        """Return how many bytes are held."""
-        return sum(map(len, self._waiting))
-
-    def write(self, data: bytes) -> bool:
-        """Take what the transport writes."""
-        if self.finished:
-            return True  # nobody reads it any more
-        if self.blocked:
-            return False
-        if self.held:
-            self._waiting.append(data)
-        else:
-            self.arrive(data)
-        return True
-
-    def finish(self, data: bytes) -> None:
-        """Take the last bytes, behind all others."""
-        self.blocked = False
-        self.write(data)
-        self.finished = True
-
-    def close(self) -> None:
-        """Close at once: what is held never arrives."""
-        self.finished = True
-        self._waiting.clear()
-
-    def pause(self) -> None:
-        """Hear that the server reads no further; `paused` says so."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Hear that it reads again."""
-        self.paused = False
-
-    def arrive(self, data: bytes) -> None:
-        """Take what has left the link."""
-        raise NotImplementedError
-
-
-class OldWebSocket(_Link):
+class OldWebSocket(MemoryLink):
     """A peer's WebSocket, by either of its names."""
+
+    peer: OldClient
 
     def open(self) -> None:
         """Make the opening handshake."""
-        fields = [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ]
-        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}", fields)
+        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}", HANDSHAKE)
         decision = self.peer.admit(request)
         assert decision.greeting is not None
         assert decision.greeting.status == 101
@@ -161,8 +90,10 @@ class _Posting:
             raise Refused(answer)
 
 
-class OldStream(_Posting, _Link):
+class OldStream(_Posting, MemoryLink):
     """An endless answer, `htmlfile` or `xhr-multipart`, beside which the peer posts. `body` is what has come of it."""
+
+    peer: OldClient
 
     def open(self) -> None:
         """Send the GET."""

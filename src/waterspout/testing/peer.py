@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from ..engine import Engine, Open, Preflight, Refuse, Resume
+from ..engine import ANSWERED, Engine, Open, Resume
 from ..errors import DecodeError
 from ..server import Server
 from ..types import Request
@@ -148,7 +148,7 @@ class Peer:
     def admit(self, request: Request) -> Open | Resume:
         """Ask the engine what a request means; raises `Refused`."""
         decision = self.engine.admit(request)
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             raise Refused(decision.response)
         assert isinstance(decision, Open | Resume)
         return decision

@@ -134,3 +134,8 @@ def with_parser(generation: Generation, parser: str) -> Generation:
     if codec is None:
         raise ValueError(f"{generation.name} has no parser {parser!r} beside its own: begin with a row of GENERATIONS")
     return generation if codec is generation.socketio else replace(generation, socketio=codec)
+
+
+def all_rows(parser: str) -> tuple[Generation, ...]:
+    """Return the row of every generation, each with the codec of a parser where it has a choice; see `with_parser`."""
+    return *(with_parser(row, parser) for row in GENERATIONS.values()), SOCKETIO_1

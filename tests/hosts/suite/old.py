@@ -10,8 +10,8 @@ from hosts.host import Host
 from hosts.suite.echo import Echo
 from waterspout import Engine, Reason
 from waterspout.engine import Session
+from waterspout.engine.nobody import NOBODY
 from waterspout.engine.polling1 import OldPollingTransport
-from waterspout.engine.resumable import NOBODY
 from waterspout.testing import client_frame
 
 EVENT = '5:::{"name":"echo","args":["hé 😀\\n</script>"]}'

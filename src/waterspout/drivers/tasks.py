@@ -1,0 +1,29 @@
+"""What runs in the task of an asynchronous function: it, and the answer to its asker."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from ..engine.driver import Asker
+from .ending import AT_THE_END
+from .system import INTERRUPTS, name_of
+
+
+async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
+    """Await it, and tell the asker what came of it; the guard (`lag`) reads the names of these arguments."""
+    try:
+        result = await coroutine
+    except BaseException as error:
+        if error.args == (AT_THE_END,):
+            asker.failed(token, TimeoutError(f"{name_of(coroutine)} was still running at the end, and was cancelled"))
+        else:
+            asker.failed(token, error)
+        if isinstance(error, (*INTERRUPTS, asyncio.CancelledError)):
+            raise
+    else:
+        asker.answered(token, result)
+
+
+async def as_coroutine(awaitable: Any) -> Any:
+    """Await whatever can be awaited: a task takes nothing but a coroutine."""
+    return await awaitable

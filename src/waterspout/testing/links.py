@@ -1,0 +1,93 @@
+"""A link in memory, on which a peer's WebSocket or endless answer comes."""
+
+from typing import Protocol
+
+from ..engine import Engine, Fed
+
+HANDSHAKE = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
+"""The fields of an opening handshake (RFC 6455, section 1.3)."""
+
+
+class Linked(Protocol):
+    """What a link needs of its peer."""
+
+    engine: Engine
+
+
+class MemoryLink:
+    """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
+
+    def __init__(self, peer: Linked, name: str) -> None:
+        self.peer = peer
+        self.name = name
+        self.blocked = self.held = self.finished = self.paused = False
+        self.transport: Fed
+        self._waiting: list[bytes] = []
+
+    def lose(self) -> None:
+        """Cut the connection, and all that is held with it."""
+        self.finished = True
+        self.transport.lost()
+
+    def unblock(self) -> None:
+        """Take bytes again."""
+        self.blocked = False
+        self.transport.writable()
+
+    def release(self) -> None:
+        """Let what is held arrive."""
+        self.held = False
+        waiting, self._waiting = self._waiting, []
+        for data in waiting:
+            self._leave(data)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes are held."""
+        return sum(map(len, self._waiting))
+
+    def write(self, data: bytes) -> bool:
+        """Take what the transport writes."""
+        if self.finished:
+            return True  # nobody reads it any more
+        if self.blocked:
+            return False
+        if self.held:
+            self._waiting.append(data)
+        else:
+            self._leave(data)
+        return True
+
+    def finish(self, data: bytes) -> None:
+        """Take the last bytes, behind all others."""
+        self.blocked = False
+        self.write(data)
+        self.finished = True
+
+    def close(self) -> None:
+        """Close at once: what is held never arrives."""
+        self.finished = True
+        self._waiting.clear()
+
+    def pause(self) -> None:
+        """Hear that the server reads no further; `paused` says so."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Hear that it reads again."""
+        self.paused = False
+
+    def arrive(self, data: bytes) -> None:
+        """Take what has left the link."""
+        raise NotImplementedError
+
+    def _leave(self, data: bytes) -> None:
+        traffic = self.peer.engine.traffic
+        traffic.messages_out += 1
+        traffic.bytes_out += len(data)
+        self.arrive(data)
