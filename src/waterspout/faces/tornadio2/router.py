@@ -51,7 +51,7 @@ class TornadioRouter:
     """Serves a connection class under `/socket.io`, or another `namespace`, to clients of 0.7 to 4.x at once.
 
     It can be made at import time: the event loop is that of the first request. Of `user_settings`, those that are not
-    in DEFAULT_SETTINGS are kept for the application.
+    in DEFAULT_SETTINGS are kept for the application; `trusted_proxies` means what it does in a Policy.
     """
 
     def __init__(
@@ -136,6 +136,7 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         application_starts="handshake",
         application_answers=True,
         verify_remote_ip=settings["verify_remote_ip"],
+        trusted_proxies=settings.get("trusted_proxies", ()),
         second_poll="refuse",
         post_reply="",
         unknown_session=401,
