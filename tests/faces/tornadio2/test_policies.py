@@ -10,7 +10,8 @@ import pytest
 from faces.tornadio2.applications import Chat, closed, routed
 from faces.tornadio2.dummies import Recorder, opened
 from waterspout.faces import tornadio2
-from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, polling, router
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, polling
+from waterspout.faces.tornadio2 import router as routers
 from waterspout.testing import Clock, OldPeer
 from waterspout.testing.polls import MemoryExchange
 from waterspout.types import Request
@@ -48,8 +49,8 @@ def test_pp_9_an_event_may_have_any_name(clock: Clock, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
-def test_pp_9_but_that_of_an_event_of_socket_io(clock: Clock, name: str) -> None:
-    peer = OldPeer(routed(clock).engine)
+def test_pp_9_but_that_of_an_event_of_socket_io(router: TornadioRouter, name: str) -> None:
+    peer = OldPeer(router.engine)
     peer.send(f'5:::{{"name":"{name}"}}')
     assert peer.closed
     assert closed() == [None]
@@ -89,6 +90,7 @@ def test_pp_40_44_everybody_is_whom_the_application_iterates() -> None:
     assert second.take() == ["1::", "3:::to all", "3:::one less", "0::"]
 
 
+@pytest.mark.usefixtures("router")
 def test_pp_46_what_waits_for_a_client_is_bounded(clock: Clock) -> None:
     for settings, is_kept in (({}, False), ({"max_outbox_bytes": 3_000_000}, True)):
         made = routed(clock, Chat, **settings)
@@ -112,8 +114,8 @@ def test_a_handler_in_the_table_of_protocols_is_the_router_s(monkeypatch: pytest
     class Mine(polling.TornadioXHRPollingHandler):
         pass
 
-    monkeypatch.setitem(router.PROTOCOLS, "xhr-polling", Mine)
-    monkeypatch.setattr(router, "HandshakeHandler", Mine)
+    monkeypatch.setitem(routers.PROTOCOLS, "xhr-polling", Mine)
+    monkeypatch.setattr(routers, "HandshakeHandler", Mine)
     handlers = [handler for _, handler, _ in TornadioRouter(Chat).urls]
     assert (handlers[0], handlers[3], handlers.count(Mine)) == (Mine, Mine, 2)
 

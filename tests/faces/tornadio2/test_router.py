@@ -208,8 +208,8 @@ def test_t2_s9_wp_63_a_session_is_for_the_address_of_its_handshake(clock: Clock)
 
 def test_t2_b8_a_proxy_is_believed_by_the_router_if_it_is_trusted(clock: Clock) -> None:
     headers = [("X-Forwarded-For", "203.0.113.7")]
-    for settings, ip in (({}, "127.0.0.1"), ({"trusted_proxies": "127.0.0.1"}, "203.0.113.7")):
-        made = routed(clock, **settings)
+    for trusted, ip in ((), "127.0.0.1"), ("127.0.0.1", "203.0.113.7"):
+        made = routed(clock, Main, trusted_proxies=trusted)
         peer = OldPeer(made.engine, transport=None, headers=headers)
         assert made.get_session(peer.sid).info.ip == ip
 
