@@ -350,6 +350,18 @@ def test_a_referer_that_names_no_origin_is_not_even_asked_about(referer: str) ->
     assert page.ask().refusal == (403, 4, FORBIDDEN)
 
 
+@pytest.mark.parametrize("fields", [(), (("Referer", ""),), (("Referer", "http://a:x/"),)])
+@pytest.mark.parametrize("origins", [[THERE, "null"], re.compile(r"http://.*|null")])
+def test_a_page_that_hides_its_origin_is_served_where_such_pages_are(
+    origins: Any, fields: tuple[tuple[str, str], ...]
+) -> None:
+    assert Page(fields=(("Origin", "null"),), cors_origins=origins).open().call[0] == 0
+    page = Page(fields=fields, cors_origins=origins)
+    assert page.open().call[0] == 0
+    page.fields = (("Referer", "https://elsewhere.example/"),)
+    assert page.ask().refusal == (403, 4, FORBIDDEN)
+
+
 @pytest.mark.parametrize("fields", NO_PROOF.values(), ids=NO_PROOF)
 def test_a_server_for_everybody_asks_no_page_where_it_comes_from(fields: tuple[tuple[str, str], ...]) -> None:
     assert Page(fields=fields, cors_origins="*").open().call[0] == 0

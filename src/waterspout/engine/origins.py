@@ -68,14 +68,17 @@ def allowed_script(request: Request, policy: Policy) -> bool:
     """Tell whether a request of a script element may be served, where `allowed` has nothing against it.
 
     Such an element sends cookies but no Origin, and the page it stands in gets the answer. So that page has to be
-    known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well.
+    known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well. One
+    that hides itself is served where a list or a pattern admits "null", the origin of pages that hide theirs elsewhere.
     """
     if policy.cors_origins == "*" or request.header("origin") is not None:
         return True
     if request.header("sec-fetch-site") == "same-origin":
         return True
     page = _origin_of(request.header("referer") or "")
-    return page is not None and (_same_origin(page, request) or _listed(page, policy.cors_origins))
+    if page is None:
+        return not callable(policy.cors_origins) and _listed("null", policy.cors_origins)
+    return _same_origin(page, request) or _listed(page, policy.cors_origins)
 
 
 def _origin_of(address: str) -> str | None:

@@ -206,6 +206,14 @@ def test_t2_s9_wp_63_a_session_is_for_the_address_of_its_handshake(clock: Clock)
             assert peer.admit(request).session is not None
 
 
+def test_t2_b8_a_proxy_is_believed_by_the_router_if_it_is_trusted(clock: Clock) -> None:
+    headers = [("X-Forwarded-For", "203.0.113.7")]
+    for trusted, ip in ((), "127.0.0.1"), ("127.0.0.1", "203.0.113.7"):
+        made = routed(clock, Main, trusted_proxies=trusted)
+        peer = OldPeer(made.engine, transport=None, headers=headers)
+        assert made.get_session(peer.sid).info.ip == ip
+
+
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile", "websocket", "flashsocket"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_wp_12_an_unknown_session_is_refused_with_401(clock: Clock, transport: str, method: str) -> None:

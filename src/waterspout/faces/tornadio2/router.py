@@ -43,6 +43,9 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "verify_remote_ip": True,  # a session is for the address of its handshake
 }
 
+ENGINE_SETTINGS = ("max_outbox_bytes", "max_payload_bytes", "trusted_proxies")
+"""What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
+
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
 _POLLING = ("xhr-polling", "jsonp-polling", "htmlfile")
 
@@ -50,8 +53,8 @@ _POLLING = ("xhr-polling", "jsonp-polling", "htmlfile")
 class TornadioRouter:
     """Serves a connection class under `/socket.io`, or another `namespace`, to clients of 0.7 to 4.x at once.
 
-    It can be made at import time: the event loop is that of the first request. Of `user_settings`, those that are not
-    in DEFAULT_SETTINGS are kept for the application.
+    It can be made at import time: the event loop is that of the first request. Of `user_settings`, those that are in
+    neither DEFAULT_SETTINGS nor ENGINE_SETTINGS are kept for the application.
     """
 
     def __init__(
@@ -142,6 +145,7 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         websocket_check=settings["websocket_check"],
         missed_heartbeats=MISSED_HEARTBEATS + 1,
         global_heartbeats=settings["global_heartbeats"],
+        **{name: settings[name] for name in ENGINE_SETTINGS if name in settings},
     )
 
 

@@ -1,27 +1,24 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
-from collections.abc import Callable, Mapping
 from functools import partial
-from inspect import isawaitable
-from types import GeneratorType
 from typing import Any, Protocol, assert_never
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
-from ...drivers import InlineDriver
-from ...engine import Asker, Driver
 from ...errors import DecodeError
 from ...types import parse_query
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
-from . import dispatch, gen, proto
+from . import calls, dispatch, proto
 from .carrier import Carrier, Visitor
 from .conn import SocketConnection
-from .outcome import Outcome
+from .info import ConnectionInfo
 from .periodic import Callback
 from .sessioncontainer import SessionBase
+
+__all__ = ["MISSED_HEARTBEATS", "ConnectionInfo", "Handler", "Session"]
 
 log = logging.getLogger("tornadio2.session")
 
@@ -36,24 +33,6 @@ class Handler(Protocol):
 
     def session_closed(self) -> None:
         """Hear that the session is closed, once all its packets are sent."""
-
-
-class ConnectionInfo:
-    """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
-
-    def __init__(self, ip: str, arguments: Mapping[str, Any], cookies: Any) -> None:
-        self.ip = ip
-        self.arguments = {name: [_text(value) for value in values] for name, values in arguments.items()}
-        self.cookies = cookies
-
-    def get_argument(self, name: str, default: Any = None) -> Any:
-        """Return the first value of an argument."""
-        values = self.arguments.get(name)
-        return values[0] if values else default
-
-    def get_cookie(self, name: str) -> Any:
-        """Return the Morsel of a cookie, which has its `value`, or None."""
-        return self.cookies.get(name)
 
 
 class Session(SessionBase):
@@ -209,7 +188,7 @@ class Session(SessionBase):
             arguments.setdefault(name, []).append(value)
         self.send_message(proto.connect(path))
         info = ConnectionInfo(self.remote_ip, arguments, self.info.cookies)
-        self._then(connection.on_open(info), partial(self._admit, path))
+        calls.then(self, connection.on_open(info), partial(self._admit, path))
 
     def disconnect_endpoint(self, endpoint: str) -> None:
         """Close an endpoint."""
@@ -239,14 +218,9 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        return self._ask(self._handle, packet)
+        return calls.ask(self, self._handle, packet)
 
     # Below this line: how it is done
-
-    @property
-    def _driver(self) -> Driver:
-        engine = getattr(self.server, "engine", None)
-        return InlineDriver() if engine is None else engine.driver
 
     def _is_of_client(self, handler: Handler) -> bool:
         request = getattr(handler, "request", None)
@@ -257,7 +231,7 @@ class Session(SessionBase):
     def _open(self) -> None:
         is_open = False
         try:
-            self._then(self.conn.on_open(self.info), self._decide)
+            calls.then(self, self.conn.on_open(self.info), self._decide)
             is_open = self._is_open = True
         finally:
             if not is_open:
@@ -282,7 +256,7 @@ class Session(SessionBase):
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
-        self._ask(connection.on_close)
+        calls.ask(self, connection.on_close)
         connection.is_closed = True
 
     def _handle(self, packet: Packet | Signal) -> None:
@@ -309,7 +283,7 @@ class Session(SessionBase):
             log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
             return
         result = self._call(connection, packet)
-        self._then(result, partial(self._acknowledge, connection, packet))
+        calls.then(self, result, partial(self._acknowledge, connection, packet))
 
     def _call(self, connection: SocketConnection, packet: Event | Message | Ack) -> Any:
         match packet:
@@ -329,85 +303,6 @@ class Session(SessionBase):
             return
         is_receipt = isinstance(packet, Message) and packet.receipt
         self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
-
-    def _then(self, result: Any, then: Callable[[Any], None]) -> None:
-        """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited."""
-        if isinstance(result, GeneratorType):
-            result = gen.follow(result)
-        if isinstance(result, Outcome) and result.done:
-            result = result.result()
-        if isinstance(result, Outcome):
-            _count(self.handler, +1)
-            result.add_done_callback(partial(self._go_on, then, self.handler))
-        elif isawaitable(result):
-            call = _Call(self, partial(self._ask_or_close, then))
-            self._driver.run(lambda: result, (), call, None)
-            if call.error is not None:
-                raise call.error
-        else:
-            then(result)
-
-    def _go_on(self, then: Callable[[Any], None], handler: Handler | None, outcome: Outcome) -> None:
-        _count(handler, -1)
-        self._ask_or_close(lambda: then(outcome.result()))
-
-    def _ask(self, function: Any, *args: Any) -> BaseException | None:
-        """Run what a user wrote, and return what it has raised at once; what it raises later closes the session."""
-        call = _Call(self)
-        self._driver.run(function, args, call, None)
-        if call.error is not None:
-            log.error("a handler has failed", exc_info=call.error)
-        return call.error
-
-    def _ask_or_close(self, function: Any, *args: Any) -> None:
-        if self._ask(function, *args) is not None:
-            self.close()
-
-
-def _count(handler: Handler | None, calls: int) -> None:
-    """Let the engine know how many calls are not answered: a client that has too many is read no further."""
-    if isinstance(handler, Carrier):
-        handler.count(calls)
-
-
-class _Call:
-    """A call of what a user wrote, which may go on later: `then` gets the result, or the session is closed."""
-
-    __slots__ = ("_handler", "_is_late", "_session", "_then", "error")
-
-    def __init__(self, session: Session, then: Callable[[Any], None] | None = None) -> None:
-        self._session = session
-        self._then = then
-        self._handler = session.handler
-        self._is_late = False
-        self.error: BaseException | None = None
-
-    def later(self, token: None) -> Asker:
-        self._is_late = True
-        _count(self._handler, +1)
-        return self
-
-    def answered(self, token: None, result: Any) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
-        if self._then is not None:
-            self._then(result)
-
-    def failed(self, token: None, error: BaseException) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
-            log.error("a handler has failed", exc_info=error)
-            self._session.close()
-        else:
-            self.error = error
-
-    def describe(self, token: None) -> str:
-        """Name the handler, for a warning."""
-        return f"a handler of {type(self._session.conn).__name__}"
-
-
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _texts(auth: Any) -> dict[str, str]:
