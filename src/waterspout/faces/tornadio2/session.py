@@ -199,7 +199,7 @@ class Session(SessionBase):
         if connection is None:
             kind = self.conn.get_endpoint(path)
             if kind is None:
-                log.error("there is no endpoint %a", path)
+                log.error("%s has no endpoint %a", type(self.conn).__name__, path)
                 if isinstance(self.handler, Carrier):
                     self.handler.refuse(path)
                 return
@@ -239,7 +239,11 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        return self._ask(self._handle, packet)
+        error = self._ask(self._handle, packet)
+        if error is not None:
+            connection = self.get_connection(_endpoint(packet)) or self.conn
+            log.error("%s has failed", dispatch.describe(packet, connection), exc_info=error)
+        return error
 
     # Below this line: how it is done
 
@@ -267,6 +271,7 @@ class Session(SessionBase):
         """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
         if result or result is None:
             return
+        log.info("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
         if not self._is_open:
             raise HTTPError(401)
         self.close()
@@ -276,13 +281,16 @@ class Session(SessionBase):
         if path not in self.endpoints:
             return
         if result is False:
+            kind = type(self.endpoints[path]).__name__
+            log.info("%s.on_open has refused a client of %s at %a", kind, self.remote_ip, path)
             self.disconnect_endpoint(path)
         elif isinstance(self.handler, Carrier):
             self.handler.admit(path)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
-        self._ask(connection.on_close)
+        if (error := self._ask(connection.on_close)) is not None:
+            log.error("%s.on_close has failed", type(connection).__name__, exc_info=error)
         connection.is_closed = True
 
     def _handle(self, packet: Packet | Signal) -> None:
@@ -304,7 +312,7 @@ class Session(SessionBase):
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
-        connection = self.get_connection(None if packet.namespace == "/" else packet.namespace)
+        connection = self.get_connection(_endpoint(packet))
         if connection is None:
             log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
             return
@@ -355,13 +363,17 @@ class Session(SessionBase):
         """Run what a user wrote, and return what it has raised at once; what it raises later closes the session."""
         call = _Call(self)
         self._driver.run(function, args, call, None)
-        if call.error is not None:
-            log.error("a handler has failed", exc_info=call.error)
         return call.error
 
     def _ask_or_close(self, function: Any, *args: Any) -> None:
-        if self._ask(function, *args) is not None:
+        if (error := self._ask(function, *args)) is not None:
+            log.error("a handler of %s has failed", type(self.conn).__name__, exc_info=error)
             self.close()
+
+
+def _endpoint(packet: Packet | Signal) -> str | None:
+    namespace = getattr(packet, "namespace", "/")
+    return None if namespace == "/" else namespace
 
 
 def _count(handler: Handler | None, calls: int) -> None:
@@ -396,7 +408,7 @@ class _Call:
     def failed(self, token: None, error: BaseException) -> None:
         if self._is_late:
             _count(self._handler, -1)
-            log.error("a handler has failed", exc_info=error)
+            log.error("%s has failed", self.describe(token), exc_info=error)
             self._session.close()
         else:
             self.error = error
