@@ -496,7 +496,7 @@ FAILURES = {
     '5::/a:{"name":"fail"}': "the handler of the event 'fail' of Endpoint has failed",
     "3::/b:x": "Failing.on_message has failed",
     "6:::1": "the callback of an acknowledgement of Failing has failed",
-    "1::/b": "a handler of Failing has failed",
+    "1::/b": "Failing.on_open has failed",
 }
 
 
@@ -548,18 +548,25 @@ def test_t2_4_the_log_says_who_has_refused_whom(caplog: pytest.LogCaptureFixture
         def on_open(self, request: Any) -> Any:
             return False
 
+    class Forbidden(SocketConnection):
+        def on_open(self, request: Any) -> Any:
+            raise HTTPError(403)
+
     class Door(Recorder):
-        __endpoints__ = {"/shut": Shut}  # noqa: RUF012
+        __endpoints__ = {"/shut": Shut, "/forbidden": Forbidden}  # noqa: RUF012
 
     with pytest.raises(HTTPError):
         opened(Shut)
     session, _ = opened(Door)
     session.raw_message("1::/shut")
     session.raw_message("1::/typo")
+    with pytest.raises(HTTPError):
+        session.raw_message("1::/forbidden")
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "Shut.on_open has refused a client of 127.0.0.1"),
         ("INFO", "Shut.on_open has refused a client of 127.0.0.1 at '/shut'"),
         ("ERROR", "Door has no endpoint '/typo'"),
+        ("INFO", "Forbidden.on_open has refused a client of 127.0.0.1 with 403, which closes everything"),
     ]
 
 

@@ -12,7 +12,7 @@ from inspect import Parameter, getattr_static, signature, unwrap
 from types import FunctionType
 from typing import Any, TypeVar
 
-from ...wire.packets import Ack, Event, Message, Packet, Signal
+from ...wire.packets import Ack, Connect, Event, Message, Packet, Signal
 
 F = TypeVar("F", bound=Callable[..., Any])
 Dispatched = tuple[list[Any], dict[str, Any]]
@@ -129,5 +129,6 @@ def describe(packet: Packet | Signal, connection: object) -> str:
             return f"{kind}.on_message"
         case Ack():
             return f"the callback of an acknowledgement of {kind}"
-        case _:
-            return f"a handler of {kind}"
+        case Connect():
+            return f"{kind}.on_open"
+    return f"a handler of {kind}"

@@ -242,6 +242,10 @@ class Session(SessionBase):
         error = self._ask(self._handle, packet)
         if error is not None:
             connection = self.get_connection(_endpoint(packet)) or self.conn
+            if isinstance(packet, Connect) and isinstance(error, HTTPError):
+                text = "%s.on_open has refused a client of %s with %d, which closes everything"
+                log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
+                return error
             log.error("%s has failed", dispatch.describe(packet, connection), exc_info=error)
         return error
 
