@@ -52,6 +52,13 @@ def test_a_refusal_in_the_style_of_others_is_told_how_to_be_written() -> None:
         ConnectRefused("no", {"code": 4})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("reason", "message"), [({"reason": 1}, None), (0, None), (0, "no"), ("so", "no")])
+def test_a_refusal_has_one_message_and_one_data(reason: object, message: str | None) -> None:
+    with pytest.raises(TypeError, match="one message and one data: it has") as caught:
+        ConnectRefused(reason, message=message, data={"code": 4})
+    assert "{'code': 4}" in str(caught.value)
+
+
 def test_a_timeout_of_an_acknowledgement_is_a_timeout() -> None:
     with pytest.raises(TimeoutError):
         raise AckTimeout("the client has not acknowledged 'x' in time")
@@ -66,6 +73,12 @@ def test_a_timeout_of_an_acknowledgement_is_a_timeout() -> None:
         (ConnectRefused({"code": 1}, message="full"), "full", {"code": 1}),
         (ConnectRefused("a text as data", message="full"), "full", "a text as data"),
         (ConnectRefused(0), "Not authorized", 0),
+        (ConnectRefused("full", data={"code": 1}), "full", {"code": 1}),
+        (ConnectRefused("full", data="a text"), "full", "a text"),
+        (ConnectRefused("full", data=None), "full", None),
+        (ConnectRefused(data={"code": 1}), "Not authorized", {"code": 1}),
+        (ConnectRefused(data={"code": 1}, message="full"), "full", {"code": 1}),
+        (ConnectRefused(data="full"), "Not authorized", "full"),
     ],
 )
 def test_a_refusal_has_a_message_and_data(error: ConnectRefused, message: str, data: object) -> None:

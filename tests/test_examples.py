@@ -21,7 +21,7 @@ from turns import turn
 from waterspout import Engine, Server
 from waterspout.drivers import AsyncioDriver
 from waterspout.hosts.tornado import routes
-from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
+from waterspout.testing import Clock, OldPeer, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 TESTS = Path(__file__).parent
@@ -183,6 +183,37 @@ def test_rooms_are_joined_spoken_to_merged_and_sent_home(generation: Generation)
     assert bob.peer.take() == ['42["over","blue"]', "41"]
     assert (ada.heard(), eve.heard()) == ([["over", "blue"]], [["over", "blue"]])
     assert len(server.sockets()) == 2
+
+
+@pytest.mark.parametrize("transport", ["websocket", "xhr-polling", "jsonp-polling", "flashsocket"])
+@generations
+def test_old_clients_and_pages_of_today_ask_one_another(generation: Generation, transport: str) -> None:
+    async def test() -> None:
+        server: Server = load("old_clients")["server"]
+        server.engine.bind(AsyncioDriver())
+        stranger = OldPeer(server, transport=transport, query="key=rose")
+        assert stranger.take() == ["7:::2", "0::"]
+        assert "Which kiosk is this?" in Guest(server, generation).greeting
+        kiosk = OldPeer(server, transport=transport, query="key=tulip&floor=2")
+        assert kiosk.handshake.endswith(":websocket,htmlfile,xhr-polling,jsonp-polling,flashsocket")
+        page, elsewhere = (Guest(server, generation, key="tulip", floor=floor) for floor in "23")
+        kiosk.take()
+
+        page.peer.emit("ask", "Is it cold?", id=5)
+        await turn()
+        assert kiosk.take() == ['5:1+::{"name":"question","args":["Is it cold?"]}']
+        kiosk.acknowledge(1, True)
+        assert await page.awaited() == [[True]]
+
+        kiosk.emit("ask", "Are you?", id=6)
+        number, question = await page.asked()
+        assert question == ["question", "Are you?"]
+        page.peer.acknowledge(number, False)
+        await until(lambda: (packets := kiosk.take()) and packets == ["6:::6+[[false]]"])
+        assert elsewhere.heard() == []
+        await server.close()
+
+    on_a_loop(test)
 
 
 @generations

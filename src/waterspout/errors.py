@@ -54,15 +54,20 @@ class PayloadTooLarge(DecodeError):
 class ConnectRefused(WaterspoutError):
     """Raise it in a connect handler to refuse the client, with something for its `connect_error`.
 
-    A string is the error's message; anything else is its `data`, beside `message`. Clients of
-    Socket.IO 1.x and 2.x know one value only: the data where there is some, else the message.
+    A string is the error's message, anything else its `data`; either can be given by name beside the other. Clients
+    of Socket.IO 1.x and 2.x know one value only: the data where there is some, else the message. Those of 0.7 to
+    0.9 hear neither.
     """
 
-    def __init__(self, data: object = None, *more: Never, message: str | None = None) -> None:
+    def __init__(self, reason: object = None, /, *more: Never, message: str | None = None, data: object = None) -> None:
         if more:
-            raise TypeError(f"ConnectRefused takes one value: write ConnectRefused({more[0]!r}, message={data!r})")
-        if message is None and isinstance(data, str):
-            message, data = data, None
+            raise TypeError(f"ConnectRefused takes one value: write ConnectRefused({more[0]!r}, message={reason!r})")
+        if isinstance(reason, str) and message is None:
+            message = reason
+        elif data is None:
+            data = reason
+        elif reason is not None:
+            raise TypeError(f"ConnectRefused takes one message and one data: it has {reason!r} beside its {data!r}")
         self.message = "Not authorized" if message is None else message
         self.data = data
         super().__init__(self.message)

@@ -6,6 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Cookie, Engine, Policy
+from waterspout.engine.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
@@ -187,6 +188,14 @@ def test_an_origin_that_is_not_listed_is_refused_and_not_repeated(engine: Engine
     assert (answer.status, answer.body) == (403, b"handshake bad origin")
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
     assert ("Vary", "Origin") in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/socket.io/1/", "/socket.io/1/?jsonp=0", "/socket.io/"])
+def test_the_log_names_the_origin_that_is_not_listed_whatever_its_client_hears(engine: Engine, path: str) -> None:
+    refusal = engine.admit(Request("GET", path, [("Host", "localhost"), ("Origin", "http://evil.example/\x1b" * 9)]))
+    assert isinstance(refusal, Refuse)
+    shown = ascii(("http://evil.example/\x1b" * 9)[:80])
+    assert refusal.detail == f"Origin {shown}... is not allowed: add it to cors_origins"
 
 
 def test_the_host_without_a_scheme_is_the_origin_of_no_page(engine: Engine) -> None:

@@ -78,6 +78,20 @@ def test_a_namespace_that_nobody_has_mentioned_is_invalid() -> None:
     assert pair.peer.closed is None
 
 
+@pytest.mark.parametrize("match", [None, lambda name, auth: False])
+def test_the_log_names_the_namespace_that_is_not_there(match: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "waterspout.server")
+    server = Server()
+    if match is not None:
+        server.of(match)
+    pair = Pair(server)
+    caplog.clear()
+    pair.peer.connect("/typo\x1b")
+    (session,) = server.engine.sessions
+    said = f"session {session[:4]}... asks for '/typo\\x1b', and there is no such namespace"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("DEBUG", said)]
+
+
 def test_a_namespace_that_nobody_has_mentioned_is_invalid_for_older_clients_in_their_words() -> None:
     pair = Pair(Server(), generation=ENGINEIO_3)
     pair.peer.connect("/x")

@@ -44,10 +44,7 @@ _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what the request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
-        origin = request.header("origin")
-        return refuse(
-            Fault.FORBIDDEN, f"Origin {_show(origin)} is not allowed: add it to cors_origins", (("Vary", "Origin"),)
-        )
+        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),))
     headers = origins.headers(request, policy)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
@@ -153,6 +150,11 @@ class _Question:
 
     def _no(self, fault: Fault, detail: str) -> Refuse:
         return refuse(fault, detail, self.headers)
+
+
+def foreign(request: Request) -> str:
+    """Say which Origin is not allowed, and what to do."""
+    return f"Origin {_show(request.header('origin'))} is not allowed: add it to cors_origins"
 
 
 def _show(value: str | None) -> str:

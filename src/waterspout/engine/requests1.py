@@ -13,7 +13,7 @@ from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
 from ..wire.websocket import check_upgrade
 from . import origins
-from .admission import Preflight, find
+from .admission import Preflight, find, foreign
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
@@ -38,7 +38,8 @@ def is_old(request: Request, path: str) -> bool:
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Visit | Refuse | Preflight:
     """Decide what a request means; nothing is changed by asking."""
     if not (origins.allowed(request, policy) or _is_host(request)):
-        return _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+        refusal = _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+        return replace(refusal, detail=foreign(request))
     headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))

@@ -3,10 +3,11 @@
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..engine import Asker, Engine, Session
+from ..engine import Asker, Engine, Layer, Level, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
+from .dispatch import shorten
 from .limits import Limits
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
@@ -61,6 +62,12 @@ class Sockets:
             if socket is not None:
                 socket._part(reason)
 
+    def turn_away(self, session: Session, name: str) -> None:
+        """Tell a client, and the log, that there is no such namespace."""
+        text = "session %s... asks for %a, and there is no such namespace"
+        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, session.id[:4], shorten(name))
+        push_refusal(session, name, "Invalid namespace")
+
     def _knock(self, session: Session, packet: Connect) -> None:
         if not self._has_room(session.data):
             most = self._limits.max_namespaces
@@ -73,7 +80,7 @@ class Sockets:
         elif is_namespace(packet.namespace):
             _Question(self, session, packet.namespace, auth).ask()
         else:
-            push_refusal(session, packet.namespace, "Invalid namespace")
+            self.turn_away(session, packet.namespace)
 
     def _has_room(self, data: dict[str, Any]) -> bool:
         """Tell whether one more namespace may be entered; what was left first is forgotten for it."""
@@ -105,7 +112,7 @@ class _Question:
     def ask(self) -> None:
         if not self._functions:
             self._session.data.pop(self._name, None)
-            push_refusal(self._session, self._name, "Invalid namespace")
+            self._application.turn_away(self._session, self._name)
             return
         self._session.data[self._name] = self
         family = self._functions.pop(0)

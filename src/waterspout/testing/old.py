@@ -82,7 +82,7 @@ class OldPeer:
         self._send(socketio1.encode_message(namespace, data, **options))
 
     def acknowledge(self, id: int, *args: Any, namespace: str = "/") -> None:
-        """MemoryExchange an event of the server's that has this id."""
+        """Answer an event of the server's that has this id."""
         self._send(socketio1.encode_ack(namespace, id, args))
 
     def leave(self, namespace: str = "/") -> None:
@@ -90,7 +90,7 @@ class OldPeer:
         self._send(socketio1.encode_disconnect(namespace))
 
     def beat(self) -> None:
-        """MemoryExchange a heartbeat."""
+        """Answer a heartbeat."""
         self.send("2::")
 
     def lose(self) -> None:

@@ -491,6 +491,85 @@ def test_t2_91_what_a_handler_raises_is_logged_and_raised(caplog: pytest.LogCapt
     assert [record.name for record in caplog.records if record.exc_info] == ["tornadio2.session"]
 
 
+FAILURES = {
+    '5:::{"name":"fail"}': "the handler of the event 'fail' of Failing has failed",
+    '5::/a:{"name":"fail"}': "the handler of the event 'fail' of Endpoint has failed",
+    "3::/b:x": "Failing.on_message has failed",
+    "6:::1": "the callback of an acknowledgement of Failing has failed",
+    "1::/b": "Failing.on_open has failed",
+}
+
+
+@pytest.mark.parametrize(("packet", "said"), FAILURES.items())
+def test_t2_91_the_log_names_what_has_failed(packet: str, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Endpoint):
+        def on_open(self, request: Any) -> Any:
+            if self.session.endpoints.get("/b") is self and packet == "1::/b":
+                raise ValueError
+
+        def on_message(self, message: Any) -> Any:
+            raise ValueError
+
+        def acknowledged(self, message: Any, data: Any) -> None:
+            raise ValueError
+
+    class Switch(Failing):
+        def get_endpoint(self, endpoint: str) -> type[SocketConnection]:
+            return {"/a": Endpoint, "/b": Failing}[endpoint]
+
+    Switch.__name__ = "Failing"
+    session, _ = opened(Switch)
+    session.conn.send("?", session.conn.acknowledged)
+    for name in ("/a", "/b"):
+        if packet != f"1::{name}":
+            session.raw_message(f"1::{name}")
+    with pytest.raises(ValueError):
+        session.raw_message(packet)
+    assert [record.getMessage() for record in caplog.records] == [said]
+
+
+def test_t2_15_the_log_says_how_many_arguments_did_not_fit_and_has_one_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    session, _ = opened(Main)
+    with pytest.raises(TypeError):
+        session.raw_message('5:::{"name":"fail","args":[1,2]}')
+    text = "the handler of the event 'fail' of Main does not take what came (arguments: 2), or has failed"
+    assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [
+        (text, False),
+        ("the handler of the event 'fail' of Main has failed", True),
+    ]
+
+
+def test_t2_4_the_log_says_who_has_refused_whom(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "tornadio2.session")
+
+    class Shut(SocketConnection):
+        def on_open(self, request: Any) -> Any:
+            return False
+
+    class Forbidden(SocketConnection):
+        def on_open(self, request: Any) -> Any:
+            raise HTTPError(403)
+
+    class Door(Recorder):
+        __endpoints__ = {"/shut": Shut, "/forbidden": Forbidden}  # noqa: RUF012
+
+    with pytest.raises(HTTPError):
+        opened(Shut)
+    session, _ = opened(Door)
+    session.raw_message("1::/shut")
+    session.raw_message("1::/typo")
+    with pytest.raises(HTTPError):
+        session.raw_message("1::/forbidden")
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "Shut.on_open has refused a client of 127.0.0.1"),
+        ("INFO", "Shut.on_open has refused a client of 127.0.0.1 at '/shut'"),
+        ("ERROR", "Door has no endpoint '/typo'"),
+        ("INFO", "Forbidden.on_open has refused a client of 127.0.0.1 with 403, which closes everything"),
+    ]
+
+
 def test_t2_91_bytes_are_packets_too() -> None:
     session, _ = opened(Recorder)
     session.raw_message("3:::é".encode())

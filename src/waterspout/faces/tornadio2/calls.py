@@ -30,14 +30,12 @@ class Owner(Protocol):
 
 
 def ask(owner: Owner, function: Any, *args: Any) -> BaseException | None:
-    """Call a function, and return what it has raised at once; what it raises later closes the session. Both are logged.
+    """Call a function, and return what it has raised at once; what it raises later is logged, and closes the session.
 
     Without an engine, and so without a loop, a coroutine is refused with a sentence.
     """
     call = _Call(owner)
     _driver(owner).run(function, args, call, None)
-    if call.error is not None:
-        log.error("a handler has failed", exc_info=call.error)
     return call.error
 
 
@@ -68,7 +66,8 @@ def _go_on(owner: Owner, follow: Then, handler: Any, outcome: Outcome) -> None:
 
 
 def _ask_or_close(owner: Owner, function: Any, *args: Any) -> None:
-    if ask(owner, function, *args) is not None:
+    if (error := ask(owner, function, *args)) is not None:
+        log.error("a handler of %s has failed", type(owner.conn).__name__, exc_info=error)
         owner.close()
 
 
@@ -109,7 +108,7 @@ class _Call:
     def failed(self, token: None, error: BaseException) -> None:
         if self._is_late:
             _count(self._handler, -1)
-            log.error("a handler has failed", exc_info=error)
+            log.error("%s has failed", self.describe(token), exc_info=error)
             self._owner.close()
         else:
             self.error = error

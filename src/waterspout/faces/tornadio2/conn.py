@@ -89,7 +89,9 @@ class SocketConnection:
         try:
             return getattr(self, handler)(*values, **by_name)
         except TypeError:
-            log.exception("the handler of the event %a does not take what came, or has failed", name)
+            count = len(values) + len(by_name)
+            text = "the handler of the event %a of %s does not take what came (arguments: %d), or has failed"
+            log.error(text, name, type(self).__name__, count)
             raise
 
     def on_close(self) -> Any:

@@ -12,6 +12,8 @@ from inspect import Parameter, getattr_static, signature, unwrap
 from types import FunctionType
 from typing import Any, TypeVar
 
+from ...wire.packets import Ack, Connect, Event, Message, Packet, Signal
+
 F = TypeVar("F", bound=Callable[..., Any])
 Dispatched = tuple[list[Any], dict[str, Any]]
 
@@ -115,3 +117,18 @@ def _is_documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         return False
     pair = dict(zip(names, args, strict=False), **kwargs)
     return isinstance(pair.get("args", []), list | tuple) and isinstance(pair.get("kwargs", {}), dict)
+
+
+def describe(packet: Packet | Signal, connection: object) -> str:
+    """Name the handler of a packet, for the log."""
+    kind = type(connection).__name__
+    match packet:
+        case Event():
+            return f"the handler of the event {packet.name[:80]!a} of {kind}"
+        case Message():
+            return f"{kind}.on_message"
+        case Ack():
+            return f"the callback of an acknowledgement of {kind}"
+        case Connect():
+            return f"{kind}.on_open"
+    return f"a handler of {kind}"

@@ -178,7 +178,7 @@ class Session(SessionBase):
         if connection is None:
             kind = self.conn.get_endpoint(path)
             if kind is None:
-                log.error("there is no endpoint %a", path)
+                log.error("%s has no endpoint %a", type(self.conn).__name__, path)
                 if isinstance(self.handler, Carrier):
                     self.handler.refuse(path)
                 return
@@ -218,7 +218,15 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        return calls.ask(self, self._handle, packet)
+        error = calls.ask(self, self._handle, packet)
+        if error is not None:
+            connection = self.get_connection(_endpoint(packet)) or self.conn
+            if isinstance(packet, Connect) and isinstance(error, HTTPError):
+                text = "%s.on_open has refused a client of %s with %d, which closes everything"
+                log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
+                return error
+            log.error("%s has failed", dispatch.describe(packet, connection), exc_info=error)
+        return error
 
     # Below this line: how it is done
 
@@ -241,6 +249,7 @@ class Session(SessionBase):
         """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
         if result or result is None:
             return
+        log.info("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
         if not self._is_open:
             raise HTTPError(401)
         self.close()
@@ -250,13 +259,16 @@ class Session(SessionBase):
         if path not in self.endpoints:
             return
         if result is False:
+            kind = type(self.endpoints[path]).__name__
+            log.info("%s.on_open has refused a client of %s at %a", kind, self.remote_ip, path)
             self.disconnect_endpoint(path)
         elif isinstance(self.handler, Carrier):
             self.handler.admit(path)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
-        calls.ask(self, connection.on_close)
+        if (error := calls.ask(self, connection.on_close)) is not None:
+            log.error("%s.on_close has failed", type(connection).__name__, exc_info=error)
         connection.is_closed = True
 
     def _handle(self, packet: Packet | Signal) -> None:
@@ -278,7 +290,7 @@ class Session(SessionBase):
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
-        connection = self.get_connection(None if packet.namespace == "/" else packet.namespace)
+        connection = self.get_connection(_endpoint(packet))
         if connection is None:
             log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
             return
@@ -303,6 +315,11 @@ class Session(SessionBase):
             return
         is_receipt = isinstance(packet, Message) and packet.receipt
         self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
+
+
+def _endpoint(packet: Packet | Signal) -> str | None:
+    namespace = getattr(packet, "namespace", "/")
+    return None if namespace == "/" else namespace
 
 
 def _texts(auth: Any) -> dict[str, str]:
