@@ -70,7 +70,7 @@ class Request:
     large as all the rest.
     """
 
-    __slots__ = ("_head", "_headers", "_host", "_query", "method", "native", "remote_address", "secure")
+    __slots__ = ("_head", "_headers", "_host", "_query", "_target", "method", "native", "remote_address", "secure")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class Request:
         fields = tuple(fields)
         lines = [target, *(f"{name}:{value}" for name, value in fields)]
         self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
+        self._target: str | None = target
         self._headers: Headers | None = Headers(fields)
         self._query: dict[str, list[str]] | None = None
         self._host: str | None = None
@@ -96,7 +97,7 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as they were sent."""
-        return self._lines()[0]
+        return self._lines()[0] if self._target is None else self._target
 
     @property
     def path(self) -> str:
@@ -147,7 +148,7 @@ class Request:
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed: the host's object and the parsed fields."""
-        self.native = self._headers = self._query = None
+        self.native = self._target = self._headers = self._query = None
 
     def _lines(self) -> list[str]:
         return self._head.decode("utf-8", "surrogateescape").split("\n")

@@ -1,4 +1,4 @@
-"""The inner loops of a WebSocket's reader, in Python and in C: one behaviour."""
+"""What is done for each message of a WebSocket, in Python and in C: one behaviour."""
 
 from itertools import cycle
 from operator import xor
@@ -114,8 +114,82 @@ def test_a_mask_has_four_bytes(implementation):
 
 
 @pytest.mark.parametrize(
+    ("size", "header"),
+    [
+        (0, b"\x00"),
+        (1, b"\x01"),
+        (125, b"\x7d"),
+        (126, b"\x7e\x00\x7e"),
+        (65_535, b"\x7e\xff\xff"),
+        (65_536, b"\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
+        (16_909_060, b"\x7f\x00\x00\x00\x00\x01\x02\x03\x04"),
+    ],
+)
+def test_a_text_is_framed_with_its_length_in_the_fewest_bytes(implementation, size, header):
+    payload = b"x" * size
+    assert implementation.text_frame(payload) == b"\x81" + header + payload
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('42["a"]', (None, '["a"]')),
+        ('420["a",1]', (0, '["a",1]')),
+        ('421234["é😀"]', (1234, '["é😀"]')),
+        ("427[", (7, "[")),
+        ("427[]x", (7, "[]x")),
+        ("42007[1]", (7, "[1]")),
+        ("42" + "9" * 16 + "[[]]", (9_999_999_999_999_999, "[[]]")),
+    ],
+)
+def test_an_event_is_split_into_its_id_and_its_json(implementation, text, expected):
+    assert implementation.split_event(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4",
+        "42",
+        "42é",
+        "[",
+        "4[1]",
+        "2[1]",
+        '32["a"]',
+        '43["a"]',
+        '451-["a"]',
+        '42/a,["a"]',
+        '42 ["a"]',
+        '42-1["a"]',
+        '42+1["a"]',
+        '42²["a"]',
+        '42١["a"]',
+        '42{"a":[1]}',
+        "42\ud83d[1]",
+        "4212345",
+        "42" + "9" * 17 + "[1]",
+        "é2[1]",
+    ],
+)
+def test_what_is_no_common_event_is_left_to_be_read(implementation, text):
+    assert implementation.split_event(text) is None
+
+
+@fixed
+@given(st.text(st.sampled_from("0123456789[]4242/,-é😀²١\ud83d")) | st.text(st.characters()))
+def test_both_agree_about_any_text(text):
+    for before in ("", "42"):
+        assert frames.split_event(before + text) == COMPILED.split_event(before + text)
+
+
+@pytest.mark.parametrize(
     ("function", "args"),
     [
+        ("text_frame", ("text",)),
+        ("text_frame", (None,)),
+        ("split_event", (b'42["a"]',)),
+        ("split_event", (None,)),
         ("cut", ("text", 0, LIMIT, [])),
         ("cut", (HELLO, "0", LIMIT, [])),
         ("cut", (HELLO, 0, None, [])),
@@ -145,3 +219,18 @@ def test_nothing_is_kept(implementation):
     for _ in range(100):
         cut(implementation, data)
     assert sys.getrefcount(data) == before
+
+
+def test_nothing_of_an_event_or_a_payload_is_kept(implementation):
+    import sys
+
+    text, payload = '421["a",{"b":1}]', b"x" * 200
+    before = sys.getrefcount(text), sys.getrefcount(payload), sys.getrefcount(None)
+    for _ in range(1000):
+        implementation.split_event(text)
+        implementation.split_event('42["a"]')
+        implementation.split_event("3")
+        implementation.text_frame(payload)
+    after = sys.getrefcount(text), sys.getrefcount(payload), sys.getrefcount(None)
+    assert after[:2] == before[:2]
+    assert abs(after[2] - before[2]) < 500

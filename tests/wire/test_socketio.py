@@ -150,6 +150,41 @@ def test_any_text_gives_a_packet_or_a_decode_error(revision: Revision, text: str
         pass
 
 
+def outcome(revision: Revision, text: str, at: int) -> Packet | type[DecodeError]:
+    try:
+        packet = revision.decode(text, at)
+    except DecodeError as error:
+        return type(error)
+    return Event("/", "partial", []) if isinstance(packet, Partial) else packet
+
+
+EVENTS = st.builds("2{}{}".format, st.sampled_from(["", "0", "7", "0012", "1234", "9" * 17, "/,"]), PIECES)
+
+
+@both
+@given(text=st.text(st.characters()) | PIECES | EVENTS | st.sampled_from(['2["a",1]', '217["a"]', "2[]", "2[1]", "2["]))
+def test_the_short_way_of_an_event_in_a_message_comes_to_the_same(revision: Revision, text: str) -> None:
+    assert outcome(revision, "4" + text, 1) == outcome(revision, text, 0)
+
+
+BY_SEARCH = Revision(json.encode_clean_by_search)
+
+
+@given(args=st.lists(VALUES | st.just(2**70) | st.just(datetime(2026, 7, 27, tzinfo=UTC))), number=IDS)
+def test_without_orjson_the_same_is_written(args: list[Any], number: int) -> None:
+    for namespace in ("/", "/a"):
+        events = [way.encode_event(namespace, "é", args, number) for way in (BY_SEARCH, REVISION_5)]
+        acks = [way.encode_ack(namespace, number, args) for way in (BY_SEARCH, REVISION_5)]
+        for by_search, expected in (events, acks):  # but for the spelling of floats, which is 1e16 or 1e+16
+            assert read_back(REVISION_5, *by_search) == read_back(REVISION_5, *expected)
+
+
+def test_revision_4_is_ascii_also_where_an_integer_is_beyond_64_bits() -> None:
+    written = rb'["\u00e9",1180591620717411303424]'
+    assert REVISION_4.encode_event("/", "é", [2**70]) == (b"42" + written, ())
+    assert REVISION_4.encode_ack("/", 7, ["é", 2**70]) == (b"437" + written, ())
+
+
 def test_the_most_attachments_can_be_set() -> None:
     text = '52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]'
     assert complete(REVISION_5.decode(text, max_attachments=2), [b"a", b"b"]) == Event("/", "a", [b"a", b"b"])
@@ -302,6 +337,7 @@ def test_what_orjson_refuses_is_written_in_linear_time(
         assert work(2000, *more) - work(1000, *more) <= 25 * 1000
 
 
+@pytest.mark.parametrize("at", [0, 1], ids=["alone", "in a message"])
 @pytest.mark.parametrize(
     ("text", "most"),
     [
@@ -317,7 +353,7 @@ def test_what_orjson_refuses_is_written_in_linear_time(
     ],
 )
 def test_json_is_read_once_and_once_more_if_there_are_lone_surrogates(
-    monkeypatch: pytest.MonkeyPatch, text: str, most: int
+    monkeypatch: pytest.MonkeyPatch, text: str, most: int, at: int
 ) -> None:
     read: list[str] = []
 
@@ -327,7 +363,7 @@ def test_json_is_read_once_and_once_more_if_there_are_lone_surrogates(
 
     monkeypatch.setattr(json, "decode_clean", decode_clean)
     with suppress(DecodeError):
-        REVISION_5.decode(text)
+        REVISION_5.decode("4" * at + text, at)
     assert len(read) == most
 
 

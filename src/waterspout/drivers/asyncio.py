@@ -47,8 +47,12 @@ class AsyncioDriver(SystemDriver):
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function at once, and make a task for an `async def` or another awaitable."""
         try:
-            # a context of its own (41 ns), so that what one function sets no other sees
-            result = copy_context().run(function, *args)
+            # A context of its own (41 ns), so that what one function sets no other sees. Nearly all take a socket and
+            # one argument, and a star costs 1,300 instructions, of 27,000 for an acknowledged event.
+            if len(args) == 2:
+                result = copy_context().run(function, args[0], args[1])
+            else:
+                result = copy_context().run(function, *args)
         except BaseException as error:
             asker.failed(token, error)
             if isinstance(error, INTERRUPTS):

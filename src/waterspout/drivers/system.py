@@ -46,7 +46,9 @@ class SystemDriver:
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log it; nothing is formatted where nobody listens."""
-        _LOGGERS[layer].log(level, text, *values)
+        logger = _LOGGERS[layer]
+        if logger.isEnabledFor(level):
+            logger.log(level, text, *values)
 
 
 def is_asynchronous(result: object) -> bool:

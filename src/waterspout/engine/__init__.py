@@ -16,7 +16,7 @@ from .prepared import Prepared
 from .proxies import TrustedProxies
 from .refusals import Refuse
 from .response import Headers, Response
-from .session import Session
+from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
 from .streaming import FORMS, PREAMBLES
 from .traffic import Traffic
@@ -65,4 +65,5 @@ __all__ = [
     "Turn",
     "Visit",
     "WebSocketTransport",
+    "push_to_all",
 ]

@@ -28,6 +28,8 @@ from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
 from .visits import Visit
 
+_ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to look up on Python 3.11
+
 
 class Application(Protocol):
     """What every application of an engine has. Nothing here may block, or raise more than it says."""
@@ -197,7 +199,7 @@ class Engine:
     def ended(self, session: Session, reason: Reason) -> None:
         """Tell the application that the session is over."""
         self.traffic.closed[reason] += 1
-        self._note(Level.DEBUG, "session %s... is over: %s", session.id[:4], reason.value)
+        self._note(_DEBUG, "session %s... is over: %s", session.id[:4], reason)
         self.application.close(session, reason)
 
     def forget(self, session: Session) -> None:
@@ -245,9 +247,7 @@ class Engine:
     def greet(self, session: Session) -> None:
         """Tell the application, where that is understood, that the client wants to enter "/": it has a transport."""
         generation = session.generation
-        self._note(
-            Level.DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
-        )
+        self._note(_DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name)
         if self.is_bare:
             session.request.forget()
         elif generation.implicit_connect and session.is_live:
@@ -289,7 +289,7 @@ class Engine:
         self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
 
     def _note(self, level: Level, text: str, *values: object) -> None:
-        self.driver.note(Layer.ENGINE, level, text, *values)
+        self.driver.note(_ENGINE, level, text, *values)
 
     def _alarm(self, at: float) -> None:
         self.driver.alarm(at, self.advance)

@@ -1,5 +1,6 @@
 """One connection of a client, whatever carries it: its states, its outbox, its life and its end."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
@@ -27,11 +28,17 @@ _LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client i
 class Wait(Enum):
     """What a session waits for."""
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python, and each deadline is looked for five times
+
     HEARTBEAT = "heartbeat"
     CONNECT = "connect"
     PARTIAL = "partial"
     CLOSE = "close"
     RESUME = "resume"
+
+
+_WAITS = tuple(Wait)
+_HEARTBEAT, _CONNECT = Wait.HEARTBEAT, Wait.CONNECT  # see `server.life`
 
 
 class Hub(Protocol):
@@ -67,6 +74,13 @@ class Leaving(Protocol):
 
     def leave(self) -> None:
         """End the WebSocket that was to become the transport."""
+
+
+def push_to_all(sessions: Iterable["Session"], prepared: Prepared) -> None:
+    """Do what `Session.push` does, for each of many: the call would be a sixth of what a member of a room costs."""
+    for session in sessions:
+        if session._outbox is not None or not session.transport.write(prepared):
+            session._keep(prepared)
 
 
 class Session:
@@ -216,7 +230,8 @@ class Session:
             if type(packet) is Partial:
                 self._await_attachments(packet)
             else:
-                self.engine.packet(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
+                take = self.engine.packet  # an attribute, which Python calls faster from a local
+                take(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message: for an application that speaks bare Engine.IO, or for the generation's codec."""
@@ -320,11 +335,11 @@ class Session:
 
     def await_connect(self) -> None:
         """Give the client `connect_timeout` to enter its first namespace."""
-        self.wait(Wait.CONNECT, self.policy.connect_timeout)
+        self.wait(_CONNECT, self.policy.connect_timeout)
 
     def connected(self) -> None:
         """The client has entered a namespace: what only the handshake needed may go."""
-        self.wait_no_longer(Wait.CONNECT)
+        self.wait_no_longer(_CONNECT)
         self.request.forget()
 
     def now(self) -> float:
@@ -342,7 +357,7 @@ class Session:
 
     def beat_at(self, at: float) -> None:
         """Let the heartbeat act at this time."""
-        self.engine.deadlines.set(self, Wait.HEARTBEAT, at)
+        self.engine.deadlines.set(self, _HEARTBEAT, at)
 
     def beat_no_more(self) -> None:
         """Let the heartbeat rest."""
@@ -451,7 +466,7 @@ class Session:
             return False
         self._move(Step.END)
         self._drop_probe()
-        for kind in Wait:
+        for kind in _WAITS:
             self.engine.deadlines.clear(self, kind)
         self.take()
         self._partial = None

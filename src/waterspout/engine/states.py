@@ -9,6 +9,8 @@ from ..types import Reason
 class State(Enum):
     """Where a session is in its life."""
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python
+
     OPEN = "open"
     UPGRADING = "upgrading"  # still on polling, while a WebSocket proves itself
     CLOSING = "closing"  # the application has closed it; what is queued is still sent
@@ -17,6 +19,8 @@ class State(Enum):
 
 class Step(Enum):
     """What moves a session from one state to another."""
+
+    __hash__ = object.__hash__
 
     PROBE = "probe"
     UPGRADE = "upgrade"

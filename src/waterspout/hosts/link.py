@@ -7,7 +7,7 @@ for each read); writability is asked for only when the kernel refuses.
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..engine import Traffic
@@ -15,6 +15,8 @@ from ..engine import Traffic
 READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 HIGH_WATER_BYTES = 65_536  # what waits in a link; more stays with the session
 LINGER = 2.0  # s from the last byte that the kernel has taken to the end; the client is to close first
+
+NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Piece = bytes | memoryview
 
@@ -70,8 +72,6 @@ class Output:
         "close_timeout",
         "loop",
         "open_links",
-        "sent_bytes",
-        "sent_messages",
         "traffic",
         "waiting",
     )
@@ -84,7 +84,6 @@ class Output:
         self._when_closed: dict[Closable, Callable[[], object]] = {}
         self._when_empty: list[Callable[[], object]] = []
         self.waiting: list[Link] = []  # what `flush` writes at the end of the turn; `Link.write` adds itself
-        self.sent_bytes = self.sent_messages = 0
 
     def when_empty(self, function: Callable[[], object]) -> None:
         """Call the function once no link is open: at once if there is none."""
@@ -111,16 +110,33 @@ class Output:
     def flush(self) -> None:
         """Write out what the turn has brought."""
         links, self.waiting = self.waiting, []
-        for link in links:
-            link.flush()
-        self.count()
+        self.write_out(links)
 
-    def count(self) -> None:
-        """Add what the links have sent to the engine's numbers: once in a turn, not once for each member of a room."""
-        traffic = self.traffic
-        traffic.bytes_out += self.sent_bytes
-        traffic.messages_out += self.sent_messages
-        self.sent_bytes = self.sent_messages = 0
+    def write_out(self, links: Iterable["Link"]) -> None:
+        """Let these links write, and deal with what comes of it.
+
+        A broadcast comes here with each member of a room, so there is one call for each, and what they have sent
+        is counted in two locals: calls and counters used to be 2,400 of its 7,000 instructions.
+        """
+        messages = size_bytes = 0
+        for link in links:
+            out = link._out
+            if out is None or link._blocked:
+                continue
+            messages += len(out) if type(out) is list else 1
+            try:
+                size_bytes += link._write_out(out)
+            except OSError:
+                link._abort()
+                continue
+            if link._last or link._refused:
+                link._settle()
+        self.count(messages, size_bytes)
+
+    def count(self, messages: int, size_bytes: int) -> None:
+        """Add to the engine's numbers what has been sent."""
+        self.traffic.messages_out += messages
+        self.traffic.bytes_out += size_bytes
 
 
 class Link:
@@ -135,13 +151,18 @@ class Link:
         "_out",
         "_output",
         "_paused",
+        "_read",
         "_receiver",
         "_refused",
+        "_send",
         "_unsent_bytes",
     )
 
     def __init__(self, descriptor: int, output: Output) -> None:
         self._descriptor = descriptor
+        # in slots, where Python finds them at once: methods would cost each turn of each client 700 instructions
+        self._read: Callable[[int, int], bytes] = os.read
+        self._send: Callable[[int, Piece], int] = os.write
         self._output = output
         self._receiver: Receiver | None = None
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
@@ -173,13 +194,15 @@ class Link:
             if self._last:
                 return True  # nobody reads it any more
             self._out = data
+            self._unsent_bytes = len(data)
             output = self._output
             if not output.waiting:
                 output.loop.soon(output.flush)
             output.waiting.append(self)
-        elif self._last:
             return True
-        elif self._unsent_bytes > HIGH_WATER_BYTES:
+        if self._last:
+            return True
+        if self._unsent_bytes > HIGH_WATER_BYTES:
             if not self._makes_room():
                 self._refused = True
                 return False
@@ -223,19 +246,7 @@ class Link:
 
     def flush(self) -> None:
         """Write what waits, as far as the kernel takes it."""
-        out = self._out
-        if out is None or self._blocked:
-            return
-        try:
-            done = self._write_out(out)
-        except OSError:
-            self._abort()
-            return
-        if not done:
-            if self._last and not self._is_timed:
-                self._limit()
-        elif self._last or self._refused:
-            self._sent_all()
+        self._output.write_out((self,))
 
     def close(self) -> None:
         """Close the socket at once, and tell nobody."""
@@ -247,16 +258,7 @@ class Link:
             self._output.loop.forget(descriptor)
             self._shut(descriptor)
 
-    # The system calls; TLS has others
-
-    def _read(self) -> bytes:
-        return os.read(self._descriptor, READ_BYTES)
-
-    def _send(self, data: bytes | memoryview) -> int:
-        try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:
-            return 0
+    # The system calls; TLS has others, and its own `_read` and `_send`
 
     def _end_output(self) -> None:
         sock = socket.socket(fileno=self._descriptor)
@@ -272,25 +274,22 @@ class Link:
 
     # Below this line: how it is done
 
-    def _write_out(self, out: Piece | list[Piece]) -> bool:
-        """Hand over to the kernel; return whether it took everything. Raises OSError."""
-        output = self._output
-        if isinstance(out, list):
-            data: Piece = b"".join(out)
-            output.sent_messages += len(out)
-        else:
-            data = out
-            output.sent_messages += 1
-        sent = self._send(data)
-        output.sent_bytes += sent
+    def _write_out(self, out: Piece | list[Piece]) -> int:
+        """Hand over to the kernel what waits, and return how many bytes it took. Raises OSError."""
+        data: Piece = b"".join(out) if type(out) is list else out  # type: ignore[assignment]  # isinstance costs more
+        try:
+            send = self._send
+            sent = send(self._descriptor, data)
+        except NOT_NOW:
+            sent = 0
         if sent == len(data):
             self._out, self._unsent_bytes = None, 0
-            return True
-        self._out = memoryview(data)[sent:]
-        self._unsent_bytes = len(data) - sent
-        self._blocked = True
-        self._output.loop.writer(self._descriptor, self._writable)
-        return False
+        else:
+            self._out = memoryview(data)[sent:]
+            self._unsent_bytes = len(data) - sent
+            self._blocked = True
+            self._output.loop.writer(self._descriptor, self._writable)
+        return sent
 
     def _limit(self) -> None:
         """Give the peer of a link that is finished, once, the time to take what waits."""
@@ -299,21 +298,23 @@ class Link:
 
     def _makes_room(self) -> bool:
         """Send in the middle of a turn, and tell nobody: whose kernel takes it all is not slow, however much it is."""
-        if self._blocked or self._out is None:
+        out = self._out
+        if out is None or self._blocked:
             return False
         try:
-            return self._write_out(self._out)
+            sent_bytes = self._write_out(out)
         except OSError:
             return False  # the end of the turn will meet it again
-        finally:
-            self._output.count()
+        self._output.count(len(out) if type(out) is list else 1, sent_bytes)
+        return self._out is None
 
     # What the loop calls
 
     def _ready(self) -> None:
         try:
-            data = self._read()
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            read = self._read
+            data = read(self._descriptor, READ_BYTES)
+        except NOT_NOW:
             return
         except OSError:
             data = b""
@@ -326,13 +327,16 @@ class Link:
         self._output.loop.writer(self._descriptor, None)
         self._blocked = False
         self.flush()
-        self._output.count()
 
-    def _sent_all(self) -> None:
-        if self._last:
+    def _settle(self) -> None:
+        """Do what was put off until all is sent."""
+        if self._out is not None:
+            if self._last and not self._is_timed:
+                self._limit()
+        elif self._last:
             self._end_output()
             self._output.loop.later(LINGER, self.close)
-        elif self._refused and self._receiver is not None:
+        elif self._receiver is not None:
             self._refused = False
             self._receiver.writable()
 
@@ -351,14 +355,13 @@ class SecureLink(Link):
     def __init__(self, sock: ssl.SSLSocket, output: Output) -> None:
         super().__init__(sock.fileno(), output)
         self._socket = sock
+        self._read = lambda _, size: sock.recv(size)
+        self._send = lambda _, data: sock.send(data)
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
         """Read for this receiver, also what TLS has decrypted already."""
         super().start(receiver, ahead)
         self._read_pending()
-
-    def _read(self) -> bytes:
-        return self._socket.recv(READ_BYTES)
 
     def _ready(self) -> None:
         super()._ready()
@@ -378,12 +381,6 @@ class SecureLink(Link):
     def _has_pending(self) -> bool:
         """Tell whether there are bytes to read that are decrypted already, of which the loop knows nothing."""
         return self._descriptor >= 0 and not self._paused and self._socket.pending() > 0
-
-    def _send(self, data: bytes | memoryview) -> int:
-        try:
-            return self._socket.send(data)
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            return 0
 
     def _end_output(self) -> None:
         """Say that no more comes, in TLS and below it; what the client still says is not even decrypted."""

@@ -15,6 +15,9 @@ from ..types import Request
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 
+ANSWERED = (Refuse, Preflight)
+"""The decisions that are answers: looking for a tuple takes a third of looking for a union."""
+
 Decision = Refuse | Preflight | Admitted
 
 
@@ -58,7 +61,7 @@ class Reception(HTTPMessageDelegate):
         self._exchange = exchange
         self._connection = connection
         self._limit = engine.policy.max_payload_bytes
-        self._is_wanted = not isinstance(decision, Refuse | Preflight)
+        self._is_wanted = not isinstance(decision, ANSWERED)
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -86,7 +89,7 @@ class Reception(HTTPMessageDelegate):
         """Serve the request, which is complete."""
         self._wait_no_longer()
         decision = self._decision
-        if isinstance(decision, Refuse | Preflight):
+        if isinstance(decision, ANSWERED):
             self._exchange.respond(decision.response)
         elif self._body_bytes > self._limit:
             self._refuse_body(decision)
@@ -98,14 +101,14 @@ class Reception(HTTPMessageDelegate):
         """The client has gone before the answer, or was too slow: whatever waits for it ends."""
         self._wait_no_longer()
         decision = self._decision
-        if not isinstance(decision, Refuse | Preflight):
+        if not isinstance(decision, ANSWERED):
             self._exchange.give_up(lambda: self._engine.abort(decision))
 
     def _expect(self, length: int) -> None:
         """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
         if length <= 4 * self._limit:
             return
-        if isinstance(self._decision, Refuse | Preflight):
+        if isinstance(self._decision, ANSWERED):
             self._exchange.respond(self._decision.response)
         else:
             self._refuse_body(self._decision)

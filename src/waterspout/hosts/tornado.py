@@ -13,9 +13,9 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
-from ..engine import Engine, Pending, Preflight, Refuse
+from ..engine import Engine, Pending
 from ..wire.generations import SOCKETIO_1
-from .reception import Exchange, Reception
+from .reception import ANSWERED, Exchange, Reception
 from .residence import Residence
 from .takeover import Takeover
 
@@ -71,7 +71,7 @@ class Mount(Router):
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
         decision = self.engine.admit(ours)
-        if not isinstance(decision, Refuse | Preflight) and (greeting := decision.greeting) is not None:
+        if not isinstance(decision, ANSWERED) and (greeting := decision.greeting) is not None:
             return Takeover(self.residence, ours, decision, greeting, connection)
         return Reception(self.engine, decision, Exchange(ours, connection), connection)
 

@@ -1,10 +1,10 @@
 """One event to many sockets: encoded once for each generation, the same bytes to everybody."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ..engine import Prepared, Session, Turn
+from ..engine import Prepared, Session, Turn, push_to_all
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 
@@ -57,15 +57,10 @@ class Fanout:
         """
         with self._turn:
             if len(forms) == 1:
-                self._to_one_generation(members, *forms.values())
+                push_to_all([member._session for member in members], *forms.values())
             else:
                 for member in members:
                     member._session.push(forms[member._session.generation])
-
-    @staticmethod
-    def _to_one_generation(members: Iterable[Member], prepared: Prepared) -> None:
-        for member in members:
-            member._session.push(prepared)
 
     def count(self, generation: Generation, change: int) -> None:
         """Count a socket that came (1) or went (-1)."""

@@ -31,6 +31,11 @@ class Hook(Enum):
     DISCONNECT = ("socket", "reason")
     ERROR = ("socket", "event", "error")
 
+    __hash__ = object.__hash__  # that of Enum is a function in Python
+
+
+ON_CONNECT, ON_DISCONNECT, ON_ERROR = Hook  # see life.py
+
 
 class Handler:
     """The handler of one event. With `plain` arguments it is simply called; -1: something comes first."""
@@ -157,18 +162,18 @@ class Events:
         dictionary; from 1.x and 2.x clients it is their query, in "/" without the names that Engine.IO uses
         itself (EIO, transport, sid, t, j, b64).
         """
-        return self._registry().hook(Hook.CONNECT, handler)
+        return self._registry().hook(ON_CONNECT, handler)
 
     def on_disconnect(self, handler: F) -> F:
         """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
-        return self._registry().hook(Hook.DISCONNECT, handler)
+        return self._registry().hook(ON_DISCONNECT, handler)
 
     def on_error(self, handler: F) -> F:
         """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
 
         Each namespace has its own. Exceptions are logged in any case.
         """
-        return self._registry().hook(Hook.ERROR, handler)
+        return self._registry().hook(ON_ERROR, handler)
 
     def on_any(self, handler: F) -> F:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.

@@ -6,7 +6,7 @@ from ..engine import Asker, Engine, Session
 from ..errors import EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
-from .handlers import Handlers, Hook
+from .handlers import ON_ERROR, Handlers, Hook
 
 
 class Guest(Protocol):
@@ -42,11 +42,11 @@ class Hooks:
         known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
         text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
         handlers.reports.report(self._engine.driver, (event if known else None, type(error)), text, error)
-        self.tell(Hook.ERROR, socket, event, error)
+        self.tell(ON_ERROR, socket, event, error)
 
     def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
         """Tell the user's error handler of an event that was refused."""
-        self.tell(Hook.ERROR, socket, event, error)
+        self.tell(ON_ERROR, socket, event, error)
 
     # What the driver answers
 
@@ -56,7 +56,7 @@ class Hooks:
     def failed(self, token: Told, error: BaseException) -> None:
         """A hook failed: that is reported, and changes nothing."""
         kind, socket = token
-        if kind is Hook.ERROR:
+        if kind is ON_ERROR:
             text = f"the handler of errors in {plain(self._name)} failed"
             self._handlers.reports.report(self._engine.driver, (kind, type(error)), text, error)
         else:

@@ -13,7 +13,7 @@ from .cluster import Cluster, Join, Leave, Part
 from .dispatch import shorten, words
 from .entrance import Entrance
 from .fanout import ORDINARY, Delivery, Fanout, delivery, prepare
-from .handlers import Events, Handlers, Hook, check_name
+from .handlers import ON_CONNECT, ON_DISCONNECT, Events, Handlers, check_name
 from .hooks import Hooks
 from .limits import Limits
 from .presence import Presence
@@ -21,6 +21,7 @@ from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, check_timeout
 
+_SERVER, _DEBUG = Layer.SERVER, Level.DEBUG  # see life.py
 _LONGEST_NAME = 1000  # characters; a client that names a dynamic namespace chooses it
 
 
@@ -175,8 +176,8 @@ class Namespace(Events):
         if self._family is not None:
             self._family.children[self.name] = self
         steps = list(self._handlers.steps)
-        if Hook.CONNECT in self._handlers.hooks:
-            steps.append(self._handlers.hooks[Hook.CONNECT])
+        if ON_CONNECT in self._handlers.hooks:
+            steps.append(self._handlers.hooks[ON_CONNECT])
         if steps:
             Entrance(self, steps, socket, auth).ask()
         else:
@@ -223,7 +224,7 @@ class Namespace(Events):
                 for room in socket.rooms:
                     self.rooms.leave(room, socket)
                 self._fanout.count(socket._session.generation, -1)
-                self.hooks.tell(Hook.DISCONNECT, socket, reason)
+                self.hooks.tell(ON_DISCONNECT, socket, reason)
             self._check_empty()
 
     def next_ack_id(self) -> int:
@@ -241,7 +242,7 @@ class Namespace(Events):
 
     def _note(self, text: str, socket: Socket) -> None:
         """Log what a client does; of its session's id, which is a secret, only the beginning."""
-        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, socket._session.id[:4], shorten(self.name))
+        self.engine.driver.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
 
     def _prepare(self, row: Any, event: str, args: Sequence[Any], ack_id: int | None, how: Delivery) -> Prepared:
         return prepare(row, self.name, event, args, ack_id, how)

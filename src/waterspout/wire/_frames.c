@@ -1,14 +1,15 @@
-/* The two inner loops of frames.py, which says what they promise, at the speed of C.
+/* The functions of frames.py, which says what they promise, at the speed of C.
 
-   Only the common frame is known here: whole, unfragmented text, masked, its length in the fewest bytes. All else is
-   left where it stands, for Reader to judge, so no rule of the protocol is written down twice. */
+   Of what comes, only the common frame is known here: whole, unfragmented text, masked, its length in the fewest bytes;
+   and in it, only the common packet. All else is left where it stands, for others to judge, so no rule of the protocols
+   is written down twice. */
 
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>
 
-enum { FINAL_TEXT = 0x81, MASKED = 0x80, SHORT = 126, MEDIUM = 126, MOST_BYTES = 4096 };
+enum { FINAL_TEXT = 0x81, MASKED = 0x80, SHORT = 126, MEDIUM = 126, LONG = 127, MOST_BYTES = 4096, MOST_DIGITS = 16 };
 
 static void exclusive_or(unsigned char *to, const unsigned char *from, Py_ssize_t size, const unsigned char *mask)
 {
@@ -102,16 +103,87 @@ static PyObject *unmask(PyObject *module, PyObject *const *args, Py_ssize_t coun
     return result;
 }
 
+static PyObject *text_frame(PyObject *module, PyObject *payload)
+{
+    char *bytes, *to;
+    unsigned char head[10] = {FINAL_TEXT};
+    Py_ssize_t size, head_size = 2, i;
+    PyObject *result;
+
+    (void)module;
+    if (PyBytes_AsStringAndSize(payload, &bytes, &size) < 0)
+        return NULL;
+    if (size < SHORT)
+        head[1] = (unsigned char)size;
+    else {
+        head[1] = size < 65536 ? MEDIUM : LONG;
+        head_size = size < 65536 ? 4 : 10;
+        for (i = 0; i < head_size - 2; i++)
+            head[head_size - 1 - i] = (unsigned char)((uint64_t)size >> 8 * i);
+    }
+    result = PyBytes_FromStringAndSize(NULL, head_size + size);
+    if (result == NULL)
+        return NULL;
+    to = PyBytes_AsString(result);
+    memcpy(to, head, head_size);
+    memcpy(to + head_size, bytes, size);
+    return result;
+}
+
+static PyObject *split_event(PyObject *module, PyObject *text)
+{
+    Py_ssize_t n, i;
+    long long number = 0;
+    PyObject *id, *data, *result;
+
+    (void)module;
+    n = PyUnicode_GetLength(text);
+    if (n < 0)
+        return NULL;
+    if (n < 3 || PyUnicode_ReadChar(text, 0) != '4' || PyUnicode_ReadChar(text, 1) != '2')
+        Py_RETURN_NONE;
+    for (i = 2; i < n; i++) {
+        Py_UCS4 c = PyUnicode_ReadChar(text, i);
+
+        if (c == '[')
+            break;
+        if (c < '0' || c > '9' || i == 2 + MOST_DIGITS)
+            Py_RETURN_NONE;
+        number = number * 10 + (c - '0');
+    }
+    if (i == n)
+        Py_RETURN_NONE;
+    data = PyUnicode_Substring(text, i, n);
+    if (data == NULL)
+        return NULL;
+    if (i == 2) {
+        id = Py_None;
+        Py_INCREF(id);
+    } else
+        id = PyLong_FromLongLong(number);
+    result = id == NULL ? NULL : PyTuple_New(2);
+    if (result == NULL) {
+        Py_XDECREF(id);
+        Py_DECREF(data);
+        return NULL;
+    }
+    PyTuple_SetItem(result, 0, id);
+    PyTuple_SetItem(result, 1, data);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"cut", (PyCFunction)(void (*)(void))cut, METH_FASTCALL, "Cut short text frames; see frames.py."},
     {"unmask", (PyCFunction)(void (*)(void))unmask, METH_FASTCALL, "Exclusive-or with a mask; see frames.py."},
+    {"text_frame", text_frame, METH_O, "Make a text message; see frames.py."},
+    {"split_event", split_event, METH_O, "Split an event's text; see frames.py."},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_frames",
-    .m_doc = "The inner loops of a WebSocket's reader, compiled.",
+    .m_doc = "What is done for each message of a WebSocket, compiled.",
     .m_methods = methods,
 };
 

@@ -11,6 +11,11 @@ from ..errors import DecodeError, TooMany, WrongParser
 from . import json
 from .packets import Ack, Connect, Disconnect, Event, Packet
 
+try:
+    from ._frames import split_event
+except ImportError:  # there was no compiler
+    from .frames import split_event
+
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 """Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data")."""
 
@@ -19,9 +24,8 @@ _HEAD = re.compile(r"([0-6])(?:(\d{1,16})-)?(?:(/[^,]*)(?:,|\Z))?(\d{0,16})", re
 _ABSENT: Any = object()
 
 # Every client counts its ids from 0 (and from the start again with each connection), so the first thousand are known
-# by heart: to read one and to write it takes 2,200 instructions less, of 32,000 for an acknowledged event.
+# by heart: to write one takes 900 instructions less, of 27,000 for an acknowledged event.
 _COMMON = 1000
-_IDS: dict[str, int | None] = {"": None, **{str(number): number for number in range(_COMMON)}}
 _ACKS = [b"43%d" % number for number in range(_COMMON)]
 
 MAX_CONTAINERS = 50_000
@@ -91,8 +95,10 @@ class Revision:
     """How packets are spelt for one generation of clients; this class is revision 5, Socket.IO 3.x and 4.x."""
 
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
-    _plain_json: Callable[[Any], bytes | None] = staticmethod(json.encode_plain)
     _json_apart: Callable[[Any, json.StandIn], tuple[bytes, list[bytes]]] = staticmethod(json.encode_apart)
+
+    def __init__(self, encode_clean: json.EncodeClean = json.encode_clean) -> None:
+        self._encode_clean = encode_clean
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
@@ -100,25 +106,23 @@ class Revision:
         Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
         MAX_CONTAINERS lists and objects beside them.
         """
-        # Nearly every packet is an event in "/": cut by hand, in one place, it takes 20 % less than the general way,
-        # which is left to say what is wrong with all others. But a megabyte of JSON is not read there once more.
+        # Nearly every packet is an event in "/", behind the "4" of an Engine.IO message: by itself, in one place, it
+        # takes 40 % less than the general way, which is left to say what is wrong with all others. But a megabyte of
+        # JSON is not read there once more.
+        found = split_event(text) if at == 1 else None
+        if found is None:
+            return self._decode(text, at, max_attachments)
+        number, rest = found
         try:
-            if text[at] == "2":
-                bracket = text.index("[", at)
-                digits = text[at + 1 : bracket]
-                number = _IDS.get(digits, _ABSENT)
-                if number is not _ABSENT or (number := _uncommon(digits)) is not _ABSENT:
-                    try:
-                        data = json.decode_clean(text[bracket:])
-                    except json.BROKEN as error:
-                        return event("/", number, json.decode_again(text[bracket:], error))
-                    name = data.pop(0)
-                    if type(name) is str and name not in RESERVED:
-                        return Event("/", name, data, number)
-                    return event("/", number, [name])
-        except (IndexError, ValueError):
-            pass
-        return self._decode(text, at, max_attachments)
+            data = json.decode_clean(rest)
+        except json.BROKEN as error:
+            return event("/", number, json.decode_again(rest, error))
+        if data:
+            name = data.pop(0)
+            if type(name) is str and name not in RESERVED:
+                return Event("/", name, data, number)
+            data = [name]
+        return event("/", number, data)
 
     def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
@@ -176,7 +180,11 @@ class Revision:
 
     def encode_event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
         """Write an event as text and its attachments ("Sending and receiving data"); raises as `json.encode` does."""
-        data = self._plain_json([name, *args])
+        try:
+            encode = self._encode_clean  # an attribute, which Python calls faster from a local
+            data: bytes | None = encode([name, *args], json.stop, json.PLAIN)
+        except TypeError as error:
+            data = json.encode_again([name, *args], error)
         if data is None:
             return self._encode_binary(b"5", namespace, id, [name, *args])
         if id is None and namespace == "/":
@@ -189,7 +197,11 @@ class Revision:
 
     def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded:
         """Write an acknowledgement as text and its attachments ("Acknowledgement"); raises as `json.encode` does."""
-        data = self._plain_json(args)
+        try:
+            encode = self._encode_clean
+            data: bytes | None = encode(args, json.stop, json.PLAIN)
+        except TypeError as error:
+            data = json.encode_again(args, error)
         if data is None:
             return self._encode_binary(b"6", namespace, id, args)
         if namespace == "/":
@@ -210,7 +222,6 @@ class _Revision4(Revision):
     """
 
     _json = staticmethod(json.encode_ascii)
-    _plain_json = staticmethod(json.encode_plain_ascii)
     _json_apart = staticmethod(json.encode_apart_ascii)
 
     def _connect(self, namespace: str, data: Any) -> Connect:
@@ -228,7 +239,7 @@ class _Revision4(Revision):
         return b"44%b%b" % (_address(namespace), self._json(message if data is None else data)), ()
 
 
-REVISION_4: Revision = _Revision4()
+REVISION_4: Revision = _Revision4(json.encode_clean_ascii)
 REVISION_5 = Revision()
 
 
@@ -249,11 +260,6 @@ def ack(namespace: str, id: int | None, data: Any) -> Ack:
     if id is None or type(data) is not list:
         raise DecodeError("an acknowledgement has an id, and its data is a list")
     return Ack(namespace, id, data)
-
-
-def _uncommon(digits: str) -> Any:
-    """Read the id of a client that has been here for long; _ABSENT if there is something else."""
-    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) <= 16 else _ABSENT
 
 
 def _attachments(kind: str, count: str, most: int) -> int:

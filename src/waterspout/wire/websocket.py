@@ -17,8 +17,10 @@ from .deflate import inflate
 
 try:
     from ._frames import cut, unmask
+    from ._frames import text_frame as _text_frame
 except ImportError:  # there was no compiler
     from .frames import cut, unmask
+    from .frames import text_frame as _text_frame
 
 VERSION = "13"
 MAX_FRAGMENTS = 16_384
@@ -30,6 +32,7 @@ RSV1 = 0x40
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)))  # 7.4, and IANA's 1012-1014
+_KEY = re.compile("[A-Za-z0-9+/]{22}==")
 
 
 class UnsupportedVersion(ProtocolError):
@@ -82,14 +85,14 @@ def check_upgrade(method: str, header: Callable[[str], str | None]) -> str:
     if version.strip(" \t") != VERSION:
         raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {VERSION!r} is spoken here")
     key = (header("Sec-WebSocket-Key") or "").strip(" \t")
-    if not re.fullmatch("[A-Za-z0-9+/]{22}==", key):
+    if not _KEY.fullmatch(key):
         raise ProtocolError(f"The Sec-WebSocket-Key is {key[:40]!r}, but it must be 16 bytes in base64")
     return key
 
 
 def _check_token(name: str, token: str, header: Callable[[str], str | None]) -> None:
     value = header(name) or ""
-    if token not in (part.strip(" \t") for part in value.lower().split(",")):
+    if value.lower() != token and token not in (part.strip(" \t") for part in value.lower().split(",")):
         raise ProtocolError(f"The {name} header is {value[:40]!r}, but a WebSocket needs {token!r} in it")
 
 
@@ -99,12 +102,8 @@ def accept(key: str) -> str:
     return b64encode(digest).decode()
 
 
-def text_frame(payload: bytes) -> bytes:
-    """Make a text message of UTF-8: one unmasked frame, the same bytes for every member of a room."""
-    n = len(payload)
-    if n < 126:
-        return _SHORT_TEXT[n] + payload
-    return _encode(TEXT, payload)
+text_frame: Callable[[bytes], bytes] = _text_frame
+"""Make a text message of UTF-8: one unmasked frame, the same bytes for every member of a room."""
 
 
 def binary_frame(payload: bytes) -> bytes:
@@ -154,9 +153,6 @@ def _encode(opcode: int, payload: bytes) -> bytes:
     if n < 65_536:
         return bytes((FINAL | opcode, 126)) + n.to_bytes(2, "big") + payload
     return bytes((FINAL | opcode, 127)) + n.to_bytes(8, "big") + payload
-
-
-_SHORT_TEXT = [bytes((FINAL | TEXT, n)) for n in range(126)]
 
 
 class Reader:
