@@ -33,7 +33,7 @@ def _is_redefined(cls: type) -> bool:
     """Tell whether, before the first class of ours, anything of that is defined anew."""
     ours = next(at for at, base in enumerate(cls.__mro__) if base.__module__.partition(".")[0] == "waterspout")
     known = {name for name in dir(cls.__mro__[ours]) if not name.startswith("__") or name == "__init__"}
-    return any(not known.isdisjoint(vars(base)) for base in cls.__mro__[:ours])
+    return any(not known.isdisjoint(base.__dict__) for base in cls.__mro__[:ours])
 
 
 class HandlerExchange:
