@@ -80,7 +80,7 @@ def sync_engine(func: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(func)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        queues: dict[Any, _Queue] = vars(self).setdefault("_call_queue", {})
+        queues: dict[Any, _Queue] = self.__dict__.setdefault("_call_queue", {})
         return queues.setdefault(func, _Queue()).call(partial(func, self, *args, **kwargs))
 
     return wrapper
