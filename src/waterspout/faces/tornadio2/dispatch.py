@@ -17,12 +17,13 @@ from ...wire.packets import Ack, Connect, Event, Message, Packet, Signal
 F = TypeVar("F", bound=Callable[..., Any])
 Dispatched = tuple[list[Any], dict[str, Any]]
 
+_MARK = "_event_name"  # on the functions that users decorate, as it was
 _dispatched: ContextVar[Dispatched] = ContextVar("dispatched")  # of the event that is being handled
 
 
 def mark(function: F, name: str) -> F:
     """Remember on a function which event it handles."""
-    function.__dict__["_event_name"] = name  # as it was
+    function.__dict__[_MARK] = name
     return function
 
 
@@ -38,7 +39,7 @@ def handler_names(cls: type) -> dict[str, str]:
 def _event_of(cls: type, name: str) -> str | None:
     if not callable(getattr_static(cls, name)):
         return None
-    marks = (getattr(base.__dict__.get(name), "_event_name", None) for base in cls.__mro__)
+    marks = (getattr(base.__dict__.get(name), "__dict__", {}).get(_MARK) for base in cls.__mro__)
     return next((mark for mark in marks if mark is not None), None)
 
 
