@@ -1,7 +1,7 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 from types import GeneratorType
@@ -11,21 +11,28 @@ from urllib.parse import urlencode
 from tornado.web import HTTPError
 
 from ...drivers import InlineDriver
-from ...engine import Asker, Driver
-from ...errors import DecodeError
+from ...engine import Driver
+from ...errors import DecodeError, ProtocolError
 from ...types import parse_query
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from . import dispatch, gen, proto
+from .calls import Call, begin_call, nothing
 from .carrier import Carrier, Visitor
+from .complaints import Complaints
 from .conn import SocketConnection
+from .early import MOST, Early
+from .info import ConnectionInfo
 from .outcome import Outcome
 from .periodic import Callback
 from .sessioncontainer import SessionBase
 
+__all__ = ["MAX_ENDPOINTS", "MISSED_HEARTBEATS", "ConnectionInfo", "Handler", "Session"]
+
 log = logging.getLogger("tornadio2.session")
 
 MISSED_HEARTBEATS = 2  # more than these end a session
+MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
 
 class Handler(Protocol):
@@ -36,24 +43,6 @@ class Handler(Protocol):
 
     def session_closed(self) -> None:
         """Hear that the session is closed, once all its packets are sent."""
-
-
-class ConnectionInfo:
-    """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
-
-    def __init__(self, ip: str, arguments: Mapping[str, Any], cookies: Any) -> None:
-        self.ip = ip
-        self.arguments = {name: [_text(value) for value in values] for name, values in arguments.items()}
-        self.cookies = cookies
-
-    def get_argument(self, name: str, default: Any = None) -> Any:
-        """Return the first value of an argument."""
-        values = self.arguments.get(name)
-        return values[0] if values else default
-
-    def get_cookie(self, name: str) -> Any:
-        """Return the Morsel of a cookie, which has its `value`, or None."""
-        return self.cookies.get(name)
 
 
 class Session(SessionBase):
@@ -73,6 +62,8 @@ class Session(SessionBase):
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
         self._is_open = self._is_closing = self._is_counted = False
+        self._early: dict[str, Early] = {}
+        self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._missed_heartbeats = 0
         self._heartbeat_timer: Callback | None = None
         self.conn: Any = conn(self)
@@ -147,6 +138,7 @@ class Session(SessionBase):
         elif not self._is_closing:
             self._is_closing = True
             self.stop_heartbeat()
+            self._forget_early("/")
             for name in list(self.endpoints):
                 self.disconnect_endpoint(name)
             self._leave(self.conn)
@@ -192,16 +184,19 @@ class Session(SessionBase):
     def connect_endpoint(self, url: str) -> None:
         """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
 
-        One that refuses is closed at once. To one that does not exist nothing is said.
+        One that refuses is closed at once. To one that does not exist nothing is said, and to one too many.
         """
         path, _, query = url.partition("?")
         connection = self.endpoints.get(path)
         if connection is None:
             kind = self.conn.get_endpoint(path)
+            most = self.server.settings.get("max_endpoints", MAX_ENDPOINTS)
             if kind is None:
-                log.error("there is no endpoint %a", path)
-                if isinstance(self.handler, Carrier):
-                    self.handler.refuse(path)
+                self._refuse(path, "Invalid namespace", "there is no endpoint %a", path)
+                return
+            if len(self.endpoints) >= most:
+                told = f"Too many namespaces: {most} are allowed on one connection"
+                self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
                 return
             connection = self.endpoints[path] = kind(self, path)
         arguments: dict[str, list[str]] = {}
@@ -209,14 +204,15 @@ class Session(SessionBase):
             arguments.setdefault(name, []).append(value)
         self.send_message(proto.connect(path))
         info = ConnectionInfo(self.remote_ip, arguments, self.info.cookies)
-        self._then(connection.on_open(info), partial(self._admit, path))
+        self._await_opening(path, connection.on_open(info), partial(self._admit, path, connection))
 
     def disconnect_endpoint(self, endpoint: str) -> None:
         """Close an endpoint."""
         connection = self.endpoints.pop(endpoint, None)
         if connection is None:
-            log.error("the endpoint %a is not open, so it cannot be closed", endpoint)
+            self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
         else:
+            self._forget_early(endpoint)
             self._leave(connection)
             self.send_message(proto.disconnect(endpoint))
 
@@ -230,7 +226,7 @@ class Session(SessionBase):
         try:
             packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
         except DecodeError as error:
-            log.error("a packet is broken: %s", error)
+            self.complain(log, "a packet is broken: %s", error)
             raise
         if (failure := self.take(packet)) is not None:
             raise failure
@@ -239,7 +235,20 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        return self._ask(self._handle, packet)
+        early = self._awaited(packet) if self._early else None
+        if early is None:
+            return self._ask(self._handle, packet)
+        most = self.handler.session.max_early_events if isinstance(self.handler, Carrier) else MOST
+        try:
+            early.keep(packet, most, partial(begin_call, self.handler))
+        except ProtocolError as error:
+            self.complain(log, "%s: the client is closed", error)
+            return error
+        return None
+
+    def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
+        """Log an error that a client has caused, shortly, and not as often as it likes."""
+        self._complaints.write(to, self._driver.now(), text, *values, error=error)
 
     # Below this line: how it is done
 
@@ -257,7 +266,7 @@ class Session(SessionBase):
     def _open(self) -> None:
         is_open = False
         try:
-            self._then(self.conn.on_open(self.info), self._decide)
+            self._await_opening("/", self.conn.on_open(self.info), self._decide)
             is_open = self._is_open = True
         finally:
             if not is_open:
@@ -271,26 +280,69 @@ class Session(SessionBase):
             raise HTTPError(401)
         self.close()
 
-    def _admit(self, path: str, result: object) -> None:
+    def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
         """Let a client into an endpoint that has not refused it, nor closed itself."""
-        if path not in self.endpoints:
+        if self.endpoints.get(path) is not connection:
             return
         if result is False:
             self.disconnect_endpoint(path)
-        elif isinstance(self.handler, Carrier):
+        elif isinstance(self.handler, Carrier) and path not in self._early:
             self.handler.admit(path)
+
+    def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
+        """Keep a client out of an endpoint."""
+        self.complain(log, text, *values)
+        if isinstance(self.handler, Carrier):
+            self.handler.refuse(path, told)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
-        self._ask(connection.on_close)
+        self._ask(lambda: self._then(connection.on_close(), nothing, ends=False))
         connection.is_closed = True
+
+    # What comes while an on_open takes its time. Decorated methods have never kept anybody waiting, and do not here
+
+    def _await_opening(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
+        """Let an on_open end, and then what was meant for its connection go on."""
+        if isinstance(result, Outcome):
+            self._then(result, decide)
+            return
+        early = self._early.setdefault(path, Early())
+        early.openings += 1
+        self._then(result, partial(self._opened, path, early, decide))
+
+    def _opened(self, path: str, early: Early, decide: Callable[[Any], None], result: Any) -> None:
+        early.openings -= 1
+        if early.openings:
+            decide(result)
+            return
+        if self._early.get(path) is early:
+            del self._early[path]
+        decide(result)
+        for packet in early.packets():
+            if not self.is_closed and self._ask(self._handle, packet) is not None:
+                self.close()
+        early.end()
+
+    def _awaited(self, packet: Packet | Signal) -> Early | None:
+        """Return with what a packet has to wait; acknowledgements do not, for an on_open may wait for one."""
+        match packet:
+            case Event() | Message():
+                return self._early.get("/") or self._early.get(packet.namespace)
+            case Connect() | Disconnect() if packet.namespace != "/":
+                return self._early.get("/")
+        return None
+
+    def _forget_early(self, path: str) -> None:
+        if (early := self._early.pop(path, None)) is not None:
+            early.end()
 
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
             case Heartbeat():
                 self._missed_heartbeats = 0
             case Connect("/"):
-                log.error("a client enters the main connection, where it is")
+                self.complain(log, "a client enters the main connection, where it is")
             case Connect():
                 query = packet.query or urlencode(_texts(packet.data))
                 self.connect_endpoint(f"{packet.namespace}?{query}" if query else packet.namespace)
@@ -299,14 +351,14 @@ class Session(SessionBase):
             case Disconnect():
                 self.disconnect_endpoint(packet.namespace)
             case Error():
-                log.error("a client reports the error %a", packet.reason)
+                self.complain(log, "a client reports the error %a", packet.reason)
             case Event() | Message() | Ack():
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
         connection = self.get_connection(None if packet.namespace == "/" else packet.namespace)
         if connection is None:
-            log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
+            self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
             return
         result = self._call(connection, packet)
         self._then(result, partial(self._acknowledge, connection, packet))
@@ -330,84 +382,44 @@ class Session(SessionBase):
         is_receipt = isinstance(packet, Message) and packet.receipt
         self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
 
-    def _then(self, result: Any, then: Callable[[Any], None]) -> None:
-        """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited."""
+    def _then(self, result: Any, then: Callable[[Any], None], *, ends: bool = True) -> None:
+        """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited.
+
+        What is raised later is logged, and `ends` the session.
+        """
         if isinstance(result, GeneratorType):
             result = gen.follow(result)
         if isinstance(result, Outcome) and result.done:
             result = result.result()
         if isinstance(result, Outcome):
-            _count(self.handler, +1)
-            result.add_done_callback(partial(self._go_on, then, self.handler))
+            go_on = partial(self._go_on, then, begin_call(self.handler), ends=ends)
+            result.add_done_callback(go_on)
         elif isawaitable(result):
-            call = _Call(self, partial(self._ask_or_close, then))
+            call = Call(self, partial(self._ask_or_close, then), ends=ends)
             self._driver.run(lambda: result, (), call, None)
             if call.error is not None:
                 raise call.error
         else:
             then(result)
 
-    def _go_on(self, then: Callable[[Any], None], handler: Handler | None, outcome: Outcome) -> None:
-        _count(handler, -1)
-        self._ask_or_close(lambda: then(outcome.result()))
+    def _go_on(
+        self, then: Callable[[Any], None], end_call: Callable[[], object], outcome: Outcome, *, ends: bool
+    ) -> None:
+        end_call()
+        if self._ask(lambda: then(outcome.result())) is not None and ends:
+            self.close()
 
     def _ask(self, function: Any, *args: Any) -> BaseException | None:
         """Run what a user wrote, and return what it has raised at once; what it raises later closes the session."""
-        call = _Call(self)
+        call = Call(self)
         self._driver.run(function, args, call, None)
         if call.error is not None:
-            log.error("a handler has failed", exc_info=call.error)
+            self.complain(log, "a handler has failed", error=call.error)
         return call.error
 
     def _ask_or_close(self, function: Any, *args: Any) -> None:
         if self._ask(function, *args) is not None:
             self.close()
-
-
-def _count(handler: Handler | None, calls: int) -> None:
-    """Let the engine know how many calls are not answered: a client that has too many is read no further."""
-    if isinstance(handler, Carrier):
-        handler.count(calls)
-
-
-class _Call:
-    """A call of what a user wrote, which may go on later: `then` gets the result, or the session is closed."""
-
-    __slots__ = ("_handler", "_is_late", "_session", "_then", "error")
-
-    def __init__(self, session: Session, then: Callable[[Any], None] | None = None) -> None:
-        self._session = session
-        self._then = then
-        self._handler = session.handler
-        self._is_late = False
-        self.error: BaseException | None = None
-
-    def later(self, token: None) -> Asker:
-        self._is_late = True
-        _count(self._handler, +1)
-        return self
-
-    def answered(self, token: None, result: Any) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
-        if self._then is not None:
-            self._then(result)
-
-    def failed(self, token: None, error: BaseException) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
-            log.error("a handler has failed", exc_info=error)
-            self._session.close()
-        else:
-            self.error = error
-
-    def describe(self, token: None) -> str:
-        """Name the handler, for a warning."""
-        return f"a handler of {type(self._session.conn).__name__}"
-
-
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _texts(auth: Any) -> dict[str, str]:

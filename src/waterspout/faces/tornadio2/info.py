@@ -1,0 +1,32 @@
+"""What a connection is told of its client when it opens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ConnectionInfo:
+    """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
+
+    def __init__(self, ip: str, arguments: Mapping[str, Any], cookies: Any) -> None:
+        self.ip = ip
+        self.arguments = {name: [_text(value) for value in values] for name, values in arguments.items()}
+        self.cookies = cookies
+        self._own = self.arguments
+
+    def join(self, auth: Mapping[str, str]) -> None:
+        """Add what a client says when it enters, instead of what it has said when it entered before."""
+        own = self._own
+        self.arguments = {**own, **{name: [*own.get(name, ()), value] for name, value in auth.items()}}
+
+    def get_argument(self, name: str, default: Any = None) -> Any:
+        """Return the first value of an argument."""
+        values = self.arguments.get(name)
+        return values[0] if values else default
+
+    def get_cookie(self, name: str) -> Any:
+        """Return the Morsel of a cookie, which has its `value`, or None."""
+        return self.cookies.get(name)
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
