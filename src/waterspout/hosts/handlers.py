@@ -130,10 +130,14 @@ class EngineHandler(RequestHandler):
             exchange.is_over = True
             return self.begin(decision, exchange.request, greeting)
         else:
-            if not self.request.body:
-                self.request.body = bytes(self._body)
+            self.request.body = self.body
             self.engine.respond(decision, exchange, self.request.body)
         return None
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body, also in chunks."""
+        return self.request.body or bytes(self._body)
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
