@@ -11,6 +11,7 @@ from ..engine import MessageTransport
 from .link import HIGH_WATER_BYTES, Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
+_EARLY_BYTES = 1_000_000  # beyond a message, of a handler that does not wait for the gate
 
 
 class Speaker(Protocol):
@@ -32,6 +33,7 @@ class HandlerMessenger:
     __slots__ = (
         "__weakref__",
         "_early",
+        "_early_bytes",
         "_gate",
         "_handler",
         "_is_over",
@@ -42,6 +44,7 @@ class HandlerMessenger:
         "_refused",
         "_stream",
         "_written",
+        "_written_bytes",
         "goodbye",
         "transport",
     )
@@ -55,7 +58,9 @@ class HandlerMessenger:
         self._queue: list[str | bytes] = []
         self._queued_bytes = 0
         self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what may lie in the stream
+        self._written_bytes = 0
         self._early: list[str | bytes] = []
+        self._early_bytes = 0
         self._gate: asyncio.Future[None] | None = None
         self._is_over = self._is_scheduled = self._refused = False
         output.open_links.add(self)
@@ -65,7 +70,7 @@ class HandlerMessenger:
     @property
     def unsent_bytes(self) -> int:
         """What was sent and has not gone to the kernel."""
-        return self._queued_bytes + sum(size for _, size in self._written)
+        return self._queued_bytes + self._written_bytes
 
     def send(self, messages: Sequence[str | bytes]) -> bool:
         """Queue messages for the end of the turn, or return False while too much waits."""
@@ -116,18 +121,24 @@ class HandlerMessenger:
             transport.receive(message)
 
     def receive(self, message: str | bytes) -> None:
-        """Take a message of the client's."""
-        if self.transport is None:
-            self._early.append(message)
-        else:
+        """Take a message of the client's; who sends on before there is a transport is cut off."""
+        if self.transport is not None:
             self.transport.receive(message)
+        elif self._early and self._early_bytes > _EARLY_BYTES:
+            self.close()
+        else:
+            self._early.append(message)
+            self._early_bytes += _size(message)
 
     def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
         """Hear of a message in the stream, and of what is done when it has left; None if it was too late for it."""
         if future is None or self._stream.writing():
-            self._written.append((future, _size(message)))
+            size = _size(message)
+            self._written.append((future, size))
+            self._written_bytes += size
         else:
             self._written.clear()
+            self._written_bytes = 0
         if future is not None:
             future.add_done_callback(self._left)
 
@@ -167,7 +178,7 @@ class HandlerMessenger:
         if future.cancelled() or future.exception() is not None:
             return  # the connection has ended: what was written may not have left
         if self._written and self._written[0][0] is future:
-            self._written.popleft()
+            self._written_bytes -= self._written.popleft()[1]
         self._make_room()
 
     def _make_room(self) -> None:
