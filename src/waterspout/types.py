@@ -61,7 +61,7 @@ class Headers(Mapping[str, str]):
 
 
 class Request:
-    """An HTTP request as its connection keeps it: the raw head, parsed when somebody looks.
+    """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
     `remote_address` is the client's, as far as the host or a trusted proxy knows; "unix" stands for a Unix
     socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it, False where such
@@ -70,7 +70,7 @@ class Request:
     large as all the rest.
     """
 
-    __slots__ = ("_head", "_headers", "_host", "_query", "_target", "method", "native", "remote_address", "secure")
+    __slots__ = ("_head", "_headers", "_host", "_query", "method", "native", "remote_address", "secure")
 
     def __init__(
         self,
@@ -83,9 +83,7 @@ class Request:
         native: object = None,
     ) -> None:
         fields = tuple(fields)
-        lines = [target, *(f"{name}:{value}" for name, value in fields)]
-        self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
-        self._target: str | None = target
+        self._head: bytes | list[str] = [target, *(f"{name}:{value}" for name, value in fields)]
         self._headers: Headers | None = Headers(fields)
         self._query: dict[str, list[str]] | None = None
         self._host: str | None = None
@@ -97,7 +95,7 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as they were sent."""
-        return self._lines()[0] if self._target is None else self._target
+        return self._lines()[0]
 
     @property
     def path(self) -> str:
@@ -147,11 +145,14 @@ class Request:
             return {}
 
     def forget(self) -> None:
-        """Drop what only the moment of the request needed: the host's object and the parsed fields."""
-        self.native = self._target = self._headers = self._query = None
+        """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""
+        self.native = self._headers = self._query = None
+        if not isinstance(self._head, bytes):
+            self._head = "\n".join(self._head).encode("utf-8", "surrogateescape")
 
     def _lines(self) -> list[str]:
-        return self._head.decode("utf-8", "surrogateescape").split("\n")
+        head = self._head
+        return head.decode("utf-8", "surrogateescape").split("\n") if isinstance(head, bytes) else head
 
     def _fields(self) -> Iterator[tuple[str, str]]:
         for line in self._lines()[1:]:

@@ -1,12 +1,15 @@
 """Handlers of Tornado's that keep their connections, because their class redefines something."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 from hosts.client import opening, request, target, text
 from hosts.handler_host import HandlerHost
+from hosts.handloop import HandLoop
 from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
@@ -15,7 +18,10 @@ from hosts.suite.polling import Polling
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS
 from waterspout import Reason, Socket
+from waterspout.engine import Traffic
 from waterspout.hosts.handlers import EngineHandler, EngineStreamHandler, EngineWebSocketHandler
+from waterspout.hosts.link import Output
+from waterspout.hosts.messenger import HandlerMessenger
 from waterspout.hosts.residence import Residence
 
 
@@ -151,6 +157,125 @@ async def test_a_refusal_of_the_handlers_own_leaves_no_session(host: HandlerHost
     wire.send(opening("", ("Origin", "http://page.example")) + frames)
     assert (await wire.answer()).status == 403
     await host.until(lambda: echo.is_empty)
+
+
+# Classes that fail, or leave out what they should do
+
+
+def failing(*_: Any, **__: Any) -> None:
+    raise LookupError("this class fails")
+
+
+def open_and_fail(handler: Any, *args: Any, **kwargs: Any) -> None:
+    EngineWebSocketHandler.open(handler, *args, **kwargs)
+    failing()
+
+
+def left_out(*_: Any, **__: Any) -> None:
+    """Do nothing, and do not call `super`."""
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "open fails": {"open": failing},
+    "open fails late": {"open": open_and_fail},
+    "on_message fails": {"on_message": failing},
+    "on_close fails": {"on_close": failing},
+    "on_close does nothing": {"on_close": left_out},
+    "on_connection_close fails": {"on_connection_close": failing},
+    "on_connection_close does nothing": {"on_connection_close": left_out},
+    "send_messages fails": {"send_messages": failing},
+    "send_messages does nothing": {"send_messages": left_out},
+    "select_subprotocol fails": {"select_subprotocol": failing},
+    "get_compression_options fails": {"get_compression_options": failing},
+    "on_finish fails": {"on_finish": failing},
+    "prepare fails": {"prepare": failing},
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("eio", [3, 4])
+async def test_whatever_a_class_does_wrong_nothing_of_it_is_left(host: HandlerHost, name: str, eio: int) -> None:
+    handlers: list[weakref.ref[Any]] = []
+    ended: list[str] = []
+    told: list[Any] = []  # without tracebacks, which would keep the handlers
+
+    class Bad(Kept):
+        def begun(self) -> None:
+            handlers.append(weakref.ref(self))
+
+        def ended(self) -> None:
+            ended.append(name)
+
+        def log_exception(self, *error: Any) -> None:
+            told.append(error[0])
+
+    echo = Echo()
+    host.handler = type("Worse", (Bad,), BAD[name])
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(type(context["exception"])))
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(opening(eio=eio, more="&user=1") + text("40", '42["echo",1]'))
+    await wire.answer()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    wire.cut()
+    await host.until(lambda: echo.is_empty)
+    await host.until(lambda: len(ended) == len(handlers))
+    await host.until(lambda: gc.collect() is not None and not any(handler() for handler in handlers))
+    assert told == ([LookupError] if "fails" in name else [])
+
+
+@pytest.mark.parametrize("eio", [3, 4])
+async def test_a_session_does_not_wait_for_an_open_that_never_comes(host: HandlerHost, eio: int) -> None:
+    class Silent(EngineWebSocketHandler):
+        def open(self, *args: Any, **kwargs: Any) -> None: ...
+
+    host.handler = Silent
+    echo = Echo(connect_timeout=0.1)
+    await host.serve(echo.server)
+    wire = await host.connect()
+    wire.send(opening(eio=eio))
+    assert (await wire.answer()).status == 101
+    assert len(echo.server.engine.sessions) == 1
+    await host.until(lambda: echo.is_empty)
+
+
+def test_who_sends_much_before_there_is_a_session_is_cut_off() -> None:
+    """Behind the greeting of Engine.IO 3 is a pause, and a class may not wait for what `on_message` returns."""
+
+    class Stream:
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    stream: Any = Stream()
+    messenger = HandlerMessenger(Kept, stream, Output(HandLoop(), Traffic(), 10.0))  # type: ignore[arg-type]
+    for _ in range(2):
+        messenger.receive("x" * 900_000)
+    assert not stream.closed
+    messenger.receive("x")
+    assert stream.closed
+
+
+async def test_what_is_unsent_is_counted_down_to_nothing(host: HandlerHost) -> None:
+    echo = Echo(max_outbox_bytes=10_000_000)
+    await host.serve(echo.server)
+    wire = await host.websocket()
+    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    (session,) = echo.server.engine.sessions.values()
+    messenger = session.transport.messenger  # type: ignore[attr-defined]
+    sent = 0
+    while not session.outbox_bytes:
+        echo.server.emit("n", "x" * 1000)
+        sent += 1
+        await asyncio.sleep(0)
+    assert messenger.unsent_bytes > 65_536
+    wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    for _ in range(sent):
+        assert await wire.text() == f'42["n","{"x" * 1000}"]'
+    await host.until(lambda: messenger.unsent_bytes == 0)
+    assert await echoes(wire)
 
 
 # The end

@@ -108,10 +108,14 @@ class EngineHandler(RequestHandler):
             exchange.is_over = True
             return self.begin(decision, exchange.request, greeting)
         else:
-            if not self.request.body:
-                self.request.body = bytes(self._body)
+            self.request.body = self.body
             self.engine.respond(decision, exchange, self.request.body)
         return None
+
+    @property
+    def body(self) -> bytes:
+        """What has come of the body, also in chunks."""
+        return self.request.body or bytes(self._body)
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
@@ -295,8 +299,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     """A WebSocket of an engine's; other requests are answered as an EngineHandler does.
 
     A class that redefines nothing gives its socket away. Any other keeps it: `open`, `on_message` and `on_close` are
-    called as Tornado calls them, and carry the session if they call `super`; what a turn has to say comes to
-    `send_messages`, and the end of the session to `session_closed`.
+    called as Tornado calls them, and carry the session if they call `super`, in `open` within `connect_timeout`; what a
+    turn has to say comes to `send_messages`, and the end of the session to `session_closed`.
     """
 
     messenger: HandlerMessenger | None = None
@@ -313,6 +317,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         if greeting.status != 101 or not self.is_redefined:
             return super().begin(decision, request, greeting)
         self._opening = decision, request
+        patience = self.engine.policy.connect_timeout
+        self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
         self._decision = None
         for name, value in greeting.headers:
             if name not in _OF_THE_FRAMES:
@@ -404,21 +410,24 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     # Below this line: how it is done
 
     def _start(self) -> None:
+        self._patience.cancel()
         messenger, opening, self._opening = self.messenger, self._opening, None
         if messenger is not None and opening is not None:  # else it was closed in the pause
             messenger.resume()
             messenger.start(self.engine.connect_messages(*opening, messenger))
 
     def _give_up(self) -> None:
-        """Nothing comes of what the engine has admitted, if it has not started."""
+        """Nothing comes of what the engine has admitted, if it has not started: in time, or at all."""
+        self._patience.cancel()
         opening, self._opening = self._opening, None
         if opening is not None:
             self.engine.abort(opening[0])
 
     def _over(self, opening: "asyncio.Future[None]") -> None:
-        """The WebSocket is closed, or was never opened."""
+        """The WebSocket is closed, or was never opened; this is said whatever a user's class has raised or left out."""
+        EngineWebSocketHandler.on_close(self)
         self._give_up()
-        if not self._has_opened:
-            self._end()
-            if not self._finished and not opening.cancelled() and opening.exception() is None:
-                self.finish()
+        self._end()
+        is_answered = self._has_opened or self._finished
+        if not is_answered and not opening.cancelled() and opening.exception() is None:
+            self.finish()

@@ -20,6 +20,9 @@ NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantW
 
 Piece = bytes | memoryview
 
+SYSTEM: tuple[Callable[[int, int], bytes], Callable[[int, Piece], int]] = os.read, os.write
+"""How to read and to write; TLS has others. As methods they would cost each turn of each client 700 instructions."""
+
 
 class Loop(Protocol):
     """What an event loop lends to links."""
@@ -151,18 +154,15 @@ class Link:
         "_out",
         "_output",
         "_paused",
-        "_read",
         "_receiver",
         "_refused",
-        "_send",
+        "_system",
         "_unsent_bytes",
     )
 
     def __init__(self, descriptor: int, output: Output) -> None:
         self._descriptor = descriptor
-        # in slots, where Python finds them at once: methods would cost each turn of each client 700 instructions
-        self._read: Callable[[int, int], bytes] = os.read
-        self._send: Callable[[int, Piece], int] = os.write
+        self._system = SYSTEM
         self._output = output
         self._receiver: Receiver | None = None
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
@@ -258,7 +258,7 @@ class Link:
             self._output.loop.forget(descriptor)
             self._shut(descriptor)
 
-    # The system calls; TLS has others, and its own `_read` and `_send`
+    # The other system calls; TLS has its own
 
     def _end_output(self) -> None:
         sock = socket.socket(fileno=self._descriptor)
@@ -278,7 +278,7 @@ class Link:
         """Hand over to the kernel what waits, and return how many bytes it took. Raises OSError."""
         data: Piece = b"".join(out) if type(out) is list else out  # type: ignore[assignment]  # isinstance costs more
         try:
-            send = self._send
+            _, send = self._system
             sent = send(self._descriptor, data)
         except NOT_NOW:
             sent = 0
@@ -312,7 +312,7 @@ class Link:
 
     def _ready(self) -> None:
         try:
-            read = self._read
+            read, _ = self._system
             data = read(self._descriptor, READ_BYTES)
         except NOT_NOW:
             return
@@ -355,8 +355,7 @@ class SecureLink(Link):
     def __init__(self, sock: ssl.SSLSocket, output: Output) -> None:
         super().__init__(sock.fileno(), output)
         self._socket = sock
-        self._read = lambda _, size: sock.recv(size)
-        self._send = lambda _, data: sock.send(data)
+        self._system = (lambda _, size: sock.recv(size)), (lambda _, data: sock.send(data))
 
     def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
         """Read for this receiver, also what TLS has decrypted already."""

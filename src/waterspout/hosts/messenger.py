@@ -12,6 +12,7 @@ from ..engine.messages import wire_bytes
 from .link import HIGH_WATER_BYTES, Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
+_EARLY_BYTES = 1_000_000  # beyond a message, of a handler that does not wait for the gate
 
 
 class Speaker(Protocol):
@@ -33,6 +34,7 @@ class HandlerMessenger:
     __slots__ = (
         "__weakref__",
         "_early",
+        "_early_bytes",
         "_gate",
         "_handler",
         "_is_over",
@@ -59,6 +61,7 @@ class HandlerMessenger:
         self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what may lie in the stream
         self._written_bytes = 0
         self._early: list[str | bytes] = []
+        self._early_bytes = 0
         self._gate: asyncio.Future[None] | None = None
         self._is_over = self._is_scheduled = self._refused = False
         output.open_links.add(self)
@@ -119,11 +122,14 @@ class HandlerMessenger:
             transport.receive(message)
 
     def receive(self, message: str | bytes) -> None:
-        """Take a message of the client's."""
-        if self.transport is None:
-            self._early.append(message)
-        else:
+        """Take a message of the client's; who sends on before there is a transport is cut off."""
+        if self.transport is not None:
             self.transport.receive(message)
+        elif self._early and self._early_bytes > _EARLY_BYTES:
+            self.close()
+        else:
+            self._early.append(message)
+            self._early_bytes += wire_bytes(message)
 
     def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
         """Hear of a message in the stream, and of what is done when it has left; None if it was too late for it."""
@@ -173,8 +179,7 @@ class HandlerMessenger:
         if future.cancelled() or future.exception() is not None:
             return  # the connection has ended: what was written may not have left
         if self._written and self._written[0][0] is future:
-            _, size = self._written.popleft()
-            self._written_bytes -= size
+            self._written_bytes -= self._written.popleft()[1]
         self._make_room()
 
     def _make_room(self) -> None:

@@ -451,6 +451,35 @@ async def test_an_origin_that_is_not_verified_may_post_nothing_and_read_nothing(
     assert server.application.heard == ["a"]
 
 
+async def test_a_script_of_an_origin_that_is_not_verified_reads_and_posts_nothing(
+    host: RouterHost, server: Router
+) -> None:
+    class Choosy(polling.TornadioJSONPHandler):
+        def verify_origin(self) -> bool:
+            return bool(self.request.headers["Origin"] != PAGE)
+
+    server.protocols["jsonp-polling"] = Choosy
+    sid = await host.begin()
+    wire = await host.connect()
+    where, page = f"{PATH}/jsonp-polling/{sid}?i=0", ("Referer", f"{PAGE}/")
+    assert (await wire.ask("GET", where, page)).status == 401
+    assert (await wire.ask("POST", where, page, body=b'd="3:::a"')).status == 401
+    assert server.application.heard == []
+    assert (await wire.ask("GET", where, REFERRED)).body == b'/**/io.j[0]("1::");'
+    assert (await wire.ask("POST", where, ("Referer", "http://other.example/"), body=b'd="3:::a"')).status == 200
+    assert server.application.heard == ["a"]
+
+
+async def test_a_form_may_come_in_chunks(host: RouterHost, server: Router) -> None:
+    sid = await host.begin()
+    wire = await host.connect()
+    fields = REFERRED, ("Transfer-Encoding", "chunked")
+    head = request("GET", f"{PATH}/jsonp-polling/{sid}?i=0", *fields).replace(b"GET", b"POST", 1)
+    wire.send(head + b'2\r\nd=\r\n7\r\n"3:::a"\r\n0\r\n\r\n')
+    assert (await wire.answer()).status == 200
+    assert server.application.heard == ["a"]
+
+
 async def test_two_neighbours_have_their_own(host: RouterHost, server: Router) -> None:
     first = await host.begin()
     second = await visit(await host.connect())

@@ -12,10 +12,10 @@ from waterspout.faces.tornadio2 import preflight
 
 
 class Choosy(preflight.HandshakeHandler):
-    """Does not like a page."""
+    """Does not like a page, nor those that hide themselves."""
 
     def verify_origin(self) -> bool:
-        return bool(self.request.headers["Origin"] != PAGE)
+        return self.request.headers["Origin"] not in (PAGE, "null")
 
 
 @pytest.mark.usefixtures("quiet")
@@ -176,3 +176,25 @@ async def test_preflight_handlers_need_no_router(host: RouterHost, server: Route
         assert answer.body == b'{"allowed": %b, "said": "x"}' % allowed
         assert answer.field("access-control-allow-origin") == (origin if origin == PAGE else None)
         assert (await wire.ask("OPTIONS", "/api", ("Origin", origin))).status == 200
+
+
+SCRIPTS = (f"{PATH}/?jsonp=0", target("polling", eio=3, more="&j=0"), target("polling", more="&j=0"))
+
+
+@pytest.mark.parametrize("where", SCRIPTS)
+async def test_an_origin_that_is_not_verified_reads_no_script_either(
+    host: RouterHost, server: Router, where: str
+) -> None:
+    """Whoever includes one reads it, with the cookies of whoever looks at the page."""
+    server.handshake = Choosy
+    await host.serve(server.engine)
+    wire = await host.connect()
+    assert (await wire.ask("GET", where, ("Referer", f"{PAGE}/evil?a=b"))).status == 401
+    assert server.engine.sessions == {}
+    for referer in ("http://other.example/", "http://localhost/", "http://LOCALHOST"):
+        answer = await wire.ask("GET", where, ("Referer", referer))
+        assert (answer.status, b"new Error" in answer.body) == (200, False)
+    sessions = len(server.engine.sessions)
+    for referer in ("", "http://[", "about:blank", "//", "javascript:1"):
+        assert (await wire.ask("GET", where, ("Referer", referer))).status == 401
+    assert len(server.engine.sessions) == sessions

@@ -57,11 +57,10 @@ class Application:
     def packet(self, session: EngineSession, packet: Packet) -> None:
         """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
         opened: Session = session.data
-        if isinstance(packet, Connect):
+        if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
-            if packet.namespace == "/":
-                _enter(opened, packet)
-                return
+            _enter(opened, packet)
+            return
         self._router.stats.on_packet_recv(1)
         match packet:
             case Disconnect("/") if opened.endpoints and _carrier(opened).is_modern:
@@ -108,10 +107,8 @@ class _Opening:
 
 def _enter(session: Session, packet: Connect) -> None:
     """Let a client into the main connection, which has been open since the handshake."""
-    if _carrier(session).enter():
-        for name, value in (packet.data or {}).items():
-            if isinstance(value, str):
-                session.info.arguments.setdefault(name, []).append(value)
+    if _carrier(session).enter() and packet.data:
+        session.info.join({name: value for name, value in packet.data.items() if isinstance(value, str)})
 
 
 def _carrier(session: Session) -> Carrier:

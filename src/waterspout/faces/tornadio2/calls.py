@@ -25,6 +25,9 @@ class Owner(Protocol):
     conn: Any
     handler: Any
 
+    def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
+        """Log an error that a client has caused."""
+
     def close(self) -> None:
         """End it, because what was called has failed."""
 
@@ -35,83 +38,92 @@ def ask(owner: Owner, function: Any, *args: Any) -> BaseException | None:
     Without an engine, and so without a loop, a coroutine is refused with a sentence.
     """
     call = _Call(owner)
-    _driver(owner).run(function, args, call, None)
+    driver(owner).run(function, args, call, None)
     return call.error
 
 
-def then(owner: Owner, result: Any, follow: Then) -> None:
+def then(owner: Owner, result: Any, follow: Then, *, ends: bool = True) -> None:
     """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited.
 
-    Raises what that has raised already; what it raises later, or what `follow` raises then, closes the session.
+    Raises what that has raised already; what it raises later, or what `follow` raises then, is logged, and `ends` the
+    session.
     """
     if isinstance(result, GeneratorType):
         result = gen.follow(result)
     if isinstance(result, Outcome) and result.done:
         result = result.result()
     if isinstance(result, Outcome):
-        _count(owner.handler, +1)
-        result.add_done_callback(partial(_go_on, owner, follow, owner.handler))
+        result.add_done_callback(partial(_go_on, owner, follow, begin_call(owner.handler), ends=ends))
     elif isawaitable(result):
-        call = _Call(owner, partial(_ask_or_close, owner, follow))
-        _driver(owner).run(lambda: result, (), call, None)
+        call = _Call(owner, partial(_ask_or_close, owner, follow, ends=ends), ends=ends)
+        driver(owner).run(lambda: result, (), call, None)
         if call.error is not None:
             raise call.error
     else:
         follow(result)
 
 
-def _go_on(owner: Owner, follow: Then, handler: Any, outcome: Outcome) -> None:
-    _count(handler, -1)
-    _ask_or_close(owner, lambda: follow(outcome.result()))
+def begin_call(handler: object) -> Callable[[], object]:
+    """Let the engine know of a call that goes on later, and return what tells of its end.
+
+    A client that has too many, or of too many bytes, is read no further.
+    """
+    return handler.begin_call() if isinstance(handler, Carrier) else nothing
 
 
-def _ask_or_close(owner: Owner, function: Any, *args: Any) -> None:
+def nothing(*_: Any) -> None:
+    """Do nothing: nobody counts, or nobody asked for the result."""
+
+
+def _go_on(owner: Owner, follow: Then, end_call: Callable[[], object], outcome: Outcome, *, ends: bool) -> None:
+    end_call()
+    _ask_or_close(owner, lambda: follow(outcome.result()), ends=ends)
+
+
+def _ask_or_close(owner: Owner, function: Any, *args: Any, ends: bool) -> None:
     if (error := ask(owner, function, *args)) is not None:
-        log.error("a handler of %s has failed", type(owner.conn).__name__, exc_info=error)
-        owner.close()
+        owner.complain(log, "a handler of %s has failed", type(owner.conn).__name__, error=error)
+        if ends:
+            owner.close()
 
 
-def _driver(owner: Owner) -> Driver:
+def driver(owner: Owner) -> Driver:
+    """Return who runs functions: the engine's driver, or one without a loop."""
     engine = getattr(owner.server, "engine", None)
     return InlineDriver() if engine is None else engine.driver
-
-
-def _count(handler: Any, calls: int) -> None:
-    """Let the engine know how many calls are not answered: a client that has too many is read no further."""
-    if isinstance(handler, Carrier):
-        handler.count(calls)
 
 
 class _Call:
     """A call that may go on later: `follow` gets the result, or the session is closed."""
 
-    __slots__ = ("_follow", "_handler", "_is_late", "_owner", "error")
+    __slots__ = ("_end", "_ends", "_follow", "_handler", "_owner", "error")
 
-    def __init__(self, owner: Owner, follow: Then | None = None) -> None:
+    def __init__(self, owner: Owner, follow: Then | None = None, *, ends: bool = True) -> None:
         self._owner = owner
         self._follow = follow
+        self._ends = ends
         self._handler = owner.handler
-        self._is_late = False
+        self._end: Callable[[], object] | None = None
         self.error: BaseException | None = None
 
     def later(self, token: None) -> Asker:
-        self._is_late = True
-        _count(self._handler, +1)
+        self._end = begin_call(self._handler)
         return self
 
     def answered(self, token: None, result: Any) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
+        if self._end is not None:
+            self._end()
         if self._follow is not None:
             self._follow(result)
 
     def failed(self, token: None, error: BaseException) -> None:
-        if self._is_late:
-            _count(self._handler, -1)
-            log.error("%s has failed", self.describe(token), exc_info=error)
-            self._owner.close()
-        else:
+        if self._end is None:
             self.error = error
+            return
+        self._end()
+        self._owner.complain(log, "%s has failed", self.describe(token), error=error)
+        if self._ends:
+            self._owner.close()
 
     def describe(self, token: None) -> str:
         """Name the handler, for a warning."""

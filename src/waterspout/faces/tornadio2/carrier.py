@@ -1,11 +1,13 @@
 """What stands between a session of TornadIO2 and the engine's: one for clients of 0.7 to 0.9, one for all others."""
 
 from collections.abc import Callable
+from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from ...engine import Prepared
 from ...engine import Session as EngineSession
+from ...engine.states import SLOW_CONSUMER
 from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message
 from ...wire.socketio import Encoded
@@ -64,22 +66,23 @@ class Carrier:
     def admit(self, namespace: str) -> None:
         """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
 
-    def refuse(self, namespace: str) -> None:
-        """Keep the client out of an endpoint that does not exist; TornadIO2 told it nothing."""
+    def refuse(self, namespace: str, why: str) -> None:
+        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
 
-    def count(self, calls: int) -> None:
-        """Count handlers that go on later, and those that have ended (-1)."""
-        if calls > 0:
-            self.session.begin_call()
-        else:
-            self.session.end_call()
+    def begin_call(self) -> Callable[[], object]:
+        """Count a call that goes on later, with the bytes that it holds, and return what counts its end."""
+        size_bytes = self.session.received_bytes
+        self.session.begin_call(size_bytes)
+        return partial(self.session.end_call, size_bytes)
 
 
 class ModernCarrier(Carrier):
     """The same for clients of 1.x to 4.x, who hear in their generation's words what a packet says.
 
     They know whether an endpoint wants them before they hear anything else of it, so that is held back meanwhile; and
-    those of 3.x and 4.x have to ask for the main connection, which has begun with the handshake.
+    those of 3.x and 4.x have to ask for the main connection, which has begun with the handshake. What is held back for
+    a client counts as in its outbox. If that is too much for the main connection, which it may never ask for, it hears
+    of that one only what is sent once it is in.
     """
 
     is_modern = True
@@ -88,6 +91,7 @@ class ModernCarrier(Carrier):
         super().__init__(session, sent)
         self._codec = session.generation.socketio
         self._held: dict[str, list[Prepared]] = {} if session.generation.implicit_connect else {"/": []}
+        self._held_bytes = 0
         self._is_in_main = True
 
     def write(self, message: str) -> None:
@@ -122,27 +126,28 @@ class ModernCarrier(Carrier):
 
     def admit(self, namespace: str) -> None:
         """Tell the client that it is in, and then what was held back."""
-        held = self._held.pop(namespace, [])
+        held = self._let_go(namespace) or []
         session = self.session
+        session.connected()
         socket_id = session.engine.driver.token() if session.generation.own_socket_id else session.id
         self._push(namespace, self._codec.encode_connect(namespace, socket_id))
         for prepared in held:
             self.session.push(prepared)
 
-    def refuse(self, namespace: str) -> None:
-        """Tell the client that there is no such endpoint."""
-        self._push(namespace, self._codec.encode_connect_error(namespace, "Invalid namespace"))
+    def refuse(self, namespace: str, why: str) -> None:
+        """Tell the client why."""
+        self._push(namespace, self._codec.encode_connect_error(namespace, why))
 
     def _begin(self, namespace: str) -> None:
         """Hold back what is sent there; in the main connection, who need not ask is at once."""
         if namespace != "/":
-            self._held[namespace] = []
+            self._held.setdefault(namespace, [])
         elif "/" not in self._held:
             self.admit("/")
 
     def _end(self, namespace: str) -> None:
         """Tell the client that it is out, or if it was not in yet, that it may not."""
-        if self._held.pop(namespace, None) is None:
+        if self._let_go(namespace) is None:
             self._push(namespace, self._codec.encode_disconnect(namespace))
         elif namespace != "/":
             self._push(namespace, self._codec.encode_connect_error(namespace, "Not authorized"))
@@ -150,9 +155,26 @@ class ModernCarrier(Carrier):
     def _push(self, namespace: str, encoded: Encoded) -> None:
         prepared = Prepared(*encoded)
         if namespace in self._held:
-            self._held[namespace].append(prepared)
+            self._hold(namespace, prepared)
         elif namespace != "/" or self._is_in_main:
             self.session.push(prepared)
+
+    def _hold(self, namespace: str, prepared: Prepared) -> None:
+        self._held[namespace].append(prepared)
+        self._held_bytes += prepared.size_bytes
+        if self._held_bytes <= self.session.policy.max_outbox_bytes:
+            return
+        if dropped := self._let_go("/"):
+            self.session.engine.traffic.dropped += len(dropped)
+            self._is_in_main = False
+        else:
+            self.session.close(SLOW_CONSUMER)
+
+    def _let_go(self, namespace: str) -> list[Prepared] | None:
+        """Hold nothing back any more for a connection, and return what was; None if nothing was to be."""
+        held = self._held.pop(namespace, None)
+        self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
+        return held
 
 
 def _cookies(text: str) -> Any:

@@ -10,6 +10,8 @@ from .dispatch import handler_names, mark, override_of, own_arguments
 
 log = logging.getLogger("tornadio2.conn")
 
+MAX_ACKS = 10_000  # callbacks of a connection that wait for their acknowledgement
+
 F = TypeVar("F", bound=Callable[..., Any])
 AckCallback = Callable[[Any, list[Any] | None], object]
 
@@ -84,14 +86,14 @@ class SocketConnection:
         values, by_name = own_arguments(args, kwargs, is_spread=is_spread)
         handler = self._events.get(name)
         if handler is None:
-            log.error("there is no handler for the event %a", name)
+            self._complain("there is no handler for the event %a", name)
             return None
         try:
             return getattr(self, handler)(*values, **by_name)
         except TypeError:
             count = len(values) + len(by_name)
             text = "the handler of the event %a of %s does not take what came (arguments: %d), or has failed"
-            log.error(text, name, type(self).__name__, count)
+            self._complain(text, name, type(self).__name__, count)
             raise
 
     def on_close(self) -> Any:
@@ -128,7 +130,15 @@ class SocketConnection:
     # Acknowledgements
 
     def queue_ack(self, callback: AckCallback, message: Any) -> int:
-        """Remember who waits for the acknowledgement of a message, and return its id."""
+        """Remember who waits for the acknowledgement of a message, and return its id.
+
+        Of more than MAX_ACKS, the first is forgotten, which the client has had the longest time for.
+        """
+        if len(self.ack_queue) >= MAX_ACKS:
+            self.ack_queue.pop(next(iter(self.ack_queue)))
+            self._complain(
+                "a client acknowledges nothing: more than %d callbacks wait, the first is forgotten", MAX_ACKS
+            )
         number = self.ack_id
         self.ack_id += 1
         self.ack_queue[number] = callback, message
@@ -138,7 +148,7 @@ class SocketConnection:
         """Call who waits for this acknowledgement; an id that nobody has given is logged."""
         callback, message = self.ack_queue.pop(msg_id, (None, None))
         if callback is None:
-            log.error("an acknowledgement came for %a, and nobody waits for it", msg_id)
+            self._complain("an acknowledgement came for %a, and nobody waits for it", msg_id)
             return None
         return callback(message, ack_data)
 
@@ -148,3 +158,11 @@ class SocketConnection:
         """Close the endpoint, or as the main connection everything."""
         if not self.is_closed:
             self.session.close(self.endpoint)
+
+    def _complain(self, text: str, *values: Any) -> None:
+        """Log what the client has done, through the session if it can keep measure."""
+        complain = getattr(self.session, "complain", None)
+        if complain is None:
+            log.error(text, *values)
+        else:
+            complain(log, text, *values)

@@ -1,4 +1,4 @@
-"""Who connects, for `on_open`."""
+"""What a connection is told of its client when it opens."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,12 @@ class ConnectionInfo:
         self.ip = ip
         self.arguments = {name: [_text(value) for value in values] for name, values in arguments.items()}
         self.cookies = cookies
+        self._own = self.arguments
+
+    def join(self, auth: Mapping[str, str]) -> None:
+        """Add what a client says when it enters, instead of what it has said when it entered before."""
+        own = self._own
+        self.arguments = {**own, **{name: [*own.get(name, ()), value] for name, value in auth.items()}}
 
     def get_argument(self, name: str, default: Any = None) -> Any:
         """Return the first value of an argument."""

@@ -136,9 +136,15 @@ class TornadioJSONPHandler(TornadioXHRPollingHandler):
 
     name = "jsonp"
 
+    def get(self, session_id: str) -> Awaitable[None] | None:
+        """Wait likewise, for a page that may ask: scripts are read by whoever includes them."""
+        self.require_page()
+        return super().get(session_id)
+
     def post(self, session_id: str) -> Awaitable[None] | None:
         """Let the session hear the packets of a form; 403 for a body that is none."""
-        if not self.request.body.startswith(b"d="):
+        self.require_page()
+        if not self.body.startswith(b"d="):
             raise HTTPError(403)
         return super().post(session_id)
 

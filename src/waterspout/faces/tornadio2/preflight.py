@@ -4,14 +4,18 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
 from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
+from ...server.dispatch import shorten
 from ...types import Request
 
 log = logging.getLogger("tornadio2.preflight")
+
+_SCRIPT = ("jsonp", "j")  # in the queries of script elements, of 0.7 to 0.9 and of later clients
 
 
 class PreflightHandler(RequestHandler):
@@ -78,8 +82,21 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
     def require_origin(self) -> None:
         """Raise HTTPError(401) for a page of an origin that may not ask."""
         if not self.is_allowed:
-            log.warning("%s is not allowed to ask", ascii(self.request.headers.get("Origin")))
+            log.warning("%a is not allowed to ask", shorten(self.request.headers.get("Origin", "")))
             raise HTTPError(401)
+
+    def require_page(self) -> None:
+        """The same for a script element, which names its page in Referer alone; that becomes the request's Origin.
+
+        A page that hides itself is "null", as it is elsewhere. With an Origin of its own the request is of none that
+        could read the answer against `preflight`.
+        """
+        headers = self.request.headers
+        if "Origin" not in headers and headers.get("Sec-Fetch-Site") != "same-origin":
+            page = _page(headers.get("Referer", ""))
+            if page.lower().partition("://")[2] != self.request.host.lower():
+                headers["Origin"] = page
+                self.require_origin()
 
     def answer(self, response: Response) -> None:
         """Answer, with the headers that `preflight` has set."""
@@ -99,12 +116,23 @@ class HandshakeHandler(CheckedHandler):
     """The first request of each client of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Make a session, or serve a modern client's; a WebSocket of a page that may not ask is answered with 401."""
+        """Make a session, or serve a modern client's; 401 for a WebSocket or a script of a page that may not ask."""
         if "Upgrade" in self.request.headers:
             self.require_origin()
+        elif any(self.get_query_arguments(name) for name in _SCRIPT):
+            self.require_page()
         return self.serve()
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Serve a client; 401 for a page that may not ask."""
         self.require_origin()
         return self.serve()
+
+
+def _page(referer: str) -> str:
+    """Return the origin of a page; "null" where it is not to be known."""
+    try:
+        page = urlsplit(referer)
+    except ValueError:
+        return "null"
+    return f"{page.scheme}://{page.netloc}" if page.scheme and page.netloc else "null"

@@ -12,6 +12,7 @@ from ...engine import Driver, Engine, Policy
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
 from .application import Application
+from .complaints import Complaints
 from .conn import SocketConnection
 from .periodic import Callback
 from .session import MISSED_HEARTBEATS, Session
@@ -66,6 +67,7 @@ class TornadioRouter:
     ) -> None:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
+        self.complaints = Complaints()
         self.engine = Engine(Application(self), path=f"/{namespace}", policy=_policy(self.settings))
         self._connection = connection
         self._namespace = namespace

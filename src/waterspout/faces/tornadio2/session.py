@@ -1,28 +1,33 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, assert_never
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
-from ...errors import DecodeError
+from ...errors import DecodeError, ProtocolError
 from ...types import parse_query
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from . import calls, dispatch, proto
 from .carrier import Carrier, Visitor
+from .complaints import Complaints
 from .conn import SocketConnection
+from .early import MOST, Early
 from .info import ConnectionInfo
+from .outcome import Outcome
 from .periodic import Callback
 from .sessioncontainer import SessionBase
 
-__all__ = ["MISSED_HEARTBEATS", "ConnectionInfo", "Handler", "Session"]
+__all__ = ["MAX_ENDPOINTS", "MISSED_HEARTBEATS", "ConnectionInfo", "Handler", "Session"]
 
 log = logging.getLogger("tornadio2.session")
 
 MISSED_HEARTBEATS = 2  # more than these end a session
+MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
 
 class Handler(Protocol):
@@ -52,6 +57,8 @@ class Session(SessionBase):
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
         self._is_open = self._is_closing = self._is_counted = False
+        self._early: dict[str, Early] = {}
+        self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._missed_heartbeats = 0
         self._heartbeat_timer: Callback | None = None
         self.conn: Any = conn(self)
@@ -126,6 +133,7 @@ class Session(SessionBase):
         elif not self._is_closing:
             self._is_closing = True
             self.stop_heartbeat()
+            self._forget_early("/")
             for name in list(self.endpoints):
                 self.disconnect_endpoint(name)
             self._leave(self.conn)
@@ -171,16 +179,19 @@ class Session(SessionBase):
     def connect_endpoint(self, url: str) -> None:
         """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
 
-        One that refuses is closed at once. To one that does not exist nothing is said.
+        One that refuses is closed at once. To one that does not exist nothing is said, and to one too many.
         """
         path, _, query = url.partition("?")
         connection = self.endpoints.get(path)
         if connection is None:
             kind = self.conn.get_endpoint(path)
+            most = self.server.settings.get("max_endpoints", MAX_ENDPOINTS)
             if kind is None:
-                log.error("%s has no endpoint %a", type(self.conn).__name__, path)
-                if isinstance(self.handler, Carrier):
-                    self.handler.refuse(path)
+                self._refuse(path, "Invalid namespace", "%s has no endpoint %a", type(self.conn).__name__, path)
+                return
+            if len(self.endpoints) >= most:
+                told = f"Too many namespaces: {most} are allowed on one connection"
+                self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
                 return
             connection = self.endpoints[path] = kind(self, path)
         arguments: dict[str, list[str]] = {}
@@ -188,14 +199,15 @@ class Session(SessionBase):
             arguments.setdefault(name, []).append(value)
         self.send_message(proto.connect(path))
         info = ConnectionInfo(self.remote_ip, arguments, self.info.cookies)
-        calls.then(self, connection.on_open(info), partial(self._admit, path))
+        self._await_opening(path, connection.on_open(info), partial(self._admit, path, connection))
 
     def disconnect_endpoint(self, endpoint: str) -> None:
         """Close an endpoint."""
         connection = self.endpoints.pop(endpoint, None)
         if connection is None:
-            log.error("the endpoint %a is not open, so it cannot be closed", endpoint)
+            self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
         else:
+            self._forget_early(endpoint)
             self._leave(connection)
             self.send_message(proto.disconnect(endpoint))
 
@@ -209,7 +221,7 @@ class Session(SessionBase):
         try:
             packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
         except DecodeError as error:
-            log.error("a packet is broken: %s", error)
+            self.complain(log, "a packet is broken: %s", error)
             raise
         if (failure := self.take(packet)) is not None:
             raise failure
@@ -218,15 +230,20 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        error = calls.ask(self, self._handle, packet)
-        if error is not None:
-            connection = self.get_connection(_endpoint(packet)) or self.conn
-            if isinstance(packet, Connect) and isinstance(error, HTTPError):
-                text = "%s.on_open has refused a client of %s with %d, which closes everything"
-                log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
-                return error
-            log.error("%s has failed", dispatch.describe(packet, connection), exc_info=error)
-        return error
+        early = self._awaited(packet) if self._early else None
+        if early is None:
+            return self._take(packet)
+        most = self.handler.session.max_early_events if isinstance(self.handler, Carrier) else MOST
+        try:
+            early.keep(packet, most, partial(calls.begin_call, self.handler))
+        except ProtocolError as error:
+            self.complain(log, "%s: the client is closed", error)
+            return error
+        return None
+
+    def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
+        """Log an error that a client has caused, shortly, and not as often as it likes."""
+        self._complaints.write(to, calls.driver(self).now(), text, *values, error=error)
 
     # Below this line: how it is done
 
@@ -239,7 +256,7 @@ class Session(SessionBase):
     def _open(self) -> None:
         is_open = False
         try:
-            calls.then(self, self.conn.on_open(self.info), self._decide)
+            self._await_opening("/", self.conn.on_open(self.info), self._decide)
             is_open = self._is_open = True
         finally:
             if not is_open:
@@ -254,29 +271,85 @@ class Session(SessionBase):
             raise HTTPError(401)
         self.close()
 
-    def _admit(self, path: str, result: object) -> None:
+    def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
         """Let a client into an endpoint that has not refused it, nor closed itself."""
-        if path not in self.endpoints:
+        if self.endpoints.get(path) is not connection:
             return
         if result is False:
             kind = type(self.endpoints[path]).__name__
             log.info("%s.on_open has refused a client of %s at %a", kind, self.remote_ip, path)
             self.disconnect_endpoint(path)
-        elif isinstance(self.handler, Carrier):
+        elif isinstance(self.handler, Carrier) and path not in self._early:
             self.handler.admit(path)
+
+    def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
+        """Keep a client out of an endpoint."""
+        self.complain(log, text, *values)
+        if isinstance(self.handler, Carrier):
+            self.handler.refuse(path, told)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
-        if (error := calls.ask(self, connection.on_close)) is not None:
-            log.error("%s.on_close has failed", type(connection).__name__, exc_info=error)
+        later = partial(calls.then, self, follow=calls.nothing, ends=False)
+        if (error := calls.ask(self, lambda: later(connection.on_close()))) is not None:
+            self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
+
+    # What comes while an on_open takes its time. Decorated methods have never kept anybody waiting, and do not here
+
+    def _await_opening(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
+        """Let an on_open end, and then what was meant for its connection go on."""
+        if isinstance(result, Outcome):
+            calls.then(self, result, decide)
+            return
+        early = self._early.setdefault(path, Early())
+        early.openings += 1
+        calls.then(self, result, partial(self._opened, path, early, decide))
+
+    def _opened(self, path: str, early: Early, decide: Callable[[Any], None], result: Any) -> None:
+        early.openings -= 1
+        if early.openings:
+            decide(result)
+            return
+        if self._early.get(path) is early:
+            del self._early[path]
+        decide(result)
+        for packet in early.packets():
+            if not self.is_closed and self._take(packet) is not None:
+                self.close()
+        early.end()
+
+    def _awaited(self, packet: Packet | Signal) -> Early | None:
+        """Return with what a packet has to wait; acknowledgements do not, for an on_open may wait for one."""
+        match packet:
+            case Event() | Message():
+                return self._early.get("/") or self._early.get(packet.namespace)
+            case Connect() | Disconnect() if packet.namespace != "/":
+                return self._early.get("/")
+        return None
+
+    def _forget_early(self, path: str) -> None:
+        if (early := self._early.pop(path, None)) is not None:
+            early.end()
+
+    def _take(self, packet: Packet | Signal) -> BaseException | None:
+        error = calls.ask(self, self._handle, packet)
+        if error is None:
+            return None
+        connection = self.get_connection(_endpoint(packet)) or self.conn
+        if isinstance(packet, Connect) and isinstance(error, HTTPError):
+            text = "%s.on_open has refused a client of %s with %d, which closes everything"
+            log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
+        else:
+            self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
+        return error
 
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
             case Heartbeat():
                 self._missed_heartbeats = 0
             case Connect("/"):
-                log.error("a client enters the main connection, where it is")
+                self.complain(log, "a client enters the main connection, where it is")
             case Connect():
                 query = packet.query or urlencode(_texts(packet.data))
                 self.connect_endpoint(f"{packet.namespace}?{query}" if query else packet.namespace)
@@ -285,14 +358,14 @@ class Session(SessionBase):
             case Disconnect():
                 self.disconnect_endpoint(packet.namespace)
             case Error():
-                log.error("a client reports the error %a", packet.reason)
+                self.complain(log, "a client reports the error %a", packet.reason)
             case Event() | Message() | Ack():
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
         connection = self.get_connection(_endpoint(packet))
         if connection is None:
-            log.error("a packet came for the endpoint %a, which is not open", packet.namespace)
+            self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
             return
         result = self._call(connection, packet)
         calls.then(self, result, partial(self._acknowledge, connection, packet))
