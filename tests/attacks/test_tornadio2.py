@@ -266,15 +266,19 @@ def test_who_sends_more_before_on_open_has_ended_than_anybody_needs_is_closed(cl
 
 def test_who_goes_before_on_open_has_ended_leaves_nothing(clock: Clock) -> None:
     router = routed(clock, Thinking)
-    for _ in range(20):
+
+    def come_and_go() -> None:
         old, new = OldPeer(router.engine, query="ticket=1"), Peer(router.engine, query="ticket=1")
         new.connect()
-        for peer in (old, new):
-            peer.send(*["3:::x", "0::"] if peer is old else ['42["message",1]', "41"])
-            peer.lose()
+        old.send("3:::x", "0::")
+        new.send('42["message",1]', "41")
+        old.lose()
+        new.lose()
+
+    for _ in range(20):
+        come_and_go()
     clock.advance(60)
     assert called == []
-    del peer, old, new
     nothing_is_left(router, Thinking)
 
 
