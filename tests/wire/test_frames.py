@@ -184,12 +184,79 @@ def test_both_agree_about_any_text(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('5:::{"name":"a","args":[]}', (None, "a", "[]")),
+        ('5:1+::{"name":"a","args":["b",{"c":1}]}', (1, "a", '["b",{"c":1}]')),
+        ('5:007+::{"name":"","args":["\u2028é😀\n"]}', (7, "", '["\u2028é😀\n"]')),
+        ('5:::{"name":" !#[]{}~","args":[[]]}', (None, " !#[]{}~", "[[]]")),
+        ('5:::{"name":"a","args":[]x]}', (None, "a", "[]x]")),
+        ('5:::{"name":"a","args":[1],"b":[2]}', (None, "a", '[1],"b":[2]')),
+        ("5:" + "9" * 16 + '+::{"name":"a","args":[]}', (9_999_999_999_999_999, "a", "[]")),
+    ],
+)
+def test_an_event_of_0_9_is_split_into_its_id_its_name_and_its_json(implementation, text, expected):
+    assert implementation.split_event_1(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "5:",
+        "5:::",
+        '5:::{"name":"a"}',
+        '5:::{"name":"a","args":[}',
+        '5:::{"name":"a","args":]}',
+        '5:::{"name":"a","args":[]',
+        '5:::{"name":"a","args":[]} ',
+        '5:::{"name":"a","args":[] }',
+        '5:::{"name":"a","args":{}}',
+        '5:::{"name":"a", "args":[]}',
+        '5:::{"args":[],"name":"a"}',
+        '5:::{"name":1,"args":[]}',
+        '5:::{"name":"é","args":[]}',
+        '5:::{"name":"a\\n","args":[]}',
+        '5:::{"name":"a\n","args":[]}',
+        '5:::{"name":"\x7f","args":[]}',
+        '5:1::{"name":"a","args":[]}',
+        '5:+::{"name":"a","args":[]}',
+        '5:²+::{"name":"a","args":[]}',
+        '5:-1+::{"name":"a","args":[]}',
+        "5:" + "9" * 17 + '+::{"name":"a","args":[]}',
+        '5::/chat:{"name":"a","args":[]}',
+        '6:::{"name":"a","args":[]}',
+        ' 5:::{"name":"a","args":[]}',
+    ],
+)
+def test_what_is_no_common_event_of_0_9_is_left_to_be_read(implementation, text):
+    assert implementation.split_event_1(text) is None
+
+
+@fixed
+@given(
+    st.lists(
+        st.sampled_from(
+            ["5:", "12", "+", "::", ":", '{"name":"', "a", "é", '","args":[', "[", "1", "]", "}", "]}", "\n"]
+        )
+    ).map("".join)
+    | st.text(max_size=40).map(lambda text: f'5:{text}","args":[{text}]}}')
+    | st.text(max_size=40).map(lambda text: f'5:::{{"name":"{text}","args":[{text}]}}')
+)
+def test_both_agree_about_any_text_of_0_9(text):
+    assert frames.split_event_1(text) == COMPILED.split_event_1(text)
+
+
+@pytest.mark.parametrize(
     ("function", "args"),
     [
         ("text_frame", ("text",)),
         ("text_frame", (None,)),
         ("split_event", (b'42["a"]',)),
         ("split_event", (None,)),
+        ("split_event_1", (b'5:::{"name":"a","args":[]}',)),
+        ("split_event_1", (None,)),
         ("cut", ("text", 0, LIMIT, [])),
         ("cut", (HELLO, "0", LIMIT, [])),
         ("cut", (HELLO, 0, None, [])),
@@ -224,13 +291,15 @@ def test_nothing_is_kept(implementation):
 def test_nothing_of_an_event_or_a_payload_is_kept(implementation):
     import sys
 
-    text, payload = '421["a",{"b":1}]', b"x" * 200
-    before = sys.getrefcount(text), sys.getrefcount(payload), sys.getrefcount(None)
+    text, old, payload = '421["a",{"b":1}]', '5:1+::{"name":"a","args":[1]}', b"x" * 200
+    before = sys.getrefcount(text), sys.getrefcount(old), sys.getrefcount(payload), sys.getrefcount(None)
     for _ in range(1000):
         implementation.split_event(text)
         implementation.split_event('42["a"]')
         implementation.split_event("3")
+        implementation.split_event_1(old)
+        implementation.split_event_1(old[:-1])
         implementation.text_frame(payload)
-    after = sys.getrefcount(text), sys.getrefcount(payload), sys.getrefcount(None)
-    assert after[:2] == before[:2]
-    assert abs(after[2] - before[2]) < 500
+    after = sys.getrefcount(text), sys.getrefcount(old), sys.getrefcount(payload), sys.getrefcount(None)
+    assert after[:3] == before[:3]
+    assert abs(after[3] - before[3]) < 500

@@ -1,7 +1,5 @@
 """What a transport has written, as far as it may still lie in its link."""
 
-from collections import deque
-
 from .prepared import Prepared
 from .trial import Trial
 
@@ -13,33 +11,34 @@ class Sent:
     pong) is None here, but its bytes count. The trial of the session hears of every message.
     """
 
-    __slots__ = ("_trial", "_written")
+    __slots__ = ("trial", "written")
 
     def __init__(self, trial: Trial) -> None:
-        self._trial: Trial | None = trial
-        self._written: deque[tuple[int, Prepared | None]] = deque()
+        self.trial: Trial | None = trial  # until it is over
+        self.written: list[tuple[int, Prepared | None]] = []
 
     def add(self, size: int, prepared: Prepared | None, was_empty: bool) -> None:
         """Remember what was just written to a link that was empty before, or was not."""
         if was_empty:
-            self._written.clear()
-        self._written.append((size, prepared))
-        if self._trial is not None and prepared is not None:
-            self._try(self._trial, prepared)
+            self.written.clear()
+        self.written.append((size, prepared))
+        if self.trial is not None and prepared is not None:
+            self.attempt(self.trial, prepared)
+
+    def attempt(self, trial: Trial, prepared: Prepared) -> None:
+        """Let the trial hear of a message, or forget it if it is over."""
+        if trial.is_over:
+            self.trial = None
+        else:
+            trial.add(prepared)
 
     def give_back(self, unsent_bytes: int) -> list[Prepared]:
         """Return, in order, what has not left the link as a whole."""
         unsent: list[Prepared] = []
-        while self._written and unsent_bytes > 0:
-            size, prepared = self._written.pop()
+        while self.written and unsent_bytes > 0:
+            size, prepared = self.written.pop()
             unsent_bytes -= size
             if prepared is not None:
                 unsent.append(prepared)
-        self._written.clear()
+        self.written.clear()
         return unsent[::-1]
-
-    def _try(self, trial: Trial, prepared: Prepared) -> None:
-        if trial.is_over:
-            self._trial = None
-        else:
-            trial.add(prepared)

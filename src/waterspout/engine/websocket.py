@@ -194,15 +194,18 @@ class ResumableWebSocket(WebSocketTransport):
         self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
-        """Write, and remember; each call less is a hundredth of an acknowledgement."""
+        """Write, and remember, as `Sent.add` does: the call would be a fiftieth of an acknowledgement."""
         frames = prepared.frames
         if frames is None:
             frames = prepared.frames = text_frame(prepared.text)  # there are no attachments
-        link = self.link
-        was_empty = not link.unsent_bytes
+        link, sent = self.link, self._sent
+        if not link.unsent_bytes:
+            sent.written.clear()
         if not link.write(frames):
             return False
-        self._sent.add(len(frames), prepared, was_empty)
+        sent.written.append((len(frames), prepared))
+        if sent.trial is not None:
+            sent.attempt(sent.trial, prepared)
         return True
 
     def lost(self) -> None:

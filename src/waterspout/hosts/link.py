@@ -143,7 +143,10 @@ class Output:
 
 
 class Link:
-    """Owns a socket's descriptor, and closes it."""
+    """Owns a socket's descriptor, and closes it.
+
+    `unsent_bytes` is what was written and has not gone to the kernel; also after the end, how much it was then.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -157,7 +160,7 @@ class Link:
         "_receiver",
         "_refused",
         "_system",
-        "_unsent_bytes",
+        "unsent_bytes",
     )
 
     def __init__(self, descriptor: int, output: Output) -> None:
@@ -167,7 +170,7 @@ class Link:
         self._receiver: Receiver | None = None
         # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
         self._out: Piece | list[Piece] | None = None
-        self._unsent_bytes = 0
+        self.unsent_bytes = 0
         self._blocked = self._is_timed = self._last = self._paused = self._refused = False
         output.open_links.add(self)
 
@@ -182,11 +185,6 @@ class Link:
         if ahead:
             receiver.receive(ahead)
 
-    @property
-    def unsent_bytes(self) -> int:
-        """What was written and has not gone to the kernel; also after the end, how much it was then."""
-        return self._unsent_bytes
-
     def write(self, data: bytes) -> bool:
         """Queue bytes for the end of the turn; False if too much waits, then the receiver hears `writable`."""
         out = self._out
@@ -194,7 +192,7 @@ class Link:
             if self._last:
                 return True  # nobody reads it any more
             self._out = data
-            self._unsent_bytes = len(data)
+            self.unsent_bytes = len(data)
             output = self._output
             if not output.waiting:
                 output.loop.soon(output.flush)
@@ -202,7 +200,7 @@ class Link:
             return True
         if self._last:
             return True
-        if self._unsent_bytes > HIGH_WATER_BYTES:
+        if self.unsent_bytes > HIGH_WATER_BYTES:
             if not self._makes_room():
                 self._refused = True
                 return False
@@ -211,7 +209,7 @@ class Link:
             out.append(data)
         else:
             self._out = [out, data]
-        self._unsent_bytes += len(data)
+        self.unsent_bytes += len(data)
         return True
 
     def finish(self, data: bytes) -> None:
@@ -221,7 +219,7 @@ class Link:
         """
         if self._last:
             return
-        self._unsent_bytes = 0  # however much waits, this goes behind it
+        self.unsent_bytes = 0  # however much waits, this goes behind it
         self.write(data)
         self._last = True
         self._receiver = None
@@ -283,10 +281,10 @@ class Link:
         except NOT_NOW:
             sent = 0
         if sent == len(data):
-            self._out, self._unsent_bytes = None, 0
+            self._out, self.unsent_bytes = None, 0
         else:
             self._out = memoryview(data)[sent:]
-            self._unsent_bytes = len(data) - sent
+            self.unsent_bytes = len(data) - sent
             self._blocked = True
             self._output.loop.writer(self._descriptor, self._writable)
         return sent

@@ -130,46 +130,105 @@ static PyObject *text_frame(PyObject *module, PyObject *payload)
     return result;
 }
 
+/* Reads digits from `at`, MOST_DIGITS of them at most; returns where they end. */
+static Py_ssize_t read_number(PyObject *text, Py_ssize_t at, Py_ssize_t n, long long *number)
+{
+    Py_ssize_t end = n - at > MOST_DIGITS ? at + MOST_DIGITS : n;
+
+    for (*number = 0; at < end; at++) {
+        Py_UCS4 c = PyUnicode_ReadChar(text, at);
+
+        if (c < '0' || c > '9')
+            break;
+        *number = *number * 10 + (c - '0');
+    }
+    return at;
+}
+
+/* Returns where this piece of ASCII ends, if it stands at `at`, else -1. */
+static Py_ssize_t skip(PyObject *text, Py_ssize_t at, Py_ssize_t n, const char *piece)
+{
+    for (; *piece != 0; piece++, at++)
+        if (at >= n || PyUnicode_ReadChar(text, at) != (Py_UCS4)*piece)
+            return -1;
+    return at;
+}
+
+static PyObject *id_or_none(int is_there, long long number)
+{
+    if (is_there)
+        return PyLong_FromLongLong(number);
+    Py_RETURN_NONE;
+}
+
+/* Takes the references, of which any may be NULL: then something has failed, and so does this. */
+static PyObject *tuple_of(PyObject **items, Py_ssize_t count)
+{
+    PyObject *result = PyTuple_New(count);
+    Py_ssize_t i;
+    int failed = result == NULL;
+
+    for (i = 0; i < count; i++)
+        failed |= items[i] == NULL;
+    for (i = 0; i < count; i++)
+        if (failed)
+            Py_XDECREF(items[i]);
+        else
+            PyTuple_SetItem(result, i, items[i]);
+    if (failed)
+        Py_CLEAR(result);
+    return result;
+}
+
 static PyObject *split_event(PyObject *module, PyObject *text)
 {
-    Py_ssize_t n, i;
-    long long number = 0;
-    PyObject *id, *data, *result;
+    Py_ssize_t n = PyUnicode_GetLength(text), bracket;
+    long long number;
+    PyObject *items[2];
 
     (void)module;
-    n = PyUnicode_GetLength(text);
     if (n < 0)
         return NULL;
-    if (n < 3 || PyUnicode_ReadChar(text, 0) != '4' || PyUnicode_ReadChar(text, 1) != '2')
+    if (skip(text, 0, n, "42") < 0)
         Py_RETURN_NONE;
-    for (i = 2; i < n; i++) {
-        Py_UCS4 c = PyUnicode_ReadChar(text, i);
+    bracket = read_number(text, 2, n, &number);
+    if (skip(text, bracket, n, "[") < 0)
+        Py_RETURN_NONE;
+    items[0] = id_or_none(bracket > 2, number);
+    items[1] = PyUnicode_Substring(text, bracket, n);
+    return tuple_of(items, 2);
+}
 
-        if (c == '[')
-            break;
-        if (c < '0' || c > '9' || i == 2 + MOST_DIGITS)
-            Py_RETURN_NONE;
-        number = number * 10 + (c - '0');
-    }
-    if (i == n)
+static PyObject *split_event_1(PyObject *module, PyObject *text)
+{
+    Py_ssize_t n = PyUnicode_GetLength(text), at, name, name_end;
+    long long number;
+    int has_id;
+    PyObject *items[3];
+
+    (void)module;
+    if (n < 0)
+        return NULL;
+    if (skip(text, 0, n, "5:") < 0)
         Py_RETURN_NONE;
-    data = PyUnicode_Substring(text, i, n);
-    if (data == NULL)
-        return NULL;
-    if (i == 2) {
-        id = Py_None;
-        Py_INCREF(id);
-    } else
-        id = PyLong_FromLongLong(number);
-    result = id == NULL ? NULL : PyTuple_New(2);
-    if (result == NULL) {
-        Py_XDECREF(id);
-        Py_DECREF(data);
-        return NULL;
+    at = read_number(text, 2, n, &number);
+    has_id = at > 2;
+    name = skip(text, at, n, has_id ? "+::{\"name\":\"" : "::{\"name\":\"");
+    if (name < 0)
+        Py_RETURN_NONE;
+    for (name_end = name; name_end < n; name_end++) {
+        Py_UCS4 c = PyUnicode_ReadChar(text, name_end);
+
+        if (c < ' ' || c > '~' || c == '"' || c == '\\')
+            break;
     }
-    PyTuple_SetItem(result, 0, id);
-    PyTuple_SetItem(result, 1, data);
-    return result;
+    at = skip(text, name_end, n, "\",\"args\":[");
+    if (at < 0 || skip(text, n - 2 < at ? at : n - 2, n, "]}") < 0)
+        Py_RETURN_NONE;
+    items[0] = id_or_none(has_id, number);
+    items[1] = PyUnicode_Substring(text, name, name_end);
+    items[2] = PyUnicode_Substring(text, at - 1, n - 1);
+    return tuple_of(items, 3);
 }
 
 static PyMethodDef methods[] = {
@@ -177,6 +236,7 @@ static PyMethodDef methods[] = {
     {"unmask", (PyCFunction)(void (*)(void))unmask, METH_FASTCALL, "Exclusive-or with a mask; see frames.py."},
     {"text_frame", text_frame, METH_O, "Make a text message; see frames.py."},
     {"split_event", split_event, METH_O, "Split an event's text; see frames.py."},
+    {"split_event_1", split_event_1, METH_O, "Split the text of an event of 0.9; see frames.py."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,6 +3,8 @@
 Both do the same, and share their tests. Compiled, an acknowledged event costs a third less.
 """
 
+import re
+
 _FINAL_TEXT = 0x81
 
 
@@ -66,3 +68,20 @@ def split_event(text: str) -> tuple[int | None, str] | None:
 
 # Every client counts its ids from 0, and from the start again with each connection.
 _COMMON_HEADS: dict[str, int | None] = {"42": None, **{f"42{number}": number for number in range(1000)}}
+
+
+def split_event_1(text: str) -> tuple[int | None, str, str] | None:
+    """Split a packet of Socket.IO 0.7 to 0.9 that is a common one: return its id, its name, the JSON of its arguments.
+
+    Common is what the official clients make of an event in "/": with an id of at most 16 digits and its plus, or
+    none, and with the two keys in their order, the first of printable ASCII (docs/protocol-1.md, WP-45). For whatever
+    else is there it returns None. Between its outer brackets the JSON may be anything.
+    """
+    found = _COMMON_EVENT_1.fullmatch(text)
+    if found is None:
+        return None
+    digits, name, args = found.groups()
+    return int(digits) if digits else None, name, args
+
+
+_COMMON_EVENT_1 = re.compile(r'5:(?:(\d{1,16})\+)?::\{"name":"([ !#-\[\]-~]*)","args":(\[.*\])\}', re.ASCII | re.DOTALL)

@@ -16,6 +16,11 @@ from .engineio4 import bounded, decode_text
 from .packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
 from .socketio import RESERVED, Encoded
 
+try:
+    from ._frames import split_event_1
+except ImportError:  # there was no compiler
+    from .frames import split_event_1
+
 HEARTBEAT = b"2::"  # WP-42
 NOOP = b"8::"  # WP-48
 REASONS = ("transport not supported", "client not handshaken", "unauthorized")  # WP-47
@@ -30,10 +35,9 @@ _UNNAMED_NAMESPACE = "Invalid namespace"  # the later revisions' text for one th
 _LINE_ENDS_OR_SLASHES = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]|\\/")
 _BEAT, _NOTHING = Heartbeat(), Noop()
 
-# Known by heart, as in the later revisions: ids of events whose sender wants the answer, and heads of answers.
+# Known by heart, as in the later revisions: the heads of answers.
 _COMMON = 1000
-_IDS: dict[str, int | None] = {"": None, **{f"{number}+": number for number in range(_COMMON)}}
-_ACKS = [b"6:::%d" % number for number in range(_COMMON)]
+_ACKS = [b"6:::%d+" % number for number in range(_COMMON)]
 
 
 def decode(text: str, at: int = 0, max_attachments: int = 0) -> Packet | Signal:
@@ -44,15 +48,15 @@ def decode(text: str, at: int = 0, max_attachments: int = 0) -> Packet | Signal:
     """
     if at:
         text = text[at:]
-    try:
-        kind, number, endpoint, data = text.split(":", 3)
-        if kind == "5":
-            form = json.decode_clean(data)
-            name, args = form["name"], form["args"]
-            if type(name) is str and type(args) is list and name not in RESERVED:
-                return Event(_namespace(endpoint) if endpoint else "/", name, args, _IDS[number])
-    except (KeyError, TypeError, *json.BROKEN):
-        pass
+    # Nearly every packet is an event in "/", which its client has written in the common way: all others, and what is
+    # broken, take the general way, which takes 4 times as long.
+    found = split_event_1(text)
+    if found is not None and found[1] not in RESERVED:
+        number, name, data = found
+        try:
+            return Event("/", name, json.decode_clean(data), number)
+        except json.BROKEN:
+            pass
     return _decode(text)
 
 
@@ -204,8 +208,8 @@ def encode_message(
 
 def encode_ack(namespace: str, id: int, args: Sequence[Any]) -> Encoded:
     """Write an acknowledgement (WP-46, WP-51); raises as `encode_event` does."""
-    head = _ACKS[id] if namespace == "/" and 0 <= id < _COMMON else b"6::%b:%d" % (_endpoint(namespace), id)
-    return head + b"+" + _json(args) if args else head, ()
+    head = _ACKS[id] if namespace == "/" and 0 <= id < _COMMON else b"6::%b:%d+" % (_endpoint(namespace), id)
+    return head + _json(args) if args else head[:-1], ()
 
 
 def _endpoint(namespace: str) -> bytes:
@@ -218,8 +222,12 @@ def _json(value: Any) -> bytes:
     Binary content becomes a string in base64: one old client in a room must not keep others from what they can read.
     A slash behind a backslash is escaped: 0.9 takes `\/` for `/` in what comes by htmlfile.
     """
-    text = json.encode_plain_ascii(value)
-    return (json.encode_ascii(value) if text is None else text).replace(rb"\\/", rb"\\\u002f")
+    text = json.encode_plain(value)
+    if text is None:
+        text = json.encode(value)
+    if not text.isascii():
+        text = json.escape(text)
+    return text.replace(rb"\\/", rb"\\\u002f")
 
 
 def as_json_message(packet: bytes) -> bytes:
