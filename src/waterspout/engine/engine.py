@@ -11,6 +11,7 @@ from ..wire.packets import Connect, Packet
 from . import requests1
 from .admission import ANSWERED, Preflight, Unknown, decide
 from .admitted import Admitted, Open, Resume
+from .complaints import Complaints
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .messages import MessageTransport
@@ -96,7 +97,7 @@ class Engine:
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
-        self.silent_until = 0.0  # the driver's time, for a warning that all clients could cause
+        self.complaints = Complaints()
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)

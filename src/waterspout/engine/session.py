@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
-from ..errors import DecodeError, ProtocolError, WrongParser
+from ..errors import DecodeError, ProtocolError
 from ..types import Reason, Request
 from ..wire.generations import Generation
 from ..wire.packets import Packet
 from ..wire.socketio import Partial
+from .backlog import Backlog
+from .complaints import Complaints
 from .deadlines import Deadlines
-from .driver import Driver, Layer, Level
+from .driver import Driver
 from .heartbeat import Heartbeat
 from .outbox import Outbox
 from .policy import Policy
@@ -21,8 +23,6 @@ from .transports import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s
-_SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
-_LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client itself
 
 
 class Wait(Enum):
@@ -51,7 +51,7 @@ class Hub(Protocol):
     turn: Turn
     max_attachments: int
     is_bare: bool
-    silent_until: float
+    complaints: Complaints
 
     def message(self, session: "Session", data: str | bytes) -> None:
         """Hand a message to an application that speaks bare Engine.IO."""
@@ -83,7 +83,7 @@ def push_to_all(sessions: Iterable["Session"], prepared: Prepared) -> None:
             session._keep(prepared)
 
 
-class Session:
+class Session(Backlog):
     """One Engine.IO connection. `id` is the client's secret; `data` is for the application's own use.
 
     The verbs of an application are `send`, `push` and `close`; they only queue and mark. The others are
@@ -92,11 +92,9 @@ class Session:
 
     __slots__ = (
         "__weakref__",
-        "_calls",
         "_close_code",
         "_outbox",
         "_partial",
-        "_pending_bytes",
         "_probe",
         "data",
         "engine",
@@ -104,18 +102,18 @@ class Session:
         "heartbeat",
         "id",
         "is_live",
-        "is_paused",
         "is_refused",
-        "received_bytes",
         "request",
         "state",
         "transport",
     )
 
+    engine: Hub
     transport: Transport
     max_early_events = 10  # which wait while the application decides whether the client may enter
 
     def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
+        super().__init__()
         self.engine = engine
         self.id = sid
         self.generation = generation
@@ -129,9 +127,6 @@ class Session:
         self._partial: Partial | None = None
         self._probe: Leaving | None = None
         self._close_code = 1000
-        self._calls = self._pending_bytes = 0
-        self.is_paused = False
-        self.received_bytes = 0  # of the latest message, with its attachments; characters, if it is text
 
     # What an application does
 
@@ -184,28 +179,6 @@ class Session:
     def outbox_bytes(self) -> int:
         """What waits for the client."""
         return 0 if self._outbox is None else self._outbox.size_bytes
-
-    def begin_call(self, size_bytes: int = 0) -> None:
-        """Count a call that has not been answered, and what it holds, which `end_call` is to be given as well.
-
-        With the policy's `max_calls`, or more than its `max_payload_bytes`, the client is read no further.
-
-        What the client owes an acknowledgement counts against it: it is an `end_call` until that has come.
-        """
-        self._calls += 1
-        self._pending_bytes += size_bytes
-        if not self.is_paused and self.is_live and self._is_busy:
-            self.is_paused = True
-            self.transport.pause()
-            self.heartbeat.hasten(self)
-
-    def end_call(self, size_bytes: int = 0) -> None:
-        """Count an answer, and read on."""
-        self._calls -= 1
-        self._pending_bytes -= size_bytes
-        if self.is_paused and not self._is_busy:
-            self.is_paused = False
-            self.engine.turn.add(self._read_on)
 
     # What transports report
 
@@ -279,12 +252,8 @@ class Session:
         self.lost(Reason.PARSE_ERROR)
 
     def blame(self, error: ProtocolError) -> None:
-        """Log for the operator what the client did; that it has the wrong parser is his own to mend, so a warning."""
-        text = "session %s... broke the protocol, and is ended: %s"
-        level, now = Level.INFO, self.now()
-        if isinstance(error, WrongParser) and now >= self.engine.silent_until:  # all clients of a page come alike
-            level, self.engine.silent_until = Level.WARNING, now + _SILENCE
-        self.engine.driver.note(Layer.ENGINE, level, text, self.id[:4], error)
+        """Log for the operator what the client did."""
+        self.engine.complaints.add(self.engine.driver, self.id, error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""
@@ -390,12 +359,6 @@ class Session:
 
     # Below this line: how it is done
 
-    @property
-    def _is_busy(self) -> bool:
-        policy = self.policy
-        most_bytes = policy.max_payload_bytes * (1 if self._calls > 0 else _LENIENCE)
-        return self._calls >= policy.max_calls or self._pending_bytes > most_bytes
-
     def _control(self, text: str) -> None:
         match text[:1]:
             case "2":
@@ -443,6 +406,10 @@ class Session:
             self.engine.traffic.dropped += 1
         elif not self._outbox.add(prepared, self.policy, self.engine.traffic):
             self.close(SLOW_CONSUMER)
+
+    def _pause(self) -> None:
+        self.transport.pause()
+        self.heartbeat.hasten(self)
 
     def _read_on(self) -> None:
         if not self.is_paused:
