@@ -57,7 +57,10 @@ class MessageApplication(Application, Protocol):
 
 @runtime_checkable
 class PacketApplication(Application, Protocol):
-    """An application that speaks Socket.IO, in all its generations."""
+    """An application that speaks Socket.IO, in all its generations.
+
+    Who has to ask is given the policy's `connect_timeout`; `Session.connected` says that the client has entered.
+    """
 
     def packet(self, session: Session, packet: Packet) -> None:
         """A packet came; ProtocolError ends the session."""
@@ -257,7 +260,9 @@ class Engine:
         self._note(_DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name)
         if self.is_bare:
             session.request.forget()
-        elif generation.implicit_connect and session.is_live:
+        elif session.is_live and not generation.implicit_connect:
+            session.await_connect()
+        elif session.is_live:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
             session.close(SHUTDOWN)

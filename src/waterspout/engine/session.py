@@ -170,6 +170,15 @@ class Session(Backlog):
         """Hear that something came for a namespace that the client has not entered; raises ProtocolError."""
         raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
+    def socket_id(self, namespace: str) -> str:
+        """Return the id of the client in a namespace: one that others may know, or what old clients take for it.
+
+        Those of Socket.IO 0.7 to 2.x are sent none, and work theirs out from the session's.
+        """
+        if self.generation.own_socket_id:
+            return self.engine.driver.token()
+        return self.id if namespace == "/" else f"{namespace}#{self.id}"
+
     @property
     def can_upgrade(self) -> bool:
         """Tell whether a WebSocket may prove itself now."""
