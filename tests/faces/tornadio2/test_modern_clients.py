@@ -111,6 +111,49 @@ def test_messages_and_events_come_and_go_in_words_of_today(
     ]
 
 
+@pytest.mark.parametrize(
+    ("args", "failed"),
+    [
+        (["x"], "Failing.on_message"),
+        ([{"a": 1}], "Failing.on_message"),
+        ([], "the handler of the event 'message' of Failing"),
+        (["x", 1], "the handler of the event 'message' of Failing"),
+    ],
+)
+def test_the_log_names_the_method_that_an_event_message_has_come_to(
+    clock: Clock, generation: Generation, args: list[Any], failed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Chat):
+        def on_message(self, message: Any) -> Any:
+            raise ValueError(message)
+
+        def on_event(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+            raise ValueError(name, args)
+
+    peer = client(routed(clock, Failing), generation)
+    peer.emit("message", *args)
+    assert [record.getMessage() for record in caplog.records] == [f"{failed} has failed"]
+    assert closed() == [None]
+
+
+def test_an_event_message_with_several_arguments_is_an_event_and_one_with_one_a_message(
+    clock: Clock, generation: Generation, transport: str
+) -> None:
+    class Both(Chat):
+        def on_message(self, message: Any) -> Any:
+            return ["message", message]
+
+        @event("message")
+        def several(self, *values: Any) -> Any:
+            return ["event", *values]
+
+    peer = client(routed(clock, Both), generation, transport)
+    peer.emit("message", "[1]", id=1)
+    peer.emit("message", id=2)
+    peer.emit("message", "a", "b", id=3)
+    assert said(peer) == ['431[["message","[1]"]]', '432[["event"]]', '433[["event","a","b"]]']
+
+
 def test_binary_content_stays_binary(router: TornadioRouter, generation: Generation, transport: str) -> None:
     peer = client(router, generation, transport)
     peer.emit("message", {"data": b"\0\xff"})

@@ -60,12 +60,10 @@ class Application:
             _enter(opened, packet)
             return
         self._router.stats.on_packet_recv(1)
-        match packet:
-            case Disconnect("/") if opened.endpoints and _carrier(opened).is_modern:
-                _carrier(opened).leave()
-            case _:
-                if opened.take(packet) is not None:
-                    opened.close()
+        if isinstance(packet, Disconnect) and packet.namespace == "/" and _leave(opened):
+            return
+        if opened.take(_carrier(opened).hear(packet)) is not None:
+            opened.close()
 
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""
@@ -107,6 +105,11 @@ def _enter(session: Session, packet: Connect) -> None:
     """Let a client into the main connection, which has been open since the handshake."""
     if _carrier(session).enter() and packet.data:
         session.info.join({name: value for name, value in packet.data.items() if isinstance(value, str)})
+
+
+def _leave(session: Session) -> bool:
+    """Let a client out of the main connection, or return False if that is the end of everything."""
+    return bool(session.endpoints) and _carrier(session).leave()
 
 
 def _carrier(session: Session) -> Carrier:

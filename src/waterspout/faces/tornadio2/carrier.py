@@ -9,7 +9,7 @@ from ...engine import Prepared
 from ...engine import Session as EngineSession
 from ...engine.states import SLOW_CONSUMER
 from ...types import Request
-from ...wire.packets import Ack, Connect, Disconnect, Event, Message
+from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
 
@@ -29,8 +29,6 @@ class Carrier:
 
     This one is for clients of 0.7 to 0.9: they hear the text of a packet as it is.
     """
-
-    is_modern = False
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         self.session = session
@@ -56,12 +54,17 @@ class Carrier:
         """End the connection behind all that was sent."""
         self.session.close()
 
+    def hear(self, packet: Packet) -> Packet:
+        """Return what a packet of the client says in the words of 0.9, which it has of itself."""
+        return packet
+
     def enter(self) -> bool:
         """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
         return False
 
-    def leave(self) -> None:
-        """The client has left the main connection alone, which those of 0.7 to 0.9 cannot."""
+    def leave(self) -> bool:
+        """Let the client out of the main connection alone, or return False for one that leaves altogether, as 0.9."""
+        return False
 
     def admit(self, namespace: str) -> None:
         """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
@@ -84,8 +87,6 @@ class ModernCarrier(Carrier):
     a client counts as in its outbox. If that is too much for the main connection, which it may never ask for, it hears
     of that one only what is sent once it is in.
     """
-
-    is_modern = True
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         super().__init__(session, sent)
@@ -112,6 +113,13 @@ class ModernCarrier(Carrier):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
 
+    def hear(self, packet: Packet) -> Packet:
+        """Return what a packet says: an event "message" with one argument is what such a client has for a message."""
+        match packet:
+            case Event(name="message", args=[data]):
+                return Message(packet.namespace, data, packet.id, is_json=True)
+        return packet
+
     def enter(self) -> bool:
         """Let the client into the main connection."""
         if self._is_in_main and "/" not in self._held:
@@ -120,9 +128,10 @@ class ModernCarrier(Carrier):
         self.admit("/")
         return True
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         """Send nothing of the main connection any more: the client has left it, and is in its endpoints still."""
         self._is_in_main = False
+        return True
 
     def admit(self, namespace: str) -> None:
         """Tell the client that it is in, and then what was held back."""

@@ -376,8 +376,6 @@ class Session(SessionBase):
                 return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
             case Message():
                 return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
-            case Event(name="message", args=[data]) if isinstance(self.handler, Carrier) and self.handler.is_modern:
-                return connection.on_message(proto.incoming(data))
             case Event():
                 return dispatch.call(connection.on_event, packet.name, proto.incoming(packet.args))
         assert_never(packet)
