@@ -1,16 +1,19 @@
 """Clients of Socket.IO 1.x to 4.x of an application of TornadIO2, in memory, over polling and WebSocket."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from faces.tornadio2.applications import Chat, closed, routed
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, proto
+from waterspout.faces.tornadio2.carrier import Carrier, ModernCarrier, carry
 from waterspout.faces.tornadio2.session import Session
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer, Refused
-from waterspout.wire.generations import Generation
+from waterspout.wire.generations import Generation, all_rows
 
 REFUSED = {ENGINEIO_3: '44/a,"Not authorized"', ENGINEIO_4: '44/a,{"message":"Not authorized"}'}
 UNKNOWN = {ENGINEIO_3: '44/x,"Invalid namespace"', ENGINEIO_4: '44/x,{"message":"Invalid namespace"}'}
@@ -161,11 +164,26 @@ def test_binary_content_stays_binary(router: TornadioRouter, generation: Generat
 
 
 def test_attachments_for_an_endpoint_that_is_not_open_end_the_connection(
-    router: TornadioRouter, generation: Generation
+    router: TornadioRouter, generation: Generation, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG", "waterspout.engine")
     peer = client(router, generation)
     peer.emit("message", b"x", namespace="/a")
     assert closed() == [None]
+    assert "attachments came for '/a', which the client has not entered" in caplog.text
+
+
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+def test_packets_go_as_they_are_where_they_are_those_of_the_codec(parser: str) -> None:
+    kinds = {}
+    for row in all_rows(parser):
+        session: Any = SimpleNamespace(generation=replace(row, name="a row of somebody's own"))
+        kinds[row.clients] = type(carry(session, lambda count: None))
+    assert kinds == {
+        "Socket.IO 0.7 to 0.9": Carrier,
+        "Socket.IO 1.x and 2.x": ModernCarrier,
+        "Socket.IO 3.x and 4.x": ModernCarrier,
+    }
 
 
 def test_the_client_s_answers_come_back(router: TornadioRouter, generation: Generation, transport: str) -> None:

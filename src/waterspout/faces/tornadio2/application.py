@@ -8,11 +8,10 @@ from tornado.web import HTTPError
 
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
-from ...errors import HandshakeRefused, ProtocolError
+from ...errors import HandshakeRefused
 from ...types import Reason, Request
-from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Packet
-from .carrier import Carrier, ModernCarrier, Visitor
+from .carrier import Carrier, Visitor, carry
 from .session import Session
 from .stats import StatsCollector
 
@@ -48,8 +47,7 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        kind = Carrier if session.generation is SOCKETIO_1 else ModernCarrier
-        opened.set_handler(kind(session, self._router.stats.on_packet_sent))
+        opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
@@ -68,7 +66,7 @@ class Application:
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""
         if namespace != "/" and namespace not in session.data.endpoints:
-            raise ProtocolError(f"attachments came for {namespace[:80]!r}, which the client has not entered")
+            session.astray(namespace, "attachments")
 
     def close(self, session: EngineSession, reason: Reason) -> None:
         """The client is gone: its endpoints hear so, and then the main connection."""

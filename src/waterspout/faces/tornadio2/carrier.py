@@ -5,10 +5,10 @@ from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from ...engine import Prepared
+from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
-from ...engine.states import SLOW_CONSUMER
 from ...types import Request
+from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
@@ -183,6 +183,15 @@ class ModernCarrier(Carrier):
         held = self._held.pop(namespace, None)
         self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
         return held
+
+
+def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
+    """Return the carrier for a session; `sent` is called with the number of packets, whenever some are sent.
+
+    What this face writes is a packet of 0.9: where that is what the session's codec speaks, it goes as it is.
+    """
+    kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
+    return kind(session, sent)
 
 
 def _cookies(text: str) -> Any:
