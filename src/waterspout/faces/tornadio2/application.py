@@ -11,7 +11,7 @@ from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Packet
-from .carrier import Carrier, Visitor, carry
+from .carrier import Visitor, carry
 from .session import Session
 from .stats import StatsCollector
 
@@ -60,7 +60,7 @@ class Application:
         self._router.stats.on_packet_recv(1)
         if isinstance(packet, Disconnect) and packet.namespace == "/" and _leave(opened):
             return
-        if opened.take(_carrier(opened).hear(packet)) is not None:
+        if opened.take(opened.carrier.hear(packet)) is not None:
             opened.close()
 
     def announced(self, session: EngineSession, namespace: str) -> None:
@@ -101,15 +101,10 @@ class _Opening:
 
 def _enter(session: Session, packet: Connect) -> None:
     """Let a client into the main connection, which has been open since the handshake."""
-    if _carrier(session).enter() and packet.data:
-        session.info.join({name: value for name, value in packet.data.items() if isinstance(value, str)})
+    if session.carrier.enter() and packet.data:
+        session.info.join(packet.data)
 
 
 def _leave(session: Session) -> bool:
     """Let a client out of the main connection, or return False if that is the end of everything."""
-    return bool(session.endpoints) and _carrier(session).leave()
-
-
-def _carrier(session: Session) -> Carrier:
-    assert isinstance(session.handler, Carrier)
-    return session.handler
+    return bool(session.endpoints) and session.carrier.leave()

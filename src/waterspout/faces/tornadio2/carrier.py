@@ -24,7 +24,41 @@ class Visitor:
         self.cookies = _cookies(request.header("cookie") or "")
 
 
-class Carrier:
+class ByHand:
+    """Stands for the carrier of a session that a program drives by itself, or that nobody carries.
+
+    Nothing has to be told to clients but what is sent, as it was with TornadIO2, and nobody counts calls.
+    """
+
+    max_early_events = 100  # packets that may come before an `on_open` has ended
+
+    def hear(self, packet: Packet) -> Packet:
+        """Return what a packet of the client says in the words of 0.9, which it has of itself."""
+        return packet
+
+    def enter(self) -> bool:
+        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
+        return False
+
+    def leave(self) -> bool:
+        """Let the client out of the main connection alone, or return False for one that leaves altogether, as 0.9."""
+        return False
+
+    def admit(self, namespace: str) -> None:
+        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
+
+    def refuse(self, namespace: str, why: str) -> None:
+        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
+
+    def begin_call(self) -> Callable[[], object]:
+        """Count a call that goes on later, and return what counts its end; a client that has too many waits."""
+        return lambda: None
+
+
+BY_HAND = ByHand()
+
+
+class Carrier(ByHand):
     """The handler of a session that came through the engine, which keeps what waits and says when the client is gone.
 
     This one is for clients of 0.7 to 0.9: they hear the text of a packet as it is.
@@ -32,6 +66,7 @@ class Carrier:
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         self.session = session
+        self.max_early_events = session.max_early_events
         self._sent = sent
 
     @property
@@ -53,24 +88,6 @@ class Carrier:
     def session_closed(self) -> None:
         """End the connection behind all that was sent."""
         self.session.close()
-
-    def hear(self, packet: Packet) -> Packet:
-        """Return what a packet of the client says in the words of 0.9, which it has of itself."""
-        return packet
-
-    def enter(self) -> bool:
-        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
-        return False
-
-    def leave(self) -> bool:
-        """Let the client out of the main connection alone, or return False for one that leaves altogether, as 0.9."""
-        return False
-
-    def admit(self, namespace: str) -> None:
-        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
-
-    def refuse(self, namespace: str, why: str) -> None:
-        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
 
     def begin_call(self) -> Callable[[], object]:
         """Count a call that goes on later, with the bytes that it holds, and return what counts its end."""
