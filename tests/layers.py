@@ -41,6 +41,7 @@ NOT_IN_CORE = """
 """
 NOWHERE = {"pickle", "marshal", "shelve", "dill", "yaml"}
 ROWS = re.compile("(ENGINEIO|SOCKETIO|REVISION|MSGPACK)_[0-9]|GENERATIONS")
+COLUMNS = {"implicit_connect", "own_socket_id", "client_pings"}
 VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 
@@ -162,6 +163,9 @@ def versions_end_with_the_engine(module: Module) -> Iterator[Complaint]:
     for line, target, name in module.imports:
         if target.startswith("waterspout.") and ROWS.fullmatch(name):
             yield line, f"{name} is one generation's: ask the engine, or give the table another column"
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and node.attr in COLUMNS:
+            yield node.lineno, f"{node.attr} is the engine's to ask: it has to act on it"
 
 
 def few_catch_everything(module: Module) -> Iterator[Complaint]:

@@ -5,8 +5,10 @@ import dataclasses
 import importlib.machinery
 import importlib.util
 import inspect
+import logging
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,18 @@ SNIPPETS = [
 ]
 
 
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Put the levels of loggers back, which the page about operations changes for the whole process."""
+    known = [logging.root, *(logging.getLogger(f"waterspout{name}") for name in ("", ".engine", ".server", ".host"))]
+    levels, handlers = [logger.level for logger in known], list(logging.root.handlers)
+    yield
+    for logger, level in zip(known, levels, strict=True):
+        logger.setLevel(level)
+    logging.root.handlers[:] = handlers
+
+
+@pytest.mark.usefixtures("loggers")
 @pytest.mark.parametrize(("page", "block"), SNIPPETS)
 def test_the_code_of_a_page_runs(page: str, block: str) -> None:
     names: dict[str, Any] = {}

@@ -65,6 +65,7 @@ REFUSED = [
     ("server/a.py", "from msgspec import json", "msgspec.json is used in wire/json.py only"),
     ("server/a.py", "from ..wire.generations import SOCKETIO_1", "SOCKETIO_1 is one generation's"),
     ("hosts/a.py", "from waterspout.wire.generations import ENGINEIO_4, Generation", "ENGINEIO_4 is one generation's"),
+    ("server/a.py", "session.generation.implicit_connect", "implicit_connect is the engine's to ask"),
     ("hosts/a.py", "try: f()\nexcept: pass", "everything is caught only where"),
     ("engine/a.py", "try: f()\nexcept Exception: pass", "everything is caught only where"),
     ("hosts/a.py", "try: f()\nexcept (OSError, BaseException): pass", "everything is caught only where"),

@@ -293,8 +293,9 @@ def test_only_a_heartbeat_answers_and_it_answers_all_before_it(transport: str) -
     assert application(engine).closed == [Reason.PING_TIMEOUT]
 
 
-def test_they_come_as_regularly_as_a_clock_whatever_else_comes() -> None:
-    engine = make(**TORNADIO2)
+@pytest.mark.parametrize("is_global", [True, False])
+def test_they_come_as_regularly_as_a_clock_whatever_else_comes(is_global: bool) -> None:
+    engine = make(**TORNADIO2, global_heartbeats=is_global)
     peer = OldPeer(engine, transport="websocket")
     peer.take()
     for _ in range(5):

@@ -234,6 +234,17 @@ def test_the_key_is_a_string(server: Server, latest: Any) -> None:
         server.emit("a", latest=latest)
 
 
+def test_of_a_key_only_the_latest_waits_behind_what_a_transport_has_given_back() -> None:
+    box, policy, traffic, transport = Outbox(), Policy(), Traffic(), Taking()
+    box.give_back([Prepared(b"a1", key="a")])
+    assert box.add(Prepared(b"a2", key="a"), policy, traffic)
+    transport.most = 1
+    assert not box.write_to(transport)  # type: ignore[arg-type]
+    assert box.add(Prepared(b"a3", key="a"), policy, traffic)
+    assert [one.text for one in box.take()] == [b"a3"]
+    assert (transport.taken, traffic.replaced) == ([b"a1"], 1)
+
+
 # compress
 
 
@@ -262,8 +273,9 @@ def test_the_flag_decides_whether_a_frame_is_compressed(generation: Any, compres
 
 
 def test_what_is_ordinary_is_one_value() -> None:
-    assert delivery("/", False, True, None) is delivery("/", False, True, None)
-    assert delivery("/", True, True, "k").key == ("/", "k")
+    ordinary = delivery(volatile=False, compress=True, latest=None)
+    assert ordinary is delivery(volatile=False, compress=True, latest=None)
+    assert delivery(volatile=True, compress=True, latest="k").latest == "k"
 
 
 def test_what_is_emitted_before_the_acceptance_keeps_its_flags(client: dict[str, Any]) -> None:

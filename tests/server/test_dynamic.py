@@ -56,6 +56,22 @@ def test_all_of_a_pattern_share_handlers_but_not_rooms(server: Server, client: d
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_cannot_be_sent_is_refused_whether_or_not_somebody_is_there(server: Server, is_there: bool) -> None:
+    family = server.of(ROOMS)
+    pair = Pair(server)
+    if is_there:
+        pair.peer.connect("/room-1")
+    with pytest.raises(ValueError, match="connect"):
+        family.emit("connect")
+    with pytest.raises(TypeError, match="5"):
+        family.emit(5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="the event 'say' cannot be sent: object"):
+        family.emit("say", object())
+    with pytest.raises(TypeError, match="latest is 5"):
+        family.emit("say", latest=5)  # type: ignore[arg-type]
+
+
 def test_what_is_registered_later_is_heard_by_those_that_are_there(server: Server) -> None:
     family = server.of(ROOMS)
     pair = Pair(server)

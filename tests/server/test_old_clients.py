@@ -36,6 +36,20 @@ def news(peer: OldPeer) -> list[str]:
     return [packet for packet in peer.take() if packet not in ("8::", "1::")]
 
 
+# How it ends
+
+
+def test_a_connection_that_is_ended_is_ended_alike_in_all_its_namespaces(server: Server, transport: str) -> None:
+    told: list[tuple[str, str]] = []
+    for name in ("/", "/chat", "/news"):
+        server.of(name).on_disconnect(lambda socket, reason: told.append((socket.namespace, reason)))
+    pair = OldPair(server, transport=transport)
+    for name in ("/chat", "/news"):
+        pair.peer.connect(name)
+    pair.socket.disconnect(close=True)
+    assert told == [(name, "server namespace disconnect") for name in ("/", "/chat", "/news")]
+
+
 # What comes
 
 

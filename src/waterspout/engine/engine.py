@@ -11,6 +11,7 @@ from ..wire.packets import Connect, Packet
 from . import requests1
 from .admission import ANSWERED, Preflight, Unknown, decide
 from .admitted import Admitted, Open, Resume
+from .complaints import Complaints
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .messages import MessageTransport
@@ -56,7 +57,10 @@ class MessageApplication(Application, Protocol):
 
 @runtime_checkable
 class PacketApplication(Application, Protocol):
-    """An application that speaks Socket.IO, in all its generations."""
+    """An application that speaks Socket.IO, in all its generations.
+
+    Who has to ask is given the policy's `connect_timeout`; `Session.connected` says that the client has entered.
+    """
 
     def packet(self, session: Session, packet: Packet) -> None:
         """A packet came; ProtocolError ends the session."""
@@ -96,7 +100,7 @@ class Engine:
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
-        self.silent_until = 0.0  # the driver's time, for a warning that all clients could cause
+        self.complaints = Complaints()
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
@@ -256,7 +260,9 @@ class Engine:
         self._note(_DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name)
         if self.is_bare:
             session.request.forget()
-        elif generation.implicit_connect and session.is_live:
+        elif session.is_live and not generation.implicit_connect:
+            session.await_connect()
+        elif session.is_live:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
             session.close(SHUTDOWN)

@@ -41,7 +41,7 @@ class Outbox:
                 return False
             messages.popleft()
             self.size_bytes -= prepared.size_bytes
-            if self._latest is not None:
+            if self._latest is not None and isinstance(first, _Latest):
                 self._latest.pop(prepared.key, None)
         return True
 

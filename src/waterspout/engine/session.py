@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
-from ..errors import DecodeError, ProtocolError, WrongParser
+from ..errors import DecodeError, ProtocolError
 from ..types import Reason, Request
 from ..wire.generations import Generation
 from ..wire.packets import Packet
 from ..wire.socketio import Partial
+from .backlog import Backlog
+from .complaints import Complaints
 from .deadlines import Deadlines
-from .driver import Driver, Layer, Level
+from .driver import Driver
 from .heartbeat import Heartbeat
 from .outbox import Outbox
 from .policy import Policy
@@ -21,8 +23,6 @@ from .transports import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s
-_SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
-_LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client itself
 
 
 class Wait(Enum):
@@ -38,7 +38,7 @@ class Wait(Enum):
 
 
 _WAITS = tuple(Wait)
-_HEARTBEAT, _CONNECT = Wait.HEARTBEAT, Wait.CONNECT  # see `server.life`
+_HEARTBEAT, _CONNECT = Wait.HEARTBEAT, Wait.CONNECT  # members of an Enum take 150 ns to look up on Python 3.11
 
 
 class Hub(Protocol):
@@ -51,7 +51,7 @@ class Hub(Protocol):
     turn: Turn
     max_attachments: int
     is_bare: bool
-    silent_until: float
+    complaints: Complaints
 
     def message(self, session: "Session", data: str | bytes) -> None:
         """Hand a message to an application that speaks bare Engine.IO."""
@@ -83,20 +83,18 @@ def push_to_all(sessions: Iterable["Session"], prepared: Prepared) -> None:
             session._keep(prepared)
 
 
-class Session:
+class Session(Backlog):
     """One Engine.IO connection. `id` is the client's secret; `data` is for the application's own use.
 
-    The verbs of an application are `send`, `push` and `close`; they only queue and mark. The others are
-    for transports (`receive_text`, `receive_binary`, `writable`, `failed`, `lost`, `take`, `finished`).
+    What an application says and asks comes first; it only queues and marks. Then come what transports report, an
+    upgrade, and what the engine, the heartbeat and the deadlines say.
     """
 
     __slots__ = (
         "__weakref__",
-        "_calls",
         "_close_code",
         "_outbox",
         "_partial",
-        "_pending_bytes",
         "_probe",
         "data",
         "engine",
@@ -104,18 +102,18 @@ class Session:
         "heartbeat",
         "id",
         "is_live",
-        "is_paused",
         "is_refused",
-        "received_bytes",
         "request",
         "state",
         "transport",
     )
 
+    engine: Hub
     transport: Transport
     max_early_events = 10  # which wait while the application decides whether the client may enter
 
     def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
+        super().__init__()
         self.engine = engine
         self.id = sid
         self.generation = generation
@@ -129,11 +127,8 @@ class Session:
         self._partial: Partial | None = None
         self._probe: Leaving | None = None
         self._close_code = 1000
-        self._calls = self._pending_bytes = 0
-        self.is_paused = False
-        self.received_bytes = 0  # of the latest message, with its attachments; characters, if it is text
 
-    # What an application does
+    # What an application says
 
     def send(self, data: str | bytes) -> None:
         """Queue a message of bare Engine.IO.
@@ -175,37 +170,24 @@ class Session:
         """Hear that something came for a namespace that the client has not entered; raises ProtocolError."""
         raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
-    @property
-    def can_upgrade(self) -> bool:
-        """Tell whether a WebSocket may prove itself now."""
-        return self.state is State.OPEN
+    def connected(self) -> None:
+        """The client has entered a namespace: what only the handshake needed may go."""
+        self.wait_no_longer(_CONNECT)
+        self.request.forget()
+
+    def socket_id(self, namespace: str) -> str:
+        """Return the id of the client in a namespace: one that others may know, or what old clients take for it.
+
+        Those of Socket.IO 0.7 to 2.x are sent none, and work theirs out from the session's.
+        """
+        if self.generation.own_socket_id:
+            return self.engine.driver.token()
+        return self.id if namespace == "/" else f"{namespace}#{self.id}"
 
     @property
     def outbox_bytes(self) -> int:
         """What waits for the client."""
         return 0 if self._outbox is None else self._outbox.size_bytes
-
-    def begin_call(self, size_bytes: int = 0) -> None:
-        """Count a call that has not been answered, and what it holds, which `end_call` is to be given as well.
-
-        With the policy's `max_calls`, or more than its `max_payload_bytes`, the client is read no further.
-
-        What the client owes an acknowledgement counts against it: it is an `end_call` until that has come.
-        """
-        self._calls += 1
-        self._pending_bytes += size_bytes
-        if not self.is_paused and self.is_live and self._is_busy:
-            self.is_paused = True
-            self.transport.pause()
-            self.heartbeat.hasten(self)
-
-    def end_call(self, size_bytes: int = 0) -> None:
-        """Count an answer, and read on."""
-        self._calls -= 1
-        self._pending_bytes -= size_bytes
-        if self.is_paused and not self._is_busy:
-            self.is_paused = False
-            self.engine.turn.add(self._read_on)
 
     # What transports report
 
@@ -279,12 +261,8 @@ class Session:
         self.lost(Reason.PARSE_ERROR)
 
     def blame(self, error: ProtocolError) -> None:
-        """Log for the operator what the client did; that it has the wrong parser is his own to mend, so a warning."""
-        text = "session %s... broke the protocol, and is ended: %s"
-        level, now = Level.INFO, self.now()
-        if isinstance(error, WrongParser) and now >= self.engine.silent_until:  # all clients of a page come alike
-            level, self.engine.silent_until = Level.WARNING, now + _SILENCE
-        self.engine.driver.note(Layer.ENGINE, level, text, self.id[:4], error)
+        """Log for the operator what the client did."""
+        self.engine.complaints.add(self.engine.driver, self.id, error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""
@@ -307,6 +285,11 @@ class Session:
         self.transport.finish(code, reason)
 
     # Upgrade
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Tell whether a WebSocket may prove itself now."""
+        return Step.PROBE in TRANSITIONS[self.state]
 
     def begin_upgrade(self, probe: Leaving) -> None:
         """Let a WebSocket prove itself, while all goes on over polling."""
@@ -337,19 +320,9 @@ class Session:
         """Give the client `connect_timeout` to enter its first namespace."""
         self.wait(_CONNECT, self.policy.connect_timeout)
 
-    def connected(self) -> None:
-        """The client has entered a namespace: what only the handshake needed may go."""
-        self.wait_no_longer(_CONNECT)
-        self.request.forget()
-
     def now(self) -> float:
         """Return the driver's time."""
         return self.engine.driver.now()
-
-    @property
-    def policy(self) -> Policy:
-        """Return the engine's policy."""
-        return self.engine.policy
 
     def wait(self, kind: Wait, seconds: float) -> None:
         """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
@@ -361,7 +334,7 @@ class Session:
 
     def beat_no_more(self) -> None:
         """Let the heartbeat rest."""
-        self.engine.deadlines.clear(self, Wait.HEARTBEAT)
+        self.engine.deadlines.clear(self, _HEARTBEAT)
 
     def expire(self) -> None:
         """End: the client has not answered the heartbeat."""
@@ -389,12 +362,6 @@ class Session:
                 assert_never(kind)
 
     # Below this line: how it is done
-
-    @property
-    def _is_busy(self) -> bool:
-        policy = self.policy
-        most_bytes = policy.max_payload_bytes * (1 if self._calls > 0 else _LENIENCE)
-        return self._calls >= policy.max_calls or self._pending_bytes > most_bytes
 
     def _control(self, text: str) -> None:
         match text[:1]:
@@ -443,6 +410,10 @@ class Session:
             self.engine.traffic.dropped += 1
         elif not self._outbox.add(prepared, self.policy, self.engine.traffic):
             self.close(SLOW_CONSUMER)
+
+    def _pause(self) -> None:
+        self.transport.pause()
+        self.heartbeat.hasten(self)
 
     def _read_on(self) -> None:
         if not self.is_paused:

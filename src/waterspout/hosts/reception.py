@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
 from http.client import responses
 
 from tornado.http1connection import HTTP1Connection
@@ -44,19 +43,13 @@ class Exchange:
         self.request = request
         self._connection = connection
         self._rest: Rest | None = None
-        self.is_answered = False
-
-    def give_up(self, function: Callable[[], object]) -> None:
-        """The client has gone: call the function, unless there was an answer."""
-        if not self.is_answered:
-            self.is_answered = True
-            function()
+        self.is_over = False  # answered, or given up by the client
 
     def respond(self, response: Response) -> None:
         """Send the answer, unless the client has gone."""
-        if self.is_answered:
+        if self.is_over:
             return
-        self.is_answered = True
+        self.is_over = True
         fields = HTTPHeaders()
         for name, value in response.headers:
             fields.add(name, value)
@@ -78,10 +71,10 @@ class Exchange:
 class Reception(HTTPMessageDelegate):
     """The body of a request that has been decided about, and then its service."""
 
-    def __init__(self, engine: Engine, decision: Decision, exchange: Exchange, connection: HTTP1Connection) -> None:
+    def __init__(self, engine: Engine, decision: Decision, request: Request, connection: HTTP1Connection) -> None:
         self._engine = engine
         self._decision = decision
-        self._exchange = exchange
+        self._exchange = Exchange(request, connection)
         self._connection = connection
         self._limit = engine.policy.max_payload_bytes
         self._is_wanted = not isinstance(decision, ANSWERED)
@@ -123,9 +116,9 @@ class Reception(HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         """The client has gone before the answer, or was too slow: whatever waits for it ends."""
         self._wait_no_longer()
-        decision = self._decision
-        if not isinstance(decision, ANSWERED):
-            self._exchange.give_up(lambda: self._engine.abort(decision))
+        if not self._exchange.is_over and not isinstance(self._decision, ANSWERED):
+            self._exchange.is_over = True
+            self._engine.abort(self._decision)
 
     def _expect(self, length: int) -> None:
         """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
@@ -142,7 +135,7 @@ class Reception(HTTPMessageDelegate):
             self._deadline = None
 
     def _refuse_body(self, decision: Admitted) -> None:
-        if not self._exchange.is_answered:
+        if not self._exchange.is_over:
             self._exchange.respond(self._engine.refuse_body(decision))
 
 

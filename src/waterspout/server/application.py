@@ -29,10 +29,8 @@ class Sockets:
         self._limits = limits
 
     def open(self, session: Session, request: Request) -> None:
-        """Give a client its time to enter a namespace."""
+        """Let a client be in no namespace."""
         session.data = {}
-        if not session.generation.implicit_connect:
-            session.await_connect()
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Take a packet; the first line is where nearly all of them go."""

@@ -146,11 +146,18 @@ class Cluster:
         """Encode an event for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
-        key = how.key[1] if isinstance(how.key, tuple) else None
         rooms = None if to.to is None else list(to.to)
         return encode(
             Broadcast(
-                self._node, namespace, event, list(args), rooms, to.excluded, how.volatile, how.compress, latest=key
+                self._node,
+                namespace,
+                event,
+                list(args),
+                rooms,
+                to.excluded,
+                how.volatile,
+                how.compress,
+                latest=how.latest,
             )
         )
 

@@ -1,7 +1,7 @@
 """One event to many sockets: encoded once for each generation, the same bytes to everybody."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..engine import Prepared, Session, Turn, push_to_all
@@ -22,19 +22,19 @@ class Delivery(NamedTuple):
 
     volatile: bool = False
     compress: bool = True
-    key: Hashable = None
+    latest: str | None = None  # the key of which the latest message of a namespace counts
 
 
 ORDINARY = Delivery()
 
 
-def delivery(namespace: str, volatile: bool, compress: bool, latest: str | None) -> Delivery:
+def delivery(*, volatile: bool, compress: bool, latest: str | None) -> Delivery:
     """Read what a user says."""
     if not volatile and compress and latest is None:
         return ORDINARY
     if latest is not None and not isinstance(latest, str):
         raise TypeError(f"latest is {latest!r}: give a string, the key whose latest message counts")
-    return Delivery(volatile, compress, None if latest is None else (namespace, latest))
+    return Delivery(volatile, compress, latest)
 
 
 class Fanout:
@@ -84,4 +84,5 @@ def prepare(
         raise TypeError(f"the event {event!r} cannot be sent: {error}{find_fault(args, 'args')}") from error
     if how is ORDINARY:
         return Prepared(text, attachments)
-    return Prepared(text, attachments, compress=how.compress, volatile=how.volatile, key=how.key)
+    key = None if how.latest is None else (namespace, how.latest)
+    return Prepared(text, attachments, compress=how.compress, volatile=how.volatile, key=key)

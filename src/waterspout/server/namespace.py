@@ -81,7 +81,8 @@ class Namespace(Events):
         one with the same key takes its place. `compress=False`: it is not compressed, where others are.
         TypeError, before anything is sent, for what JSON cannot carry.
         """
-        self.send(event, args, audience(to, except_), delivery(self.name, volatile, compress, latest))
+        how = delivery(volatile=volatile, compress=compress, latest=latest)
+        self.send(event, args, audience(to, except_), how)
 
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
@@ -170,10 +171,9 @@ class Namespace(Events):
 
     def open(self, session: Session, auth: Any) -> None:
         """Ask the steps and the connect handler about a client that wants to enter."""
-        generation = session.generation
-        own_id = self.engine.driver.token() if generation.own_socket_id else self._shared_id(session)
-        socket = session.data[self.name] = self.kind(own_id, session, self)
-        self.rooms.expect(own_id)
+        id = session.socket_id(self.name)
+        socket = session.data[self.name] = self.kind(id, session, self)
+        self.rooms.expect(id)
         if self._family is not None:
             self._family.children[self.name] = self
         steps = list(self._handlers.steps)
@@ -277,10 +277,6 @@ class Namespace(Events):
     def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> None:
         self.apply(message, whom)
         self._cluster.publish(self._cluster.address(message, whom))
-
-    def _shared_id(self, session: Session) -> str:
-        """Return the id that a client of 1.x or 2.x works out for itself: its session's."""
-        return session.id if self.name == "/" else f"{self.name}#{session.id}"
 
     def _check_empty(self) -> None:
         if self._family is not None and self.rooms.is_deserted:

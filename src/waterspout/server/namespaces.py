@@ -10,8 +10,8 @@ from ..engine import Engine
 from .annotations import innermost
 from .classes import check_class, read_class
 from .cluster import Cluster
-from .fanout import delivery
-from .handlers import Events, Handlers
+from .fanout import delivery, prepare
+from .handlers import Events, Handlers, check_name
 from .limits import Limits
 from .namespace import Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience
@@ -29,8 +29,11 @@ class DynamicNamespace(Events):
     comes, or when somebody asks for it by its name, and is gone when its last client has left and nobody keeps it.
     """
 
-    def __init__(self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket]) -> None:
+    def __init__(
+        self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket], *, engine: Engine
+    ) -> None:
         self.match = match
+        self._engine = engine
         self.kind = kind
         self.children: dict[str, Namespace] = {}
         self._handlers = handlers
@@ -49,10 +52,14 @@ class DynamicNamespace(Events):
         compress: bool = True,
         latest: str | None = None,
     ) -> None:
-        """Send an event to the clients of all of them; see `Namespace.emit`."""
-        whom = audience(to, except_)
-        for namespace in self.namespaces():
-            namespace.send(event, args, whom, delivery(namespace.name, volatile, compress, latest))
+        """Send an event to the clients of all of them that have clients on this node; see `Namespace.emit`."""
+        check_name(event)
+        whom, how = audience(to, except_), delivery(volatile=volatile, compress=compress, latest=latest)
+        namespaces = self.namespaces()
+        if not namespaces:  # nobody there hides no TypeError
+            prepare(self._engine.policy.generations[-1], "/", event, args, how=how)
+        for namespace in namespaces:
+            namespace.send(event, args, whom, how)
 
     def matches(self, name: str) -> bool:
         """Tell whether the pattern matches; a function has to be asked."""
@@ -103,7 +110,7 @@ class Namespaces:
         """Return the namespaces of a pattern or a function."""
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
-            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket)
+            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket, engine=self._engine)
             self.dynamic.append(found)
         elif ordered and not found._handlers.ordered:
             raise ValueError(f"{match!r} is known already, and not ordered: say so at its first mention")

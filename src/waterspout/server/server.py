@@ -153,7 +153,8 @@ class Server(Events):
         latest: str | None = None,
     ) -> None:
         """Send an event to the clients of "/"; see `Namespace.emit`."""
-        self._root.send(event, args, audience(to, except_), delivery("/", volatile, compress, latest))
+        how = delivery(volatile=volatile, compress=compress, latest=latest)
+        self._root.send(event, args, audience(to, except_), how)
 
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
@@ -231,7 +232,7 @@ class Server(Events):
         if namespace is None:
             return
         if isinstance(message, Broadcast):
-            how = delivery(message.namespace, message.volatile, message.compress, message.latest)
+            how = delivery(volatile=message.volatile, compress=message.compress, latest=message.latest)
             namespace.deliver(message.event, message.args, whom(message), how)
         else:
             namespace.apply(message, whom(message))

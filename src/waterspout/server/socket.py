@@ -140,7 +140,7 @@ class Socket:
         """
         check_name(event)
         namespace = self._namespace
-        how = delivery(namespace.name, volatile, compress, latest)
+        how = delivery(volatile=volatile, compress=compress, latest=latest)
         prepared = prepare(self._session.generation, namespace.name, event, args, None, how)
         driver = namespace.engine.driver
         if driver.foreign():  # `_here`, spelt out: with its properties and stars it is a tenth of an emit
@@ -159,7 +159,7 @@ class Socket:
         latest: str | None = None,
     ) -> None:
         """Send an event to everybody else: in these rooms, or without `to` in the namespace; see `emit`."""
-        how = delivery(self.namespace, volatile, compress, latest)
+        how = delivery(volatile=volatile, compress=compress, latest=latest)
         self._namespace.send(event, args, audience(to, except_).without(self), how)
 
     def join(self, *rooms: Room) -> None:
@@ -320,10 +320,11 @@ class Socket:
                 self._session.let_go(self.namespace)
 
     def _disconnect_all(self) -> None:
-        for socket in tuple(self._session.data.values()):
-            if socket is not None:
-                socket.disconnect()
-        self._session.close(FORCED_BY_SERVER)
+        with self._namespace.engine.turn:  # else an old client, which is nothing without "/", is gone in the middle
+            for socket in tuple(self._session.data.values()):
+                if socket is not None:
+                    socket.disconnect()
+            self._session.close(FORCED_BY_SERVER)
 
 
 def check_timeout(timeout: float) -> None:

@@ -50,8 +50,6 @@ class Application:
         session.data = opened
         kind = Carrier if session.generation is SOCKETIO_1 else ModernCarrier
         opened.set_handler(kind(session, self._router.stats.on_packet_sent))
-        if not session.generation.implicit_connect:
-            session.await_connect()
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:

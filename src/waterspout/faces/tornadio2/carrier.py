@@ -129,8 +129,7 @@ class ModernCarrier(Carrier):
         held = self._let_go(namespace) or []
         session = self.session
         session.connected()
-        socket_id = session.engine.driver.token() if session.generation.own_socket_id else session.id
-        self._push(namespace, self._codec.encode_connect(namespace, socket_id))
+        self._push(namespace, self._codec.encode_connect(namespace, session.socket_id(namespace)))
         for prepared in held:
             self.session.push(prepared)
 

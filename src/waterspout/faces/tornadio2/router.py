@@ -48,7 +48,6 @@ ENGINE_SETTINGS = ("max_outbox_bytes", "max_payload_bytes", "trusted_proxies")
 """What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
 
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
-_POLLING = ("xhr-polling", "jsonp-polling", "htmlfile")
 
 
 class TornadioRouter:
