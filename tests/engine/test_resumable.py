@@ -526,6 +526,9 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
             def respond(self, response: object) -> None:
                 answers.append(response)
 
+            def take_back(self) -> bool:
+                return False
+
         world.engine.respond(world.peer.admit(request), Waiting(), "\ufffd5\ufffd3:::a\ufffd5\ufffd3:::b".encode())
         assert answers == []
     assert world.application.words() == []
@@ -612,6 +615,9 @@ def test_posts_that_wait_are_answered_when_the_session_ends() -> None:
 
         def respond(self, response: object) -> None:
             answers.append(response)
+
+        def take_back(self) -> bool:
+            return False
 
     world.engine.respond(world.peer.admit(request), Waiting(), b"3:::a")
     world.session.drop(Reason.PING_TIMEOUT)
