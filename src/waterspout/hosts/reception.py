@@ -17,12 +17,32 @@ REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 Decision = Refuse | Preflight | Admitted
 
 
+class Rest:
+    """What the kernel has not taken of an answer, if anything: made when all is written, before Tornado's `finish`."""
+
+    def __init__(self, connection: HTTP1Connection, written: "asyncio.Future[None]") -> None:
+        self._connection = connection
+        self._is_lost = connection.stream.closed()
+        self._left: asyncio.Future[None] | None = None
+        if not (self._is_lost or written.done()):
+            self._left = connection.stream.write(b"")  # `written` would be done as well when the client has gone
+
+    def take_back(self) -> bool:
+        """Cut the connection if there is a rest; tell whether there is."""
+        left = self._left
+        if not self._is_lost and (left is None or (left.done() and left.exception() is None)):
+            return False
+        self._connection.close()
+        return True
+
+
 class Exchange:
     """A request that waits for its answer."""
 
     def __init__(self, request: Request, connection: HTTP1Connection) -> None:
         self.request = request
         self._connection = connection
+        self._rest: Rest | None = None
         self.is_over = False  # answered, or given up by the client
 
     def respond(self, response: Response) -> None:
@@ -38,8 +58,14 @@ class Exchange:
             fields.add("Content-Length", str(len(response.body)))
         start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
         body = None if self.request.method == "HEAD" else response.body or None
-        self._connection.write_headers(start_line, fields, body).add_done_callback(_forget)
+        written = self._connection.write_headers(start_line, fields, body)
+        written.add_done_callback(_forget)
+        self._rest = Rest(self._connection, written)
         self._connection.finish()
+
+    def take_back(self) -> bool:
+        """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""
+        return self._rest is not None and self._rest.take_back()
 
 
 class Reception(HTTPMessageDelegate):
