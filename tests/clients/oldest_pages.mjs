@@ -122,6 +122,17 @@ const scenarios = {
     }, transport);
     assert.ok(["booted", undefined, null].includes(reason), reason);
   },
+  async "refused, and quiet then"(page, transport) {
+    let requests = 0;
+    page.on("request", () => (requests += 1));
+    await page.evaluate(async ([server, transport]) => {
+      io.transports = [transport];
+      window.socket = io.connect(`${server}?refuse=1`, { "force new connection": true, reconnect: false });
+      await once(socket, "connect_failed");
+      await new Promise((later) => setTimeout(later, 300));
+    }, [`http://localhost:${port}`, transport]);
+    assert.ok(requests < 12, `${requests} requests`); // 0.7 and 0.8 would ask on and on, hundreds of times
+  },
   async "another transport when nothing comes over the first"(page, transport, version, cable) {
     const other = transport === "websocket" ? "xhr-polling" : "websocket";
     cable.swallow(`/1/${transport}/`);

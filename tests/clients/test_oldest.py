@@ -35,6 +35,7 @@ IN_PAGES = (
     "a room with a client of today",
     "100 kB each way",
     "disconnected by the server",
+    "refused, and quiet then",
     "another transport when nothing comes over the first",
 )
 NODE = [(transport, scenario) for transport in ("websocket", "xhr-polling") for scenario in UNDER_NODE]

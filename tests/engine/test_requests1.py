@@ -272,6 +272,23 @@ def test_an_unknown_session_is_told_to_begin_again_in_the_words_of_its_transport
         assert (peer.ask("GET", f"/{name}/{sid}").status, peer.ask("GET", f"/{name}/{sid}").body) == (400, OVER)
 
 
+@pytest.mark.parametrize("below", ["/xhr-polling/gone", "/jsonp-polling/gone?i=3"])
+def test_who_asks_on_and_on_for_an_unknown_session_has_a_status_for_an_answer(engine: Engine, below: str) -> None:
+    peer = OldPeer(engine, transport=None)
+    assert [peer.ask("GET", below).status for _ in range(9)] == [200] * 3 + [404] * 6
+    assert peer.ask("GET", below).body == b""
+    assert [peer.ask("POST", below, b"").status for _ in range(9)] == [200] * 9
+    assert [peer.ask("GET", "/xhr-polling/gone?disconnect").status for _ in range(9)] == [200] * 9
+    assert peer.ask("GET", below.replace("gone", "another")).status == 200
+
+
+def test_what_is_kept_of_those_that_ask_on_is_bounded(engine: Engine) -> None:
+    peer = OldPeer(engine, transport=None)
+    for number in range(3000):
+        assert peer.ask("GET", f"/xhr-polling/{number}").status == 200
+    assert len(engine._told._times) == 1000
+
+
 def test_a_session_of_the_modern_clients_is_none_here_and_the_other_way_round(engine: Engine) -> None:
     modern, old = Peer(engine, transport="polling"), OldPeer(engine, transport="xhr-polling")
     assert old.ask("GET", f"/xhr-polling/{modern.sid}").body == OVER

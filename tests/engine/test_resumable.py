@@ -479,6 +479,16 @@ def test_what_is_queued_is_said_before_the_server_ends_the_session(world: World)
     assert world.peer.ask("GET", f"/xhr-polling/{world.peer.sid}").body == b"7:::1+0"
 
 
+def test_who_would_not_notice_that_the_server_goes_is_told_to_begin_again(world: World) -> None:
+    world.tell("a")
+    world.engine.close()
+    goodbye = [] if world.session.transport.name in WEBSOCKETS else ["7:::1+0"]
+    assert list(dict.fromkeys(world.peer.take())) == [*said("a"), *goodbye]  # a peer that polls asks once more
+    world.clock.advance(1)
+    assert world.is_forgotten()
+    assert world.application.closed == [Reason.SHUTDOWN]
+
+
 def test_the_last_words_to_a_client_that_does_not_come_are_dropped() -> None:
     world = World("xhr-polling")
     world.peer.polls = False

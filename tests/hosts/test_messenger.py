@@ -321,6 +321,7 @@ async def test_an_endless_answer_is_drained_or_cut_too(host: HandlerHost, handle
     echo.server.emit("a", "--socketio")
     assert b'5:::{"name":"a","args":["--socketio"]}' in await chunk(wire)
     await echo.server.close()
+    assert b"\r\n7:::1+0\r\n" in await chunk(wire)
     assert await chunk(wire) == b""
     wire.cut()
     await Residence.of(echo.server.engine).drain()

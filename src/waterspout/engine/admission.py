@@ -27,10 +27,14 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The request names a session that is not here; `refusal` is the answer if it is nowhere else."""
+    """The request names a session that is not here; `refusal` is the answer if it is nowhere else.
+
+    Who does not understand it, and asks again and again, has `again` for an answer.
+    """
 
     sid: str
     refusal: Refuse
+    again: Refuse | None = None
 
 
 ANSWERED = (Refuse, Preflight)

@@ -20,7 +20,7 @@ from .origins import Judge
 from .pending import Pending
 from .policy import Policy
 from .proxies import Proxies
-from .refusals import Fault, Refuse, refuse
+from .refusals import Fault, Refuse, Told, refuse
 from .response import Response
 from .resumable import ResumableSession
 from .session import Session
@@ -101,6 +101,7 @@ class Engine:
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
         self.complaints = Complaints()
+        self._told = Told()
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
         self.is_bare = isinstance(application, MessageApplication)
@@ -275,7 +276,12 @@ class Engine:
     # Below this line: how it is done
 
     def _visit(self, request: Request) -> Refuse | Preflight | Visit:
-        return requests1.decide(request, self.path, self.policy, self.sessions)
+        decision = requests1.decide(request, self.path, self.policy, self.sessions)
+        if not isinstance(decision, Unknown):
+            return decision
+        if decision.again is not None and self._told.tell(decision.sid):
+            return decision.again
+        return decision.refusal
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)

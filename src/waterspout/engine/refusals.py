@@ -10,6 +10,9 @@ from ..errors import HandshakeRefused
 from ..wire import json
 from .response import PRIVATE, Headers, Response
 
+_ENOUGH = 3  # times
+_MOST_TOLD = 1000  # sessions; who asks without a pause comes again before so many others have come
+
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
@@ -41,3 +44,20 @@ def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | No
 def refuse_client(error: HandshakeRefused, headers: Headers) -> Refuse:
     """Make the answer to a handshake whose client the application does not want."""
     return refuse(Fault.FORBIDDEN, error.text, (*headers, *error.headers), status=error.status)
+
+
+class Told:
+    """How often clients were told, lately, that there is no such session."""
+
+    __slots__ = ("_times",)
+
+    def __init__(self) -> None:
+        self._times: dict[int, int] = {}  # in their order; hashes, for a client may make an id as long as it likes
+
+    def tell(self, sid: str) -> bool:
+        """Count once more; return whether it was often enough for whoever understands it."""
+        key = hash(sid)
+        times = self._times[key] = self._times.get(key, 0) + 1
+        if len(self._times) > _MOST_TOLD:
+            del self._times[next(iter(self._times))]
+        return times > _ENOUGH

@@ -13,7 +13,7 @@ from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
 from ..wire.websocket import check_upgrade
 from . import origins
-from .admission import Preflight, find, foreign
+from .admission import Preflight, Unknown, find, foreign
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
@@ -22,6 +22,10 @@ from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
 from .visits import Visit, Wish, refuse_script, refuse_text, unknown
+
+_MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origins if it is another"
+
+Decision = Refuse | Preflight | Visit | Unknown
 
 
 def below(policy: Policy) -> str:
@@ -35,7 +39,7 @@ def is_old(request: Request, path: str) -> bool:
     return rest[:1] == "/" and rest[1:2].isdigit()
 
 
-def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Visit | Refuse | Preflight:
+def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what a request means; nothing is changed by asking."""
     if not (origins.allowed(request, policy) or _is_host(request)):
         refusal = _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
@@ -58,7 +62,9 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
         return visit
     if len(rest) != 2:
         return Refuse(Response(404, (*TEXT, *headers), b"not found"), "there is nothing at this path")
-    return _of_session(request, replace(visit, transport=rest[0]), find(sessions, rest[1], request, policy), policy)
+    visit, sid = replace(visit, transport=rest[0]), rest[1]
+    decision = _of_session(request, visit, find(sessions, sid, request, policy), policy)
+    return _unknown(request, visit, sid, policy) if decision is None else decision
 
 
 def _is_host(request: Request) -> bool:
@@ -75,15 +81,16 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
     if not is_index(index):
         return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
     if not (policy.jsonp and origins.allowed_script(request, policy)):
-        return _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+        refusal = _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+        return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}")
     return int(index)
 
 
-def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse:
-    """Decide about a request that names a session and a transport."""
+def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse | None:
+    """Decide about a request that names a session and a transport; None if there is no such session."""
     transport, headers = visit.transport, visit.headers
     if not isinstance(session, ResumableSession) or not (session.is_live or transport in BY_POLLING):
-        return unknown(visit, policy, is_leaving=request.param("disconnect") is not None)
+        return None
     visit = replace(visit, session=session)
     if request.param("disconnect") is not None:
         return replace(visit, wish=Wish.DISCONNECT)
@@ -97,6 +104,19 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
     if transport == "jsonp-polling" and visit.index is None:
         return _refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
+
+
+def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknown:
+    """Tell the client to begin again; but 0.7 and 0.8, if they were refused, ask on without a pause (WP-12).
+
+    They ask after each answer with the status 200, whatever it says, and after no other.
+    """
+    is_leaving = request.param("disconnect") is not None
+    refusal = unknown(visit, policy, is_leaving=is_leaving)
+    if visit.transport not in BY_POLLING or request.method != "GET" or is_leaving:
+        return Unknown(sid, refusal)
+    again = Refuse(Response(404, (*TEXT, *visit.headers)), f"{refusal.detail}: its client was told before")
+    return Unknown(sid, refusal, again)
 
 
 def _websocket(request: Request, visit: Visit) -> Visit | Refuse:

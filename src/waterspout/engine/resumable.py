@@ -16,10 +16,11 @@ from ..wire.generations import Generation
 from ..wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from .heartbeat import CountedHeartbeat
 from .nobody import NOBODY
+from .offers import BY_WEBSOCKET
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
-from .states import FORCED, FORCED_BY_SERVER, Ending
+from .states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending
 from .transports import Transport
 from .trial import Trial
 
@@ -119,8 +120,13 @@ class ResumableSession(Session):
             self.heartbeat.present(self, streams=not self.transport.fetches)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that the application does not know, nobody hears."""
+        """End the session after what is running now; of one that the application does not know, nobody hears.
+
+        Who would not notice that the server goes is told to begin again: only a WebSocket's end is always noticed.
+        """
         if self.is_known:
+            if ending is SHUTDOWN and self.transport.name not in BY_WEBSOCKET:
+                self.push(Prepared(*socketio1.encode_error("/", "client not handshaken", "reconnect")))
             super().close(ending)
         else:
             self._end()
