@@ -12,6 +12,7 @@ from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
 from .handlers import Handler, Handlers
+from .late import Late
 from .life import CONNECTED, Life
 from .limits import Limits
 
@@ -92,44 +93,37 @@ class _Answers:
 
     def later(self, token: Token) -> Asker:
         session = token[0]._session
-        if session.received_bytes > _LARGE_BYTES:
-            return _LateLargeAnswers(session)
+        size_bytes = session.received_bytes
+        if size_bytes > _LARGE_BYTES:
+            session.begin_call(size_bytes)
+            return _LateAnswers(size_bytes)
         session.begin_call()
         return _LATE
 
 
 class _LateAnswers(_Answers):
-    """Hears the same of a handler that went on asynchronously, and was counted meanwhile."""
+    """Hears the same of a handler that went on asynchronously, and was counted meanwhile.
+
+    Not a `Late`: the answer is sent before the call ends, so that a parked poll leaves with it, and does not wait for
+    what the client is read on for.
+    """
+
+    __slots__ = ("_size_bytes",)
+
+    def __init__(self, size_bytes: int = 0) -> None:
+        self._size_bytes = size_bytes
 
     def answered(self, token: Token, result: Any) -> None:
         super().answered(token, result)
-        token[0]._session.end_call()
+        token[0]._session.end_call(self._size_bytes)
 
     def failed(self, token: Token, error: BaseException) -> None:
         super().failed(token, error)
-        token[0]._session.end_call()
-
-
-class _LateLargeAnswers(_Answers):
-    """Hears the same where what the client has sent is large, and counted as well."""
-
-    __slots__ = ("_session", "_size_bytes")
-
-    def __init__(self, session: Session) -> None:
-        self._session, self._size_bytes = session, session.received_bytes
-        session.begin_call(self._size_bytes)
-
-    def answered(self, token: Token, result: Any) -> None:
-        super().answered(token, result)
-        self._session.end_call(self._size_bytes)
-
-    def failed(self, token: Token, error: BaseException) -> None:
-        super().failed(token, error)
-        self._session.end_call(self._size_bytes)
+        token[0]._session.end_call(self._size_bytes)
 
 
 ANSWERS = _Answers()
-_LATE = _LateAnswers()
+_LATE = _LateAnswers()  # of all events that are not large: a call of an `async def` costs no object here
 
 
 def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
@@ -260,17 +254,12 @@ class Call:
 
     def later(self, token: int | None) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
-        return _LateCall(self) if self._queue is None else self
+        return Late(self, self._socket._session, self.size_bytes) if self._queue is None else self
 
     def describe(self, token: int | None) -> str:
         """Name what is running, for a warning."""
         what = {None: "the handler of", -1: "the handler of any event, for"}.get(token, "a step before")
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
-
-    @property
-    def session(self) -> Any:
-        """The session of the client."""
-        return self._socket._session
 
     def _go_on(self, index: int) -> None:
         socket, handlers = self._socket, self._socket._namespace._handlers
@@ -306,27 +295,3 @@ class Call:
             timings.add(self._handler.event, self._socket._driver.now() - self._began)
         if self._queue is not None:
             self._queue.ended()
-
-
-class _LateCall:
-    """Hears the rest of a call, and counts its end."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        call.session.begin_call(call.size_bytes)
-
-    def answered(self, token: int | None, result: Any) -> None:
-        self._call.session.end_call(self._call.size_bytes)
-        self._call.answered(token, result)
-
-    def failed(self, token: int | None, error: BaseException) -> None:
-        self._call.session.end_call(self._call.size_bytes)
-        self._call.failed(token, error)
-
-    def later(self, token: int | None) -> Asker:
-        return self
-
-    def describe(self, token: int | None) -> str:
-        return self._call.describe(token)
