@@ -5,7 +5,8 @@ and order, is here; a `Call` is the small state machine of one such event.
 """
 
 from collections import deque
-from typing import Any, Protocol
+from enum import Enum
+from typing import Any, Final, Protocol
 
 from ..engine import Asker, Driver, Engine, Prepared, Session
 from ..errors import ConnectRefused, EventRefused, RateLimited
@@ -211,10 +212,21 @@ class Queue:
             self._calls[0].begin()
 
 
+class Stage(Enum):
+    """Which handler has an event, when all steps have let it pass; in words for a warning."""
+
+    ANY = "the handler of any event, for"
+    OWN = "the handler of"
+
+
+_ANY: Final = Stage.ANY  # see life.py
+_OWN: Final = Stage.OWN
+
+
 class Call:
     """One event on its way: through the steps, past the handler of any event, converted, to its handler.
 
-    The token of a step is its index; of the handler of any event -1; of the event's own handler None.
+    The token of a step is its index, that of a handler its `Stage`.
     """
 
     __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket", "size_bytes")
@@ -232,11 +244,11 @@ class Call:
         """Go through the first step."""
         self._go_on(0)
 
-    def answered(self, token: int | None, result: Any) -> None:
+    def answered(self, token: int | Stage, result: Any) -> None:
         """Go on, or acknowledge."""
-        if token == -1 and (result is None or self._handler is not None):
+        if token is _ANY and (result is None or self._handler is not None):
             self._handle()  # which ends an event that has no handler: that it was heard is no success
-        elif token is None or token == -1:
+        elif token is _OWN or token is _ANY:
             ANSWERS.answered((self._socket, self._packet), result)
             self._end()
         elif result is False:
@@ -244,21 +256,21 @@ class Call:
         else:
             self._go_on(token + 1)
 
-    def failed(self, token: int | None, error: BaseException) -> None:
+    def failed(self, token: int | Stage, error: BaseException) -> None:
         """Report, and end; a failure of the handler of any event does not keep the event's own from running."""
         fail(self._socket, self._packet, error)
-        if token == -1 and self._handler is not None and not isinstance(error, EventRefused):
+        if token is _ANY and self._handler is not None and not isinstance(error, EventRefused):
             self._handle()
         else:
             self._end()
 
-    def later(self, token: int | None) -> Asker:
+    def later(self, token: int | Stage) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
         return Late(self, self._socket._session, self.size_bytes) if self._queue is None else self
 
-    def describe(self, token: int | None) -> str:
+    def describe(self, token: int | Stage) -> str:
         """Name what is running, for a warning."""
-        what = {None: "the handler of", -1: "the handler of any event, for"}.get(token, "a step before")
+        what = token.value if isinstance(token, Stage) else "a step before"
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     def _go_on(self, index: int) -> None:
@@ -269,7 +281,7 @@ class Call:
             step = handlers.event_steps[index]
             socket._driver.run(step, (socket, self._packet.name, self._args), self, index)
         elif handlers.any is not None:
-            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, -1)
+            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, _ANY)
         else:
             self._handle()
 
@@ -281,13 +293,13 @@ class Call:
         try:
             args = handler.arguments.convert(self._args)
         except BaseException as error:  # a refusal, or what a user's own type raises
-            self.failed(None, error)
+            self.failed(_OWN, error)
             if isinstance(error, _INTERRUPTS):
                 raise
             return
         run = socket._driver.run_threaded if handler.threaded else socket._driver.run
         self._began = socket._driver.now()
-        run(handler.function, [socket, *args], self, None)
+        run(handler.function, [socket, *args], self, _OWN)
 
     def _end(self) -> None:
         timings = self._socket._namespace._handlers.timings
