@@ -116,12 +116,12 @@ class Namespace(Events):
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter."""
         check_rooms(rooms)
-        self._act(Join(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+        self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients leave rooms, on all nodes."""
         check_rooms(rooms)
-        self._act(Leave(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+        self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
 
     def close_room(self, room: Room) -> None:
         """Let everybody leave a room, on all nodes."""
@@ -129,7 +129,7 @@ class Namespace(Events):
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
-        self._act(Part(self._cluster.node, self.name, close), audience(to, except_))
+        self._act(Part(close, namespace=self.name), audience(to, except_))
 
     # What the server and its sockets call
 
