@@ -1,5 +1,6 @@
 """docs/architecture.md is true: its modules, layers, states, reasons and refusals are those of the code."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_the_house_has_the_modules_that_it_lists_and_no_others() -> None:
     shown = {path for path in sources if not path.endswith(("__init__.py", "__main__.py")) and "demo/" not in path}
     listed = house()
     assert sorted(listed) == sorted(shown)
+
+
+def test_what_it_says_of_a_class_is_there() -> None:
+    classes: dict[str, set[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                names = {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
+                classes.setdefault(node.name, set()).update(names, dir(object))
+    named = [(kind, name) for kind, name in re.findall(r"`(\w+)\.(\w+)\b", PAGE) if kind in classes]
+    assert len(named) > 5
+    assert [f"{kind}.{name}" for kind, name in named if name not in classes[kind]] == []
 
 
 def test_the_layers_are_those_that_the_source_is_held_to() -> None:

@@ -24,6 +24,7 @@ FILES = {
     "L": "test_cli.py",
     "A": "attacks/test_oldest.py",
     "C": "clients/test_oldest.py",
+    "D": "attacks/test_resuming.py",
 }
 CELLS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")]
 ROWS = [row for row in CELLS if row[0].startswith("WP-")]

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, OldPeer, OldWebSocket, Peer
+from waterspout.testing import Clock, OldPeer, OldStream, OldWebSocket, Peer
 from waterspout.testing.frames import client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
@@ -116,3 +116,17 @@ def test_nobody_else_is_looked_at() -> None:
     for transport in ("xhr-polling", "htmlfile"):
         assert OldPeer(engine, transport=transport).take() == ["1::"]
     assert Peer(engine, transport="websocket").sid
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_had_not_left_another_transport_comes_once(name: str) -> None:
+    engine = make()
+    peer = OldPeer(engine, transport="htmlfile")
+    assert peer.take() == ["1::"]
+    assert isinstance(peer.carrier, OldStream)
+    peer.carrier.held = True
+    application(peer).session.push(Prepared(b"3:::a"))
+    advance(peer, 10)
+    peer.switch(name)
+    peer.send("2::")
+    assert peer.take() == ["2::", "1::", "3:::a"]

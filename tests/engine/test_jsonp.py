@@ -71,6 +71,9 @@ class Answer:
     def respond(self, response: Response) -> None:
         self.responses.append(response)
 
+    def take_back(self) -> bool:
+        return False
+
     @property
     def only(self) -> Response:
         (response,) = self.responses

@@ -44,6 +44,9 @@ class Fetch:
     def respond(self, response: Response) -> None:
         self.response = response
 
+    def take_back(self) -> bool:
+        return False
+
     @property
     def status(self) -> int:
         assert self.response is not None, "there is no answer"

@@ -47,6 +47,9 @@ class Unheard:
 
     def respond(self, response: object) -> None: ...
 
+    def take_back(self) -> bool:
+        return False
+
 
 def headers(decision: Any) -> tuple[tuple[str, str], ...]:
     """The headers of the answer that are about origins."""

@@ -30,6 +30,9 @@ class Ask:
     def respond(self, response: Response) -> None:
         self.responses.append(response)
 
+    def take_back(self) -> bool:
+        return False
+
     def send(self, body: bytes = b"") -> "Ask":
         """Send the rest of the request: the body of a POST, nothing of a GET."""
         assert isinstance(self.decision, Resume)

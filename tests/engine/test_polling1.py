@@ -76,6 +76,36 @@ def test_a_get_is_held_so_long_and_no_longer(peer: OldPeer) -> None:
     assert peer.take() == ["8::"]
 
 
+class Stuck(MemoryExchange):
+    """A GET whose answer leaves in part, or not at all."""
+
+    def take_back(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("other", [*POLLINGS, "websocket", "htmlfile"])
+@pytest.mark.parametrize("name", POLLINGS)
+@pytest.mark.parametrize("first", [False, True])
+def test_an_answer_that_has_not_left_comes_once_more(name: str, other: str, first: bool) -> None:
+    peer = OldPeer(engine_of(), transport=None if first else name, polls=False)
+    expected = ["1::", "3:::a", "3:::b"] if first else ["3:::a", "3:::b"]
+    if not first:
+        assert peer.take() == ["1::"]
+        tell(peer, "a", "b")
+    stuck = Stuck(peer.request("GET", f"/{name}/{peer.sid}?i=0"))
+    peer.engine.respond(peer.admit(stuck.request), stuck)
+    assert stuck.response is not None
+    if first:
+        tell(peer, "a", "b")
+    clock(peer).advance(2)
+    peer.switch(other)
+    assert peer.take() == expected
+    tell(peer, "c")
+    if isinstance(peer.carrier, OldPolling):
+        peer.carrier.poll()
+    assert peer.take() == ["3:::c"]
+
+
 def test_of_two_gets_the_older_is_let_go(peer: OldPeer) -> None:
     older = MemoryExchange(polling(peer).request)
     peer.engine.respond(peer.admit(older.request), older)

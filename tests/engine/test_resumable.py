@@ -137,6 +137,23 @@ def test_a_pong_that_has_not_left_the_link_is_no_message_that_has_not() -> None:
     assert world.peer.take() == said("a", "b")
 
 
+@pytest.mark.parametrize("pings", [1, 2])
+def test_a_pong_that_had_to_wait_for_the_link_is_no_message_that_has_not_left_it(pings: int) -> None:
+    world = World("websocket")
+    world.tell("a")
+    world.link.blocked = True
+    world.link.transport.receive(b"\x89\x80\0\0\0\0")
+    world.link.held = True
+    world.link.blocked = False  # as a link that has sent a part, and tells later that there is room
+    for _ in range(pings - 1):
+        world.link.transport.receive(b"\x89\x80\0\0\0\0")
+    world.link.unblock()
+    world.tell("b")
+    world.peer.lose()
+    world.peer.switch("xhr-polling")
+    assert world.peer.take() == said("a", "b")
+
+
 @pytest.mark.parametrize("held", ["nothing", "a message", "the close frame"])
 def test_a_close_frame_of_the_client_loses_and_doubles_nothing(held: str) -> None:
     world = World("websocket")
@@ -509,6 +526,9 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
             def respond(self, response: object) -> None:
                 answers.append(response)
 
+            def take_back(self) -> bool:
+                return False
+
         world.engine.respond(world.peer.admit(request), Waiting(), "\ufffd5\ufffd3:::a\ufffd5\ufffd3:::b".encode())
         assert answers == []
     assert world.application.words() == []
@@ -595,6 +615,9 @@ def test_posts_that_wait_are_answered_when_the_session_ends() -> None:
 
         def respond(self, response: object) -> None:
             answers.append(response)
+
+        def take_back(self) -> bool:
+            return False
 
     world.engine.respond(world.peer.admit(request), Waiting(), b"3:::a")
     world.session.drop(Reason.PING_TIMEOUT)

@@ -360,6 +360,9 @@ class Parked:
     def respond(self, response: Any) -> None:
         self.statuses.append(response.status)
 
+    def take_back(self) -> bool:
+        return False
+
 
 @pytest.mark.parametrize("end", ["close", "disconnect", "shutdown", "abort", "timeout", "two polls"])
 def test_the_end_of_a_session_during_a_pause_answers_its_post(generation: Any, end: str) -> None:

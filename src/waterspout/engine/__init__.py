@@ -17,7 +17,7 @@ from .proxies import TrustedProxies
 from .refusals import Refuse
 from .response import Headers, Response
 from .session import Session, push_to_all
-from .states import FORCED_BY_SERVER, TRANSITIONS, Ending, State, Step
+from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .streaming import FORMS, PREAMBLES
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
@@ -30,6 +30,7 @@ __all__ = [
     "FORCED_BY_SERVER",
     "FORMS",
     "PREAMBLES",
+    "SLOW_CONSUMER",
     "TRANSITIONS",
     "Admitted",
     "Asker",

@@ -11,6 +11,7 @@ _LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client i
 class Home(Protocol):
     """What this needs of an engine."""
 
+    policy: Policy
     turn: Turn
 
 
@@ -33,7 +34,7 @@ class Backlog:
     @property
     def policy(self) -> Policy:
         """Return the engine's policy."""
-        raise NotImplementedError
+        return self.engine.policy
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call that has not been answered, and what it holds, which `end_call` is to be given as well.

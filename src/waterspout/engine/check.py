@@ -36,6 +36,7 @@ class Check:
         self._session, self._websocket = session, websocket
         websocket.sink = self
         websocket.write(HEARTBEAT)
+        session.trial.forget(1)  # it is not the session's: of those that are, the latest would be taken for it
         session.engine.deadlines.set(self, Wait.ANSWER, session.now() + session.policy.ping_timeout)
 
     def receive_text(self, text: str) -> None:

@@ -187,10 +187,10 @@ class ResumableMessages(MessageTransport):
 
     def write(self, prepared: Prepared) -> bool:
         """Send, and remember."""
-        was_empty = not self.messenger.unsent_bytes
+        unsent_bytes = self.messenger.unsent_bytes
         if self._is_over or not super().write(prepared):
             return self._is_over
-        self._sent.add(len(prepared.text), prepared, was_empty)
+        self._sent.add(len(prepared.text), prepared, unsent_bytes)
         return True
 
     def lost(self) -> None:

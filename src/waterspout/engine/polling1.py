@@ -24,6 +24,7 @@ class OldPollingTransport:
         "_headers",
         "_index",
         "_poll",
+        "_said",
         "_turn",
         "_visit",
         "name",
@@ -38,6 +39,7 @@ class OldPollingTransport:
         self.name = name
         self._turn = turn
         self._poll: Exchange | None = None
+        self._said: tuple[Exchange, list[Prepared]] | None = None
         self._visit: object = None
         self._headers: Headers = ()
         self._index: int | None = None
@@ -79,19 +81,20 @@ class OldPollingTransport:
         """Hold a parked GET for its time: who heard at once that it has been left would take over again."""
 
     def unsent(self) -> list[Prepared]:
-        """Return nothing: all is still in the outbox."""
-        return []
+        """Give back what was in the latest answer, if that has not left, and now never will."""
+        said, self._said = self._said, None
+        return said[1] if said is not None and said[0].take_back() else []
 
     def undelivered(self) -> Iterator[str | bytes] | None:
         """Return None: what the client says comes by POST."""
 
     def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
         """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
-        if self._answered:
-            self.session.trial.end()  # it asks for more
+        session = self.session
+        if not session.take_back(self) and self._answered:
+            session.trial.end()  # it asks for more
         self._release()
         self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
-        session = self.session
         session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
         session.present()
         if session.transport is not self:
@@ -113,6 +116,7 @@ class OldPollingTransport:
         messages = session.take()
         over = self._finishing or session.state is State.CLOSING
         if messages or over:
+            self._said = self._poll, messages
             self._answer(messages or [_NOOP])
             self._answered = True
             for prepared in () if session.trial.is_over else messages:

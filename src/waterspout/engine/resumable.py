@@ -77,7 +77,7 @@ class ResumableSession(Session):
         brought = None
         if before is not transport:
             brought = before.undelivered()
-            self._take_back(before)
+            self.take_back(before)
             self._leave(before, transport.name)
         self.present()
         if not self.is_started:
@@ -94,10 +94,17 @@ class ResumableSession(Session):
         if transport is self.transport:
             before, self.transport = self.transport, NOBODY
             brought = before.undelivered()
-            self._take_back(before)
+            self.take_back(before)
             self.absent()
             if brought is not None:
                 self._hand_over(brought)
+
+    def take_back(self, before: Resumable) -> bool:
+        """Queue in front of all what this transport has not sent; tell whether there was anything."""
+        unsent = before.unsent()
+        self.trial.forget(len(unsent))
+        self.give_back(unsent)
+        return bool(unsent)
 
     def absent(self) -> None:
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
@@ -228,11 +235,6 @@ class ResumableSession(Session):
         assert packet.id is not None
         self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
         self.engine.packet(self, replace(packet, id=None, receipt=False))
-
-    def _take_back(self, before: Resumable) -> None:
-        unsent = before.unsent()
-        self.trial.forget(len(unsent))
-        self.give_back(unsent)
 
     def _leave(self, before: Resumable, name: str) -> None:
         """Decide what becomes of the transport before, now that one of this name has come."""

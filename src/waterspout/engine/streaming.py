@@ -49,10 +49,10 @@ class StreamTransport:
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
         data = _chunk(self._form(socketio1.as_json_message(prepared.text)))
-        was_empty = not self._link.unsent_bytes
+        unsent_bytes = self._link.unsent_bytes
         if self._is_over or not self._link.write(data):
             return False
-        self._sent.add(len(data), prepared, was_empty)
+        self._sent.add(len(data), prepared, unsent_bytes)
         return True
 
     def notify(self) -> None:

@@ -200,3 +200,6 @@ class Exchange(Protocol):
 
     def respond(self, response: Response) -> None:
         """Answer it, once; nothing happens where the client has given it up."""
+
+    def take_back(self) -> bool:
+        """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""

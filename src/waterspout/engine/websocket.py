@@ -120,8 +120,10 @@ class WebSocketTransport:
 
     def _answer(self, pong: bytes) -> None:
         """Send a pong; while the client reads nothing, only the last one is kept (RFC 6455, section 5.5.3)."""
-        if not self.link.write(pong):
-            self._pong = pong
+        self._pong = None if self._write_pong(pong) else pong
+
+    def _write_pong(self, pong: bytes) -> bool:
+        return self.link.write(pong)
 
     def lost(self) -> None:
         """The socket is gone."""
@@ -130,7 +132,7 @@ class WebSocketTransport:
 
     def writable(self) -> None:
         """The socket takes bytes again."""
-        if self._pong is not None and self.link.write(self._pong):
+        if self._pong is not None and self._write_pong(self._pong):
             self._pong = None
         self.sink.writable()
 
@@ -199,11 +201,15 @@ class ResumableWebSocket(WebSocketTransport):
         if frames is None:
             frames = prepared.frames = text_frame(prepared.text)  # there are no attachments
         link, sent = self.link, self._sent
-        if not link.unsent_bytes:
-            sent.written.clear()
+        written, unsent_bytes = sent.written, link.unsent_bytes
+        if not unsent_bytes:
+            written.clear()
+        elif written and written[0][0] <= sent.total_bytes - unsent_bytes:
+            sent.forget(unsent_bytes)
         if not link.write(frames):
             return False
-        sent.written.append((len(frames), prepared))
+        sent.total_bytes = end = sent.total_bytes + len(frames)
+        written.append((end, prepared))
         if sent.trial is not None:
             sent.attempt(sent.trial, prepared)
         return True
@@ -238,11 +244,11 @@ class ResumableWebSocket(WebSocketTransport):
             self._keep()  # before the close frame lies in the link, too: the client takes no more messages
         super()._other(message)
 
-    def _answer(self, pong: bytes) -> None:
-        was_empty = not self.link.unsent_bytes
-        super()._answer(pong)
-        if self._pong is None:
-            self._sent.add(len(pong), None, was_empty)
+    def _write_pong(self, pong: bytes) -> bool:
+        if not super()._write_pong(pong):
+            return False
+        self._sent.total_bytes += len(pong)
+        return True
 
     def _keep(self) -> None:
         unsent = self._sent.give_back(self.link.unsent_bytes)

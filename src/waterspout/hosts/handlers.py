@@ -19,7 +19,7 @@ from ..engine import ANSWERED, FORMS, PREAMBLES, Admitted, Engine, Response, Res
 from ..types import Request
 from ..wire.socketio1 import as_json_message
 from .messenger import HandlerMessenger
-from .reception import BODY_TIMEOUT, Decision, announced_bytes
+from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes
 from .residence import Residence
 from .takeover import take_over
 
@@ -39,9 +39,10 @@ def _is_redefined(cls: type) -> bool:
 class HandlerExchange:
     """A request that a handler answers."""
 
-    def __init__(self, request: Request, answer: Callable[[Response], object]) -> None:
+    def __init__(self, request: Request, answer: Callable[[Response], object], take_back: Callable[[], bool]) -> None:
         self.request = request
         self.is_over = False
+        self.take_back = take_back
         self._answer = answer
 
     def respond(self, response: Response) -> None:
@@ -73,6 +74,7 @@ class EngineHandler(RequestHandler):
         self._body_bytes = 0
         self._decision: Decision | None = None
         self._exchange: HandlerExchange | None = None
+        self._rest: Rest | None = None
         self._is_served = self._is_gone = self._has_ended = False
         super().__init__(application, request, **options)
         self._connection.set_body_timeout(BODY_TIMEOUT)
@@ -184,6 +186,13 @@ class EngineHandler(RequestHandler):
         if self._is_far_beyond(self._body_bytes):
             self.serve()
 
+    def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
+        """Write out what there is."""
+        written = super().flush(include_footers)
+        if include_footers:
+            self._rest = Rest(self._connection, written)
+        return written
+
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
         """Answer; what the engine was to answer has not been, if it is a subclass that does."""
         self.release()
@@ -212,10 +221,13 @@ class EngineHandler(RequestHandler):
         if self._decision is None or self._exchange is None:
             request = self.residence.read(self.request)
             self._decision = self.engine.admit(request)
-            self._exchange = HandlerExchange(request, self.answer)
+            self._exchange = HandlerExchange(request, self.answer, self._take_back)
             if isinstance(self._decision, Resume) and not self._is_served:
                 self.engine.await_body(self._decision, self._exchange)
         return self._decision, self._exchange
+
+    def _take_back(self) -> bool:
+        return self._rest is not None and self._rest.take_back()
 
     @property
     def _connection(self) -> HTTP1Connection:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
 from http.client import responses
 
 from tornado.http1connection import HTTP1Connection
@@ -18,25 +17,39 @@ REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 Decision = Refuse | Preflight | Admitted
 
 
+class Rest:
+    """What the kernel has not taken of an answer, if anything: made when all is written, before Tornado's `finish`."""
+
+    def __init__(self, connection: HTTP1Connection, written: "asyncio.Future[None]") -> None:
+        self._connection = connection
+        self._is_lost = connection.stream.closed()
+        self._left: asyncio.Future[None] | None = None
+        if not (self._is_lost or written.done()):
+            self._left = connection.stream.write(b"")  # `written` would be done as well when the client has gone
+
+    def take_back(self) -> bool:
+        """Cut the connection if there is a rest; tell whether there is."""
+        left = self._left
+        if not self._is_lost and (left is None or (left.done() and left.exception() is None)):
+            return False
+        self._connection.close()
+        return True
+
+
 class Exchange:
     """A request that waits for its answer."""
 
     def __init__(self, request: Request, connection: HTTP1Connection) -> None:
         self.request = request
         self._connection = connection
-        self.is_answered = False
-
-    def give_up(self, function: Callable[[], object]) -> None:
-        """The client has gone: call the function, unless there was an answer."""
-        if not self.is_answered:
-            self.is_answered = True
-            function()
+        self._rest: Rest | None = None
+        self.is_over = False  # answered, or given up by the client
 
     def respond(self, response: Response) -> None:
         """Send the answer, unless the client has gone."""
-        if self.is_answered:
+        if self.is_over:
             return
-        self.is_answered = True
+        self.is_over = True
         fields = HTTPHeaders()
         for name, value in response.headers:
             fields.add(name, value)
@@ -45,17 +58,23 @@ class Exchange:
             fields.add("Content-Length", str(len(response.body)))
         start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
         body = None if self.request.method == "HEAD" else response.body or None
-        self._connection.write_headers(start_line, fields, body).add_done_callback(_forget)
+        written = self._connection.write_headers(start_line, fields, body)
+        written.add_done_callback(_forget)
+        self._rest = Rest(self._connection, written)
         self._connection.finish()
+
+    def take_back(self) -> bool:
+        """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""
+        return self._rest is not None and self._rest.take_back()
 
 
 class Reception(HTTPMessageDelegate):
     """The body of a request that has been decided about, and then its service."""
 
-    def __init__(self, engine: Engine, decision: Decision, exchange: Exchange, connection: HTTP1Connection) -> None:
+    def __init__(self, engine: Engine, decision: Decision, request: Request, connection: HTTP1Connection) -> None:
         self._engine = engine
         self._decision = decision
-        self._exchange = exchange
+        self._exchange = Exchange(request, connection)
         self._connection = connection
         self._limit = engine.policy.max_payload_bytes
         self._is_wanted = not isinstance(decision, ANSWERED)
@@ -97,9 +116,9 @@ class Reception(HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         """The client has gone before the answer, or was too slow: whatever waits for it ends."""
         self._wait_no_longer()
-        decision = self._decision
-        if not isinstance(decision, ANSWERED):
-            self._exchange.give_up(lambda: self._engine.abort(decision))
+        if not self._exchange.is_over and not isinstance(self._decision, ANSWERED):
+            self._exchange.is_over = True
+            self._engine.abort(self._decision)
 
     def _expect(self, length: int) -> None:
         """Answer at once, and close, if a body is so long that reading it out would be a service to an attacker."""
@@ -116,7 +135,7 @@ class Reception(HTTPMessageDelegate):
             self._deadline = None
 
     def _refuse_body(self, decision: Admitted) -> None:
-        if not self._exchange.is_answered:
+        if not self._exchange.is_over:
             self._exchange.respond(self._engine.refuse_body(decision))
 
 

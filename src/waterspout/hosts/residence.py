@@ -45,10 +45,7 @@ class Residence:
         return _read(native, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
 
     async def drain(self) -> None:
-        """Wait, after `close`, until the connections have taken what was sent to them and are closed.
-
-        A client that takes nothing has the engine's `close_timeout`, which is 10 s.
-        """
+        """Wait, after `close`, until the connections have taken what was sent to them; see `hosts.tornado.drain`."""
         if self._loop is not None:
             drained = asyncio.Event()
             self.output.when_empty(drained.set)

@@ -13,7 +13,7 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..engine import ANSWERED, Engine, Pending
-from .reception import Exchange, Reception
+from .reception import Reception
 from .residence import Residence
 from .takeover import Takeover
 
@@ -41,7 +41,8 @@ async def drain(server: Mountable) -> None:
     """Wait, after the server's `close`, until its WebSockets have taken what was sent to them and are closed.
 
     It is the end of an application of one's own, whose loop would otherwise end before its clients have heard of it.
-    A client that takes nothing has 10 s. To be awaited on the loop that serves; done at once where nobody has come.
+    A client that takes nothing has the policy's `close_timeout`, 10 s unless it says otherwise. To be awaited on the
+    loop that serves; done at once where nobody has come.
     """
     await Residence.of(_engine(server)).drain()
 
@@ -70,13 +71,10 @@ class Mount(Router):
         decision = self.engine.admit(ours)
         if not isinstance(decision, ANSWERED) and (greeting := decision.greeting) is not None:
             return Takeover(self.residence, ours, decision, greeting, connection)
-        return Reception(self.engine, decision, Exchange(ours, connection), connection)
+        return Reception(self.engine, decision, ours, connection)
 
     async def drain(self) -> None:
-        """Wait, after `close`, until the WebSockets have taken what was sent to them and are closed.
-
-        A client that takes nothing has the engine's `close_timeout`, which is 10 s. See also the function `drain`.
-        """
+        """Do what the function `drain` does."""
         await self.residence.drain()
 
     def cut(self) -> None:

@@ -26,6 +26,10 @@ class MemoryExchange:
         assert self.response is None
         self.response = response
 
+    def take_back(self) -> bool:
+        """Return False: in memory, an answer arrives at once."""
+        return False
+
 
 class Poller(Protocol):
     """What polling needs of its peer."""
@@ -82,6 +86,10 @@ class Polls:
         self.responses.append(response)
         self.take(response)
         self.peer.engine.driver.soon(self._poll_again)
+
+    def take_back(self) -> bool:
+        """Return False: in memory, an answer arrives at once."""
+        return False
 
     def _poll_again(self) -> None:
         peer = self.peer

@@ -1,16 +1,19 @@
 """Clients of Socket.IO 1.x to 4.x of an application of TornadIO2, in memory, over polling and WebSocket."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from faces.tornadio2.applications import Chat, closed, routed
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, proto
+from waterspout.faces.tornadio2.carrier import Carrier, ModernCarrier, carry
 from waterspout.faces.tornadio2.session import Session
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer, Refused
-from waterspout.wire.generations import Generation
+from waterspout.wire.generations import Generation, all_rows
 
 REFUSED = {ENGINEIO_3: '44/a,"Not authorized"', ENGINEIO_4: '44/a,{"message":"Not authorized"}'}
 UNKNOWN = {ENGINEIO_3: '44/x,"Invalid namespace"', ENGINEIO_4: '44/x,{"message":"Invalid namespace"}'}
@@ -111,6 +114,49 @@ def test_messages_and_events_come_and_go_in_words_of_today(
     ]
 
 
+@pytest.mark.parametrize(
+    ("args", "failed"),
+    [
+        (["x"], "Failing.on_message"),
+        ([{"a": 1}], "Failing.on_message"),
+        ([], "the handler of the event 'message' of Failing"),
+        (["x", 1], "the handler of the event 'message' of Failing"),
+    ],
+)
+def test_the_log_names_the_method_that_an_event_message_has_come_to(
+    clock: Clock, generation: Generation, args: list[Any], failed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Chat):
+        def on_message(self, message: Any) -> Any:
+            raise ValueError(message)
+
+        def on_event(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+            raise ValueError(name, args)
+
+    peer = client(routed(clock, Failing), generation)
+    peer.emit("message", *args)
+    assert [record.getMessage() for record in caplog.records] == [f"{failed} has failed"]
+    assert closed() == [None]
+
+
+def test_an_event_message_with_several_arguments_is_an_event_and_one_with_one_a_message(
+    clock: Clock, generation: Generation, transport: str
+) -> None:
+    class Both(Chat):
+        def on_message(self, message: Any) -> Any:
+            return ["message", message]
+
+        @event("message")
+        def several(self, *values: Any) -> Any:
+            return ["event", *values]
+
+    peer = client(routed(clock, Both), generation, transport)
+    peer.emit("message", "[1]", id=1)
+    peer.emit("message", id=2)
+    peer.emit("message", "a", "b", id=3)
+    assert said(peer) == ['431[["message","[1]"]]', '432[["event"]]', '433[["event","a","b"]]']
+
+
 def test_binary_content_stays_binary(router: TornadioRouter, generation: Generation, transport: str) -> None:
     peer = client(router, generation, transport)
     peer.emit("message", {"data": b"\0\xff"})
@@ -118,11 +164,26 @@ def test_binary_content_stays_binary(router: TornadioRouter, generation: Generat
 
 
 def test_attachments_for_an_endpoint_that_is_not_open_end_the_connection(
-    router: TornadioRouter, generation: Generation
+    router: TornadioRouter, generation: Generation, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG", "waterspout.engine")
     peer = client(router, generation)
     peer.emit("message", b"x", namespace="/a")
     assert closed() == [None]
+    assert "attachments came for '/a', which the client has not entered" in caplog.text
+
+
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+def test_packets_go_as_they_are_where_they_are_those_of_the_codec(parser: str) -> None:
+    kinds = {}
+    for row in all_rows(parser):
+        session: Any = SimpleNamespace(generation=replace(row, name="another row"), max_early_events=1)
+        kinds[row.clients] = type(carry(session, lambda count: None))
+    assert kinds == {
+        "Socket.IO 0.7 to 0.9": Carrier,
+        "Socket.IO 1.x and 2.x": ModernCarrier,
+        "Socket.IO 3.x and 4.x": ModernCarrier,
+    }
 
 
 def test_the_client_s_answers_come_back(router: TornadioRouter, generation: Generation, transport: str) -> None:

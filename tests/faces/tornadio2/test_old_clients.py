@@ -402,3 +402,15 @@ def test_calls_that_go_on_later_count_until_they_end(clock: Clock) -> None:
         callback(None)
     assert not peer.carrier.paused  # type: ignore[union-attr]
     assert len(peer.take()) >= 1000
+
+
+def test_an_event_message_of_0_9_is_an_event_and_no_message(clock: Clock) -> None:
+    class Both(Chat):
+        @event("message")
+        def named(self, value: Any) -> Any:
+            return ["event", value]
+
+    peer = client(routed(clock, Both))
+    peer.emit("message", "x", id=1)
+    peer.say("x")
+    assert peer.take() == ['6:::1+[["event", "x"]]', "3:::x"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tornado.web import HTTPError
 
-from faces.tornadio2.dummies import DummyHandler, DummyRequest, DummyServer, Recorder, opened
+from faces.tornadio2.dummies import DummyHandler, DummyRequest, DummyServer, Recorder, later, opened
 from faces.tornadio2.loops import FakeLoop
-from waterspout.errors import DecodeError
-from waterspout.faces.tornadio2 import SocketConnection, event
+from waterspout.errors import DecodeError, ProtocolError
+from waterspout.faces.tornadio2 import SocketConnection, event, gen
 from waterspout.faces.tornadio2.session import ConnectionInfo, Session
 
 
@@ -102,6 +102,27 @@ def test_a_connection_that_closes_itself_in_on_open_says_goodbye() -> None:
     assert (handler.take(), handler.closed, session.is_closed) == (["1::", "0::"], 1, True)
     assert session.conn.heard == ["closed"]
     assert server.stats.dump()["active_sessions"] == 0
+
+
+def test_what_comes_while_on_open_takes_its_time_waits_for_it_also_without_an_engine() -> None:
+    waiting: list[Any] = []
+
+    class Slow(Recorder):
+        def on_open(self, request: Any) -> Any:
+            super().on_open(request)
+            yield gen.Task(later, waiting)
+
+    session, _ = opened(Slow)
+    numbers = [str(number) for number in range(100)]
+    for number in numbers:
+        session.raw_message(f"3:::{number}")
+    with pytest.raises(ProtocolError, match="more than 100 packets came before on_open had ended"):
+        session.raw_message("3:::one too many")
+    assert session.conn.heard == []
+    waiting.pop()(None)
+    assert session.conn.heard == numbers
+    session.raw_message("3:::at once")
+    assert session.conn.heard[-1] == "at once"
 
 
 def test_ex_3_a_query_without_an_id_is_refused() -> None:

@@ -181,6 +181,33 @@ class Old:
         assert numbers == list(range(numbers[0], 401))
         assert 0 < numbers[0] < 400
 
+    @pytest.mark.parametrize("end", ["cut", "silence"])
+    async def test_an_answer_that_no_connection_could_take_comes_again(self, host: Host, end: str) -> None:
+        echo = Echo(max_outbox_bytes=100_000_000)
+        await host.serve(echo.server)
+        wire = await host.connect()
+        sid = await visit(wire)
+        url = f"{PATH}/xhr-polling/{sid}"
+        assert (await wire.ask("GET", url)).body == b"1::"
+        for number in range(400):
+            echo.server.emit("n", number, "x" * 50_000)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wire.send(request("GET", url))
+        session = echo.server.engine.sessions[sid]
+        await host.until(lambda: not session.outbox_bytes)
+        if end == "cut":
+            wire.cut()
+        echo.server.emit("n", 400)
+        answer = await (await host.connect()).ask("GET", url)
+        assert re.findall(rb'"args":\[(\d+)', answer.body) == [b"%d" % number for number in range(401)]
+        if end == "silence":
+            wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+            assert b'"args":[399' not in await wire.rest()
+        echo.server.emit("n", 401)
+        answer = await (await host.connect()).ask("GET", url)
+        assert answer.body == b'5:::{"name":"n","args":[401]}'
+        assert echo.left == []
+
     async def test_a_session_goes_on_where_its_client_comes_next(self, host: Host) -> None:
         echo = Echo()
         await host.serve(echo.server)

@@ -8,11 +8,10 @@ from tornado.web import HTTPError
 
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
-from ...errors import HandshakeRefused, ProtocolError
+from ...errors import HandshakeRefused
 from ...types import Reason, Request
-from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Packet
-from .carrier import Carrier, ModernCarrier, Visitor
+from .carrier import Visitor, carry
 from .session import Session
 from .stats import StatsCollector
 
@@ -48,8 +47,7 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        kind = Carrier if session.generation is SOCKETIO_1 else ModernCarrier
-        opened.set_handler(kind(session, self._router.stats.on_packet_sent))
+        opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
@@ -60,17 +58,15 @@ class Application:
             _enter(opened, packet)
             return
         self._router.stats.on_packet_recv(1)
-        match packet:
-            case Disconnect("/") if opened.endpoints and _carrier(opened).is_modern:
-                _carrier(opened).leave()
-            case _:
-                if opened.take(packet) is not None:
-                    opened.close()
+        if isinstance(packet, Disconnect) and packet.namespace == "/" and _leave(opened):
+            return
+        if opened.take(opened.carrier.hear(packet)) is not None:
+            opened.close()
 
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""
         if namespace != "/" and namespace not in session.data.endpoints:
-            raise ProtocolError(f"attachments came for {namespace[:80]!r}, which the client has not entered")
+            session.astray(namespace, "attachments")
 
     def close(self, session: EngineSession, reason: Reason) -> None:
         """The client is gone: its endpoints hear so, and then the main connection."""
@@ -105,10 +101,10 @@ class _Opening:
 
 def _enter(session: Session, packet: Connect) -> None:
     """Let a client into the main connection, which has been open since the handshake."""
-    if _carrier(session).enter() and packet.data:
-        session.info.join({name: value for name, value in packet.data.items() if isinstance(value, str)})
+    if session.carrier.enter() and packet.data:
+        session.info.join(packet.data)
 
 
-def _carrier(session: Session) -> Carrier:
-    assert isinstance(session.handler, Carrier)
-    return session.handler
+def _leave(session: Session) -> bool:
+    """Let a client out of the main connection, or return False if that is the end of everything."""
+    return bool(session.endpoints) and session.carrier.leave()

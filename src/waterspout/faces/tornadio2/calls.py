@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from ...drivers import InlineDriver
 from ...engine import Asker, Driver
 from . import gen
-from .carrier import Carrier
+from .carrier import ByHand
 from .outcome import Outcome
 
 log = logging.getLogger("tornadio2.session")
@@ -23,7 +23,10 @@ class Owner(Protocol):
 
     server: Any
     conn: Any
-    handler: Any
+
+    @property
+    def carrier(self) -> ByHand:
+        """Who counts the calls that go on later."""
 
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
         """Log an error that a client has caused."""
@@ -53,7 +56,7 @@ def then(owner: Owner, result: Any, follow: Then, *, ends: bool = True) -> None:
     if isinstance(result, Outcome) and result.done:
         result = result.result()
     if isinstance(result, Outcome):
-        result.add_done_callback(partial(_go_on, owner, follow, begin_call(owner.handler), ends=ends))
+        result.add_done_callback(partial(_go_on, owner, follow, owner.carrier.begin_call(), ends=ends))
     elif isawaitable(result):
         call = _Call(owner, partial(_ask_or_close, owner, follow, ends=ends), ends=ends)
         driver(owner).run(lambda: result, (), call, None)
@@ -63,16 +66,8 @@ def then(owner: Owner, result: Any, follow: Then, *, ends: bool = True) -> None:
         follow(result)
 
 
-def begin_call(handler: object) -> Callable[[], object]:
-    """Let the engine know of a call that goes on later, and return what tells of its end.
-
-    A client that has too many, or of too many bytes, is read no further.
-    """
-    return handler.begin_call() if isinstance(handler, Carrier) else nothing
-
-
-def nothing(*_: Any) -> None:
-    """Do nothing: nobody counts, or nobody asked for the result."""
+def nothing(result: Any) -> None:
+    """Do nothing: nobody asked for the result."""
 
 
 def _go_on(owner: Owner, follow: Then, end_call: Callable[[], object], outcome: Outcome, *, ends: bool) -> None:
@@ -96,18 +91,18 @@ def driver(owner: Owner) -> Driver:
 class _Call:
     """A call that may go on later: `follow` gets the result, or the session is closed."""
 
-    __slots__ = ("_end", "_ends", "_follow", "_handler", "_owner", "error")
+    __slots__ = ("_carrier", "_end", "_ends", "_follow", "_owner", "error")
 
     def __init__(self, owner: Owner, follow: Then | None = None, *, ends: bool = True) -> None:
         self._owner = owner
         self._follow = follow
         self._ends = ends
-        self._handler = owner.handler
+        self._carrier = owner.carrier
         self._end: Callable[[], object] | None = None
         self.error: BaseException | None = None
 
     def later(self, token: None) -> Asker:
-        self._end = begin_call(self._handler)
+        self._end = self._carrier.begin_call()
         return self
 
     def answered(self, token: None, result: Any) -> None:

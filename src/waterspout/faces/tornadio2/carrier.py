@@ -5,11 +5,11 @@ from functools import partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from ...engine import Prepared
+from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
-from ...engine.states import SLOW_CONSUMER
 from ...types import Request
-from ...wire.packets import Ack, Connect, Disconnect, Event, Message
+from ...wire import socketio1
+from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
 
@@ -24,16 +24,49 @@ class Visitor:
         self.cookies = _cookies(request.header("cookie") or "")
 
 
-class Carrier:
+class ByHand:
+    """Stands for the carrier of a session that a program drives by itself, or that nobody carries.
+
+    Nothing has to be told to clients but what is sent, as it was with TornadIO2, and nobody counts calls.
+    """
+
+    max_early_events = 100  # packets that may come before an `on_open` has ended
+
+    def hear(self, packet: Packet) -> Packet:
+        """Return what a packet of the client says in the words of 0.9, which it has of itself."""
+        return packet
+
+    def enter(self) -> bool:
+        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
+        return False
+
+    def leave(self) -> bool:
+        """Let the client out of the main connection alone, or return False for one that leaves altogether, as 0.9."""
+        return False
+
+    def admit(self, namespace: str) -> None:
+        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
+
+    def refuse(self, namespace: str, why: str) -> None:
+        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
+
+    def begin_call(self) -> Callable[[], object]:
+        """Count a call that goes on later, and return what counts its end; a client that has too many waits."""
+        return lambda: None
+
+
+BY_HAND = ByHand()
+
+
+class Carrier(ByHand):
     """The handler of a session that came through the engine, which keeps what waits and says when the client is gone.
 
     This one is for clients of 0.7 to 0.9: they hear the text of a packet as it is.
     """
 
-    is_modern = False
-
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         self.session = session
+        self.max_early_events = session.max_early_events
         self._sent = sent
 
     @property
@@ -56,19 +89,6 @@ class Carrier:
         """End the connection behind all that was sent."""
         self.session.close()
 
-    def enter(self) -> bool:
-        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
-        return False
-
-    def leave(self) -> None:
-        """The client has left the main connection alone, which those of 0.7 to 0.9 cannot."""
-
-    def admit(self, namespace: str) -> None:
-        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
-
-    def refuse(self, namespace: str, why: str) -> None:
-        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
-
     def begin_call(self) -> Callable[[], object]:
         """Count a call that goes on later, with the bytes that it holds, and return what counts its end."""
         size_bytes = self.session.received_bytes
@@ -84,8 +104,6 @@ class ModernCarrier(Carrier):
     a client counts as in its outbox. If that is too much for the main connection, which it may never ask for, it hears
     of that one only what is sent once it is in.
     """
-
-    is_modern = True
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         super().__init__(session, sent)
@@ -112,6 +130,13 @@ class ModernCarrier(Carrier):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
 
+    def hear(self, packet: Packet) -> Packet:
+        """Return what a packet says: an event "message" with one argument is what such a client has for a message."""
+        match packet:
+            case Event(name="message", args=[data]):
+                return Message(packet.namespace, data, packet.id, is_json=True)
+        return packet
+
     def enter(self) -> bool:
         """Let the client into the main connection."""
         if self._is_in_main and "/" not in self._held:
@@ -120,9 +145,10 @@ class ModernCarrier(Carrier):
         self.admit("/")
         return True
 
-    def leave(self) -> None:
+    def leave(self) -> bool:
         """Send nothing of the main connection any more: the client has left it, and is in its endpoints still."""
         self._is_in_main = False
+        return True
 
     def admit(self, namespace: str) -> None:
         """Tell the client that it is in, and then what was held back."""
@@ -174,6 +200,15 @@ class ModernCarrier(Carrier):
         held = self._held.pop(namespace, None)
         self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
         return held
+
+
+def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
+    """Return the carrier for a session; `sent` is called with the number of packets, whenever some are sent.
+
+    What this face writes is a packet of 0.9: where that is what the session's codec speaks, it goes as it is.
+    """
+    kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
+    return kind(session, sent)
 
 
 def _cookies(text: str) -> Any:

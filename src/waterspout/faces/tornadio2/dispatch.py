@@ -1,4 +1,4 @@
-"""How an event comes to the method that handles it, whichever shape the application's `on_event` has.
+"""How a packet comes to the method that handles it, and an event whichever shape the application's `on_event` has.
 
 TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation has overrides with
 that signature, and others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from functools import cache
 from inspect import Parameter, getattr_static, signature, unwrap
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from ...wire.packets import Ack, Connect, Event, Message, Packet, Signal
+from . import proto
 
 F = TypeVar("F", bound=Callable[..., Any])
 Dispatched = tuple[list[Any], dict[str, Any]]
@@ -43,7 +44,33 @@ def _event_of(cls: type, name: str) -> str | None:
     return next((mark for mark in marks if mark is not None), None)
 
 
-def call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
+def endpoint_of(packet: Packet | Signal) -> str | None:
+    """Return the endpoint that a packet is for, or None for the main connection."""
+    namespace: str = getattr(packet, "namespace", "/")
+    return None if namespace == "/" else namespace
+
+
+def handle(connection: Any, packet: Event | Message | Ack) -> Any:
+    """Call the method of a connection that a packet is for, and return its result."""
+    match packet:
+        case Ack():
+            return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
+        case Message():
+            return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
+        case Event():
+            return _call(connection.on_event, packet.name, proto.incoming(packet.args))
+    assert_never(packet)
+
+
+def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> None:
+    """Answer what wants an answer: a receipt has no data, but an event's always has its result."""
+    if isinstance(packet, Ack) or packet.id is None or connection.is_closed:
+        return
+    is_receipt = isinstance(packet, Message) and packet.receipt
+    connection.session.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
+
+
+def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
     """Call a connection's `on_event`, a bound method, with what came; one dictionary alone has arguments by name."""
     is_named = len(values) == 1 and isinstance(values[0], dict)
     args, kwargs = ([], values[0]) if is_named else (values, {})

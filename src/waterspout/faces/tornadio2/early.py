@@ -1,15 +1,78 @@
 """What comes for a connection before it has decided whether its client may enter."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 from ...errors import ProtocolError
-from ...wire.packets import Packet, Signal
+from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
+from . import calls
+from .carrier import ByHand
+from .outcome import Outcome
 
-MOST = 100  # packets; clients of 1.x to 4.x wait for their answer, and have ten
+
+class Openings:
+    """Each `on_open` of a session that takes its time, by endpoint, and what waits for it to end.
+
+    `take` is then called with each packet. Decorated methods have never kept anybody waiting, and do not here.
+    """
+
+    __slots__ = ("_early", "_owner", "_take")
+
+    def __init__(self, owner: calls.Owner, take: Callable[[Packet | Signal], object]) -> None:
+        self._owner = owner
+        self._take = take
+        self._early: dict[str, Early] = {}
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._early
+
+    def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
+        """Let an `on_open` end, whose result `decide` gets, and then what was meant for its connection go on."""
+        if isinstance(result, Outcome):
+            calls.then(self._owner, result, decide)
+            return
+        early = self._early.setdefault(path, Early())
+        early.openings += 1
+        calls.then(self._owner, result, partial(self._opened, path, early, decide))
+
+    def keep(self, packet: Packet | Signal) -> bool:
+        """Keep a packet that has to wait, or return False; ProtocolError for one too many."""
+        early = self._awaited(packet) if self._early else None
+        if early is None:
+            return False
+        early.keep(packet, self._owner.carrier)
+        return True
+
+    def forget(self, path: str) -> None:
+        """Drop what waits for a connection, which is closed."""
+        if (early := self._early.pop(path, None)) is not None:
+            early.end()
+
+    def _opened(self, path: str, early: "Early", decide: Callable[[Any], None], result: Any) -> None:
+        early.openings -= 1
+        if early.openings:
+            decide(result)
+            return
+        if self._early.get(path) is early:
+            del self._early[path]
+        decide(result)
+        for packet in early.packets():
+            self._take(packet)
+        early.end()
+
+    def _awaited(self, packet: Packet | Signal) -> "Early | None":
+        """Return with what a packet has to wait; acknowledgements do not, for an `on_open` may wait for one."""
+        match packet:
+            case Event() | Message():
+                return self._early.get("/") or self._early.get(packet.namespace)
+            case Connect() | Disconnect() if packet.namespace != "/":
+                return self._early.get("/")
+        return None
 
 
 class Early:
-    """The packets that wait while an `on_open` takes its time. `openings` are the calls of it that have not ended."""
+    """The packets that wait for one connection. `openings` are the calls of its `on_open` that have not ended."""
 
     __slots__ = ("_ends", "_packets", "openings")
 
@@ -18,12 +81,12 @@ class Early:
         self._packets: list[Packet | Signal] = []
         self._ends: list[Callable[[], object]] = []
 
-    def keep(self, packet: Packet | Signal, most: int, begin_call: Callable[[], Callable[[], object]]) -> None:
-        """Keep a packet, which counts as a call; ProtocolError for more than `most`."""
-        if len(self._packets) >= most:
-            raise ProtocolError(f"more than {most} packets came before on_open had ended")
+    def keep(self, packet: Packet | Signal, carrier: ByHand) -> None:
+        """Keep a packet, which counts as a call; ProtocolError for more than its carrier allows."""
+        if len(self._packets) >= carrier.max_early_events:
+            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
         self._packets.append(packet)
-        self._ends.append(begin_call())
+        self._ends.append(carrier.begin_call())
 
     def packets(self) -> Iterator[Packet | Signal]:
         """Give them one after the other, and forget them."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ...types import parse_query
+
 
 class ConnectionInfo:
     """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
@@ -13,10 +15,10 @@ class ConnectionInfo:
         self.cookies = cookies
         self._own = self.arguments
 
-    def join(self, auth: Mapping[str, str]) -> None:
-        """Add what a client says when it enters, instead of what it has said when it entered before."""
+    def join(self, auth: Mapping[str, Any]) -> None:
+        """Add the texts that a client says when it enters, instead of what it has said when it entered before."""
         own = self._own
-        self.arguments = {**own, **{name: [*own.get(name, ()), value] for name, value in auth.items()}}
+        self.arguments = {**own, **{name: [*own.get(name, ()), text] for name, text in texts(auth).items()}}
 
     def get_argument(self, name: str, default: Any = None) -> Any:
         """Return the first value of an argument."""
@@ -26,6 +28,19 @@ class ConnectionInfo:
     def get_cookie(self, name: str) -> Any:
         """Return the Morsel of a cookie, which has its `value`, or None."""
         return self.cookies.get(name)
+
+
+def parse(query: str) -> dict[str, list[str]]:
+    """Return the arguments of a query."""
+    arguments: dict[str, list[str]] = {}
+    for name, value in parse_query(query):
+        arguments.setdefault(name, []).append(value)
+    return arguments
+
+
+def texts(auth: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what of a client's auth can be arguments."""
+    return {name: value for name, value in (auth or {}).items() if isinstance(value, str)}
 
 
 def _text(value: Any) -> Any:

@@ -14,8 +14,9 @@ from . import persistent, polling, preflight
 from .application import Application
 from .complaints import Complaints
 from .conn import SocketConnection
+from .heartbeats import MISSED_HEARTBEATS
 from .periodic import Callback
-from .session import MISSED_HEARTBEATS, Session
+from .session import Session
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
 

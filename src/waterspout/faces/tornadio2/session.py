@@ -1,32 +1,28 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
 from ...errors import DecodeError, ProtocolError
-from ...types import parse_query
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from . import calls, dispatch, proto
-from .carrier import Carrier, Visitor
+from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints
 from .conn import SocketConnection
-from .early import MOST, Early
-from .info import ConnectionInfo
-from .outcome import Outcome
-from .periodic import Callback
+from .early import Openings
+from .heartbeats import Heartbeats
+from .info import ConnectionInfo, parse, texts
 from .sessioncontainer import SessionBase
 
-__all__ = ["MAX_ENDPOINTS", "MISSED_HEARTBEATS", "ConnectionInfo", "Handler", "Session"]
+__all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Handler", "Session"]
 
 log = logging.getLogger("tornadio2.session")
 
-MISSED_HEARTBEATS = 2  # more than these end a session
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
 
@@ -56,17 +52,15 @@ class Session(SessionBase):
         self.handler: Handler | None = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
-        self._is_open = self._is_closing = self._is_counted = False
-        self._early: dict[str, Early] = {}
+        self._is_open = self._is_closing = False
+        self._openings = Openings(self, self._take_early)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
-        self._missed_heartbeats = 0
-        self._heartbeat_timer: Callback | None = None
+        self._heartbeats = Heartbeats()
         self.conn: Any = conn(self)
         self.send_message(proto.connect())
         self._open()
         if self._is_closing:
             return
-        self._is_counted = True
         self.server.stats.session_opened()
         if self.server.settings.get("global_heartbeats", True):
             self.reset_heartbeat()
@@ -84,6 +78,11 @@ class Session(SessionBase):
             self.promote()
 
     # Who carries it
+
+    @property
+    def carrier(self) -> ByHand:
+        """The handler, or where that is none of the engine's, who stands for it."""
+        return self.handler if isinstance(self.handler, Carrier) else BY_HAND
 
     def set_handler(self, handler: Handler) -> bool:
         """Let a handler carry the session; False if there is one, or it serves another address.
@@ -133,11 +132,11 @@ class Session(SessionBase):
         elif not self._is_closing:
             self._is_closing = True
             self.stop_heartbeat()
-            self._forget_early("/")
+            self._openings.forget("/")
             for name in list(self.endpoints):
                 self.disconnect_endpoint(name)
             self._leave(self.conn)
-            if self._is_counted:
+            if self._is_open:
                 self.server.stats.session_closed()
             self.send_message(proto.disconnect())
 
@@ -148,26 +147,19 @@ class Session(SessionBase):
         self.stop_heartbeat()
         loop = None if self.is_carried else getattr(self.server, "io_loop", None)
         if loop is not None:
-            milliseconds = self.server.settings["heartbeat_interval"] * 1000
-            self._heartbeat_timer = Callback(self._heartbeat, milliseconds, loop)
-            self._heartbeat_timer.start()
+            self._heartbeats.start(self._heartbeat, self.server.settings["heartbeat_interval"], loop)
 
     def stop_heartbeat(self) -> None:
         """Send no more heartbeats."""
-        self._missed_heartbeats = 0
-        if self._heartbeat_timer is not None:
-            self._heartbeat_timer.stop()
-            self._heartbeat_timer = None
+        self._heartbeats.stop()
 
     def delay_heartbeat(self) -> None:
         """Put the next heartbeat off."""
-        if self._heartbeat_timer is not None:
-            self._heartbeat_timer.delay()
+        self._heartbeats.delay()
 
     def _heartbeat(self) -> None:
         self.send_message(proto.heartbeat())
-        self._missed_heartbeats += 1
-        if self._missed_heartbeats > MISSED_HEARTBEATS:
+        if self._heartbeats.miss():
             self.close()
 
     # Endpoints
@@ -194,12 +186,9 @@ class Session(SessionBase):
                 self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
                 return
             connection = self.endpoints[path] = kind(self, path)
-        arguments: dict[str, list[str]] = {}
-        for name, value in parse_query(query):
-            arguments.setdefault(name, []).append(value)
+        info = ConnectionInfo(self.remote_ip, parse(query), self.info.cookies)
         self.send_message(proto.connect(path))
-        info = ConnectionInfo(self.remote_ip, arguments, self.info.cookies)
-        self._await_opening(path, connection.on_open(info), partial(self._admit, path, connection))
+        self._openings.follow(path, connection.on_open(info), partial(self._admit, path, connection))
 
     def disconnect_endpoint(self, endpoint: str) -> None:
         """Close an endpoint."""
@@ -207,7 +196,7 @@ class Session(SessionBase):
         if connection is None:
             self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
         else:
-            self._forget_early(endpoint)
+            self._openings.forget(endpoint)
             self._leave(connection)
             self.send_message(proto.disconnect(endpoint))
 
@@ -230,16 +219,12 @@ class Session(SessionBase):
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
-        early = self._awaited(packet) if self._early else None
-        if early is None:
-            return self._take(packet)
-        most = self.handler.session.max_early_events if isinstance(self.handler, Carrier) else MOST
         try:
-            early.keep(packet, most, partial(calls.begin_call, self.handler))
+            is_early = self._openings.keep(packet)
         except ProtocolError as error:
             self.complain(log, "%s: the client is closed", error)
             return error
-        return None
+        return None if is_early else self._take(packet)
 
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
         """Log an error that a client has caused, shortly, and not as often as it likes."""
@@ -254,12 +239,11 @@ class Session(SessionBase):
         return bool(request.remote_ip == self.remote_ip)
 
     def _open(self) -> None:
-        is_open = False
         try:
-            self._await_opening("/", self.conn.on_open(self.info), self._decide)
-            is_open = self._is_open = True
+            self._openings.follow("/", self.conn.on_open(self.info), self._decide)
+            self._is_open = True
         finally:
-            if not is_open:
+            if not self._is_open:
                 self.conn.is_closed = self._is_closing = True
 
     def _decide(self, result: object) -> None:
@@ -276,17 +260,15 @@ class Session(SessionBase):
         if self.endpoints.get(path) is not connection:
             return
         if result is False:
-            kind = type(self.endpoints[path]).__name__
-            log.info("%s.on_open has refused a client of %s at %a", kind, self.remote_ip, path)
+            log.info("%s.on_open has refused a client of %s at %a", type(connection).__name__, self.remote_ip, path)
             self.disconnect_endpoint(path)
-        elif isinstance(self.handler, Carrier) and path not in self._early:
-            self.handler.admit(path)
+        elif path not in self._openings:
+            self.carrier.admit(path)
 
     def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
         """Keep a client out of an endpoint."""
         self.complain(log, text, *values)
-        if isinstance(self.handler, Carrier):
-            self.handler.refuse(path, told)
+        self.carrier.refuse(path, told)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Say goodbye to a connection, which may still send something; what it raises is logged."""
@@ -295,48 +277,16 @@ class Session(SessionBase):
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
 
-    # What comes while an on_open takes its time. Decorated methods have never kept anybody waiting, and do not here
-
-    def _await_opening(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
-        """Let an on_open end, and then what was meant for its connection go on."""
-        if isinstance(result, Outcome):
-            calls.then(self, result, decide)
-            return
-        early = self._early.setdefault(path, Early())
-        early.openings += 1
-        calls.then(self, result, partial(self._opened, path, early, decide))
-
-    def _opened(self, path: str, early: Early, decide: Callable[[Any], None], result: Any) -> None:
-        early.openings -= 1
-        if early.openings:
-            decide(result)
-            return
-        if self._early.get(path) is early:
-            del self._early[path]
-        decide(result)
-        for packet in early.packets():
-            if not self.is_closed and self._take(packet) is not None:
-                self.close()
-        early.end()
-
-    def _awaited(self, packet: Packet | Signal) -> Early | None:
-        """Return with what a packet has to wait; acknowledgements do not, for an on_open may wait for one."""
-        match packet:
-            case Event() | Message():
-                return self._early.get("/") or self._early.get(packet.namespace)
-            case Connect() | Disconnect() if packet.namespace != "/":
-                return self._early.get("/")
-        return None
-
-    def _forget_early(self, path: str) -> None:
-        if (early := self._early.pop(path, None)) is not None:
-            early.end()
+    def _take_early(self, packet: Packet | Signal) -> None:
+        """Take what has waited: nobody is there to be told of a failure."""
+        if not self.is_closed and self._take(packet) is not None:
+            self.close()
 
     def _take(self, packet: Packet | Signal) -> BaseException | None:
         error = calls.ask(self, self._handle, packet)
         if error is None:
             return None
-        connection = self.get_connection(_endpoint(packet)) or self.conn
+        connection = self.get_connection(dispatch.endpoint_of(packet)) or self.conn
         if isinstance(packet, Connect) and isinstance(error, HTTPError):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
             log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
@@ -347,11 +297,11 @@ class Session(SessionBase):
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
             case Heartbeat():
-                self._missed_heartbeats = 0
+                self._heartbeats.answer()
             case Connect("/"):
                 self.complain(log, "a client enters the main connection, where it is")
             case Connect():
-                query = packet.query or urlencode(_texts(packet.data))
+                query = packet.query or urlencode(texts(packet.data))
                 self.connect_endpoint(f"{packet.namespace}?{query}" if query else packet.namespace)
             case Disconnect("/"):
                 self.close()
@@ -363,37 +313,9 @@ class Session(SessionBase):
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
-        connection = self.get_connection(_endpoint(packet))
+        connection = self.get_connection(dispatch.endpoint_of(packet))
         if connection is None:
             self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
             return
-        result = self._call(connection, packet)
-        calls.then(self, result, partial(self._acknowledge, connection, packet))
-
-    def _call(self, connection: SocketConnection, packet: Event | Message | Ack) -> Any:
-        match packet:
-            case Ack():
-                return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
-            case Message():
-                return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
-            case Event(name="message", args=[data]) if isinstance(self.handler, Carrier) and self.handler.is_modern:
-                return connection.on_message(proto.incoming(data))
-            case Event():
-                return dispatch.call(connection.on_event, packet.name, proto.incoming(packet.args))
-        assert_never(packet)
-
-    def _acknowledge(self, connection: SocketConnection, packet: Event | Message | Ack, result: Any) -> None:
-        """Answer what wants an answer: a receipt has no data, but an event's always has its result."""
-        if isinstance(packet, Ack) or packet.id is None or connection.is_closed:
-            return
-        is_receipt = isinstance(packet, Message) and packet.receipt
-        self.send_message(proto.ack(connection.endpoint, packet.id, None if is_receipt else result))
-
-
-def _endpoint(packet: Packet | Signal) -> str | None:
-    namespace = getattr(packet, "namespace", "/")
-    return None if namespace == "/" else namespace
-
-
-def _texts(auth: Any) -> dict[str, str]:
-    return {name: value for name, value in (auth or {}).items() if isinstance(value, str)}
+        result = dispatch.handle(connection, packet)
+        calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
