@@ -22,6 +22,7 @@ from serving import Client
 from turns import CountingLoop, packets, turn, until
 from waterspout import Pending, Server, Socket
 from waterspout.drivers import AsyncioDriver
+from waterspout.engine import on_core
 from waterspout.hosts.tornado import routes
 from waterspout.testing import Peer
 
@@ -294,6 +295,22 @@ def test_a_driver_knows_its_own_thread() -> None:
     async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
         assert not driver.foreign()
         assert await asyncio.to_thread(driver.foreign)
+
+    on_a_loop(test)
+
+
+def test_what_is_the_core_s_is_called_there_at_once_or_posted_to_it() -> None:
+    async def test(driver: AsyncioDriver, keeper: Keeper) -> None:
+        heard: list[tuple[str, bool]] = []
+
+        def hear(where: str) -> None:
+            heard.append((where, driver.foreign()))
+
+        on_core(driver, hear, "here")
+        assert heard == [("here", False)]
+        await asyncio.to_thread(on_core, driver, hear, "elsewhere")
+        await until(lambda: len(heard) == 2)
+        assert heard[1] == ("elsewhere", False)
 
     on_a_loop(test)
 

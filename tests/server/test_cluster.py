@@ -182,7 +182,7 @@ def test_nodes_on_a_loop_hear_each_other() -> None:
 
 # What else is on the bus
 
-GOOD = Broadcast("another", "/", "news", [1])
+GOOD = Broadcast("news", [1], node="another", namespace="/")
 
 
 def changed(**fields: Any) -> bytes:
@@ -202,6 +202,7 @@ GARBAGE = {
     "a list": msgspec.msgpack.encode(["another", "/", "news", [1]]),
     "another type": changed(type="disconnect"),
     "an older message": changed(node=...),
+    "a message of nobody": changed(node=None),
     "a newer message": changed(epoch=1),
     "a number for a namespace": changed(namespace=5),
     "a list for an event": changed(event=["news"]),
@@ -266,7 +267,12 @@ def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [GOOD, Broadcast("n", "/chat", "é", [], ["a", 1], ["b"]), Broadcast("", "", "", [])]
+    "message",
+    [
+        GOOD,
+        Broadcast("é", [], node="n", namespace="/chat", to=["a", 1], except_=["b"]),
+        Broadcast("", [], node="", namespace=""),
+    ],
 )
 def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
     assert decode(encode(message)) == message

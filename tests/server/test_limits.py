@@ -6,7 +6,7 @@ import pytest
 
 from server.later import Handler, LateClock, note
 from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
-from waterspout.errors import RateLimited, TooManyCalls
+from waterspout.errors import EventRefused, RateLimited, TooManyCalls
 from waterspout.server.limits import Allowance, Limits, Reports
 from waterspout.testing import Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
@@ -326,6 +326,25 @@ def test_polls_are_served_during_a_pause(generation: Any) -> None:
     busy.work(0, 1, 2, 3)
     busy.pair.socket.emit("news")
     assert busy.peer.take() == ['42["news"]']
+
+
+@pytest.mark.parametrize("size_bytes", [1, 2000])
+def test_a_poll_leaves_with_a_late_answer_before_the_client_is_read_on(generation: Any, size_bytes: int) -> None:
+    busy = Busy({"generation": generation, "transport": "polling"}, most=1)
+
+    @busy.server.on("simply called")
+    def hear(socket: Socket, text: Any) -> Any:  # of any other type, it would be converted first
+        return busy.handler(socket, text)
+
+    busy.server.on("next")(lambda socket: None)
+    carrier = busy.peer.carrier
+    assert isinstance(carrier, PollingCarrier)
+    for end in (busy.handler.answer, lambda: busy.handler.fail(EventRefused("no"))):
+        busy.peer.send(f'420["simply called","{"x" * size_bytes}"]', '421["next"]')
+        end()
+        packets = [list(busy.peer.generation.engineio.decode_payload(r.body, binary=False)) for r in carrier.responses]
+        assert [[str(packet)[:3] for packet in each] for each in packets[-2:]] == [["430"], ["431"]]
+    assert (busy.session._calls, busy.session._pending_bytes) == (0, 0)
 
 
 class Parked:

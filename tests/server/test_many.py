@@ -297,10 +297,10 @@ def test_what_a_stranger_says_ends_nothing_and_is_reported_once() -> None:
     nodes = Nodes()
     there = nodes.there.socket
     other = Pair(nodes.servers[1]).socket
-    nodes.say(Join("x", "/", [there.id, "red"]))  # ValueError: the id of another
-    nodes.say(Broadcast("x", "/nowhere", "e", []))
-    nodes.say(Leave("x", "/", ["nowhere"], to=["nobody"]))
-    nodes.say(Part("x", "/", to=["nobody"]))
+    nodes.say(Join([there.id, "red"], node="x", namespace="/"))  # ValueError: the id of another
+    nodes.say(Broadcast("e", [], node="x", namespace="/nowhere"))
+    nodes.say(Leave(["nowhere"], node="x", namespace="/", to=["nobody"]))
+    nodes.say(Part(node="x", namespace="/", to=["nobody"]))
     nodes.stranger.publish("waterspout/socket.io", b"\xc1")
     assert there.rooms == other.rooms == set()
     assert there.connected

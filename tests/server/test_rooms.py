@@ -31,7 +31,8 @@ def test_a_room_begins_with_its_first_member_and_ends_with_its_last() -> None:
     assert len(rooms) == 0
     rooms.join("lobby", ADA)
     rooms.join("lobby", BOB)
-    assert (len(rooms), rooms.sizes()) == (1, {"lobby": 2})
+    assert len(rooms) == 1
+    assert list(rooms.select(to("lobby"))) == [ADA, BOB]
     rooms.leave("lobby", ADA)
     assert list(rooms.select(to("lobby"))) == [BOB]
     rooms.leave("lobby", BOB)
@@ -165,7 +166,8 @@ def test_the_own_id_becomes_no_room(server: Server, way: str) -> None:
     elif way == "server":
         server.join(pair.socket.id, "lobby", to=pair.socket.id)
     assert pair.socket.rooms == {"lobby"}
-    assert server.of("/").rooms.sizes() == {"lobby": 1}
+    assert server.stats().rooms == {"/": 1}
+    assert server.sockets(to="lobby") == [pair.socket]
 
 
 def test_the_id_of_another_is_no_room_to_join(server: Server) -> None:

@@ -7,7 +7,7 @@ from ..wire.deflate import Deflate
 from .admission import ANSWERED, Preflight
 from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
-from .driver import Asker, Driver, Layer, Level
+from .driver import Asker, Driver, Layer, Level, on_core
 from .engine import Engine, MessageApplication, PacketApplication
 from .messages import MessageTransport
 from .pending import Pending
@@ -67,5 +67,6 @@ __all__ = [
     "Turn",
     "Visit",
     "WebSocketTransport",
+    "on_core",
     "push_to_all",
 ]

@@ -116,3 +116,11 @@ class Driver(Protocol):
 
         A function that waits for `awaited`, which comes with `done`, is not waited for.
         """
+
+
+def on_core(driver: Driver, function: Callable[[*Args], object], *args: *Args) -> None:
+    """Call a function of the core on the core's thread: at once, or posted to it from any other."""
+    if driver.foreign():
+        driver.soon(function, *args)
+    else:
+        function(*args)

@@ -8,6 +8,7 @@ from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
 from .dispatch import shorten
+from .late import Late
 from .limits import Limits
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
@@ -97,14 +98,13 @@ class _Question:
     what comes, and is over when the client leaves.
     """
 
-    __slots__ = ("_application", "_auth", "_functions", "_late", "_name", "_session")
+    __slots__ = ("_application", "_auth", "_functions", "_name", "_session")
 
     def __init__(self, application: Sockets, session: Session, name: str, auth: Any) -> None:
         self._application = application
         self._session = session
         self._name = name
         self._auth = auth
-        self._late = False
         self._functions = [one for one in application.namespaces.dynamic if callable(one.match)]
 
     def ask(self) -> None:
@@ -118,7 +118,6 @@ class _Question:
         self._application.engine.driver.run(family.match, (self._name, self._auth), self, family)
 
     def answered(self, token: DynamicNamespace, result: Any) -> None:
-        self._come_back()
         if not self._is_open:
             return
         if not result:
@@ -131,7 +130,6 @@ class _Question:
         namespace.open(self._session, self._auth)
 
     def failed(self, token: DynamicNamespace, error: BaseException) -> None:
-        self._come_back()
         handlers = token._handlers
         handlers.errors += 1
         text = f"the function {handlers.name} of a dynamic namespace failed"
@@ -140,9 +138,7 @@ class _Question:
             self.ask()
 
     def later(self, token: DynamicNamespace) -> Asker:
-        self._late = True
-        self._session.begin_call()
-        return self
+        return Late(self, self._session)
 
     def describe(self, token: DynamicNamespace) -> str:
         """Name the function, for a warning."""
@@ -166,11 +162,6 @@ class _Question:
     @property
     def _is_open(self) -> bool:
         return self._session.is_live and self._session.data.get(self._name) is self
-
-    def _come_back(self) -> None:
-        if self._late:
-            self._late = False
-            self._session.end_call()
 
 
 def _auth(packet: Connect) -> Any:

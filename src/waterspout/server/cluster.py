@@ -1,6 +1,7 @@
-"""What nodes say to each other: values, their codec, and what each does to the node that hears it.
+"""What nodes say to each other: values, their codec, and the ways to the bus and from it.
 
-The bus is input like any other: what is not a message of this version is dropped, and reported once.
+What each does to the node that hears it, `Server._deliver` and `Namespace.apply` say. The bus is input like any other:
+what is not a message of this version is dropped, and reported once.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,47 +42,44 @@ def check_adapter(adapter: object) -> None:
         raise TypeError(f"adapter is {adapter!r}: give an object, such as waterspout.adapters.MemoryAdapter(bus)")
 
 
-class Message(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
-    """Something for the clients of a namespace, on all nodes but the one that says it."""
+class _Word(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+    """Something for the clients of a namespace, on all nodes but the one that says it.
 
-    node: str
+    `to` and `except_` say for which of them. A namespace leaves these and `node` to `Cluster.address`.
+    """
+
+    node: str | None = None
     namespace: str
+    to: list[Room] | None = None
+    except_: list[Room] = []
 
 
-class Broadcast(Message, frozen=True, tag="broadcast", forbid_unknown_fields=True):
+class Broadcast(_Word, frozen=True, tag="broadcast", forbid_unknown_fields=True):
     """An event."""
 
     event: str
     args: list[Any]
-    to: list[Room] | None = None
-    except_: list[Room] = []
     volatile: bool = False
     compress: bool = True
     latest: str | None = None
 
 
-class Join(Message, frozen=True, tag="join", forbid_unknown_fields=True):
+class Join(_Word, frozen=True, tag="join", forbid_unknown_fields=True):
     """They enter rooms."""
 
     rooms: list[Room]
-    to: list[Room] | None = None
-    except_: list[Room] = []
 
 
-class Leave(Message, frozen=True, tag="leave", forbid_unknown_fields=True):
+class Leave(_Word, frozen=True, tag="leave", forbid_unknown_fields=True):
     """They leave rooms."""
 
     rooms: list[Room]
-    to: list[Room] | None = None
-    except_: list[Room] = []
 
 
-class Part(Message, frozen=True, tag="part", forbid_unknown_fields=True):
+class Part(_Word, frozen=True, tag="part", forbid_unknown_fields=True):
     """They leave the namespace, or with `close` altogether."""
 
     close: bool = False
-    to: list[Room] | None = None
-    except_: list[Room] = []
 
 
 Word = Broadcast | Join | Leave | Part
@@ -105,6 +103,8 @@ def decode(data: bytes) -> Word:
         message = _decoder.decode(data)
     except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise DecodeError(f"no message of a node: {error}") from error
+    if message.node is None:
+        raise DecodeError("no message of a node: it does not say of which")
     if isinstance(message, Broadcast) and message.event in RESERVED:
         raise DecodeError(f"no message of a node: {message.event!r} is a name of Socket.IO's own")
     return message
@@ -135,11 +135,6 @@ class Cluster:
                 self._node = driver.token()
                 self._adapter.subscribe(self._topic, self.receive)
 
-    @property
-    def node(self) -> str:
-        """The name of this node; empty until it has joined others."""
-        return self._node
-
     def prepare(
         self, namespace: str, event: str, args: Sequence[Any], to: Audience, how: Delivery = ORDINARY
     ) -> bytes | None:
@@ -149,15 +144,15 @@ class Cluster:
         rooms = None if to.to is None else list(to.to)
         return encode(
             Broadcast(
-                self._node,
-                namespace,
                 event,
                 list(args),
-                rooms,
-                to.excluded,
                 how.volatile,
                 how.compress,
-                latest=how.latest,
+                how.latest,
+                node=self._node,
+                namespace=namespace,
+                to=rooms,
+                except_=to.excluded,
             )
         )
 

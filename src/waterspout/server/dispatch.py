@@ -5,13 +5,15 @@ and order, is here; a `Call` is the small state machine of one such event.
 """
 
 from collections import deque
-from typing import Any, Protocol
+from enum import Enum
+from typing import Any, Final, Protocol
 
 from ..engine import Asker, Driver, Engine, Prepared, Session
 from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
 from .handlers import Handler, Handlers
+from .late import Late
 from .life import CONNECTED, Life
 from .limits import Limits
 
@@ -92,44 +94,37 @@ class _Answers:
 
     def later(self, token: Token) -> Asker:
         session = token[0]._session
-        if session.received_bytes > _LARGE_BYTES:
-            return _LateLargeAnswers(session)
+        size_bytes = session.received_bytes
+        if size_bytes > _LARGE_BYTES:
+            session.begin_call(size_bytes)
+            return _LateAnswers(size_bytes)
         session.begin_call()
         return _LATE
 
 
 class _LateAnswers(_Answers):
-    """Hears the same of a handler that went on asynchronously, and was counted meanwhile."""
+    """Hears the same of a handler that went on asynchronously, and was counted meanwhile.
+
+    Not a `Late`: the answer is sent before the call ends, so that a parked poll leaves with it, and does not wait for
+    what the client is read on for.
+    """
+
+    __slots__ = ("_size_bytes",)
+
+    def __init__(self, size_bytes: int = 0) -> None:
+        self._size_bytes = size_bytes
 
     def answered(self, token: Token, result: Any) -> None:
         super().answered(token, result)
-        token[0]._session.end_call()
+        token[0]._session.end_call(self._size_bytes)
 
     def failed(self, token: Token, error: BaseException) -> None:
         super().failed(token, error)
-        token[0]._session.end_call()
-
-
-class _LateLargeAnswers(_Answers):
-    """Hears the same where what the client has sent is large, and counted as well."""
-
-    __slots__ = ("_session", "_size_bytes")
-
-    def __init__(self, session: Session) -> None:
-        self._session, self._size_bytes = session, session.received_bytes
-        session.begin_call(self._size_bytes)
-
-    def answered(self, token: Token, result: Any) -> None:
-        super().answered(token, result)
-        self._session.end_call(self._size_bytes)
-
-    def failed(self, token: Token, error: BaseException) -> None:
-        super().failed(token, error)
-        self._session.end_call(self._size_bytes)
+        token[0]._session.end_call(self._size_bytes)
 
 
 ANSWERS = _Answers()
-_LATE = _LateAnswers()
+_LATE = _LateAnswers()  # of all events that are not large: a call of an `async def` costs no object here
 
 
 def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
@@ -217,10 +212,21 @@ class Queue:
             self._calls[0].begin()
 
 
+class Stage(Enum):
+    """Which handler has an event, when all steps have let it pass; in words for a warning."""
+
+    ANY = "the handler of any event, for"
+    OWN = "the handler of"
+
+
+_ANY: Final = Stage.ANY  # see life.py
+_OWN: Final = Stage.OWN
+
+
 class Call:
     """One event on its way: through the steps, past the handler of any event, converted, to its handler.
 
-    The token of a step is its index; of the handler of any event -1; of the event's own handler None.
+    The token of a step is its index, that of a handler its `Stage`.
     """
 
     __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket", "size_bytes")
@@ -238,11 +244,11 @@ class Call:
         """Go through the first step."""
         self._go_on(0)
 
-    def answered(self, token: int | None, result: Any) -> None:
+    def answered(self, token: int | Stage, result: Any) -> None:
         """Go on, or acknowledge."""
-        if token == -1 and (result is None or self._handler is not None):
+        if token is _ANY and (result is None or self._handler is not None):
             self._handle()  # which ends an event that has no handler: that it was heard is no success
-        elif token is None or token == -1:
+        elif token is _OWN or token is _ANY:
             ANSWERS.answered((self._socket, self._packet), result)
             self._end()
         elif result is False:
@@ -250,27 +256,22 @@ class Call:
         else:
             self._go_on(token + 1)
 
-    def failed(self, token: int | None, error: BaseException) -> None:
+    def failed(self, token: int | Stage, error: BaseException) -> None:
         """Report, and end; a failure of the handler of any event does not keep the event's own from running."""
         fail(self._socket, self._packet, error)
-        if token == -1 and self._handler is not None and not isinstance(error, EventRefused):
+        if token is _ANY and self._handler is not None and not isinstance(error, EventRefused):
             self._handle()
         else:
             self._end()
 
-    def later(self, token: int | None) -> Asker:
+    def later(self, token: int | Stage) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
-        return _LateCall(self) if self._queue is None else self
+        return Late(self, self._socket._session, self.size_bytes) if self._queue is None else self
 
-    def describe(self, token: int | None) -> str:
+    def describe(self, token: int | Stage) -> str:
         """Name what is running, for a warning."""
-        what = {None: "the handler of", -1: "the handler of any event, for"}.get(token, "a step before")
+        what = token.value if isinstance(token, Stage) else "a step before"
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
-
-    @property
-    def session(self) -> Any:
-        """The session of the client."""
-        return self._socket._session
 
     def _go_on(self, index: int) -> None:
         socket, handlers = self._socket, self._socket._namespace._handlers
@@ -280,7 +281,7 @@ class Call:
             step = handlers.event_steps[index]
             socket._driver.run(step, (socket, self._packet.name, self._args), self, index)
         elif handlers.any is not None:
-            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, -1)
+            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, _ANY)
         else:
             self._handle()
 
@@ -292,13 +293,13 @@ class Call:
         try:
             args = handler.arguments.convert(self._args)
         except BaseException as error:  # a refusal, or what a user's own type raises
-            self.failed(None, error)
+            self.failed(_OWN, error)
             if isinstance(error, _INTERRUPTS):
                 raise
             return
         run = socket._driver.run_threaded if handler.threaded else socket._driver.run
         self._began = socket._driver.now()
-        run(handler.function, [socket, *args], self, None)
+        run(handler.function, [socket, *args], self, _OWN)
 
     def _end(self) -> None:
         timings = self._socket._namespace._handlers.timings
@@ -306,27 +307,3 @@ class Call:
             timings.add(self._handler.event, self._socket._driver.now() - self._began)
         if self._queue is not None:
             self._queue.ended()
-
-
-class _LateCall:
-    """Hears the rest of a call, and counts its end."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        call.session.begin_call(call.size_bytes)
-
-    def answered(self, token: int | None, result: Any) -> None:
-        self._call.session.end_call(self._call.size_bytes)
-        self._call.answered(token, result)
-
-    def failed(self, token: int | None, error: BaseException) -> None:
-        self._call.session.end_call(self._call.size_bytes)
-        self._call.failed(token, error)
-
-    def later(self, token: int | None) -> Asker:
-        return self
-
-    def describe(self, token: int | None) -> str:
-        return self._call.describe(token)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from ..engine import Asker
 from ..errors import ConnectRefused
 from .hooks import Hooks
+from .late import Late
 from .socket import Socket
 
 
@@ -24,14 +25,13 @@ class Gate(Protocol):
 class Entrance:
     """Asks one step after the other about one client; the token is the step's index."""
 
-    __slots__ = ("_auth", "_gate", "_late", "_socket", "_steps")
+    __slots__ = ("_auth", "_gate", "_socket", "_steps")
 
     def __init__(self, gate: Gate, steps: list[Callable[..., Any]], socket: Socket, auth: Any) -> None:
         self._gate = gate
         self._steps = steps
         self._socket = socket
         self._auth = auth
-        self._late = False
 
     def ask(self, index: int = 0) -> None:
         """Ask the next step; after the last, the client is in."""
@@ -42,7 +42,6 @@ class Entrance:
 
     def answered(self, token: int, result: Any) -> None:
         """Go on, unless the step has refused."""
-        self._come_back()
         if result is False:
             self._gate.refuse(self._socket, ConnectRefused())
         else:
@@ -50,7 +49,6 @@ class Entrance:
 
     def failed(self, token: int, error: BaseException) -> None:
         """Refuse, with the reason or without it."""
-        self._come_back()
         if not isinstance(error, ConnectRefused):
             self._gate.hooks.event_failed(self._socket, "connect", error)
             error = ConnectRefused(message="Internal error")
@@ -62,11 +60,4 @@ class Entrance:
 
     def later(self, token: int) -> Asker:
         """Let it take its time, and count it: a client may come and go faster than it is asked about."""
-        self._late = True
-        self._socket._session.begin_call()
-        return self
-
-    def _come_back(self) -> None:
-        if self._late:
-            self._late = False
-            self._socket._session.end_call()
+        return Late(self, self._socket._session)

@@ -7,6 +7,7 @@ from ..errors import EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
+from .late import Late
 
 
 class Guest(Protocol):
@@ -64,32 +65,8 @@ class Hooks:
 
     def later(self, token: Told) -> Asker:
         """Let a hook take its time, and count it: a client may cause more of them than have ended."""
-        return _LateHook(self, token[1]._session)
+        return Late(self, token[1]._session)
 
     def describe(self, token: Told) -> str:
         """Name a hook, for a warning."""
         return f"the {token[0].name.lower()} handler of {plain(self._name)}"
-
-
-class _LateHook:
-    """Hears what came of a hook that went on asynchronously, and counts its end."""
-
-    __slots__ = ("_hooks", "_session")
-
-    def __init__(self, hooks: Hooks, session: Session) -> None:
-        self._hooks = hooks
-        self._session = session
-        session.begin_call()
-
-    def answered(self, token: Told, result: Any) -> None:
-        self._session.end_call()
-
-    def failed(self, token: Told, error: BaseException) -> None:
-        self._session.end_call()
-        self._hooks.failed(token, error)
-
-    def later(self, token: Told) -> Asker:
-        return self
-
-    def describe(self, token: Told) -> str:
-        return self._hooks.describe(token)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Protocol
 
-from ..engine import Engine, Layer, Level, Pending, Prepared, Session
+from ..engine import Engine, Layer, Level, Pending, Prepared, Session, on_core
 from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
@@ -97,7 +97,7 @@ class Namespace(Events):
         whom, ack_id = audience(to, except_), next(self._ack_ids)
         forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
         pending: Pending[Replies] = Pending(self.engine.driver)
-        self._here(self._call, event, whom, forms, ack_id, timeout, pending)
+        on_core(self.engine.driver, self._call, event, whom, forms, ack_id, timeout, pending)
         return pending
 
     def sockets(self, *, to: Target = None, except_: Except = None) -> list[Socket]:
@@ -110,18 +110,18 @@ class Namespace(Events):
         For now this node alone is asked, and nobody is missing.
         """
         pending: Pending[Presence] = Pending(self.engine.driver)
-        self._here(self._fetch, audience(to, except_), pending)
+        on_core(self.engine.driver, self._fetch, audience(to, except_), pending)
         return pending
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter."""
         check_rooms(rooms)
-        self._act(Join(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+        self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
         """Let clients leave rooms, on all nodes."""
         check_rooms(rooms)
-        self._act(Leave(self._cluster.node, self.name, list(rooms)), audience(to, except_))
+        self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
 
     def close_room(self, room: Room) -> None:
         """Let everybody leave a room, on all nodes."""
@@ -129,7 +129,7 @@ class Namespace(Events):
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
-        self._act(Part(self._cluster.node, self.name, close), audience(to, except_))
+        self._act(Part(close, namespace=self.name), audience(to, except_))
 
     # What the server and its sockets call
 
@@ -234,13 +234,6 @@ class Namespace(Events):
 
     # Below this line: how it is done
 
-    def _here(self, function: Any, *args: Any) -> None:
-        driver = self.engine.driver
-        if driver.foreign():
-            driver.soon(function, *args)
-        else:
-            function(*args)
-
     def _note(self, text: str, socket: Socket) -> None:
         """Log what a client does; of its session's id, which is a secret, only the beginning."""
         self.engine.driver.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
@@ -272,7 +265,7 @@ class Namespace(Events):
         pending.resolve(Presence(found))
 
     def _act(self, message: Join | Leave | Part, whom: Audience) -> None:
-        self._here(self._apply_everywhere, message, whom)
+        on_core(self.engine.driver, self._apply_everywhere, message, whom)
 
     def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> None:
         self.apply(message, whom)

@@ -131,10 +131,6 @@ class Rooms(Generic[M]):
             if not members:
                 del self._members[room]
 
-    def sizes(self) -> dict[Room, int]:
-        """Return how many members each room has."""
-        return {room: len(members) for room, members in self._members.items()}
-
     def select(self, whom: Audience) -> Collection[M]:
         """Return the members that are meant, each once."""
         members = self._named(whom.to)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from re import Pattern
 from typing import Any, overload
 
-from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies
+from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies, on_core
 from ..engine.options import check_patience
 from ..wire.generations import all_rows
 from .acks import Replies
@@ -211,10 +211,7 @@ class Server(Events):
         if self._closing is None:
             driver = self.engine.driver
             self._closing = Pending(driver)
-            if driver.foreign():
-                driver.soon(self._close, self._closing)
-            else:
-                self._close(self._closing)
+            on_core(driver, self._close, self._closing)
         return self._closing
 
     def _close(self, done: Pending[None]) -> None:

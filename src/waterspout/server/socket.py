@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any, Protocol
 
-from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session
+from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session, on_core
 from ..errors import SocketClosed
 from ..types import Reason, Request
 from ..wire.packets import Event
@@ -143,7 +143,7 @@ class Socket:
         how = delivery(volatile=volatile, compress=compress, latest=latest)
         prepared = prepare(self._session.generation, namespace.name, event, args, None, how)
         driver = namespace.engine.driver
-        if driver.foreign():  # `_here`, spelt out: with its properties and stars it is a tenth of an emit
+        if driver.foreign():  # `on_core`, spelt out: its call and its stars are a tenth of an emit
             driver.soon(self._push, prepared)
         else:
             self._push(prepared)
@@ -165,12 +165,12 @@ class Socket:
     def join(self, *rooms: Room) -> None:
         """Enter rooms. ValueError for another socket's id, which is no room to enter; the own id changes nothing."""
         check_rooms(rooms)
-        self._here(self._join, rooms)
+        on_core(self._driver, self._join, rooms)
 
     def leave(self, *rooms: Room) -> None:
         """Leave rooms; nothing happens where this socket is not in one."""
         check_rooms(rooms)
-        self._here(self._leave, rooms)
+        on_core(self._driver, self._leave, rooms)
 
     def call(self, event: str, *args: Any, timeout: float = 60.0) -> Pending[Any]:
         """Send an event and wait for the client's acknowledgement: `await socket.call(...)`.
@@ -185,14 +185,14 @@ class Socket:
         try:
             prepared = prepare(self._session.generation, self.namespace, event, args, ack_id)
         except TypeError as error:
-            self._here(pending.reject, error)
+            on_core(self._driver, pending.reject, error)
         else:
-            self._here(self._call, ack_id, event, prepared, timeout, pending)
+            on_core(self._driver, self._call, ack_id, event, prepared, timeout, pending)
         return pending
 
     def disconnect(self, close: bool = False) -> None:
         """Make the client leave this namespace; with `close`, end its whole connection."""
-        self._here(self._disconnect, close)
+        on_core(self._driver, self._disconnect, close)
 
     # What the server calls
 
@@ -269,14 +269,6 @@ class Socket:
     @property
     def _driver(self) -> Driver:
         return self._namespace.engine.driver
-
-    def _here(self, function: Any, *args: Any) -> None:
-        """Call on the core's thread: at once, or posted to it."""
-        driver = self._driver
-        if driver.foreign():
-            driver.soon(function, *args)
-        else:
-            function(*args)
 
     def _push(self, prepared: Prepared) -> None:
         if self._life is CONNECTED:
