@@ -152,6 +152,39 @@ def test_a_client_that_goes_before_it_is_greeted_has_been_there(generation: Gene
     assert engine.application.closed == [Reason.TRANSPORT_CLOSE]  # type: ignore[union-attr]
 
 
+class Unanswerable(MemoryExchange):
+    """An exchange whose answer cannot be written."""
+
+    def respond(self, response: Any) -> None: ...
+
+
+def test_a_handshake_that_could_not_be_answered_leaves_no_session(generation: Generation) -> None:
+    engine = make(welcome)
+    request = Request("GET", f"/engine.io/?EIO={generation.revision}&transport=polling", [("Host", "localhost")])
+    decision: Any = engine.admit(request)
+    engine.respond(decision, Unanswerable(request))
+    assert len(engine.sessions) == 1
+    for _ in range(2):
+        engine.abort(decision)
+        assert engine.application.closed == [Reason.TRANSPORT_CLOSE]  # type: ignore[union-attr]
+        assert nothing_is_left(engine)
+
+
+@pytest.mark.parametrize("starts", ["handshake", "transport"])
+def test_a_handshake_of_0_9_that_could_not_be_answered_leaves_none_either(starts: Any) -> None:
+    application = OldPorter(lambda session: None)
+    engine = Engine(application, path="/socket.io", policy=Policy(generations=(SOCKETIO_1,), application_starts=starts))
+    engine.bind(Clock())
+    request = Request("GET", "/socket.io/1/", [("Host", "localhost")])
+    decision: Any = engine.admit(request)
+    engine.respond(decision, Unanswerable(request))
+    assert len(engine.sessions) == 1
+    for _ in range(2):
+        engine.abort(decision)
+        assert application.closed == ([Reason.TRANSPORT_CLOSE] if starts == "handshake" else [])
+        assert nothing_is_left(engine)
+
+
 def test_a_websocket_that_is_given_up_before_its_upgrade_leaves_the_polling_alone(generation: Generation) -> None:
     engine = make(lambda session: None)
     peer = Peer(engine, generation=generation, transport="polling")

@@ -31,6 +31,10 @@ class House(Starter, Protocol):
     def is_closing(self) -> bool:
         """Whether nobody may come any more."""
 
+    @property
+    def sessions(self) -> dict[str, Session]:
+        """Those that are not over, by their ids."""
+
     def introduce(self, session: Session) -> HandshakeRefused | None:
         """Let the application know a client, or say why it does not want it: then there is no session."""
 
@@ -75,7 +79,7 @@ class Admitted(Protocol):
     def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
 
-    def abort(self) -> None:
+    def abort(self, house: House) -> None:
         """Hear that the client has gone."""
 
     def refuse_body(self) -> None:
@@ -149,10 +153,10 @@ class Open:
         self._carry(house, transport)
         return transport
 
-    def abort(self) -> None:
-        """End the session of a WebSocket that was not connected; another knows its end by itself."""
-        if self.session is not None:
-            self.session.drop(Reason.TRANSPORT_CLOSE)
+    def abort(self, house: House) -> None:
+        """End the session that has begun, of which the client has not heard."""
+        if (session := house.sessions.get(self.sid)) is not None:
+            session.drop(Reason.TRANSPORT_CLOSE)
 
     def refuse_body(self) -> None:
         """Do nothing: there is no session yet."""
@@ -221,7 +225,7 @@ class Resume:
         self._prove(transport)
         return transport
 
-    def abort(self) -> None:
+    def abort(self, house: House) -> None:
         """End the session, unless it was a WebSocket that has not come."""
         if self.key is None and (http := self.session.transport.http) is not None:
             http.aborted()

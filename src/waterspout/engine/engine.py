@@ -167,7 +167,7 @@ class Engine:
     def abort(self, decision: Admitted) -> None:
         """The client has gone: before its body was complete, before its answer, or before `connect`."""
         self._await_no_longer(decision)
-        decision.abort()
+        decision.abort(self)
 
     def refuse_body(self, decision: Admitted) -> Response:
         """Answer a request whose body is larger than `max_payload_bytes`: the session knows nothing of it."""

@@ -119,9 +119,12 @@ class Visit:
         _join(session, transport)
         return transport
 
-    def abort(self) -> None:
-        """Let what was queued for a GET wait for the next."""
-        if self.session is not None and isinstance(self.session.transport, OldPollingTransport):
+    def abort(self, house: House) -> None:
+        """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
+        if self.session is None:
+            if (session := house.sessions.get(self.sid)) is not None:
+                session.drop(Reason.TRANSPORT_CLOSE)
+        elif isinstance(self.session.transport, OldPollingTransport):
             self.session.transport.aborted(self)
 
     def refuse_body(self) -> None:

@@ -1,5 +1,7 @@
 """The polling handlers of TornadIO2, as they are and overridden."""
 
+import asyncio
+import logging
 import re
 from typing import Any
 from urllib.parse import quote_plus
@@ -11,6 +13,7 @@ from faces.tornadio2.routing import PAGE, PATH, Router, RouterHost, chunk, poll,
 from hosts.client import Answer, request
 from hosts.host import Host
 from waterspout import Reason
+from waterspout.engine import Prepared
 from waterspout.engine.polling1 import OldPollingTransport
 from waterspout.faces.tornadio2 import polling
 from waterspout.wire import json
@@ -486,3 +489,92 @@ async def test_two_neighbours_have_their_own(host: RouterHost, server: Router) -
     server.engine.sessions[first].close()
     assert (await post(host, second, "3:::a")).status == 200
     assert (await get(host, second)).body.decode() == "\ufffd3\ufffd1::\ufffd5\ufffd3:::a"
+
+
+# Classes that fail
+
+
+def failing(*_: Any, **__: Any) -> None:
+    raise LookupError("this class fails")
+
+
+async def failing_later(*_: Any, **__: Any) -> None:
+    await asyncio.sleep(0)
+    failing()
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    records = (one for one in caplog.records if one.levelno >= logging.ERROR and one.name != "tornado.access")
+    return [repr(one.exc_info and one.exc_info[1]) for one in records]
+
+
+@pytest.mark.parametrize("name", ["answer", "answer, later", "send_messages", "finish", "write"])
+@pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling"])
+async def test_a_get_whose_class_fails_is_over_and_nobody_elses(
+    host: RouterHost, server: Router, name: str, transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, method, doomed = server.protocols[transport], name.partition(",")[0], set[str]()
+
+    def fail_for_some(self: Any, *args: Any) -> Any:
+        if self.path_kwargs["session_id"] in doomed:
+            return failing_later() if "later" in name else failing()
+        return getattr(plain, method)(self, *args)
+
+    server.protocols[transport] = type("Failing", (plain,), {method: fail_for_some})
+    sid = await host.begin()
+    neighbour = await visit(await host.connect())
+    wires = []
+    for one in (sid, neighbour):
+        await get(host, one, transport=transport)
+        wires.append(await host.connect())
+        wires[-1].send(request("GET", f"{PATH}/{transport}/{one}?i=0", REFERRED))
+    await host.until(lambda: is_parked(server, sid) and is_parked(server, neighbour))
+    doomed.add(sid)
+    for session in server.engine.sessions.values():
+        session.push(Prepared(b"3:::x"))
+    assert b"3:::x" in (await wires[1].answer()).body
+    if name == "finish":
+        assert await wires[0].rest() == b""
+    else:
+        assert (await wires[0].answer()).status == 500
+    await host.until(lambda: host.numbers[0] == 0)
+    assert errors(caplog).count(repr(LookupError("this class fails"))) == (2 if name == "write" else 1)  # and its error
+    doomed.clear()
+    server.engine.sessions[sid].push(Prepared(b"3:::y"))
+    body = (await get(host, sid, transport=transport)).body
+    assert 0 < body.index(b"3:::x") < body.index(b"3:::y")  # nothing is lost
+    assert server.application.closed == []
+
+
+@pytest.mark.parametrize("name", ["_detach", "on_connection_close"])
+@pytest.mark.parametrize("kind", [polling.TornadioXHRPollingHandler, polling.TornadioHtmlFileHandler])
+async def test_a_client_that_has_gone_is_gone_although_a_class_fails(
+    host: RouterHost, server: Router, kind: Any, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.protocols[kind.name] = type("Failing", (kind,), {name: failing})
+    sid = await host.begin()
+    wire = await host.connect()
+    wire.send(request("GET", f"{PATH}/{kind.name}/{sid}"))
+    await wire.answer(bodiless=kind.name == "htmlfile")
+    if kind.name == "xhr-polling":
+        wire.send(request("GET", f"{PATH}/xhr-polling/{sid}"))
+        await host.until(lambda: is_parked(server, sid))
+    wire.cut()
+    await host.until(lambda: host.numbers[0] == 0)
+    session = server.engine.sessions[sid]
+    assert session.transport.name == "none" or not is_parked(server, sid)
+    server.tell("a")
+    server.protocols.clear()
+    assert errors(caplog) == [repr(LookupError("this class fails"))]
+    assert session.outbox_bytes
+
+
+@pytest.mark.parametrize("method", [failing, failing_later])
+async def test_a_handshake_whose_class_fails_leaves_no_session(host: RouterHost, server: Router, method: Any) -> None:
+    server.handshake = type("Failing", (server.handshake,), {"answer": method})
+    await host.serve(server.engine)
+    for target in (f"{PATH}/?t=1", "/socket.io/?EIO=4&transport=polling"):
+        assert (await (await host.connect()).ask("GET", target)).status == 500
+    await host.until(lambda: server.engine.sessions == {})
+    assert server.application.closed == [Reason.TRANSPORT_CLOSE] * 2
+    assert host.numbers[0] == 0

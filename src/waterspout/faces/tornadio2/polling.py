@@ -43,8 +43,10 @@ class TornadioPollingHandlerBase(CheckedHandler):
 
     def on_connection_close(self) -> None:
         """Hear from Tornado that the client has gone: what it has not got waits for its next request."""
-        self._detach()
-        super().on_connection_close()
+        try:
+            self._detach()
+        finally:
+            super().on_connection_close()
 
     def send_messages(self, messages: list[str]) -> None:
         """Send packets, which the session has for its client."""
