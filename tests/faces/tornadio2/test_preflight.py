@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tornado.gen import coroutine
 from tornado.web import HTTPError
 
 from faces.tornadio2.routing import PAGE, PATH, Router, RouterHost
@@ -155,6 +156,35 @@ async def test_an_origin_that_is_not_verified_has_no_websocket(host: RouterHost,
     assert server.application.info == []
     wire.send(opening("", ("Origin", "http://other.example")))
     assert (await wire.answer()).status == 101
+
+
+class Late(preflight.HandshakeHandler):
+    """Would decide later, and as a coroutine is true."""
+
+    async def verify_origin(self) -> bool:  # type: ignore[override]
+        return False
+
+
+class LateByFuture(preflight.HandshakeHandler):
+    """The same as Tornado once had it."""
+
+    @coroutine
+    def preflight(self) -> Any:
+        return False
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("handler", [Late, LateByFuture])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_who_would_decide_later_lets_nobody_in(
+    host: RouterHost, server: Router, handler: type[preflight.HandshakeHandler], method: str
+) -> None:
+    server.handshake = handler
+    await host.serve(server.engine)
+    wire = await host.connect()
+    answer = await wire.ask(method, f"{PATH}/", ("Origin", PAGE))
+    assert (answer.status, answer.field("access-control-allow-origin")) == (500, None)
+    assert server.engine.sessions == {}
 
 
 @pytest.mark.usefixtures("quiet")

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
+from inspect import isawaitable
+from types import CoroutineType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +25,7 @@ class PreflightHandler(RequestHandler):
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Answer the question, with headers if the origin may ask, else without."""
-        if self.preflight() and "Origin" in self.request.headers:
+        if _decided(self.preflight()) and "Origin" in self.request.headers:
             self.set_header("Access-Control-Allow-Headers", "Content-Type")
             self.set_header("Access-Control-Max-Age", "600")
         self.finish()
@@ -35,7 +37,7 @@ class PreflightHandler(RequestHandler):
         if origin is None:
             return True
         self.set_header("Vary", "Origin")
-        if not self.verify_origin():
+        if not _decided(self.verify_origin()):
             return False
         self.set_header("Access-Control-Allow-Origin", origin)
         self.set_header("Access-Control-Allow-Credentials", "true")
@@ -45,6 +47,15 @@ class PreflightHandler(RequestHandler):
     def verify_origin(self) -> bool:
         """Tell whether a page of this request's origin may ask; any may, unless this is overridden."""
         return True
+
+
+def _decided(answer: object) -> bool:
+    """Return what a method of a user's has said; TypeError for what is to be awaited, which would let everybody in."""
+    if isawaitable(answer):
+        if isinstance(answer, CoroutineType):
+            answer.close()
+        raise TypeError("`verify_origin` and `preflight` decide at once: make them plain methods that return a bool")
+    return bool(answer)
 
 
 class RoutedHandler(EngineHandler):
@@ -76,7 +87,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
     def is_allowed(self) -> bool:
         """What `preflight` says, which is asked once."""
         if self._is_allowed is None:
-            self._is_allowed = bool(self.preflight())
+            self._is_allowed = _decided(self.preflight())
         return self._is_allowed
 
     def require_origin(self) -> None:
