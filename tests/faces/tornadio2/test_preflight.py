@@ -169,7 +169,7 @@ class LateByFuture(preflight.HandshakeHandler):
     """The same as Tornado once had it."""
 
     @coroutine
-    def preflight(self) -> Any:
+    def preflight(self) -> Any:  # type: ignore[override]
         return False
 
 
