@@ -109,11 +109,13 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
 def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknown:
     """Tell the client to begin again; but 0.7 and 0.8, if they were refused, ask on without a pause (WP-12).
 
-    They ask after each answer with the status 200, whatever it says, and after no other.
+    They ask after each answer with the status 200, whatever it says, and after no other: the policy's `unknown_session`
+    is one already.
     """
     is_leaving = request.param("disconnect") is not None
     refusal = unknown(visit, policy, is_leaving=is_leaving)
-    if visit.transport not in BY_POLLING or request.method != "GET" or is_leaving:
+    asks_on = visit.transport in BY_POLLING and request.method == "GET" and refusal.response.status == 200
+    if is_leaving or not asks_on:
         return Unknown(sid, refusal)
     again = Refuse(Response(404, (*TEXT, *visit.headers)), f"{refusal.detail}: its client was told before")
     return Unknown(sid, refusal, again)
