@@ -256,7 +256,7 @@ class Engine:
         self.sessions[session.id] = session
 
     def greet(self, session: Session) -> None:
-        """Tell the application, where that is understood, that the client wants to enter "/": it has a transport."""
+        """Hear that the client has a transport: it is to enter "/", or some namespace within `connect_timeout`."""
         generation = session.generation
         self._note(_DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name)
         if self.is_bare:

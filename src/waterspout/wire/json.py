@@ -171,7 +171,7 @@ def encode_clean_ascii(value: Any, stop: Callable[[object], None], options: int)
 def encode_plain_ascii(value: Any) -> bytes | None:
     """Do what `encode_plain` does, in ASCII."""
     text = encode_plain(value)
-    return text if text is None or text.isascii() else escape(text)
+    return text if text is None or text.isascii() else _escape(text)
 
 
 def encode_apart_by_search(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
@@ -237,18 +237,17 @@ It is what every emit with binary content goes through. A megabyte of lists take
 def encode_apart_ascii(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
     """Do what `encode_apart` does, in ASCII."""
     text, contents = encode_apart(value, stand_in)
-    return text if text.isascii() else escape(text), contents
+    return text if text.isascii() else _escape(text), contents
 
 
 def encode_ascii(value: object) -> bytes:
     """Write a value as `encode` does, in ASCII: everything beyond is escaped, each UTF-16 unit by itself."""
     text = encode(value)
-    return text if text.isascii() else escape(text)
+    return text if text.isascii() else _escape(text)
 
 
-def escape(text: bytes) -> bytes:
-    """Return JSON in ASCII: everything beyond is escaped, each UTF-16 unit by itself."""
-    # the escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back
+def _escape(text: bytes) -> bytes:
+    # The escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back.
     escaped = json.dumps(text.decode())[1:-1]
     return escaped.replace(r"\\", "\0").replace(r"\"", '"').replace("\0", "\\").encode()
 

@@ -222,12 +222,8 @@ def _json(value: Any) -> bytes:
     Binary content becomes a string in base64: one old client in a room must not keep others from what they can read.
     A slash behind a backslash is escaped: 0.9 takes `\/` for `/` in what comes by htmlfile.
     """
-    text = json.encode_plain(value)
-    if text is None:
-        text = json.encode(value)
-    if not text.isascii():
-        text = json.escape(text)
-    return text.replace(rb"\\/", rb"\\\u002f")
+    text = json.encode_plain_ascii(value)
+    return (json.encode_ascii(value) if text is None else text).replace(rb"\\/", rb"\\\u002f")
 
 
 def as_json_message(packet: bytes) -> bytes:
