@@ -155,8 +155,7 @@ class Open:
 
     def abort(self, house: House) -> None:
         """End the session that has begun, of which the client has not heard."""
-        if (session := house.sessions.get(self.sid)) is not None:
-            session.drop(Reason.TRANSPORT_CLOSE)
+        drop_begun(house, self.sid)
 
     def refuse_body(self) -> None:
         """Do nothing: there is no session yet."""
@@ -264,3 +263,9 @@ def _websocket(
 def _messages(house: House, generation: Generation, request: Request, messenger: Messenger) -> MessageTransport:
     base64, limit = bool(request.param("b64")), house.policy.max_payload_bytes
     return MessageTransport(messenger, generation, house.traffic, limit_bytes=limit, base64=base64)
+
+
+def drop_begun(house: House, sid: str) -> None:
+    """End the session of a handshake that was not answered, if it has begun."""
+    if (session := house.sessions.get(sid)) is not None:
+        session.drop(Reason.TRANSPORT_CLOSE)

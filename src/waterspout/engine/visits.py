@@ -11,7 +11,7 @@ from ..types import Reason, Request
 from ..wire import envelopes, socketio1
 from ..wire.generations import SOCKETIO_1, Generation
 from ..wire.websocket import Reader
-from .admitted import House
+from .admitted import House, drop_begun
 from .check import Check, ResumableCandidate
 from .driver import Layer, Level
 from .messages import MessageTransport, ResumableMessages
@@ -122,8 +122,7 @@ class Visit:
     def abort(self, house: House) -> None:
         """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
         if self.session is None:
-            if (session := house.sessions.get(self.sid)) is not None:
-                session.drop(Reason.TRANSPORT_CLOSE)
+            drop_begun(house, self.sid)
         elif isinstance(self.session.transport, OldPollingTransport):
             self.session.transport.aborted(self)
 
