@@ -1,5 +1,6 @@
 """What the whole suite shares: how hypothesis runs, and the programs that a machine may lack."""
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -11,12 +12,35 @@ from missing import missing
 # Shared by the tests of hosts and of attacks, which import it in either order.
 pytest.register_assert_rewrite("hosts.suite", "hosts.client", "hosts.host")
 
-CLIENTS = Path(__file__).parent / "clients"
+HERE = Path(__file__).parent
+CLIENTS = HERE / "clients"
+WAITING = (HERE, CLIENTS, HERE / "deploy")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-# The same examples on every run, and no deadline: a slow machine is no failure.
-settings.register_profile("waterspout", derandomize=True, deadline=None)
-settings.load_profile("waterspout")
+# The same examples on every run, and no deadline: a slow machine is no failure. All examples of "quick" are in "full",
+# which is asked for: scripts/test tests/wire --hypothesis-profile=full
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=30)
+settings.register_profile("full", settings.get_profile("quick"), max_examples=300)
+settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)  # before the distribution reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a module in one process where there are several: what they share is made once.
+
+    Those that wait for other processes begin, so that none of them is left to run alone at the end.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).as_posix()))
+    items.sort(key=lambda item: item.path.parent not in WAITING)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the 16,000 collected tests from the garbage collector, which the tests of memory call again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Socket
+from waterspout.hosts import link
 from waterspout.hosts.tornado import Mount, drain, routes
 
 
@@ -319,7 +320,10 @@ async def test_a_body_that_unpacks_to_more_than_the_limit_is_refused(host: Torna
 
 
 @tcp
-async def test_a_mount_is_drained_when_its_websockets_have_closed(host: TornadoHost) -> None:
+async def test_a_mount_is_drained_when_its_websockets_have_closed(
+    host: TornadoHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.05)  # s
     echo = Echo()
     await Mount(echo.server.engine).drain()  # nobody has come yet
     (route,) = routes(echo.server)
@@ -336,7 +340,8 @@ async def test_a_mount_is_drained_when_its_websockets_have_closed(host: TornadoH
 
 
 @tcp
-async def test_a_server_is_drained_wherever_it_is_mounted(host: TornadoHost) -> None:
+async def test_a_server_is_drained_wherever_it_is_mounted(host: TornadoHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.05)  # s
     echo, other = Echo(), Echo(path="/other")
     await drain(echo.server)  # nobody has come yet
     host.other_routes = [*routes(other.server), *routes(echo.server), *routes(echo.server.engine)]

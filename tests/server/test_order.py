@@ -330,7 +330,7 @@ async def async_around_plain(socket: Socket) -> None: ...
         (async_around_plain, "print"),
         (Sleepy(), "Sleepy.__call__"),
     ],
-    ids=str,
+    ids=["async", "partial", "partial of wrapped", "wrapped", "wrapping", "callable"],
 )
 def test_a_handler_that_is_seen_to_be_async_cannot_be_threaded(server: Server, function: Any, name: str) -> None:
     sentence = f"{name}, the handler of 'work', is async and cannot run in a thread: write `def`"

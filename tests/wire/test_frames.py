@@ -14,7 +14,7 @@ LIMIT = 1000
 MASK = b"\x37\xfa\x21\x3d"
 HELLO = b"\x81\x85" + MASK + b"\x7f\x9f\x4d\x51\x58"  # RFC 6455, section 5.7
 
-fixed = settings(derandomize=True, deadline=None, max_examples=300)
+thorough = settings(max_examples=3 * settings().max_examples)
 
 
 @pytest.fixture(scope="module", params=[frames, COMPILED], ids=["Python", "C"])
@@ -89,7 +89,7 @@ def test_a_longer_text_is_cut_or_left_but_never_wrong(implementation, size):
     assert cut(implementation, frame, limit=100_000) in ((0, []), (len(frame), [text]))
 
 
-@fixed
+@thorough
 @given(
     st.lists(st.sampled_from([HELLO, b"\x81\x80" + MASK, b"\x81\x85abc", b"\x89\x80" + MASK]) | st.binary(max_size=9))
 )
@@ -102,7 +102,7 @@ def test_the_mask_of_the_specification_is_taken_off(implementation):
     assert implementation.unmask(MASK, b"\x7f\x9f\x4d\x51\x58") == b"Hello"
 
 
-@fixed
+@thorough
 @given(st.binary(min_size=4, max_size=4), st.binary(max_size=300))
 def test_unmasking_is_exclusive_or_with_each_fourth_byte(implementation, mask, data):
     assert implementation.unmask(mask, data) == bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
@@ -176,7 +176,7 @@ def test_what_is_no_common_event_is_left_to_be_read(implementation, text):
     assert implementation.split_event(text) is None
 
 
-@fixed
+@thorough
 @given(st.text(st.sampled_from("0123456789[]4242/,-é😀²١\ud83d")) | st.text(st.characters()))
 def test_both_agree_about_any_text(text):
     for before in ("", "42"):
@@ -234,7 +234,7 @@ def test_what_is_no_common_event_of_0_9_is_left_to_be_read(implementation, text)
     assert implementation.split_event_1(text) is None
 
 
-@fixed
+@thorough
 @given(
     st.lists(
         st.sampled_from(

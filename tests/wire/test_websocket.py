@@ -54,7 +54,7 @@ def implementation(request):
         yield request.param
 
 
-fixed = settings(derandomize=True, deadline=None, max_examples=300)
+thorough = settings(max_examples=3 * settings().max_examples)
 
 
 def outcome(reads: Iterable[bytes], reader: Reader) -> tuple[list[Message], tuple[type[DecodeError], str] | None]:
@@ -344,7 +344,7 @@ def test_a_lone_surrogate_in_a_close_reason_becomes_a_question_mark():
     assert close_frame(1000, "a\ud800b") == b"\x88\x05\x03\xe8a?b"
 
 
-@fixed
+@thorough
 @given(st.text(st.characters(), max_size=130))
 def test_any_close_reason_can_be_read_back_by_a_strict_peer(reason):
     frame = close_frame(4000, reason)
@@ -385,7 +385,7 @@ STREAM = st.lists(st.one_of(FRAME, FRAME, FRAME, st.binary(max_size=14)), max_si
 KINDS = {DecodeError: 1002, InvalidText: 1007, TooMany: 1008, PayloadTooLarge: 1009}
 
 
-@fixed
+@thorough
 @given(st.one_of(STREAM, st.binary(max_size=40)), st.sampled_from([3, 125, 126, 100_000]))
 def test_any_bytes_give_messages_or_a_kind_of_decode_error_and_nothing_else(data, limit):
     messages, error = outcome([data], Reader(limit))
@@ -394,7 +394,7 @@ def test_any_bytes_give_messages_or_a_kind_of_decode_error_and_nothing_else(data
     assert error is None or error[0] in KINDS
 
 
-@fixed
+@thorough
 @given(STREAM, st.sampled_from([3, 125, 126, 100_000]), st.lists(st.integers(1, 300), max_size=40))
 def test_byte_by_byte_equals_whole_and_so_does_any_other_slicing(data, limit, sizes):
     slices, at = [], 0
@@ -407,7 +407,7 @@ def test_byte_by_byte_equals_whole_and_so_does_any_other_slicing(data, limit, si
     assert outcome(slices, Reader(limit)) == whole
 
 
-@fixed
+@thorough
 @given(
     st.lists(st.one_of(st.text(max_size=60), st.binary(max_size=60))),
     st.integers(1, 70),

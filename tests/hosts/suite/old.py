@@ -169,8 +169,10 @@ class Old:
         session = echo.server.engine.sessions[sid]
         wire = (await stream(host, sid, first))[0] if first == "htmlfile" else await attach(host, sid)
         await host.until(echo.server.sockets)
+        echo.server.emit("n", 0)
+        await wire.reader.readuntil(b":[0]")
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        for number in range(400):
+        for number in range(1, 400):
             echo.server.emit("n", number, "x" * 50_000)
         await host.until(lambda: session.outbox_bytes)
         wire.cut()
