@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -32,6 +32,12 @@ def memory() -> Iterator[Memory]:
         yield Memory()
     finally:
         tracemalloc.stop()
+
+
+def slope(cost: Callable[[int], int], few: int = 200, more: int = 600) -> float:
+    """Return what one more of a kind costs: between two sizes, so that what all of them cost together is left out."""
+    first = cost(few)
+    return (cost(more) - first) / (more - few)
 
 
 def objects() -> int:

@@ -17,7 +17,6 @@ from waterspout.wire.socketio import RESERVED
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-MANY = 10_000
 NAMES = [
     "*",
     "__init__",
@@ -37,19 +36,19 @@ NAMES = [
 # Handshakes, and ids of sessions
 
 
-async def test_ten_thousand_handshakes_leave_nothing_behind(host: TornadoHost) -> None:
+async def test_thousands_of_handshakes_leave_nothing_behind(host: TornadoHost, many: int) -> None:
     echo = Echo(resume_timeout=0.3)
     await host.serve(echo.server)
     wire = await host.connect()
     await visit(wire)
     await host.until(lambda: echo.is_empty)
     before = objects()
-    for _ in range(MANY // 100):
+    for _ in range(many // 100):
         wire.send(request("GET", f"{PATH}/") * 100)
         for _ in range(100):
             assert (await wire.answer()).status == 200
     await host.until(lambda: echo.is_empty)
-    assert objects() - before < MANY // 10
+    assert objects() - before < many // 10
     assert echo.left == []
     assert echo.server.stats().sessions == {}
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import waterspout
@@ -13,11 +14,14 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "vars", "globals", "
 SECRETS = {"sid", "self.sid", "session.id", "self.session.id", "decision.sid"}
 
 
-def nodes() -> Iterator[tuple[str, ast.AST]]:
-    """Yield all that is written in the package, each with the module where it stands."""
-    for module in MODULES:
-        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-            yield str(module.relative_to(SOURCE)), node
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    """Return all that is written in the package, each with the module where it stands."""
+    return [
+        (str(module.relative_to(SOURCE)), node)
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
+    ]
 
 
 def imported(node: ast.AST) -> Iterator[str]:

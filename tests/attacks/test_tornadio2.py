@@ -335,12 +335,12 @@ def test_who_comes_and_goes_leaves_no_arguments_behind(clock: Clock) -> None:
 def test_there_are_only_so_many_endpoints_for_a_client(clock: Clock, settings: dict[str, Any], most: int) -> None:
     router = routed(clock, Everywhere, **settings)
     old, new = OldPeer(router.engine), modern(router)
-    for number in range(10_000):
+    for number in range(1000):
         new.connect(f"/{number}")
         old.send(f"1::/{number}")
     assert len(router.get_session(old.sid).endpoints) == len(router.get_session(new.sid).endpoints) == most
     assert len(old.take()) == most + 1
-    told = f'44/9999,{{"message":"Too many namespaces: {most} are allowed on one connection"}}'
+    told = f'44/999,{{"message":"Too many namespaces: {most} are allowed on one connection"}}'
     assert new.take()[-1] == told
     new.leave("/0")
     new.connect("/again")
@@ -421,12 +421,12 @@ def test_what_waits_behind_a_generator_that_never_ends_is_bounded(
     nothing_is_left(router, Stuck)
 
 
-def test_ten_thousand_handshakes_that_never_connect_are_forgotten(clock: Clock) -> None:
+def test_thousands_of_handshakes_that_never_connect_are_forgotten(clock: Clock, many: int) -> None:
     router = routed(clock, Guarded)
-    for _ in range(5000):
+    for _ in range(many // 2):
         OldPeer(router.engine, transport=None)
         Peer(router.engine, transport="polling", polls=False)
-    assert router.stats.dump()["active_sessions"] == 10_000
+    assert router.stats.dump()["active_sessions"] == many
     clock.advance(31)
     nothing_is_left(router, Guarded)
 
