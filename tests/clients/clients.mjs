@@ -44,7 +44,7 @@ export const kinds = (parser) =>
     Object.keys(TRANSPORTS).map((transport) => ({ generation, transport, parser })),
   );
 
-const WATCHDOG_SECONDS = 10; // about ten times what the slowest scenario takes, all twelve clients at once
+const WATCHDOG_SECONDS = 30; // more than ten times what the slowest scenario takes, all twelve clients at once
 
 /** Settle as the promise does, or fail with a sentence that names what was waited for. */
 export function within(promise, what) {

@@ -22,7 +22,7 @@ const HOSTILE_TEXTS = [
   "</script><script>alert(1)</script><!--",
   "a=b&d=c+d%20%zz;",
 ];
-const WATCHDOG_MS = 10_000;
+const WATCHDOG_MS = 30_000;
 
 const server = http.createServer((request, response) => {
   const name = decodeURIComponent(new URL(request.url, "http://page").pathname.slice(1));
@@ -126,7 +126,8 @@ const SOCKETIO = {
       socket.emit("nothing", "%".repeat(400_000));
       return gone;
     });
-    assert.equal(reason, "transport close");
+    // The server ends the session: a poll that waits is answered with a close packet, a later one is refused.
+    assert.ok(["transport close", "transport error"].includes(reason), reason);
   },
   async "scripts and forms alone carry it"(page, port) {
     const asked = [];

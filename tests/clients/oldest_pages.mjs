@@ -10,7 +10,7 @@ const [executablePath, port] = process.argv.slice(2);
 const VERSIONS = { "0.7.11": "0.7", "0.8.7": "0.8", "0.9.17": "0.9" };
 const TRANSPORTS = ["websocket", "xhr-polling", "jsonp-polling"];
 const TEXTS = ["plain", "é € 😀", `"double" 'single'`, "line\nfeed \\n", "\u2028 \u2029", "</script><script>alert(1)</script><!--", "a=b&d=c+d%20;"];
-const WATCHDOG_MS = 10_000;
+const WATCHDOG_MS = 30_000;
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-quic"] });
 const source = (version) => readFileSync(new URL(`node_modules/socket.io-client-${VERSIONS[version]}/dist/socket.io.js`, import.meta.url), "utf8");

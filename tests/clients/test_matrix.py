@@ -2,68 +2,42 @@
 
 import pytest
 
-from clients.processes import Report
+from clients.matrix import GENERATIONS, SCENARIOS, TRANSPORTS, check, check_all, check_end
+from clients.processes import Report, run_matrix
 
-GENERATIONS = ("1.7.4", "2.5.0", "3.1.3", "4.8.4")
-TRANSPORTS = ("polling", "websocket", "upgrade")
-SCENARIOS = (
-    "text with emoji",
-    "text cut inside an emoji",
-    "binary, nested, several attachments",
-    "events in order from the first moment",
-    "acknowledgements from the server",
-    "acknowledgements from the client",
-    "rooms of twelve",
-    "namespaces",
-    "refusal with data",
-    "refusal of the main namespace",
-    "reconnection after a cut",
-    "900 kB of text",
-    "900 kB of binary",
-    "a message of exactly the limit",
-    "one byte over the limit",
-    "heartbeats",
-    "disconnected by the server",
-    "connection closed by the server",
-    "disconnected by the client",
-    "connection closed by the client",
-    "dynamic namespaces of a pattern",
-    "dynamic namespaces of a function",
-    "dynamic namespaces after a cut",
-    "classes of sockets",
-    "steps before the connect handler",
-    "steps before events",
-    "the handler of any event",
-    "typed events",
-    "ordered handlers",
-    "threaded handlers",
-    "a question to a room",
-    "acting on a room",
-    "numbers of a known exchange",
-    "volatile and latest, beside a client that does not read",
-    "a client that does not read is cut",
-    "the hundred and first namespace",
-    "too many events in a second",
-    "more questions than a client may owe",
-    "more attachments than an event may have",
-    "a message larger than all that may wait",
-    "who enters no namespace",
-    "the address behind a proxy",
-    "a burst behind a handler that waits",
-    "binary as text for who asks for it",
-    "compress=False",
+THIRD = SCENARIOS[::3]
+
+loops = pytest.mark.parametrize(
+    "port", ["uvloop", pytest.param("asyncio", marks=pytest.mark.hosts)], indirect=True, scope="session"
 )
+on_asyncio = pytest.mark.parametrize("port", ["asyncio"], indirect=True, scope="session")
 
 
+@loops
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_an_official_client_is_content(report: Report, generation: str, transport: str, scenario: str) -> None:
-    error = report.errors.get((generation, transport, scenario), f"no result; the clients ended with {report.ending}")
-    if error is not None:
-        pytest.fail(error, pytrace=False)
+    check(report, generation, transport, scenario)
 
 
+@loops
 def test_the_clients_report_these_scenarios_and_end_in_peace(report: Report) -> None:
-    assert {scenario for _, _, scenario in report.errors} == set(SCENARIOS)
-    assert report.ending.startswith("exit code 0\n"), report.ending
+    check_end(report, *SCENARIOS)
+
+
+@pytest.fixture(scope="module")
+def third(node: str, port: int) -> Report:
+    """Every third scenario, run once by the twelve clients."""
+    return run_matrix(node, port, "json", *THIRD)
+
+
+@on_asyncio
+@pytest.mark.parametrize("scenario", THIRD)
+def test_a_third_of_it_on_the_other_loop(third: Report, scenario: str) -> None:
+    check_all(third, scenario)
+
+
+@on_asyncio
+def test_a_third_of_the_clients_end_in_peace_too(third: Report) -> None:
+    check_end(third, *THIRD)

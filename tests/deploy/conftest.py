@@ -1,4 +1,7 @@
-"""Which proxies there are, and a folder for each."""
+"""Which proxies there are, and a folder for each.
+
+`scripts/test` has one process behind both proxies, and all else behind nginx; `-m hosts` has the rest.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.proxies import KINDS, find
+from deploy.proxies import find
 from hosts.certificate import make_certificate
 from missing import missing
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["nginx", pytest.param("haproxy", marks=pytest.mark.hosts)])
 def kind(request: pytest.FixtureRequest) -> str:
     """The proxy; without it the test is skipped."""
     name: str = request.param

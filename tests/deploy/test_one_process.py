@@ -10,10 +10,12 @@ import pytest
 
 from clients.test_one_byte_too_many import LIMIT
 from deploy.backends import Backend, waterspout
-from deploy.proxies import HOST, Front, free_port, proxied
+from deploy.proxies import HOST, KINDS, Front, free_port, proxied
 from deploy.reports import CLIENTS, Report, lines, script, talk
 from deploy.visitor import Polling, Visitor
 from serving import Client
+
+pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")
 
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 PAGE = "<!doctype html><title>a page beside the server</title>"
