@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import logging
 import re
 import shutil
 import signal
@@ -9,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ class Echo:
 engine = waterspout.Engine(Echo())
 """
 
+Refusal = Callable[..., str]
 QUERY = "/socket.io/?EIO=4&transport=polling"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -278,17 +281,47 @@ def test_the_key_may_be_in_the_file_of_the_certificate(folder: Path, certificate
 # What is refused
 
 
+def sentence_of(status: int, output: str, errors: str) -> str:
+    """Return the last line of what a refused command has said; before it there may be the place of a user's error."""
+    assert (status, output) == (2, "")
+    said = errors.splitlines()
+    assert said[-1].startswith("waterspout: ")
+    assert len(said) == 1 or said[0].startswith("  File"), errors
+    return said[-1].removeprefix("waterspout: ")
+
+
 def refused(folder: Path, *arguments: str) -> str:
-    """Run a command that must end with status 2, and return the sentence: the last line of what it says."""
+    """Run a command in a process of its own, which must end with status 2, and return its sentence."""
     command = [sys.executable, "-m", "waterspout", *arguments]
     done = subprocess.run(
         command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL
     )
-    assert (done.returncode, done.stdout) == (2, "")
-    said = done.stderr.splitlines()
-    assert said[-1].startswith("waterspout: ")
-    assert len(said) == 1 or said[0].startswith("  File"), done.stderr
-    return said[-1].removeprefix("waterspout: ")
+    return sentence_of(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def refusal(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Refusal]:
+    """Run a command here, which must be refused, and return its sentence; what it has changed is put back."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    access = logging.getLogger("tornado.access")
+    modules, level = sys.modules.copy(), access.level
+
+    def run(*arguments: str) -> str:
+        status = cli.main(arguments)
+        said = capsys.readouterr()
+        return sentence_of(status, said.out, said.err)
+
+    yield run
+    access.setLevel(level)
+    for name in sys.modules.keys() - modules.keys():
+        if getattr(sys.modules[name], "__file__", None) and Path(sys.modules[name].__file__ or "").parent == folder:
+            del sys.modules[name]
+
+
+def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
+    assert refused(folder, "serve", "app:gone").startswith("cannot serve 'app:gone': 'app' has no 'gone'; name")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +370,6 @@ def refused(folder: Path, *arguments: str) -> str:
         ),
         ("app:server --bind 127.0.0.1:65536", "cannot bind '127.0.0.1:65536': write HOST:PORT"),
         ("app:server --bind ::1:80", "cannot bind '::1:80': write HOST:PORT with a port from 0 to 65535"),
-        ("app:server --bind 192.0.2.1:0", "cannot listen at 192.0.2.1:0: this machine has no such address"),
         ("app:server --bind no.such.invalid:0", "cannot listen at no.such.invalid:0: the host name is not known"),
         ("app:server --unix app.py", "cannot listen at 'app.py': a file that is no socket is there; remove it or"),
         ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
@@ -350,12 +382,19 @@ def refused(folder: Path, *arguments: str) -> str:
         ("app:server --flash-policy-domain a.example", "cannot allow the films of 'a.example' alone: give the port"),
     ],
 )
-def test_what_cannot_be_served_is_refused_with_a_sentence(folder: Path, arguments: str, sentence: str) -> None:
+def test_what_cannot_be_served_is_refused_with_a_sentence(
+    folder: Path, refusal: Refusal, arguments: str, sentence: str
+) -> None:
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")
     (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
-    assert refused(folder, "serve", *arguments.split()).startswith(sentence)
+    assert refusal("serve", *arguments.split()).startswith(sentence)
+
+
+def test_an_address_that_this_machine_has_not_is_named(folder: Path) -> None:
+    said = refused(folder, "serve", "app:server", "--bind", "192.0.2.1:0")
+    assert said.startswith("cannot listen at 192.0.2.1:0: this machine has no such address")
 
 
 def test_a_port_in_use_is_named(folder: Path) -> None:
@@ -368,8 +407,9 @@ def test_a_port_in_use_is_named(folder: Path) -> None:
     )
 
 
-def test_a_certificate_without_its_key_is_refused_with_the_option_for_it(folder: Path, certificate: Path) -> None:
-    assert refused(folder, "serve", "app:server", "--certfile", "cert.pem") == (
+@pytest.mark.usefixtures("certificate")
+def test_a_certificate_without_its_key_is_refused_with_the_option_for_it(refusal: Refusal) -> None:
+    assert refusal("serve", "app:server", "--certfile", "cert.pem") == (
         "cannot use the certificate 'cert.pem': its key is not in the same file; name it with --keyfile"
     )
 
@@ -382,9 +422,9 @@ def test_a_key_that_is_encrypted_wants_a_terminal(folder: Path, certificate: Pat
     assert refused(folder, *arguments).startswith(sentence)
 
 
-def test_an_unreadable_certificate_is_named(folder: Path) -> None:
+def test_an_unreadable_certificate_is_named(folder: Path, refusal: Refusal) -> None:
     (folder / "secret.pem").mkdir()  # root may read every file, but nobody a directory
-    said = refused(folder, "serve", "app:server", "--certfile", "secret.pem")
+    said = refusal("serve", "app:server", "--certfile", "secret.pem")
     assert said == "cannot read 'secret.pem': Is a directory; give a PEM certificate that this user may read"
 
 

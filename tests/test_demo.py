@@ -1,12 +1,15 @@
 """The demo: its page in a real browser, and what is served beside the chat."""
 
 import http.client
+import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from clients.processes import killed_after
 from missing import missing
 from serving import running
 from waterspout.demo import app
@@ -14,14 +17,29 @@ from waterspout.demo import app
 HERE = Path(__file__).parent
 LIBRARY = HERE / "clients/node_modules/socket.io-client-4/dist/socket.io.min.js"
 OLD_LIBRARY = HERE / "clients/node_modules/socket.io-client-0.9/dist/socket.io.js"
-BROWSER_TIMEOUT = 120
+WATCHDOG_SECONDS = 120  # for a scenario
+
+Browse = Callable[..., None]
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """Where the demo is served: the first URL of its output."""
+    """Where a demo is served that nobody has visited: the first URL of its output."""
+    with serving(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where one is served whose chat nobody enters."""
+    with serving(tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
     client = ("--client", str(LIBRARY)) if LIBRARY.is_file() else ()
-    with running(tmp_path, "demo", "--bind", "127.0.0.1:0", *client) as command:
+    with running(folder, "demo", "--bind", "127.0.0.1:0", *client) as command:
         yield command.address()
         command.process.terminate()
         assert command.end() == 0
@@ -48,43 +66,58 @@ SCENARIOS = [
 ]
 
 
-def browse(node: str, chromium: str, scenario: str, *servers: str) -> None:
-    """Run a scenario of tests/demo in Chromium; it fails with what it has printed."""
-    command = [node, str(HERE / "demo/browse.mjs"), chromium, scenario, *servers]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=BROWSER_TIMEOUT)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def browse(node: str, chromium: str) -> Iterator[Browse]:
+    """Play a scenario of tests/demo in a Chromium that all share; it fails with what it says."""
+    command = [node, str(HERE / "demo/browse.mjs"), chromium]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def play(scenario: str, address: str, second: str = "", pid: int = 0) -> None:
+            order = {"scenario": scenario, "address": address, "second": second, "pid": pid}
+            print(json.dumps(order), file=stdin, flush=True)
+            with killed_after(WATCHDOG_SECONDS, process):
+                answer = stdout.readline()
+            assert answer, f"the browser ended, or took more than {WATCHDOG_SECONDS} s"
+            if (error := json.loads(answer)["error"]) is not None:
+                pytest.fail(error, pytrace=False)
+
+        yield play
+        stdin.close()
+        with killed_after(WATCHDOG_SECONDS, process):
+            assert process.wait() == 0
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_page_works_in_a_browser(node: str, chromium: str, address: str, scenario: str) -> None:
-    browse(node, chromium, scenario, address)
+def test_the_page_works_in_a_browser(browse: Browse, address: str, scenario: str) -> None:
+    browse(scenario, address)
 
 
-def test_the_page_goes_on_when_the_server_was_started_again(
-    node: str, chromium: str, address: str, tmp_path: Path
-) -> None:
+def test_the_page_goes_on_when_the_server_was_started_again(browse: Browse, address: str, tmp_path: Path) -> None:
     demo = ("demo", "--bind", "127.0.0.1:0", "--client", str(LIBRARY))
     with running(tmp_path, *demo) as first:
-        browse(node, chromium, "restart", first.address(), address, str(first.process.pid))
+        browse("restart", first.address(), address, first.process.pid)
 
 
-def test_the_page_says_that_the_client_library_is_missing(node: str, chromium: str, tmp_path: Path) -> None:
+def test_the_page_says_that_the_client_library_is_missing(browse: Browse, tmp_path: Path) -> None:
     with running(tmp_path, "demo", "--bind", "127.0.0.1:0") as command:
-        browse(node, chromium, "missing", command.address())
+        browse("missing", command.address())
 
 
-def test_pages_of_2011_and_of_today_are_in_the_same_rooms(node: str, chromium: str, tmp_path: Path) -> None:
+def test_pages_of_2011_and_of_today_are_in_the_same_rooms(browse: Browse, tmp_path: Path) -> None:
     if not OLD_LIBRARY.is_file():
         missing("socket.io-client 0.9 is missing; scripts/test installs it with npm")
     library = tmp_path / app.OLD_CLIENT
     library.parent.mkdir(parents=True)
     library.symlink_to(OLD_LIBRARY)
     with running(tmp_path, "demo", "--bind", "127.0.0.1:0", "--client", str(LIBRARY)) as command:
-        browse(node, chromium, "oldest", command.address())
+        browse("oldest", command.address())
 
 
-def test_the_page_of_2011_says_that_its_library_is_missing(node: str, chromium: str, address: str) -> None:
-    browse(node, chromium, "oldestmissing", address)
+def test_the_page_of_2011_says_that_its_library_is_missing(browse: Browse, address: str) -> None:
+    browse("oldestmissing", address)
 
 
 # What is served
@@ -101,8 +134,8 @@ def fetch(address: str, path: str) -> http.client.HTTPResponse:
 @pytest.mark.parametrize(
     "path", ["", "old", *sorted(path.name for path in app.PAGE.iterdir() if path.suffix != ".html")]
 )
-def test_the_page_allows_no_scripts_of_others(address: str, path: str) -> None:
-    response = fetch(address, f"/{path}")
+def test_the_page_allows_no_scripts_of_others(files: str, path: str) -> None:
+    response = fetch(files, f"/{path}")
     assert response.status == 200
     policy = response.getheader("Content-Security-Policy") or ""
     assert policy.startswith("default-src 'none'; script-src 'self' https://cdn.socket.io; style-src 'self'; ")
@@ -110,8 +143,8 @@ def test_the_page_allows_no_scripts_of_others(address: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/app.py", "/../app.py", "/chat.css/..", "/index.html", "/old.html", "/old/"])
-def test_nothing_else_is_served(address: str, path: str) -> None:
-    assert fetch(address, path).status == 404
+def test_nothing_else_is_served(files: str, path: str) -> None:
+    assert fetch(files, path).status == 404
 
 
 def test_without_a_local_library_the_page_is_sent_to_the_cdn(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
-// The demo's page in Chromium: node browse.mjs CHROMIUM SCENARIO ADDRESS [ADDRESS OF A SECOND SERVER, PROCESS OF THE FIRST].
-// Every wait is bounded; the first failure ends it.
+// The demo's page in Chromium: node browse.mjs CHROMIUM. It reads a line of JSON for each scenario to play,
+// { scenario, address, second, pid } (a second server, and the process of the first), and answers { error } each time.
+// All have one browser, each has contexts of its own. Every wait is bounded.
 
 import assert from "node:assert/strict";
 import net from "node:net";
 import { createRequire } from "node:module";
+import readline from "node:readline";
 
 const require = createRequire(new URL("../clients/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
-const [executablePath, scenario, address, second, process_id] = process.argv.slice(2);
+const [executablePath] = process.argv.slice(2);
 const args = ["--no-sandbox", "--disable-quic", "--disable-background-networking"];
 const browser = await chromium.launch({ executablePath, args });
-const problems = [];
+let address, second, pid, problems;
 
 async function open({ at = address, context, ...options } = {}) {
   context ??= await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
@@ -292,7 +294,7 @@ const scenarios = {
     await enter(page, "Ada", "Attic");
     await say(page, "before");
     await tick(page, "before", "The server has it; nobody else is here").waitFor();
-    process.kill(Number(process_id));
+    process.kill(pid);
     await status(page, "Reconnecting…");
     await say(page, "and after");
     link.mend(second);
@@ -476,9 +478,21 @@ const scenarios = {
   },
 };
 
-try {
-  await scenarios[scenario]();
-  assert.deepEqual(problems, []);
-} finally {
-  await browser.close();
+async function play({ scenario, ...servers }) {
+  ({ address, second, pid } = servers);
+  problems = [];
+  try {
+    await scenarios[scenario]();
+    assert.deepEqual(problems, []);
+    return null;
+  } catch (failure) {
+    return failure.stack;
+  } finally {
+    await Promise.all(browser.contexts().map((context) => context.close()));
+  }
 }
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify({ error: await play(JSON.parse(line)) }));
+}
+await browser.close();
