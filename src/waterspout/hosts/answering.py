@@ -106,6 +106,8 @@ class EngineHandler(RequestHandler):
             self._end()
         else:
             self.residence.output.when_closed(link, self._end)
+        if not self.is_redefined:
+            del self.request  # with its parsed header fields it would stay as long as the socket
         return None
 
     def answer(self, response: Response) -> Awaitable[None] | None:
