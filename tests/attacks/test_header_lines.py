@@ -17,7 +17,7 @@ from waterspout.hosts.handlers import EngineWebSocketHandler
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-MANY = 8
+MANY = 4
 MOST_LINES = 100  # the default
 FIELDS = [(f"X-{number}", "a" * 600) for number in range(MOST_LINES - 5)]  # beside those of an opening handshake
 OVERHEAD_BYTES = 20_000  # a session, and both ends of its connection

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPServerRequest
+from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
 from ..engine import ANSWERED, Admitted, Engine, Response, Resume
+from ..engine.complaints import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
 from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes
@@ -196,6 +198,18 @@ class EngineHandler(RequestHandler):
         RequestHandler.on_connection_close(self)  # a body that was on its way does not come
         super().on_connection_close()
         self._abandon()
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log what a method has raised as Tornado does, but without the id of the session: whoever reads it has it."""
+        if isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)
+        else:
+            app_log.error("Uncaught exception %s", self._request_summary(), exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+    def _request_summary(self) -> str:
+        """Name the request for Tornado's loggers."""
+        target = without_secrets(self.request.uri or "", self.engine.path)
+        return f"{self.request.method} {target} ({self.request.remote_ip})"
 
     def check_xsrf_cookie(self) -> None:
         """Check nothing: a session's id is no cookie, and clients send no form."""

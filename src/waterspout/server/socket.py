@@ -85,7 +85,9 @@ class Socket:
         self._leaving = False
 
     def __repr__(self) -> str:
-        return f"<Socket {self.id} in {self.namespace}, {self._life.value}>"
+        session = self._session  # whose id is a secret, and for clients of 0.7 to 2.x the socket's
+        named = self.id if session.generation.own_socket_id else f"{session.id[:4]}..."
+        return f"<Socket {named} in {self.namespace}, {self._life.value}>"
 
     @property
     def namespace(self) -> str:
