@@ -9,7 +9,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
-from ..engine import ANSWERED, Admitted, Engine, Response, Resume
+from ..engine import ANSWERED, Admitted, Engine, Refuse, Response, Resume
 from ..engine.complaints import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
@@ -137,6 +137,11 @@ class EngineHandler(RequestHandler):
         """Let the engine forget this request, as if its client had given it up; somebody else answers it."""
         if self._exchange is not None and not self._exchange.is_over:
             self._abandon()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the engine refuses this request, whoever else would answer it."""
+        return isinstance(self._admitted()[0], Refuse)
 
     @property
     def residence(self) -> Residence:

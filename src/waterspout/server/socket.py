@@ -85,8 +85,8 @@ class Socket:
         self._leaving = False
 
     def __repr__(self) -> str:
-        session = self._session  # whose id is a secret, and for clients of 0.7 to 2.x the socket's
-        named = self.id if session.generation.own_socket_id else f"{session.id[:4]}..."
+        secret = self._session.id  # which clients of 0.7 to 2.x take for the socket's
+        named = f"{secret[:4]}..." if secret in self.id else self.id
         return f"<Socket {named} in {self.namespace}, {self._life.value}>"
 
     @property

@@ -153,6 +153,29 @@ class WebSocket:
         wire.send(opening())
         assert (await wire.answer()).status == 101
 
+    async def test_a_page_whose_own_name_points_here_is_refused(self, host: Host) -> None:
+        echo = Echo(allowed_hosts=["localhost", "127.0.0.0/8"])
+        await host.serve(echo.server)
+        for name, status in [("localhost:8000", 101), ("127.0.0.1", 101), ("evil.example", 403)]:
+            wire = await host.connect()
+            wire.send(opening("", ("Origin", f"http://{name}")).replace(b"Host: localhost", b"Host: " + name.encode()))
+            # with TLS, a page of http:// is no page of this server's
+            assert (await wire.answer()).status == (403 if host.server_tls else status)
+        for target_ in (target("polling"), "/socket.io/1/", target("polling", "unknown")):
+            for method in ("GET", "POST", "OPTIONS"):
+                wire = await host.connect()
+                wire.send(request(method, target_).replace(b"Host: localhost", b"Host: evil.example"))
+                answer = await wire.answer()
+                assert answer.status == 403
+                assert b"the host 'evil.example' is not allowed" in answer.body
+        for head in (
+            f"GET {target('polling')} HTTP/1.0",
+            f"GET http://localhost{target('polling')} HTTP/1.1\r\nHost: b",
+        ):
+            wire = await host.connect()
+            wire.send(f"{head}\r\n\r\n".encode())
+            assert (await wire.answer()).status in (403, 404)
+
     async def test_too_large_a_head_is_refused_and_the_neighbours_notice_nothing(self, host: Host) -> None:
         await host.serve(Echo().server)
         neighbour = await host.websocket()

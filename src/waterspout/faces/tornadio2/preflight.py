@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
-from ...engine import Admitted, Refuse, Response
+from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...server.dispatch import shorten
 from ...types import Request
@@ -111,8 +111,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Answer the question of a browser, unless the engine refuses whatever this client asks."""
-        decision, _ = self._admitted()
-        return self.serve() if isinstance(decision, Refuse) else super().options(*args, **kwargs)
+        return self.serve() if self.is_refused else super().options(*args, **kwargs)
 
     def answer(self, response: Response) -> None:
         """Answer, with the headers that `preflight` has set."""
