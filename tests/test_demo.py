@@ -2,10 +2,12 @@
 
 import http.client
 import json
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +15,7 @@ from clients.processes import killed_after
 from missing import missing
 from serving import running
 from waterspout.demo import app
+from waterspout.engine.hostnames import Hostnames
 
 HERE = Path(__file__).parent
 LIBRARY = HERE / "clients/node_modules/socket.io-client-4/dist/socket.io.min.js"
@@ -44,6 +47,37 @@ def serving(folder: Path) -> Iterator[str]:
         command.process.terminate()
         assert command.end() == 0
         assert "Traceback" not in command.log.read_text()
+
+
+# Under which names
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "192.0.2.7", socket.gethostname()])
+def test_the_chat_is_reached_by_the_names_and_addresses_of_this_machine(address: str, name: str) -> None:
+    assert status(address, f"{name}:{urlsplit(address).port}") == 200
+
+
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""])
+def test_a_page_whose_own_name_points_at_the_demo_cannot_chat(address: str, name: str) -> None:
+    assert status(address, f"{name}:{urlsplit(address).port}") in (400, 403)
+
+
+def status(address: str, host: str) -> int:
+    """Return the status of a handshake of a page of this host."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    connection.request("GET", "/socket.io/?EIO=4&transport=polling", headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "::1", "0.0.0.0", "chat.example", "fe80::1%eth0"])
+def test_the_demo_may_be_asked_for_by_what_it_is_bound_to(bound: str) -> None:
+    hosts = app.own_hosts(bound)
+    assert ("chat.example" in hosts) is (bound == "chat.example")
+    assert Hostnames(hosts).allow(f"[{bound}]" if bound == "::1" else bound) is ("%" not in bound)
 
 
 # In the browser

@@ -60,14 +60,18 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
 
+Field = tuple[str, str]
+
+
 class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
     `remote_address` is the client's, as far as the host or a trusted proxy knows; "unix" stands for a Unix
     socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it, False where such
     a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
-    `HTTPServerRequest`) until the client has entered its first namespace, then None: it is ten times as
-    large as all the rest.
+    `HTTPServerRequest`) until the handshake is answered: the `open` of an engine's application sees it, except that of
+    a client of 0.7 to 0.9 whose `application_starts` with its first transport. Then it is None, for it is ten times
+    as large as all the rest, and a client may have nothing but its handshake.
     """
 
     __slots__ = ("_head", "_headers", "_host", "_query", "method", "native", "remote_address", "secure")
@@ -76,15 +80,14 @@ class Request:
         self,
         method: str,
         target: str,
-        fields: Iterable[tuple[str, str]] = (),
+        fields: Iterable[Field] = (),
         *,
         remote_address: str = "",
         secure: bool | None = None,
         native: object = None,
     ) -> None:
-        fields = tuple(fields)
-        self._head: bytes | list[str] = [target, *(f"{name}:{value}" for name, value in fields)]
-        self._headers: Headers | None = Headers(fields)
+        self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
+        self._headers: Headers | None = None
         self._query: dict[str, list[str]] | None = None
         self._host: str | None = None
         self.method = method
@@ -95,7 +98,14 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query as they were sent."""
-        return self._lines()[0]
+        head = self._head
+        return head[0] if isinstance(head, tuple) else _text(head.partition(b"\n")[0])
+
+    @property
+    def header_lines(self) -> int:
+        """How many lines of header fields were sent; nothing is made of them to count them."""
+        head = self._head
+        return len(head[1]) if isinstance(head, tuple) else head.count(b"\n")
 
     @property
     def path(self) -> str:
@@ -147,14 +157,21 @@ class Request:
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""
         self.native = self._headers = self._query = None
-        if not isinstance(self._head, bytes):
-            self._head = "\n".join(self._head).encode("utf-8", "surrogateescape")
+        if isinstance(self._head, tuple):
+            target, fields = self._head
+            lines = [target, *(f"{name}:{value}" for name, value in fields)]
+            self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
 
-    def _lines(self) -> list[str]:
+    def _fields(self) -> Iterable[Field]:
         head = self._head
-        return head.decode("utf-8", "surrogateescape").split("\n") if isinstance(head, bytes) else head
+        return head[1] if isinstance(head, tuple) else _unpack(head)
 
-    def _fields(self) -> Iterator[tuple[str, str]]:
-        for line in self._lines()[1:]:
-            name, _, value = line.partition(":")
-            yield name, value
+
+def _unpack(head: bytes) -> Iterator[Field]:
+    for line in _text(head).split("\n")[1:]:
+        name, _, value = line.partition(":")
+        yield name, value
+
+
+def _text(packed: bytes) -> str:
+    return packed.decode("utf-8", "surrogateescape")

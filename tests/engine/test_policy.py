@@ -20,7 +20,7 @@ SECONDS = (
     "resume_timeout",
     "poll_hold",
 )
-COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments", "max_calls")
+COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments", "max_calls", "max_header_lines")
 
 
 def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> None:
@@ -38,6 +38,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "max_packets": 10_000,
         "max_attachments": 10,
         "max_calls": 1000,
+        "max_header_lines": 100,
         "transports": ("polling", "websocket"),
         "generations": (),
         "cors_origins": None,
@@ -46,6 +47,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "cookie": None,
         "per_message_deflate": False,
         "trusted_proxies": (),
+        "allowed_hosts": None,
         "verify_remote_ip": False,
         "application_starts": "transport",
         "application_answers": False,

@@ -486,16 +486,29 @@ def test_a_client_that_has_entered_stays(clock: Clock, generation: Generation, t
     assert peer.closed is None
 
 
-def test_what_only_the_handshake_needed_is_kept_until_the_client_has_entered(clock: Clock) -> None:
-    server = Server(driver=clock)
-    peer = Peer(server)
-    request = server.engine.sessions[peer.sid].request
-    request.native = "the host's own"
-    peer.send("6")
-    assert request.native is not None
-    peer.connect()
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_what_only_the_handshake_needed_goes_with_it(generation: Generation, transport: str, clock: Clock) -> None:
+    seen: list[object] = []
+
+    class Native(Peer):
+        def request(self, *args: Any, **options: Any) -> Any:
+            request = super().request(*args, **options)
+            request.native = "the host's own"
+            return request
+
+    class Asking(Recorder):
+        def open(self, session: Session, request: Request) -> None:
+            super().open(session, request)
+            seen.append(request.native)
+
+    engine = Engine(Asking(), driver=clock)
+    peer = Native(engine, generation=generation, transport=transport, headers=[("Cookie", "a=1")])
+    request = engine.sessions[peer.sid].request
+    assert seen == ["the host's own"]
     assert request.native is None
-    assert request.header("host") == "localhost"
+    assert isinstance(request._head, bytes)
+    assert (request._headers, request._query) == (None, None)
+    assert (request.header("cookie"), request.param("transport")) == ("a=1", transport)
 
 
 def test_attachments_that_do_not_come_end_the_session(clock: Clock, generation: Generation, transport: str) -> None:

@@ -17,11 +17,12 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old, post, visit
 from hosts.suite.polling import Polling
-from hosts.suite.refusing import Refusing
+from hosts.suite.refusing import HANDSHAKES, Guard, Refusing
 from hosts.suite.resets import Resets
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
-from waterspout import Socket
+from waterspout import Request, Socket
+from waterspout.engine import Session as EngineSession
 from waterspout.hosts import link
 from waterspout.hosts.tornado import Mount, drain, routes
 
@@ -289,17 +290,20 @@ async def test_the_log_says_what_a_client_did_by_layer(host: TornadoHost, caplog
 
 @tcp
 async def test_native_is_tornados_request(host: TornadoHost) -> None:
-    echo = Echo()
     natives: list[Any] = []
 
-    @echo.server.on_connect
-    def connect(socket: Socket, auth: Any) -> None:
-        natives.append(socket.request.native)
+    class Asking(Guard):
+        def open(self, session: EngineSession, request: Request) -> None:
+            natives.append(request.native)
 
-    await host.serve(echo.server)
-    await host.session(eio=4)
-    await host.websocket(eio=3)
-    assert [type(native) for native in natives] == [HTTPServerRequest] * 2
+    guard = Asking()
+    await host.serve(guard.engine)
+    for handshake in HANDSHAKES.values():
+        wire = await host.connect()
+        wire.send(handshake(""))
+        assert (await wire.answer()).status in (101, 200)
+    assert [type(native) for native in natives] == [HTTPServerRequest] * len(HANDSHAKES)
+    assert [session.request.native for session in guard.engine.sessions.values()] == [None] * len(HANDSHAKES)
 
 
 @tcp

@@ -1,6 +1,7 @@
 """HTTP of a process of its own: all that any host does, and the deadlines of what clients leave undone."""
 
 import asyncio
+import logging
 import socket
 from typing import Any
 
@@ -85,17 +86,43 @@ async def test_between_two_requests_a_connection_has_a_time_of_its_own(
 async def test_a_client_that_takes_none_of_its_answer_is_given_up_by_the_kernel(host: WebHost) -> None:
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         pytest.skip("only Linux has this")
-    seen: list[int] = []
-    echo = Echo()
+    await host.serve(Echo().server)
+    await host.session()
+    streams = list(host.web._streams)
+    seen = [stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for stream in streams]
+    assert seen == [web.UNREAD_TIMEOUT * 1000] * 2
 
-    @echo.server.on_connect
-    def connect(socket_: Any, auth: Any) -> None:
-        sock = socket_.request.native.connection.stream.socket
-        seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
 
-    await host.serve(echo.server)
-    await host.session(eio=3)
-    assert seen == [web.UNREAD_TIMEOUT * 1000]
+# Heads
+
+
+@tcp
+async def test_pages_beside_the_server_take_no_more_header_lines_than_it_does(host: WebHost) -> None:
+    host.other_routes = [("/page", Page)]
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    for path in ("/page", "/elsewhere"):
+        answer = await wire.ask("GET", path, *[("X-Same", "a")] * 100)
+        assert (answer.status, answer.body) == (431, b"The request has too many header lines.\n")
+        answer = await wire.ask("POST", path, *[("X-Same", "a")] * 100, body=b"x" * 1000)
+        assert answer.status == 431
+    assert (await wire.ask("GET", "/page", *[("X-Same", "a")] * 99)).body == b"a page"
+
+
+@tcp
+async def test_a_header_line_that_cannot_be_read_is_not_in_the_log(
+    host: WebHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await host.serve(Echo().server)
+    for field in ("Cookie: io=secret\x01", "secret name: a", "Host: secret host", "secret"):
+        wire = await host.connect()
+        wire.send(f"GET /socket.io/?EIO=4 HTTP/1.1\r\n{field}\r\n\r\n".encode())
+        assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
+    said = [record.getMessage() for record in caplog.records if record.name == "tornado.general"]
+    assert len(said) == 4
+    assert not [line for line in said if "secret" in line]
+    assert said[0].endswith(": Invalid header value")
 
 
 # Bodies

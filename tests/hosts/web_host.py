@@ -16,10 +16,12 @@ class WebHost(Host):
 
     other_routes: Sequence[Any] = ()
     max_body_bytes = 5_000_000
+    max_header_lines = 100
 
     async def start(self, *mountables: Server | Engine) -> None:
         self.mounts = [Mount(each if isinstance(each, Engine) else each.engine) for each in mountables]
-        application = Application([*self.other_routes, *(route for mount in self.mounts for route in mount.routes)])
+        routes = [*self.other_routes, *(route for mount in self.mounts for route in mount.routes)]
+        application = Application(routes, max_header_lines=self.max_header_lines)
         listeners = bind_sockets(0, "127.0.0.1")
         self.port = listeners[0].getsockname()[1]
         self.web = Web(application, listeners, tls=self.server_tls, max_body_bytes=self.max_body_bytes)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from waterspout import Server, Socket
-from waterspout.testing import Clock, Pair, Peer
-from waterspout.wire.generations import ENGINEIO_3
+from waterspout.testing import Clock, OldPair, Pair, Peer
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 
 def test_a_socket_has_a_dictionary_for_the_users_own_things(server: Server) -> None:
@@ -38,20 +38,22 @@ def test_a_socket_shows_the_request_that_opened_the_connection(server: Server, c
     assert request.cookies == {"a": "1", "b": "2"}
 
 
-def test_the_object_of_the_host_is_there_for_the_connect_handler_only(server: Server) -> None:
+@pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
+def test_what_a_connect_handler_has_looked_at_is_packed_again(server: Server, generation: Generation) -> None:
     seen: list[object] = []
-    server.on_connect(lambda socket, auth: seen.append(socket.request.native))
-
-    class Native(Peer):
-        def request(self, *args: Any, **options: Any) -> Any:
-            request = super().request(*args, **options)
-            request.native = "the host's own"
-            return request
-
-    peer = Native(server)
+    server.on_connect(lambda socket, auth: seen.append((socket.request.header("host"), socket.request.native)))
+    peer = Peer(server, generation=generation)
     peer.connect()
-    assert seen == ["the host's own"]
-    assert [socket.request.native for socket in server.sockets()] == [None]
+    assert seen[0] == ("localhost", None)
+    assert {socket.request._headers for socket in server.sockets()} == {None}
+
+
+def test_a_socket_whose_id_is_its_sessions_does_not_show_it(server: Server) -> None:
+    pair = Pair(server, generation=ENGINEIO_3)
+    assert pair.socket.id == pair.peer.sid
+    assert repr(pair.socket) == f"<Socket {pair.peer.sid[:4]}... in /, connected>"
+    old = OldPair(server)
+    assert repr(old.socket) == f"<Socket {old.peer.sid[:4]}... in /, connected>"
 
 
 def test_a_socket_knows_what_carries_it_and_what_its_client_speaks(server: Server) -> None:

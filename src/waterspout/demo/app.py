@@ -1,5 +1,7 @@
 """What serves the chat: its pages, the official client libraries, and the pulse."""
 
+import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ PAGE = Path(__file__).parent / "page"
 CLIENT = Path(".demo/node_modules/socket.io-client/dist/socket.io.min.js")
 OLD_CLIENT = Path(".demo/node_modules/socket.io-client-09/dist/socket.io.js")
 CDN = "https://cdn.socket.io/4.8.4/socket.io.min.js"
+HOST_NAME = re.compile("[A-Za-z0-9_-]+(?:[.][A-Za-z0-9_-]+)*[.]?", re.ASCII)  # also addresses of IPv4
 DOCUMENTS = {"": "index.html", "old": "old.html"}
 POLICY = (
     "default-src 'none'; script-src 'self' https://cdn.socket.io; style-src 'self'; img-src 'self'; "
@@ -27,7 +30,7 @@ def run(
     *, bind: tuple[str, int], client: Path | None, ready: Callable[[list[str]], object], loop: standalone.Loop
 ) -> None:
     """Serve the chat until SIGTERM or SIGINT; `ready` is called with its URLs. Raises `CannotStart`."""
-    chat = Chat()
+    chat = Chat(allowed_hosts=own_hosts(bind[0]))
 
     def start(urls: list[str]) -> None:
         PeriodicCallback(chat.pulse, PULSE_INTERVAL * 1000).start()
@@ -35,6 +38,16 @@ def run(
 
     site = standalone.Site(bind=bind, extra_routes=page_routes(client))
     standalone.run(chat.server, site, ready=start, loop=loop, owns_process=True)
+
+
+def own_hosts(bound: str) -> list[str]:
+    """Return the hosts by which browsers may know the demo, which runs where its user has other pages open.
+
+    Those pages cannot get at it under a name of theirs (DNS rebinding): it has this machine's names, that which it is
+    bound to, and every address, which is nobody's name.
+    """
+    names = ["localhost", socket.gethostname(), bound]
+    return [*(name for name in names if HOST_NAME.fullmatch(name)), "0.0.0.0/0", "::/0"]
 
 
 class Page(tornado.web.StaticFileHandler):

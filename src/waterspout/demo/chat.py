@@ -10,7 +10,7 @@ and emits `say`, `enter` and `typing`; it hears `welcome`, `said`, `delivered`, 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -32,12 +32,12 @@ PULSE_INTERVAL = 1.0
 class Chat:
     """The chat's server and who is in it. Somebody has to call `pulse` every `PULSE_INTERVAL` seconds.
 
-    `clock` returns the seconds since 1970.
+    `clock` returns the seconds since 1970; `allowed_hosts` are the server's.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, *, allowed_hosts: Sequence[str] | None = None) -> None:
         # Quicker than the defaults: a connection that dies in silence is known to be dead within 18 s.
-        self.server = server = Server(ping_interval=10, ping_timeout=8)
+        self.server = server = Server(ping_interval=10, ping_timeout=8, allowed_hosts=allowed_hosts)
         self.people: dict[str, Person] = {}
         self._rooms = Rooms()
         self._rooms_changed = False

@@ -9,6 +9,7 @@ from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level, on_core
 from .engine import Engine, MessageApplication, PacketApplication
+from .hostnames import AllowedHosts
 from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
@@ -33,6 +34,7 @@ __all__ = [
     "SLOW_CONSUMER",
     "TRANSITIONS",
     "Admitted",
+    "AllowedHosts",
     "Asker",
     "Cookie",
     "Deadlines",

@@ -1,7 +1,7 @@
 """What an HTTP request means, decided before any of its body is read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from ..errors import ProtocolError
@@ -32,7 +32,7 @@ class Unknown:
     Who does not understand it, and asks again and again, has `again` for an answer.
     """
 
-    sid: str
+    sid: str = field(repr=False)
     refusal: Refuse
     again: Refuse | None = None
 
@@ -81,7 +81,7 @@ class _Question:
         if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
             choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
             return self._no(
-                Fault.UNKNOWN_TRANSPORT, f"transport is {_show(self.transport)}: this server offers {choice}"
+                Fault.UNKNOWN_TRANSPORT, f"transport is {show(self.transport)}: this server offers {choice}"
             )
         generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
         if generation is None:
@@ -111,7 +111,7 @@ class _Question:
 
     def _open(self, generation: Generation) -> Decision:
         if self.request.method != "GET":
-            return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {_show(self.request.method)}")
+            return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {show(self.request.method)}")
         if self.transport == "websocket":
             return self._with_key(partial(Open, generation))
         return Open(generation, self.headers)
@@ -126,7 +126,7 @@ class _Question:
         if session.transport.name != self.transport:
             return self._no(Fault.BAD_REQUEST, f"the session has left {self.transport} for {session.transport.name}")
         if self.request.method not in ("GET", "POST"):
-            return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {_show(self.request.method)}")
+            return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {show(self.request.method)}")
         return Resume(session, self.headers)
 
     def _with_key(self, decision: Callable[..., Decision]) -> Decision:
@@ -149,7 +149,7 @@ class _Question:
         if not self.revision:
             return f"the request has no EIO parameter; this server speaks {offered}"
         known = GENERATIONS.get(self.revision)
-        spoken = known.name if known else _CLIENTS.get(self.revision, f"EIO={_show(self.revision)}")
+        spoken = known.name if known else _CLIENTS.get(self.revision, f"EIO={show(self.revision)}")
         return f"the client speaks {spoken}; this server speaks {offered}"
 
     def _no(self, fault: Fault, detail: str) -> Refuse:
@@ -158,10 +158,10 @@ class _Question:
 
 def foreign(request: Request) -> str:
     """Say which Origin is not allowed, and what to do."""
-    return f"Origin {_show(request.header('origin'))} is not allowed: add it to cors_origins"
+    return f"Origin {show(request.header('origin'))} is not allowed: add it to cors_origins"
 
 
-def _show(value: str | None) -> str:
+def show(value: str | None) -> str:
     """Quote a client's value for a sentence: short, and with nothing that a terminal obeys."""
     text = ascii("" if value is None else value[:80])
     return text if value is None or len(value) <= 80 else f"{text}..."

@@ -1,7 +1,7 @@
 """What was admitted of Engine.IO 3 and 4, and its service: the beginning of a session, or a request of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..errors import HandshakeRefused
@@ -98,7 +98,7 @@ class Open:
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
-    sid: str = ""
+    sid: str = field(default="", repr=False)  # a secret
     session: Session | None = None
 
     @property
@@ -140,6 +140,7 @@ class Open:
         house.greet(session)
         session.heartbeat.begin(session)
         polling.poll(exchange, self.headers)
+        session.request.forget()
 
     def connect(self, house: House, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""

@@ -1,9 +1,27 @@
-"""What the log hears of clients that broke the protocol."""
+"""What the log is told of clients: that they broke the protocol, and what they asked for, without their secrets."""
 
 from ..errors import ProtocolError, WrongParser
 from .driver import Driver, Layer, Level
 
 _SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
+
+
+def without_secrets(target: str, path: str) -> str:
+    """Write the target of a request for a log, `path` being the engine's.
+
+    A session is named by the first four characters of its id, where clients have it: in the query, or those of 0.7 to
+    0.9 in the path. Nothing else of the query is there, for it is what a client sends along with its connection.
+    """
+    before, _, query = target.partition("?")
+    below = before.removeprefix(path).split("/")  # "", version, transport, id
+    if before.startswith(path) and len(below) > 3:
+        before = f"{path}{'/'.join(below[:3])}/{_start(below[3])}"
+    sid = next((pair[4:] for pair in query.split("&") if pair.startswith("sid=")), "")
+    return f"{before}?sid={_start(sid)}" if sid else before
+
+
+def _start(sid: str) -> str:
+    return f"{sid[:4]}..." if sid else ""
 
 
 class Complaints:

@@ -19,10 +19,10 @@ from .options import mount_path
 from .origins import Judge
 from .pending import Pending
 from .policy import Policy
-from .proxies import Proxies
 from .refusals import Fault, Refuse, Told, refuse
 from .response import Response
 from .resumable import ResumableSession
+from .screening import Screen
 from .session import Session
 from .states import SHUTDOWN
 from .traffic import Traffic
@@ -103,7 +103,7 @@ class Engine:
         self.complaints = Complaints()
         self._told = Told()
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
-        self._proxies = Proxies(self.policy.trusted_proxies) if self.policy.trusted_proxies else None
+        self._screen = Screen(policy, self.path)
         self.is_bare = isinstance(application, MessageApplication)
         if self.is_bare == isinstance(application, PacketApplication):
             raise TypeError(f"{application!r} is no application: give it `message`, or else `packet` and `announced`")
@@ -146,9 +146,7 @@ class Engine:
         `connect`, or `connect_messages`; else it calls `respond` with the body, or `refuse_body`. Where the client goes
         before that, or before its answer, it calls `abort`.
         """
-        if self._proxies is not None:
-            self._proxies.resolve(request)
-        found = self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
+        found = self._screen.refuse(request) or self._found(request)
         decision = found if isinstance(found, ANSWERED) else found.begin(self, request)
         if isinstance(decision, Refuse):
             self._count(request, decision)
@@ -251,19 +249,21 @@ class Engine:
         return None
 
     def enter(self, session: Session) -> None:
-        """Put a session into the table."""
+        """Put a session into the table; its client may never come again, and what only the handshake needed goes."""
         self.traffic.opened += 1
+        session.request.forget()
         self.sessions[session.id] = session
 
     def greet(self, session: Session) -> None:
         """Hear that the client has a transport: it is to enter "/", or some namespace within `connect_timeout`."""
         generation = session.generation
         self._note(_DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name)
-        if self.is_bare:
-            session.request.forget()
-        elif session.is_live and not generation.implicit_connect:
+        session.request.forget()  # what the making of the transport has parsed
+        if self.is_bare or not session.is_live:
+            pass
+        elif not generation.implicit_connect:
             session.await_connect()
-        elif session.is_live:
+        else:
             self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
         if self._closing is not None:  # it was admitted before, and comes now
             session.close(SHUTDOWN)
@@ -274,6 +274,9 @@ class Engine:
         exchange.respond(refusal.response)
 
     # Below this line: how it is done
+
+    def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
+        return self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
 
     def _visit(self, request: Request) -> Refuse | Preflight | Visit:
         decision = requests1.decide(request, self.path, self.policy, self.sessions)

@@ -6,6 +6,7 @@ from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from .hostnames import AllowedHosts, Hostnames
 from .options import (
     Rule,
     check_cookie,
@@ -104,6 +105,14 @@ class Policy:
 
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
+
+    `allowed_hosts`: None is every host; else the hosts that requests may ask for, in Host or where a trusted proxy says
+    so: a name, which has any port, or `"name:port"`; `".example.com"`, which is this domain and all below it; an
+    address or a network (`"0.0.0.0/0"` is every address of IPv4); or several of these. Other requests are refused with
+    403. It is what keeps out pages that let a name of theirs point at this server (DNS rebinding), of which Host and
+    Origin are equal.
+
+    `max_header_lines`: a request with more is refused with 431 before anything is made of them.
     """
 
     ping_interval: float = 25.0
@@ -119,6 +128,7 @@ class Policy:
     max_packets: int = 10_000
     max_attachments: int = 10
     max_calls: int = 1000
+    max_header_lines: int = 100
     transports: tuple[str, ...] = TRANSPORTS
     generations: tuple[Generation, ...] = (ENGINEIO_3, ENGINEIO_4)
     cors_origins: Origins = None
@@ -127,6 +137,7 @@ class Policy:
     cookie: Cookie | None = None
     per_message_deflate: bool | Deflate = False
     trusted_proxies: TrustedProxies = ()
+    allowed_hosts: AllowedHosts = None
     verify_remote_ip: bool = False
     application_starts: str = "transport"
     application_answers: bool = False
@@ -154,6 +165,8 @@ class Policy:
         if not isinstance(self.per_message_deflate, bool | Deflate):
             raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
         Proxies(self.trusted_proxies)  # raises ValueError for what is none
+        if self.allowed_hosts is not None:
+            Hostnames(self.allowed_hosts)  # raises for what no Host can equal
 
     @property
     def deflate(self) -> Deflate | None:

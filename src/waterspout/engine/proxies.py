@@ -56,7 +56,7 @@ class Proxies:
         addresses = _from_the_end(request.header("x-forwarded-for"))
         while self._trusts(client, passed):
             passed += 1
-            address = _address(next(addresses, ""))
+            address = read_address(next(addresses, ""))
             if address is None:
                 break
             client = str(address)
@@ -69,7 +69,7 @@ class Proxies:
             return passed < self._hops
         if client == UNIX:
             return self._unix
-        address = _address(client)
+        address = read_address(client)
         return address is not None and any(address in network for network in self._networks)
 
     @staticmethod
@@ -92,7 +92,7 @@ def _network(text: str | Network) -> Network:
         ) from None
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an address, with or without a port; an IPv4 address in the clothes of IPv6 is one of IPv4."""
     found = _ADDRESS.fullmatch(text)
     if found is None:

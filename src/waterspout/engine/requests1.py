@@ -42,18 +42,18 @@ def is_old(request: Request, path: str) -> bool:
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what a request means; nothing is changed by asking."""
     if not (origins.allowed(request, policy) or _is_host(request)):
-        refusal = _refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+        refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
         return replace(refusal, detail=foreign(request))
     headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     if SOCKETIO_1 not in policy.generations:
-        return _refused(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
+        return refused(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
     version, *rest = request.path.removeprefix(path).strip("/").split("/")
     if version != "1":
-        return _refused(request, 503, "Protocol version not supported.", headers)
+        return refused(request, 503, "Protocol version not supported.", headers)
     if request.method not in ("GET", "POST"):
-        return _refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
+        return refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
     index = _callback(request, rest, policy, headers)
     if isinstance(index, Refuse):
         return index
@@ -79,9 +79,9 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
     if index is None:
         return None
     if not is_index(index):
-        return _refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+        return refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
     if not (policy.jsonp and origins.allowed_script(request, policy)):
-        refusal = _refused(request, 403, "this server's pages only may use scripts to connect", headers)
+        refusal = refused(request, 403, "this server's pages only may use scripts to connect", headers)
         return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}")
     return int(index)
 
@@ -102,7 +102,7 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
     if transport in BY_WEBSOCKET:
         return _websocket(request, visit)
     if transport == "jsonp-polling" and visit.index is None:
-        return _refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
+        return refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
 
 
@@ -125,10 +125,10 @@ def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
     try:
         return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
     except ProtocolError as error:
-        return _refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
+        return refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
 
 
-def _refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
+def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
     """Refuse in words, whoever asks: a script element, too."""
     index = request.param("jsonp")
     if index is not None and is_index(index):

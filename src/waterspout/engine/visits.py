@@ -3,7 +3,7 @@
 The rows WP-... are those of docs/protocol-1.md.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ..errors import DecodeError, HandshakeRefused, ProtocolError
@@ -52,7 +52,7 @@ class Visit:
     transport: str = ""
     index: int | None = None
     key: str = ""
-    sid: str = ""
+    sid: str = field(default="", repr=False)  # a secret
 
     @property
     def greeting(self) -> Response | None:

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPServerRequest
+from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
-from ..engine import ANSWERED, Admitted, Engine, Response, Resume
+from ..engine import ANSWERED, Admitted, Engine, Refuse, Response, Resume
+from ..engine.complaints import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
 from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes
@@ -106,6 +108,8 @@ class EngineHandler(RequestHandler):
             self._end()
         else:
             self.residence.output.when_closed(link, self._end)
+        if not self.is_redefined:
+            del self.request  # with its parsed header fields it would stay as long as the socket
         return None
 
     def answer(self, response: Response) -> Awaitable[None] | None:
@@ -133,6 +137,11 @@ class EngineHandler(RequestHandler):
         """Let the engine forget this request, as if its client had given it up; somebody else answers it."""
         if self._exchange is not None and not self._exchange.is_over:
             self._abandon()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the engine refuses this request, whoever else would answer it."""
+        return isinstance(self._admitted()[0], Refuse)
 
     @property
     def residence(self) -> Residence:
@@ -194,6 +203,18 @@ class EngineHandler(RequestHandler):
         RequestHandler.on_connection_close(self)  # a body that was on its way does not come
         super().on_connection_close()
         self._abandon()
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Log what a method has raised as Tornado does, but without the id of the session: whoever reads it has it."""
+        if isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)
+        else:
+            app_log.error("Uncaught exception %s", self._request_summary(), exc_info=(typ, value, tb))  # type: ignore[arg-type]
+
+    def _request_summary(self) -> str:
+        """Name the request for Tornado's loggers."""
+        target = without_secrets(self.request.uri or "", self.engine.path)
+        return f"{self.request.method} {target} ({self.request.remote_ip})"
 
     def check_xsrf_cookie(self) -> None:
         """Check nothing: a session's id is no cookie, and clients send no form."""

@@ -66,7 +66,8 @@ async def serve(
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     mount = Mount(engine)
-    application = Application([*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)])
+    routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
+    application = Application(routes, max_header_lines=engine.policy.max_header_lines)
     limit = BODIES * engine.policy.max_payload_bytes
     with ExitStack() as accepting:
         tcp = listen(*site.bind) if site.bind is not None else []

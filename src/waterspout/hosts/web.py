@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import logging
 import socket
 import ssl
 from typing import Any, cast
@@ -10,7 +11,7 @@ from weakref import WeakSet
 from tornado import web as tornado_web
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPInputError, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
@@ -18,6 +19,7 @@ from .accepting import Door
 from .link import prepare
 from .loops import AsyncioLoop
 from .reception import Reception
+from .takeover import Takeover
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
 IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
@@ -26,14 +28,47 @@ UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads no
 
 
 class Application(tornado_web.Application):
-    """A Tornado application whose requests do not wait for their bodies for ever."""
+    """A Tornado application whose requests do not wait for their bodies for ever.
+
+    The pages beside the engine take no more header lines than it does; it counts those of its own requests itself.
+    """
+
+    def __init__(self, routes: list[Any], *, max_header_lines: int) -> None:
+        super().__init__(routes)
+        self._most_lines = max_header_lines
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Find who serves the request."""
-        handler = super().find_handler(request, **kwargs)
+        handler: Any = super().find_handler(request, **kwargs)
+        if not isinstance(handler, Reception | Takeover) and _lines(request.headers) > self._most_lines:
+            handler = self.get_handler_delegate(request, TooManyLines)
         if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
             request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nobody else looks
         return handler
+
+
+class TooManyLines(tornado_web.RequestHandler):
+    """Refuses a request, whatever it asks for (RFC 6585, section 5)."""
+
+    def prepare(self) -> None:
+        """Answer with a sentence."""
+        self.set_status(431)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.finish("The request has too many header lines.\n")
+
+
+class Unquoted(logging.Filter):
+    """Keeps header lines that Tornado cannot read out of its log, in which it quotes them: a cookie may be one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let the record pass, with what is wrong and without the quotation."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_without_quotation, record.args))
+        return True
+
+
+_UNQUOTED = Unquoted()
 
 
 class Web:
@@ -47,6 +82,7 @@ class Web:
         tls: ssl.SSLContext | None = None,
         max_body_bytes: int,
     ) -> None:
+        logging.getLogger("tornado.general").addFilter(_UNQUOTED)
         self._server = _Server(application, idle_connection_timeout=HEAD_TIMEOUT, max_body_size=max_body_bytes)
         self._tls = tls
         self._streams: WeakSet[IOStream] = WeakSet()
@@ -100,3 +136,11 @@ class _Server(HTTPServer):
 async def _written(stream: IOStream) -> None:
     if stream.writing():
         await stream.write(b"")
+
+
+def _lines(headers: HTTPHeaders) -> int:
+    return sum(1 for _ in headers.get_all())
+
+
+def _without_quotation(value: object) -> object:
+    return str(value).partition(" '")[0].partition(' "')[0] if isinstance(value, HTTPInputError) else value

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from re import Pattern
 from typing import Any, overload
 
-from ..engine import Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies, on_core
+from ..engine import AllowedHosts, Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies, on_core
 from ..engine.options import check_patience
 from ..wire.generations import all_rows
 from .acks import Replies
@@ -42,7 +42,10 @@ class Server(Events):
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
       before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
       that a client has not answered) and `max_events_per_second` are for each socket.
+    - `max_header_lines`: a request with more is refused with 431.
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
+    - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets
+      pages in that do DNS rebinding. See `Policy`.
     - `adapter` joins several nodes; a `driver` is for tests.
     """
 
@@ -61,6 +64,7 @@ class Server(Events):
         max_outbox_bytes: int = 1_000_000,
         max_attachments: int = 10,
         max_calls: int = 1000,
+        max_header_lines: int = 100,
         max_namespaces: int = 100,
         max_pending_acks: int = 1000,
         max_events_per_second: float | None = None,
@@ -72,6 +76,7 @@ class Server(Events):
         cookie: Cookie | str | None = None,
         per_message_deflate: bool | Deflate = False,
         trusted_proxies: TrustedProxies = (),
+        allowed_hosts: AllowedHosts = None,
         adapter: Adapter | None = None,
         driver: Driver | None = None,
     ) -> None:
@@ -88,6 +93,7 @@ class Server(Events):
             max_outbox_bytes=max_outbox_bytes,
             max_attachments=max_attachments,
             max_calls=max_calls,
+            max_header_lines=max_header_lines,
             transports=transports,
             generations=all_rows(parser),
             cors_origins=cors_origins,
@@ -96,6 +102,7 @@ class Server(Events):
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
             per_message_deflate=per_message_deflate,
             trusted_proxies=trusted_proxies,
+            allowed_hosts=allowed_hosts,
         )
         limits = Limits(
             max_namespaces=max_namespaces,

@@ -85,7 +85,9 @@ class Socket:
         self._leaving = False
 
     def __repr__(self) -> str:
-        return f"<Socket {self.id} in {self.namespace}, {self._life.value}>"
+        secret = self._session.id  # which clients of 0.7 to 2.x take for the socket's
+        named = f"{secret[:4]}..." if secret in self.id else self.id
+        return f"<Socket {named} in {self.namespace}, {self._life.value}>"
 
     @property
     def namespace(self) -> str:

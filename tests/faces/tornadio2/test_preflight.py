@@ -7,7 +7,7 @@ from tornado.gen import coroutine
 from tornado.web import HTTPError
 
 from faces.tornadio2.routing import PAGE, PATH, Router, RouterHost
-from hosts.client import Session, opening, target
+from hosts.client import Session, opening, request, target
 from waterspout import HandshakeRefused
 from waterspout.faces.tornadio2 import preflight
 
@@ -228,3 +228,20 @@ async def test_an_origin_that_is_not_verified_reads_no_script_either(
     for referer in ("", "http://[", "about:blank", "//", "javascript:1"):
         assert (await wire.ask("GET", where, ("Referer", referer))).status == 401
     assert len(server.engine.sessions) == sessions
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("where", ["/socket.io/1/", "/socket.io/?EIO=4&transport=polling", f"{PATH}/xhr-polling/"])
+async def test_what_the_engine_refuses_of_everybody_is_refused_whatever_preflight_says(
+    host: RouterHost, method: str, where: str
+) -> None:
+    host.router = Router(allowed_hosts="localhost")
+    sid = await host.begin()
+    where += sid if "xhr" in where else ""
+    wire = await host.connect()
+    wire.send(request(method, where, ("Origin", PAGE)).replace(b"Host: localhost", b"Host: page.example"))
+    answer = await wire.answer()
+    assert answer.status == 403
+    assert b"the host 'page.example' is not allowed" in answer.body
+    answer = await (await host.connect()).ask(method, where, *[("X", "a")] * 101)
+    assert answer.status == 431

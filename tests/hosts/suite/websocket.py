@@ -122,8 +122,8 @@ class WebSocket:
         + [
             [("Sec-WebSocket-Protocol", "b" + " " * 60_000 + "x")],  # CVE-2021-32640
             [("Sec-WebSocket-Protocol", "chat, \xff")],
-            [(f"X-{number}", "a") for number in range(2000)],  # CVE-2024-37890
-            [("X-Same", "a")] * 2000,  # CVE-2025-67725
+            [(f"X-{number}", "a") for number in range(95)],
+            [("X-Same", "a")] * 95,
             [("Cookie", 'a="' + "\\" * 60_000)],  # CVE-2024-7592
             [("Cookie", "io=1; io=2; \xff=\xfe; =; ;")],
         ],
@@ -139,7 +139,44 @@ class WebSocket:
         assert answer.field("sec-websocket-extensions") is None
         assert answer.field("sec-websocket-protocol") is None
 
-    async def test_too_many_headers_are_refused_and_the_neighbours_notice_nothing(self, host: Host) -> None:
+    @pytest.mark.parametrize("name", ["X-{}", "X-Same"])  # CVE-2024-37890, CVE-2025-67725
+    async def test_too_many_header_lines_are_refused(self, host: Host, name: str) -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        wire = await host.connect()
+        for ask in (opening, lambda *more: request("GET", target("polling"), *more[1:])):
+            wire.send(ask("", *[(name.format(number), "a") for number in range(2000)]))
+            answer = await wire.answer()
+            assert answer.status == 431
+            assert b"header lines, more than the 100 of max_header_lines" in answer.body
+        assert echo.is_empty
+        wire.send(opening())
+        assert (await wire.answer()).status == 101
+
+    async def test_a_page_whose_own_name_points_here_is_refused(self, host: Host) -> None:
+        echo = Echo(allowed_hosts=["localhost", "127.0.0.0/8"])
+        await host.serve(echo.server)
+        for name, status in [("localhost:8000", 101), ("127.0.0.1", 101), ("evil.example", 403)]:
+            wire = await host.connect()
+            wire.send(opening("", ("Origin", f"http://{name}")).replace(b"Host: localhost", b"Host: " + name.encode()))
+            # with TLS, a page of http:// is no page of this server's
+            assert (await wire.answer()).status == (403 if host.server_tls else status)
+        for target_ in (target("polling"), "/socket.io/1/", target("polling", "unknown")):
+            for method in ("GET", "POST", "OPTIONS"):
+                wire = await host.connect()
+                wire.send(request(method, target_).replace(b"Host: localhost", b"Host: evil.example"))
+                answer = await wire.answer()
+                assert answer.status == 403
+                assert b"the host 'evil.example' is not allowed" in answer.body
+        for head in (
+            f"GET {target('polling')} HTTP/1.0",
+            f"GET http://localhost{target('polling')} HTTP/1.1\r\nHost: b",
+        ):
+            wire = await host.connect()
+            wire.send(f"{head}\r\n\r\n".encode())
+            assert (await wire.answer()).status in (403, 404)
+
+    async def test_too_large_a_head_is_refused_and_the_neighbours_notice_nothing(self, host: Host) -> None:
         await host.serve(Echo().server)
         neighbour = await host.websocket()
         wire = await host.connect()
@@ -375,7 +412,7 @@ class WebSocket:
 
     # What a handler sees
 
-    async def test_a_handler_sees_the_request_and_the_hosts_own_until_the_client_is_in(self, host: Host) -> None:
+    async def test_a_handler_sees_the_request(self, host: Host) -> None:
         seen: dict[str, Any] = {}
         echo = Echo()
 
@@ -384,7 +421,6 @@ class WebSocket:
             asked = socket.request
             seen.update(method=asked.method, path=asked.path, address=asked.remote_address, secure=asked.secure)
             seen.update(colour=asked.param("colour"), agent=asked.header("user-agent"), cookies=asked.cookies)
-            seen.update(native=asked.native)
 
         await host.serve(echo.server)
         wire = await host.connect()
@@ -392,8 +428,6 @@ class WebSocket:
         assert (await wire.answer()).status == 101
         await wire.text()
         await wire.text()
-        native = seen.pop("native")
-        assert native is not None
         assert seen == {
             "method": "GET",
             "path": "/socket.io/",

@@ -109,6 +109,10 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
                 headers["Origin"] = page
                 self.require_origin()
 
+    def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Answer the question of a browser, unless the engine refuses whatever this client asks."""
+        return self.serve() if self.is_refused else super().options(*args, **kwargs)
+
     def answer(self, response: Response) -> None:
         """Answer, with the headers that `preflight` has set."""
         super().answer(self._checked(response))
