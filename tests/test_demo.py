@@ -53,13 +53,13 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "192.0.2.7", socket.gethostname()])
-def test_the_chat_is_reached_by_the_names_and_addresses_of_this_machine(address: str, name: str) -> None:
-    assert status(address, f"{name}:{urlsplit(address).port}") == 200
+def test_the_chat_is_reached_by_the_names_and_addresses_of_this_machine(files: str, name: str) -> None:
+    assert status(files, f"{name}:{urlsplit(files).port}") == 200
 
 
 @pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""])
-def test_a_page_whose_own_name_points_at_the_demo_cannot_chat(address: str, name: str) -> None:
-    assert status(address, f"{name}:{urlsplit(address).port}") in (400, 403)
+def test_a_page_whose_own_name_points_at_the_demo_cannot_chat(files: str, name: str) -> None:
+    assert status(files, f"{name}:{urlsplit(files).port}") in (400, 403)
 
 
 def status(address: str, host: str) -> int:
