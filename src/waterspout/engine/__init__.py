@@ -9,6 +9,7 @@ from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level, on_core
 from .engine import Engine, MessageApplication, PacketApplication
+from .log import MORE, Log, outline
 from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
@@ -19,6 +20,7 @@ from .response import Headers, Response
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .streaming import FORMS, PREAMBLES
+from .throttle import Tell, Throttle
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
@@ -29,6 +31,7 @@ __all__ = [
     "ANSWERED",
     "FORCED_BY_SERVER",
     "FORMS",
+    "MORE",
     "PREAMBLES",
     "SLOW_CONSUMER",
     "TRANSITIONS",
@@ -46,6 +49,7 @@ __all__ = [
     "Layer",
     "Level",
     "Link",
+    "Log",
     "MessageApplication",
     "MessageTransport",
     "Messenger",
@@ -62,11 +66,14 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "Tell",
+    "Throttle",
     "Traffic",
     "TrustedProxies",
     "Turn",
     "Visit",
     "WebSocketTransport",
     "on_core",
+    "outline",
     "push_to_all",
 ]
