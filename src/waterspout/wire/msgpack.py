@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import DecodeError, WrongParser
 from . import json, notepack
+from .frames import MAX_CONTAINERS
 from .packets import Connect, Disconnect, Packet
 from .socketio import Encoded, Partial, Revision, ack, event
 
@@ -57,6 +58,8 @@ _read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
 
 
 def _read(data: bytes) -> _Form:
+    if len(data) > MAX_CONTAINERS:
+        notepack.check_bounds(data)
     try:
         return _check(_read_plain(data))
     except json.BROKEN:

@@ -14,6 +14,11 @@ import msgspec
 from ..errors import DecodeError, TooMany
 from . import json
 
+try:
+    from ._frames import packed_bounds
+except ImportError:  # there was no compiler
+    from .frames import packed_bounds
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _KEPT = (bytes, bytearray, memoryview, datetime)
@@ -84,10 +89,11 @@ def _double(value: int) -> float:
 def decode(data: bytes) -> Any:
     """Read one value, all of `data`: keys of maps are strings, undefined is None, a Date a datetime in UTC.
 
-    It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. Nesting ends at half
-    the interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the bytes, and
-    TooMany for more than MAX_VALUES.
+    It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. The last of equal keys
+    counts. Raises DecodeError, whatever the bytes, also for more than MAX_DEPTH levels; TooMany for more than
+    MAX_VALUES, or more than MAX_CONTAINERS lists and maps.
     """
+    check_bounds(data)
     reader = _Reader(data)
     try:
         value = reader.read()
@@ -100,6 +106,11 @@ def decode(data: bytes) -> Any:
     if reader.at < len(data):
         raise DecodeError(f"broken MessagePack: {len(data) - reader.at} bytes behind the value")
     return value
+
+
+def check_bounds(data: bytes) -> None:
+    """Raise DecodeError or TooMany for values that are nested too deeply, or too many."""
+    json.check_bounds(packed_bounds(data))
 
 
 class _Reader:
