@@ -13,6 +13,7 @@ from .policy import Origins, Policy
 from .response import Headers
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
 _ORIGIN = compile_pattern("https?://[^/?#]+")
 _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
@@ -150,8 +151,8 @@ def _listed(origin: str, origins: Origins) -> bool:
     if origins is None:
         return False
     if isinstance(origins, str):
-        return origins == "*" or origins.rstrip("/").lower() == origin.lower()
-    if not _VISIBLE.fullmatch(origin):  # it would come back in a header
+        return origins == "*" or (len(origin) <= _LONGEST and origins.rstrip("/").lower() == origin.lower())
+    if not _VISIBLE.fullmatch(origin) or len(origin) > _LONGEST:  # it would come back in a header
         return False
     if isinstance(origins, Pattern):
         return origins.fullmatch(origin) is not None
