@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import pytest
 
@@ -18,6 +18,8 @@ from waterspout.hosts.link import READ_BYTES, Output
 from waterspout.testing import Clock, Peer, client_frame, server_frames
 from waterspout.testing.polls import MemoryExchange
 from waterspout.types import Request
+
+Args = TypeVarTuple("Args")
 
 FLOODS = {
     "events": text('42["n"]') * 10_000,
@@ -69,7 +71,7 @@ class HandClock(Clock):
         super().__init__()
         self.waiting: list[Callable[[], object]] = []
 
-    def soon(self, function: Callable[..., object], *args: Any) -> None:
+    def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         self.waiting.append(lambda: function(*args))
 
 

@@ -17,10 +17,11 @@ from waterspout.wire.msgpack import MSGPACK_4, MSGPACK_5
 from waterspout.wire.packets import Event
 from waterspout.wire.socketio import REVISION_4, REVISION_5, Partial
 
+_frames: Any
 try:
     from waterspout.wire import _frames
 except ImportError:
-    _frames = None  # type: ignore[assignment]
+    _frames = None
 
 pack = msgspec.msgpack.encode
 fixed = settings(derandomize=True, deadline=None, max_examples=200)

@@ -18,8 +18,9 @@ from vectors import load, name, text_of, value_of
 from waterspout import errors
 from waterspout.errors import DecodeError, TooMany
 from waterspout.wire import json, packets
+from waterspout.wire.frames import MAX_CONTAINERS
 from waterspout.wire.packets import Ack, Connect, Event, Packet
-from waterspout.wire.socketio import MAX_CONTAINERS, RESERVED, REVISION_4, REVISION_5, Partial, Revision
+from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Partial, Revision
 
 VECTORS = load("socketio")
 REVISIONS = {4: REVISION_4, 5: REVISION_5}
@@ -310,7 +311,8 @@ def test_the_containers_that_are_searched_for_placeholders_have_a_limit(
 
 def test_a_long_packet_may_have_more_containers_but_not_with_attachments() -> None:
     args = f'"{"x" * 2_000_000}"' + ",[0]" * 60_000
-    assert len(REVISION_5.decode(f'2["a",{args}]').args) == 60_001
+    event: Any = REVISION_5.decode(f'2["a",{args}]')
+    assert len(event.args) == 60_001
     with pytest.raises(TooMany, match="50000 lists and objects"):
         REVISION_5.decode('51-["a",{"_placeholder":true,"num":0},' + args + "]")
 
