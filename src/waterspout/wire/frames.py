@@ -4,6 +4,7 @@ Both do the same, and share their tests. Compiled, an acknowledged event costs a
 """
 
 import re
+from itertools import accumulate
 
 _FINAL_TEXT = 0x81
 
@@ -73,13 +74,14 @@ def split_event(text: str) -> tuple[int | None, str] | None:
     first bracket the text may be anything.
     """
     head, bracket, rest = text.partition("[")
-    if not bracket or text_bounds(rest) != WITHIN:
+    data = bracket + rest
+    if not bracket or text_bounds(data) != WITHIN:
         return None
     if head in _COMMON_HEADS:
-        return _COMMON_HEADS[head], "[" + rest
+        return _COMMON_HEADS[head], data
     digits = head[2:]
     is_event = head[:2] == "42" and len(digits) <= 16 and digits.isascii() and digits.isdigit()
-    return (int(digits), "[" + rest) if is_event else None
+    return (int(digits), data) if is_event else None
 
 
 # Every client counts its ids from 0, and from the start again with each connection.
@@ -107,25 +109,20 @@ _COMMON_EVENT_1 = re.compile(r'5:(?:(\d{1,16})\+)?::\{"name":"([ !#-\[\]-~]*)","
 def text_bounds(text: str | bytes) -> int:
     """Tell whether JSON is WITHIN the bounds, TOO_DEEP or has TOO_MANY lists and objects, before it is read.
 
-    Of what is no JSON it may say anything. A text of MAX_DEPTH characters is always within.
+    Of what is no JSON it may say anything, of what is both either. A text of MAX_DEPTH characters is always within.
     """
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     if len(text) <= MAX_DEPTH or text.count("[") + text.count("{") <= MAX_DEPTH:
         return WITHIN
-    most, containers, depth = _most_containers(len(text.encode(errors="replace"))), 0, 0
-    for bracket in _NO_BRACKETS.sub("", _STRING.sub("", text)):
-        if bracket in "[{":
-            depth, containers = depth + 1, containers + 1
-            if depth > MAX_DEPTH:
-                return TOO_DEEP
-            if containers > most:
-                return TOO_MANY
-        else:
-            depth -= 1
-    return WITHIN
+    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        return TOO_DEEP
+    is_beyond = brackets.count("[") + brackets.count("{") > _most_containers(len(text.encode(errors="replace")))
+    return TOO_MANY if is_beyond else WITHIN
 
 
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 

@@ -15,6 +15,11 @@ from .frames import MAX_CONTAINERS
 from .packets import Connect, Disconnect, Packet
 from .socketio import Encoded, Partial, Revision, ack, event
 
+try:
+    from ._frames import packed_bounds
+except ImportError:  # there was no compiler
+    from .frames import packed_bounds
+
 _DEPTH = 6
 _DIGITS = frozenset("0123456")
 _IDS = range(10**16)  # as many digits as an id may have in text
@@ -59,7 +64,7 @@ _read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
 
 def _read(data: bytes) -> _Form:
     if len(data) > MAX_CONTAINERS:
-        notepack.check_bounds(data)
+        json.check_bounds(packed_bounds(data))
     try:
         return _check(_read_plain(data))
     except json.BROKEN:

@@ -13,11 +13,7 @@ import msgspec
 
 from ..errors import DecodeError, TooMany
 from . import json
-
-try:
-    from ._frames import packed_bounds
-except ImportError:  # there was no compiler
-    from .frames import packed_bounds
+from .frames import MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP, TOO_MANY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -93,7 +89,6 @@ def decode(data: bytes) -> Any:
     counts. Raises DecodeError, whatever the bytes, also for more than MAX_DEPTH levels; TooMany for more than
     MAX_VALUES, or more than MAX_CONTAINERS lists and maps.
     """
-    check_bounds(data)
     reader = _Reader(data)
     try:
         value = reader.read()
@@ -108,19 +103,15 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def check_bounds(data: bytes) -> None:
-    """Raise DecodeError or TooMany for values that are nested too deeply, or too many."""
-    json.check_bounds(packed_bounds(data))
-
-
 class _Reader:
     """Reads values from index `at` on. What a header announces is taken piece by piece, never made room for."""
 
-    __slots__ = ("_data", "_left", "at")
+    __slots__ = ("_containers", "_data", "_depth", "_left", "at")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._left = MAX_VALUES
+        self._containers = self._depth = 0
         self.at = 0
 
     def read(self) -> Any:
@@ -156,7 +147,7 @@ class _Reader:
         return number
 
     def _map(self, size: int) -> dict[str, Any]:
-        self._count(2 * size)
+        self._enter(2 * size)
         items = {}
         for _ in range(size):
             key = self.read()
@@ -164,16 +155,25 @@ class _Reader:
             if type(key) is not str:
                 raise DecodeError(f"broken MessagePack: the keys of a map are strings, not {type(key).__name__}")
             items[key] = self.read()
+        self._depth -= 1
         return items
 
     def _array(self, size: int) -> list[Any]:
-        self._count(size)
+        self._enter(size)
         items = []
         for _ in range(size):  # a comprehension would be a frame more, and frames are what nesting runs out of
             items.append(self.read())  # noqa: PERF401
+        self._depth -= 1
         return items
 
-    def _count(self, size: int) -> None:
+    def _enter(self, size: int) -> None:
+        """Begin a list or a map of so many values, which is left at its end."""
+        self._depth += 1
+        self._containers += 1
+        if self._depth > MAX_DEPTH:
+            json.check_bounds(TOO_DEEP)
+        if self._containers > MAX_CONTAINERS:
+            json.check_bounds(TOO_MANY)
         if size > len(self._data) - self.at:  # each takes a byte at least
             raise IndexError
         self._left -= size
