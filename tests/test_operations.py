@@ -19,7 +19,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 def test_the_loggers_are_those_of_the_code() -> None:
     source = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
-    named = set(re.findall(r'getLogger\("(waterspout\.\w+)"\)', source)) | {f"waterspout.{layer}" for layer in Layer}
+    named = set(re.findall(r'logger\("(waterspout\.\w+)"\)', source)) | {f"waterspout.{layer}" for layer in Layer}
     assert set(re.findall(r"^\| `(waterspout\.\w+)`", PAGE, re.MULTILINE)) == named
 
 

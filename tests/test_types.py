@@ -1,9 +1,11 @@
 """The request that opened a connection, parsed when somebody looks."""
 
+from time import thread_time
+
 import pytest
 
 from waterspout import Reason, Request
-from waterspout.types import Headers
+from waterspout.types import Cookies, Headers
 
 
 def test_a_request_has_the_parts_of_its_target() -> None:
@@ -71,10 +73,31 @@ def test_headers_are_a_mapping() -> None:
         ("", {}),
         ("a=1; bad cookie; b=2", {}),
         ("a=1; b,c=2", {}),
+        (r'json="{\"a\": \"b\"\054 \"c\": 1}"', {"json": '{"a": "b", "c": 1}'}),
+        (r'a="\\\\\"\101\""; b="\1"', {"a": r'\\"A"', "b": "1"}),
+        ("; ".join(f"a{number}=1" for number in range(999)), {f"a{number}": "1" for number in range(999)}),
+        ("; ".join(f"a{number}=1" for number in range(1000)), {}),
+        (" ".join(f"a{number}=1" for number in range(1000)), {}),
     ],
+    ids=lambda value: str(value)[:30],
 )
 def test_cookies_are_read_as_far_as_they_can_be(cookie: str, cookies: dict[str, str]) -> None:
     assert Request("GET", "/", [("Cookie", cookie)]).cookies == cookies
+
+
+@pytest.mark.parametrize("escape", ["\\\\", '\\"', "\\101"])
+def test_the_work_for_a_cookie_is_linear(escape: str) -> None:
+    def seconds(size: int) -> float:
+        header = f'a="{escape * (size // len(escape))}"'
+        assert Request("GET", "/", [("Cookie", header)]).cookies
+        spans = []
+        for _ in range(5):
+            start = thread_time()
+            Cookies.parse(header)
+            spans.append(thread_time() - start)
+        return min(spans)
+
+    assert seconds(60_000) < 10 * seconds(15_000)  # 16 times as long, if it were quadratic: seconds
 
 
 def test_a_request_without_cookies_has_none() -> None:

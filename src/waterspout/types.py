@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
-from re import ASCII
+from re import ASCII, Match
 from re import compile as compile_pattern
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,34 @@ def parse_query(query: str) -> list[tuple[str, str]]:
         return parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
     except ValueError:
         return []
+
+
+class Cookies(SimpleCookie):
+    """The cookies of a request, read in linear time: before 3.12.6, Python's own takes 8 s for 60 KB of backslashes."""
+
+    @classmethod
+    def parse(cls, header: str | None) -> "Cookies":
+        """Read a Cookie header; no cookies of one that cannot be read, or has more than a thousand."""
+        cookies = cls()
+        if header is not None and header.count("=") < _MOST_COOKIES:
+            try:
+                cookies.load(header)
+            except CookieError:
+                return cls()
+        return cookies
+
+    def value_decode(self, val: str) -> tuple[str, str]:
+        """Return the value without its quotes and backslashes (RFC 2109, section 4.2), and as it stands."""
+        is_quoted = len(val) > 1 and val[0] == val[-1] == '"'
+        return (_ESCAPED.sub(_unescape, val[1:-1]) if is_quoted else val), val
+
+
+_MOST_COOKIES = 1000  # browsers keep 180 for a site
+_ESCAPED = compile_pattern(r"\\(?:([0-3][0-7][0-7])|(.))")
+
+
+def _unescape(found: Match[str]) -> str:
+    return chr(int(found[1], 8)) if found[1] else found[2]
 
 
 class Reason(StrEnum):
@@ -148,11 +176,8 @@ class Request:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies; none if the header cannot be read."""
-        try:
-            return {name: morsel.value for name, morsel in SimpleCookie(self.header("cookie") or "").items()}
-        except CookieError:
-            return {}
+        """The cookies; none if the header cannot be read, or has more than a thousand."""
+        return {name: morsel.value for name, morsel in Cookies.parse(self.header("cookie")).items()}
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""

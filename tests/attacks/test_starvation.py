@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Any, TypeVarTuple
 
 import pytest
 
@@ -14,7 +15,11 @@ from hosts.tornado_host import TornadoHost
 from waterspout import Server
 from waterspout.engine import Traffic
 from waterspout.hosts.link import READ_BYTES, Output
-from waterspout.testing import client_frame, server_frames
+from waterspout.testing import Clock, Peer, client_frame, server_frames
+from waterspout.testing.polls import MemoryExchange
+from waterspout.types import Request
+
+Args = TypeVarTuple("Args")
 
 FLOODS = {
     "events": text('42["n"]') * 10_000,
@@ -57,6 +62,39 @@ def test_a_turn_hears_no_more_of_one_client_than_a_bounded_read_holds() -> None:
         assert flooder.send(whole) > 2 * READ_BYTES
         flooder.loop.turn()
         assert 0 < len(heard) <= READ_BYTES // len(text('42["n"]'))
+
+
+class HandClock(Clock):
+    """A clock whose turns of the loop are made by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: list[Callable[[], object]] = []
+
+    def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        self.waiting.append(lambda: function(*args))
+
+
+@pytest.mark.parametrize("size", [700, 2000, 20_000])
+def test_a_turn_takes_no_more_of_a_post_than_of_a_websocket(size: int) -> None:
+    clock, heard = HandClock(), [0]
+    server = Server(driver=clock)
+
+    @server.on("n")
+    def hear(socket: Any, *lists: Any) -> None:
+        heard[-1] += 3 * len(lists)
+
+    peer = Peer(server, transport="polling")
+    peer.connect()
+    packet = '42["n"' + ",[]" * (size // 3) + "]"
+    post = Request("POST", f"/socket.io/?EIO=4&transport=polling&sid={peer.sid}")
+    decision: Any = server.engine.admit(post)
+    server.engine.respond(decision, MemoryExchange(post), "\x1e".join([packet] * (900_000 // size)).encode())
+    while clock.waiting:
+        heard.append(0)
+        clock.waiting.pop(0)()
+    assert 800_000 < sum(heard) < 1_000_000
+    assert max(heard) <= 65_536 + size
 
 
 async def most_in_a_turn(count: Callable[[], int], end: int) -> int:

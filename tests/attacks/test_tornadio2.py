@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import logging
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +17,7 @@ from waterspout import Reason
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
 from waterspout.faces.tornadio2.conn import MAX_ACKS
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer
-from waterspout.testing.polls import MemoryExchange
+from waterspout.testing.polls import MemoryExchange, Refused
 from waterspout.wire.generations import Generation
 
 called: list[Any] = []
@@ -451,11 +453,13 @@ def test_nobody_fills_the_log(clock: Clock, packet: str, caplog: pytest.LogCaptu
         for peer in peers:
             peer.send(packet)
     assert len(caplog.records) == 10
-    clock.advance(1)
-    peers[0].send(packet)
-    assert len(caplog.records) == 11
     assert all(ERRORS[packet] in record.getMessage() and len(record.getMessage()) < 250 for record in caplog.records)
-    assert "990 others" in caplog.records[-1].getMessage()
+    clock.advance(1)
+    assert [record.getMessage().partition(": ")[0] for record in caplog.records[10:]] == [
+        "990 more of these in the last second"
+    ]
+    peers[0].send(packet)
+    assert len(caplog.records) == 12
 
 
 def test_a_handler_that_fails_for_everybody_does_not_fill_it_either(
@@ -467,6 +471,37 @@ def test_a_handler_that_fails_for_everybody_does_not_fill_it_either(
     assert len(caplog.records) == 10
     assert all(record.exc_info and record.name == "tornadio2.session" for record in caplog.records)
     assert router.engine.traffic.closed == {Reason.FORCED_CLOSE: 50}
+
+
+class Refusing(Chat):
+    def on_open(self, request: Any) -> bool:
+        return False
+
+
+def test_who_is_refused_does_not_fill_it_and_is_counted(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    router = routed(clock, Refusing)
+    caplog.set_level(logging.INFO, "tornadio2.session")
+    for _ in range(50):
+        with pytest.raises(Refused):
+            OldPeer(router.engine)
+    clock.advance(1)
+    said = [record.getMessage() for record in caplog.records if record.name == "tornadio2.session"]
+    assert len(said) == 11
+    assert said[-1] == "40 more of these in the last second: ....on_open has refused a client of ..."
+
+
+@pytest.mark.parametrize(
+    "packet", ["1::/{}", "0::/{}", "3::/{}:x", '5:::{{"name":"{}"}}', '5::/{}:{{"name":"x"}}', "{}"]
+)
+def test_nothing_in_it_is_obeyed_by_a_terminal(clock: Clock, packet: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    router = routed(clock, Guarded)
+    evil = "\x7f\x80\x85\x9b\x9f\u200e\u2028\u2029\u202a\u202e\u2066\u2069"
+    OldPeer(router.engine).send(packet.format(evil))
+    OldPeer(router.engine).send(packet.format("\x1b[2J\r\n"))
+    lines = "".join(record.getMessage() for record in caplog.records)
+    assert "7f" in lines
+    assert not re.search("[\0-\x1f\x7f-\x9f\u200e\u2028-\u202e\u2066-\u2069]", lines)
 
 
 # What users raise and close, wherever that is

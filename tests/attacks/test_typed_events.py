@@ -82,7 +82,7 @@ LONG = '"' + "x" * 100_000 + '"'
 HOSTILE = {
     "nothing": "", "null": "null", "a number": "7", "a boolean": "true", "a list": "[]", "an empty object": "{}",
     "a long text": LONG, "4000 digits": "9" * 4000, "more than a double": '{"items":[{"price":-1e999}]}',
-    "deep": nested(500), "deep inside": f'{{"items":{nested(500)}}}',
+    "deep": nested(200), "deep inside": f'{{"items":{nested(200)}}}',
     "a wrong item behind 10,000": '{"items":[' + '{"price":1},' * MANY + "7]}",
     "10,000 names": "{" + ",".join(f'"k{number}":{number}' for number in range(MANY)) + "}",
     "a long name": f'{{"items":[{{"price":1,{LONG}:1}}]}}',

@@ -260,6 +260,23 @@ def test_a_preflight_allows_the_header_names_that_it_asks_for(wanted: str | None
     )
 
 
+def test_an_origin_that_is_longer_than_any_is_compared_with_nothing() -> None:
+    asked: list[str] = []
+    longest = "http://" + "a" * 993
+
+    def ask_me(one: str) -> bool:
+        asked.append(one)
+        return True
+
+    for origin in (longest, longest + "a"):
+        found = [
+            isinstance(ask(origin, cors_origins=policy), Open)
+            for policy in (longest + "/", [longest], re.compile("http://a+"), ask_me, "*")
+        ]
+        assert found == ([True] * 5 if origin == longest else [False] * 4 + [True])
+    assert set(asked) == {longest}
+
+
 def test_the_answers_to_polls_and_posts_bear_the_headers_too() -> None:
     engine = Engine(Recorder(echoes=True), policy=Policy(cors_origins=PAGE), driver=Clock())
     peer = Peer(engine, transport="polling", headers=[("Origin", PAGE)])

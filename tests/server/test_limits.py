@@ -7,7 +7,7 @@ import pytest
 from server.later import Handler, LateClock, note
 from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
 from waterspout.errors import EventRefused, RateLimited, TooManyCalls
-from waterspout.server.limits import Allowance, Limits, Reports
+from waterspout.server.limits import Allowance, Limits
 from waterspout.testing import Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
@@ -180,17 +180,6 @@ def test_a_limit_out_of_range_is_refused_by_name(options: dict[str, Any]) -> Non
 
 
 # Reports
-
-
-def test_ten_reports_of_a_kind_in_a_second_and_then_their_number() -> None:
-    reports = Reports()
-    assert [reports.allow("a", 0.0) for _ in range(12)] == [0] * 10 + [None] * 2
-    assert reports.allow("b", 0.5) == 0
-    assert reports.allow("a", 0.99) is None
-    assert reports.allow("a", 1.0) == 3
-    assert [reports.allow("a", 1.5) for _ in range(10)] == [0] * 9 + [None]
-    assert reports.allow("a", 9.0) == 1
-    assert reports.allow("b", 9.0) == 0
 
 
 def test_each_kind_of_error_is_reported_by_itself(server: Server, client: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from waterspout.errors import DecodeError, InvalidText, PayloadTooLarge, TooMany
 from waterspout.testing import client_frame
 from waterspout.wire import deflate as module
-from waterspout.wire.deflate import MAX_STREAMS, Agreement, Deflate, inflate, negotiate
+from waterspout.wire.deflate import MAX_PARTS, MAX_STREAMS, Agreement, Deflate, inflate, negotiate
 from waterspout.wire.websocket import BINARY, TEXT, Deflated, Message, Ping, Reader, binary_frame, deflated_frame
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "deflate.json").read_text("utf-8"))
@@ -418,8 +418,21 @@ def test_any_header_gives_an_agreement_or_none(offers):
 )
 def test_a_hostile_header_takes_linear_time(steps, piece, end):
     """The work in C is a single pass, too: nothing in the pattern can be matched in two ways."""
-    small, large = (steps(lambda n=n: negotiate(piece * n + end, Deflate())) for n in (1000, 2000))
+    small, large = (steps(lambda n=n: negotiate(piece * n + end, Deflate())) for n in (50, 100))
     assert large <= 2 * small + 20
+
+
+@pytest.mark.parametrize(
+    "piece", [",", "a,", "permessage-deflate,", "permessage-deflate;a=1,", "permessage-deflate; a ;"]
+)
+def test_no_more_of_a_header_is_read_than_anybody_needs(steps, piece):
+    """60,000 commas took 30 ms, and are allowed by Tornado's limit for a head."""
+    assert steps(lambda: negotiate((piece * 60_000)[:60_000], Deflate())) < 15 * MAX_PARTS
+
+
+def test_a_hundred_parts_are_read_and_one_more_is_declined_as_a_whole():
+    assert negotiate("a," * (MAX_PARTS - 1) + "permessage-deflate", Deflate()) is not None
+    assert negotiate("a," * MAX_PARTS + "permessage-deflate", Deflate()) is None
 
 
 def test_the_pattern_does_not_backtrack():

@@ -141,15 +141,30 @@ def test_the_edges_of_json_are_read(text: str, value: Any) -> None:
         "1" * 4301,
         "1" * 100_000,
         "[-" + "1" * 100_000 + "]",
-        "[" * 100_000,
-        "[" * 100_000 + "]" * 100_000,
-        '{"a":' * 100_000,
-        '["\\ud83d",' + "[" * 100_000,
+        "[" * 250,
     ],
     ids=lambda text: repr(text[:12]) + str(len(text)),
 )
 def test_broken_json_is_a_decode_error(text: str | bytes) -> None:
     with pytest.raises(DecodeError, match="broken JSON"):
+        json.decode(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 251,
+        "[" * 251 + "]" * 251,
+        "[" * 100_000,
+        "[" * 100_000 + "]" * 100_000,
+        '{"a":' * 100_000,
+        '["\\ud83d",' + "[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+    ids=lambda text: repr(text[:12]) + str(len(text)),
+)
+def test_json_that_is_nested_too_deeply_is_a_decode_error(text: str | bytes) -> None:
+    with pytest.raises(DecodeError, match="more than 250 levels"):
         json.decode(text)
 
 

@@ -18,8 +18,9 @@ from vectors import load, name, text_of, value_of
 from waterspout import errors
 from waterspout.errors import DecodeError, TooMany
 from waterspout.wire import json, packets
+from waterspout.wire.frames import MAX_CONTAINERS
 from waterspout.wire.packets import Ack, Connect, Event, Packet
-from waterspout.wire.socketio import MAX_CONTAINERS, RESERVED, REVISION_4, REVISION_5, Partial, Revision
+from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Partial, Revision
 
 VECTORS = load("socketio")
 REVISIONS = {4: REVISION_4, 5: REVISION_5}
@@ -295,7 +296,7 @@ def test_the_containers_that_are_searched_for_placeholders_have_a_limit(
     steps: Callable[[Callable[[], object]], int], piece: str
 ) -> None:
     def decode(containers: int) -> object:
-        size = (containers - 1) // (2 if piece == "[[0]]" else 1)  # the list of the arguments is one
+        size = (containers - 2) // (2 if piece == "[[0]]" else 1)  # the list of the arguments and the placeholder
         return REVISION_5.decode('51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * size + "]")
 
     def refused() -> None:
@@ -308,8 +309,16 @@ def test_the_containers_that_are_searched_for_placeholders_have_a_limit(
     assert steps(refused) < 15 * MAX_CONTAINERS
 
 
-@pytest.mark.parametrize("piece", ["[]", "{}", "0", '"a"'])
-def test_what_is_empty_is_no_container_to_search(piece: str) -> None:
+def test_a_long_packet_may_have_more_containers_but_not_with_attachments() -> None:
+    args = f'"{"x" * 2_000_000}"' + ",[0]" * 60_000
+    event: Any = REVISION_5.decode(f'2["a",{args}]')
+    assert len(event.args) == 60_001
+    with pytest.raises(TooMany, match="50000 lists and objects"):
+        REVISION_5.decode('51-["a",{"_placeholder":true,"num":0},' + args + "]")
+
+
+@pytest.mark.parametrize("piece", ["0", '"a"'])
+def test_a_scalar_is_no_container_to_search(piece: str) -> None:
     text = '51-["a",{"_placeholder":true,"num":0}' + f",{piece}" * (MAX_CONTAINERS + 1) + "]"
     assert isinstance(REVISION_5.decode(text), Partial)
 
@@ -368,5 +377,5 @@ def test_json_is_read_once_and_once_more_if_there_are_lone_surrogates(
 
 
 def test_a_placeholder_is_found_at_any_depth_that_json_has() -> None:
-    text = '51-["a",' + "[" * 300 + '{"_placeholder":true,"num":0}' + "]" * 301
+    text = '51-["a",' + "[" * 248 + '{"_placeholder":true,"num":0}' + "]" * 249
     assert isinstance(REVISION_5.decode(text), Partial)

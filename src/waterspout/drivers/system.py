@@ -1,6 +1,5 @@
 """What every driver takes from the machine it runs on: its clocks, its randomness, its log."""
 
-import logging
 import os
 import secrets
 import time
@@ -9,6 +8,7 @@ from types import CoroutineType, GeneratorType
 from typing import Any
 
 from ..engine.driver import Layer, Level
+from .log import logger
 
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 """The types of most results: a look here is cheaper than a look for `__await__`."""
@@ -18,7 +18,7 @@ INTERRUPTS = (KeyboardInterrupt, SystemExit)
 
 _ITERABLE_COROUTINE = 0x100  # inspect.CO_ITERABLE_COROUTINE, the mark of @types.coroutine
 
-_LOGGERS = {layer: logging.getLogger(f"waterspout.{layer}") for layer in Layer}
+_LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}
 
 
 class SystemDriver:
@@ -46,9 +46,9 @@ class SystemDriver:
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log it; nothing is formatted where nobody listens."""
-        logger = _LOGGERS[layer]
-        if logger.isEnabledFor(level):
-            logger.log(level, text, *values)
+        log = _LOGGERS[layer]
+        if log.isEnabledFor(level):
+            log.log(level, text, *values)
 
 
 def is_asynchronous(result: object) -> bool:

@@ -10,6 +10,7 @@ from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level, on_core
 from .engine import Engine, MessageApplication, PacketApplication
 from .hostnames import AllowedHosts
+from .log import MORE, Log, outline
 from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
@@ -20,6 +21,7 @@ from .response import Headers, Response
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .streaming import FORMS, PREAMBLES
+from .throttle import Tell, Throttle
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
@@ -30,6 +32,7 @@ __all__ = [
     "ANSWERED",
     "FORCED_BY_SERVER",
     "FORMS",
+    "MORE",
     "PREAMBLES",
     "SLOW_CONSUMER",
     "TRANSITIONS",
@@ -48,6 +51,7 @@ __all__ = [
     "Layer",
     "Level",
     "Link",
+    "Log",
     "MessageApplication",
     "MessageTransport",
     "Messenger",
@@ -64,11 +68,14 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "Tell",
+    "Throttle",
     "Traffic",
     "TrustedProxies",
     "Turn",
     "Visit",
     "WebSocketTransport",
     "on_core",
+    "outline",
     "push_to_all",
 ]

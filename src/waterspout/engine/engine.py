@@ -11,9 +11,9 @@ from ..wire.packets import Connect, Packet
 from . import requests1
 from .admission import ANSWERED, Preflight, Unknown, decide
 from .admitted import Admitted, Open, Resume
-from .complaints import Complaints
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .log import Log
 from .messages import MessageTransport
 from .options import mount_path
 from .origins import Judge
@@ -100,7 +100,7 @@ class Engine:
         self.max_attachments = self.policy.max_attachments
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
-        self.complaints = Complaints()
+        self.log = Log(self)
         self._told = Told()
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self._screen = Screen(policy, self.path)
@@ -200,7 +200,7 @@ class Engine:
             for session in list(self.sessions.values()):
                 session.close(SHUTDOWN)
             if not self.sessions:
-                self._closing.resolve(None)
+                self._end(self._closing)
         return self._closing
 
     # What sessions call: `message`, `packet` and `announced` are the application's own
@@ -220,7 +220,7 @@ class Engine:
             exchange.respond(refuse(Fault.UNKNOWN_SID, detail, decision.headers).response)
         if self._closing is not None and not self.sessions:
             closing = self._closing
-            self.turn.add(lambda: closing.resolve(None))  # after the application's `close`
+            self.turn.add(lambda: self._end(closing))  # after the application's `close`
 
     def start(self, session: ResumableSession) -> None:
         """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
@@ -278,6 +278,10 @@ class Engine:
     def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         return self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
 
+    def _end(self, closing: Pending[None]) -> None:
+        self.log.flush()
+        closing.resolve(None)
+
     def _visit(self, request: Request) -> Refuse | Preflight | Visit:
         decision = requests1.decide(request, self.path, self.policy, self.sessions)
         if not isinstance(decision, Unknown):
@@ -310,7 +314,7 @@ class Engine:
         self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
 
     def _note(self, level: Level, text: str, *values: object) -> None:
-        self.driver.note(_ENGINE, level, text, *values)
+        self.log.note(_ENGINE, level, text, *values)
 
     def _alarm(self, at: float) -> None:
         self.driver.alarm(at, self.advance)

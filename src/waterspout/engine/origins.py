@@ -8,10 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..types import Request
 from .driver import Driver
+from .log import Log
 from .policy import Origins, Policy
 from .response import Headers
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
 _ORIGIN = compile_pattern("https?://[^/?#]+")
 _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
@@ -28,9 +30,8 @@ class Judge:
 
     def __call__(self, origin: str) -> bool:
         """Tell whether the origin is allowed; what goes wrong is reported."""
-        driver = self._holder.driver
-        verdict = _Verdict(driver)
-        driver.run(self._function, (origin,), verdict, origin)
+        verdict = _Verdict(self._holder.log)
+        self._holder.driver.run(self._function, (origin,), verdict, origin)
         return verdict.is_allowed
 
 
@@ -38,24 +39,27 @@ class Holder(Protocol):
     """Who has the driver that is in use."""
 
     driver: Driver
+    log: Log
 
 
 class _Verdict:
-    __slots__ = ("_driver", "is_allowed")
+    __slots__ = ("_log", "is_allowed")
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, log: Log) -> None:
+        self._log = log
         self.is_allowed = False
 
     def answered(self, token: str, result: Any) -> None:
         self.is_allowed = bool(result)
 
     def failed(self, token: str, error: BaseException) -> None:
-        self._driver.report(f"the function cors_origins failed for {token[:80]!a}, which is refused", error)
+        text = f"the function cors_origins failed for {token[:80]!a}, which is refused"
+        self._log.report((Judge, type(error)), text, error)
 
     def later(self, token: str) -> "_Verdict":
-        self._driver.report("the function cors_origins is asynchronous, and all origins are refused: make it plain")
-        return _Verdict(self._driver)
+        text = "the function cors_origins is asynchronous, and all origins are refused: make it plain"
+        self._log.report(Judge, text)
+        return _Verdict(self._log)
 
 
 def allowed(request: Request, policy: Policy) -> bool:
@@ -147,8 +151,8 @@ def _listed(origin: str, origins: Origins) -> bool:
     if origins is None:
         return False
     if isinstance(origins, str):
-        return origins == "*" or origins.rstrip("/").lower() == origin.lower()
-    if not _VISIBLE.fullmatch(origin):  # it would come back in a header
+        return origins == "*" or (len(origin) <= _LONGEST and origins.rstrip("/").lower() == origin.lower())
+    if not _VISIBLE.fullmatch(origin) or len(origin) > _LONGEST:  # it would come back in a header
         return False
     if isinstance(origins, Pattern):
         return origins.fullmatch(origin) is not None

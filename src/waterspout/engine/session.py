@@ -10,10 +10,10 @@ from ..wire.generations import Generation
 from ..wire.packets import Packet
 from ..wire.socketio import Partial
 from .backlog import Backlog
-from .complaints import Complaints
 from .deadlines import Deadlines
 from .driver import Driver
 from .heartbeat import Heartbeat
+from .log import Log
 from .outbox import Outbox
 from .policy import Policy
 from .prepared import Prepared
@@ -51,7 +51,7 @@ class Hub(Protocol):
     turn: Turn
     max_attachments: int
     is_bare: bool
-    complaints: Complaints
+    log: Log
 
     def message(self, session: "Session", data: str | bytes) -> None:
         """Hand a message to an application that speaks bare Engine.IO."""
@@ -262,7 +262,7 @@ class Session(Backlog):
 
     def blame(self, error: ProtocolError) -> None:
         """Log for the operator what the client did."""
-        self.engine.complaints.add(self.engine.driver, self.id, error)
+        self.engine.log.broke(self.id, error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""

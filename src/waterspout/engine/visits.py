@@ -185,7 +185,7 @@ class Visit:
                 return
             session.drop(Reason.PARSE_ERROR)
             text = "a POST for session %s... is refused with %d: %s"
-            session.engine.driver.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
+            session.engine.log.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
             answer = b"this is no payload of Socket.IO 0.7 to 0.9"  # the client's own words are not repeated
             exchange.respond(Response(error.status, headers, answer))
 

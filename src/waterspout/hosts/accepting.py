@@ -4,7 +4,6 @@ A listener that stayed in the loop then would be ready in each of its turns, and
 """
 
 import errno
-import logging
 import os
 import resource
 import socket
@@ -12,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..drivers.log import logger
 from .link import Loop
 
 AT_ONCE = 100  # connections taken in one turn: the others have theirs
@@ -20,7 +20,8 @@ SPARE = 16  # descriptors that are left to the rest of the process: databases, f
 
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
-log = logging.getLogger("waterspout.host")
+
+log = logger("waterspout.host")
 
 
 class Door:

@@ -10,7 +10,7 @@ from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
 from ..engine import ANSWERED, Admitted, Engine, Refuse, Response, Resume
-from ..engine.complaints import without_secrets
+from ..engine.log import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
 from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes

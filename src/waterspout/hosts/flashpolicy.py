@@ -5,17 +5,18 @@ it names, from the network of whoever looks at it: name the domains whose films 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from ..drivers.log import logger
 from ..errors import DecodeError
 from ..wire.envelopes import decode_policy_request, encode_policy
 
 PORT = 843  # where Flash asks first; below 1024, it takes a privilege
 PATIENCE = 3.0  # s that a client has to ask
 
-log = logging.getLogger("waterspout.host")
+
+log = logger("waterspout.host")
 
 
 async def serve_policy(

@@ -6,7 +6,6 @@ reaches both, and the end of the pipe after it is not a second signal.
 """
 
 import asyncio
-import logging
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
@@ -14,11 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from ..drivers.log import logger
+
 POLL_INTERVAL = 0.5
 STOP_TIMEOUT = 10.0
 SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 
-log = logging.getLogger("waterspout.reload")
+
+log = logger("waterspout.reload")
 
 
 def supervise(command: Sequence[str], root: Path) -> int:

@@ -50,6 +50,7 @@ class Residence:
             drained = asyncio.Event()
             self.output.when_empty(drained.set)
             await drained.wait()
+        self.engine.log.flush()
 
     def cut(self) -> None:
         """Close the connections that are left, at once."""

@@ -6,7 +6,6 @@ new is accepted, the clients are told, what was sent is flushed. A second signal
 
 import asyncio
 import importlib
-import logging
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -15,11 +14,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..drivers.log import logger
 from ..engine import Engine
 from ..errors import CannotStart
 from .collector import fitted
 from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
+from .loggers import throttled
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
@@ -29,7 +30,8 @@ CLOSE_TIMEOUT = 8.0
 EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
 BODIES = 5  # times `max_payload_bytes`: the engine refuses by itself what is more than four times as much
 
-log = logging.getLogger("waterspout.host")
+
+log = logger("waterspout.host")
 
 
 class Loop(StrEnum):
@@ -69,7 +71,7 @@ async def serve(
     routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
     application = Application(routes, max_header_lines=engine.policy.max_header_lines)
     limit = BODIES * engine.policy.max_payload_bytes
-    with ExitStack() as accepting:
+    with throttled(), ExitStack() as accepting:
         tcp = listen(*site.bind) if site.bind is not None else []
         for listener in tcp:
             accepting.callback(listener.close)
@@ -141,6 +143,7 @@ async def _finish(mountable: Mountable, mount: Mount, webs: list[Web]) -> None:
     mount.cut()
     for web in webs:
         await web.close()
+    mount.engine.log.flush()
 
 
 def _loop_factory(choice: Loop) -> Callable[[], asyncio.AbstractEventLoop]:

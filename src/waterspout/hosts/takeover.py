@@ -38,7 +38,7 @@ def take_over(
     engine = residence.engine
     ahead = _unread(stream)
     if stream.closed():
-        engine.driver.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
+        engine.log.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
         engine.abort(decision)
         return None
     prepare(stream.socket)

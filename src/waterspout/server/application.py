@@ -64,7 +64,7 @@ class Sockets:
     def turn_away(self, session: Session, name: str) -> None:
         """Tell a client, and the log, that there is no such namespace."""
         text = "session %s... asks for %a, and there is no such namespace"
-        self.engine.driver.note(Layer.SERVER, Level.DEBUG, text, session.id[:4], shorten(name))
+        self.engine.log.note(Layer.SERVER, Level.DEBUG, text, session.id[:4], shorten(name))
         push_refusal(session, name, "Invalid namespace")
 
     def _knock(self, session: Session, packet: Connect) -> None:
@@ -133,7 +133,7 @@ class _Question:
         handlers = token._handlers
         handlers.errors += 1
         text = f"the function {handlers.name} of a dynamic namespace failed"
-        handlers.reports.report(self._application.engine.driver, (_Question, type(error)), text, error)
+        self._application.engine.log.report((handlers.name, _Question, type(error)), text, error)
         if self._is_open:
             self.ask()
 

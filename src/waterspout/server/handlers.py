@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost, layers
 from .arguments import Arguments
-from .limits import Reports
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +87,6 @@ class Handlers:
         self.timings: Timings | None = None
         self.limited = limited
         self.errors = 0
-        self.reports = Reports()
 
     def add(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
         """Register the one handler of an event."""

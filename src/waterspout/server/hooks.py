@@ -42,7 +42,8 @@ class Hooks:
         handlers.errors += 1
         known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
         text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
-        handlers.reports.report(self._engine.driver, (event if known else None, type(error)), text, error)
+        kind = handlers.name, event if known else None, type(error)
+        self._engine.log.report(kind, text, error)
         self.tell(ON_ERROR, socket, event, error)
 
     def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
@@ -59,7 +60,7 @@ class Hooks:
         kind, socket = token
         if kind is ON_ERROR:
             text = f"the handler of errors in {plain(self._name)} failed"
-            self._handlers.reports.report(self._engine.driver, (kind, type(error)), text, error)
+            self._engine.log.report((self._handlers.name, kind, type(error)), text, error)
         else:
             self.event_failed(socket, kind.name.lower(), error)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from ..engine import Driver
 from ..engine.options import check_count, check_rate
 
 
@@ -37,28 +36,3 @@ class Allowance:
             return False
         self._left -= 1
         return True
-
-
-class Reports:
-    """Keeps a client from filling the log: ten reports of a kind in a second, and then their number."""
-
-    _MOST = 10
-
-    def __init__(self) -> None:
-        self._kinds: dict[object, tuple[float, int]] = {}
-
-    def report(self, driver: Driver, kind: object, text: str, error: BaseException) -> None:
-        """Report an error, unless there were too many of its kind just now."""
-        left_out = self.allow(kind, driver.now())
-        if left_out is not None:
-            more = f", like {left_out} others that were not reported" if left_out else ""
-            driver.report(text + more, error)
-
-    def allow(self, kind: object, now: float) -> int | None:
-        """Return how many were left out before this one, or None if it is to be left out, too."""
-        since, count = self._kinds.get(kind, (now, 0))
-        left_out = max(0, count - self._MOST) if now - since >= 1 else 0
-        if now - since >= 1:
-            since, count = now, 0
-        self._kinds[kind] = since, count + 1
-        return left_out if count < self._MOST else None

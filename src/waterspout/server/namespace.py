@@ -236,7 +236,7 @@ class Namespace(Events):
 
     def _note(self, text: str, socket: Socket) -> None:
         """Log what a client does; of its session's id, which is a secret, only the beginning."""
-        self.engine.driver.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
+        self.engine.log.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
 
     def _send_prepared(self, whom: Audience, forms: dict[Generation, Prepared], message: bytes | None) -> None:
         members = self.rooms.select(whom)

@@ -14,6 +14,8 @@ from ..errors import DecodeError, PayloadTooLarge, TooMany
 
 EXTENSION = "permessage-deflate"
 MAX_STREAMS = 32
+MAX_PARTS = 100
+"""How many names, parameters and empty elements a list of extensions may have: browsers send three."""
 
 _WINDOW_BYTES = 32_768
 _FLUSHED = b"\x00\x00\xff\xff"  # 7.2.1: the end of each message, which is not sent
@@ -68,9 +70,9 @@ class Agreement(NamedTuple):
 def negotiate(offers: str, deflate: Deflate) -> Agreement | None:
     """Accept the first offer that can be kept, or none; `offers` is the request's Sec-WebSocket-Extensions.
 
-    An offer that names an unknown, repeated or impossible parameter is declined, a header that is not well-formed
-    as a whole; the handshake goes on without compression (section 5.1). A window of 2**8 bytes is declined, too:
-    zlib cannot keep within it.
+    An offer that names an unknown, repeated or impossible parameter is declined, a header that is not well-formed, or
+    has more than MAX_PARTS, as a whole; the handshake goes on without compression (section 5.1). A window of 2**8 bytes
+    is declined, too: zlib cannot keep within it.
     """
     try:
         parsed = _parse(offers)
@@ -107,16 +109,17 @@ def inflate(payload: bytes, limit: int) -> bytes:
 
 
 class _Malformed(Exception):
-    """The header is no list of extensions."""
+    """The header is no list of extensions, or a longer one than anybody needs."""
 
 
 def _parse(header: str) -> list[Offer]:
     """Read a list of extensions (RFC 6455, section 9.1), whose elements may be empty."""
     offers: list[Offer] = []
-    at, before = 0, ","
+    at, before, parts = 0, ",", 0
     while at < len(header) or before == ";":
         part = _PART.match(header, at)
-        if part is None:
+        parts += 1
+        if part is None or parts > MAX_PARTS:
             raise _Malformed
         name, value, quoted, after = part.groups()
         if before == ";" and name:

@@ -10,7 +10,13 @@ from typing import Any
 
 import msgspec
 
-from ..errors import DecodeError
+from ..errors import DecodeError, TooMany
+from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP
+
+try:
+    from ._frames import text_bounds
+except ImportError:  # there was no compiler
+    from .frames import text_bounds
 
 try:
     import orjson
@@ -42,13 +48,25 @@ decode_clean = msgspec.json.Decoder(float_hook=float).decode
 def decode(text: str | bytes) -> Any:
     """Read one JSON value; the escape of a lone surrogate (section 8.2) arrives as U+FFFD, like in a browser's UTF-8.
 
-    Integers have at most 4,300 digits, floats beyond a double are infinite (as in JavaScript), nesting ends at the
-    interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the text.
+    Integers have at most 4,300 digits, floats beyond a double are infinite (as in JavaScript), and the last of equal
+    keys counts. Raises DecodeError, whatever the text, also for more than MAX_DEPTH levels; TooMany for more than
+    MAX_CONTAINERS lists and objects.
     """
+    if len(text) > MAX_DEPTH:
+        check_bounds(text_bounds(text))
     try:
         return decode_clean(text)
     except BROKEN as error:
         return decode_again(text, error)
+
+
+def check_bounds(bounds: int) -> None:
+    """Raise DecodeError or TooMany for what `text_bounds` or `packed_bounds` has found, unless that is 0."""
+    if bounds == TOO_DEEP:
+        raise DecodeError(f"lists and objects are nested in more than {MAX_DEPTH} levels")
+    if bounds:
+        each = f"and more than one for each {BYTES_EACH} bytes"
+        raise TooMany(f"more than {MAX_CONTAINERS} lists and objects in a packet, {each}")
 
 
 def decode_again(text: str | bytes, error: Exception) -> Any:

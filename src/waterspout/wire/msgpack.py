@@ -11,8 +11,14 @@ import msgspec
 
 from ..errors import DecodeError, WrongParser
 from . import json, notepack
+from .frames import MAX_CONTAINERS
 from .packets import Connect, Disconnect, Packet
 from .socketio import Encoded, Partial, Revision, ack, event
+
+try:
+    from ._frames import packed_bounds
+except ImportError:  # there was no compiler
+    from .frames import packed_bounds
 
 _DEPTH = 6
 _DIGITS = frozenset("0123456")
@@ -57,6 +63,8 @@ _read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
 
 
 def _read(data: bytes) -> _Form:
+    if len(data) > MAX_CONTAINERS:
+        json.check_bounds(packed_bounds(data))
     try:
         return _check(_read_plain(data))
     except json.BROKEN:

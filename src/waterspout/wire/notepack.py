@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import DecodeError, TooMany
 from . import json
+from .frames import MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP, TOO_MANY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -84,9 +85,9 @@ def _double(value: int) -> float:
 def decode(data: bytes) -> Any:
     """Read one value, all of `data`: keys of maps are strings, undefined is None, a Date a datetime in UTC.
 
-    It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. Nesting ends at half
-    the interpreter's recursion limit, and the last of equal keys counts. Raises DecodeError, whatever the bytes, and
-    TooMany for more than MAX_VALUES.
+    It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. The last of equal keys
+    counts. Raises DecodeError, whatever the bytes, also for more than MAX_DEPTH levels; TooMany for more than
+    MAX_VALUES, or more than MAX_CONTAINERS lists and maps.
     """
     reader = _Reader(data)
     try:
@@ -105,11 +106,12 @@ def decode(data: bytes) -> Any:
 class _Reader:
     """Reads values from index `at` on. What a header announces is taken piece by piece, never made room for."""
 
-    __slots__ = ("_data", "_left", "at")
+    __slots__ = ("_containers", "_data", "_depth", "_left", "at")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._left = MAX_VALUES
+        self._containers = self._depth = 0
         self.at = 0
 
     def read(self) -> Any:
@@ -145,7 +147,7 @@ class _Reader:
         return number
 
     def _map(self, size: int) -> dict[str, Any]:
-        self._count(2 * size)
+        self._enter(2 * size)
         items = {}
         for _ in range(size):
             key = self.read()
@@ -153,16 +155,25 @@ class _Reader:
             if type(key) is not str:
                 raise DecodeError(f"broken MessagePack: the keys of a map are strings, not {type(key).__name__}")
             items[key] = self.read()
+        self._depth -= 1
         return items
 
     def _array(self, size: int) -> list[Any]:
-        self._count(size)
+        self._enter(size)
         items = []
         for _ in range(size):  # a comprehension would be a frame more, and frames are what nesting runs out of
             items.append(self.read())  # noqa: PERF401
+        self._depth -= 1
         return items
 
-    def _count(self, size: int) -> None:
+    def _enter(self, size: int) -> None:
+        """Begin a list or a map of so many values, which is left at its end."""
+        self._depth += 1
+        self._containers += 1
+        if self._depth > MAX_DEPTH:
+            json.check_bounds(TOO_DEEP)
+        if self._containers > MAX_CONTAINERS:
+            json.check_bounds(TOO_MANY)
         if size > len(self._data) - self.at:  # each takes a byte at least
             raise IndexError
         self._left -= size

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DecodeError, TooMany, WrongParser
 from . import json
+from .frames import MAX_CONTAINERS
 from .packets import Ack, Connect, Disconnect, Event, Packet
 
 try:
@@ -27,13 +28,6 @@ _ABSENT: Any = object()
 # by heart: to write one takes 900 instructions less, of 27,000 for an acknowledged event.
 _COMMON = 1000
 _ACKS = [b"43%d" % number for number in range(_COMMON)]
-
-MAX_CONTAINERS = 50_000
-"""How many lists and objects with something inside a packet with attachments may have.
-
-All are searched for placeholders, and a megabyte holds 250,000 of them, which take 0.1 s. Who has more than these to
-send finds them to be 20 bytes each, on average; attachments can go in an event of their own.
-"""
 
 SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
 """What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
@@ -82,7 +76,7 @@ def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
                 if type(number) is not int or not 0 <= number < count or number in places:
                     raise DecodeError(f"a placeholder without an attachment of its own among {count}")
                 places[number] = container, key
-            else:
+            else:  # each takes 0.4 us, also in a packet that may have more because it is long
                 containers.append(value)
                 if len(containers) > MAX_CONTAINERS:
                     raise TooMany(f"more than {MAX_CONTAINERS} lists and objects in a packet with attachments")
@@ -104,7 +98,7 @@ class Revision:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
 
         Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
-        MAX_CONTAINERS lists and objects beside them.
+        MAX_CONTAINERS lists and objects.
         """
         # Nearly every packet is an event in "/", behind the "4" of an Engine.IO message: by itself, in one place, it
         # takes 40 % less than the general way, which is left to say what is wrong with all others. But a megabyte of

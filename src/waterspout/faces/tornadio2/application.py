@@ -1,21 +1,22 @@
 """The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
 
-import logging
 from http.client import responses
 from typing import Any, Protocol
 
 from tornado.web import HTTPError
 
+from ...drivers.log import logger
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Packet
 from .carrier import Visitor, carry
+from .complaints import Complaints, complaints_of
 from .session import Session
 from .stats import StatsCollector
 
-log = logging.getLogger("tornadio2.session")
+log = logger("tornadio2.session")
 
 
 class Router(Protocol):
@@ -39,7 +40,7 @@ class Application:
 
     def open(self, session: EngineSession, request: Request) -> None:
         """Let `on_open` decide; HandshakeRefused with its status where it refuses, 500 where it fails."""
-        opening = _Opening()
+        opening = _Opening(complaints_of(self._router))
         visitor = Visitor(session, request)
         self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
         if opening.refusal is not None:
@@ -80,8 +81,10 @@ class Application:
 class _Opening:
     """What came of the making of a session."""
 
-    session: Session | None = None
-    refusal: HandshakeRefused | None = None
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self.session: Session | None = None
+        self.refusal: HandshakeRefused | None = None
 
     def answered(self, token: None, result: Session) -> None:
         self.session = result
@@ -91,7 +94,7 @@ class _Opening:
             status = error.status_code if error.status_code in responses and error.status_code >= 300 else 500
             self.refusal = HandshakeRefused(status, error.reason or "")
         else:
-            log.error("a client is refused, because on_open has failed", exc_info=error)
+            self._complaints.write(log, "a client is refused, because on_open has failed", error=error)
             self.refusal = HandshakeRefused(500)
 
     def later(self, token: None) -> Asker:

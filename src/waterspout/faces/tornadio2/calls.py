@@ -8,12 +8,13 @@ from types import GeneratorType
 from typing import Any, Protocol
 
 from ...drivers import InlineDriver
+from ...drivers.log import logger
 from ...engine import Asker, Driver
 from . import gen
 from .carrier import ByHand
 from .outcome import Outcome
 
-log = logging.getLogger("tornadio2.session")
+log = logger("tornadio2.session")
 
 Then = Callable[[Any], None]
 

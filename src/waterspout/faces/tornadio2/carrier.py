@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
-from ...types import Request
+from ...types import Cookies, Request
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
@@ -21,7 +19,7 @@ class Visitor:
         self.session_id = session.id
         self.remote_ip = request.remote_address
         self.arguments = request.query
-        self.cookies = _cookies(request.header("cookie") or "")
+        self.cookies = Cookies.parse(request.header("cookie"))
 
 
 class ByHand:
@@ -209,10 +207,3 @@ def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
     """
     kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
     return kind(session, sent)
-
-
-def _cookies(text: str) -> Any:
-    try:
-        return SimpleCookie(text)
-    except CookieError:
-        return SimpleCookie()

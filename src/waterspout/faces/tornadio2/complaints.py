@@ -3,22 +3,40 @@
 import logging
 from typing import Any
 
+from ...drivers.log import LoopThrottle
+from ...engine import MORE, Engine, outline
 from ...server.dispatch import shorten
-from ...server.limits import Reports
 
 
 class Complaints:
-    """Ten lines of a kind in a second, and then how many were left out."""
+    """Writes ten lines of a kind in a second, and then how many were left out; by the clock of an engine if it can."""
 
-    def __init__(self) -> None:
-        self._reports = Reports()
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._limit = LoopThrottle() if engine is None else engine.log
 
     def write(
-        self, log: logging.Logger, now: float, text: str, *values: Any, error: BaseException | None = None
+        self,
+        log: logging.Logger,
+        text: str,
+        *values: Any,
+        level: int = logging.ERROR,
+        error: BaseException | None = None,
     ) -> None:
-        """Log an error, `now` in seconds; its kind is its text with the type of `error`. Texts in it are cut."""
-        left_out = self._reports.allow((text, type(error)), now)
-        if left_out is not None:
-            more = f" (like {left_out} others that were not logged)" if left_out else ""
+        """Log a line; its kind is its text with the type of `error`. Texts among the values are cut."""
+
+        def tell(more: int) -> None:
+            log.log(level, MORE, more, outline(text))
+
+        if self._limit.allows((log.name, text, type(error)), tell):
             values = tuple(shorten(value) if isinstance(value, str) else value for value in values)
-            log.error(text + more, *values, exc_info=error)
+            log.log(level, text, *values, exc_info=error)
+
+
+ALONE = Complaints()
+"""For what has no router at hand."""
+
+
+def complaints_of(server: object) -> Complaints:
+    """Return those of a router; users' own routers may have none."""
+    found: Complaints | None = getattr(server, "complaints", None)
+    return ALONE if found is None else found

@@ -1,14 +1,14 @@
 """The connections that applications derive from: one for a client, and one for each of its endpoints."""
 
-import logging
 from collections.abc import Callable, Mapping
 from inspect import getattr_static
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
+from ...drivers.log import logger
 from . import proto
 from .dispatch import handler_names, mark, override_of, own_arguments
 
-log = logging.getLogger("tornadio2.conn")
+log = logger("tornadio2.conn")
 
 MAX_ACKS = 10_000  # callbacks of a connection that wait for their acknowledgement
 

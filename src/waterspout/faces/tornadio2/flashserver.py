@@ -1,7 +1,6 @@
 """The policy that Flash asks for before its sockets may connect, from a file."""
 
 import asyncio
-import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
+from ...drivers.log import logger
 from ...hosts.flashpolicy import PORT, Question
 
-log = logging.getLogger("tornadio2.flashserver")
+log = logger("tornadio2.flashserver")
 
 
 class FlashPolicyServer:

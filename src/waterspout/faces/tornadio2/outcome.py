@@ -1,11 +1,13 @@
 """What a call will have come to, for whoever wants to know."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Generator
 from typing import Any
 
-log = logging.getLogger("tornadio2.gen")
+from ...drivers.log import logger
+from .complaints import ALONE
+
+log = logger("tornadio2.gen")
 
 
 class Outcome:
@@ -54,7 +56,7 @@ class Outcome:
         """Set the error."""
         self.error = error
         if self._is_late and not self._callbacks:
-            log.error("a generator has failed, and nobody waits for it", exc_info=error)
+            ALONE.write(log, "a generator has failed, and nobody waits for it", error=error)
         self._settle()
 
     def _settle(self) -> None:

@@ -1,13 +1,14 @@
 """Callbacks that come again and again, and may be put off: what heartbeats were made of."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tornado.ioloop import IOLoop
 
-log = logging.getLogger("tornadio2.periodic")
+from ...drivers.log import logger
+
+log = logger("tornadio2.periodic")
 
 
 class Callback:

@@ -1,15 +1,15 @@
 """The transports that stay: WebSocket, by either of its names."""
 
-import logging
 from collections.abc import Awaitable
 from typing import Any
 
 from tornado.web import HTTPError
 
+from ...drivers.log import logger
 from ...hosts.handlers import EngineWebSocketHandler
 from .preflight import RoutedHandler
 
-log = logging.getLogger("tornadio2.persistent")
+log = logger("tornadio2.persistent")
 
 
 class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):

@@ -1,6 +1,5 @@
 """The transports that come and go: polling by XMLHttpRequest or scripts, and htmlfile beside its POSTs."""
 
-import logging
 import re
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -8,12 +7,13 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from ...drivers.log import logger
 from ...engine import Response
 from ...hosts.handlers import EngineStreamHandler
 from ...wire import envelopes, json, socketio1
 from .preflight import CheckedHandler
 
-log = logging.getLogger("tornadio2.polling")
+log = logger("tornadio2.polling")
 
 _SCRIPT = re.compile(rb'/\*\*/io\.j\[\d+\]\((".*")\);')
 _TEXT = Response(200, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")))

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
+from ...drivers.log import logger
 from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
-from ...server.dispatch import shorten
 from ...types import Request
+from .complaints import complaints_of
 
-log = logging.getLogger("tornadio2.preflight")
+log = logger("tornadio2.preflight")
 
 _SCRIPT = ("jsonp", "j")  # in the queries of script elements, of 0.7 to 0.9 and of later clients
 
@@ -93,7 +94,8 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
     def require_origin(self) -> None:
         """Raise HTTPError(401) for a page of an origin that may not ask."""
         if not self.is_allowed:
-            log.warning("%a is not allowed to ask", shorten(self.request.headers.get("Origin", "")))
+            origin = self.request.headers.get("Origin", "")
+            complaints_of(self.server).write(log, "%a is not allowed to ask", origin, level=logging.WARNING)
             raise HTTPError(401)
 
     def require_page(self) -> None:

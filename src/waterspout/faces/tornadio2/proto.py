@@ -4,15 +4,16 @@ A packet is a string. `Pack` is one that also knows what it says, so that client
 same in their own words.
 """
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
+from ...drivers.log import logger
 from ...errors import DecodeError
 from ...wire import json, socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
+from .complaints import ALONE
 
-log = logging.getLogger("tornadio2.proto")
+log = logger("tornadio2.proto")
 
 DISCONNECT = "0"
 CONNECT = "1"
@@ -95,7 +96,8 @@ def event(endpoint: str | None, name: str | bytes, message_id: int | str | None,
     A client answers one whose id has a plus behind it ("1+"); without the plus, it says that the event has come.
     """
     if args and kwargs:
-        log.error("the event %r has arguments with a name and without: those with a name are not sent", name)
+        text = "the event %a has arguments with a name and without: those with a name are not sent"
+        ALONE.write(log, text, name)
     text = name.decode() if isinstance(name, bytes) else name
     values = list(args) if args else [kwargs]
     number = _number(message_id)

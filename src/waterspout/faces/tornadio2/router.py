@@ -67,8 +67,8 @@ class TornadioRouter:
     ) -> None:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
-        self.complaints = Complaints()
         self.engine = Engine(Application(self), path=f"/{namespace}", policy=_policy(self.settings))
+        self.complaints = Complaints(self.engine)
         self._connection = connection
         self._namespace = namespace
         self._loop = io_loop

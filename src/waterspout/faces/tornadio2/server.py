@@ -1,6 +1,5 @@
 """An HTTP server that listens and begins by itself, with Flash's policy beside it."""
 
-import logging
 import socket
 import ssl
 from typing import Any
@@ -10,11 +9,13 @@ from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from ...drivers.log import logger
 from .flashserver import FlashPolicyServer
 
 PORT = 8001
 
-log = logging.getLogger("tornadio2.server")
+
+log = logger("tornadio2.server")
 
 
 class SocketServer(HTTPServer):

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
+from ...drivers.log import logger
 from ...errors import DecodeError, ProtocolError
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
@@ -21,7 +22,8 @@ from .sessioncontainer import SessionBase
 
 __all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Handler", "Session"]
 
-log = logging.getLogger("tornadio2.session")
+
+log = logger("tornadio2.session")
 
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
@@ -228,7 +230,7 @@ class Session(SessionBase):
 
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
         """Log an error that a client has caused, shortly, and not as often as it likes."""
-        self._complaints.write(to, calls.driver(self).now(), text, *values, error=error)
+        self._complaints.write(to, text, *values, error=error)
 
     # Below this line: how it is done
 
@@ -250,7 +252,7 @@ class Session(SessionBase):
         """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
         if result or result is None:
             return
-        log.info("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
+        self._refused("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
         if not self._is_open:
             raise HTTPError(401)
         self.close()
@@ -260,10 +262,15 @@ class Session(SessionBase):
         if self.endpoints.get(path) is not connection:
             return
         if result is False:
-            log.info("%s.on_open has refused a client of %s at %a", type(connection).__name__, self.remote_ip, path)
+            text = "%s.on_open has refused a client of %s at %a"
+            self._refused(text, type(connection).__name__, self.remote_ip, path)
             self.disconnect_endpoint(path)
         elif path not in self._openings:
             self.carrier.admit(path)
+
+    def _refused(self, text: str, *values: Any) -> None:
+        """Log that `on_open` has refused the client, which is no error."""
+        self._complaints.write(log, text, *values, level=logging.INFO)
 
     def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
         """Keep a client out of an endpoint."""
@@ -289,7 +296,7 @@ class Session(SessionBase):
         connection = self.get_connection(dispatch.endpoint_of(packet)) or self.conn
         if isinstance(packet, Connect) and isinstance(error, HTTPError):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
-            log.info(text, type(connection).__name__, self.remote_ip, error.status_code)
+            self._refused(text, type(connection).__name__, self.remote_ip, error.status_code)
         else:
             self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
         return error

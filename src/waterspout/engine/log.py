@@ -1,0 +1,95 @@
+"""What the core logs: through its driver, and at most ten lines of a kind in a second.
+
+Whatever a client can cause goes this way: refusals, broken packets, failures of handlers. The lines that are left out
+are counted, and the engine's deadlines bring the count a second later, or its end if that comes first.
+"""
+
+import re
+from collections.abc import Hashable
+from typing import Protocol
+
+from ..errors import ProtocolError, WrongParser
+from .deadlines import Deadlines
+from .driver import Driver, Layer, Level
+from .throttle import Tell, Throttle
+
+MORE = "%d more of these in the last second: %s"
+"""The line for those that were left out, with their number and `outline` of the text."""
+
+_SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
+_VALUE = re.compile(r"%[-.\d]*[a-z]")
+
+
+class Holder(Protocol):
+    """Who has the driver and the deadlines that are in use."""
+
+    driver: Driver
+    deadlines: Deadlines
+
+
+class Log:
+    """The log of one engine. It is for the core's thread."""
+
+    __slots__ = ("_holder", "_silent_until", "_throttle")
+
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
+        self._silent_until = 0.0
+        self._throttle = Throttle(self._later)
+
+    def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
+        """Log what has happened, as `Driver.note` does; its kind is layer, level and text."""
+        if self.allows((layer, level, text), lambda more: self._note_more(layer, level, text, more)):
+            self._holder.driver.note(layer, level, text, *values)
+
+    def report(self, kind: Hashable, text: str, error: BaseException | None = None) -> None:
+        """Log what has gone wrong in a user's function, as `Driver.report` does."""
+        if self.allows(kind, lambda more: self._holder.driver.report(MORE % (more, text))):
+            self._holder.driver.report(text, error)
+
+    def broke(self, sid: str, error: ProtocolError) -> None:
+        """Log that a session is ended because its client broke the protocol.
+
+        A wrong parser is the operator's mistake, so log a warning; once a minute, since a page's clients have the same.
+        """
+        level, now = Level.INFO, self._holder.driver.now()
+        if isinstance(error, WrongParser) and now >= self._silent_until:
+            level, self._silent_until = Level.WARNING, now + _SILENCE
+        self.note(Layer.ENGINE, level, "session %s... broke the protocol, and is ended: %s", sid[:4], error)
+
+    def allows(self, kind: Hashable, tell: Tell) -> bool:
+        """Tell whether a line of this kind may be written now; see `Throttle`."""
+        return self._throttle.allows(kind, self._holder.driver.now(), tell)
+
+    def flush(self) -> None:
+        """Log the counts of what was left out now: the end may come before the second is over."""
+        self._throttle.flush()
+
+    def _note_more(self, layer: Layer, level: Level, text: str, more: int) -> None:
+        self._holder.driver.note(layer, level, MORE, more, outline(text))
+
+    def _later(self, kind: Hashable, at: float) -> None:
+        self._holder.deadlines.set(self._throttle, kind, at)
+
+
+def outline(text: str) -> str:
+    """Return the text of a line without its values."""
+    return _VALUE.sub("...", text)
+
+
+def without_secrets(target: str, path: str) -> str:
+    """Write the target of a request for a log, `path` being the engine's.
+
+    A session is named by the first four characters of its id, where clients have it: in the query, or those of 0.7 to
+    0.9 in the path. Nothing else of the query is there, for it is what a client sends along with its connection.
+    """
+    before, _, query = target.partition("?")
+    below = before.removeprefix(path).split("/")  # "", version, transport, id
+    if before.startswith(path) and len(below) > 3:
+        before = f"{path}{'/'.join(below[:3])}/{_start(below[3])}"
+    sid = next((pair[4:] for pair in query.split("&") if pair.startswith("sid=")), "")
+    return f"{before}?sid={_start(sid)}" if sid else before
+
+
+def _start(sid: str) -> str:
+    return f"{sid[:4]}..." if sid else ""

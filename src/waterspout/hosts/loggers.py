@@ -1,0 +1,58 @@
+"""Tornado's own lines in a process of ours: as clean as ours, and as few.
+
+A request for a path that is not there, a broken one, a failed TLS handshake: each is a line of Tornado's, and a client
+can cause thousands of them in a second. In an application of the user's own these loggers are left alone.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..drivers.log import LoopThrottle, clean_record
+
+NAMES = ("tornado.access", "tornado.application", "tornado.general")
+_MAX_LENGTH = 500  # characters; a path may have 60,000
+
+
+@contextmanager
+def throttled() -> Iterator[None]:
+    """Limit Tornado's loggers to ten lines of a kind in a second and a count of the rest, as all of ours are."""
+    limit = _Limit()
+    loggers = [logging.getLogger(name) for name in NAMES]
+    for logger in loggers:
+        logger.addFilter(limit)
+    try:
+        yield
+    finally:
+        limit.flush()
+        for logger in loggers:
+            logger.removeFilter(limit)
+
+
+class _Limit(logging.Filter):
+    """Cleans records, cuts their texts, and drops those that are too many. A kind is a place in Tornado's source."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._throttle = LoopThrottle()
+        self._is_counting = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self._is_counting:
+            return True
+        kind = record.pathname, record.lineno, record.levelno, record.exc_info and record.exc_info[0]
+        clean_record(record, _MAX_LENGTH)
+        return self._throttle.allows(kind, lambda more: self._count(record, more))
+
+    def flush(self) -> None:
+        """Write the counts of what was left out."""
+        self._throttle.flush()
+
+    def _count(self, first: logging.LogRecord, more: int) -> None:
+        self._is_counting = True
+        try:
+            logging.getLogger(first.name).log(
+                first.levelno, "%d more like this in the last second: %s", more, first.getMessage()
+            )
+        finally:
+            self._is_counting = False

@@ -1,0 +1,102 @@
+"""Tornado's own lines in a process of ours, and in one of the user's."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+from tornado.web import Application
+
+from waterspout import Server
+from waterspout.hosts import standalone
+from waterspout.hosts.loggers import NAMES, throttled
+from waterspout.hosts.tornado import routes
+
+MANY = 100
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@pytest.fixture(autouse=True)
+def no_filters_stay() -> Iterator[None]:
+    yield
+    assert not any(logging.getLogger(name).filters for name in NAMES)
+
+
+async def flood(port: int, said: bytes, times: int) -> None:
+    """Say something on so many connections, one after the other, and wait for their ends."""
+    for _ in range(times):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def serve(said: bytes, times: int) -> None:
+    stop = asyncio.Event()
+    urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+    site = standalone.Site(bind=("127.0.0.1", 0))
+    task = asyncio.create_task(standalone.serve(Server(), site, ready=urls.set_result, stop=stop))
+    port = int((await urls)[0].rstrip("/").rpartition(":")[2])
+    await flood(port, said, times)
+    stop.set()
+    await task
+
+
+def get(path: str, *more: str) -> bytes:
+    return "\r\n".join((f"GET {path} HTTP/1.1", "Host: here", "Connection: close", *more, "", "")).encode("latin-1")
+
+
+FLOODS = {
+    "unknown paths": ("tornado.access", get("/nothing\x85\x9b31m")),
+    "long paths": ("tornado.access", get("/" + "x" * 50_000)),
+    "broken requests": ("tornado.general", b"GARBAGE\x1b[31m\xc2\x9b\r\n\r\n"),
+    "broken fields": ("tornado.general", get("/", "no\x9b field")),
+    "broken lengths": ("tornado.general", get("/", "Content-Length: \x9bx")),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_tornados_lines_are_few_and_short_and_clean(caplog: pytest.LogCaptureFixture, flood: str) -> None:
+    name, said = FLOODS[flood]
+    caplog.set_level(logging.INFO)
+    asyncio.run(serve(said, MANY))
+    lines = [record.getMessage() for record in caplog.records if record.name == name]
+    counts = [int(line.partition(" ")[0]) for line in lines if "more like this in the last second: " in line]
+    assert sum(counts) + len(lines) - len(counts) == MANY
+    assert counts
+    assert not CONTROL.search("".join(lines))
+    assert max(map(len, lines)) < 600
+
+
+def test_an_application_of_the_users_own_has_all_of_them(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        http = Application(routes(Server())).listen(0, "127.0.0.1")
+        port = next(iter(http._sockets.values())).getsockname()[1]
+        await flood(port, get("/nothing"), 20)
+        http.stop()
+
+    asyncio.run(main())
+    assert [record.getMessage()[:16] for record in caplog.records] == ["404 GET /nothing"] * 20
+
+
+def test_each_place_in_the_source_is_a_kind_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("tornado.general")
+    with throttled():
+        for number in range(50):
+            log.warning("one %d", number)
+            log.warning(f"another {number}")
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
+        *(f"{what} {number}" for number in range(10) for what in ("one", "another")),
+        "40 more like this in the last second: one 10",
+        "40 more like this in the last second: another 10",
+    ]
+
+
+def test_a_line_that_cannot_be_filled_is_left_to_its_handlers() -> None:
+    with throttled():
+        record = logging.makeLogRecord({"name": "tornado.general", "msg": "%d", "args": ("x",)})
+        assert logging.getLogger("tornado.general").filter(record)
+    assert (record.msg, record.args) == ("%d", ("x",))
