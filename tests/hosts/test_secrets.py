@@ -15,7 +15,7 @@ from hosts.suite.old import PATH, visit
 from hosts.tornado_host import LOOPS, TornadoHost
 from hosts.web_host import WebHost
 from waterspout import Engine, Server
-from waterspout.engine.complaints import without_secrets
+from waterspout.engine.log import without_secrets
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter
 from waterspout.hosts.handlers import EngineHandler, EngineStreamHandler, EngineWebSocketHandler
 
