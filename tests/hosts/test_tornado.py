@@ -19,6 +19,7 @@ from hosts.suite.old import Old, post, visit
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import Refusing
 from hosts.suite.resets import Resets
+from hosts.suite.vanishing import Vanishing
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Socket
@@ -60,6 +61,9 @@ class TestOld(Old): ...
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
 class TestRefusing(Refusing): ...
+
+
+class TestVanishing(Vanishing): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
