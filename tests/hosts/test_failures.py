@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import struct
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,7 @@ from hosts.test_link import tcp_pair
 from hosts.tornado_host import LOOPS
 from waterspout.hosts.failures import FailureWatch
 from waterspout.hosts.loops import AsyncioLoop
+from waterspout.hosts.signals import watch_stdin
 
 Factory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -210,5 +212,22 @@ def test_where_the_system_has_no_more_of_them_readers_work_as_ever(
         reset(theirs)
         await reading.ended.wait()
         assert reading.seen == [b""]
+
+    run(factory, test)
+
+
+def test_a_reset_of_standard_input_is_its_end(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a socket where asyncio started the process; what was written to it and is unread makes its end a reset."""
+
+    async def test(loop: AsyncioLoop, ours: socket.socket, theirs: socket.socket) -> None:
+        near, far = socket.socketpair()
+        with near, far, near.makefile("rb", buffering=0) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            ended = asyncio.Event()
+            watch_stdin(ended.set)
+            near.send(b"unread")
+            far.send(b"data")
+            far.close()
+            await ended.wait()
 
     run(factory, test)

@@ -80,6 +80,7 @@ class Web:
     def _stream(self, connection: socket.socket) -> IOStream:
         if self._tls is None:
             return IOStream(connection)
+        connection.getpeername()  # raises if it was reset: `ssl` would raise too, but leave it open
         return SSLIOStream(
             ssl_wrap_socket(connection, self._tls, server_side=True, do_handshake_on_connect=False),
             ssl_options=self._tls,
