@@ -79,6 +79,29 @@ async def test_a_reset_in_the_handshake_of_tls(host: WebHost, share: float) -> N
         await host.until(lambda: sockets() == before)
 
 
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("host", ["asyncio-tls", "uvloop-tls"], indirect=True)
+@pytest.mark.parametrize("asked", [b"", b"GET /socket.io/ HT", request("GET", target("polling", "unknown"))])
+async def test_a_reset_behind_the_handshake_of_tls(host: WebHost, asked: bytes) -> None:
+    """The last of the handshake, the request and the reset come in one turn."""
+    await host.serve(Echo().server)
+    assert host.client_tls is not None
+    before = sockets()
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = host.client_tls.wrap_bio(heard, said, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    client = connected(host)
+    client.sendall(said.read())
+    heard.write(await asyncio.to_thread(client.recv, 100_000))
+    tls.do_handshake()
+    if asked:
+        tls.write(asked)
+    client.sendall(said.read())
+    reset(client)
+    await host.until(lambda: sockets() == before)
+
+
 async def raw(host: WebHost) -> Wire:
     """Open a connection, and speak no TLS."""
     host.client_tls = None
