@@ -311,8 +311,10 @@ class Paged(EngineStreamHandler):
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-class TestVanishing(Vanishing):
-    """Also where Tornado's stream has the socket."""
+class TestVanishing:
+    """Where Tornado's stream has the socket of a WebSocket."""
+
+    test_an_event_and_the_end = Vanishing.test_an_event_and_the_end
 
     @pytest.fixture
     def host(self, loop: str) -> HandlerHost:

@@ -14,7 +14,7 @@ from hosts.host import sockets
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.polling import Polling, chunked, head
-from hosts.suite.vanishing import Vanishing, connected, reset
+from hosts.suite.vanishing import connected, reset
 from hosts.suite.websocket import WebSocket
 from hosts.tornado_host import LOOPS
 from hosts.web_host import WebHost
@@ -42,10 +42,6 @@ class TestWebSocket(WebSocket): ...
 
 
 class TestEnding(Ending): ...
-
-
-@pytest.mark.parametrize("host", ["uvloop-tcp"], indirect=True)
-class TestVanishing(Vanishing): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
