@@ -3,9 +3,13 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
 import pytest
 
+from hosts.host import PATIENCE, sockets
+from hosts.suite.vanishing import half_close, reset
+from hosts.tornado_host import LOOPS
 from waterspout import Server
 from waterspout.hosts import flashpolicy, standalone
 from waterspout.hosts.flashpolicy import serve_policy
@@ -72,6 +76,29 @@ def test_who_asks_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
                 return b""
 
     assert asyncio.run(main()) == b""
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("way", [reset, half_close])
+@pytest.mark.parametrize("said", [b"", QUESTION[:-1], QUESTION])
+def test_who_asks_and_is_gone_in_the_same_instant_leaves_no_descriptor(
+    loop: str, said: bytes, way: Callable[[socket.socket], None]
+) -> None:
+    async def main() -> None:
+        server = await serve_policy("127.0.0.1", 0)
+        assert server is not None
+        async with server, asyncio.timeout(PATIENCE):
+            before = sockets()
+            for _ in range(5):
+                with socket.create_connection(("127.0.0.1", port_of(server))) as client:
+                    client.sendall(said)
+                    way(client)
+                    await asyncio.sleep(0)
+            while sockets() != before:
+                await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(main())
 
 
 def test_a_port_that_cannot_be_had_is_reported_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from hosts.suite.ending import Ending
 from hosts.suite.old import Old
 from hosts.suite.polling import Polling
 from hosts.suite.resets import Resets
+from hosts.suite.vanishing import Vanishing
 from hosts.suite.websocket import WebSocket
 from hosts.tornado_host import LOOPS
 from waterspout.hosts.handlers import EngineHandler
@@ -55,6 +56,9 @@ class TestEnding(Ending):
 
 
 class TestOld(Old): ...
+
+
+class TestVanishing(Vanishing): ...
 
 
 @pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)

@@ -15,6 +15,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old, chunk, stream, visit
 from hosts.suite.polling import Polling
+from hosts.suite.vanishing import Vanishing
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS
 from waterspout import Reason, Socket
@@ -307,6 +308,32 @@ class Paged(EngineStreamHandler):
 
     def session_closed(self) -> None:
         super().session_closed()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+class TestVanishing:
+    """Where Tornado's stream has the socket of a WebSocket."""
+
+    test_an_event_and_the_end = Vanishing.test_an_event_and_the_end
+
+    @pytest.fixture
+    def host(self, loop: str) -> HandlerHost:
+        host = HandlerHost(LOOPS[loop])
+        host.handler = Kept
+        return host
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+class TestVanishingStreams:
+    """The same of endless answers."""
+
+    @pytest.fixture
+    def host(self, loop: str) -> HandlerHost:
+        host = HandlerHost(LOOPS[loop])
+        host.handler = Paged
+        return host
+
+    test_a_request_that_waits_and_the_end = Vanishing.test_a_request_of_0_9_that_waits_and_the_end
 
 
 @pytest.mark.parametrize("handler", [EngineStreamHandler, Paged])

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import logging
+import random
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler
 
 from hosts.certificate import Certificate
-from hosts.client import Session, opening, target, text
+from hosts.client import Session, Wire, opening, request, target, text
+from hosts.host import sockets
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
@@ -19,6 +22,7 @@ from hosts.suite.old import Old, post, visit
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import HANDSHAKES, Guard, Refusing
 from hosts.suite.resets import Resets
+from hosts.suite.vanishing import Vanishing, connected, half_close, reset
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Request, Socket
@@ -64,11 +68,61 @@ class TestOld(Old): ...
 class TestRefusing(Refusing): ...
 
 
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+class TestVanishing(Vanishing): ...
+
+
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
 
 
 @tcp
 class TestResets(Resets): ...
+
+
+@tcp
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("visits", [300, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_connects_resets_and_half_closes_leave_no_session_and_no_descriptor(
+    host: TornadoHost, visits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.05)
+    echo = Echo()
+    await host.serve(echo.server)
+    neighbour, polling = await host.websocket(), await host.connect()
+    before = sockets()
+    chance = random.Random(visits)
+    for _ in range(visits):
+        await visit_and_vanish(host, polling, chance)
+    await host.until(lambda: len(echo.server.engine.sessions) == 1 and sockets() == before)
+    assert await echoes(neighbour)
+
+
+CONVERSATION = opening() + text("40", '420["echo",1]', '42["echo","and more"]')
+
+
+async def visit_and_vanish(host: TornadoHost, polling: Wire, chance: random.Random) -> None:
+    """Say a part of a conversation, with a turn between any two of its bytes, and go in some way."""
+    whole = CONVERSATION
+    least = 0
+    if chance.random() < 0.4:
+        session = Session(polling, polling)
+        await session.open()
+        poll, post = request("GET", session.target()), request("POST", session.target(), body=b"40")
+        whole, least = chance.choice([(poll + b"GET /", len(poll)), (post[:-1], post.index(b"\r\n\r\n") + 4)])
+    size = chance.randint(least, len(whole))
+    with connected(host) as client:
+        for piece in cut(whole[:size], chance):
+            client.sendall(piece)
+            for _ in range(chance.randrange(3)):
+                await asyncio.sleep(0)
+        chance.choice([reset, reset, half_close, socket.socket.close])(client)
+        for _ in range(chance.randrange(3)):
+            await asyncio.sleep(0)
+
+
+def cut(whole: bytes, chance: random.Random) -> list[bytes]:
+    at = sorted(chance.randint(0, len(whole)) for _ in range(chance.randrange(3)))
+    return [whole[start:end] for start, end in zip([0, *at], [*at, len(whole)], strict=True)]
 
 
 class Page(RequestHandler):

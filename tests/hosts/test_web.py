@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from tornado.web import RequestHandler
 
 from hosts.certificate import Certificate
 from hosts.client import Wire, request, target
+from hosts.host import sockets
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.polling import Polling, chunked, head
+from hosts.suite.vanishing import connected, reset
 from hosts.suite.websocket import WebSocket
 from hosts.tornado_host import LOOPS
 from hosts.web_host import WebHost
@@ -50,6 +53,50 @@ class Page(RequestHandler):
         self.write("a page")
 
     post = get
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("host", ["asyncio-tls", "uvloop-tls"], indirect=True)
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99, 1])
+async def test_a_reset_in_the_handshake_of_tls(host: WebHost, share: float) -> None:
+    await host.serve(Echo().server)
+    assert host.client_tls is not None
+    before = sockets()
+    for waits in (True, False):
+        said = ssl.MemoryBIO()
+        with pytest.raises(ssl.SSLWantReadError):
+            host.client_tls.wrap_bio(ssl.MemoryBIO(), said, server_hostname="127.0.0.1").do_handshake()
+        client = connected(host)
+        if waits:
+            await host.until(lambda: sockets() == before + 2)
+        hello = said.read()
+        client.sendall(hello[: int(share * len(hello))])
+        reset(client)
+        await asyncio.to_thread(lambda: None)  # in that turn the loop looks at the listener, too
+        await host.until(lambda: sockets() == before)
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("host", ["asyncio-tls", "uvloop-tls"], indirect=True)
+@pytest.mark.parametrize("asked", [b"", b"GET /socket.io/ HT", request("GET", target("polling", "unknown"))])
+async def test_a_reset_behind_the_handshake_of_tls(host: WebHost, asked: bytes) -> None:
+    """The last of the handshake, the request and the reset come in one turn."""
+    await host.serve(Echo().server)
+    assert host.client_tls is not None
+    before = sockets()
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = host.client_tls.wrap_bio(heard, said, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    client = connected(host)
+    client.sendall(said.read())
+    heard.write(await asyncio.to_thread(client.recv, 100_000))
+    tls.do_handshake()
+    if asked:
+        tls.write(asked)
+    client.sendall(said.read())
+    reset(client)
+    await host.until(lambda: sockets() == before)
 
 
 async def raw(host: WebHost) -> Wire:

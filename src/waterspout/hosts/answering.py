@@ -1,7 +1,7 @@
 """Request handlers of Tornado's that an engine answers, for classes that users derive from and override."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
 from tornado.http1connection import HTTP1Connection
@@ -38,6 +38,7 @@ class EngineHandler(RequestHandler):
 
     _is_mute = False  # if its `finish` has failed, as it would again for an error
     _is_unsaid = False  # its answer has failed
+    _watch_no_longer: Callable[[], None] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -90,6 +91,7 @@ class EngineHandler(RequestHandler):
         else:
             self.request.body = self.body
             self.engine.respond(decision, exchange, self.request.body)
+            self._watch()
         return None
 
     @property
@@ -101,6 +103,7 @@ class EngineHandler(RequestHandler):
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
         if self._decision is None:  # an override has taken its time, and the client has gone
             return None
+        self._leave()
         link = take_over(self.detach(), self.residence, request, decision, greeting)
         self._decision = None
         self.ui.clear()  # it is a cycle, which Tornado breaks when it finishes a request
@@ -271,6 +274,7 @@ class EngineHandler(RequestHandler):
                 self._abandon()
         if not asyncio.iscoroutine(coming):
             return coming
+        self._watch()
         self.engine.driver.run(lambda: coming, (), OUTCOME, self._fail)
         return None
 
@@ -327,8 +331,30 @@ class EngineHandler(RequestHandler):
         if decision is not None and not isinstance(decision, ANSWERED):
             self.engine.abort(decision)
 
+    def _watch(self) -> None:
+        """Close the connection when the client goes while the request waits: nobody reads it."""
+        if self._is_waiting:
+            self._watch_no_longer = self.residence.watch(self._connection)
+            if self._watch_no_longer is None:
+                self.residence.output.loop.soon(self._find_gone)
+
+    def _find_gone(self) -> None:
+        if self._is_waiting:
+            self.on_connection_close()
+
+    @property
+    def _is_waiting(self) -> bool:
+        return not (self._has_ended or self._finished or self._is_gone)
+
+    def _leave(self) -> None:
+        """Watch no longer: the request is over, or somebody reads the connection."""
+        leave, self._watch_no_longer = self._watch_no_longer, None
+        if leave is not None:
+            leave()
+
     def _end(self) -> None:
         if self._is_served and not self._has_ended:
             self._has_ended = True
+            self._leave()
             self._decision = None
             self.ended()

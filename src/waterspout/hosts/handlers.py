@@ -46,6 +46,7 @@ class EngineStreamHandler(EngineHandler):
         sid = decision.session.id if decision.session is not None else ""
         self.write(PREAMBLES[decision.transport][1](sid))
         self.flush()
+        self._watch()
         self.messenger = HandlerMessenger(self, self._connection.stream, self.residence.output)
         self.messenger.start(self.engine.connect_messages(decision, request, self.messenger))
         self._decision = None
@@ -107,6 +108,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
             return super().begin(decision, request, greeting)
         if self._decision is None:
             return None
+        self._leave()
         self._opening = decision, request
         patience = self.engine.policy.connect_timeout
         self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)

@@ -3,24 +3,29 @@
 import asyncio
 from collections.abc import Callable
 
+from .failures import FailureWatch
+
 
 class AsyncioLoop:
-    """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's."""
+    """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's, which forgets descriptors."""
 
-    __slots__ = ("_loop", "soon")
+    __slots__ = ("_loop", "failures", "soon")
 
     soon: Callable[[Callable[[], object]], object]
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self.failures = FailureWatch(loop)
         self.soon = loop.call_soon
 
     def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
-        """Call back whenever there is something to read; no longer with None."""
+        """Call back whenever there is something to read, or an error; no longer with None."""
         if callback is None:
+            self.failures.forget(descriptor)
             self._loop.remove_reader(descriptor)
         else:
             self._loop.add_reader(descriptor, callback)
+            self.failures.watch(descriptor, callback)
 
     def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
         """Call back whenever the kernel takes bytes; no longer with None."""
@@ -31,6 +36,7 @@ class AsyncioLoop:
 
     def forget(self, descriptor: int) -> None:
         """Call back no more for this descriptor."""
+        self.failures.forget(descriptor)
         self._loop.remove_reader(descriptor)
         self._loop.remove_writer(descriptor)
 

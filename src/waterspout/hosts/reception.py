@@ -3,13 +3,15 @@
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from http.client import responses
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
 
-from ..engine import ANSWERED, Admitted, Engine, Preflight, Refuse, Response, Resume
+from ..engine import ANSWERED, Admitted, Preflight, Refuse, Response, Resume
 from ..types import Request
+from .residence import Residence
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
@@ -43,13 +45,14 @@ class Exchange:
         self.request = request
         self._connection = connection
         self._rest: Rest | None = None
+        self._watch_no_longer: Callable[[], None] | None = None
         self.is_over = False  # answered, or given up by the client
 
     def respond(self, response: Response) -> None:
         """Send the answer, unless the client has gone."""
         if self.is_over:
             return
-        self.is_over = True
+        self.end()
         fields = HTTPHeaders()
         for name, value in response.headers:
             fields.add(name, value)
@@ -63,6 +66,17 @@ class Exchange:
         self._rest = Rest(self._connection, written)
         self._connection.finish()
 
+    def park(self, residence: Residence) -> bool:
+        """Have the connection closed when the client goes before the answer; tell whether it is still open."""
+        self._watch_no_longer = residence.watch(self._connection)
+        return self._watch_no_longer is not None
+
+    def end(self) -> None:
+        """Wait no longer: it is answered, or the client has gone."""
+        self.is_over = True
+        if self._watch_no_longer is not None:
+            self._watch_no_longer()
+
     def take_back(self) -> bool:
         """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""
         return self._rest is not None and self._rest.take_back()
@@ -71,8 +85,9 @@ class Exchange:
 class Reception(HTTPMessageDelegate):
     """The body of a request that has been decided about, and then its service."""
 
-    def __init__(self, engine: Engine, decision: Decision, request: Request, connection: HTTP1Connection) -> None:
-        self._engine = engine
+    def __init__(self, residence: Residence, decision: Decision, request: Request, connection: HTTP1Connection) -> None:
+        self._residence = residence
+        self._engine = engine = residence.engine
         self._decision = decision
         self._exchange = Exchange(request, connection)
         self._connection = connection
@@ -112,12 +127,14 @@ class Reception(HTTPMessageDelegate):
         else:
             self._connection.set_close_callback(self.on_connection_close)
             self._engine.respond(decision, self._exchange, b"".join(self._body))
+            if not (self._exchange.is_over or self._exchange.park(self._residence)):
+                self.on_connection_close()
 
     def on_connection_close(self) -> None:
         """The client has gone before the answer, or was too slow: whatever waits for it ends."""
         self._wait_no_longer()
         if not self._exchange.is_over and not isinstance(self._decision, ANSWERED):
-            self._exchange.is_over = True
+            self._exchange.end()
             self._engine.abort(self._decision)
 
     def _expect(self, length: int) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tornado.http1connection import HTTP1Connection
@@ -11,6 +13,7 @@ from tornado.httputil import HTTPServerRequest
 from ..drivers import AsyncioDriver
 from ..engine import Engine
 from ..types import Request
+from .failures import FailureWatch
 from .link import Output
 from .loops import AsyncioLoop
 from .processes import warn_of_company
@@ -22,6 +25,7 @@ class Residence:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.output: Output
+        self._failures: FailureWatch
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
@@ -44,6 +48,19 @@ class Residence:
             self._bind(loop, connection)
         return _read(native, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
 
+    def watch(self, connection: HTTP1Connection) -> Callable[[], None] | None:
+        """Close a connection whose request waits, and which nobody reads, at once when its client has gone.
+
+        Returns what ends this, to be called with the answer; None if the connection is closed already, of which Tornado
+        tells nobody when it was between the head of the request and its service.
+        """
+        stream = connection.stream
+        if stream.closed():
+            return None
+        descriptor, close = stream.socket.fileno(), stream.close
+        self._failures.watch(descriptor, close, with_end=True)
+        return partial(self._failures.forget, descriptor, close)
+
     async def drain(self) -> None:
         """Wait, after `close`, until the connections have taken what was sent to them; see `hosts.tornado.drain`."""
         if self._loop is not None:
@@ -65,7 +82,9 @@ class Residence:
             if not self.engine.is_clustered:
                 warn_of_company(self.engine.driver, connection.stream.socket)
         self._loop = loop
-        self.output = Output(AsyncioLoop(loop), self.engine.traffic, self.engine.policy.close_timeout)
+        links_loop = AsyncioLoop(loop)
+        self._failures = links_loop.failures
+        self.output = Output(links_loop, self.engine.traffic, self.engine.policy.close_timeout)
 
 
 def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from .loops import AsyncioLoop
+
 
 @contextmanager
 def ending(end: Callable[[], object]) -> Iterator[None]:
@@ -46,12 +48,16 @@ def leave_after(seconds: float) -> None:
 
 def watch_stdin(end: Callable[[], object]) -> None:
     """Call the function when standard input ends."""
-    loop = asyncio.get_running_loop()
+    loop = AsyncioLoop(asyncio.get_running_loop())
     descriptor = sys.stdin.fileno()
 
     def readable() -> None:
-        if not os.read(descriptor, 4096):
-            loop.remove_reader(descriptor)
+        try:
+            data = os.read(descriptor, 4096)
+        except ConnectionError:  # it is a socket with `asyncio.subprocess.PIPE`
+            data = b""
+        if not data:
+            loop.forget(descriptor)
             end()
 
-    loop.add_reader(descriptor, readable)
+    loop.reader(descriptor, readable)

@@ -71,7 +71,7 @@ class Mount(Router):
         decision = self.engine.admit(ours)
         if not isinstance(decision, ANSWERED) and (greeting := decision.greeting) is not None:
             return Takeover(self.residence, ours, decision, greeting, connection)
-        return Reception(self.engine, decision, ours, connection)
+        return Reception(self.residence, decision, ours, connection)
 
     async def drain(self) -> None:
         """Do what the function `drain` does."""

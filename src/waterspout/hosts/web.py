@@ -12,6 +12,7 @@ from tornado import web as tornado_web
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPInputError, HTTPMessageDelegate, HTTPServerRequest
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
@@ -116,10 +117,13 @@ class Web:
     def _stream(self, connection: socket.socket) -> IOStream:
         if self._tls is None:
             return IOStream(connection)
-        return SSLIOStream(
+        connection.getpeername()  # raises if it was reset: `ssl` would raise too, but leave it open
+        stream = SSLIOStream(
             ssl_wrap_socket(connection, self._tls, server_side=True, do_handshake_on_connect=False),
             ssl_options=self._tls,
         )
+        stream.wait_for_handshake().add_done_callback(_read_on)
+        return stream
 
 
 class _Server(HTTPServer):
@@ -131,6 +135,16 @@ class _Server(HTTPServer):
         patient.header_timeout = IDLE_TIMEOUT
         cast(HTTP1ServerConnection, server_conn).params = patient
         return super().start_request(server_conn, request_conn)
+
+
+def _read_on(handshake: "asyncio.Future[SSLIOStream]") -> None:
+    """Poll for the request anew: uvloop polls no more where the end of the handshake came together with a reset."""
+    if handshake.cancelled() or handshake.exception() is not None:
+        return  # the connection is closed
+    stream = handshake.result()
+    if not stream.closed():
+        stream.io_loop.update_handler(stream.socket, IOLoop.ERROR)
+        stream.io_loop.update_handler(stream.socket, IOLoop.READ)
 
 
 async def _written(stream: IOStream) -> None:
