@@ -1,12 +1,14 @@
 """HTTP of a process of its own as a host under test."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from tornado.netutil import bind_sockets
 
 from hosts.host import Host
 from waterspout import Engine, Server
+from waterspout.hosts.loggers import throttled
 from waterspout.hosts.tornado import Mount
 from waterspout.hosts.web import Application, Web
 
@@ -19,6 +21,8 @@ class WebHost(Host):
     max_header_lines = 100
 
     async def start(self, *mountables: Server | Engine) -> None:
+        self.logs = ExitStack()
+        self.logs.enter_context(throttled())
         self.mounts = [Mount(each if isinstance(each, Engine) else each.engine) for each in mountables]
         routes = [*self.other_routes, *(route for mount in self.mounts for route in mount.routes)]
         application = Application(routes, max_header_lines=self.max_header_lines)
@@ -29,3 +33,4 @@ class WebHost(Host):
     async def stop(self) -> None:
         self.web.stop()
         await self.web.close()
+        self.logs.close()

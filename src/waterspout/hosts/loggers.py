@@ -8,6 +8,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tornado.httputil import HTTPInputError
+
 from ..drivers.log import LoopThrottle, clean_record
 
 NAMES = ("tornado.access", "tornado.application", "tornado.general")
@@ -30,7 +32,10 @@ def throttled() -> Iterator[None]:
 
 
 class _Limit(logging.Filter):
-    """Cleans records, cuts their texts, and drops those that are too many. A kind is a place in Tornado's source."""
+    """Cleans records, cuts their texts, and drops those that are too many. A kind is a place in Tornado's source.
+
+    Header lines that Tornado cannot read, and quotes, are left out: a cookie may be one of them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,6 +45,8 @@ class _Limit(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if self._is_counting:
             return True
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_without_quotation, record.args))
         kind = record.pathname, record.lineno, record.levelno, record.exc_info and record.exc_info[0]
         clean_record(record, _MAX_LENGTH)
         return self._throttle.allows(kind, lambda more: self._count(record, more))
@@ -56,3 +63,7 @@ class _Limit(logging.Filter):
             )
         finally:
             self._is_counting = False
+
+
+def _without_quotation(value: object) -> object:
+    return str(value).partition(" '")[0].partition(' "')[0] if isinstance(value, HTTPInputError) else value

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-import logging
 import socket
 import ssl
 from typing import Any, cast
@@ -11,7 +10,7 @@ from weakref import WeakSet
 from tornado import web as tornado_web
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPInputError, HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
@@ -59,19 +58,6 @@ class TooManyLines(tornado_web.RequestHandler):
         self.finish("The request has too many header lines.\n")
 
 
-class Unquoted(logging.Filter):
-    """Keeps header lines that Tornado cannot read out of its log, in which it quotes them: a cookie may be one."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let the record pass, with what is wrong and without the quotation."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(map(_without_quotation, record.args))
-        return True
-
-
-_UNQUOTED = Unquoted()
-
-
 class Web:
     """HTTP at some listeners, which it owns; `max_body_bytes` is for the pages beside the engine."""
 
@@ -83,7 +69,6 @@ class Web:
         tls: ssl.SSLContext | None = None,
         max_body_bytes: int,
     ) -> None:
-        logging.getLogger("tornado.general").addFilter(_UNQUOTED)
         self._server = _Server(application, idle_connection_timeout=HEAD_TIMEOUT, max_body_size=max_body_bytes)
         self._tls = tls
         self._streams: WeakSet[IOStream] = WeakSet()
@@ -154,7 +139,3 @@ async def _written(stream: IOStream) -> None:
 
 def _lines(headers: HTTPHeaders) -> int:
     return sum(1 for _ in headers.get_all())
-
-
-def _without_quotation(value: object) -> object:
-    return str(value).partition(" '")[0].partition(' "')[0] if isinstance(value, HTTPInputError) else value
