@@ -1,4 +1,4 @@
-"""The servers for public test suites do what the suites' own servers do; docs/conformance.md has the suites' results."""
+"""The servers for public test suites do what the suites expect; the results are in docs/conformance.md."""
 
 import asyncio
 
