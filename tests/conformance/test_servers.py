@@ -85,6 +85,7 @@ def test_the_raw_echo_sends_back_text_and_binary(compress: bool) -> None:
         for message in ("", "é" * 1000, b"", bytes(100_000)):
             await client.write_message(message, binary=isinstance(message, bytes))
             received.append(await client.read_message())
+        assert client.headers is not None
         assert ("Sec-WebSocket-Extensions" in client.headers) == compress
         client.close()
         assert await client.read_message() is None
