@@ -302,7 +302,7 @@ def refused(folder: Path, *arguments: str) -> str:
         ("broken:server", "the module 'broken' raises ZeroDivisionError at broken.py:1: division by zero; mend it and"),
         (
             "wrong:server",
-            "the module 'wrong' raises SyntaxError at wrong.py:1: invalid syntax; mend it and start again",
+            "the module 'wrong' raises SyntaxError at wrong.py:1: ",
         ),
         (
             "needy:server",
