@@ -2,7 +2,7 @@
 
 `scripts/test --newest` and `--oldest` run this. Each Python gets an environment of its own (`.venv-oldest-3.12`) with
 wheels only; the arguments are pytest's. The classifiers of pyproject.toml name the Pythons that are promised. Any other
-is skipped if a requirement has no wheel for it. PYTHON=/path/to/python3.13 leaves out all others.
+is skipped if a requirement has no wheel for it. PYTHON=python3.13 leaves out all others.
 """
 
 import json
@@ -74,10 +74,16 @@ def candidates() -> Iterator[str]:
             yield from (str(path) for path in folder.iterdir() if re.fullmatch(r"python3\.\d+t?", path.name))
 
 
+def wanted(only: str) -> Iterator[str]:
+    """Give what PYTHON means: a path, or a name such as python3.13."""
+    return iter([only]) if os.sep in only else (path for path in candidates() if Path(path).name == only)
+
+
 def ask(path: str) -> Python | None:
-    """Return what an interpreter says of itself; None for the shim of a version that is not active."""
-    done = subprocess.run([path, "-c", ASK], capture_output=True, text=True, check=False)
-    if done.returncode:
+    """Return what an interpreter says of itself; None for the shim of a version that is not active, or for none."""
+    try:
+        done = subprocess.run([path, "-c", ASK], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
         return None
     (major, minor, patch), free_threaded, executable = json.loads(done.stdout)
     return Python((major, minor), free_threaded, patch, executable)
@@ -162,7 +168,7 @@ def table(rows: list[list[str]]) -> str:
 def main(mode: str, arguments: list[str]) -> int:
     """Run the tests on each Python, and say what came of it."""
     only = os.environ.get("PYTHON")
-    found = pythons(iter([only]) if only else candidates())
+    found = pythons(wanted(only) if only else candidates())
     if not found:
         say(f"There is no Python from 3.11 on: {only}" if only else "There is no Python from 3.11 on.")
         return 1

@@ -43,7 +43,7 @@ def test_a_shim_without_an_interpreter_is_passed_over(tmp_path: Path) -> None:
     shim = tmp_path / "python3.13"
     shim.write_text("#!/bin/sh\nexit 127\n")
     shim.chmod(0o755)
-    assert ranges.pythons(iter([str(shim)])) == []
+    assert ranges.pythons(iter([str(shim), f"{tmp_path}/none"])) == []
 
 
 def test_pythons_are_looked_for_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +52,9 @@ def test_pythons_are_looked_for_on_the_path(tmp_path: Path, monkeypatch: pytest.
         interpreter(tmp_path / name, (3, 13, 0))
     monkeypatch.setenv("PATH", f"{tmp_path}:{tmp_path}/none")
     assert list(ranges.candidates()) == [one]
+    assert list(ranges.wanted("python3.13t")) == [one]
+    assert list(ranges.wanted("python3.13")) == []
+    assert list(ranges.wanted(f"{tmp_path}/python3.13")) == [f"{tmp_path}/python3.13"]
 
 
 def test_the_classifiers_promise_pythons() -> None:
