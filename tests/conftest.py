@@ -1,6 +1,7 @@
 """What the whole suite shares: how hypothesis runs, and the programs that a machine may lack."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # The same examples on every run, and no deadline: a slow machine is no failure.
 settings.register_profile("waterspout", derandomize=True, deadline=None)
 settings.load_profile("waterspout")
+
+# A shell lets what runs in its background ignore SIGINT, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
