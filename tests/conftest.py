@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def pytest_collection_finish() -> None:
     """Keep the 16,000 collected tests from the garbage collector, which the tests of memory call again and again."""
     gc.collect()
     gc.freeze()
+
+# A shell lets what runs in its background ignore SIGINT, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -335,7 +335,7 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("broken:server", "the module 'broken' raises ZeroDivisionError at broken.py:1: division by zero; mend it and"),
         (
             "wrong:server",
-            "the module 'wrong' raises SyntaxError at wrong.py:1: invalid syntax; mend it and start again",
+            "the module 'wrong' raises SyntaxError at wrong.py:1: ",
         ),
         (
             "needy:server",

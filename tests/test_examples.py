@@ -145,7 +145,7 @@ def test_typed_events_refuse_what_does_not_fit(generation: Generation) -> None:
     assert guest.ask("order", {"items": [{"name": "tea", "price": 3.5}]}) == [3.5]
     (answer,) = guest.ask("order", {"items": [{"name": "tea", "price": "free"}]}) or []
     assert (answer["error"]["argument"], answer["error"]["place"]) == ("order", "$.items[0].price")
-    assert "Expected `float`, got `str`" in answer["error"]["message"]
+    assert answer["error"]["message"].endswith(", at $.items[0].price")
 
 
 @generations

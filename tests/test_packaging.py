@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import threading
 import venv
@@ -25,11 +26,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that holds the wheel and what it requires, and nothing else."""
+    """The programs of an environment that holds the wheel and what the lock file says that it requires."""
     home = tmp_path_factory.mktemp("fresh")
     venv.create(home, with_pip=True)
     (wheel,) = built.glob("*.whl")
-    run(home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel))
+    pip = (home / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--only-binary", ":all:", "--require-hashes", "--requirement", ROOT / "requirements/alone.txt")
+    run(*pip, "--no-index", wheel)  # fails if the wheel requires anything else
     return home / "bin"
 
 
@@ -42,7 +45,9 @@ def run(*command: str | Path) -> str:
 def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi", "waterspout/wire/_frames.abi3.so"} <= set(names)
+    assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi"} <= set(names)
+    is_free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert is_free_threaded or "waterspout/wire/_frames.abi3.so" in names
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout"}
 
@@ -52,6 +57,7 @@ def test_the_sdist_has_what_is_needed_to_test_it(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "src/waterspout/py.typed", "tests/test_packaging.py", "scripts/test"} <= names
+    assert {"requirements/test.txt", "requirements/dev.txt"} <= names
     assert {"deploy/nginx.conf", "deploy/haproxy.cfg", "deploy/waterspout@.service"} <= names
     assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
 

@@ -1,18 +1,23 @@
 """The repository keeps its own promises: what is tracked, documented, and ready to run."""
 
+import json
 import os
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.markers import Marker, default_environment
+from packaging.requirements import Requirement
 
 from waterspout.testing import ClientRefused, Pair
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ["scripts/demo", "scripts/test", "scripts/check", ".ci/run"]
+SCRIPTS = ["scripts/demo", "scripts/test", "scripts/check", "scripts/bench", "scripts/lock", ".ci/run"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 # Spelt so that this file does not contain what it looks for.
@@ -124,3 +129,80 @@ def test_scripts_can_be_executed() -> None:
 def test_a_script_is_sound_shell(script: str) -> None:
     assert subprocess.run(["bash", "-n", script], cwd=ROOT, check=False).returncode == 0
     assert re.search(r"^set -euo pipefail$|/_setup\"$", (ROOT / script).read_text("utf-8"), re.MULTILINE)
+
+
+# Lock files
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+EXTRAS, GROUPS = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
+ALONE = [*PROJECT["project"]["dependencies"], *GROUPS["build"]]
+LOCKED = {
+    "alone": ALONE,
+    "bench": [*ALONE, *EXTRAS["speed"], *GROUPS["bench"]],
+    "test": [*ALONE, *EXTRAS["speed"], *EXTRAS["test"]],
+    "dev": [*ALONE, *EXTRAS["speed"], *EXTRAS["test"], *EXTRAS["dev"]],
+    "uv": GROUPS["uv"],
+}
+PIN = re.compile(r"([\w.-]+)==([\w.]+)(?: ; (.+?))?(?: +--hash=sha256:[0-9a-f]{64})+")
+NODE_LOCKS = ["tests/clients", "bench", "requirements/demo"]
+
+
+def pins(name: str) -> Iterator[tuple[str, str, str | None]]:
+    """Give the packages, versions and markers of a lock file. It may hold nothing but these and hashes."""
+    text = re.sub(r"^ *#.*\n", "", (ROOT / f"requirements/{name}.txt").read_text("utf-8"), flags=re.MULTILINE)
+    for line in re.sub(r" *\\\n *", " ", text).splitlines():
+        pin = PIN.fullmatch(line)
+        assert pin, f"requirements/{name}.txt has more than a version with hashes: {line[:80]}"
+        yield pin[1], pin[2], pin[3]
+
+
+def environment(python: str) -> Any:
+    return {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
+
+
+def chosen(name: str, python: str) -> dict[str, str]:
+    """Return the version of each package that a lock file has for a Python."""
+    here = [pin for pin in pins(name) if pin[2] is None or Marker(pin[2]).evaluate(environment(python))]
+    versions = {package: version for package, version, _ in here}
+    assert len(versions) == len(here)
+    return versions
+
+
+def test_every_lock_file_is_known() -> None:
+    assert {path.stem for path in (ROOT / "requirements").glob("*.txt")} == set(LOCKED)
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("name", LOCKED)
+def test_a_lock_file_holds_to_the_ranges(name: str, python: str) -> None:
+    versions = chosen(name, python)
+    wanted = [Requirement(text) for text in LOCKED[name] if not text.startswith("waterspout[")]
+    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate(environment(python))]
+    assert wanted
+    broken = [str(one) for one in wanted if not one.specifier.contains(versions.get(one.name, "0"))]
+    assert broken == [], "run scripts/lock"
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_what_was_tested_is_what_is_checked_measured_and_shown(python: str) -> None:
+    everything = chosen("dev", python) | chosen("bench", python)
+    for name in ("alone", "bench", "test", "dev"):
+        assert chosen(name, python).items() <= everything.items(), name
+
+
+def test_the_project_is_built_with_what_its_build_system_asks_for() -> None:
+    assert GROUPS["build"] == PROJECT["build-system"]["requires"]
+
+
+@pytest.mark.parametrize("folder", NODE_LOCKS)
+def test_a_lock_file_of_npm_has_hashes_and_names_no_registry(folder: str) -> None:
+    asked = json.loads((ROOT / folder / "package.json").read_text("utf-8"))
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
+    assert packages.pop("")["dependencies"] == asked["dependencies"]
+    assert packages
+    assert [path for path, package in packages.items() if "integrity" not in package or "resolved" in package] == []
+
+
+def test_node_has_no_other_lock_files() -> None:
+    locks = {path.rpartition("/")[0] for path in tracked() if path.endswith("package.json")}
+    assert locks == set(NODE_LOCKS)

@@ -147,7 +147,8 @@ def test_a_hundred_thousand_surplus_arguments_are_counted_and_not_looked_at(gene
     assert "the event 'pick' takes 3 arguments, 100000 came" in str(answer)
     pair.peer.send(f'422["order",{GOOD},1' + ",7" * 100_000 + "]")
     (answer,) = pair.peer.take()
-    assert "does not take this as 'notes': Expected `str`, got `int`, at $[0]" in str(answer)
+    assert "does not take this as 'notes': " in str(answer)
+    assert ", at $[0]" in str(answer)
     assert site.called == []
     assert site.is_well()
 

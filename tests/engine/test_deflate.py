@@ -499,5 +499,5 @@ def test_a_window_that_was_demanded_holds_for_that_connection_only(application: 
         session.send(LARGE * 10)
         (frame,) = link_of(peer).written
         assert zlib.decompressobj(-bits).decompress(frame[4:] + b"\0\0\xff\xff").decode() == "4" + LARGE * 10
-    with pytest.raises(zlib.error, match="too far back"):
+    with pytest.raises(zlib.error):
         zlib.decompressobj(-9).decompress(link_of(wide).written[0][4:])

@@ -203,56 +203,67 @@ def test_it_is_known_whether_something_is_typed_and_how_many_arguments_there_are
 
 # What is refused
 
-REFUSED = [
-    (int, "1", "Expected `int`, got `str`", "$"),
-    (int, 3.0, "Expected `int`, got `float`", "$"),
-    (int, True, "Expected `int`, got `bool`", "$"),
-    (str, 1, "Expected `str`, got `int`", "$"),
-    (str, b"a", "Expected `str`, got `bytes`", "$"),
-    (bytes, "YQ==", "Expected `bytes`, got `str`", "$"),
-    (list[bytes], [b"a", "YQ=="], "Expected `bytes`, got `str`", "$[1]"),
-    (bool, 1, "Expected `bool`, got `int`", "$"),
-    (float, 10**400, "Number out of range, got a larger number", "$"),
-    (datetime, "yesterday", 'Invalid RFC3339 encoded datetime, got "yesterday"', "$"),
-    (list[datetime], ["yesterday"], 'Invalid RFC3339 encoded datetime, got "yesterday"', "$[0]"),
-    (UUID, "1", 'Invalid UUID, got "1"', "$"),
-    (Literal["a"], "b", "Invalid enum value 'b'", "$"),
-    (Literal["a"], "b - at `c", "Invalid enum value 'b - at `c'", "$"),
-    (Colour, "green", "Invalid enum value 'green'", "$"),
-    (Annotated[int, Meta(ge=1)], 0, "Expected `int` >= 1, got 0", "$"),
-    (Item, {}, "Object missing required field `price`", "$"),
-    (Item, "a", "Expected `object`, got `str`", "$"),
-    (Order, {"items": [{"price": 1}, {"price": "2"}]}, "Expected `float`, got `str`", "$.items[1].price"),
-    (Order, {"items": [], "by_name": {"a": {"price": []}}}, "Expected `float`, got `array`", "$.by_name[...].price"),
-    (Few[dict[int, int]], {"a": 1}, "Expected `int`, got `str`", "$ (a key)"),
-    (dict[str, Annotated[int, Meta(ge=1)]], {"a": 0}, "Expected `int` >= 1", "$[...]"),
-    (dict[str, Bounded | str], {"price": "3", "b": {"price": -1}}, "Expected `int` >= 0", "$[...].price"),
-    (list[Bounded], [{"price": 1}, {"price": -1}], "Expected `int` >= 0, got -1", "$[1].price"),
-    (Annotated[list[int], Meta(min_length=1)], [], "Expected `array` of length >= 1, got 0", "$"),
-    (Strict, {"a": 1, "b": 2}, "Object contains unknown field `b`", "$"),
-    (Circle | Square, {"type": "line"}, "Invalid value 'line'", "$.type"),
-    (Checked, {"value": -1}, "the value must not be negative", "$"),
-    (Checked, {"value": 0}, "it cannot be converted (ZeroDivisionError)", "$"),
-    (Few[set[Any]], [[1]], "it cannot be converted (TypeError)", "$"),
-    (datetime, "\ud800", "it cannot be converted (UnicodeEncodeError)", "$"),
+# The sentence is the library's; what it has to say, and where, is ours.
+REFUSED: list[tuple[Any, Any, tuple[str, ...], str]] = [
+    (int, "1", ("int", "str"), "$"),
+    (int, 3.0, ("int", "float"), "$"),
+    (int, True, ("int", "bool"), "$"),
+    (str, 1, ("str", "int"), "$"),
+    (str, b"a", ("str", "bytes"), "$"),
+    (bytes, "YQ==", ("bytes", "str"), "$"),
+    (list[bytes], [b"a", "YQ=="], ("bytes", "str"), "$[1]"),
+    (bool, 1, ("bool", "int"), "$"),
+    (float, 10**400, (", got a larger number",), "$"),
+    (datetime, "yesterday", (', got "yesterday"',), "$"),
+    (list[datetime], ["yesterday"], (', got "yesterday"',), "$[0]"),
+    (UUID, "none of it", (', got "none of it"',), "$"),
+    (Literal["a"], "violet", ("violet",), "$"),
+    (Literal["a"], "violet - at `c", ("violet - at `c",), "$"),
+    (Colour, "green", ("green",), "$"),
+    (Annotated[int, Meta(ge=1)], 0, ("int", ", got 0"), "$"),
+    (Item, {}, ("price",), "$"),
+    (Item, "a", ("object", "str"), "$"),
+    (Order, {"items": [{"price": 1}, {"price": "2"}]}, ("float", "str"), "$.items[1].price"),
+    (Order, {"items": [], "by_name": {"a": {"price": []}}}, ("float", "array"), "$.by_name[...].price"),
+    (Few[dict[int, int]], {"a": 1}, ("int", "str"), "$ (a key)"),
+    (dict[str, Annotated[int, Meta(ge=1)]], {"a": 0}, ("int", "1"), "$[...]"),
+    (dict[str, Bounded | str], {"price": "3", "b": {"price": -1}}, ("int", "0"), "$[...].price"),
+    (list[Bounded], [{"price": 1}, {"price": -1}], ("int", "0", ", got -1"), "$[1].price"),
+    (Annotated[list[int], Meta(min_length=1)], [], ("array", "1", ", got 0"), "$"),
+    (Strict, {"a": 1, "surplus": 2}, ("surplus",), "$"),
+    (Circle | Square, {"type": "line"}, ("line",), "$.type"),
+    (Checked, {"value": -1}, ("the value must not be negative",), "$"),
+    (Checked, {"value": 0}, ("it cannot be converted (ZeroDivisionError)",), "$"),
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value", "detail", "place"), REFUSED)
+@pytest.mark.parametrize(("annotation", "value", "told", "place"), REFUSED)
 def test_a_mismatch_says_what_was_expected_what_came_and_where(
-    annotation: Any, value: Any, detail: str, place: str
+    annotation: Any, value: Any, told: tuple[str, ...], place: str
 ) -> None:
     error = refusal(taking(annotation), value)
     where = "" if place == "$" else f", at {place}"
-    assert str(error) == f"the event 'say' does not take this as 'value': {detail}{where}"
+    text = str(error)
+    assert text.startswith("the event 'say' does not take this as 'value': ")
+    assert text.endswith(where)
+    detail = text.removesuffix(where).partition("'value': ")[2]
+    assert [one for one in told if one not in detail] == []
     assert (error.event, error.argument, error.place) == ("say", "value", place)
+
+
+@pytest.mark.parametrize(("annotation", "value"), [(Few[set[Any]], [[1]]), (datetime, "\ud800")])
+def test_what_stops_a_conversion_halfway_is_a_refusal(annotation: Any, value: Any) -> None:
+    error = refusal(taking(annotation), value)
+    assert str(error).startswith("the event 'say' does not take this as 'value': ")
+    assert error.place.startswith("$")
 
 
 def test_the_client_is_told_what_the_error_knows() -> None:
     error = refusal(taking(list[int]), [1, None])
-    text = "the event 'say' does not take this as 'value': Expected `int`, got `null`, at $[1]"
+    text = str(error)
     assert error.report == {"error": {"event": "say", "argument": "value", "place": "$[1]", "message": text}}
-    assert str(error) == text
+    assert text.startswith("the event 'say' does not take this as 'value': ")
+    assert text.endswith(", at $[1]")
     assert isinstance(error, WaterspoutError)
 
 
@@ -498,11 +509,11 @@ UNSUPPORTED = [
     (int | Custom, "msgspec cannot convert to it"),
     (Item | Order, "msgspec cannot convert to it"),
     (NoReturn, "msgspec cannot convert to it"),
-    (3, "msgspec cannot convert to it: Type '3' is not supported"),
+    (3, "msgspec cannot convert to it"),
     (list[bytes | str], "msgspec cannot convert to it"),
     ("int |", "'int |' is no type"),
     ("msgspec.Strukt", "'msgspec.Strukt' is no type"),
-    ("Missing", "name 'Missing' is not defined: define it before the handler"),
+    ("Missing", "'Missing' is not defined: define it before the handler"),
     ("list[Missing]", "define it before the handler"),
 ]
 
@@ -522,16 +533,12 @@ def test_a_struct_that_names_what_does_not_exist_is_refused_at_once() -> None:
 
 
 UNDEFINED = [
-    ([None], "message", "Expected `object`, got `null` (which JavaScript's undefined becomes, too)"),
-    (
-        [{"price": 1}, None],
-        "count",
-        "Expected `int`, got `null` (which JavaScript's undefined becomes, too: leave the argument out)",
-    ),
+    ([None], "message", " (which JavaScript's undefined becomes, too)"),
+    ([{"price": 1}, None], "count", " (which JavaScript's undefined becomes, too: leave the argument out)"),
     (
         [{"price": 1}, 2, "a", None],
         "rest",
-        "Expected `str`, got `null`, at $[1] (which JavaScript's undefined becomes, too: leave the argument out)",
+        ", at $[1] (which JavaScript's undefined becomes, too: leave the argument out)",
     ),
 ]
 
@@ -540,7 +547,10 @@ UNDEFINED = [
 def test_who_sends_undefined_is_told_what_became_of_it(args: list[Any], name: str, words: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         Arguments(say, "say").convert(args)
-    assert str(caught.value) == f"the event 'say' does not take this as '{name}': {words}"
+    text = str(caught.value)
+    assert text.startswith(f"the event 'say' does not take this as '{name}': ")
+    assert text.endswith(words)
+    assert "null" in text.removesuffix(words)
 
 
 def test_null_within_an_argument_is_no_matter_of_undefined() -> None:
@@ -774,7 +784,7 @@ def test_a_bound_is_checked_before_anything_is_hashed(key: Any, keyed: bool) -> 
     many.append("neither a number nor a UUID")  # which would be refused as such if it were looked at
     (taken,) = arguments.convert([dict.fromkeys(few, 1) if keyed else few])
     assert len(taken) == 3
-    with pytest.raises(ArgumentError, match="of length <= 3"):
+    with pytest.raises(ArgumentError, match=r"\b3\b"):
         arguments.convert([dict.fromkeys(many, 1) if keyed else many])
 
 

@@ -279,5 +279,5 @@ def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
 
 
 def test_the_decoder_says_what_is_wrong() -> None:
-    with pytest.raises(DecodeError, match=r"no message of a node: Expected `array`, got `str` - at `\$\.args`"):
+    with pytest.raises(DecodeError, match=r"no message of a node: .*\$\.args"):
         decode(changed(args="news"))
