@@ -43,6 +43,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
 
+
 # A shell lets what runs in its background ignore SIGINT, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
