@@ -23,6 +23,7 @@ FILES = {
     "F": "hosts/test_flashpolicy.py",
     "L": "test_cli.py",
     "A": "attacks/test_oldest.py",
+    "V": "attacks/test_tornadio2.py",
     "C": "clients/test_oldest.py",
     "D": "attacks/test_resuming.py",
 }

@@ -306,8 +306,28 @@ def test_a_websocket_needs_its_handshake(visitor: OldPeer, transport: str) -> No
     assert ("Sec-WebSocket-Version", "13") in answer.headers
 
 
-def test_jsonp_polling_needs_its_callback(visitor: OldPeer) -> None:
-    assert visitor.ask("GET", f"/jsonp-polling/{visitor.sid}").status == 400
+def test_a_callback_without_a_number_is_number_0(visitor: OldPeer) -> None:
+    answer = visitor.ask("GET", f"/jsonp-polling/{visitor.sid}")
+    assert (answer.status, answer.body) == (200, b'/**/io.j[0]("1::");')
+    assert visitor.ask("GET", "/jsonp-polling/gone").body == b'/**/io.j[0]("7:::1+0");'
+
+
+@pytest.mark.parametrize("below", ["/jsonp-polling/{}", "/jsonp-polling/{}?i=0"])
+def test_a_script_of_a_foreign_page_gets_nothing_with_a_number_or_without(engine: Engine, below: str) -> None:
+    sid = OldPeer(engine, transport=None).sid
+    request = Request("GET", f"/socket.io/1{below.format(sid)}", [("Host", "localhost"), ("Referer", "http://evil/")])
+    answer = engine.admit(request).response  # type: ignore[union-attr]
+    assert answer.status == 403
+    assert OldPeer(engine, transport=None).ask("GET", f"/xhr-polling/{sid}").body == b"1::"
+
+
+@pytest.mark.parametrize("origins", [None, "*", PAGE])
+@pytest.mark.parametrize("below", ["/?jsonp=1", "/jsonp-polling/{}?i=1", "/jsonp-polling/{}", "/xhr-polling/{}", "/"])
+def test_who_says_no_origin_gets_no_fields_of_cors(origins: str | None, below: str) -> None:
+    peer = OldPeer(make(cors_origins=origins), transport=None)
+    answer = peer.ask("GET", below.format(peer.sid))
+    assert answer.status == 200
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 
 # Leaving by a request

@@ -76,6 +76,8 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
     """Return the index of a script's callback, None for what is no script; or refuse it."""
     name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else None  # elsewhere they are the user's own
     index = None if name is None else request.param(name)
+    if index is None and name == "i" and request.method == "GET" and request.param("disconnect") is None:
+        index = "0"  # as with the JavaScript server (WP-32)
     if index is None:
         return None
     if not is_index(index):
@@ -101,8 +103,6 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
         return replace(visit, wish=Wish.POST)
     if transport in BY_WEBSOCKET:
         return _websocket(request, visit)
-    if transport == "jsonp-polling" and visit.index is None:
-        return refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
 
 
