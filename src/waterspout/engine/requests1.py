@@ -11,7 +11,7 @@ from ..types import Request
 from ..wire import socketio1
 from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
-from ..wire.websocket import check_upgrade
+from ..wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from . import origins
 from .admission import Preflight, Unknown, find, foreign
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
@@ -24,6 +24,8 @@ from .streaming import PREAMBLES
 from .visits import Visit, Wish, refuse_script, refuse_text, unknown
 
 _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origins if it is another"
+
+_WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
 
 Decision = Refuse | Preflight | Visit | Unknown
 
@@ -69,7 +71,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
 
 def _is_host(request: Request) -> bool:
     """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
-    return request.header("origin") == request.host
+    return origins.claimed(request) == request.host
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
@@ -122,10 +124,13 @@ def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknow
 
 
 def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
+    """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
     try:
-        return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
+        key = check_upgrade(request.method, request.header, _WEBSOCKET_VERSIONS)
+        return replace(visit, wish=Wish.WEBSOCKET, key=key)
     except ProtocolError as error:
-        return refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
+        spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
+        return refused(request, error.status, str(error), (*visit.headers, *spoken))
 
 
 def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

@@ -6,7 +6,7 @@ to write; `check_upgrade` and `accept` are the opening handshake. Compression is
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import Any
 
@@ -23,6 +23,8 @@ except ImportError:  # there was no compiler
     from .frames import text_frame as _text_frame
 
 VERSION = "13"
+DRAFT_VERSIONS = ("8", "7")
+"""Versions of draft-ietf-hybi-thewebsocketprotocol-07 to -12, with the handshake and the frames of 13."""
 MAX_FRAGMENTS = 16_384
 
 NO_STATUS = 1005
@@ -36,7 +38,7 @@ _KEY = re.compile("[A-Za-z0-9+/]{22}==")
 
 
 class UnsupportedVersion(ProtocolError):
-    """The client speaks another version; the answer bears `Sec-WebSocket-Version: 13` (section 4.4)."""
+    """The client speaks another version; the answer names those that are spoken, in their order (section 4.4)."""
 
     status = 426
 
@@ -70,11 +72,11 @@ class Deflated(Struct, frozen=True, gc=False):
 Message = str | bytes | Deflated | Ping | Pong | Close
 
 
-def check_upgrade(method: str, header: Callable[[str], str | None]) -> str:
+def check_upgrade(method: str, header: Callable[[str], str | None], versions: Sequence[str] = (VERSION,)) -> str:
     """Check an opening handshake and return its Sec-WebSocket-Key, for `accept`.
 
     `header` gives a field's value by its name, or None. Raises ProtocolError, and UnsupportedVersion
-    for a version other than 13. HTTP's own rules (version, Host) are left to who read the request.
+    for a version that is none of `versions`. HTTP's own rules (version, Host) are left to who read the request.
     Source: RFC 6455, section 4.2.1.
     """
     if method != "GET":
@@ -82,8 +84,9 @@ def check_upgrade(method: str, header: Callable[[str], str | None]) -> str:
     _check_token("Upgrade", "websocket", header)
     _check_token("Connection", "upgrade", header)
     version = header("Sec-WebSocket-Version") or ""
-    if version.strip(" \t") != VERSION:
-        raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {VERSION!r} is spoken here")
+    if version.strip(" \t") not in versions:
+        spoken = ", ".join(versions)
+        raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {spoken!r} is spoken here")
     key = (header("Sec-WebSocket-Key") or "").strip(" \t")
     if not _KEY.fullmatch(key):
         raise ProtocolError(f"The Sec-WebSocket-Key is {key[:40]!r}, but it must be 16 bytes in base64")
