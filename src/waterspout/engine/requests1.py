@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from ..errors import ProtocolError
 from ..types import Request
-from ..wire import socketio1
+from ..wire import hixie, socketio1
 from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
 from ..wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from . import origins
 from .admission import Preflight, Unknown, find, foreign
+from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
@@ -125,9 +126,13 @@ def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknow
 
 def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
     """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
+    method, header = request.method, request.header
+    visit = replace(visit, wish=Wish.WEBSOCKET)
     try:
-        key = check_upgrade(request.method, request.header, _WEBSOCKET_VERSIONS)
-        return replace(visit, wish=Wish.WEBSOCKET, key=key)
+        if hixie.is_asked(header):
+            challenge = hixie.check_upgrade(method, header)
+            return replace(visit, challenge=challenge, headers=(*fields(request), *visit.headers))
+        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS))
     except ProtocolError as error:
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
         return refused(request, error.status, str(error), (*visit.headers, *spoken))
