@@ -466,17 +466,8 @@ def version_for_flash(address: str) -> str:
     handshake.request("GET", "/socket.io/1/?t=1")
     sid = handshake.getresponse().read().decode().partition(":")[0]
     handshake.close()
-    with socket.create_connection((name, int(port)), timeout=PATIENCE) as connection, connection.makefile("rb") as file:
-        connection.sendall(flash.handshake(f"/socket.io/1/flashsocket/{sid}", address))
-        head = list(iter(file.readline, b"\r\n"))
-        assert head[0].startswith(b"HTTP/1.1 101 ")
-        assert file.read(16) == flash.DIGEST
-        assert file.read(5) == flash.text("1::")
-        connection.sendall(flash.text('5:1+::{"name":"version"}'))
-        said = file.read(len(flash.text("6:::1+[1]")))
-        connection.sendall(flash.CLOSING)
-        assert file.read() == flash.CLOSING
-    return said[1:-1].decode()
+    connection = socket.create_connection((name, int(port)), timeout=PATIENCE)
+    return flash.ask(connection, f"/socket.io/1/flashsocket/{sid}", address, '5:1+::{"name":"version"}')
 
 
 @pytest.mark.parametrize(

@@ -296,3 +296,18 @@ def test_a_message_for_all_is_framed_for_each_in_its_way(engine: Engine) -> None
     assert [flash.take()[-1], standard.take()[-1]] == ["3:::all", "3:::all"]
     assert prepared.frames is not None
     assert prepared.frames.startswith(b"\x81")
+
+
+def test_of_what_lies_in_the_link_what_has_left_it_does_not_come_again(engine: Engine) -> None:
+    peer = OldPeer(engine, transport="flashsocket", hixie=True)
+    peer.take()
+    link = peer.carrier
+    assert isinstance(link, OldHixieWebSocket)
+    link.held = True
+    for word in (b"first", b"second", b"third"):
+        application(engine).session.push(Prepared(b"3:::" + word))
+    link._leave(link._waiting.pop(0))
+    assert peer.take() == ["3:::first"]
+    peer.lose()
+    peer.switch("websocket")
+    assert peer.take() == ["3:::second", "3:::third"]

@@ -1,6 +1,7 @@
 """Flash's WebSocketMain.swf over a real connection: it sends what the swf sends, and is as strict with the answer."""
 
 import re
+import socket
 from hashlib import md5
 
 from hosts.client import Wire
@@ -22,6 +23,21 @@ def handshake(path: str, page: str = "http://localhost") -> bytes:
 def text(*messages: str) -> bytes:
     """Write text frames."""
     return b"".join(b"\x00" + message.encode() + b"\xff" for message in messages)
+
+
+def ask(connection: socket.socket, path: str, page: str, packet: str) -> str:
+    """Connect, send a packet and return what comes then, and close; all without a loop."""
+    with connection, connection.makefile("rb") as file:
+        connection.sendall(handshake(path, page))
+        head = list(iter(file.readline, b"\r\n"))
+        assert head[0].startswith(b"HTTP/1.1 101 "), head
+        assert file.read(len(DIGEST)) == DIGEST
+        assert file.read(5) == text("1::")
+        connection.sendall(text(packet))
+        said = b"".join(iter(lambda: file.read(1), b"\xff"))
+        connection.sendall(CLOSING)
+        assert file.read() == CLOSING
+    return said[1:].decode()
 
 
 class Flash:
