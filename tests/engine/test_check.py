@@ -110,8 +110,8 @@ def test_a_client_whose_first_packet_is_broken_is_treated_like_any_other(peer: O
 
 def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: OldPeer) -> None:
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
-    peer.beat()
     assert peer.closed == code(peer, 1000)
+    peer.beat()
     assert application(peer).sessions == []
     assert len(peer.engine.deadlines) == 0
 

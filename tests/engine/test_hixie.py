@@ -211,13 +211,25 @@ def test_who_goes_during_the_handshake_leaves_no_deadline(visitor: OldPeer) -> N
     assert len(visitor.engine.deadlines) == 1
 
 
-def test_a_handshake_whose_session_has_ended_meanwhile_ends_behind_its_answer(visitor: OldPeer) -> None:
+@pytest.mark.parametrize("how", ["by a request", "by the server"])
+def test_a_handshake_ends_with_its_session(visitor: OldPeer, how: str) -> None:
     link = Begun(visitor)
-    visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
-    link.transport.receive(HIXIE_KEY3 + text_frame(b"3:::late"))
-    assert link.written == DIGEST + CLOSING
+    if how == "by a request":
+        visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
+    else:
+        assert visitor.engine.close().done
     assert link.finished
+    link.transport.receive(HIXIE_KEY3 + text_frame(b"3:::late"))
     assert application(visitor.engine).sessions == []
+    assert len(visitor.engine.deadlines) == 0
+
+
+def test_a_handshake_whose_session_has_ended_before_it_goes_on_ends_at_once(visitor: OldPeer) -> None:
+    request = visitor.request("GET", f"/flashsocket/{visitor.sid}", HIXIE_HANDSHAKE)
+    decision, link = visitor.admit(request), MemoryLink(visitor, "flashsocket")
+    visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
+    visitor.engine.connect(decision, request, link)
+    assert link.finished
     assert len(visitor.engine.deadlines) == 0
 
 

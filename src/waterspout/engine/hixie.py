@@ -11,9 +11,9 @@ from enum import Enum
 from ..errors import ProtocolError
 from ..types import Request
 from ..wire.hixie import CLOSING, KEY3_BYTES, answer, text_frame
-from .deadlines import Deadlines
 from .prepared import Prepared
 from .response import Headers, Response
+from .resumable import ResumableSession
 from .transports import Fed, Link
 from .websocket import ResumableWebSocket
 
@@ -64,22 +64,21 @@ class HixieWebSocket(ResumableWebSocket):
 
 
 class Challenge:
-    """Stands between link and transport until the handshake is over, at the latest at the deadline; then it passes on.
+    """Stands between link and transport until the handshake is over, for `upgrade_timeout` at most; then it passes on.
 
-    `begin` makes the transport, behind the answer.
+    `begin` makes the transport, behind the answer. A session that ends meanwhile ends this as well.
     """
 
-    __slots__ = ("_begin", "_challenge", "_deadlines", "_link", "_transport")
+    __slots__ = ("_begin", "_challenge", "_link", "_session", "_transport")
 
-    def __init__(
-        self, challenge: bytes, link: Link, begin: Callable[[], Fed], *, deadlines: Deadlines, deadline: float
-    ) -> None:
+    def __init__(self, session: ResumableSession, challenge: bytes, link: Link, begin: Callable[[], Fed]) -> None:
+        self._session = session
         self._challenge = challenge  # the keys 1 and 2, and what has come of key 3
         self._link = link
         self._begin = begin
-        self._deadlines = deadlines
         self._transport: Fed | None = None
-        deadlines.set(self, Wait.KEY3, deadline)
+        session.engine.deadlines.set(self, Wait.KEY3, session.now() + session.policy.upgrade_timeout)
+        session.add_opening(self)
 
     def receive(self, data: bytes) -> None:
         """Take the rest of the handshake, and then what is the transport's."""
@@ -90,7 +89,7 @@ class Challenge:
         self._challenge += data[:missing]
         if len(data) < missing:
             return
-        self._deadlines.clear(self, Wait.KEY3)
+        self._wait_no_longer()
         self._link.write(answer(self._challenge))
         self._transport = self._begin()
         if len(data) > missing:
@@ -103,10 +102,19 @@ class Challenge:
 
     def lost(self) -> None:
         """The socket is gone."""
-        self._deadlines.clear(self, Wait.KEY3)
+        self._wait_no_longer()
         if self._transport is not None:
             self._transport.lost()
 
     def due(self, kind: Wait, at: float) -> None:
         """Close: the rest does not come, and there is no WebSocket yet that could say so."""
+        self.retire()
+
+    def retire(self) -> None:
+        """Close: the session is over."""
+        self._wait_no_longer()
         self._link.close()
+
+    def _wait_no_longer(self) -> None:
+        self._session.engine.deadlines.clear(self, Wait.KEY3)
+        self._session.remove_opening(self)

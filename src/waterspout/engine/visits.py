@@ -112,12 +112,7 @@ class Visit:
             return _stream(session, StreamTransport(session, self.transport, link))
         if not self.challenge:
             return self._websocket(session, house, link)
-        deadline = house.driver.now() + house.policy.upgrade_timeout
-
-        def begin() -> Fed:
-            return self._websocket(session, house, link)
-
-        return Challenge(self.challenge, link, begin, deadlines=house.deadlines, deadline=deadline)
+        return Challenge(session, self.challenge, link, lambda: self._websocket(session, house, link))
 
     def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
