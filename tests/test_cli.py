@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import waterspout
+from hosts import flash
 from missing import missing
 from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
@@ -451,11 +452,22 @@ def test_what_is_no_port_for_flash_is_refused_with_the_usual_one(capsys: pytest.
     assert f"{port!r} is no port: give a number from 1 to 65535; Flash asks at 843 first" in capsys.readouterr().err
 
 
-def flash(port: int) -> bytes:
+def policy_for_flash(port: int) -> bytes:
     """Ask for the policy, and read until the connection ends."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"<policy-file-request/>\0")
         return b"".join(iter(lambda: connection.recv(1000), b""))
+
+
+def version_for_flash(address: str) -> str:
+    """Ask the served module which version it is, over the WebSocket of a page with Flash."""
+    name, _, port = address.rpartition("/")[2].partition(":")
+    handshake = http.client.HTTPConnection(name, int(port), timeout=PATIENCE)
+    handshake.request("GET", "/socket.io/1/?t=1")
+    sid = handshake.getresponse().read().decode().partition(":")[0]
+    handshake.close()
+    connection = socket.create_connection((name, int(port)), timeout=PATIENCE)
+    return flash.ask(connection, f"/socket.io/1/flashsocket/{sid}", address, '5:1+::{"name":"version"}')
 
 
 @pytest.mark.parametrize(
@@ -475,10 +487,11 @@ def test_flash_is_answered_beside_the_server(
         address = command.address()
         own = address.rpartition(":")[2]
         allowed = "".join(f'<allow-access-from domain="{domain}" to-ports="{own}"/>' for domain in domains)
-        assert flash(port) == f"<cross-domain-policy>{allowed}</cross-domain-policy>\0".encode()
+        assert policy_for_flash(port) == f"<cross-domain-policy>{allowed}</cross-domain-policy>\0".encode()
+        assert version_for_flash(address) == "6:::1+[1]"
         assert version(address) == "430[1]"
     with pytest.raises(ConnectionRefusedError):
-        flash(port)
+        policy_for_flash(port)
 
 
 def test_a_port_for_flash_that_is_taken_is_logged_and_the_server_serves(folder: Path) -> None:

@@ -13,6 +13,7 @@ from deploy.backends import Backend, waterspout
 from deploy.proxies import HOST, KINDS, Front, free_port, proxied
 from deploy.reports import CLIENTS, Report, lines, script, talk
 from deploy.visitor import Polling, Visitor
+from hosts import flash
 from serving import Client
 
 pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")
@@ -135,6 +136,20 @@ def test_a_websocket_is_closed_with_its_code(front: Front, secure: bool) -> None
         client.enter()
         client.send("an unknown packet")
         assert client.until_closed().startswith("close ")
+
+
+def test_a_websocket_of_flash_gets_through_nginx_only(front: Front, secure: bool) -> None:
+    """Though 8 bytes of its handshake come behind its head. HAProxy refuses what has no key of RFC 6455."""
+    with Visitor(front, secure=secure) as visitor:
+        sid = visitor.get("/socket.io/1/")[1].partition(b":")[0].decode()
+    path, packet = f"/socket.io/1/flashsocket/{sid}", '5:1+::{"name":"ack","args":["x"]}'
+    visitor.connection.connect()
+    if front.kind == "haproxy":
+        visitor.connection.sock.sendall(flash.handshake(path, front.url(secure=secure)))
+        assert visitor.connection.sock.recv(1000).startswith(b"HTTP/1.1 400 ")
+        visitor.connection.close()
+        return
+    assert flash.ask(visitor.connection.sock, path, front.url(secure=secure), packet) == '6:::1+["x"]'
 
 
 def test_http2_carries_what_it_can(node: str, front: Front) -> None:

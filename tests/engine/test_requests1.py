@@ -5,9 +5,10 @@ import re
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Cookie, Engine, Policy
+from waterspout.engine import Cookie, Engine, Policy, Visit
 from waterspout.engine.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
+from waterspout.testing.links import HANDSHAKE
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
 from waterspout.wire.packets import Message
@@ -300,14 +301,60 @@ def test_a_session_of_the_modern_clients_is_none_here_and_the_other_way_round(en
 @pytest.mark.parametrize("transport", ["websocket", "flashsocket"])
 def test_a_websocket_needs_its_handshake(visitor: OldPeer, transport: str) -> None:
     assert visitor.ask("GET", f"/{transport}/{visitor.sid}").status == 400
-    fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "8")]
-    answer = visitor.ask("GET", f"/{transport}/{visitor.sid}", headers=fields)
-    assert answer.status == 426
-    assert ("Sec-WebSocket-Version", "13") in answer.headers
+    for version in ("", "6", "9", "14", "13, 8", "08"):
+        fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", version)]
+        answer = visitor.ask("GET", f"/{transport}/{visitor.sid}", headers=fields)
+        assert answer.status == 426
+        assert ("Sec-WebSocket-Version", "13, 8, 7") in answer.headers
 
 
-def test_jsonp_polling_needs_its_callback(visitor: OldPeer) -> None:
-    assert visitor.ask("GET", f"/jsonp-polling/{visitor.sid}").status == 400
+@pytest.mark.parametrize("name", ["Origin", "Sec-WebSocket-Origin"])
+@pytest.mark.parametrize(("version", "reads"), [("7", True), ("8", True), (" 8\t", True), ("13", False)])
+def test_a_draft_has_its_origin_in_a_field_of_another_name(version: str, reads: bool, name: str) -> None:
+    engine = make(cors_origins=PAGE)
+    peer = OldPeer(engine, transport=None)
+    fields = [(field, version if field == "Sec-WebSocket-Version" else value) for field, value in HANDSHAKE]
+    for origin in (PAGE, "http://localhost", "http://evil.example"):
+        decision = engine.admit(peer.request("GET", f"/websocket/{peer.sid}", [*fields, (name, origin)]))
+        if origin == "http://evil.example" and (reads or name == "Origin"):
+            assert isinstance(decision, Refuse)
+            assert (decision.response.status, decision.response.body) == (403, b"handshake bad origin")
+            assert "Origin 'http://evil.example' is not allowed" in decision.detail
+        else:
+            assert isinstance(decision, Visit)
+            assert decision.greeting is not None
+            assert ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") in decision.greeting.headers
+
+
+def test_a_draft_is_spoken_with_the_oldest_clients_only(engine: Engine) -> None:
+    for version, status in (("7", 426), ("8", 426), ("13", None)):
+        fields = [(name, version if name == "Sec-WebSocket-Version" else value) for name, value in HANDSHAKE]
+        decision = engine.admit(Request("GET", "/socket.io/?EIO=4&transport=websocket", [("Host", "x"), *fields]))
+        assert (decision.response.status if isinstance(decision, Refuse) else None) == status
+
+
+def test_a_callback_without_a_number_is_number_0(visitor: OldPeer) -> None:
+    answer = visitor.ask("GET", f"/jsonp-polling/{visitor.sid}")
+    assert (answer.status, answer.body) == (200, b'/**/io.j[0]("1::");')
+    assert visitor.ask("GET", "/jsonp-polling/gone").body == b'/**/io.j[0]("7:::1+0");'
+
+
+@pytest.mark.parametrize("below", ["/jsonp-polling/{}", "/jsonp-polling/{}?i=0"])
+def test_a_script_of_a_foreign_page_gets_nothing_with_a_number_or_without(engine: Engine, below: str) -> None:
+    sid = OldPeer(engine, transport=None).sid
+    request = Request("GET", f"/socket.io/1{below.format(sid)}", [("Host", "localhost"), ("Referer", "http://evil/")])
+    answer = engine.admit(request).response  # type: ignore[union-attr]
+    assert answer.status == 403
+    assert OldPeer(engine, transport=None).ask("GET", f"/xhr-polling/{sid}").body == b"1::"
+
+
+@pytest.mark.parametrize("origins", [None, "*", PAGE])
+@pytest.mark.parametrize("below", ["/?jsonp=1", "/jsonp-polling/{}?i=1", "/jsonp-polling/{}", "/xhr-polling/{}", "/"])
+def test_who_says_no_origin_gets_no_fields_of_cors(origins: str | None, below: str) -> None:
+    peer = OldPeer(make(cors_origins=origins), transport=None)
+    answer = peer.ask("GET", below.format(peer.sid))
+    assert answer.status == 200
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
 
 
 # Leaving by a request

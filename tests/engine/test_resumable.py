@@ -27,7 +27,8 @@ class World:
         self.application = Packets()
         options = {"generations": (SOCKETIO_1,), **policy}
         self.engine = Engine(self.application, driver=self.clock, path="/socket.io", policy=Policy(**options))  # type: ignore[arg-type]
-        self.peer = OldPeer(self.engine, transport=transport, polls=polls)
+        hixie = transport == "flashsocket"  # as Flash itself; who comes to it from elsewhere is no Flash
+        self.peer = OldPeer(self.engine, transport=transport, polls=polls, hixie=hixie)
         self.session = self.application.session
         self.peer.take()
 

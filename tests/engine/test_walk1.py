@@ -7,7 +7,6 @@ import pytest
 from engine.test_resumable import TRANSPORTS, World
 from waterspout.engine import Session
 from waterspout.testing import MemoryExchange, OldPolling, OldStream, OldWebSocket
-from waterspout.testing.frames import client_frame
 from waterspout.wire.packets import Message, Packet
 
 STEPS = 300
@@ -56,7 +55,7 @@ class Walk:
         if isinstance(self.carrier, OldWebSocket) and not self.carrier.finished and not self.carrier.paused:
             words = range(self.said, self.said + self.random.randint(1, 4))
             self.said = words.stop
-            self.carrier.transport.receive(b"".join(client_frame(1, b"3:::%d" % word) for word in words))
+            self.carrier.transport.receive(b"".join(self.carrier.frame(b"3:::%d" % word) for word in words))
         elif not isinstance(self.carrier, OldWebSocket) and not self.world.session.is_paused:
             peer = self.world.peer
             exchange = MemoryExchange(peer.request("POST", f"/xhr-polling/{peer.sid}"))

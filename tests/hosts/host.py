@@ -50,6 +50,11 @@ class Host:
         """What the host takes for a client's address."""
         return "127.0.0.1"
 
+    @property
+    def page(self) -> str:
+        """The origin of the server's own pages."""
+        return "http://localhost" if self.server_tls is None else "https://localhost"
+
     # What a test uses
 
     async def serve(self, *mountables: Server | Engine) -> None:

@@ -12,7 +12,7 @@ from hosts.host import Host
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
-from hosts.suite.old import Old
+from hosts.suite.old import Old, OldDrafts
 from hosts.suite.polling import Polling
 from hosts.suite.resets import Resets
 from hosts.suite.vanishing import Vanishing
@@ -59,6 +59,9 @@ class TestOld(Old): ...
 
 
 class TestVanishing(Vanishing): ...
+
+
+class TestOldDrafts(OldDrafts): ...
 
 
 @pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from hosts.client import opening, request, target, text
+from hosts import flash
+from hosts.client import HANDSHAKE, opening, request, target, text
 from hosts.handler_host import HandlerHost
 from hosts.handloop import HandLoop
 from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
-from hosts.suite.old import Old, chunk, stream, visit
+from hosts.suite.old import PATH, Old, chunk, stream, visit
 from hosts.suite.polling import Polling
 from hosts.suite.vanishing import Vanishing
 from hosts.suite.websocket import WebSocket, echoes
@@ -79,6 +80,28 @@ class TestEnding(Ending):
 
 class TestOld(Old):
     test_a_broken_frame_ends_its_session_and_no_other = None  # type: ignore[assignment]
+
+
+async def test_a_websocket_before_its_standard_is_refused_for_the_handler_would_carry_it(host: HandlerHost) -> None:
+    """Tornado's own WebSocket, which such a class keeps, speaks RFC 6455 only; the client takes its next transport."""
+    echo = Echo()
+    await host.serve(echo.server)
+    sid = await visit(await host.connect())
+    drafts = flash.handshake(f"{PATH}/flashsocket/{sid}", host.page), draft_handshake(sid)
+    for handshake in drafts:
+        wire = await host.connect()
+        wire.send(handshake)
+        answer = await wire.answer()
+        assert answer.status == 426
+        assert "13" in (answer.field("sec-websocket-version") or "")
+        assert answer.field("sec-websocket-location") is answer.field("sec-websocket-origin") is None
+    assert (await (await host.connect()).ask("GET", f"{PATH}/xhr-polling/{sid}")).body == b"1::"
+
+
+def draft_handshake(sid: str) -> bytes:
+    """Write the opening handshake of version 8."""
+    fields = dict(HANDSHAKE) | {"Sec-WebSocket-Version": "8"}
+    return request("GET", f"{PATH}/websocket/{sid}", *fields.items())
 
 
 class TestPolling(Polling): ...

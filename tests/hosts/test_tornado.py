@@ -18,7 +18,7 @@ from hosts.host import sockets
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
-from hosts.suite.old import Old, post, visit
+from hosts.suite.old import Old, OldDrafts, post, visit
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import HANDSHAKES, Guard, Refusing
 from hosts.suite.resets import Resets
@@ -62,6 +62,10 @@ class TestEnding(Ending): ...
     "host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls", "uvloop-unix"], indirect=True
 )
 class TestOld(Old): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls"], indirect=True)
+class TestOldDrafts(OldDrafts): ...
 
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)

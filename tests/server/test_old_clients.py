@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from waterspout import ConnectRefused, Server, Socket
+from waterspout import ConnectRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Clock, OldPair, OldPeer, OldPolling, Pair, Peer
 from waterspout.types import Reason
@@ -65,6 +65,25 @@ def test_send_json_and_emit_come_to_the_same_handlers(server: Server, transport:
     assert said == [(1, "two", [3]), ()]
 
 
+@pytest.mark.parametrize("name", ["self", "socket", "args", "data", "id", "namespace", "__class__", ""])
+def test_a_dictionary_of_a_client_is_one_argument_whatever_its_keys(server: Server, name: str) -> None:
+    heard = heard_by(server, "say")
+
+    class Counting(Socket):
+        @event
+        def count(self, data: dict[str, int]) -> int:
+            return len(data)
+
+    server.register("/", Counting)
+    peer = OldPair(server).peer
+    peer.emit("say", {name: 1}, id=1)
+    peer.emit("count", {name: 1, "x": 2}, id=2)
+    peer.emit("count", {name: 1}, {name: 2}, id=3)
+    assert news(peer)[:2] == [f'6:::1+[{{"{name}":1}}]', "6:::2+[2]"]
+    assert peer.closed is None
+    assert heard == [({name: 1},)]
+
+
 def test_an_answer_is_what_the_handler_returns(server: Server, transport: str) -> None:
     @server.on("none")
     def none(socket: Socket) -> None: ...
@@ -78,8 +97,8 @@ def test_an_answer_is_what_the_handler_returns(server: Server, transport: str) -
         return "a+b", "c"
 
     peer = OldPair(server, transport=transport).peer
-    for number, event in enumerate(("none", "one", "two"), 7):
-        peer.emit(event, id=number)
+    for number, name in enumerate(("none", "one", "two"), 7):
+        peer.emit(name, id=number)
     assert news(peer) == ["6:::7", "6:::8+[[1,2]]", '6:::9+["a+b","c"]']
 
 

@@ -158,7 +158,7 @@ class _Question:
 
 def foreign(request: Request) -> str:
     """Say which Origin is not allowed, and what to do."""
-    return f"Origin {show(request.header('origin'))} is not allowed: add it to cors_origins"
+    return f"Origin {show(origins.claimed(request))} is not allowed: add it to cors_origins"
 
 
 def show(value: str | None) -> str:

@@ -11,7 +11,6 @@ from ..types import Reason
 from ..wire import socketio1
 from .prepared import Prepared
 from .resumable import Resumable, ResumableSession
-from .states import State
 from .transports import Candidate
 
 HEARTBEAT = Prepared(socketio1.HEARTBEAT)
@@ -38,13 +37,11 @@ class Check:
         websocket.write(HEARTBEAT)
         session.trial.forget(1)  # it is not the session's: of those that are, the latest would be taken for it
         session.engine.deadlines.set(self, Wait.ANSWER, session.now() + session.policy.ping_timeout)
+        session.add_opening(self)
 
     def receive_text(self, text: str) -> None:
         """Let the WebSocket carry the session, which hears this first."""
         self._give_up()
-        if self._session.state is State.CLOSED:
-            self._websocket.retire()
-            return
         self._websocket.sink = self._session
         self._session.attach(self._websocket)
         self._session.receive_text(text)
@@ -68,7 +65,14 @@ class Check:
 
     def due(self, kind: Wait, at: float) -> None:
         """End what nothing has come through, so that the client tries another transport."""
+        self._give_up()
         self._websocket.finish(1000)
 
+    def retire(self) -> None:
+        """End the WebSocket with the session."""
+        self._give_up()
+        self._websocket.retire()
+
     def _give_up(self) -> None:
+        self._session.remove_opening(self)
         self._session.engine.deadlines.clear(self, Wait.ANSWER)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from ..types import Request
+from ..wire.websocket import DRAFT_VERSIONS
 from .driver import Driver
 from .log import Log
 from .policy import Origins, Policy
@@ -64,8 +65,16 @@ class _Verdict:
 
 def allowed(request: Request, policy: Policy) -> bool:
     """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
-    origin = request.header("origin")
+    origin = claimed(request)
     return origin is None or _same_origin(origin, request) or _listed(origin, policy.cors_origins)
+
+
+def claimed(request: Request) -> str | None:
+    """Return the origin of a request; drafts of WebSocket (versions 7 and 8) have it in a field of another name."""
+    origin = request.header("origin")
+    if origin is None and (request.header("sec-websocket-version") or "").strip(" \t") in DRAFT_VERSIONS:
+        return request.header("sec-websocket-origin")
+    return origin
 
 
 def allowed_script(request: Request, policy: Policy) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from ..errors import ProtocolError
 from ..types import Request
-from ..wire import socketio1
+from ..wire import hixie, socketio1
 from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
-from ..wire.websocket import check_upgrade
+from ..wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from . import origins
 from .admission import Preflight, Unknown, find, foreign
+from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
@@ -24,6 +25,8 @@ from .streaming import PREAMBLES
 from .visits import Visit, Wish, refuse_script, refuse_text, unknown
 
 _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origins if it is another"
+
+_WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
 
 Decision = Refuse | Preflight | Visit | Unknown
 
@@ -69,13 +72,15 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
 
 def _is_host(request: Request) -> bool:
     """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
-    return request.header("origin") == request.host
+    return origins.claimed(request) == request.host
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
     """Return the index of a script's callback, None for what is no script; or refuse it."""
     name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else None  # elsewhere they are the user's own
     index = None if name is None else request.param(name)
+    if index is None and name == "i" and request.method == "GET" and request.param("disconnect") is None:
+        index = "0"  # as with the JavaScript server (WP-32)
     if index is None:
         return None
     if not is_index(index):
@@ -101,8 +106,6 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
         return replace(visit, wish=Wish.POST)
     if transport in BY_WEBSOCKET:
         return _websocket(request, visit)
-    if transport == "jsonp-polling" and visit.index is None:
-        return refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
 
 
@@ -122,10 +125,17 @@ def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknow
 
 
 def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
+    """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
+    method, header = request.method, request.header
+    visit = replace(visit, wish=Wish.WEBSOCKET)
     try:
-        return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
+        if hixie.is_asked(header):
+            challenge = hixie.check_upgrade(method, header)
+            return replace(visit, challenge=challenge, headers=(*fields(request), *visit.headers))
+        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS))
     except ProtocolError as error:
-        return refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
+        spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
+        return refused(request, error.status, str(error), (*visit.headers, *spoken))
 
 
 def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

@@ -1,5 +1,6 @@
 """The answer to an HTTP request, as a value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ProtocolError
@@ -31,6 +32,6 @@ def switching(key: str, headers: Headers) -> Response:
     return Response(101, (*fields, *headers))
 
 
-def version_spoken(error: ProtocolError) -> Headers:
-    """Tell a WebSocket that is refused for its version which one is spoken (RFC 6455, section 4.4)."""
-    return (("Sec-WebSocket-Version", VERSION),) if isinstance(error, UnsupportedVersion) else ()
+def version_spoken(error: ProtocolError, versions: Sequence[str] = (VERSION,)) -> Headers:
+    """Tell a WebSocket that is refused for its version which ones are spoken (RFC 6455, section 4.4)."""
+    return (("Sec-WebSocket-Version", ", ".join(versions)),) if isinstance(error, UnsupportedVersion) else ()

@@ -20,7 +20,7 @@ from .offers import BY_WEBSOCKET
 from .posts import Posts
 from .prepared import Prepared
 from .session import Hub, Session, Wait
-from .states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending
+from .states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending, State
 from .transports import Transport
 from .trial import Trial
 
@@ -38,6 +38,13 @@ class Resumable(Transport, Protocol):
         """Hear that the client goes on elsewhere, and may listen here as well; `retire` comes with the end of all."""
 
 
+class Opening(Protocol):
+    """A WebSocket that opens, and does not carry the session yet."""
+
+    def retire(self) -> None:
+        """End it: the session is over."""
+
+
 class Starter(Hub, Protocol):
     """What such a session needs of its engine."""
 
@@ -48,7 +55,7 @@ class Starter(Hub, Protocol):
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_handing_over", "_left", "_starter", "is_known", "is_started", "posts", "trial")
+    __slots__ = ("_handing_over", "_left", "_openings", "_starter", "is_known", "is_started", "posts", "trial")
 
     transport: Resumable
     max_early_events = 100  # these clients do not wait until they have entered
@@ -57,6 +64,7 @@ class ResumableSession(Session):
         super().__init__(engine, sid, generation, request)
         self._starter = engine
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
+        self._openings: set[Opening] | None = None
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
         self.is_known = False  # to the application
         self.is_started = False  # a transport has come
@@ -99,6 +107,20 @@ class ResumableSession(Session):
             self.absent()
             if brought is not None:
                 self._hand_over(brought)
+
+    def add_opening(self, opening: Opening) -> None:
+        """End this WebSocket with the session, unless it is removed before."""
+        if self.state is State.CLOSED:
+            opening.retire()
+        elif self._openings is None:
+            self._openings = {opening}
+        else:
+            self._openings.add(opening)
+
+    def remove_opening(self, opening: Opening) -> None:
+        """Forget a WebSocket that has opened, or has failed to."""
+        if self._openings is not None:
+            self._openings.discard(opening)
 
     def take_back(self, before: Resumable) -> bool:
         """Queue in front of all what this transport has not sent; tell whether there was anything."""
@@ -282,4 +304,7 @@ class ResumableSession(Session):
         for left in self._left.values():
             left.retire()
         self._left.clear()
+        openings, self._openings = self._openings, None
+        for opening in openings or ():
+            opening.retire()
         return ended

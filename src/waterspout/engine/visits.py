@@ -10,10 +10,13 @@ from ..errors import DecodeError, HandshakeRefused, ProtocolError
 from ..types import Reason, Request
 from ..wire import envelopes, socketio1
 from ..wire.generations import SOCKETIO_1, Generation
+from ..wire.hixie import HixieReader
 from ..wire.websocket import Reader
 from .admitted import House, drop_begun
 from .check import Check, ResumableCandidate
 from .driver import Layer, Level
+from .hixie import Challenge, HixieWebSocket
+from .hixie import switching as switching_hixie
 from .messages import MessageTransport, ResumableMessages
 from .offers import BY_POLLING, BY_WEBSOCKET, offered
 from .policy import Policy
@@ -43,7 +46,10 @@ class Wish(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """An admitted request: `session` is None for a handshake, `index` the number of a script's callback."""
+    """An admitted request: `session` is None for a handshake, `index` the number of a script's callback.
+
+    A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
+    """
 
     wish: Wish
     headers: Headers
@@ -52,13 +58,14 @@ class Visit:
     transport: str = ""
     index: int | None = None
     key: str = ""
+    challenge: bytes = b""
     sid: str = field(default="", repr=False)  # a secret
 
     @property
     def greeting(self) -> Response | None:
         """The head after which the socket is the engine's: of a WebSocket, or of an endless answer."""
         if self.wish is Wish.WEBSOCKET:
-            return switching(self.key, self.headers)
+            return switching_hixie(self.headers) if self.challenge else switching(self.key, self.headers)
         if self.wish is not Wish.STREAM:
             return None
         kind, _ = PREAMBLES[self.transport]
@@ -103,10 +110,9 @@ class Visit:
         assert session is not None
         if self.wish is Wish.STREAM:
             return _stream(session, StreamTransport(session, self.transport, link))
-        reader, trial = Reader(house.policy.max_payload_bytes), session.trial
-        transport = ResumableWebSocket(link, self.generation, reader, house.traffic, name=self.transport, trial=trial)
-        _join(session, transport)
-        return transport
+        if not self.challenge:
+            return self._websocket(session, house, link)
+        return Challenge(session, self.challenge, link, lambda: self._websocket(session, house, link))
 
     def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
@@ -160,6 +166,13 @@ class Visit:
         if self.index is not None:
             return refuse_script(self.index, error.text, headers)
         return refuse_text(error.status, error.text, headers)
+
+    def _websocket(self, session: ResumableSession, house: House, link: Link) -> ResumableWebSocket:
+        make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
+        reader, trial = read(house.policy.max_payload_bytes), session.trial
+        transport = make(link, self.generation, reader, house.traffic, name=self.transport, trial=trial)
+        _join(session, transport)
+        return transport
 
     def _poll(self, session: ResumableSession, house: House, exchange: Exchange) -> None:
         held = isinstance(session.transport, OldPollingTransport) and session.transport.waiting

@@ -21,7 +21,14 @@ from .messenger import HandlerMessenger
 __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
 
 _OF_THE_CONNECTION = ("Transfer-Encoding", "Connection")
-_OF_THE_FRAMES = ("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions")
+_OF_THE_FRAMES = (
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Location",
+    "Sec-WebSocket-Origin",
+)
 
 
 class EngineStreamHandler(EngineHandler):

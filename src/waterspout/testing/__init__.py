@@ -19,7 +19,7 @@ from .clock import Clock
 from .frames import client_frame, server_frames
 from .links import MemoryLink
 from .old import OldPair, OldPeer
-from .oldcarriers import OldPolling, OldStream, OldWebSocket
+from .oldcarriers import OldHixieWebSocket, OldPolling, OldStream, OldWebSocket
 from .pair import ClientRefused, Pair
 from .peer import Peer
 from .polls import MemoryExchange, Polls, Refused
@@ -31,6 +31,7 @@ __all__ = [
     "Clock",
     "MemoryExchange",
     "MemoryLink",
+    "OldHixieWebSocket",
     "OldPair",
     "OldPeer",
     "OldPolling",

@@ -12,6 +12,15 @@ HANDSHAKE = (
 )
 """The fields of an opening handshake (RFC 6455, section 1.3)."""
 
+HIXIE_HANDSHAKE = (
+    ("Upgrade", "WebSocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Key1", "4 @1  46546xW%0l 1 5"),
+    ("Sec-WebSocket-Key2", "12998 5 Y3 1  .P00"),
+)
+HIXIE_KEY3 = b"^n:ds[4U"
+"""The same of draft 76 (draft-ietf-hybi-thewebsocketprotocol-00, section 1.2), and what comes behind its head."""
+
 
 class Linked(Protocol):
     """What a link needs of its peer."""

@@ -14,7 +14,7 @@ from ..types import Request
 from ..wire import socketio1
 from ..wire.socketio import Encoded
 from .clock import Clock
-from .oldcarriers import STREAMS, WEBSOCKETS, OldPolling, OldStream, OldWebSocket
+from .oldcarriers import STREAMS, WEBSOCKETS, OldHixieWebSocket, OldPolling, OldStream, OldWebSocket
 from .polls import MemoryExchange, Refused
 
 __all__ = ["OldPair", "OldPeer"]
@@ -24,7 +24,8 @@ class OldPeer:
     """A client in memory that has made its handshake; it answers nothing by itself, but polls while `polls` is true.
 
     Without a `transport` it stays at its handshake. `packets` that come are kept for `take`, as on the wire. Raises
-    `Refused` if the server does not want it. `closed` is None, then the code of a WebSocket's close frame, or 0.
+    `Refused` if the server does not want it. With `hixie` its WebSockets are of draft 76, as those of Flash.
+    `closed` is None, then the code of a WebSocket's close frame, or 0.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class OldPeer:
         query: str = "",
         headers: Sequence[tuple[str, str]] = (),
         polls: bool = True,
+        hixie: bool = False,
     ) -> None:
         self.engine = server if isinstance(server, Engine) else server.engine
         self.query, self.headers = query, tuple(headers)
         self.polls = polls
+        self.hixie = hixie
         self.closed: int | None = None
         self.carrier: OldWebSocket | OldPolling | OldStream
         self._received: list[str] = []
@@ -53,7 +56,7 @@ class OldPeer:
     def switch(self, transport: str) -> None:
         """Begin a transport, or go on over another, without a word of goodbye to the one before."""
         if transport in WEBSOCKETS:
-            self.carrier = OldWebSocket(self, transport)
+            self.carrier = (OldHixieWebSocket if self.hixie else OldWebSocket)(self, transport)
         elif transport in STREAMS:
             self.carrier = OldStream(self, transport)
         else:

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from ..engine import Engine, Response, Visit
 from ..types import Request
-from ..wire import json, socketio1
+from ..wire import hixie, json, socketio1
 from .frames import client_frame, server_frames
-from .links import HANDSHAKE, MemoryLink
+from .links import HANDSHAKE, HIXIE_HANDSHAKE, HIXIE_KEY3, MemoryLink
 from .polls import Polls, Refused
 
 WEBSOCKETS = ("websocket", "flashsocket")
@@ -45,10 +45,11 @@ class OldWebSocket(MemoryLink):
     """A peer's WebSocket, by either of its names."""
 
     peer: OldClient
+    handshake: Sequence[tuple[str, str]] = HANDSHAKE
 
     def open(self) -> None:
         """Make the opening handshake."""
-        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}", HANDSHAKE)
+        request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}", self.handshake)
         decision = self.peer.admit(request)
         assert decision.greeting is not None
         assert decision.greeting.status == 101
@@ -57,7 +58,11 @@ class OldWebSocket(MemoryLink):
     def send(self, packets: Sequence[bytes]) -> None:
         """Send each packet in a frame of its own."""
         for packet in packets:
-            self.transport.receive(client_frame(1, packet))
+            self.transport.receive(self.frame(packet))
+
+    def frame(self, packet: bytes) -> bytes:
+        """Write the frame of a packet."""
+        return client_frame(1, packet)
 
     def arrive(self, data: bytes) -> None:
         """Take frames."""
@@ -66,6 +71,36 @@ class OldWebSocket(MemoryLink):
                 self.peer.receive(payload.decode())
             elif opcode == 8 and self.peer.carrier is self:
                 self.peer.closed = int.from_bytes(payload[:2], "big")
+
+
+class OldHixieWebSocket(OldWebSocket):
+    """A peer's WebSocket of draft 76, as Flash and browsers of 2010 have it; `digest` answers its handshake."""
+
+    handshake = HIXIE_HANDSHAKE
+
+    def __init__(self, peer: OldClient, name: str) -> None:
+        super().__init__(peer, name)
+        self.digest = self._rest = b""
+
+    def open(self) -> None:
+        """Make the opening handshake, with what comes behind its head."""
+        super().open()
+        self.transport.receive(HIXIE_KEY3)
+
+    def frame(self, packet: bytes) -> bytes:
+        """Write the frame of a packet."""
+        return hixie.text_frame(packet)
+
+    def arrive(self, data: bytes) -> None:
+        """Take the digest, then frames."""
+        missing = 16 - len(self.digest)
+        self.digest += data[:missing]
+        *frames, self._rest = (self._rest + data[missing:]).split(b"\xff")
+        for frame in frames:
+            if frame:
+                self.peer.receive(frame[1:].decode())
+        if self._rest == b"\0" and frames and not frames[-1] and self.peer.carrier is self:
+            self.peer.closed = 0
 
 
 class _Posting:

@@ -6,7 +6,7 @@ to write; `check_upgrade` and `accept` are the opening handshake. Compression is
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha1
 from typing import Any
 
@@ -23,6 +23,8 @@ except ImportError:  # there was no compiler
     from .frames import text_frame as _text_frame
 
 VERSION = "13"
+DRAFT_VERSIONS = ("8", "7")
+"""Versions of draft-ietf-hybi-thewebsocketprotocol-07 to -12, with the handshake and the frames of 13."""
 MAX_FRAGMENTS = 16_384
 
 NO_STATUS = 1005
@@ -36,7 +38,7 @@ _KEY = re.compile("[A-Za-z0-9+/]{22}==")
 
 
 class UnsupportedVersion(ProtocolError):
-    """The client speaks another version; the answer bears `Sec-WebSocket-Version: 13` (section 4.4)."""
+    """The client speaks another version; the answer names those that are spoken, in their order (section 4.4)."""
 
     status = 426
 
@@ -70,24 +72,30 @@ class Deflated(Struct, frozen=True, gc=False):
 Message = str | bytes | Deflated | Ping | Pong | Close
 
 
-def check_upgrade(method: str, header: Callable[[str], str | None]) -> str:
+def check_upgrade(method: str, header: Callable[[str], str | None], versions: Sequence[str] = (VERSION,)) -> str:
     """Check an opening handshake and return its Sec-WebSocket-Key, for `accept`.
 
     `header` gives a field's value by its name, or None. Raises ProtocolError, and UnsupportedVersion
-    for a version other than 13. HTTP's own rules (version, Host) are left to who read the request.
+    for a version that is none of `versions`. HTTP's own rules (version, Host) are left to who read the request.
     Source: RFC 6455, section 4.2.1.
     """
-    if method != "GET":
-        raise ProtocolError(f"The method is {method[:40]!r}, but a WebSocket opens with GET")
-    _check_token("Upgrade", "websocket", header)
-    _check_token("Connection", "upgrade", header)
+    check_asks(method, header)
     version = header("Sec-WebSocket-Version") or ""
-    if version.strip(" \t") != VERSION:
-        raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {VERSION!r} is spoken here")
+    if version.strip(" \t") not in versions:
+        spoken = ", ".join(versions)
+        raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {spoken!r} is spoken here")
     key = (header("Sec-WebSocket-Key") or "").strip(" \t")
     if not _KEY.fullmatch(key):
         raise ProtocolError(f"The Sec-WebSocket-Key is {key[:40]!r}, but it must be 16 bytes in base64")
     return key
+
+
+def check_asks(method: str, header: Callable[[str], str | None]) -> None:
+    """Check that a request asks for a WebSocket of any version; raises ProtocolError."""
+    if method != "GET":
+        raise ProtocolError(f"The method is {method[:40]!r}, but a WebSocket opens with GET")
+    _check_token("Upgrade", "websocket", header)
+    _check_token("Connection", "upgrade", header)
 
 
 def _check_token(name: str, token: str, header: Callable[[str], str | None]) -> None:
@@ -201,11 +209,7 @@ class Reader:
                     break
                 at = end
         except (UnicodeDecodeError, DecodeError) as error:
-            self._stop()
-            self.error = _plain(error)
-            if not messages:
-                raise _plain(error) from None
-            return messages
+            return self._fail(error, messages)
         if at < n:
             self._held, self._wanted = bytearray(data[at:]), end - at
         return messages
@@ -246,7 +250,7 @@ class Reader:
                 return body
             size = _long_size(data[at + 2 : body])
         if opcode < CLOSE and size > self._limit - (0 if fragments is None else len(fragments.payload)):
-            raise PayloadTooLarge(f"A message has more than {self._limit} bytes; send less at once or raise the limit")
+            raise too_large(self._limit)
         start = body + 4
         end = start + size
         if end > len(data):
@@ -300,6 +304,14 @@ class Reader:
             self._message = None
             messages.append(fragments.whole())
 
+    def _fail(self, error: UnicodeDecodeError | DecodeError, messages: list[Message]) -> list[Message]:
+        """Read no more; raise the error, or keep it for the next call if there are messages in front of it."""
+        self._stop()
+        self.error = _plain(error)
+        if not messages:
+            raise _plain(error) from None
+        return messages
+
     def _stop(self) -> None:
         """Let go of all that was collected, and read no more."""
         self._held, self._message = bytearray(), None
@@ -321,6 +333,11 @@ class _Fragments:
         if self.first & RSV1:
             return Deflated(opcode, bytes(self.payload))
         return self.payload.decode() if opcode == TEXT else bytes(self.payload)
+
+
+def too_large(limit: int) -> PayloadTooLarge:
+    """Make the error of a message above the limit."""
+    return PayloadTooLarge(f"A message has more than {limit} bytes; send less at once or raise the limit")
 
 
 def _long_size(field: bytes) -> int:

@@ -241,7 +241,7 @@ async def test_an_unknown_session_is_answered_with_401(
         ("GET", (), 400),
         ("GET", HANDSHAKE[1:], 400),
         ("GET", (HANDSHAKE[0], ("Connection", "close"), *HANDSHAKE[2:]), 400),
-        ("GET", (*HANDSHAKE[:2], ("Sec-WebSocket-Version", "7"), HANDSHAKE[3]), 426),
+        ("GET", (*HANDSHAKE[:2], ("Sec-WebSocket-Version", "6"), HANDSHAKE[3]), 426),
         ("POST", HANDSHAKE, 405),
         ("OPTIONS", (), 405),
         ("PUT", HANDSHAKE, 405),

@@ -1,11 +1,14 @@
 """The URLs of Socket.IO 0.7 to 0.9 over real sockets: endless answers, WebSockets, polling, and who leaves them."""
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
-from hosts.client import HANDSHAKE, Answer, Wire, request, text
+from hosts import flash
+from hosts.client import ACCEPT, HANDSHAKE, Answer, Wire, request, text
+from hosts.flash import Flash
 from hosts.host import Host
 from hosts.suite.echo import Echo
 from waterspout import Engine, Reason
@@ -46,6 +49,14 @@ async def attach(host: Host, sid: str, transport: str = "websocket") -> Wire:
     wire.send(request("GET", f"{PATH}/{transport}/{sid}", *HANDSHAKE))
     assert (await wire.answer()).status == 101
     return wire
+
+
+async def flash_page(host: Host, sid: str, transport: str = "flashsocket") -> Flash:
+    """Open a WebSocket of Flash for a session, from a page of the server's own."""
+    client = Flash(await host.connect(), host.page)
+    await client.open(f"{PATH}/{transport}/{sid}")
+    assert await client.text() == "1::"
+    return client
 
 
 async def stream(host: Host, sid: str, transport: str) -> tuple[Wire, Answer, bytes]:
@@ -314,3 +325,87 @@ class Old:
     async def test_an_engine_without_them_leaves_these_paths_to_others(self, host: Host) -> None:
         await host.serve(Engine(Bare(), path="/socket.io"))
         assert (await (await host.connect()).ask("GET", f"{PATH}/")).status == 404
+
+
+@pytest.mark.usefixtures("quiet")
+class OldDrafts:
+    """A host's tests of WebSockets before RFC 6455, where it carries their bytes."""
+
+    @pytest.mark.parametrize("version", ["7", "8"])
+    async def test_a_websocket_of_a_draft_of_the_standard(self, host: Host, version: str) -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        sid, wire = await visit(await host.connect()), await host.connect()
+        fields = dict(HANDSHAKE) | {"Sec-WebSocket-Version": version}
+        foreign = await wire.ask(
+            "GET", f"{PATH}/websocket/{sid}", *fields.items(), ("Sec-WebSocket-Origin", "http://x")
+        )
+        assert (foreign.status, foreign.body) == (403, b"handshake bad origin")
+        fields["Sec-WebSocket-Origin"] = host.page
+        wire.send(request("GET", f"{PATH}/websocket/{sid}", *fields.items()) + text(ECHO))
+        assert (await wire.answer()).field("sec-websocket-accept") == ACCEPT
+        assert [await wire.text(), await wire.text()] == ["1::", '6:::1+["x"]']
+
+    @pytest.mark.parametrize("transport", ["websocket", "flashsocket"])
+    async def test_a_websocket_of_flash(self, host: Host, transport: str) -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        client = await flash_page(host, await visit(await host.connect()), transport)
+        client.send(ECHO, "3:::nobody listens", EVENT)
+        assert await client.text() == '6:::1+["x"]'
+        echo.server.emit("n", "é" * 50_000)
+        assert len(await client.text()) > 50_000
+        await host.until(lambda: len(echo.heard) == 2)
+        client.send(LEAVE)
+        await client.closing()
+        assert echo.left == [Reason.CLIENT_DISCONNECT]
+        assert echo.is_empty
+
+    async def test_a_websocket_of_flash_byte_by_byte_and_in_one_segment(self, host: Host) -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        slow, fast = [Flash(await host.connect(), host.page) for _ in range(2)]
+        sids = [await visit(await host.connect()) for _ in range(2)]
+        opening = [flash.handshake(f"{PATH}/flashsocket/{sid}", host.page) + flash.text(ECHO) for sid in sids]
+        for at in range(len(opening[0])):
+            slow.wire.send(opening[0][at : at + 1])
+            await asyncio.sleep(0)  # each in a segment of its own
+        fast.wire.send(opening[1])
+        for client in (slow, fast):
+            await client.opened()
+            assert [await client.text(), await client.text()] == ["1::", '6:::1+["x"]']
+
+    async def test_the_head_of_flash_is_answered_before_what_comes_behind_it(self, host: Host) -> None:
+        """A proxy passes on no more before it has seen the 101."""
+        echo = Echo()
+        await host.serve(echo.server)
+        client = Flash(await host.connect(), host.page)
+        opening = flash.handshake(f"{PATH}/flashsocket/{await visit(await host.connect())}", host.page)
+        client.wire.send(opening[:-8])
+        assert (await client.wire.answer()).status == 101
+        client.wire.send(opening[-8:])
+        assert await client.wire.reader.readexactly(16) == flash.DIGEST
+        assert await client.text() == "1::"
+
+    async def test_who_begins_like_flash_and_does_not_end_it_is_cut_and_no_other(self, host: Host) -> None:
+        echo = Echo(upgrade_timeout=0.05)
+        await host.serve(echo.server)
+        neighbour = await flash_page(host, await visit(await host.connect()))
+        sid, wire = await visit(await host.connect()), await host.connect()
+        wire.send(flash.handshake(f"{PATH}/flashsocket/{sid}", host.page)[:-1])
+        assert (await wire.answer()).status == 101
+        assert await wire.rest() == b""
+        neighbour.send(ECHO)
+        assert await neighbour.text() == '6:::1+["x"]'
+        assert (await (await host.connect()).ask("GET", f"{PATH}/xhr-polling/{sid}")).body == b"1::"
+
+    @pytest.mark.parametrize("frame", [b"\x80\x03abc", b"\xff\x01", b"\x01", b"\x00garbage\xff", b"\x00" + b"x" * 2000])
+    async def test_a_broken_frame_of_flash_ends_its_session_and_no_other(self, host: Host, frame: bytes) -> None:
+        echo = Echo(max_payload_bytes=1000)
+        await host.serve(echo.server)
+        neighbour, client = [await flash_page(host, await visit(await host.connect())) for _ in range(2)]
+        client.wire.send(frame)
+        await client.closing()
+        assert echo.left == [Reason.PARSE_ERROR]
+        neighbour.send(ECHO)
+        assert await neighbour.text() == '6:::1+["x"]'
