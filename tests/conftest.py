@@ -25,17 +25,10 @@ settings.register_profile("full", settings.get_profile("quick"), max_examples=30
 settings.load_profile("quick")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the distribution reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a module in one process where there are several: what they share is made once.
-
-    Those that wait for other processes begin, so that none of them is left to run alone at the end.
-    """
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(HERE).as_posix()))
-    items.sort(key=lambda item: item.path.parent not in WAITING)
+    """Begin, where there are several processes, with what waits for others, so that it is not left alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.parent not in WAITING)
 
 
 def pytest_collection_finish() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from attacks.measures import memory, slope
+from waits import waits
 from waterspout import Pending, Server
 from waterspout.errors import TooManyCalls
 from waterspout.testing import Clock, Pair, WebSocketCarrier
@@ -21,7 +22,7 @@ def drained(server: Server) -> bool:
     stats = server.stats()
     return (
         not server.engine.sessions
-        and not len(server.engine.deadlines)
+        and not waits(server.engine)
         and stats.outbox_bytes == 0
         and not any(stats.sockets.values())
         and not any(stats.rooms.values())

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hosts.client import text
+from waits import waits
 from waterspout import ConnectRefused, Server, Socket
 from waterspout.testing import Clock, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -30,7 +31,7 @@ def server(clock: Clock) -> Server:
 
 
 def is_empty(server: Server) -> bool:
-    return not server.engine.sessions and not len(server.engine.deadlines) and not server.sockets()
+    return not server.engine.sessions and not waits(server.engine) and not server.sockets()
 
 
 def silent(peer: Peer) -> None: ...

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from waits import waits
 from waterspout import Server, Socket
 from waterspout.testing import Clock, Pair, Peer
 from waterspout.wire.generations import Generation
@@ -16,7 +17,7 @@ def tables(server: Server) -> dict[str, int]:
     names = ("/", "/chat")
     return {
         "sessions": len(server.engine.sessions),
-        "deadlines": len(server.engine.deadlines),
+        "deadlines": waits(server.engine),
         "sockets": sum(len(server.of(name).sockets()) for name in names),
         "rooms": sum(len(server.of(name).rooms) for name in names),
     }

@@ -21,7 +21,7 @@ from .response import Headers, Response
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .streaming import FORMS, PREAMBLES
-from .throttle import Tell, Throttle
+from .throttle import Throttle
 from .traffic import Traffic
 from .transports import Exchange, Fed, Link, Messenger
 from .turn import Turn
@@ -68,7 +68,6 @@ __all__ = [
     "Session",
     "State",
     "Step",
-    "Tell",
     "Throttle",
     "Traffic",
     "TrustedProxies",

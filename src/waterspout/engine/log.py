@@ -63,7 +63,8 @@ class Log:
 
     def flush(self) -> None:
         """Log the counts of what was left out now: the end may come before the second is over."""
-        self._throttle.flush()
+        for kind in self._throttle.flush():
+            self._holder.deadlines.clear(self._throttle, kind)
 
     def _note_more(self, layer: Layer, level: Level, text: str, more: int) -> None:
         self._holder.driver.note(layer, level, MORE, more, outline(text))

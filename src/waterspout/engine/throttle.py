@@ -47,10 +47,12 @@ class Throttle:
         """Write how many lines of a kind were left out, if any were."""
         self._kinds[kind].count()
 
-    def flush(self) -> None:
-        """Write all counts now."""
-        for found in list(self._kinds.values()):
+    def flush(self) -> list[Hashable]:
+        """Write all counts now; return the kinds, for which `due` need not be called any more."""
+        kinds = list(self._kinds.items())
+        for _, found in kinds:
             found.count()
+        return [kind for kind, _ in kinds]
 
 
 class _Kind:

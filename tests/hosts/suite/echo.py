@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from waits import waits
 from waterspout import Reason, Server, Socket
 from waterspout.engine.polling import PollingTransport
 
@@ -26,7 +27,7 @@ class Echo:
     @property
     def is_empty(self) -> bool:
         """Whether nobody is there, and nothing is waited for."""
-        return not self.server.engine.sessions and not self.server.sockets() and not len(self.server.engine.deadlines)
+        return not self.server.engine.sessions and not self.server.sockets() and not waits(self.server.engine)
 
     def has_parked(self, sid: str) -> bool:
         """Whether a poll of this session waits for its answer."""

@@ -80,13 +80,13 @@ class Polling:
         echo = Echo()
         await host.serve(echo.server)
         octets = ("Content-Type", "application/octet-stream")
-        for _ in range(10):
+        for _ in range(20):
             session = await host.session()
             answer = await session.posting.ask("POST", session.target(), octets, body=b"\0\1\xff4")
             assert answer.status == 400
             assert b"no binary payload" in answer.body
         assert echo.is_empty
-        assert echo.left == [Reason.PARSE_ERROR] * 10
+        assert echo.left == [Reason.PARSE_ERROR] * 20
 
     @pytest.mark.parametrize("length", [LIMIT, LIMIT + 1])
     @pytest.mark.parametrize("framing", ["Content-Length", "chunked"])
