@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from http.cookies import CookieError, SimpleCookie
-from re import ASCII
+from re import ASCII, DOTALL
 from re import compile as compile_pattern
 from urllib.parse import parse_qsl
 
@@ -18,6 +17,29 @@ def parse_query(query: str) -> list[tuple[str, str]]:
         return parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
     except ValueError:
         return []
+
+
+_ESCAPE = compile_pattern(r"\\([0-3][0-7]{2}|.)", DOTALL)
+
+
+def split_cookies(header: str) -> Iterator[tuple[str, str]]:
+    """Split a Cookie field into names and values, as they are written (RFC 6265, section 5.4).
+
+    Browsers send what they were given, so one odd cookie must not hide the others. Without an equals sign there is
+    a value whose name is empty, as browsers have it.
+    """
+    for pair in header.split(";"):
+        name, equals, value = pair.partition("=")
+        name, value = (name.strip(" \t"), value.strip(" \t")) if equals else ("", name.strip(" \t"))
+        if name or value:
+            yield name, value
+
+
+def unquote_cookie(value: str) -> str:
+    r"""Take a value out of its quotes, with `\"` and `\012` for characters that Python has escaped (RFC 2109)."""
+    if len(value) < 2 or not value[0] == value[-1] == '"':
+        return value
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)) if len(found[1]) == 3 else found[1], value[1:-1])
 
 
 class Reason(StrEnum):
@@ -36,7 +58,10 @@ class Reason(StrEnum):
 
 
 class Headers(Mapping[str, str]):
-    """The fields of an HTTP request, by name in any case; a repeated field's values are joined with a comma."""
+    """The fields of an HTTP request, by name in any case; a repeated field's values are joined with a comma.
+
+    Those of Cookie are joined with a semicolon (RFC 9113, section 8.2.3).
+    """
 
     __slots__ = ("_fields",)
 
@@ -44,7 +69,8 @@ class Headers(Mapping[str, str]):
         self._fields: dict[str, str] = {}
         for name, value in fields:
             key = name.lower()
-            self._fields[key] = f"{self._fields[key]}, {value}" if key in self._fields else value
+            joint = "; " if key == "cookie" else ", "
+            self._fields[key] = f"{self._fields[key]}{joint}{value}" if key in self._fields else value
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
@@ -148,11 +174,8 @@ class Request:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies; none if the header cannot be read."""
-        try:
-            return {name: morsel.value for name, morsel in SimpleCookie(self.header("cookie") or "").items()}
-        except CookieError:
-            return {}
+        """The cookies by their names, the odd ones too; of several with one name, the last."""
+        return {name: unquote_cookie(value) for name, value in split_cookies(self.header("cookie") or "")}
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""
