@@ -207,6 +207,8 @@ def test_credentials_for_nobody_are_refused() -> None:
         "HTTPS://Example.com:8443",
         "http://[::1]:3000",
         "null",
+        "file://",
+        ["https://a.example", "FILE://"],
         "capacitor://localhost",
         re.compile(r"https://[a-z]+\.example\.com"),
         ["https://a.example", re.compile("b")],
@@ -232,6 +234,8 @@ def test_what_can_be_an_origin_is_accepted(origins: Any) -> None:
         ("https://exämple.com", "browsers write hosts in ASCII, give it as they do (xn--...)"),
         ("", "give an origin such as 'https://example.com'"),
         ("https://", "give an origin such as 'https://example.com'"),
+        ("file:///", "what comes from a file has the origin 'file://' or 'null', whatever its path"),
+        ("file:///app/index.html", "what comes from a file has the origin 'file://' or 'null', whatever its path"),
         ("https://me@example.com", "give an origin such as 'https://example.com'"),
         (
             "https://*.example.com",

@@ -153,8 +153,10 @@ def _check_origin(one: object, value: object) -> None:
 
 def _remedy(origin: str) -> str | None:
     """Say what is wrong with an origin; browsers write scheme://host, and the port unless it is the scheme's own."""
-    if origin == "null":
+    if origin == "null" or origin.lower() == "file://":
         return None
+    if origin.lower().startswith("file:"):
+        return "what comes from a file has the origin 'file://' or 'null', whatever its path"
     if "*" in origin:
         pattern = escape(origin.rstrip("/")).replace(r"\*", "[a-z0-9.-]+")
         return f'an asterisk stands for nothing here, give a pattern: re.compile(r"{pattern}")'

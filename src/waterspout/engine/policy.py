@@ -79,8 +79,8 @@ class Policy:
 
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
-    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
+    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin ("file://" and
+    "null" are some, too), a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
     of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
     `Deflate` of one's own.
 

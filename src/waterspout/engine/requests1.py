@@ -41,7 +41,7 @@ def is_old(request: Request, path: str) -> bool:
 
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what a request means; nothing is changed by asking."""
-    if not (origins.allowed(request, policy) or _is_host(request)):
+    if not origins.allowed(request, policy):
         refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
         return replace(refusal, detail=foreign(request))
     headers = origins.headers(request, policy, credentials=True)
@@ -65,11 +65,6 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     visit, sid = replace(visit, transport=rest[0]), rest[1]
     decision = _of_session(request, visit, find(sessions, sid, request, policy), policy)
     return _unknown(request, visit, sid, policy) if decision is None else decision
-
-
-def _is_host(request: Request) -> bool:
-    """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
-    return request.header("origin") == request.host
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
