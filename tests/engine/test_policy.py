@@ -46,6 +46,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "jsonp": True,
         "cookie": None,
         "per_message_deflate": False,
+        "subprotocols": None,
         "trusted_proxies": (),
         "allowed_hosts": None,
         "verify_remote_ip": False,
@@ -177,6 +178,23 @@ def test_transports_may_come_in_any_collection_and_stay_as_they_were() -> None:
     policy = Policy(transports=given)
     given.append("polling")
     assert policy.transports == ("websocket",)
+
+
+@pytest.mark.parametrize("subprotocols", [None, (), ("chat", "v1.chat+json"), ["chat"]])
+def test_subprotocols_are_tokens_in_a_tuple_or_none(subprotocols: Any) -> None:
+    assert Policy(subprotocols=subprotocols).subprotocols == subprotocols
+
+
+@pytest.mark.parametrize("subprotocols", ["chat", b"chat", 5, {"chat"}, True])
+def test_what_is_no_tuple_of_subprotocols_is_refused(subprotocols: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"subprotocols is {subprotocols!r}: give a tuple")):
+        Policy(subprotocols=subprotocols)
+
+
+@pytest.mark.parametrize("one", ["", "a b", "a,b", "chat\r\nX: y", "caf\xe9", 5, None])
+def test_what_is_no_token_is_no_subprotocol(one: Any) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"subprotocols has {one!r}: give names of letters")):
+        Policy(subprotocols=("chat", one))
 
 
 def test_everybody_with_credentials_is_refused() -> None:

@@ -14,7 +14,7 @@ Rule = Callable[[str, object], None]
 
 LONGEST = 3600  # seconds; who gives more has thought of milliseconds
 
-_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 6265, section 4.1.1
+_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 9110, section 5.6.2
 _COOKIE_PATH = compile_pattern(r"/[ -:<-~]*", ASCII)
 _ORIGIN = compile_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\s]+)/?", ASCII)  # RFC 6454, section 6.2
 _PORTS = {"http": ":80", "https": ":443"}
@@ -121,6 +121,17 @@ def check_cookie(name: object, path: object, same_site: object) -> None:
         raise ValueError(f"the cookie's path is {path!r}: begin it with a slash, without semicolons")
     if same_site not in ("Strict", "Lax", "None"):
         raise ValueError(f"the cookie's same_site is {same_site!r}: choose from 'Strict', 'Lax' and 'None'")
+
+
+def check_subprotocols(value: object) -> None:
+    """Refuse what no WebSocket can have as its subprotocols (RFC 6455, section 4.1, item 10)."""
+    if value is None:
+        return
+    if not isinstance(value, tuple | list):
+        raise TypeError(f'subprotocols is {value!r}: give a tuple, ("chat",), or None for what the client offers first')
+    for one in value:
+        if not isinstance(one, str) or not _TOKEN.fullmatch(one):
+            raise ValueError(f"subprotocols has {one!r}: give names of letters, digits, dots and hyphens")
 
 
 def check_origins(value: Any, credentials: bool) -> None:

@@ -17,7 +17,7 @@ from .admission import Preflight, Unknown, find, foreign
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
-from .response import TEXT, Headers, Response, version_spoken
+from .response import TEXT, Headers, Response, subprotocol, version_spoken
 from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
@@ -95,7 +95,7 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
     if request.method == "POST":
         return replace(visit, wish=Wish.POST)
     if transport in BY_WEBSOCKET:
-        return _websocket(request, visit)
+        return _websocket(request, visit, policy)
     if transport == "jsonp-polling" and visit.index is None:
         return refused(request, 400, "jsonp-polling needs i, the number of its callback", headers)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
@@ -116,11 +116,13 @@ def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknow
     return Unknown(sid, refusal, again)
 
 
-def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
+def _websocket(request: Request, visit: Visit, policy: Policy) -> Visit | Refuse:
     try:
-        return replace(visit, wish=Wish.WEBSOCKET, key=check_upgrade(request.method, request.header))
+        key = check_upgrade(request.method, request.header)
     except ProtocolError as error:
         return refused(request, error.status, str(error), (*visit.headers, *version_spoken(error)))
+    headers = (*visit.headers, *subprotocol(request, policy.subprotocols))
+    return replace(visit, wish=Wish.WEBSOCKET, key=key, headers=headers)
 
 
 def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

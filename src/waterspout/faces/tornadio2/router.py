@@ -45,7 +45,10 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "verify_remote_ip": True,  # a session is for the address of its handshake
 }
 
-ENGINE_SETTINGS = ("allowed_hosts", "max_header_lines", "max_outbox_bytes", "max_payload_bytes", "trusted_proxies")
+ENGINE_SETTINGS = (
+    *("allowed_hosts", "max_header_lines", "max_outbox_bytes", "max_payload_bytes"),
+    *("subprotocols", "trusted_proxies"),
+)
 """What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
 
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
