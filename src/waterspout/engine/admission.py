@@ -53,9 +53,9 @@ def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) ->
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     query = request.query
-    repeated = next((name for name in ("EIO", "transport", "sid", "j") if len(query.get(name, ())) > 1), None)
-    if repeated:
-        return refuse(Fault.BAD_REQUEST, f"the query names {repeated} more than once", headers)
+    torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
+    if torn:
+        return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
     return _Question(request, policy, headers).answer(sessions)
 
 

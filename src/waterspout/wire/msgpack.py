@@ -12,7 +12,7 @@ import msgspec
 from ..errors import DecodeError, WrongParser
 from . import json, notepack
 from .packets import Connect, Disconnect, Packet
-from .socketio import Encoded, Partial, Revision, ack, event
+from .socketio import Encoded, Partial, Revision, ack, event, event_or_error
 
 _DEPTH = 6
 _DIGITS = frozenset("0123456")
@@ -149,7 +149,7 @@ class _Msgpack4(_Msgpack):
         form = _read(data)
         match form.type:
             case 2 | 5:  # 2.x calls them BINARY_EVENT and BINARY_ACK if there is binary content inside
-                return event(form.nsp, form.id, form.data)
+                return event_or_error(form.nsp, form.id, form.data)
             case 3 | 6:
                 return ack(form.nsp, form.id, form.data)
         raise DecodeError(f"a client sends no such packet of type {form.type} as a binary message")
