@@ -27,6 +27,31 @@ def test_a_target_without_a_query_has_no_parameters(target: str) -> None:
     assert Request("GET", target).query == {}
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "rest"),
+    [
+        ("http://here.example/a?b=c", "here.example", "/a?b=c"),
+        ("HTTPS://[::1]:8000/a/http://x?y", "[::1]:8000", "/a/http://x?y"),
+        ("http://here.example", "here.example", "/"),
+        ("http://here.example?b=c", "here.example", "/?b=c"),
+        ("http://me@here.example/", "me@here.example", "/"),
+        ("http:///a", "", "/a"),
+        ("/a?http://x/y", "field.example", "/a?http://x/y"),
+        ("//here.example/a", "field.example", "//here.example/a"),
+        ("ftp://here.example/a", "field.example", "ftp://here.example/a"),
+        ("*", "field.example", "*"),
+        ("", "field.example", ""),
+    ],
+)
+def test_the_host_of_a_target_in_absolute_form_counts_and_what_is_behind_it_is_the_target(
+    target: str, host: str, rest: str
+) -> None:
+    request = Request("GET", target, [("Host", "field.example")])
+    for _ in range(2):
+        assert (request.host, request.target) == (host, rest)
+        request.forget()
+
+
 def test_a_path_is_not_unquoted_and_ends_at_the_first_question_mark() -> None:
     request = Request("GET", "/a%2fb?c=d?e")
     assert request.path == "/a%2fb"

@@ -2,11 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from re import ASCII, DOTALL
+from re import ASCII, DOTALL, IGNORECASE
 from re import compile as compile_pattern
 from urllib.parse import parse_qsl
 
 _SIMPLE_QUERY = compile_pattern(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", ASCII).fullmatch  # nothing to unquote
+
+
+_ABSOLUTE = compile_pattern(r"https?://([^/?#]*)", IGNORECASE).match
+
+
+def split_target(target: str) -> tuple[str | None, str]:
+    """Split a request's target into its host, if it is in absolute form, and the rest, from the path on.
+
+    Whoever asks a proxy writes `http://host/path`, and a server has to take it (RFC 9112, section 3.2.2).
+    """
+    found = None if target.startswith("/") else _ABSOLUTE(target)
+    if found is None:
+        return None, target
+    rest = target[found.end() :]
+    return found[1], rest if rest.startswith("/") else f"/{rest}"
 
 
 def parse_query(query: str) -> list[tuple[str, str]]:
@@ -112,10 +127,10 @@ class Request:
         secure: bool | None = None,
         native: object = None,
     ) -> None:
+        self._host, target = split_target(target)  # Host says nothing then
         self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
         self._headers: Headers | None = None
         self._query: dict[str, list[str]] | None = None
-        self._host: str | None = None
         self.method = method
         self.remote_address = remote_address
         self.secure = secure
@@ -123,7 +138,7 @@ class Request:
 
     @property
     def target(self) -> str:
-        """Path and query as they were sent."""
+        """Path and query as they were sent, without the host that a target in absolute form has before them."""
         head = self._head
         return head[0] if isinstance(head, tuple) else _text(head.partition(b"\n")[0])
 
@@ -165,7 +180,7 @@ class Request:
 
     @property
     def host(self) -> str | None:
-        """Host and port that the client has asked for: what a trusted proxy says, else the Host field."""
+        """Host and port that the client has asked for: what a trusted proxy says, else the target or the Host field."""
         return self.header("host") if self._host is None else self._host
 
     @host.setter

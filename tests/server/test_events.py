@@ -147,6 +147,7 @@ def test_an_acknowledgement_without_data_has_no_arguments_and_one_without_an_id_
     asked = pair.socket.call("ask")
     asked.add_done_callback(lambda pending: answers.append(pending.result()))
     (question,) = pair.peer.take()
+    assert isinstance(question, str)
     id = question[2 : question.index("[")]
     pair.peer.send("43", "43[]", '43["x"]', "42", "421", "43999999")
     assert answers == []

@@ -28,6 +28,10 @@ _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origi
 Decision = Refuse | Preflight | Visit | Unknown
 
 
+ANY_HOST = "(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?"
+"""What may stand before a path, as a regular expression: the host of a target in absolute form."""
+
+
 def below(policy: Policy) -> str:
     """Write, as a regular expression, what may stand behind the engine's path, with these requests or without."""
     return "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in policy.generations else "/?"
