@@ -41,7 +41,7 @@ NOT_IN_CORE = """
 """
 NOWHERE = {"pickle", "marshal", "shelve", "dill", "yaml"}
 ROWS = re.compile("(ENGINEIO|SOCKETIO|REVISION|MSGPACK)_[0-9]|GENERATIONS")
-COLUMNS = {"implicit_connect", "own_socket_id", "client_pings"}
+COLUMNS = {"implicit_connect", "own_socket_id", "client_pings", "strays"}
 VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 

@@ -71,20 +71,32 @@ def test_a_client_that_does_not_ping_is_closed_after_interval_and_timeout(
     assert_timed_out(peer, application, engine)
 
 
-@pytest.mark.parametrize(("generation", "packet"), [(ENGINEIO_3, "3"), (ENGINEIO_4, "2"), (ENGINEIO_4, "2probe")])
-def test_a_heartbeat_in_the_wrong_direction_ends_the_session(
-    engine: Engine, application: Recorder, generation: Generation, transport: str, packet: str
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_ping_of_a_client_that_is_pinged_ends_its_session(
+    engine: Engine, application: Recorder, transport: str
 ) -> None:
-    peer = connect(engine, generation, transport)
+    peer = connect(engine, ENGINEIO_4, transport)
     if transport == "websocket":
-        peer.send(packet)
+        peer.send("2")
         assert peer.closed == 1002
     else:
         with pytest.raises(Refused) as caught:
-            peer.send(packet)
+            peer.send("2")
         assert caught.value.response.status == 400
         assert peer.take() == ["1"]
     assert application.closed == [Reason.PARSE_ERROR]
+
+
+@pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_pong_that_nobody_awaits_is_ignored(
+    engine: Engine, application: Recorder, generation: Generation, transport: str
+) -> None:
+    peer = connect(engine, generation, transport)
+    peer.take()
+    peer.send("3", "4hello")
+    assert (application.heard, application.closed) == (["hello"], [])
+    assert peer.take() == []
 
 
 def test_who_talks_but_does_not_ping_is_given_a_second_timeout_and_no_third(

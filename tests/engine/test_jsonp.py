@@ -257,7 +257,7 @@ def test_anything_but_digits_is_refused_and_not_repeated(
 
 
 def test_two_indexes_are_refused(page: Page) -> None:
-    assert page.ask("1", more="&j=2").refusal == (400, 3, "the query names j more than once")
+    assert page.ask("1", more="&j=2").refusal == (400, 3, "the query has j more than once, with different values")
 
 
 def test_a_websocket_may_have_a_j_of_the_applications_own() -> None:

@@ -73,6 +73,17 @@ OWN = [
     ("here.example:8000", "https://here.example:8000"),
     ("127.0.0.1:8000", "http://127.0.0.1:8000"),
     ("[::1]:8000", "http://[::1]:8000"),
+    # what programs send that are no browsers
+    ("here.example:8000", "ws://here.example:8000"),
+    ("here.example:8000", "WSS://here.example:8000"),
+    ("here.example", "wss://here.example:443"),
+    ("here.example", "ws://here.example:80"),
+    ("here.example:8000", "here.example:8000"),
+    ("HERE.example:8000", "here.EXAMPLE:8000"),
+    ("here.example", "here.example:80"),
+    ("here.example", "here.example:443"),
+    ("here.example", "here.example"),
+    ("[::1]:8000", "[::1]:8000"),
 ]
 
 
@@ -108,8 +119,19 @@ FOREIGN = [
     "ftp://here.example",
     "file://here.example",
     "chrome-extension://here.example",
-    "here.example",
+    "here.example:8000",
+    "evil.example:80",
+    "evil@here.example",
+    "here.example/",
     "//here.example",
+    "://here.example",
+    "ws://evil.example",
+    "ws://here.example:443",
+    "wss://here.example:80",
+    "ws://here.example/",
+    "ws:here.example",
+    "file://",
+    "file:///",
     "http:here.example",
     "http:///here.example",
     "http://",
@@ -135,6 +157,15 @@ def test_a_page_from_elsewhere_may_not(way: str, origin: str) -> None:
         "detail": f"Origin {origin!a} is not allowed: add it to cors_origins",
     }
     assert headers(decision) == (("Vary", "Origin"),)
+
+
+@ways
+@pytest.mark.parametrize("host", ["null", "NULL", "null:80", "file:", "file"])
+@pytest.mark.parametrize("origin", ["null", "file://", "file:///", "*", ""])
+def test_what_a_browser_says_of_a_page_without_a_host_is_the_own_origin_of_no_host(
+    way: str, host: str, origin: str
+) -> None:
+    assert isinstance(ask(origin, way, host=host), Refuse)
 
 
 @ways
@@ -190,6 +221,8 @@ POLICIES: list[tuple[Origins, list[str], list[str]]] = [
     ),
     (lambda origin: origin.endswith(".example:1"), ["http://a.example:1", "x.example:1"], [PAGE, "null"]),
     ("null", ["null"], ["http://null"]),
+    (["file://"], ["file://", "FILE://"], ["file:", "file:/", "file:///", "file://x", "null"]),
+    ("ws://chat.example", ["ws://chat.example"], ["http://chat.example", "wss://chat.example"]),
     ([], [], [PAGE, "null", ""]),
 ]
 

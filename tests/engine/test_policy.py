@@ -46,6 +46,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "jsonp": True,
         "cookie": None,
         "per_message_deflate": False,
+        "subprotocols": None,
         "trusted_proxies": (),
         "allowed_hosts": None,
         "verify_remote_ip": False,
@@ -179,6 +180,23 @@ def test_transports_may_come_in_any_collection_and_stay_as_they_were() -> None:
     assert policy.transports == ("websocket",)
 
 
+@pytest.mark.parametrize("subprotocols", [None, (), ("chat", "v1.chat+json"), ["chat"]])
+def test_subprotocols_are_tokens_in_a_tuple_or_none(subprotocols: Any) -> None:
+    assert Policy(subprotocols=subprotocols).subprotocols == subprotocols
+
+
+@pytest.mark.parametrize("subprotocols", ["chat", b"chat", 5, {"chat"}, True])
+def test_what_is_no_tuple_of_subprotocols_is_refused(subprotocols: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"subprotocols is {subprotocols!r}: give a tuple")):
+        Policy(subprotocols=subprotocols)
+
+
+@pytest.mark.parametrize("one", ["", "a b", "a,b", "chat\r\nX: y", "caf\xe9", 5, None])
+def test_what_is_no_token_is_no_subprotocol(one: Any) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"subprotocols has {one!r}: give names of letters")):
+        Policy(subprotocols=("chat", one))
+
+
 def test_everybody_with_credentials_is_refused() -> None:
     sentence = 'cors_origins="*" with cors_credentials=True: name the origins that may use credentials'
     with pytest.raises(ValueError, match=re.escape(sentence)):
@@ -207,6 +225,8 @@ def test_credentials_for_nobody_are_refused() -> None:
         "HTTPS://Example.com:8443",
         "http://[::1]:3000",
         "null",
+        "file://",
+        ["https://a.example", "FILE://"],
         "capacitor://localhost",
         re.compile(r"https://[a-z]+\.example\.com"),
         ["https://a.example", re.compile("b")],
@@ -232,6 +252,8 @@ def test_what_can_be_an_origin_is_accepted(origins: Any) -> None:
         ("https://exämple.com", "browsers write hosts in ASCII, give it as they do (xn--...)"),
         ("", "give an origin such as 'https://example.com'"),
         ("https://", "give an origin such as 'https://example.com'"),
+        ("file:///", "what comes from a file has the origin 'file://' or 'null', whatever its path"),
+        ("file:///app/index.html", "what comes from a file has the origin 'file://' or 'null', whatever its path"),
         ("https://me@example.com", "give an origin such as 'https://example.com'"),
         (
             "https://*.example.com",

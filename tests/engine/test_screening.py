@@ -154,6 +154,42 @@ def test_a_target_with_a_host_of_its_own_counts_instead_of_the_field(target: str
     assert (decision.response.status == 403) is is_refused
 
 
+@ways
+def test_a_request_in_absolute_form_is_like_any_other_and_its_host_counts(way: str) -> None:
+    method, below, own = WAYS[way]
+    for allowed, is_refused in ((None, False), ("here.example", False), (REBOUND, True)):
+        fields = [("Host", REBOUND), ("Origin", "http://here.example"), *own]
+        decision = make(allowed_hosts=allowed).admit(Request(method, f"HTTP://here.example/socket.io{below}", fields))
+        assert isinstance(decision, Refuse) is is_refused
+
+
+# Coded bodies
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x" * 1000])
+@pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling&sid=x", "/socket.io/1/xhr-polling/x"])
+def test_a_body_in_an_unknown_coding_is_refused_by_its_name(coding: str, target: str) -> None:
+    decision = make().admit(Request("POST", target, [("Content-Encoding", coding)]))
+    assert isinstance(decision, Refuse)
+    assert decision.response.status == 415
+    assert dict(decision.response.headers)["Accept-Encoding"] == "identity"
+    assert f"the Content-Encoding is '{coding[:80]}" in decision.detail
+    assert len(decision.response.body) < 300
+
+
+@pytest.mark.parametrize("coding", ["", "identity", " Identity "])
+def test_a_body_as_it_is_may_say_so(coding: str) -> None:
+    request = Request("POST", "/socket.io/?EIO=4&transport=polling&sid=x", [("Content-Encoding", coding)])
+    decision = make().admit(request)
+    assert isinstance(decision, Refuse)
+    assert decision.response.status == 400  # there is no such session
+
+
+def test_a_coding_of_no_body_says_nothing() -> None:
+    request = Request("GET", "/socket.io/?EIO=4&transport=polling", [("Content-Encoding", "gzip")])
+    assert not isinstance(make().admit(request), Refuse)
+
+
 @pytest.mark.parametrize(
     ("trusted", "allowed", "is_refused"),
     [

@@ -544,13 +544,21 @@ def test_attachments_that_come_in_time_end_the_wait(clock: Clock, generation: Ge
     assert peer.closed is None
 
 
-def test_the_packet_of_a_refused_client_is_never_half_kept(clock: Clock, generation: Generation) -> None:
+def test_a_packet_for_a_namespace_that_was_not_entered_is_never_half_kept(clock: Clock, generation: Generation) -> None:
     server = Server(driver=clock)
     peer = Peer(server, generation=generation, transport="polling")
+    packet = '451-/elsewhere,["upload",{"_placeholder":true,"num":0}]'
     if generation is ENGINEIO_4:
         peer.connect()
-    with pytest.raises(Refused, match="which the client has not entered"):
-        peer.send('451-/elsewhere,["upload",{"_placeholder":true,"num":0}]', b"data")
+        with pytest.raises(Refused, match="which the client has not entered"):
+            peer.send(packet, b"data")
+        assert (server.engine.sessions, len(server.engine.deadlines)) == ({}, 0)
+        return
+    before = len(server.engine.deadlines)
+    peer.send(packet, b"data")  # their servers ignored it, too
+    assert len(server.engine.deadlines) == before
+    peer.send(packet)
+    clock.advance(10)
     assert (server.engine.sessions, len(server.engine.deadlines)) == ({}, 0)
 
 

@@ -144,6 +144,21 @@ async def test_compression_is_tornados(host: HandlerHost) -> None:
     assert wire.compressed
 
 
+@pytest.mark.parametrize("own", ["superchat", None])
+async def test_a_subprotocol_of_the_handlers_own_wins(host: HandlerHost, own: str | None) -> None:
+    class Choosy(EngineWebSocketHandler):
+        def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+            assert subprotocols == ["chat", "superchat"]
+            return own
+
+    host.handler = Choosy
+    await host.serve(Echo(subprotocols=("chat",)).server)
+    wire = await host.connect()
+    wire.send(opening("", ("Sec-WebSocket-Protocol", "chat, superchat")))
+    answer = await wire.answer()
+    assert (answer.status, answer.field("sec-websocket-protocol")) == (101, own)
+
+
 async def test_a_handler_may_speak_for_itself(host: HandlerHost) -> None:
     class Talkative(EngineWebSocketHandler):
         def open(self, *args: Any, **kwargs: Any) -> None:

@@ -255,4 +255,5 @@ async def test_what_a_handler_raises_is_logged_without_it_too(
 )
 def test_a_target_is_logged_with_the_start_of_an_id_alone(asked: str, logged: str) -> None:
     assert without_secrets(asked, "/socket.io") == logged
+    assert without_secrets(f"HTTP://here.example:80{asked}", "/socket.io") == (logged or "/")
     assert without_secrets(target("polling", "abcdefgh"), "/socket.io") == "/socket.io/?sid=abcd..."

@@ -130,7 +130,7 @@ def test_the_farewell_comes_after_what_is_running(server: Server, client: dict[s
 
 
 def break_text(pair: Pair) -> None:
-    pair.peer.send("4?")
+    pair.peer.send('42["')
 
 
 def break_frame(pair: Pair) -> None:

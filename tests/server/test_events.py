@@ -12,7 +12,7 @@ from turns import packets, until
 from waterspout import ConnectRefused, EventRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Pair, Peer
-from waterspout.wire.generations import Generation
+from waterspout.wire.generations import ENGINEIO_4, Generation
 from waterspout.wire.socketio import RESERVED
 
 # Dispatch
@@ -75,27 +75,85 @@ def test_what_a_client_names_reaches_only_what_was_registered_for_that_name(
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_a_client_that_sends_a_reserved_name_is_cut_off_and_calls_nothing(
+def test_a_reserved_name_calls_nothing_and_ends_the_connection_of_who_cannot_have_sent_it(
     server: Server, generation: Generation, name: str
 ) -> None:
     reasons: list[str] = []
     server.on_disconnect(lambda socket, reason: reasons.append(reason))
+    server.on_any(lambda socket, event, *args: reasons.append(event))
     pair = Pair(server, generation=generation)
     server.on_connect(lambda *everything: reasons.append("connect"))
     pair.peer.send(f'42["{name}",{{}}]')
-    assert reasons == [Reason.PARSE_ERROR]
-    assert pair.peer.closed == 1002
+    if generation is ENGINEIO_4:  # whose clients refuse to send it
+        assert (reasons, pair.peer.closed) == ([Reason.PARSE_ERROR], 1002)
+    else:
+        assert (reasons, pair.peer.closed) == ([], None)
 
 
-def test_a_packet_for_a_namespace_that_was_not_entered_ends_the_connection(
+def test_a_packet_for_a_namespace_that_was_not_entered_is_ignored_or_ends_the_connection(
     server: Server, generation: Generation
 ) -> None:
-    server.of("/chat")
-    for packet in ('42/chat,["say"]', '43/chat,1["x"]', "41/chat,", '451-/chat,["say",{"_placeholder":true,"num":0}]'):
+    server.of("/chat").on("say")(lambda socket, *args: "said")
+    for sent in (
+        ('42/chat,1["say"]',),
+        ('43/chat,1["x"]',),
+        ("41/chat,",),
+        ('451-/chat,1["say",{"_placeholder":true,"num":0}]', b"x"),
+    ):
         pair = Pair(server, generation=generation)
-        pair.peer.send(packet)
-        assert pair.peer.closed == 1002
-    assert not server.engine.sessions
+        if generation is ENGINEIO_4:  # as in the JavaScript servers of each
+            pair.peer.send(sent[0])
+            assert pair.peer.closed == 1002
+        else:
+            pair.peer.send(*sent)
+            assert pair.peer.take() == []
+            assert pair.socket.connected
+    assert len(server.engine.sessions) == (0 if generation is ENGINEIO_4 else 4)
+
+
+def test_what_comes_for_a_namespace_that_has_refused_its_client_is_ignored(
+    server: Server, client: dict[str, Any]
+) -> None:
+    server.of("/chat").on_connect(lambda socket, auth: False)
+    pair = Pair(server, **client)
+    pair.peer.send("40/chat,")
+    pair.peer.take()
+    pair.peer.send('42/chat,1["say"]', '43/chat,1["x"]', "41/chat,")
+    assert pair.peer.take() == []
+    assert pair.socket.connected
+
+
+def test_an_event_that_is_named_by_a_number_has_it_as_its_name(server: Server, client: dict[str, Any]) -> None:
+    heard: list[Any] = []
+    server.on_any(lambda socket, event, *args: heard.append((event, [*args])))
+    server.on("1")(lambda socket, *args: [*args])
+    pair = Pair(server, **client)
+    pair.peer.send('420[1,"x"]', '421["1","y"]', '422[1.0,"z"]', "42[2]")
+    assert pair.peer.acks() == {0: ["x"], 1: ["y"], 2: ["z"]}
+    assert heard == [("1", ["x"]), ("1", ["y"]), ("1", ["z"]), ("2", [])]
+
+
+def test_a_handler_for_a_number_is_told_to_be_one_for_its_text(server: Server) -> None:
+    number: Any = 1
+    with pytest.raises(TypeError, match=r"the event's name is 1: give '1', which a client's emit\(1"):
+        server.on(number)
+
+
+def test_an_acknowledgement_without_data_has_no_arguments_and_one_without_an_id_is_ignored(
+    server: Server, client: dict[str, Any]
+) -> None:
+    pair = Pair(server, **client)
+    answers: list[Any] = []
+    asked = pair.socket.call("ask")
+    asked.add_done_callback(lambda pending: answers.append(pending.result()))
+    (question,) = pair.peer.take()
+    assert isinstance(question, str)
+    id = question[2 : question.index("[")]
+    pair.peer.send("43", "43[]", '43["x"]', "42", "421", "43999999")
+    assert answers == []
+    pair.peer.send(f"43{id}")
+    assert len(answers) == 1
+    assert pair.socket.connected
 
 
 def test_a_packet_that_crossed_with_the_end_of_its_socket_is_ignored(server: Server, client: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import json
 import sys
 import tracemalloc
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 from operator import xor
 from pathlib import Path
@@ -27,6 +27,7 @@ from waterspout.wire.websocket import (
     accept,
     binary_frame,
     check_upgrade,
+    choose_subprotocol,
     close_frame,
     ping_frame,
     pong_frame,
@@ -537,6 +538,40 @@ FIELDS = {
 
 def test_the_key_of_the_specification_gets_its_answer():
     assert accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, 1.3
+
+
+LONGEST = "x" * 4096
+
+
+@pytest.mark.parametrize(
+    ("offers", "spoken", "chosen"),
+    [
+        (None, None, None),
+        ("", None, None),
+        ("chat", None, "chat"),
+        ("chat, superchat", None, "chat"),
+        (" \t chat\t,superchat", None, "chat"),
+        (",, chat", None, "chat"),
+        ("a b, chat", None, "chat"),
+        ("Chat.V1+json!#$%&'*^_`|~-", None, "Chat.V1+json!#$%&'*^_`|~-"),
+        ("chat\r\nSet-Cookie: a=1", None, None),
+        ("chat\n, b", None, "b"),
+        ('"chat", ch@t, chat/1, caf\xe9, {}', None, None),
+        (LONGEST, None, LONGEST),
+        (LONGEST + "x", None, None),
+        ("b" + " " * 60_000 + "x", None, None),
+        ("chat, superchat", ("superchat",), "superchat"),
+        ("chat, superchat", ("superchat", "chat"), "chat"),
+        ("chat, superchat", ["Chat"], None),
+        ("chat", (), None),
+        (None, ("chat",), None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_the_subprotocol_is_the_first_offer_that_is_spoken(
+    offers: str | None, spoken: Sequence[str] | None, chosen: str | None
+) -> None:
+    assert choose_subprotocol(offers, spoken) == chosen
 
 
 def test_a_good_handshake_gives_its_key():

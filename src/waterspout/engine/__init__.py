@@ -17,6 +17,7 @@ from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .proxies import TrustedProxies
 from .refusals import Refuse
+from .requests1 import ANY_HOST
 from .response import Headers, Response
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
@@ -30,6 +31,7 @@ from .websocket import WebSocketTransport
 
 __all__ = [
     "ANSWERED",
+    "ANY_HOST",
     "FORCED_BY_SERVER",
     "FORMS",
     "MORE",

@@ -14,7 +14,7 @@ from . import origins
 from .admitted import Open, Resume
 from .policy import TRANSPORTS, Policy
 from .refusals import Fault, Refuse, refuse
-from .response import Headers, Response, version_spoken
+from .response import Headers, Response, subprotocol, version_spoken
 from .session import Session
 
 
@@ -53,9 +53,9 @@ def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) ->
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     query = request.query
-    repeated = next((name for name in ("EIO", "transport", "sid", "j") if len(query.get(name, ())) > 1), None)
-    if repeated:
-        return refuse(Fault.BAD_REQUEST, f"the query names {repeated} more than once", headers)
+    torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
+    if torn:
+        return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
     return _Question(request, policy, headers).answer(sessions)
 
 
@@ -130,18 +130,19 @@ class _Question:
         return Resume(session, self.headers)
 
     def _with_key(self, decision: Callable[..., Decision]) -> Decision:
-        """Check the handshake of a WebSocket, and agree on its compression."""
+        """Check the handshake of a WebSocket, and agree on its subprotocol and its compression."""
         try:
             key = check_upgrade(self.request.method, self.request.header)
         except ProtocolError as error:
             headers = (*self.headers, *version_spoken(error))
             return refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status)
+        accepted = (*self.headers, *subprotocol(self.request, self.policy.subprotocols))
         deflate = self.policy.deflate
         offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
         agreement = None if deflate is None or offers is None else negotiate(offers, deflate)
         if agreement is None:
-            return decision(self.headers, key)
-        headers = (*self.headers, ("Sec-WebSocket-Extensions", agreement.answer))
+            return decision(accepted, key)
+        headers = (*accepted, ("Sec-WebSocket-Extensions", agreement.answer))
         return decision(headers, key, deflate=agreement.deflate)
 
     def _unsupported(self) -> str:

@@ -136,8 +136,11 @@ class Engine:
 
     @property
     def pattern(self) -> str:
-        """The paths of all requests that are for this engine, as a regular expression that matches them whole."""
-        return re.escape(self.path) + requests1.below(self.policy)
+        """The paths of all requests that are for this engine, as a regular expression that matches them whole.
+
+        A target in absolute form may have any host before its path.
+        """
+        return requests1.ANY_HOST + re.escape(self.path) + requests1.below(self.policy)
 
     def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         """Say what the request means, before its body is read.

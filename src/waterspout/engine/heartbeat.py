@@ -85,10 +85,6 @@ class Heartbeat:
 
     def pong(self, session: Beating) -> None:
         """Take the client's pong; one that nobody awaits changes nothing."""
-        if session.generation.client_pings:
-            raise DecodeError(
-                f"a client of {session.generation.name} sent a pong: there it pings, and the server answers"
-            )
         if self._awaiting_pong:
             self.begin(session)
 

@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from ..errors import ProtocolError, WrongParser
+from ..types import split_target
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .throttle import Tell, Throttle
@@ -84,7 +85,7 @@ def without_secrets(target: str, path: str) -> str:
     A session is named by the first four characters of its id, where clients have it: in the query, or those of 0.7 to
     0.9 in the path. Nothing else of the query is there, for it is what a client sends along with its connection.
     """
-    before, _, query = target.partition("?")
+    before, _, query = split_target(target)[1].partition("?")
     below = before.removeprefix(path).split("/")  # "", version, transport, id
     if before.startswith(path) and len(below) > 3:
         before = f"{path}{'/'.join(below[:3])}/{_start(below[3])}"

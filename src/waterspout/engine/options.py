@@ -14,7 +14,7 @@ Rule = Callable[[str, object], None]
 
 LONGEST = 3600  # seconds; who gives more has thought of milliseconds
 
-_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 6265, section 4.1.1
+_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 9110, section 5.6.2
 _COOKIE_PATH = compile_pattern(r"/[ -:<-~]*", ASCII)
 _ORIGIN = compile_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\s]+)/?", ASCII)  # RFC 6454, section 6.2
 _PORTS = {"http": ":80", "https": ":443"}
@@ -123,6 +123,17 @@ def check_cookie(name: object, path: object, same_site: object) -> None:
         raise ValueError(f"the cookie's same_site is {same_site!r}: choose from 'Strict', 'Lax' and 'None'")
 
 
+def check_subprotocols(value: object) -> None:
+    """Refuse what no WebSocket can have as its subprotocols (RFC 6455, section 4.1, item 10)."""
+    if value is None:
+        return
+    if not isinstance(value, tuple | list):
+        raise TypeError(f'subprotocols is {value!r}: give a tuple, ("chat",), or None for what the client offers first')
+    for one in value:
+        if not isinstance(one, str) or not _TOKEN.fullmatch(one):
+            raise ValueError(f"subprotocols has {one!r}: give names of letters, digits, dots and hyphens")
+
+
 def check_origins(value: Any, credentials: bool) -> None:
     """Refuse what no page's origin can equal."""
     if value == "*" and credentials:
@@ -153,8 +164,10 @@ def _check_origin(one: object, value: object) -> None:
 
 def _remedy(origin: str) -> str | None:
     """Say what is wrong with an origin; browsers write scheme://host, and the port unless it is the scheme's own."""
-    if origin == "null":
+    if origin == "null" or origin.lower() == "file://":
         return None
+    if origin.lower().startswith("file:"):
+        return "what comes from a file has the origin 'file://' or 'null', whatever its path"
     if "*" in origin:
         pattern = escape(origin.rstrip("/")).replace(r"\*", "[a-z0-9.-]+")
         return f'an asterisk stands for nothing here, give a pattern: re.compile(r"{pattern}")'

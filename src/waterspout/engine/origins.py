@@ -15,6 +15,7 @@ from .response import Headers
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
+_SECURE = {"http": False, "https": True, "ws": False, "wss": True}
 _ORIGIN = compile_pattern("https?://[^/?#]+")
 _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
@@ -128,16 +129,26 @@ def preflight(request: Request) -> Headers:
 
 
 def _same_origin(origin: str, request: Request) -> bool:
-    """Host and port equal those of Host; the scheme is compared only where it is known."""
+    """Host and port equal those of Host; the scheme is compared only where it is known.
+
+    Programs say ws: or wss: (Starscream, for Swift) or no scheme (1.0 to 1.2 and 0.9 under Node) of the server they
+    connect to, and no browser says either of a page; "null" without a scheme is what browsers say of pages that hide.
+    """
     host, secure = request.host, request.secure
     if (origin == f"https://{host}" and secure is not False) or (origin == f"http://{host}" and not secure):
         return host is not None  # nearly always, and without taking them apart
-    there = _split(origin)
-    if there is None or there.scheme not in ("http", "https"):
+    if "://" in origin:
+        return _is_host(origin, request)
+    return origin.lower() != "null" and any(_is_host(f"{scheme}://{origin}", request) for scheme in ("ws", "wss"))
+
+
+def _is_host(origin: str, request: Request) -> bool:
+    there, secure = _split(origin), request.secure
+    if there is None or there.scheme not in _SECURE:
         return False
-    if secure is not None and there.scheme != ("https" if secure else "http"):
+    if secure is not None and _SECURE[there.scheme] is not secure:
         return False
-    here = _split(f"{there.scheme}://{host or ''}")
+    here = _split(f"{there.scheme}://{request.host or ''}")
     return here is not None and _address(here) == _address(there)
 
 
@@ -160,7 +171,8 @@ def _listed(origin: str, origins: Origins) -> bool:
     if origins is None:
         return False
     if isinstance(origins, str):
-        return origins == "*" or (len(origin) <= _LONGEST and origins.rstrip("/").lower() == origin.lower())
+        named = origins if origins.endswith("://") else origins.removesuffix("/")  # file:// is whole
+        return origins == "*" or (len(origin) <= _LONGEST and named.lower() == origin.lower())
     if not _VISIBLE.fullmatch(origin) or len(origin) > _LONGEST:  # it would come back in a header
         return False
     if isinstance(origins, Pattern):

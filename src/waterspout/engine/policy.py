@@ -14,6 +14,7 @@ from .options import (
     check_origins,
     check_seconds,
     check_status,
+    check_subprotocols,
     check_switch,
     check_text,
     one_of,
@@ -79,9 +80,9 @@ class Policy:
 
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
-    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin,
-    a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script elements,
-    of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
+    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin ("file://" and
+    "null" are two), a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script
+    elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
     `Deflate` of one's own.
 
     `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
@@ -105,6 +106,10 @@ class Policy:
 
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
+
+    `subprotocols`: of those that a WebSocket's client offers (Sec-WebSocket-Protocol), the first that is here is the
+    answer, and with None the first of all. Where none is here, the answer has none, and a client that needs one closes.
+    They change nothing else: what is spoken is Socket.IO.
 
     `allowed_hosts`: None is every host; else the hosts that requests may ask for, in Host or where a trusted proxy says
     so: a name, which has any port, or `"name:port"`; `".example.com"`, which is this domain and all below it; an
@@ -136,6 +141,7 @@ class Policy:
     jsonp: bool = True
     cookie: Cookie | None = None
     per_message_deflate: bool | Deflate = False
+    subprotocols: tuple[str, ...] | None = None
     trusted_proxies: TrustedProxies = ()
     allowed_hosts: AllowedHosts = None
     verify_remote_ip: bool = False
@@ -164,6 +170,7 @@ class Policy:
             raise TypeError(f"cookie is {self.cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie")
         if not isinstance(self.per_message_deflate, bool | Deflate):
             raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
+        check_subprotocols(self.subprotocols)
         Proxies(self.trusted_proxies)  # raises ValueError for what is none
         if self.allowed_hosts is not None:
             Hostnames(self.allowed_hosts)  # raises for what no Host can equal

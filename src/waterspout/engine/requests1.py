@@ -18,7 +18,7 @@ from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
 from .refusals import Refuse
-from .response import TEXT, Headers, Response, version_spoken
+from .response import TEXT, Headers, Response, subprotocol, version_spoken
 from .resumable import ResumableSession
 from .session import Session
 from .streaming import PREAMBLES
@@ -29,6 +29,10 @@ _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origi
 _WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
 
 Decision = Refuse | Preflight | Visit | Unknown
+
+
+ANY_HOST = "(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?"
+"""What may stand before a path, as a regular expression: the host of a target in absolute form."""
 
 
 def below(policy: Policy) -> str:
@@ -44,7 +48,7 @@ def is_old(request: Request, path: str) -> bool:
 
 def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what a request means; nothing is changed by asking."""
-    if not (origins.allowed(request, policy) or _is_host(request)):
+    if not origins.allowed(request, policy):
         refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
         return replace(refusal, detail=foreign(request))
     headers = origins.headers(request, policy, credentials=True)
@@ -68,11 +72,6 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     visit, sid = replace(visit, transport=rest[0]), rest[1]
     decision = _of_session(request, visit, find(sessions, sid, request, policy), policy)
     return _unknown(request, visit, sid, policy) if decision is None else decision
-
-
-def _is_host(request: Request) -> bool:
-    """Tell whether the Origin is the host without a scheme, as 0.9 under Node has it: a browser never does."""
-    return origins.claimed(request) == request.host
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
@@ -105,7 +104,7 @@ def _of_session(request: Request, visit: Visit, session: Session | None, policy:
     if request.method == "POST":
         return replace(visit, wish=Wish.POST)
     if transport in BY_WEBSOCKET:
-        return _websocket(request, visit)
+        return _websocket(request, visit, policy)
     return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
 
 
@@ -124,15 +123,16 @@ def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknow
     return Unknown(sid, refusal, again)
 
 
-def _websocket(request: Request, visit: Visit) -> Visit | Refuse:
+def _websocket(request: Request, visit: Visit, policy: Policy) -> Visit | Refuse:
     """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
     method, header = request.method, request.header
     visit = replace(visit, wish=Wish.WEBSOCKET)
+    headers = (*visit.headers, *subprotocol(request, policy.subprotocols))
     try:
         if hixie.is_asked(header):
             challenge = hixie.check_upgrade(method, header)
-            return replace(visit, challenge=challenge, headers=(*fields(request), *visit.headers))
-        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS))
+            return replace(visit, challenge=challenge, headers=(*fields(request), *headers))
+        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
     except ProtocolError as error:
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
         return refused(request, error.status, str(error), (*visit.headers, *spoken))

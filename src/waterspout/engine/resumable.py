@@ -169,9 +169,6 @@ class ResumableSession(Session):
         if namespace == "/":
             self.let_go(namespace)
 
-    def astray(self, namespace: str, what: str = "a packet") -> None:
-        """Ignore what has crossed with a refusal or an end."""
-
     def refuse(self) -> None:
         """Tell the client that it is not wanted, and end; the application hears nothing of it."""
         self.is_refused = True

@@ -1,7 +1,7 @@
 """What is refused of every client of every generation, before anything of its request is looked at."""
 
 from ..types import Request
-from . import requests1
+from . import origins, requests1
 from .admission import show
 from .hostnames import Hostnames
 from .policy import Policy
@@ -11,15 +11,15 @@ from .visits import refuse_text
 
 
 class Screen:
-    """Refuses too many header lines, of which nothing is made, and hosts that are not this server's.
+    """Refuses too many header lines, of which nothing is made, hosts that are not this server's, and coded bodies.
 
-    Between the two it sets what trusted proxies say of the client.
+    Behind the first it sets what trusted proxies say of the client.
     """
 
-    __slots__ = ("_hosts", "_most_lines", "_path", "_proxies")
+    __slots__ = ("_hosts", "_most_lines", "_path", "_policy", "_proxies")
 
     def __init__(self, policy: Policy, path: str) -> None:
-        self._path = path
+        self._path, self._policy = path, policy
         self._most_lines = policy.max_header_lines
         self._proxies = Proxies(policy.trusted_proxies) if policy.trusted_proxies else None
         self._hosts = None if policy.allowed_hosts is None else Hostnames(policy.allowed_hosts)
@@ -30,12 +30,26 @@ class Screen:
             return self._refuse_lines(request)
         if self._proxies is not None:
             self._proxies.resolve(request)
-        if self._hosts is None or self._hosts.allow(_host(request), secure=request.secure):
-            return None
+        if self._hosts is not None and not self._hosts.allow(_host(request), secure=request.secure):
+            return self._refuse_host(request)
+        coding = request.header("content-encoding") if request.method == "POST" else None
+        if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
+            return self._refuse_coding(request, coding)
+        return None
+
+    def _refuse_host(self, request: Request) -> Refuse:
         detail = f"the host {show(_host(request))} is not allowed: add it to allowed_hosts"
         if requests1.is_old(request, self._path):
             return requests1.refused(request, 403, detail, ())
         return refuse(Fault.FORBIDDEN, detail)
+
+    def _refuse_coding(self, request: Request, coding: str) -> Refuse:
+        """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
+        detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
+        headers = (("Accept-Encoding", "identity"), *origins.headers(request, self._policy))
+        if requests1.is_old(request, self._path):
+            return refuse_text(415, detail, headers)
+        return refuse(Fault.BAD_REQUEST, detail, headers, status=415)
 
     def _refuse_lines(self, request: Request) -> Refuse:
         """Refuse with the status of RFC 6585, section 5."""
@@ -47,7 +61,5 @@ class Screen:
 
 
 def _host(request: Request) -> str | None:
-    """Return the host of a request: of a target that has one, Host says nothing (RFC 9112, section 3.2.2)."""
-    if request.target.startswith("/"):
-        return request.host
-    return request.target.partition("://")[2].partition("?")[0].partition("/")[0]
+    """Return the host of a request; of a target that is neither in origin nor in absolute form, there is none."""
+    return request.host if request.target.startswith("/") else None

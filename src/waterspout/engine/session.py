@@ -167,8 +167,9 @@ class Session(Backlog):
         """Hear that the application has refused the client in a namespace, and told it."""
 
     def astray(self, namespace: str, what: str = "a packet") -> None:
-        """Hear that something came for a namespace that the client has not entered; raises ProtocolError."""
-        raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
+        """Hear that something came for a namespace that the client has not entered; ProtocolError unless it may."""
+        if not self.generation.strays:
+            raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
 
     def connected(self) -> None:
         """The client has entered a namespace: what only the handshake needed may go."""
@@ -373,8 +374,8 @@ class Session(Backlog):
                 self.engine.turn.add(self._closed_by_client)
             case "b":
                 self.receive_binary(self.generation.engineio.decode_base64_packet(text))
-            case "5" | "6":
-                pass  # an upgrade that is over, and the packet that says nothing
+            case "0" | "5" | "6":
+                pass  # the server's word, an upgrade that is over, and the packet that says nothing
             case _:
                 raise DecodeError(
                     f"{text[:20]!r} is no packet of {self.generation.name}: its first character is its type"

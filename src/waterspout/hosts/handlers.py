@@ -15,6 +15,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..engine import FORMS, PREAMBLES, Admitted, Response, Visit
 from ..types import Request
 from ..wire.socketio1 import as_json_message
+from ..wire.websocket import choose_subprotocol
 from .answering import EngineHandler
 from .messenger import HandlerMessenger
 
@@ -22,12 +23,9 @@ __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
 
 _OF_THE_CONNECTION = ("Transfer-Encoding", "Connection")
 _OF_THE_FRAMES = (
-    "Upgrade",
-    "Connection",
-    "Sec-WebSocket-Accept",
-    "Sec-WebSocket-Extensions",
-    "Sec-WebSocket-Location",
-    "Sec-WebSocket-Origin",
+    *("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions"),
+    *("Sec-WebSocket-Location", "Sec-WebSocket-Origin"),
+    "Sec-WebSocket-Protocol",  # of `select_subprotocol`
 )
 
 
@@ -197,6 +195,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     def check_origin(self, origin: str) -> bool:
         """Leave it to the engine, whose policy names the origins."""
         return True
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Choose as the policy's `subprotocols` say."""
+        return choose_subprotocol(",".join(subprotocols), self.engine.policy.subprotocols)
 
     @property
     def max_message_size(self) -> int:

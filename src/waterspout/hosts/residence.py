@@ -88,6 +88,8 @@ class Residence:
 
 
 def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:
+    if native.headers.get("Expect", "").lower() == "100-continue":
+        native.headers["Expect"] = "100-continue"  # in this case alone Tornado knows it (RFC 9110, section 10.1.1)
     if native.version == "HTTP/1.0":
         native.headers.pop("Upgrade", None)  # it means nothing there (RFC 9110, section 7.8)
     context: Any = connection.context

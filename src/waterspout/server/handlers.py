@@ -232,6 +232,8 @@ def check_event(event: object) -> None:
         raise TypeError(f'the event\'s name is missing: write @server.on("{name}") above the handler {event!r}')
     if isinstance(event, str) and event in INSTEAD:
         raise ValueError(f"{event!r} is no event: use {INSTEAD[event]}")
+    if type(event) is int:
+        raise TypeError(f"the event's name is {event}: give '{event}', which a client's emit({event}, ...) arrives as")
     check_name(event)
 
 

@@ -39,6 +39,7 @@ class Server(Events):
       held when there is nothing to say.
     - `jsonp` serves script elements of the same pages.
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
+    - `subprotocols`: those of WebSockets that are accepted, if a client offers one; None is whichever it offers first.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
       before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
       that a client has not answered) and `max_events_per_second` are for each socket.
@@ -75,6 +76,7 @@ class Server(Events):
         jsonp: bool = True,
         cookie: Cookie | str | None = None,
         per_message_deflate: bool | Deflate = False,
+        subprotocols: tuple[str, ...] | None = None,
         trusted_proxies: TrustedProxies = (),
         allowed_hosts: AllowedHosts = None,
         adapter: Adapter | None = None,
@@ -101,6 +103,7 @@ class Server(Events):
             jsonp=jsonp,
             cookie=Cookie(name=cookie) if isinstance(cookie, str) else cookie,
             per_message_deflate=per_message_deflate,
+            subprotocols=subprotocols,
             trusted_proxies=trusted_proxies,
             allowed_hosts=allowed_hosts,
         )

@@ -68,6 +68,7 @@ class Generation:
     socketio: SocketCodec
     client_pings: bool  # else the server does
     implicit_connect: bool  # "/" is entered without a packet
+    strays: bool  # what it sends to namespaces that it has not entered is ignored, else it ends the connection
     own_socket_id: bool  # else the socket's id is the session's, as its client believes
     upgrades: tuple[str, ...]
     greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
@@ -83,6 +84,7 @@ ENGINEIO_3 = Generation(
     socketio=REVISION_4,
     client_pings=True,
     implicit_connect=True,
+    strays=True,
     own_socket_id=False,
     upgrades=("websocket",),
     # Who begins to listen when the socket opens, like the official suite, misses what comes with the 101.
@@ -96,6 +98,7 @@ ENGINEIO_4 = Generation(
     socketio=REVISION_5,
     client_pings=False,
     implicit_connect=False,
+    strays=False,
     own_socket_id=True,
     upgrades=("websocket",),
     greeting_pause=0.0,
@@ -108,6 +111,7 @@ SOCKETIO_1 = Generation(
     socketio=socketio1,
     client_pings=False,
     implicit_connect=True,
+    strays=True,
     own_socket_id=False,
     upgrades=(),
     greeting_pause=0.0,

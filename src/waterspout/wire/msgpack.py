@@ -13,7 +13,7 @@ from ..errors import DecodeError, WrongParser
 from . import json, notepack
 from .frames import MAX_CONTAINERS
 from .packets import Connect, Disconnect, Packet
-from .socketio import Encoded, Partial, Revision, ack, event
+from .socketio import Encoded, Partial, Revision, ack, event, event_or_error
 
 try:
     from ._frames import packed_bounds
@@ -157,7 +157,7 @@ class _Msgpack4(_Msgpack):
         form = _read(data)
         match form.type:
             case 2 | 5:  # 2.x calls them BINARY_EVENT and BINARY_ACK if there is binary content inside
-                return event(form.nsp, form.id, form.data)
+                return event_or_error(form.nsp, form.id, form.data)
             case 3 | 6:
                 return ack(form.nsp, form.id, form.data)
         raise DecodeError(f"a client sends no such packet of type {form.type} as a binary message")

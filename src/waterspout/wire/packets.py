@@ -62,7 +62,10 @@ class ConnectError(Struct, frozen=True, gc=False):
 
 
 class Error(Struct, frozen=True, gc=False):
-    """Something is wrong, in the words of 0.7 to 0.9: why, and what to do about it; each may be empty."""
+    """Something is wrong, in the words of 0.7 to 0.9: why, and what to do about it; each may be empty.
+
+    What a client sends that calls for nothing, and was ignored by the servers it was written for, is one, too.
+    """
 
     namespace: str
     reason: str = ""

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import DecodeError, TooMany, WrongParser
 from . import json
 from .frames import MAX_CONTAINERS
-from .packets import Ack, Connect, Disconnect, Event, Packet
+from .packets import Ack, Connect, Disconnect, Error, Event, Packet
 
 try:
     from ._frames import split_event
@@ -18,7 +18,10 @@ except ImportError:  # there was no compiler
     from .frames import split_event
 
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
-"""Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data")."""
+"""Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data").
+
+Before, clients could: what they send under these names reaches no handler.
+"""
 
 # <type>[<attachments>-][<namespace>,][<id>], "Packet encoding", "Format"; 1.x leaves a last comma out.
 _HEAD = re.compile(r"([0-6])(?:(\d{1,16})-)?(?:(/[^,]*)(?:,|\Z))?(\d{0,16})", re.ASCII)
@@ -37,13 +40,13 @@ Encoded = tuple[bytes, tuple[bytes, ...]]
 
 
 class Partial:
-    """An event or an ack that waits for its attachments."""
+    """A packet that waits for its attachments, which belong into its `args`."""
 
     __slots__ = ("_added", "_packet", "_places")
 
-    def __init__(self, packet: Event | Ack, count: int) -> None:
+    def __init__(self, packet: Event | Ack | Error, args: list[Any], count: int) -> None:
         self._packet = packet
-        self._places = _find_places(packet.args, count)
+        self._places = _find_places(args, count)
         self._added = 0
 
     @property
@@ -98,7 +101,8 @@ class Revision:
         """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
 
         Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
-        MAX_CONTAINERS lists and objects.
+        MAX_CONTAINERS lists and objects beside them. An Error is what the JavaScript servers of this revision ignore
+        (docs/leniency.md).
         """
         # Nearly every packet is an event in "/", behind the "4" of an Engine.IO message: by itself, in one place, it
         # takes 40 % less than the general way, which is left to say what is wrong with all others. But a megabyte of
@@ -110,31 +114,43 @@ class Revision:
         try:
             data = json.decode_clean(rest)
         except json.BROKEN as error:
-            return event("/", number, json.decode_again(rest, error))
+            return self._event("/", number, json.decode_again(rest, error))
         if data:
             name = data.pop(0)
             if type(name) is str and name not in RESERVED:
                 return Event("/", name, data, number)
-            data = [name]
-        return event("/", number, data)
+            data.insert(0, name)
+        return self._event("/", number, data)
 
     def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
         if head is None:
             if text[at : at + 1] == "{":  # msgpack of 2.x, whose packets without binary content are objects in JSON
                 raise WrongParser(SPEAKS_MSGPACK)
-            raise DecodeError(f"a packet begins with its type, not {text[at : at + 20]!r}")
+            return self._unknown(text[at : at + 20])
         kind, count, namespace, number = head.groups("")
         attachments = _attachments(kind, count, max_attachments) if count or kind in "56" else 0
         rest = text[head.end() :]
         data = json.decode(rest) if rest else _ABSENT
         if kind in "2356":
-            packet = (event if kind in "25" else ack)(namespace or "/", int(number) if number else None, data)
-            return Partial(packet, attachments) if attachments else packet
-        if kind == "0" and not number:
+            read = self._event if kind in "25" else _ack_of_text
+            packet = read(namespace or "/", int(number) if number else None, data)
+            if attachments and data is _ABSENT:
+                raise DecodeError("a packet with attachments has nothing to put them into")
+            return Partial(packet, data, attachments) if attachments else packet
+        if kind == "0":
             return self._connect(namespace or "/", data)
-        if kind == "1" and not number and data is _ABSENT:
+        if kind == "1" and data is _ABSENT:
             return Disconnect(namespace or "/")
+        return self._other(kind, namespace or "/")
+
+    def _event(self, namespace: str, id: int | None, data: Any) -> Event | Error:
+        return Error(namespace) if data is _ABSENT else event(namespace, id, data)
+
+    def _unknown(self, start: str) -> Error:
+        raise DecodeError(f"a packet begins with its type, not {start!r}")
+
+    def _other(self, kind: str, namespace: str) -> Error:
         raise DecodeError(f"a client sends no such packet of type {kind}")
 
     def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:
@@ -212,17 +228,30 @@ class Revision:
 class _Revision4(Revision):
     """Revisions 3 and 4, Socket.IO 1.x and 2.x: no sid, no auth, a query behind the namespace, errors of any type.
 
-    JSON stays in ASCII, because 1.x decodes the text of long-polling twice; escapes survive that.
+    JSON stays in ASCII, because 1.x decodes the text of long-polling twice; escapes survive that. Its servers ignored
+    much that ends a connection in revision 5, and some of it their clients do send: 2.x writes a packet of type 4 for
+    an event that is no JSON.
     """
 
     _json = staticmethod(json.encode_ascii)
     _json_apart = staticmethod(json.encode_apart_ascii)
 
     def _connect(self, namespace: str, data: Any) -> Connect:
-        if data is not _ABSENT:
+        if not (data is _ABSENT or data is None or type(data) is dict or type(data) is list):
             raise DecodeError("CONNECT has no data before revision 5")
         path, _, query = namespace.partition("?")
         return Connect(path, query=query)
+
+    def _event(self, namespace: str, id: int | None, data: Any) -> Event | Error:
+        return Error(namespace) if data is _ABSENT else event_or_error(namespace, id, data)
+
+    def _unknown(self, start: str) -> Error:
+        if not start:
+            raise DecodeError("a packet begins with its type, and there is none")
+        return Error("/")
+
+    def _other(self, kind: str, namespace: str) -> Error:
+        return Error(namespace) if kind == "4" else super()._other(kind, namespace)
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
         """Write that the client has entered a namespace ("0 - CONNECT")."""
@@ -239,21 +268,45 @@ REVISION_5 = Revision()
 
 def event(namespace: str, id: int | None, data: Any) -> Event:
     """Make an event of what came as its data; raises DecodeError."""
-    if type(data) is not list or not data:
-        raise DecodeError("the data of an event is a list that begins with its name")
-    name = data.pop(0)
-    if type(name) is not str:
-        raise DecodeError(f"the name of an event is a string, not {type(name).__name__}")
+    name = take_name(data)
     if name in RESERVED:
         raise DecodeError(f"the event name {name!r} is reserved")
     return Event(namespace, name, data, id)
 
 
-def ack(namespace: str, id: int | None, data: Any) -> Ack:
-    """Make an acknowledgement of what came as its data; raises DecodeError."""
-    if id is None or type(data) is not list:
-        raise DecodeError("an acknowledgement has an id, and its data is a list")
-    return Ack(namespace, id, data)
+def event_or_error(namespace: str, id: int | None, data: Any) -> Event | Error:
+    """Make an event, or an Error of one whose name is reserved: 1.x and 2.x let clients send it."""
+    name = take_name(data)
+    return Error(namespace) if name in RESERVED else Event(namespace, name, data, id)
+
+
+def take_name(data: Any) -> str:
+    """Take the name of an event out of its data, in front of its arguments; raises DecodeError."""
+    if type(data) is not list or not data:
+        raise DecodeError("the data of an event is a list that begins with its name")
+    return name_of(data.pop(0))
+
+
+def name_of(value: Any) -> str:
+    """Return the name of an event, which may be a number, as text: handlers in JavaScript are found so, too."""
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    if type(value) is int or type(value) is float:
+        return str(value)
+    if type(value) is not str:
+        raise DecodeError(f"the name of an event is a string or a number, not {type(value).__name__}")
+    return value
+
+
+def ack(namespace: str, id: int | None, data: Any) -> Ack | Error:
+    """Make an acknowledgement of what came as its data, or an Error of one without an id; raises DecodeError."""
+    if type(data) is not list:
+        raise DecodeError("the data of an acknowledgement is a list")
+    return Error(namespace) if id is None else Ack(namespace, id, data)
+
+
+def _ack_of_text(namespace: str, id: int | None, data: Any) -> Ack | Error:
+    return ack(namespace, id, [] if data is _ABSENT else data)
 
 
 def _attachments(kind: str, count: str, most: int) -> int:

@@ -14,7 +14,7 @@ from . import json
 from .engineio3 import cut_units
 from .engineio4 import bounded, decode_text
 from .packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
-from .socketio import RESERVED, Encoded
+from .socketio import RESERVED, Encoded, name_of
 
 try:
     from ._frames import split_event_1
@@ -115,13 +115,17 @@ def _namespace(endpoint: str) -> str:
     return endpoint.partition("?")[0] or "/"
 
 
-def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event:
-    """Make an event of an object with `name` and perhaps `args`; other keys are ignored (WP-45)."""
-    if type(form) is not dict or type(form.get("name")) is not str:
-        raise DecodeError("the data of an event is an object with its name, a string")
-    if form["name"] in RESERVED:
-        raise DecodeError(f"the event name {form['name']!r} is reserved")
-    return Event(namespace, form["name"], _args(form.get("args")), id, receipt)
+def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event | Noop:
+    """Make an event of an object with `name` and perhaps `args`; other keys are ignored (WP-45).
+
+    One with a reserved name is nothing, as with the JavaScript server's blacklist.
+    """
+    if type(form) is not dict:
+        raise DecodeError("the data of an event is an object with its name")
+    name = name_of(form.get("name"))
+    if name in RESERVED:
+        return _NOTHING
+    return Event(namespace, name, _args(form.get("args")), id, receipt)
 
 
 def _ack(namespace: str, data: str) -> Ack:

@@ -35,6 +35,7 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)))  # 7.4, and IANA's 1012-1014
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")
+_SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,4096}")  # some clients have a token of several kB in it
 
 
 class UnsupportedVersion(ProtocolError):
@@ -108,6 +109,19 @@ def accept(key: str) -> str:
     """Derive Sec-WebSocket-Accept from Sec-WebSocket-Key (section 4.2.2, item 5.4)."""
     digest = sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
     return b64encode(digest).decode()
+
+
+def choose_subprotocol(offers: str | None, spoken: Sequence[str] | None) -> str | None:
+    """Choose from the offers of a Sec-WebSocket-Protocol field the first that is spoken; None if none is.
+
+    With None for `spoken` it is the first of all. What is no token, or longer than 4096 characters, is no offer, for
+    the answer would repeat it (sections 4.1, item 10, and 4.2.2, item 5.5).
+    """
+    for offer in (offers or "").split(","):
+        name = offer.strip(" \t")
+        if _SUBPROTOCOL.fullmatch(name) and (spoken is None or name in spoken):
+            return name
+    return None
 
 
 text_frame: Callable[[bytes], bytes] = _text_frame

@@ -163,14 +163,18 @@ def test_binary_content_stays_binary(router: TornadioRouter, generation: Generat
     assert said(peer) == ['451-["message",{"data":{"_placeholder":true,"num":0}}]', b"\0\xff"]
 
 
-def test_attachments_for_an_endpoint_that_is_not_open_end_the_connection(
+def test_attachments_for_an_endpoint_that_is_not_open_are_not_for_anybody(
     router: TornadioRouter, generation: Generation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", "waterspout.engine")
     peer = client(router, generation)
     peer.emit("message", b"x", namespace="/a")
-    assert closed() == [None]
-    assert "attachments came for '/a', which the client has not entered" in caplog.text
+    if generation is ENGINEIO_4:  # as in the JavaScript servers of each
+        assert closed() == [None]
+        assert "attachments came for '/a', which the client has not entered" in caplog.text
+    else:
+        assert closed() == []
+        peer.emit("message", "still here")
 
 
 @pytest.mark.parametrize("parser", ["json", "msgpack"])

@@ -97,6 +97,19 @@ def test_t2_4_wp_16_on_open_sees_query_cookies_and_address_of_the_handshake(
     assert session.info.ip == session.remote_ip == "127.0.0.1"
 
 
+def test_t2_95_an_odd_cookie_is_a_morsel_too_and_hides_no_other(router: TornadioRouter) -> None:
+    headers = [("Cookie", 'prefs={"a":1}; cart[0]="1\\"2"; version=2; flag'), ("Cookie", "session=abc")]
+    info = session_of(router, client(router, headers=headers)).info
+    assert [(name, morsel.key, morsel.value, morsel.coded_value) for name, morsel in info.cookies.items()] == [
+        ("prefs", "prefs", '{"a":1}', '{"a":1}'),
+        ("cart[0]", "cart[0]", '1"2', '"1\\"2"'),
+        ("version", "version", "2", "2"),
+        ("", "", "flag", "flag"),
+        ("session", "session", "abc", "abc"),
+    ]
+    assert info.get_cookie("session").value == "abc"
+
+
 def test_wp_24_56_connect_comes_first_then_what_on_open_has_sent(router: TornadioRouter, transport: str) -> None:
     peer = OldPeer(router.engine, transport=transport, query="name=x")
     assert peer.take() == ["1::", '5:::{"name": "hi", "args": [{"name": "x"}]}']

@@ -1,5 +1,6 @@
 """Long-polling: GET, POST and OPTIONS over real connections."""
 
+import gzip
 from base64 import b64encode
 
 import pytest
@@ -200,6 +201,49 @@ class Polling:
         assert echo.is_empty
 
     # Two at once
+
+    # What HTTP allows, and few clients do
+
+    async def test_a_target_in_absolute_form_is_served(self, host: Host) -> None:
+        """RFC 9112, section 3.2.2; its host counts, whatever Host says."""
+        echo = Echo()
+        await host.serve(echo.server)
+        session = await host.session()
+        wire, own = await host.connect(), ("Origin", "http://here.example")
+        if not host.server_tls:
+            assert (await wire.ask("GET", f"http://here.example{target('polling')}", own)).status == 200
+            assert (await wire.ask("GET", target("polling"), own)).status == 403
+        there = f"HTTP://here.example:8000{target('polling', session.sid)}"
+        assert (await wire.ask("POST", there, body=b'420["echo","hi"]')).body == b"ok"
+        assert await session.get() == '430["hi"]'
+        answer = await wire.ask("GET", "http://here.example/socket.io/1/?t=1")
+        assert (answer.status, answer.body.count(b":")) == (200, 3)
+
+    @pytest.mark.parametrize("expectation", ["100-continue", "100-Continue", "100-CONTINUE"])
+    async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(self, host: Host, expectation: str) -> None:
+        """RFC 9110, section 10.1.1: in any case."""
+        await host.serve(Echo().server)
+        session = await host.session()
+        wire, body = await host.connect(), b'420["echo","hi"]'
+        asked = request("POST", target("polling", session.sid), ("Expect", expectation), body=body)
+        wire.send(asked.removesuffix(body))
+        assert (await wire.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        wire.send(body)
+        assert (await wire.answer()).body == b"ok"
+        assert await session.get() == '430["hi"]'
+
+    @pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+    async def test_a_body_in_a_coding_is_refused_and_the_session_goes_on(self, host: Host, coding: str) -> None:
+        """RFC 9110, section 15.5.16."""
+        await host.serve(Echo().server)
+        session = await host.session()
+        wire = await host.connect()
+        there = target("polling", session.sid)
+        answer = await wire.ask("POST", there, ("Content-Encoding", coding), body=gzip.compress(b'420["echo","no"]'))
+        assert (answer.status, answer.field("accept-encoding")) == (415, "identity")
+        assert f"the Content-Encoding is '{coding}'".encode() in answer.body
+        assert (await wire.ask("POST", there, body=b'421["echo","hi"]')).body == b"ok"
+        assert await session.get() == '431["hi"]'
 
     async def test_of_two_polls_the_older_is_closed_and_the_newer_refused(self, host: Host) -> None:
         echo = Echo()

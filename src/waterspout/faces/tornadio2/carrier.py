@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from http.cookies import CookieError, Morsel, SimpleCookie
 
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
-from ...types import Cookies, Request
+from ...types import Request, split_cookies, unquote_cookie
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
@@ -19,7 +20,7 @@ class Visitor:
         self.session_id = session.id
         self.remote_ip = request.remote_address
         self.arguments = request.query
-        self.cookies = Cookies.parse(request.header("cookie"))
+        self.cookies = _cookies(request.header("cookie") or "")
 
 
 class ByHand:
@@ -207,3 +208,17 @@ def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
     """
     kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
     return kind(session, sent)
+
+
+def _cookies(header: str) -> "SimpleCookie":
+    """Make a Morsel of each cookie, also of one whose name `Morsel.set` refuses, for that is no reason to lose it."""
+    cookies = SimpleCookie()
+    for name, value in split_cookies(header):
+        morsel: Morsel[str] = Morsel()
+        try:
+            state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
+            morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
+        except CookieError:  # newer versions of Python take no control characters
+            continue
+        cookies[name] = morsel
+    return cookies

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tornado.ioloop import IOLoop
 
-from ...engine import Driver, Engine, Policy
+from ...engine import ANY_HOST, Driver, Engine, Policy
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
 from .application import Application
@@ -45,7 +45,10 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "verify_remote_ip": True,  # a session is for the address of its handshake
 }
 
-ENGINE_SETTINGS = ("allowed_hosts", "max_header_lines", "max_outbox_bytes", "max_payload_bytes", "trusted_proxies")
+ENGINE_SETTINGS = (
+    *("allowed_hosts", "max_header_lines", "max_outbox_bytes", "max_payload_bytes"),
+    *("subprotocols", "trusted_proxies"),
+)
 """What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
 
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
@@ -87,7 +90,7 @@ class TornadioRouter:
     @property
     def urls(self) -> list[Any]:
         """The routes for a `tornado.web.Application`: of the handshakes, and of each enabled protocol."""
-        base, kwargs = f"/{re.escape(self._namespace)}", {"server": self}
+        base, kwargs = f"{ANY_HOST}/{re.escape(self._namespace)}", {"server": self}
         names = [name for name in self.settings["enabled_protocols"] if name in PROTOCOLS]
         return [
             (rf"{base}/?(?:(?P<version>\d+)(?:/?|//[^/]*/?))?", HandshakeHandler, kwargs),
