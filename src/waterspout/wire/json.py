@@ -208,7 +208,7 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
     elif kind in _BINARY:
         return collect(value)
     else:
-        return value if kind in _SCALARS else _exchange(_builtins(value), collect)
+        return value if kind in _SCALARS else _exchange(as_builtins(value), collect)
     copy = value
     for key, item in items:
         if type(item) not in _SCALARS:  # for a scalar, which most are, there is no call
@@ -220,8 +220,8 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
     return copy
 
 
-def _builtins(value: Any) -> Any:
-    """Copy a value into dicts, lists, tuples, scalars, and binary content as it is."""
+def as_builtins(value: Any) -> Any:
+    """Copy a value into dicts with strings as keys, lists, tuples, scalars, and binary content as it is."""
     return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=plain)
 
 
@@ -239,7 +239,7 @@ def encode_apart_by_orjson(value: Any, stand_in: StandIn) -> tuple[bytes, list[b
     collect = _collector(contents, stand_in)
     try:
         return orjson.dumps(
-            value, lambda item: (collect if type(item) in _BINARY else _builtins)(item), PLAIN
+            value, lambda item: (collect if type(item) in _BINARY else as_builtins)(item), PLAIN
         ), contents
     except TypeError:  # also for what orjson refuses and msgspec takes, such as integers beyond 64 bits
         return encode_apart_by_search(value, stand_in)
@@ -285,7 +285,7 @@ def encode_spaced(value: Any) -> str:
 def _simpler(value: object) -> Any:
     if isinstance(value, Decimal):
         return float(value)
-    return b64encode(value).decode() if isinstance(value, _BINARY) else _builtins(value)
+    return b64encode(value).decode() if isinstance(value, _BINARY) else as_builtins(value)
 
 
 def with_floats(value: Any) -> Any:
@@ -306,7 +306,7 @@ def as_read(value: object) -> Any:
     TypeError or ValueError for what JSON does not have, binary content, NaN and infinite numbers among it;
     RecursionError for what is too deep or holds itself.
     """
-    text = json.dumps(_builtins(value), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(as_builtins(value), allow_nan=False, ensure_ascii=False)
     return json.loads(text.encode())  # a lone surrogate has no UTF-8: ValueError
 
 

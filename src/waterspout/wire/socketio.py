@@ -205,6 +205,8 @@ class Revision:
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         text, attachments = self._json_apart(data, _placeholder)
+        if attachments and text.count(_PLACEHOLDER) > len(attachments):
+            text, attachments = self._json_apart(_disarm(json.as_builtins(data)), _placeholder)
         count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
         return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
 
@@ -278,5 +280,22 @@ def _number(number: int | None) -> bytes:
     return b"" if number is None else b"%d" % number
 
 
+_PLACEHOLDER = b'"_placeholder":'  # as a key: in a string, a backslash stands before the quotes
+
+
 def _placeholder(number: int) -> dict[str, Any]:
     return {"_placeholder": True, "num": number}
+
+
+def _disarm(value: Any) -> Any:
+    """Copy a value of builtin types, false in the place of whatever else `_placeholder` is in its dictionaries.
+
+    Beside attachments, clients put one of these in the place of such a dictionary, and end their connection if there is
+    none of its `num`. Somebody may have sent it to the server as plain data, and nothing escapes it.
+    """
+    match value:
+        case dict():
+            return {key: key != "_placeholder" and _disarm(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_disarm(item) for item in value]
+    return value
