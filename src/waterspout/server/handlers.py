@@ -17,7 +17,6 @@ INSTEAD = {
     "connection": "on_connect",
     "disconnect": "on_disconnect",
     "disconnecting": "on_disconnect",
-    "error": "on_error",
     "*": "on_any",
 }
 """What users of other libraries write for a hook, and what to write instead."""
@@ -148,7 +147,7 @@ class Events:
         arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
         client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
         threads, and is ordered; TypeError for an async one. One event has one handler: a second one is refused
-        with ValueError.
+        with ValueError. Exceptions are told to `on_error`; an event named "error" is one that clients emit.
         """
         check_event(event)
         return self._adder(event, ordered, threaded)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import DecodeError, TooMany
+from . import surrogates
 from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP
 
 try:
@@ -104,17 +105,29 @@ def plain(value: object) -> str | int | float | bytes:
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: make it a dict, a list, a string or a number")
 
 
-encode = msgspec.json.Encoder(enc_hook=plain).encode
-"""Write a value compactly, as UTF-8; NaN and Infinity become null.
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 
-Takes what JSON has, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. Raises TypeError naming the
-type for anything else, UnicodeEncodeError for a lone surrogate, RecursionError for what is too deep or holds itself.
-"""
+
+def encode(value: Any) -> bytes:
+    """Write a value compactly, as UTF-8; NaN and Infinity become null, and a lone surrogate U+FFFD.
+
+    Takes what JSON has, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. Raises TypeError naming
+    the type for anything else, RecursionError for what is too deep or holds itself.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(surrogates.replace_all(as_builtins(value)))
 
 
 def encode_plain_by_search(value: Any) -> bytes | None:
     """Do what `encode_plain` does, where there is no orjson."""
-    return encode(value) if _is_plain((value,)) else None
+    if not _is_plain((value,)):
+        return None
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return encode(value)
 
 
 def _is_plain(values: Iterable[Any]) -> bool:

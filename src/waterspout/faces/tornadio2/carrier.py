@@ -6,7 +6,7 @@ from functools import partial
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Cookies, Request
-from ...wire import socketio1
+from ...wire import socketio1, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
@@ -81,7 +81,7 @@ class Carrier(ByHand):
     def write(self, message: str) -> None:
         """Send a packet."""
         if message:
-            self.session.push(Prepared(message.encode(errors="replace")))
+            self.session.push(Prepared(surrogates.encode(message)))
 
     def session_closed(self) -> None:
         """End the connection behind all that was sent."""
