@@ -15,6 +15,7 @@ import msgspec
 from ..errors import ArgumentError
 from ..wire.json import as_read
 from .annotations import BytesOr, describe, has_binary, innermost, resolve
+from .models import Mismatch, Model
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -40,10 +41,24 @@ _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
 
 
+def _by_pydantic(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -> Any:
+    return kind.convert(value) if isinstance(kind, Model) else convert(value, kind)
+
+
 def _one_of_several(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -> Any:
     if not isinstance(kind, BytesOr):
         return convert(value, kind)
     return value if type(value) is bytes else convert(value, kind.other)
+
+
+def _converter(wanted: list[Any]) -> Callable[[Any, Any], Any]:
+    """Return what makes these types, and costs no more than they need."""
+    convert: Callable[[Any, Any], Any] = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
+    if any(isinstance(kind.other if isinstance(kind, BytesOr) else kind, Model) for kind in wanted):
+        convert = partial(_by_pydantic, convert)
+    if any(isinstance(kind, BytesOr) for kind in wanted):
+        convert = partial(_one_of_several, convert)
+    return convert
 
 
 class Arguments:
@@ -81,9 +96,7 @@ class Arguments:
         self._defaults = tuple(one.default for one in takes)
         self._rest = (rest.name, _kind(rest, function, event)) if rest else ("", None)
         wanted = [kind for kind in (*kinds, self._rest[1]) if kind is not None]
-        self._convert = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
-        if any(isinstance(kind, BytesOr) for kind in wanted):
-            self._convert = partial(_one_of_several, self._convert)
+        self._convert = _converter(wanted)
         self.typed = bool(wanted)
         self.exactly = len(takes) if self._fewest == self._most else -1
         self._plain = -1 if self.typed else self.exactly
@@ -197,6 +210,8 @@ def _read_refusal(error: Exception, value: Any) -> tuple[str, str]:
     """Take msgspec's sentence apart, into what is wrong and where; of other errors, a client learns the kind only."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply", "$"
+    if isinstance(error, Mismatch):
+        return _with_value(error.detail, error.value), _cut(error.place, _LONGEST)
     if not isinstance(error, msgspec.MsgspecError):
         return f"it cannot be converted ({type(error).__name__})", "$"
     text = str(error)
@@ -205,8 +220,13 @@ def _read_refusal(error: Exception, value: Any) -> tuple[str, str]:
     place = place.removeprefix("key` in `").removesuffix("`")
     if not (detail and place.startswith("$")):
         detail, place = text, "$"
-    came = "" if _SAYS_WHAT_CAME.search(detail) else _show(_follow(value, place))
-    return _cut(detail, _PREFIX + _LONGEST) + came, _cut(place, _LONGEST) + (" (a key)" if key else "")
+    return _with_value(detail, _follow(value, place)), _cut(place, _LONGEST) + (" (a key)" if key else "")
+
+
+def _with_value(detail: str, value: Any) -> str:
+    """Shorten the sentence, and show the value unless it is in there."""
+    came = "" if _SAYS_WHAT_CAME.search(detail) else _show(value)
+    return _cut(detail, _PREFIX + _LONGEST) + came
 
 
 def _follow(value: Any, place: str) -> Any:
