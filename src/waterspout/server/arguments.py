@@ -51,9 +51,11 @@ def _one_of_several(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -
     return value if type(value) is bytes else convert(value, kind.other)
 
 
-def _converter(wanted: list[Any]) -> Callable[[Any, Any], Any]:
+def _converter(wanted: list[Any], strict: bool) -> Callable[[Any, Any], Any]:
     """Return what makes these types, and costs no more than they need."""
-    convert: Callable[[Any, Any], Any] = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
+    convert: Callable[..., Any] = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
+    if not strict:
+        convert = partial(convert, strict=False)
     if any(isinstance(kind.other if isinstance(kind, BytesOr) else kind, Model) for kind in wanted):
         convert = partial(_by_pydantic, convert)
     if any(isinstance(kind, BytesOr) for kind in wanted):
@@ -64,11 +66,12 @@ def _converter(wanted: list[Any]) -> Callable[[Any, Any], Any]:
 class Arguments:
     """The arguments of one event's handler.
 
-    The first `leading` positional parameters are the server's: the socket, or `self`. TypeError for a function that
-    no client could call, which names it, its parameter and the remedy. `typed` tells whether anything is to be
-    converted, `exactly` is the number of arguments, or -1 where it varies: where neither matters, comparing
-    `exactly` is enough. What a type's `__post_init__` raises is a refusal too, except for exceptions of other
-    families than the builtin ones for wrong values: those go through.
+    The first `leading` positional parameters are the server's: the socket, or `self`; of those behind, it fills `most`.
+    Unless `strict`, strings may stand for numbers, booleans and None, as they have to in a query. TypeError for a
+    function that no client could call, which names it, its parameter and the remedy. `typed` tells whether anything is
+    to be converted, `exactly` is the number of arguments, or -1 where it varies: where neither matters, comparing
+    `exactly` is enough. What a type's `__post_init__` raises is a refusal too, except for exceptions of other families
+    than the builtin ones for wrong values: those go through.
     """
 
     __slots__ = (
@@ -85,9 +88,18 @@ class Arguments:
         "typed",
     )
 
-    def __init__(self, function: Callable[..., Any], event: str, *, leading: int = 1) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        event: str,
+        *,
+        leading: int = 1,
+        most: int = sys.maxsize,
+        strict: bool = True,
+    ) -> None:
         self._event = event
         takes, rest = _read(function, event, leading)
+        takes, rest = takes[:most], rest if len(takes) < most else None
         self._names = tuple(one.name for one in takes)
         self._fewest = sum(one.default is Parameter.empty for one in takes)
         self._most = sys.maxsize if rest else len(takes)
@@ -96,7 +108,7 @@ class Arguments:
         self._defaults = tuple(one.default for one in takes)
         self._rest = (rest.name, _kind(rest, function, event)) if rest else ("", None)
         wanted = [kind for kind in (*kinds, self._rest[1]) if kind is not None]
-        self._convert = _converter(wanted)
+        self._convert = _converter(wanted, strict)
         self.typed = bool(wanted)
         self.exactly = len(takes) if self._fewest == self._most else -1
         self._plain = -1 if self.typed else self.exactly
