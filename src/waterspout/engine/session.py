@@ -241,14 +241,15 @@ class Session(Backlog):
         if self.state is State.CLOSING:
             self._part()
 
-    def take(self) -> list[Prepared]:
-        """Hand over the whole outbox."""
+    def take(self, max_packets: int | None = None) -> list[Prepared]:
+        """Hand over the whole outbox, or what `Outbox.take` does of it."""
         outbox = self._outbox
         if outbox is None:
             return []
-        if self.is_live:
+        taken = outbox.take(max_packets)
+        if self.is_live and not outbox:
             self._outbox = None
-        return outbox.take()
+        return taken
 
     def give_back(self, unsent: list[Prepared]) -> None:
         """Take back, in front of all that waits, what a transport had taken and has not sent."""
