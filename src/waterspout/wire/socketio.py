@@ -32,6 +32,12 @@ _ACKS = [b"43%d" % number for number in range(_COMMON)]
 SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
 """What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
+SPEAKS_OBJECTS = "the client speaks JSON of another form (socket.io-json-parser?): give the client no parser"
+_SPEAKS_EITHER = (
+    "the client speaks msgpack or JSON of another form (socket.io-json-parser?): give it no parser, or both msgpack"
+)
+_OBJECT = re.compile(r'\{"type":(\d)', re.ASCII)
+
 Encoded = tuple[bytes, tuple[bytes, ...]]
 """A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
 
@@ -121,8 +127,9 @@ class Revision:
     def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
         if head is None:
-            if text[at : at + 1] == "{":  # msgpack of 2.x, whose packets without binary content are objects in JSON
-                raise WrongParser(SPEAKS_MSGPACK)
+            found = _OBJECT.match(text, at)
+            if found is not None:
+                raise WrongParser(self._known_of_objects(found[1]))
             raise DecodeError(f"a packet begins with its type, not {text[at : at + 20]!r}")
         kind, count, namespace, number = head.groups("")
         attachments = _attachments(kind, count, max_attachments) if count or kind in "56" else 0
@@ -136,6 +143,10 @@ class Revision:
         if kind == "1" and not number and data is _ABSENT:
             return Disconnect(namespace or "/")
         raise DecodeError(f"a client sends no such packet of type {kind}")
+
+    def _known_of_objects(self, kind: str) -> str:
+        """Say what is known of a client whose packets are objects, of one of which this is the type."""
+        return SPEAKS_OBJECTS
 
     def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:
         """Take a binary message: here an attachment of the packet that waits for it, which is returned when complete.
@@ -225,6 +236,10 @@ class _Revision4(Revision):
             raise DecodeError("CONNECT has no data before revision 5")
         path, _, query = namespace.partition("?")
         return Connect(path, query=query)
+
+    def _known_of_objects(self, kind: str) -> str:
+        """Of 2.x, the msgpack parser has such objects as well, but for CONNECT and DISCONNECT only."""
+        return _SPEAKS_EITHER if kind in "01" else SPEAKS_OBJECTS
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
         """Write that the client has entered a namespace ("0 - CONNECT")."""
