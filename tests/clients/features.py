@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 import waterspout
-from clients.servers import compressing, counted, limited, narrow, server
+from clients.servers import compressing, counted, limited, narrow, server, sixteen
 from waterspout import Socket
 
 FILLER = "x" * 20_000  # what a client that does not read is written to with
@@ -336,6 +336,13 @@ def held(socket: Socket, sid: str) -> int:
 @server.on("let go")
 def let_go(socket: Socket, sid: str) -> None:
     find(sid).data["gate"].set()
+
+
+@sixteen.on("burst")
+def burst(socket: Socket, size: int) -> int:
+    for number in range(size):
+        socket.emit("said", number, *[b"x"] * (number % 3))
+    return size
 
 
 @limited.on("ack")

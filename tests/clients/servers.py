@@ -35,6 +35,7 @@ server = waterspout.Server(
 compressing = waterspout.Server(path="/compressing", parser=PARSER, per_message_deflate=True)
 counted = waterspout.Server(path="/counted", parser=PARSER)
 limited = waterspout.Server(path="/limited", parser=PARSER, max_events_per_second=0.02)
+sixteen = waterspout.Server(path="/sixteen", parser=PARSER, max_packets_per_poll=16)
 narrow = waterspout.Server(
     path="/narrow",
     parser=PARSER,
@@ -45,4 +46,4 @@ narrow = waterspout.Server(
     trusted_proxies=["127.0.0.1"],
 )
 
-SERVERS = (server, compressing, counted, limited, narrow)
+SERVERS = (server, compressing, counted, limited, narrow, sixteen)

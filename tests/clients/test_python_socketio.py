@@ -35,10 +35,14 @@ class Peer:
         self.client = socketio.AsyncClient(reconnection=False)
         self.receive = self._inbox().get
 
-    async def connect(self, *namespaces: str, auth: object = None) -> None:
-        transports = TRANSPORTS[self.transport]
+    async def connect(self, *namespaces: str, auth: object = None, path: str = "socket.io") -> None:
         await self.client.connect(
-            self.url, auth=auth, transports=transports, namespaces=namespaces, wait_timeout=WATCHDOG_SECONDS
+            self.url,
+            auth=auth,
+            transports=TRANSPORTS[self.transport],
+            namespaces=namespaces,
+            socketio_path=path,
+            wait_timeout=WATCHDOG_SECONDS,
         )
         assert self.client.transport() == REACHED[self.transport]
 
@@ -90,6 +94,16 @@ def test_nested_binary_with_several_attachments_goes_both_ways(play: Play) -> No
         await peer.connect("/")
         await peer.client.emit("echo", BINARY)
         assert await peer.receive() == ("/", "echo", *BINARY)
+
+    play(scene)
+
+
+def test_a_hundred_events_at_once_arrive_at_a_client_that_reads_sixteen_packets_of_an_answer(play: Play) -> None:
+    async def scene(peer: Peer) -> None:
+        await peer.connect("/", path="sixteen")
+        assert await peer.client.call("burst", 100) == 100
+        for number in range(100):
+            assert await peer.receive() == ("/", "said", number, *[b"x"] * (number % 3))
 
     play(scene)
 

@@ -36,6 +36,7 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "max_payload_bytes": 1_000_000,
         "max_outbox_bytes": 1_000_000,
         "max_packets": 10_000,
+        "max_packets_per_poll": None,
         "max_attachments": 10,
         "max_calls": 1000,
         "max_header_lines": 100,

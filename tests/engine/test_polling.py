@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from engine.applications import Recorder, TurningClock
-from waterspout.engine import Ending, Engine, Open, Policy, Refuse, Response, Resume
+from waterspout.engine import Ending, Engine, Open, Policy, Prepared, Refuse, Response, Resume
 from waterspout.testing import Clock, Peer, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire import json
@@ -111,6 +111,92 @@ def test_what_is_said_in_one_turn_leaves_in_one_answer(generation: Generation) -
     assert parked.body is None
     clock.turn()
     assert parked.body == spelled(generation, "4a", "4b", "4c")
+
+
+def polling(generation: Generation, application: Recorder, max_packets_per_poll: int) -> Peer:
+    engine = Engine(application, policy=Policy(max_packets_per_poll=max_packets_per_poll), driver=Clock())
+    return Peer(engine, generation=generation, transport="polling", polls=False)
+
+
+def test_an_answer_has_no_more_packets_than_the_policy_says_and_the_rest_leaves_with_the_next(
+    generation: Generation, application: Recorder
+) -> None:
+    peer = polling(generation, application, 3)
+    parked = get(peer)
+    for text in "abcdefgh":
+        application.session.send(text)
+    assert parked.body == spelled(generation, "4a")
+    assert get(peer).body == spelled(generation, "4b", "4c", "4d")
+    assert get(peer).body == spelled(generation, "4e", "4f", "4g")
+    assert application.session.outbox_bytes == 2
+    assert get(peer).body == spelled(generation, "4h")
+    assert application.session.outbox_bytes == 0
+    parked = get(peer)
+    assert parked.body is None
+    application.session.send("i")
+    assert parked.body == spelled(generation, "4i")
+
+
+def test_attachments_leave_with_their_event_and_count(application: Recorder) -> None:
+    peer = polling(ENGINEIO_4, application, 3)
+    for message in (
+        Prepared(b"4a", (b"1",)),
+        Prepared(b"4b", (b"1",)),
+        Prepared(b"4c"),
+        Prepared(b"4d", (b"1", b"2", b"3", b"4")),
+        Prepared(b"4e"),
+        Prepared(b"", (b"1",)),
+    ):
+        application.session.push(message)
+    bodies = [get(peer).body for _ in range(5)]
+    assert bodies == [
+        spelled(ENGINEIO_4, "4a", "bMQ=="),
+        spelled(ENGINEIO_4, "4b", "bMQ==", "4c"),
+        spelled(ENGINEIO_4, "4d", "bMQ==", "bMg==", "bMw==", "bNA=="),
+        spelled(ENGINEIO_4, "4e", "bMQ=="),
+        None,
+    ]
+
+
+def test_what_is_left_for_the_next_poll_may_still_be_replaced_by_its_latest(
+    generation: Generation, application: Recorder
+) -> None:
+    peer = polling(generation, application, 1)
+    for text in (b"4a1", b"4b1"):
+        application.session.push(Prepared(text, key=text[1:2]))
+    assert get(peer).body == spelled(generation, "4a1")
+    for text in (b"4a2", b"4b2"):
+        application.session.push(Prepared(text, key=text[1:2]))
+    application.session.push(Prepared(b"4c", volatile=True))
+    assert [get(peer).body for _ in range(3)] == [spelled(generation, "4b2"), spelled(generation, "4a2"), None]
+
+
+def test_the_goodbye_comes_behind_all_that_is_left(generation: Generation, application: Recorder) -> None:
+    peer = polling(generation, application, 2)
+    for text in "abc":
+        application.session.send(text)
+    application.session.close()
+    bodies = [get(peer).body for _ in range(3)]
+    assert bodies == [spelled(generation, "4a", "4b"), spelled(generation, "4c"), spelled(generation, "1")]
+    assert peer.engine.sessions == {}
+
+
+def test_what_is_left_leaves_over_the_websocket_that_takes_over(generation: Generation, application: Recorder) -> None:
+    engine = Engine(application, policy=Policy(max_packets_per_poll=1), driver=Clock())
+    peer = Peer(engine, generation=generation, transport="polling")
+    peer.take()
+    with engine.turn:
+        for text in "abc":
+            application.session.send(text)
+        assert peer.take() == []
+    peer.upgrade()
+    assert [packet for packet in peer.take() if packet[:1] == "4"] == ["4a", "4b", "4c"]
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "16", True])
+def test_the_packets_of_an_answer_are_a_number_or_none(wrong: object) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"max_packets_per_poll is {wrong!r}: give a "):
+        Policy(max_packets_per_poll=wrong)  # type: ignore[arg-type]
 
 
 def test_several_packets_of_a_post_are_heard_in_their_order(peer: Peer, application: Recorder) -> None:

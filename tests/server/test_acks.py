@@ -67,7 +67,7 @@ def test_a_handler_may_speak_before_it_answers(server: Server, client: dict[str,
     assert pair.peer.take() == ['42["first"]', '431["second"]']
 
 
-@pytest.mark.parametrize(("value", "word"), [(object(), "object"), ({1j: 2}, "complex"), ("\ud800", "")])
+@pytest.mark.parametrize(("value", "word"), [(object(), "object"), ({1j: 2}, "complex")])
 def test_an_answer_that_cannot_be_sent_is_an_error_of_its_handler(
     server: Server, client: dict[str, Any], value: object, word: str
 ) -> None:

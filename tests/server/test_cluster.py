@@ -123,7 +123,13 @@ def test_a_value_arrives_on_all_nodes_alike(nodes: Nodes, value: object, text: s
     assert nodes.received() == [[f'42["news",{text}]']] * 3
 
 
-@pytest.mark.parametrize("value", [object(), 2**70, "\ud800"])
+def test_a_lone_surrogate_arrives_on_all_nodes_as_the_replacement_character(nodes: Nodes) -> None:
+    nodes.servers[0].emit("\ud800", {"\udfff": ["\ud83d\ude00", b"1"]})
+    packet: list[str | bytes] = ['451-["\ufffd",{"\ufffd":["😀",{"_placeholder":true,"num":0}]}]', b"1"]
+    assert nodes.received() == [packet] * 3
+
+
+@pytest.mark.parametrize("value", [object(), 2**70])
 def test_what_the_bus_cannot_carry_is_refused_by_name_before_anybody_is_served(nodes: Nodes, value: object) -> None:
     with pytest.raises(TypeError, match="the event 'news' cannot be sent to other nodes"):
         nodes.servers[0].emit("news", value)

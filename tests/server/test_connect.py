@@ -1,15 +1,18 @@
 """How a client enters a namespace, or is kept out, and what waits until that is decided."""
 
 import asyncio
+import json
 from contextlib import suppress
 from typing import Any
 
+import pydantic
 import pytest
+from msgspec import Struct
 
 from turns import packets, turn, until
-from waterspout import ConnectRefused, Reason, Server, Socket
+from waterspout import ArgumentError, ConnectRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
-from waterspout.testing import Clock, Pair, Peer, Refused
+from waterspout.testing import ClientRefused, Clock, OldPeer, Pair, Peer, Refused
 from waterspout.wire.generations import ENGINEIO_3
 
 
@@ -141,6 +144,163 @@ def test_a_refused_client_hears_why(
     assert server.sockets() == []
     assert clock.reports == []
     assert peer.closed is None
+
+
+# Auth with an annotation
+
+
+class Login(Struct):
+    token: str
+    version: int = 1
+
+
+class Odd(Exception):
+    pass
+
+
+class Careless(Struct):
+    token: str
+
+    def __post_init__(self) -> None:
+        raise Odd
+
+
+TEXT = "the event 'connect' does not take this as 'auth': "
+
+
+def test_the_auth_is_what_the_annotation_says(server: Server, client: dict[str, Any]) -> None:
+    seen: list[Any] = []
+
+    @server.use
+    def step(socket: Socket, auth: dict[str, str]) -> None:
+        seen.append(auth)
+
+    @server.on_connect
+    async def connect(socket: Socket, auth: Login, late: Odd | None = None) -> None:
+        seen.append((auth, late))
+
+    Pair(server, auth={"token": "a"}, **client)
+    assert seen == [{"token": "a"}, (Login("a"), None)]
+
+
+def test_a_class_of_sockets_has_its_auth_converted(server: Server, client: dict[str, Any]) -> None:
+    seen: list[Any] = []
+
+    class Chat(Socket):
+        def on_connect(self, auth: Login) -> None:
+            seen.append((type(self), auth))
+
+    server.register("/", Chat)
+    Pair(server, auth={"token": "a"}, **client)
+    assert seen == [(Chat, Login("a"))]
+
+
+def test_pydantic_makes_an_auth_as_well(server: Server, client: dict[str, Any]) -> None:
+    seen: list[Any] = []
+
+    class Badge(pydantic.BaseModel):
+        token: str
+
+    @server.on_connect
+    def connect(socket: Socket, auth: Badge) -> None:
+        seen.append(auth)
+
+    Pair(server, auth={"token": "a"}, **client)
+    with pytest.raises(ClientRefused):
+        Pair(server, **client)
+    assert seen == [Badge(token="a")]
+
+
+@pytest.mark.parametrize("place", ["on_connect", "use"])
+def test_a_client_whose_auth_does_not_fit_is_refused_and_told_why(
+    server: Server, client: dict[str, Any], place: str
+) -> None:
+    called: list[object] = []
+    heard: list[Any] = []
+    server.on_error(lambda socket, event, error: heard.append((event, type(error), error.argument, error.place)))
+
+    @getattr(server, place)
+    def connect(socket: Socket, auth: Login) -> None:
+        called.append(auth)
+
+    clock = Clock()
+    peer = knock(server, clock, **client)
+    message = f"{TEXT}Object missing required field `token`"
+    data = {"event": "connect", "argument": "auth", "place": "$", "message": message}
+    (packet,) = answers(peer)
+    expected = data if client["generation"] is ENGINEIO_3 else {"message": message, "data": data}
+    assert json.loads(str(packet).removeprefix("44")) == expected
+    assert heard == [("connect", ArgumentError, "auth", "$")]
+    assert (called, server.sockets(), clock.reports) == ([], [], [])
+
+
+def test_a_refused_client_may_try_again_with_another_auth(server: Server) -> None:
+    @server.on_connect
+    def connect(socket: Socket, auth: Login) -> None: ...
+
+    peer = knock(server, Clock(), auth={"token": 5})
+    assert f"{TEXT}Expected `str`, got `int`, at $.token" in str(answers(peer)[0])
+    peer.connect(auth={"token": "a"})
+    assert peer.take()[0][:3] == "40{"
+
+
+def test_a_query_has_numbers_and_booleans_where_they_are_asked_for_and_json_has_its_own(server: Server) -> None:
+    seen: list[Any] = []
+
+    @server.of("/chat").on_connect
+    def connect(socket: Socket, auth: Login) -> None:
+        seen.append(auth)
+
+    old, new = knock(server, generation=ENGINEIO_3), knock(server)
+    old.send("40/chat?token=7&version=2,")
+    old.send("40/chat?token=7&version=two,")
+    new.connect("/chat", auth={"token": "7", "version": "2"})
+    assert seen == [Login("7", 2)]
+    assert f"{TEXT}Expected `int`, got `str`, at $.version" in str(new.take()[-1])
+
+
+def test_clients_of_0_9_are_refused_as_well(server: Server) -> None:
+    @server.on_connect
+    def connect(socket: Socket, auth: Login) -> None: ...
+
+    server.engine.bind(Clock())
+    assert "7:::2" in OldPeer(server).take()
+    assert OldPeer(server, query="token=a").take()[0] == "1::"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"), [(Login | None, None), (dict[str, str] | None, {}), (None, None), (Any, {})]
+)
+def test_where_nothing_came_there_is_an_empty_dictionary_or_none(
+    server: Server, client: dict[str, Any], annotation: Any, expected: Any
+) -> None:
+    seen: list[Any] = []
+
+    def connect(socket: Socket, auth: Any) -> None:
+        seen.append(auth)
+
+    connect.__annotations__["auth"] = annotation
+    server.on_connect(connect)
+    Pair(server, **client)
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize("place", ["on_connect", "use"])
+def test_an_auth_that_nothing_becomes_is_refused_at_registration(server: Server, place: str) -> None:
+    def connect(socket: Socket, auth: Socket) -> None: ...
+
+    with pytest.raises(TypeError, match="cannot handle 'connect', parameter 'auth': nothing that a client sends is a"):
+        getattr(server, place)(connect)
+    Pair(server)
+
+
+def test_what_the_type_of_an_auth_raises_of_its_own_is_an_internal_error(server: Server) -> None:
+    @server.on_connect
+    def connect(socket: Socket, auth: Careless) -> None: ...
+
+    clock = Clock()
+    assert answers(knock(server, clock, auth={"token": "a"})) == ['44{"message":"Internal error"}']
+    assert [type(error) for _, error in clock.reports] == [Odd]
 
 
 @pytest.mark.parametrize("result", [None, 0, "", [], True, "no"])

@@ -52,6 +52,17 @@ def test_an_event_without_a_handler_is_ignored(server: Server, client: dict[str,
     assert pair.clock.reports == []
 
 
+def test_an_event_may_be_called_error(server: Server, client: dict[str, Any]) -> None:
+    raised: list[object] = []
+    server.on_error(lambda *args: raised.append(args))
+    server.on("error")(lambda socket, code: f"noted {code}")
+    pair = Pair(server, **client)
+    pair.peer.emit("error", 5, id=1)
+    pair.socket.emit("error", "down")
+    assert pair.peer.take() == ['431["noted 5"]', '42["error","down"]']
+    assert raised == []
+
+
 PRIVATE = ["*", "error", "__init__", "__class__", "_x", "trigger_event", "emit", "close_room", "join", "on_connect", ""]
 
 

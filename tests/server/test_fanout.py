@@ -120,7 +120,6 @@ loop.append(loop)
 UNSENDABLE = [
     (object(), "object cannot be sent as JSON: make it a dict, a list, a string or a number"),
     ([1, {"a": 1j}], "complex cannot be sent as JSON"),
-    ("\ud800", ""),
     (loop, ""),
     (Server, "type cannot be sent as JSON"),
 ]
@@ -144,7 +143,7 @@ def test_what_cannot_be_encoded_is_refused_by_name_before_anybody_is_served(
     [
         ({"users": [{"name": "Ada"}, {"name": object()}]}, "(args[1]['users'][1]['name'])"),
         ({"a": {None: 3}}, "(the key None of args[1]['a'])"),
-        ([b"x", 1, "\ud800"], "(args[1][2])"),
+        (["\ud800", 1, object()], "(args[1][2])"),
         (object(), "(args[1])"),
         ([loop, object()], "(args[1][1])"),
     ],

@@ -288,16 +288,55 @@ def _first_words(peer: Peer) -> str:
     return peer.frames[-1][1][2:].decode()
 
 
-def test_an_object_that_2_x_writes_in_json_is_known_as_msgpack_too() -> None:
+def test_an_object_that_2_x_writes_in_json_may_be_of_two_parsers() -> None:
     server = Server()
     server.of("/chat")
     peer = Peer(server, generation=with_parser(ENGINEIO_3, "msgpack"))
     peer.connect("/chat")
-    assert peer.frames[-1][1][2:].decode() == SPEAKS_MSGPACK
+    assert peer.frames[-1][1][2:].decode() == SPEAKS_EITHER
+
+
+# As socket.io-json-parser 3.0.0 writes its packets, in the clients 2.5.0 and 4.8.4.
+CONNECT = '4{"type":0,"nsp":"/"}'
+EVENT = '4{"type":2,"data":["hello","you"],"options":{"compress":true},"nsp":"/"}'
+SPEAKS_OBJECTS = "the client speaks JSON of another form (socket.io-json-parser?): give the client no parser"
+SPEAKS_EITHER = (
+    "the client speaks msgpack or JSON of another form (socket.io-json-parser?): give it no parser, or both msgpack"
+)
+NOT_MSGPACK = (
+    "the client speaks JSON (socket.io-json-parser?), the server msgpack: give the client socket.io-msgpack-parser"
+)
+
+
+@pytest.mark.parametrize(
+    ("parser", "row", "packet", "words"),
+    [
+        ("json", ENGINEIO_4, CONNECT, SPEAKS_OBJECTS),
+        ("json", ENGINEIO_4, EVENT, SPEAKS_OBJECTS),
+        ("json", ENGINEIO_3, CONNECT, SPEAKS_EITHER),
+        ("json", ENGINEIO_3, EVENT, SPEAKS_OBJECTS),
+        ("msgpack", ENGINEIO_4, CONNECT, NOT_MSGPACK),
+        ("msgpack", ENGINEIO_4, EVENT, NOT_MSGPACK),
+        ("msgpack", ENGINEIO_3, EVENT, NOT_MSGPACK),
+    ],
+)
+def test_a_parser_of_json_objects_is_not_taken_for_msgpack(
+    parser: str, row: Generation, packet: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer = Peer(Server(parser=parser), generation=with_parser(row, parser))
+    with caplog.at_level("WARNING", "waterspout"):
+        peer.send(packet)
+    assert peer.frames[-1][1][2:].decode() == words
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [words]
 
 
 def test_what_is_of_neither_parser_is_no_wrong_parser(server: Server) -> None:
-    for one, packet in ((server, "4hello"), (Server(), "4hello"), (Server(), b"an attachment of nothing")):
+    for one, packet in (
+        (server, "4hello"),
+        (Server(), "4hello"),
+        (Server(), "4{}"),
+        (Server(), b"an attachment of nothing"),
+    ):
         peer = Peer(one)
         peer.send(packet)
         assert "parser='" not in (told := peer.frames[-1][1][2:].decode()), told

@@ -136,7 +136,7 @@ def test_a_namespace_has_one_handler_of_each_other_kind(server: Server, hook: st
     getattr(server, f"on_{hook}")(first)
 
 
-@pytest.mark.parametrize("name", ["connect", "disconnect", "error"])
+@pytest.mark.parametrize("name", ["connect", "disconnect"])
 def test_a_name_of_the_life_of_sockets_is_no_event_and_the_sentence_says_what_to_use(server: Server, name: str) -> None:
     with pytest.raises(ValueError, match=f"'{name}' is no event: use on_{name}"):
         server.on(name)

@@ -2,6 +2,7 @@
 
 import json as standard
 from collections import UserString, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -244,9 +245,39 @@ def test_a_value_that_holds_itself_is_a_recursion_error() -> None:
         json.encode(value)
 
 
-def test_a_lone_surrogate_of_our_own_is_an_encode_error() -> None:
-    with pytest.raises(UnicodeEncodeError):
-        json.encode("\ud83d")
+@dataclass
+class Note:
+    text: str
+
+
+@pytest.mark.parametrize("encode", [json.encode, json.encode_ascii], ids=["UTF-8", "ASCII"])
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("\ud83d", "\ufffd"),
+        ("a\ude00b", "a\ufffdb"),
+        ("\ud83d\ude00", "😀"),
+        ("\ude00\ud83d\ude00\ud83d", "\ufffd😀\ufffd"),
+        ({"\ud83d": [{"x": ("\ud83d", 1.5, None)}]}, {"\ufffd": [{"x": ["\ufffd", 1.5, None]}]}),
+        ([Note("\ud83d"), {UUID(int=1): {"\ud83d"}}], [{"text": "\ufffd"}, {str(UUID(int=1)): ["\ufffd"]}]),
+        ([2**70, "\ud83d"], [2**70, "\ufffd"]),
+    ],
+    ids=ascii,
+)
+def test_a_lone_surrogate_leaves_as_it_arrives(encode: Callable[[Any], bytes], value: Any, read: Any) -> None:
+    assert standard.loads(encode(value)) == read
+
+
+@pytest.mark.parametrize("encode", [json.encode_plain_by_search, json.encode_plain, json.encode_plain_ascii])
+def test_a_lone_surrogate_leaves_also_in_what_is_plain(encode: Callable[[Any], bytes | None]) -> None:
+    text = encode({"\ud83d": ["\ude00"]})
+    assert text is not None
+    assert standard.loads(text) == {"\ufffd": ["\ufffd"]}
+
+
+def test_a_surrogate_hides_nothing_that_cannot_be_sent() -> None:
+    with pytest.raises(TypeError, match="object cannot be sent as JSON"):
+        json.encode(["\ud83d", object()])
 
 
 @pytest.mark.parametrize(

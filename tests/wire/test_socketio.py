@@ -1,5 +1,6 @@
 """Socket.IO packets: the vectors of data/socketio.json, and what holds for any packet and any text."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, field
 
 from vectors import load, name, text_of, value_of
 from waterspout import errors
@@ -268,11 +269,63 @@ def test_what_has_no_binary_content_is_a_text_packet(revision: Revision, value: 
     assert revision.encode_ack("/x", 3, [value]) == (b"43/x,3[" + text + b"]", ())
 
 
+IMPOSTOR = {"_placeholder": True, "num": 5}
+DISARMED = b'{"_placeholder":false,"num":5}'
+REAL = b'{"_placeholder":true,"num":0}'
+
+
+class Named(Struct):
+    number: int
+    is_placeholder: bool = field(default=True, name="_placeholder")
+
+
+@both
+@pytest.mark.usefixtures("each_way")
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (IMPOSTOR, DISARMED),
+        ({"_placeholder": True, "num": 0}, b'{"_placeholder":false,"num":0}'),
+        ({"_placeholder": 1, "num": 5}, DISARMED),  # true enough for clients of 1.x
+        ({"_placeholder": {}, "num": 5}, DISARMED),
+        ({"_placeholder": b"lost", "num": 5}, DISARMED),
+        (
+            [({"deep": IMPOSTOR}, datetime(2020, 1, 1, tzinfo=UTC))],
+            b'[[{"deep":%b},"2020-01-01T00:00:00Z"]]' % DISARMED,
+        ),
+        (defaultdict(list, a=[IMPOSTOR]), b'{"a":[%b]}' % DISARMED),
+        (Named(7), b'{"number":7,"_placeholder":false}'),
+        ({1: IMPOSTOR, "big": 2**70}, b'{"1":%b,"big":1180591620717411303424}' % DISARMED),
+        (['"_placeholder":', {'"_placeholder': 1}], rb'["\"_placeholder\":",{"\"_placeholder":1}]'),
+    ],
+)
+def test_what_looks_like_a_placeholder_beside_attachments_is_none(revision: Revision, value: Any, text: bytes) -> None:
+    written = b'["a",%b,%b]' % (text, REAL)
+    assert revision.encode_event("/", "a", [value, b"1"]) == (b"451-" + written, (b"1",))
+    assert revision.encode_ack("/x", 7, ["a", value, b"1"]) == (b"461-/x,7" + written, (b"1",))
+
+
+@both
+def test_binary_content_that_only_a_false_placeholder_had_is_no_attachment(revision: Revision) -> None:
+    assert revision.encode_event("/", "a", [{"_placeholder": b"1"}]) == (b'42["a",{"_placeholder":false}]', ())
+
+
+@both
+def test_the_search_for_false_placeholders_looks_at_no_value_where_there_is_none(
+    revision: Revision, steps: Callable[[Callable[[], object]], int]
+) -> None:
+    def work(value: object) -> int:
+        return steps(lambda: revision._encode_binary(b"5", "/", None, ["a", value, b"1"]))
+
+    assert work(["_placeholder"] * 1000) - work([]) < (10 if "orjson" in sys.modules else 10_000)
+    assert work([IMPOSTOR] * 2000) - work([IMPOSTOR] * 1000) < 30_000
+
+
 @both
 def test_the_values_of_the_caller_stay_as_they_are(revision: Revision) -> None:
-    args = [{"a": [b"1"]}]
+    args = [{"a": [b"1", IMPOSTOR]}]
     revision.encode_event("/", "a", args)
-    assert args == [{"a": [b"1"]}]
+    assert args == [{"a": [b"1", {"_placeholder": True, "num": 5}]}]
 
 
 @both

@@ -45,11 +45,29 @@ class Outbox:
                 self._latest.pop(prepared.key, None)
         return True
 
-    def take(self) -> list[Prepared]:
-        """Hand over everything."""
+    def take(self, max_packets: int | None = None) -> list[Prepared]:
+        """Hand over everything, or the first messages: those of so many packets at most, but one in any case."""
+        if max_packets is not None:
+            return self._take_first(max_packets)
         taken = [each.prepared if isinstance(each, _Latest) else each for each in self._messages]
         self._messages.clear()
         self._latest, self.size_bytes = None, 0
+        return taken
+
+    def _take_first(self, max_packets: int) -> list[Prepared]:
+        taken: list[Prepared] = []
+        messages = self._messages
+        while messages:
+            first = messages[0]
+            prepared = first.prepared if isinstance(first, _Latest) else first
+            max_packets -= prepared.packets
+            if max_packets < 0 and taken:
+                break
+            messages.popleft()
+            taken.append(prepared)
+            self.size_bytes -= prepared.size_bytes
+            if self._latest is not None and isinstance(first, _Latest):
+                self._latest.pop(prepared.key, None)
         return taken
 
     def give_back(self, unsent: list[Prepared]) -> None:

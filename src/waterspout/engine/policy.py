@@ -41,6 +41,7 @@ _CHECKS_BY_NAME: dict[str, Rule] = {
     "second_poll": one_of("replace", "refuse"),
     "close_timeout_advertised": or_none(check_seconds),
     "missed_heartbeats": or_none(check_count),
+    "max_packets_per_poll": or_none(check_count),
     "unknown_session": or_none(check_status),
 }
 
@@ -117,6 +118,10 @@ class Policy:
     403. It is what keeps out pages that let a name of theirs point at this server (DNS rebinding), of which Host and
     Origin are equal.
 
+    `max_packets_per_poll`: None, or how many packets of Engine.IO one answer to a poll of 1.x to 4.x may have; each
+    attachment is one, too. What is beyond stays in the outbox for the next poll, in order; an event with more
+    attachments has an answer of its own.
+
     `max_header_lines`: a request with more is refused with 431 before anything is made of them.
     """
 
@@ -131,6 +136,7 @@ class Policy:
     max_payload_bytes: int = 1_000_000
     max_outbox_bytes: int = 1_000_000
     max_packets: int = 10_000
+    max_packets_per_poll: int | None = None
     max_attachments: int = 10
     max_calls: int = 1000
     max_header_lines: int = 100

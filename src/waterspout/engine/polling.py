@@ -184,7 +184,7 @@ class PollingTransport:
         return True
 
     def flush(self) -> None:
-        """Answer the parked poll with all that is queued; the goodbye has an answer of its own.
+        """Answer the parked poll with all that is queued and fits; the goodbye has an answer of its own.
 
         In one payload, as the JavaScript server never has them, clients of 4.x would hear of the end before the
         packets in front of it, which they hand out a tick later, and take "io server disconnect" for a lost connection.
@@ -192,7 +192,7 @@ class PollingTransport:
         self._flushing = False
         if self._poll is None:
             return
-        messages = self.session.take()
+        messages = self.session.take(self.session.policy.max_packets_per_poll)
         if messages:
             self._answer(messages)
         elif self._finishing:

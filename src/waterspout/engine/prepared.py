@@ -34,6 +34,11 @@ class Prepared(Struct, gc=False):
         """What it weighs in an outbox."""
         return len(self.text) + sum(map(len, self.attachments))
 
+    @property
+    def packets(self) -> int:
+        """How many packets it is in a payload."""
+        return bool(self.text) + len(self.attachments)
+
     def as_frames(self, generation: Generation) -> bytes:
         """Return the WebSocket frames, one after the other."""
         if not self.attachments:

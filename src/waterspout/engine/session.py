@@ -6,6 +6,7 @@ from typing import Any, Protocol, assert_never
 
 from ..errors import DecodeError, ProtocolError
 from ..types import Reason, Request
+from ..wire import surrogates
 from ..wire.generations import Generation
 from ..wire.packets import Packet
 from ..wire.socketio import Partial
@@ -133,10 +134,11 @@ class Session(Backlog):
     def send(self, data: str | bytes) -> None:
         """Queue a message of bare Engine.IO.
 
-        Over long-polling of Engine.IO 4, U+001E within a text arrives as U+FFFD: send bytes where it matters.
+        Within a text a lone surrogate arrives as U+FFFD, and so does U+001E over long-polling of Engine.IO 4: send
+        bytes where it matters.
         """
         if isinstance(data, str):
-            self.push(Prepared(b"4" + data.encode(errors="replace")))
+            self.push(Prepared(b"4" + surrogates.encode(data)))
         else:
             self.push(Prepared(b"", (bytes(data),)))
 
@@ -240,14 +242,15 @@ class Session(Backlog):
         if self.state is State.CLOSING:
             self._part()
 
-    def take(self) -> list[Prepared]:
-        """Hand over the whole outbox."""
+    def take(self, max_packets: int | None = None) -> list[Prepared]:
+        """Hand over the whole outbox, or what `Outbox.take` does of it."""
         outbox = self._outbox
         if outbox is None:
             return []
-        if self.is_live:
+        taken = outbox.take(max_packets)
+        if self.is_live and not outbox:
             self._outbox = None
-        return outbox.take()
+        return taken
 
     def give_back(self, unsent: list[Prepared]) -> None:
         """Take back, in front of all that waits, what a transport had taken and has not sent."""

@@ -109,8 +109,8 @@ class Source(Sink, Protocol):
     @property
     def policy(self) -> Policy: ...
 
-    def take(self) -> list[Prepared]:
-        """Hand over all that is queued."""
+    def take(self, max_packets: int | None = None) -> list[Prepared]:
+        """Hand over all that is queued, or the first messages of so many packets, but one in any case."""
 
     def finished(self) -> None:
         """Hear that the goodbye is said, which `finish` or `retire` had put off."""

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from msgspec import inspect as kinds
 
 from ..wire.json import schema
+from .constructors import check_constructor
+from .models import Model, wants_pydantic
 
 _ANYTHING = (Parameter.empty, Any, object)
 _FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
@@ -55,10 +57,18 @@ def layers(function: Any) -> Iterator[Any]:
 
 
 def resolve(annotation: Any, function: Callable[..., Any]) -> Any:
-    """Return the type that an annotation means, or None for anything; TypeError, with the remedy, if it cannot be."""
+    """Return the type that an annotation means, or None for anything; TypeError, with the remedy, if it cannot be.
+
+    What pydantic is to make is a `Model`.
+    """
     kind = _meant(annotation, function)
-    if kind is not None:
-        _check(kind.other if isinstance(kind, BytesOr) else kind)
+    if kind is None:
+        return None
+    other = kind.other if isinstance(kind, BytesOr) else kind
+    if wants_pydantic(other):
+        model = Model(other)
+        return BytesOr(model) if isinstance(kind, BytesOr) else model
+    _check(other)
     return kind
 
 
@@ -66,6 +76,8 @@ def has_binary(kind: Any) -> bool:
     """Tell whether a type has a place for an attachment, beside a union's own."""
     if isinstance(kind, BytesOr):
         kind = kind.other
+    if isinstance(kind, Model):
+        return False  # which takes attachments as they come
     return any(isinstance(part, _BINARY) for part in _parts(kinds.type_info(kind)))
 
 
@@ -79,6 +91,8 @@ def describe(kind: Any) -> dict[str, Any]:
     if isinstance(kind, BytesOr):
         return {"anyOf": [describe(kind.other), {"type": "string", "format": "binary"}]}
     try:
+        if isinstance(kind, Model):
+            return kind.describe()
         found: dict[str, Any] = _with_attachments(schema(kind, lambda _: {}))
     except TypeError:
         return {}
@@ -135,6 +149,8 @@ def _check(kind: Any) -> None:
         if isinstance(part, _ONLY_ON_OTHER_WAYS) or (isinstance(part, kinds.CustomType) and not _may_come(part.cls)):
             name = getattr(part, "cls", kind)
             raise TypeError(f"nothing that a client sends is a {name!r}: take a Struct, a dataclass or a builtin type")
+    for part in _parts(info):
+        check_constructor(part)
     _check_hashes(info, kind)
 
 

@@ -7,6 +7,7 @@ from ..engine import Asker, Engine, Layer, Level, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
+from .auth import Auth
 from .dispatch import shorten
 from .late import Late
 from .limits import Limits
@@ -100,7 +101,7 @@ class _Question:
 
     __slots__ = ("_application", "_auth", "_functions", "_name", "_session")
 
-    def __init__(self, application: Sockets, session: Session, name: str, auth: Any) -> None:
+    def __init__(self, application: Sockets, session: Session, name: str, auth: Auth) -> None:
         self._application = application
         self._session = session
         self._name = name
@@ -115,7 +116,7 @@ class _Question:
         self._session.data[self._name] = self
         family = self._functions.pop(0)
         assert callable(family.match)
-        self._application.engine.driver.run(family.match, (self._name, self._auth), self, family)
+        self._application.engine.driver.run(family.match, (self._name, self._auth.value), self, family)
 
     def answered(self, token: DynamicNamespace, result: Any) -> None:
         if not self._is_open:
@@ -164,14 +165,14 @@ class _Question:
         return self._session.is_live and self._session.data.get(self._name) is self
 
 
-def _auth(packet: Connect) -> Any:
+def _auth(packet: Connect) -> Auth:
     """Return what the client sent along: its auth, or the query of a client that knows no auth."""
     if packet.data is not None:
-        return packet.data
+        return Auth(packet.data)
     try:
         pairs = parse_qsl(packet.query, max_num_fields=1000)
     except ValueError:
         raise ProtocolError("more than 1000 parameters came in the query of a namespace") from None
     if packet.namespace != "/":
-        return dict(pairs)  # its own, where Engine.IO has written nothing
-    return {name: value for name, value in pairs if name not in _RESERVED_QUERY}
+        return Auth(dict(pairs), is_query=True)  # its own, where Engine.IO has written nothing
+    return Auth({name: value for name, value in pairs if name not in _RESERVED_QUERY}, is_query=True)

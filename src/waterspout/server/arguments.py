@@ -15,6 +15,7 @@ import msgspec
 from ..errors import ArgumentError
 from ..wire.json import as_read
 from .annotations import BytesOr, describe, has_binary, innermost, resolve
+from .models import Mismatch, Model
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -40,20 +41,37 @@ _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
 
 
+def _by_pydantic(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -> Any:
+    return kind.convert(value) if isinstance(kind, Model) else convert(value, kind)
+
+
 def _one_of_several(convert: Callable[[Any, Any], Any], value: Any, kind: Any) -> Any:
     if not isinstance(kind, BytesOr):
         return convert(value, kind)
     return value if type(value) is bytes else convert(value, kind.other)
 
 
+def _converter(wanted: list[Any], strict: bool) -> Callable[[Any, Any], Any]:
+    """Return what makes these types, and costs no more than they need."""
+    convert: Callable[..., Any] = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
+    if not strict:
+        convert = partial(convert, strict=False)
+    if any(isinstance(kind.other if isinstance(kind, BytesOr) else kind, Model) for kind in wanted):
+        convert = partial(_by_pydantic, convert)
+    if any(isinstance(kind, BytesOr) for kind in wanted):
+        convert = partial(_one_of_several, convert)
+    return convert
+
+
 class Arguments:
     """The arguments of one event's handler.
 
-    The first `leading` positional parameters are the server's: the socket, or `self`. TypeError for a function that
-    no client could call, which names it, its parameter and the remedy. `typed` tells whether anything is to be
-    converted, `exactly` is the number of arguments, or -1 where it varies: where neither matters, comparing
-    `exactly` is enough. What a type's `__post_init__` raises is a refusal too, except for exceptions of other
-    families than the builtin ones for wrong values: those go through.
+    The first `leading` positional parameters are the server's: the socket, or `self`; of those behind, it fills `most`.
+    Unless `strict`, strings may stand for numbers, booleans and None, as they have to in a query. TypeError for a
+    function that no client could call, which names it, its parameter and the remedy. `typed` tells whether anything is
+    to be converted, `exactly` is the number of arguments, or -1 where it varies: where neither matters, comparing
+    `exactly` is enough. What a type's `__post_init__` raises is a refusal too, except for exceptions of other families
+    than the builtin ones for wrong values: those go through.
     """
 
     __slots__ = (
@@ -70,9 +88,18 @@ class Arguments:
         "typed",
     )
 
-    def __init__(self, function: Callable[..., Any], event: str, *, leading: int = 1) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        event: str,
+        *,
+        leading: int = 1,
+        most: int = sys.maxsize,
+        strict: bool = True,
+    ) -> None:
         self._event = event
         takes, rest = _read(function, event, leading)
+        takes, rest = takes[:most], rest if len(takes) < most else None
         self._names = tuple(one.name for one in takes)
         self._fewest = sum(one.default is Parameter.empty for one in takes)
         self._most = sys.maxsize if rest else len(takes)
@@ -81,9 +108,7 @@ class Arguments:
         self._defaults = tuple(one.default for one in takes)
         self._rest = (rest.name, _kind(rest, function, event)) if rest else ("", None)
         wanted = [kind for kind in (*kinds, self._rest[1]) if kind is not None]
-        self._convert = _bytes_as_they_come if any(map(has_binary, wanted)) else msgspec.convert
-        if any(isinstance(kind, BytesOr) for kind in wanted):
-            self._convert = partial(_one_of_several, self._convert)
+        self._convert = _converter(wanted, strict)
         self.typed = bool(wanted)
         self.exactly = len(takes) if self._fewest == self._most else -1
         self._plain = -1 if self.typed else self.exactly
@@ -197,6 +222,8 @@ def _read_refusal(error: Exception, value: Any) -> tuple[str, str]:
     """Take msgspec's sentence apart, into what is wrong and where; of other errors, a client learns the kind only."""
     if isinstance(error, RecursionError):
         return "it is nested too deeply", "$"
+    if isinstance(error, Mismatch):
+        return _with_value(error.detail, error.value), _cut(error.place, _LONGEST)
     if not isinstance(error, msgspec.MsgspecError):
         return f"it cannot be converted ({type(error).__name__})", "$"
     text = str(error)
@@ -205,8 +232,13 @@ def _read_refusal(error: Exception, value: Any) -> tuple[str, str]:
     place = place.removeprefix("key` in `").removesuffix("`")
     if not (detail and place.startswith("$")):
         detail, place = text, "$"
-    came = "" if _SAYS_WHAT_CAME.search(detail) else _show(_follow(value, place))
-    return _cut(detail, _PREFIX + _LONGEST) + came, _cut(place, _LONGEST) + (" (a key)" if key else "")
+    return _with_value(detail, _follow(value, place)), _cut(place, _LONGEST) + (" (a key)" if key else "")
+
+
+def _with_value(detail: str, value: Any) -> str:
+    """Shorten the sentence, and show the value unless it is in there."""
+    came = "" if _SAYS_WHAT_CAME.search(detail) else _show(value)
+    return _cut(detail, _PREFIX + _LONGEST) + came
 
 
 def _follow(value: Any, place: str) -> Any:

@@ -5,12 +5,14 @@ what is not a message of this version is dropped, and reported once.
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from ..engine import Driver, Pending
 from ..errors import DecodeError
+from ..wire import surrogates
 from ..wire.json import plain
 from ..wire.socketio import RESERVED
 from .fanout import ORDINARY, UNSENDABLE, Delivery
@@ -85,16 +87,28 @@ class Part(_Word, frozen=True, tag="part", forbid_unknown_fields=True):
 Word = Broadcast | Join | Leave | Part
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
+_KEPT = (bytes, bytearray, memoryview, datetime)
 _decoder: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 
 
 def encode(message: Word) -> bytes:
     """Write a message for the bus; TypeError, naming the event, for what it cannot carry: integers beyond 64 bits."""
     try:
-        return _encoder.encode(message)
+        return _encode(message)
     except (*UNSENDABLE, OverflowError) as error:
         what = f"the event {message.event!r}" if isinstance(message, Broadcast) else "this"
         raise TypeError(f"{what} cannot be sent to other nodes: {error}") from error
+
+
+def _encode(message: Word) -> bytes:
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:
+        if not isinstance(message, Broadcast):
+            raise
+        args = msgspec.to_builtins(message.args, builtin_types=_KEPT, str_keys=True, enc_hook=plain)
+        event = surrogates.replace(message.event)
+        return _encoder.encode(msgspec.structs.replace(message, event=event, args=surrogates.replace_all(args)))
 
 
 def decode(data: bytes) -> Word:

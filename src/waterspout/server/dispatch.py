@@ -58,7 +58,7 @@ class Receiver(Protocol):
 
 Token = tuple[Receiver, Event]
 
-_INTERRUPTS = (KeyboardInterrupt, SystemExit)  # they end the process, and nothing else does
+INTERRUPTS = (KeyboardInterrupt, SystemExit)  # they end the process, and nothing else does
 _LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
 
@@ -79,7 +79,7 @@ class _Answers:
             place = find_fault(result, "result") if isinstance(error, Exception) else ""
             what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
             socket._namespace.hooks.event_failed(socket, packet.name, TypeError(what))
-            if isinstance(error, _INTERRUPTS):
+            if isinstance(error, INTERRUPTS):
                 raise
         else:
             session.push(Prepared(text, attachments))
@@ -294,7 +294,7 @@ class Call:
             args = handler.arguments.convert(self._args)
         except BaseException as error:  # a refusal, or what a user's own type raises
             self.failed(_OWN, error)
-            if isinstance(error, _INTERRUPTS):
+            if isinstance(error, INTERRUPTS):
                 raise
             return
         run = socket._driver.run_threaded if handler.threaded else socket._driver.run

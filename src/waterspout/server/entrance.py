@@ -1,10 +1,11 @@
 """A client's way into a namespace: through the steps, to the connect handler, and in or out."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..engine import Asker
-from ..errors import ConnectRefused
+from ..errors import ArgumentError, ConnectRefused
+from .auth import Auth, Step
+from .dispatch import INTERRUPTS
 from .hooks import Hooks
 from .late import Late
 from .socket import Socket
@@ -27,7 +28,7 @@ class Entrance:
 
     __slots__ = ("_auth", "_gate", "_socket", "_steps")
 
-    def __init__(self, gate: Gate, steps: list[Callable[..., Any]], socket: Socket, auth: Any) -> None:
+    def __init__(self, gate: Gate, steps: list[Step], socket: Socket, auth: Auth) -> None:
         self._gate = gate
         self._steps = steps
         self._socket = socket
@@ -38,7 +39,7 @@ class Entrance:
         if index == len(self._steps):
             self._gate.accept(self._socket)
         elif not self._socket.gone:
-            self._socket._driver.run(self._steps[index], (self._socket, self._auth), self, index)
+            self._run(self._steps[index], index)
 
     def answered(self, token: int, result: Any) -> None:
         """Go on, unless the step has refused."""
@@ -49,7 +50,10 @@ class Entrance:
 
     def failed(self, token: int, error: BaseException) -> None:
         """Refuse, with the reason or without it."""
-        if not isinstance(error, ConnectRefused):
+        if isinstance(error, ArgumentError):
+            self._gate.hooks.event_refused(self._socket, "connect", error)
+            error = ConnectRefused(message=str(error), data=error.report["error"])
+        elif not isinstance(error, ConnectRefused):
             self._gate.hooks.event_failed(self._socket, "connect", error)
             error = ConnectRefused(message="Internal error")
         self._gate.refuse(self._socket, error)
@@ -61,3 +65,15 @@ class Entrance:
     def later(self, token: int) -> Asker:
         """Let it take its time, and count it: a client may come and go faster than it is asked about."""
         return Late(self, self._socket._session)
+
+    def _run(self, step: Step, index: int) -> None:
+        auth = self._auth.value
+        if step.auth is not None:
+            try:
+                auth = step.auth.convert(self._auth)
+            except BaseException as error:  # a refusal, or what a user's own type raises
+                self.failed(index, error)
+                if isinstance(error, INTERRUPTS):
+                    raise
+                return
+        self._socket._driver.run(step.function, (self._socket, auth), self, index)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost, layers
 from .arguments import Arguments
+from .auth import Step, read_step
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,7 +18,6 @@ INSTEAD = {
     "connection": "on_connect",
     "disconnect": "on_disconnect",
     "disconnecting": "on_disconnect",
-    "error": "on_error",
     "*": "on_any",
 }
 """What users of other libraries write for a hook, and what to write instead."""
@@ -81,7 +81,8 @@ class Handlers:
         self.ordered = ordered
         self.events: dict[str, Handler] = {}
         self.hooks: dict[Hook, Callable[..., Any]] = {}
-        self.steps: list[Callable[..., Any]] = []
+        self.connect: Step | None = None
+        self.steps: list[Step] = []
         self.event_steps: list[Callable[..., Any]] = []
         self.any: Callable[..., Any] | None = None
         self.timings: Timings | None = None
@@ -104,6 +105,8 @@ class Handlers:
         if kind in self.hooks:
             raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind]!r}")
         check_signature(function, kind.value, f"the {name} handler of {self.name}")
+        if kind is ON_CONNECT:
+            self.connect = read_step(function)
         self.hooks[kind] = function
         return function
 
@@ -148,7 +151,7 @@ class Events:
         arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
         client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
         threads, and is ordered; TypeError for an async one. One event has one handler: a second one is refused
-        with ValueError.
+        with ValueError. Exceptions are told to `on_error`; an event named "error" is one that clients emit.
         """
         check_event(event)
         return self._adder(event, ordered, threaded)
@@ -158,7 +161,8 @@ class Events:
 
         It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
         dictionary; from 1.x and 2.x clients it is their query, in "/" without the names that Engine.IO uses
-        itself (EIO, transport, sid, t, j, b64).
+        itself (EIO, transport, sid, t, j, b64). Annotated, it is checked and converted, and a client with another is
+        refused; TypeError for a type that nothing becomes.
         """
         return self._registry().hook(ON_CONNECT, handler)
 
@@ -191,13 +195,13 @@ class Events:
         return handler
 
     def use(self, step: F) -> F:
-        """Add a step before the connect handler: `(socket, auth)`; it refuses as that does.
+        """Add a step before the connect handler: `(socket, auth)`; it refuses as that does, also by annotation.
 
         It is for this namespace alone: clients may enter another one without "/".
         """
         check_callable(step, "a step of `use`")
         check_signature(step, ("socket", "auth"), "a step of `use`")
-        self._registry().steps.append(step)
+        self._registry().steps.append(read_step(step))
         return step
 
     def use_event(self, step: F) -> F:

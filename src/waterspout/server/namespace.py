@@ -10,11 +10,12 @@ from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 from .acks import Gathering, Replies
+from .auth import Auth
 from .cluster import Cluster, Join, Leave, Part
 from .dispatch import shorten, words
 from .entrance import Entrance
 from .fanout import Delivery, Fanout, delivery, prepare
-from .handlers import ON_CONNECT, ON_DISCONNECT, Events, Handlers, check_name
+from .handlers import ON_DISCONNECT, Events, Handlers, check_name
 from .hooks import Hooks
 from .limits import Limits
 from .presence import Presence
@@ -169,7 +170,7 @@ class Namespace(Events):
                     case Part():
                         socket.disconnect(close=message.close)
 
-    def open(self, session: Session, auth: Any) -> None:
+    def open(self, session: Session, auth: Auth) -> None:
         """Ask the steps and the connect handler about a client that wants to enter."""
         id = session.socket_id(self.name)
         socket = session.data[self.name] = self.kind(id, session, self)
@@ -177,8 +178,8 @@ class Namespace(Events):
         if self._family is not None:
             self._family.children[self.name] = self
         steps = list(self._handlers.steps)
-        if ON_CONNECT in self._handlers.hooks:
-            steps.append(self._handlers.hooks[ON_CONNECT])
+        if self._handlers.connect is not None:
+            steps.append(self._handlers.connect)
         if steps:
             Entrance(self, steps, socket, auth).ask()
         else:

@@ -33,6 +33,8 @@ class Server(Events):
       `upgrade_timeout`: for the change to a WebSocket. `connect_timeout`: until a first namespace is entered.
       `shutdown_timeout`: for handlers that still run at the end.
     - `max_payload_bytes`: one message, or the body of one request. `max_attachments`: of one event.
+      `max_packets_per_poll`: of one answer over long-polling, to clients of 1.x to 4.x; None is no limit, and 16 is
+      for those of python-socketio.
     - `cors_origins`: the origins, beside its own, whose pages may connect; "*" is everybody.
       `cors_credentials`: their requests may carry cookies.
     - `resume_timeout`: how long a client of 0.7 to 0.9 may be without a transport. `poll_hold`: how long its GET is
@@ -63,6 +65,7 @@ class Server(Events):
         shutdown_timeout: float = 5.0,
         max_payload_bytes: int = 1_000_000,
         max_outbox_bytes: int = 1_000_000,
+        max_packets_per_poll: int | None = None,
         max_attachments: int = 10,
         max_calls: int = 1000,
         max_header_lines: int = 100,
@@ -93,6 +96,7 @@ class Server(Events):
             poll_hold=poll_hold,
             max_payload_bytes=max_payload_bytes,
             max_outbox_bytes=max_outbox_bytes,
+            max_packets_per_poll=max_packets_per_poll,
             max_attachments=max_attachments,
             max_calls=max_calls,
             max_header_lines=max_header_lines,

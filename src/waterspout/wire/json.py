@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..errors import DecodeError, TooMany
+from . import surrogates
 from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP
 
 try:
@@ -104,17 +105,29 @@ def plain(value: object) -> str | int | float | bytes:
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: make it a dict, a list, a string or a number")
 
 
-encode = msgspec.json.Encoder(enc_hook=plain).encode
-"""Write a value compactly, as UTF-8; NaN and Infinity become null.
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
 
-Takes what JSON has, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. Raises TypeError naming the
-type for anything else, UnicodeEncodeError for a lone surrogate, RecursionError for what is too deep or holds itself.
-"""
+
+def encode(value: Any) -> bytes:
+    """Write a value compactly, as UTF-8; NaN and Infinity become null, and a lone surrogate U+FFFD.
+
+    Takes what JSON has, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. Raises TypeError naming
+    the type for anything else, RecursionError for what is too deep or holds itself.
+    """
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(surrogates.replace_all(as_builtins(value)))
 
 
 def encode_plain_by_search(value: Any) -> bytes | None:
     """Do what `encode_plain` does, where there is no orjson."""
-    return encode(value) if _is_plain((value,)) else None
+    if not _is_plain((value,)):
+        return None
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return encode(value)
 
 
 def _is_plain(values: Iterable[Any]) -> bool:
@@ -208,7 +221,7 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
     elif kind in _BINARY:
         return collect(value)
     else:
-        return value if kind in _SCALARS else _exchange(_builtins(value), collect)
+        return value if kind in _SCALARS else _exchange(as_builtins(value), collect)
     copy = value
     for key, item in items:
         if type(item) not in _SCALARS:  # for a scalar, which most are, there is no call
@@ -220,8 +233,8 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
     return copy
 
 
-def _builtins(value: Any) -> Any:
-    """Copy a value into dicts, lists, tuples, scalars, and binary content as it is."""
+def as_builtins(value: Any) -> Any:
+    """Copy a value into dicts with strings as keys, lists, tuples, scalars, and binary content as it is."""
     return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=plain)
 
 
@@ -239,7 +252,7 @@ def encode_apart_by_orjson(value: Any, stand_in: StandIn) -> tuple[bytes, list[b
     collect = _collector(contents, stand_in)
     try:
         return orjson.dumps(
-            value, lambda item: (collect if type(item) in _BINARY else _builtins)(item), PLAIN
+            value, lambda item: (collect if type(item) in _BINARY else as_builtins)(item), PLAIN
         ), contents
     except TypeError:  # also for what orjson refuses and msgspec takes, such as integers beyond 64 bits
         return encode_apart_by_search(value, stand_in)
@@ -285,7 +298,7 @@ def encode_spaced(value: Any) -> str:
 def _simpler(value: object) -> Any:
     if isinstance(value, Decimal):
         return float(value)
-    return b64encode(value).decode() if isinstance(value, _BINARY) else _builtins(value)
+    return b64encode(value).decode() if isinstance(value, _BINARY) else as_builtins(value)
 
 
 def with_floats(value: Any) -> Any:
@@ -306,7 +319,7 @@ def as_read(value: object) -> Any:
     TypeError or ValueError for what JSON does not have, binary content, NaN and infinite numbers among it;
     RecursionError for what is too deep or holds itself.
     """
-    text = json.dumps(_builtins(value), allow_nan=False, ensure_ascii=False)
+    text = json.dumps(as_builtins(value), allow_nan=False, ensure_ascii=False)
     return json.loads(text.encode())  # a lone surrogate has no UTF-8: ValueError
 
 

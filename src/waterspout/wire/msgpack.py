@@ -29,6 +29,11 @@ SPEAKS_JSON = (
 )
 """What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
+_SPEAKS_OBJECTS = (
+    "the client speaks JSON (socket.io-json-parser?), the server msgpack: give the client socket.io-msgpack-parser"
+)
+_OBJECT = '{"type":'
+
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The map; `options` are what clients in JavaScript leave in it of their own."""
@@ -96,6 +101,8 @@ class _Msgpack(Revision):
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
         """Refuse a text message: this parser has none."""
         _check_language(text, at)
+        if text.startswith(_OBJECT, at):
+            raise WrongParser(_SPEAKS_OBJECTS)
         raise DecodeError("a text message came, and the msgpack parser sends none")
 
     def decode_binary(self, data: bytes, partial: Partial | None = None) -> Packet:
@@ -144,6 +151,8 @@ class _Msgpack4(_Msgpack):
         """Read a CONNECT or a DISCONNECT, the only packets of a client that are text; raises DecodeError."""
         _check_language(text, at)
         form = _convert(json.decode(text[at:]), _TextForm)
+        if form.type in (2, 3):  # which are binary in this parser
+            raise WrongParser(_SPEAKS_OBJECTS)
         if form.data is None and form.id is None:
             if form.type == 0:
                 path, _, query = form.nsp.partition("?")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import DecodeError, TooMany
-from . import json
+from . import json, surrogates
 from .frames import MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP, TOO_MANY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,14 +31,15 @@ def encode(value: Any) -> bytes:
     """Write a value: what JSON can carry, and bytes as they are.
 
     A datetime with a time zone becomes a Date, in whole milliseconds; without one it is a string, as in JSON. An
-    integer beyond 64 bits becomes the double that JavaScript would make of its digits. Raises TypeError naming the
-    type for anything else, UnicodeEncodeError for a lone surrogate, RecursionError for what is too deep or holds
-    itself.
+    integer beyond 64 bits becomes the double that JavaScript would make of its digits, and a lone surrogate U+FFFD.
+    Raises TypeError naming the type for anything else, RecursionError for what is too deep or holds itself.
     """
     try:
         packed = _pack(value)
     except OverflowError:
         return _encode_again(value)
+    except UnicodeEncodeError:
+        return encode(surrogates.replace_all(_builtins(value)))
     return _encode_again(value) if _may_have_a_timestamp(packed) else packed
 
 
@@ -52,7 +53,14 @@ def _may_have_a_timestamp(packed: bytes) -> bool:
 
 
 def _encode_again(value: Any) -> bytes:
-    return _pack(_spell(msgspec.to_builtins(value, builtin_types=_KEPT, str_keys=True, enc_hook=json.plain)))
+    try:
+        return _pack(_spell(_builtins(value)))
+    except UnicodeEncodeError:
+        return _pack(_spell(surrogates.replace_all(_builtins(value))))
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=_KEPT, str_keys=True, enc_hook=json.plain)
 
 
 def _spell(value: Any) -> Any:

@@ -35,6 +35,12 @@ _ACKS = [b"43%d" % number for number in range(_COMMON)]
 SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
 """What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
+SPEAKS_OBJECTS = "the client speaks JSON of another form (socket.io-json-parser?): give the client no parser"
+_SPEAKS_EITHER = (
+    "the client speaks msgpack or JSON of another form (socket.io-json-parser?): give it no parser, or both msgpack"
+)
+_OBJECT = re.compile(r'\{"type":(\d)', re.ASCII)
+
 Encoded = tuple[bytes, tuple[bytes, ...]]
 """A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
 
@@ -125,8 +131,9 @@ class Revision:
     def _decode(self, text: str, at: int, max_attachments: int) -> Packet | Partial:
         head = _HEAD.match(text, at)
         if head is None:
-            if text[at : at + 1] == "{":  # msgpack of 2.x, whose packets without binary content are objects in JSON
-                raise WrongParser(SPEAKS_MSGPACK)
+            found = _OBJECT.match(text, at)
+            if found is not None:
+                raise WrongParser(self._known_of_objects(found[1]))
             return self._unknown(text[at : at + 20])
         kind, count, namespace, number = head.groups("")
         attachments = _attachments(kind, count, max_attachments) if count or kind in "56" else 0
@@ -152,6 +159,10 @@ class Revision:
 
     def _other(self, kind: str, namespace: str) -> Error:
         raise DecodeError(f"a client sends no such packet of type {kind}")
+
+    def _known_of_objects(self, kind: str) -> str:
+        """Say what is known of a client whose packets are objects, of one of which this is the type."""
+        return SPEAKS_OBJECTS
 
     def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:
         """Take a binary message: here an attachment of the packet that waits for it, which is returned when complete.
@@ -221,6 +232,8 @@ class Revision:
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         text, attachments = self._json_apart(data, _placeholder)
+        if attachments and text.count(_PLACEHOLDER) > len(attachments):
+            text, attachments = self._json_apart(_disarm(json.as_builtins(data)), _placeholder)
         count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
         return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
 
@@ -252,6 +265,10 @@ class _Revision4(Revision):
 
     def _other(self, kind: str, namespace: str) -> Error:
         return Error(namespace) if kind == "4" else super()._other(kind, namespace)
+
+    def _known_of_objects(self, kind: str) -> str:
+        """Of 2.x, the msgpack parser has such objects as well, but for CONNECT and DISCONNECT only."""
+        return _SPEAKS_EITHER if kind in "01" else SPEAKS_OBJECTS
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
         """Write that the client has entered a namespace ("0 - CONNECT")."""
@@ -331,5 +348,22 @@ def _number(number: int | None) -> bytes:
     return b"" if number is None else b"%d" % number
 
 
+_PLACEHOLDER = b'"_placeholder":'  # as a key: in a string, a backslash stands before the quotes
+
+
 def _placeholder(number: int) -> dict[str, Any]:
     return {"_placeholder": True, "num": number}
+
+
+def _disarm(value: Any) -> Any:
+    """Copy a value of builtin types, false in the place of whatever else `_placeholder` is in its dictionaries.
+
+    Beside attachments, clients put one of these in the place of such a dictionary, and end their connection if there is
+    none of its `num`. Somebody may have sent it to the server as plain data, and nothing escapes it.
+    """
+    match value:
+        case dict():
+            return {key: key != "_placeholder" and _disarm(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_disarm(item) for item in value]
+    return value

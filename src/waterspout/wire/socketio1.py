@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from ..errors import DecodeError
-from . import json
+from . import json, surrogates
 from .engineio3 import cut_units
 from .engineio4 import bounded, decode_text
 from .packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
@@ -207,7 +207,7 @@ def encode_message(
         return b"4:%b:%b:%b" % (number, _endpoint(namespace), _json(data)), ()
     if not isinstance(data, str):
         raise TypeError(f"a message is text, not {type(data).__name__}: send it as JSON")
-    return b"3:%b:%b%b" % (number, _endpoint(namespace), b":" + data.encode() if data else b""), ()
+    return b"3:%b:%b%b" % (number, _endpoint(namespace), b":" + surrogates.encode(data) if data else b""), ()
 
 
 def encode_ack(namespace: str, id: int, args: Sequence[Any]) -> Encoded:

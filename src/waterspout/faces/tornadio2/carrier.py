@@ -7,7 +7,7 @@ from http.cookies import CookieError, Morsel, SimpleCookie
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Request, split_cookies, unquote_cookie
-from ...wire import socketio1
+from ...wire import socketio1, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
@@ -82,7 +82,7 @@ class Carrier(ByHand):
     def write(self, message: str) -> None:
         """Send a packet."""
         if message:
-            self.session.push(Prepared(message.encode(errors="replace")))
+            self.session.push(Prepared(surrogates.encode(message)))
 
     def session_closed(self) -> None:
         """End the connection behind all that was sent."""

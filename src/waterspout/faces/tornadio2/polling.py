@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from ...drivers.log import logger
 from ...engine import Response
 from ...hosts.handlers import EngineStreamHandler
-from ...wire import envelopes, json, socketio1
+from ...wire import envelopes, json, socketio1, surrogates
 from .preflight import CheckedHandler
 
 log = logger("tornadio2.polling")
@@ -100,7 +100,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
 
     def _packet(self, message: str) -> bytes:
         """Return a packet as it is in a payload."""
-        return message.encode(errors="replace")
+        return surrogates.encode(message)
 
     def _payload(self, body: bytes) -> bytes | None:
         """Return the packets of an answer's body, None if it has none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...drivers.log import logger
 from ...errors import DecodeError
-from ...wire import json, socketio1
+from ...wire import json, socketio1, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
 from .complaints import ALONE
 
@@ -166,7 +166,7 @@ def decode_frames(data: str | bytes) -> list[str]:
 
     Their lengths count UTF-16 units, as in the clients.
     """
-    body = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    body = surrogates.encode(data) if isinstance(data, str) else data
     try:
         return [str(packet) for packet in socketio1.decode_payload(body)]
     except DecodeError as error:
@@ -175,7 +175,7 @@ def decode_frames(data: str | bytes) -> list[str]:
 
 def encode_frames(packets: Iterable[str]) -> bytes:
     """Join packets into the body of an answer; one alone has no frame."""
-    return socketio1.encode_payload((packet.encode("utf-8", "replace"), ()) for packet in packets)[0]
+    return socketio1.encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
 
 
 # Below this line: how it is done

@@ -1,0 +1,199 @@
+"""Pydantic's types as annotations: models, its dataclasses, and its constraints beside another type.
+
+Pydantic is no dependency. It is imported when the first annotation asks for it, and then validates the whole parameter:
+what msgspec would make of such a type would be unchecked, or nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from types import ModuleType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from .constructors import own_method
+
+_ITS_OWN = ("pydantic", "pydantic_core", "annotated_types")  # modules of what stands in Annotated
+_MARK = "__get_pydantic_core_schema__"  # what pydantic asks classes for, and its dataclasses have none of
+_IS_DATACLASS = "__is_pydantic_dataclass__"
+_SETS = ("set", "frozenset")
+_PREDICTABLE = frozenset(("any", "int", "float", "complex", "decimal", "uuid"))  # see annotations.py
+_FEW = 100  # faults that are looked at: to list 250,000 takes half a second, to count them a tenth of that
+_INSTALL = "pydantic 2 is not installed: install it, or take a Struct, and msgspec.Meta for constraints"
+
+
+class Mismatch(ValueError):
+    """What pydantic has against a value: the first fault, where it is, and what stands there."""
+
+    def __init__(self, detail: str, place: str = "$", value: object = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.place = place
+        self.value = value
+
+
+class Model:
+    """A type that pydantic makes of what a client sends; TypeError for one that it cannot make."""
+
+    __slots__ = ("_adapter", "_refusal", "_validate")
+
+    def __init__(self, annotation: Any) -> None:
+        pydantic = _pydantic()
+        try:
+            self._adapter = pydantic.TypeAdapter(annotation)
+            schema = self._adapter.core_schema
+        except pydantic.errors.PydanticUserError as error:
+            reason = str(error).partition("\n")[0]
+            raise TypeError(f"pydantic cannot convert to it: {reason}") from error
+        self._validate = self._adapter.validate_python
+        self._refusal = pydantic.ValidationError
+        _check_dataclasses(schema)
+        _check_hashes(schema, annotation)
+
+    def convert(self, value: Any) -> Any:
+        """Return what pydantic makes of a value; Mismatch for what it refuses, else what a user's own check raises."""
+        try:
+            return self._validate(value)
+        except self._refusal as error:
+            count = error.error_count()
+            if count > _FEW:
+                raise Mismatch(f"{count} of its values do not fit") from error
+            first = error.errors(include_url=False, include_context=False)[0]
+            raise Mismatch(first["msg"], "$" + "".join(map(_step, first["loc"])), first["input"]) from error
+
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON Schema; TypeError for what has none."""
+        pydantic = _pydantic()
+        try:
+            found: dict[str, Any] = self._adapter.json_schema()
+        except pydantic.errors.PydanticUserError as error:
+            raise TypeError(str(error)) from error
+        return found
+
+
+def wants_pydantic(annotation: Any) -> bool:
+    """Tell whether a type, as it is written, has something in it that pydantic alone checks.
+
+    TypeError where that is only in a field of something else, which msgspec would fill; or is beside a `Meta`.
+    """
+    parts = list(_parts(annotation))
+    if any(map(_is_its_own, parts)):
+        if any(isinstance(one, msgspec.Meta) for one in parts):
+            raise TypeError("pydantic does not know msgspec.Meta, which stands in it: write pydantic.Field")
+        return True
+    for one in parts:
+        found = _find_within(one, set())
+        if found is not None:
+            holder, name = found
+            raise TypeError(
+                f"the field {name!r} of {holder.__qualname__} is for pydantic, which does not validate a "
+                f"{holder.__qualname__}: make that a pydantic model, too"
+            )
+    return False
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Walk through a type as it is written: what stands in its brackets, in its Annotated, behind its name."""
+    stack, seen = [annotation], list[Any]()
+    while stack:
+        one = stack.pop()
+        if any(one is known for known in seen):
+            continue
+        seen.append(one)
+        yield one
+        stack.extend(getattr(one, "__metadata__", ()))
+        if not isinstance(one, type) and hasattr(one, "__value__"):  # what `type X = ...` makes
+            stack.append(one.__value__)
+        if get_origin(one) is not None:
+            stack.extend([get_origin(one), *get_args(one)])
+
+
+def _is_its_own(part: Any) -> bool:
+    if isinstance(part, type):
+        return hasattr(part, _MARK) or _IS_DATACLASS in vars(part)
+    return hasattr(part, _MARK) or type(part).__module__.partition(".")[0] in _ITS_OWN
+
+
+def _find_within(kind: Any, seen: set[type]) -> tuple[type, str] | None:
+    """Find a field of a class that msgspec fills, or of what is in it, that is for pydantic."""
+    if not isinstance(kind, type) or kind in seen or not _has_fields(kind):
+        return None
+    seen.add(kind)
+    try:
+        hints = get_type_hints(kind, include_extras=True)
+    except (AttributeError, NameError, SyntaxError, TypeError):  # as in annotations.py; msgspec says so next
+        return None
+    for name, hint in hints.items():
+        for one in _parts(hint):
+            found = (kind, name) if _is_its_own(one) else _find_within(one, seen)
+            if found is not None:
+                return found
+    return None
+
+
+def _has_fields(kind: type) -> bool:
+    is_tuple = issubclass(kind, tuple) and "_fields" in dir(kind)
+    return (
+        is_tuple
+        or is_dataclass(kind)
+        or any(hasattr(kind, mark) for mark in ("__struct_fields__", "__attrs_attrs__", "__total__"))
+    )
+
+
+def _check_dataclasses(schema: Any) -> None:
+    """Raise TypeError for a dataclass, none of pydantic's, whose own constructor pydantic does not call."""
+    for part in _nodes(schema):
+        cls = part.get("cls")
+        if part.get("type") == "dataclass" and isinstance(cls, type) and _IS_DATACLASS not in vars(cls):
+            name = own_method(cls)
+            if name is not None:
+                remedy = "check in __post_init__, or make it a pydantic model"
+                raise TypeError(f"{cls.__qualname__} has its own {name}, which pydantic would not run: {remedy}")
+
+
+def _check_hashes(schema: Any, annotation: Any) -> None:
+    """Raise TypeError for sets and dictionaries without a limit whose hashes clients can choose; see annotations.py."""
+    for part in _nodes(schema):
+        hashed = _hashed(part)
+        if hashed is not None and part.get("max_length") is None:
+            found = next((one["type"] for one in _nodes(hashed) if one.get("type") in _PREDICTABLE), None)
+            if found is not None:
+                what = "keys" if part["type"] == "dict" else "items"
+                remedy = "bound it with pydantic.Field(max_length=1000), or take a list"
+                raise TypeError(f"{annotation!r} has {what} ({found}) whose hashes a client can make collide: {remedy}")
+
+
+def _hashed(part: dict[str, Any]) -> Any:
+    """Return the schema of what is hashed; keys of anything come as strings."""
+    if part.get("type") in _SETS:
+        return part.get("items_schema", {"type": "any"})
+    keys = part.get("keys_schema") if part.get("type") == "dict" else None
+    return None if keys is None or keys.get("type") == "any" else keys
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Walk through the tree that pydantic calls its core schema."""
+    stack, seen = [schema], set[int]()
+    while stack:
+        one = stack.pop()
+        if isinstance(one, dict) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            stack.extend(one.values())
+        elif isinstance(one, list | tuple):
+            stack.extend(one)
+
+
+def _step(name: int | str) -> str:
+    """Write one step of a place; what is no name may be a key that a client has chosen."""
+    return f"[{name}]" if isinstance(name, int) else f".{name}" if name.isidentifier() else "[...]"
+
+
+def _pydantic() -> ModuleType:
+    try:
+        import pydantic
+    except ImportError as error:
+        raise TypeError(_INSTALL) from error
+    if not hasattr(pydantic, "TypeAdapter"):
+        raise TypeError(_INSTALL)
+    return pydantic
