@@ -121,14 +121,18 @@ class ArgumentError(EventRefused):
 
     `argument` is the name of the handler's parameter, or None where too many arguments came; `place` is where in the
     argument, such as "$.items[2].price" ("$" is all of it), and empty where arguments are missing or too many. The
-    text is ASCII, and holds at most about 80 characters of what the client sent.
+    text is ASCII, and holds at most about 80 characters of what the client sent. `outline` is the text without any of
+    these, for a log; where there is one, the first such refusal is logged as a warning.
     """
 
-    def __init__(self, message: str, *, event: str, argument: str | None = None, place: str = "") -> None:
+    def __init__(
+        self, message: str, *, event: str, argument: str | None = None, place: str = "", outline: str = ""
+    ) -> None:
         super().__init__(message, event=event, argument=argument, place=place)
         self.event = event
         self.argument = argument
         self.place = place
+        self.outline = outline
 
 
 class SocketClosed(WaterspoutError):

@@ -231,7 +231,6 @@ REFUSED = [
     (Annotated[list[int], Meta(min_length=1)], [], "Expected `array` of length >= 1, got 0", "$"),
     (Strict, {"a": 1, "b": 2}, "Object contains unknown field `b`", "$"),
     (Circle | Square, {"type": "line"}, "Invalid value 'line'", "$.type"),
-    (Checked, {"value": -1}, "the value must not be negative", "$"),
     (Checked, {"value": 0}, "it cannot be converted (ZeroDivisionError)", "$"),
     (Few[set[Any]], [[1]], "it cannot be converted (TypeError)", "$"),
     (datetime, "\ud800", "it cannot be converted (UnicodeEncodeError)", "$"),
@@ -246,6 +245,41 @@ def test_a_mismatch_says_what_was_expected_what_came_and_where(
     where = "" if place == "$" else f", at {place}"
     assert str(error) == f"the event 'say' does not take this as 'value': {detail}{where}"
     assert (error.event, error.argument, error.place) == ("say", "value", place)
+
+
+class Personal(Struct):
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("Bitte einen Namen eingeben - für später")
+
+
+def test_the_words_of_a_type_s_own_refusal_reach_the_client_as_they_are() -> None:
+    error = refusal(taking(Checked), {"value": -1})
+    assert (str(error), error.argument, error.place) == ("the value must not be negative", "value", "$")
+    error = refusal(taking(list[Personal]), [{"name": "a"}, {"name": ""}])
+    assert (str(error), error.place) == ("Bitte einen Namen eingeben - für später", "$[1]")
+    assert error.outline == "the event 'say' does not take this as 'value': its type refuses it (ValueError), at $[1]"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "outline"),
+    [
+        (int, "secret", "Expected `int`, got `str`"),
+        (Annotated[str, Meta(max_length=2)], "secret", "Expected `str` of length <= 2"),
+        (Literal["a"], "secret", "it is not valid"),
+        (Strict, {"a": 1, "secret": 2}, "it is not valid"),
+        (datetime, "secret", "Invalid RFC3339 encoded datetime"),
+        (Item, {"secret": 1}, "Object missing required field `price`"),
+        (Order, {"items": [], "by_name": {"secret": {"price": "secret"}}}, "Expected `float`, got `str`"),
+        (Circle | Square, {"type": "secret"}, "it is not valid"),
+    ],
+)
+def test_the_outline_for_a_log_has_nothing_that_the_client_wrote(annotation: Any, value: Any, outline: str) -> None:
+    error = refusal(taking(annotation), value)
+    assert error.outline.startswith(f"the event 'say' does not take this as 'value': {outline}")
+    assert "secret" not in error.outline
 
 
 def test_the_client_is_told_what_the_error_knows() -> None:

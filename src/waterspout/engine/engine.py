@@ -311,7 +311,9 @@ class Engine:
     def _count(self, request: Request, refusal: Refuse) -> None:
         self.traffic.refused += 1
         text = "a request of %s is refused with %d: %s"
-        self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
+        values = request.remote_address, refusal.response.status, refusal.detail
+        if not (refusal.subject and self.log.warn_of(_ENGINE, refusal.subject, text, *values)):
+            self._note(Level.INFO, text, *values)
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self.log.note(_ENGINE, level, text, *values)

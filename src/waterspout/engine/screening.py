@@ -1,5 +1,7 @@
 """What is refused of every client of every generation, before anything of its request is looked at."""
 
+from dataclasses import replace
+
 from ..types import Request
 from . import requests1
 from .admission import show
@@ -33,9 +35,10 @@ class Screen:
         if self._hosts is None or self._hosts.allow(_host(request), secure=request.secure):
             return None
         detail = f"the host {show(_host(request))} is not allowed: add it to allowed_hosts"
+        subject = _host(request) or ""
         if requests1.is_old(request, self._path):
-            return requests1.refused(request, 403, detail, ())
-        return refuse(Fault.FORBIDDEN, detail)
+            return replace(requests1.refused(request, 403, detail, ()), subject=subject)
+        return refuse(Fault.FORBIDDEN, detail, subject=subject)
 
     def _refuse_lines(self, request: Request) -> Refuse:
         """Refuse with the status of RFC 6585, section 5."""

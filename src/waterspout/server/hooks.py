@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
-from ..engine import Asker, Engine, Session
-from ..errors import EventRefused
+from ..engine import Asker, Engine, Layer, Session
+from ..errors import ArgumentError, EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
@@ -47,8 +47,18 @@ class Hooks:
         self.tell(ON_ERROR, socket, event, error)
 
     def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
-        """Tell the user's error handler of an event that was refused."""
+        """Tell the user's error handler of an event that was refused; warn once of arguments that do not fit."""
+        if isinstance(error, ArgumentError) and error.outline:
+            key = self._handlers.name, error.event, error.argument
+            text = "an event in %s is refused, and its handler is not called: %s"
+            self._engine.log.warn_of(Layer.SERVER, key, text, self._handlers.name, error.outline)
         self.tell(ON_ERROR, socket, event, error)
+
+    def event_unknown(self, event: str) -> None:
+        """Warn, once, of an event that has no handler: nothing else becomes of it."""
+        name = self._handlers.name
+        text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
+        self._engine.log.warn_of(Layer.SERVER, (name, event), text, shorten(event), name)
 
     # What the driver answers
 
