@@ -40,6 +40,7 @@ class Hooks:
         """Report the exception of an event's handler, once, and tell the user's error handler."""
         handlers = self._handlers
         handlers.errors += 1
+        _hint(error)
         known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
         text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
         kind = handlers.name, event if known else None, type(error)
@@ -81,3 +82,17 @@ class Hooks:
     def describe(self, token: Told) -> str:
         """Name a hook, for a warning."""
         return f"the {token[0].name.lower()} handler of {plain(self._name)}"
+
+
+def _hint(error: BaseException) -> None:
+    """Add to the report of a handler that has awaited None what that probably was."""
+    words = error.args[0] if type(error) is TypeError and error.args else None
+    if isinstance(words, str) and words in _NONE_AWAITED and not hasattr(error, "__notes__"):
+        error.add_note(_NOTHING_TO_AWAIT)
+
+
+_NONE_AWAITED = ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited")
+_NOTHING_TO_AWAIT = (
+    "emit, broadcast, join, leave and disconnect are done at once, or on their way: leave `await` out there; "
+    "call, fetch_sockets and close are awaited"
+)

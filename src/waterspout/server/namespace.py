@@ -35,8 +35,8 @@ class Family(Protocol):
 class Namespace(Events):
     """A part of the server that clients enter by its name, with handlers and rooms of its own.
 
-    Every verb may be called from any thread. `to` and `except_` take a room, a socket's id, or several of
-    them, `except_` sockets, too; without `to` all clients of the namespace are meant.
+    Every verb may be called from any thread. `to` and `except_` take a room, a socket or its id, or
+    several of them; without `to` all clients of the namespace are meant.
     """
 
     def __init__(

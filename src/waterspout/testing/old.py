@@ -15,6 +15,7 @@ from ..wire import socketio1
 from ..wire.socketio import Encoded
 from .clock import Clock
 from .oldcarriers import STREAMS, WEBSOCKETS, OldPolling, OldStream, OldWebSocket
+from .peer import check_headers
 from .polls import MemoryExchange, Refused
 
 __all__ = ["OldPair", "OldPeer"]
@@ -37,7 +38,7 @@ class OldPeer:
         polls: bool = True,
     ) -> None:
         self.engine = server if isinstance(server, Engine) else server.engine
-        self.query, self.headers = query, tuple(headers)
+        self.query, self.headers = query, check_headers(headers)
         self.polls = polls
         self.closed: int | None = None
         self.carrier: OldWebSocket | OldPolling | OldStream
