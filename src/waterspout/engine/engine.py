@@ -91,8 +91,8 @@ class Engine:
         policy = Policy() if policy is None else policy
         if callable(origins := policy.cors_origins):
             policy = replace(policy, cors_origins=Judge(origins, self))
-        self.policy = policy
-        self.driver = driver
+        self.policy: Policy = policy
+        self.driver: Driver = driver
         self.sessions: dict[str, Session] = {}
         self.traffic = Traffic()
         self.turn = Turn(driver)

@@ -49,6 +49,8 @@ class Server(Events):
     - `adapter` joins several nodes; a `driver` is for tests.
     """
 
+    engine: Engine
+
     def __init__(
         self,
         *,

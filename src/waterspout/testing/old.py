@@ -138,8 +138,8 @@ class OldPair:
     def __init__(self, server: Server, **options: Any) -> None:
         self.server = server
         driver = server.engine.driver
-        self.clock = driver if isinstance(driver, Clock) else Clock()
+        self.clock: Clock = driver if isinstance(driver, Clock) else Clock()
         server.engine.bind(self.clock)
-        self.peer = OldPeer(server, **options)
+        self.peer: OldPeer = OldPeer(server, **options)
         self.socket: Socket = server.sockets()[-1]
         self.peer.take()
