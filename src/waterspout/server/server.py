@@ -46,7 +46,8 @@ class Server(Events):
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets
       pages in that do DNS rebinding. See `Policy`.
-    - `adapter` joins several nodes; a `driver` is for tests.
+    - `adapter` joins several servers, as a `MemoryAdapter` does in one process; none joins processes yet. A `driver`
+      is for tests.
     """
 
     engine: Engine
