@@ -121,8 +121,9 @@ class ArgumentError(EventRefused):
 
     `argument` is the name of the handler's parameter, or None where too many arguments came; `place` is where in the
     argument, such as "$.items[2].price" ("$" is all of it), and empty where arguments are missing or too many. The
-    text is ASCII, and holds at most about 80 characters of what the client sent. `outline` is the text without any of
-    these, for a log; where there is one, the first such refusal is logged as a warning.
+    text is ASCII, and holds at most about 80 characters of what the client sent; but what the `__post_init__` of a type
+    has raised is as it is. `outline` is a text without anything that the client sent, for a log; where there is one,
+    the first such refusal is logged as a warning.
     """
 
     def __init__(

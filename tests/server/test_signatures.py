@@ -66,6 +66,11 @@ def test_a_hook_that_takes_an_id_is_refused() -> None:
         Server().on_disconnect(leave)
 
 
+def test_a_connect_handler_that_takes_an_environ_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the connect handler of / .* what environ has is in socket\.request"):
+        Server().on_connect(lambda sid, environ: None)
+
+
 def without_self(text: str) -> None: ...
 
 

@@ -55,7 +55,9 @@ class Log:
 
         Only hashes of the names are kept. A warning that the throttle leaves out is counted, and comes another time.
         """
-        named = self._named.setdefault(text, set())
+        named = self._named.get(text)
+        if named is None:
+            named = self._named[text] = set()
         key = hash(name)
         if key in named or len(named) == _MOST_NAMES:
             return False

@@ -9,6 +9,8 @@ from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
 from .late import Late
 
+_SERVER = Layer.SERVER  # see life.py
+
 
 class Guest(Protocol):
     """What a hook hears of: a socket."""
@@ -52,14 +54,14 @@ class Hooks:
         if isinstance(error, ArgumentError) and error.outline:
             key = self._handlers.name, error.event, error.argument
             text = "an event in %s is refused, and its handler is not called: %s"
-            self._engine.log.warn_of(Layer.SERVER, key, text, self._handlers.name, error.outline)
+            self._engine.log.warn_of(_SERVER, key, text, self._handlers.name, error.outline)
         self.tell(ON_ERROR, socket, event, error)
 
     def event_unknown(self, event: str) -> None:
         """Warn, once, of an event that has no handler: nothing else becomes of it."""
         name = self._handlers.name
         text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
-        self._engine.log.warn_of(Layer.SERVER, (name, event), text, shorten(event), name)
+        self._engine.log.warn_of(_SERVER, (name, event), text, shorten(event), name)
 
     # What the driver answers
 

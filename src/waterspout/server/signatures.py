@@ -38,6 +38,8 @@ def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: 
         given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
         raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None
     check_first(function, what, first)
+    if names[1] == "auth" and "environ" in parameters.parameters:  # as in python-socketio; it would get the auth
+        raise TypeError(f"{what} is called with (socket, auth): what environ has is in socket.request")
 
 
 def check_first(function: Callable[..., Any], what: str, first: str) -> None:
