@@ -184,6 +184,24 @@ def test_the_reference_has_all_that_is_exported() -> None:
     assert (exported | (errors - shorter) | testing | server) - entries == set()
 
 
+@pytest.mark.parametrize(
+    ("entry", "attributes"),
+    [
+        ("waterspout.Server", ["engine: Engine"]),
+        ("waterspout.Namespace", ["name: str"]),
+        ("waterspout.Socket", ["id: str", "rooms: frozenset[Room]", "data: dict[str, Any]", "request: Request"]),
+        ("waterspout.Request", ["method: str", "secure: bool | None", "query: dict[str, list[str]]"]),
+        ("waterspout.ArgumentError", ["argument: str | None"]),
+        ("waterspout.Engine", ["policy: Policy", "sessions: dict[str, Session]"]),
+        ("waterspout.testing.Pair", ["peer: Peer", "socket: Socket", "clock: Clock"]),
+    ],
+)
+def test_attributes_have_types_in_the_reference(entry: str, attributes: list[str]) -> None:
+    section = PAGES["reference"].split(f"\n### {entry}\n")[1].split("\n### ")[0]
+    lines = "\n".join(re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)).splitlines()
+    assert [one for one in attributes if one not in lines] == []
+
+
 # Tables of names
 
 

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from itertools import chain
 from types import ModuleType
 
 import pytest
@@ -92,3 +93,24 @@ def test_everything_exported_is_typed() -> None:
 @pytest.mark.parametrize("name", sorted(EXPORTED))
 def test_a_name_can_be_imported_from_the_package(name: str) -> None:
     assert getattr(waterspout, name).__name__ == name
+
+
+@pytest.mark.parametrize("name", [*chain(*waterspout._ELSEWHERE.values()), *waterspout._INSTEAD])
+def test_a_name_that_is_elsewhere_is_found_by_the_sentence(name: str) -> None:
+    with pytest.raises(ImportError) as caught:
+        exec(f"from waterspout import {name}")
+    sentence = str(caught.value)
+    if name not in waterspout._INSTEAD:
+        exec(sentence.partition(": ")[2])
+    else:
+        assert sentence.startswith(f"waterspout has no {name}, but ")
+    with pytest.raises(AttributeError) as caught_too:
+        getattr(waterspout, name)
+    assert str(caught_too.value) == sentence
+    assert not hasattr(waterspout, name)
+
+
+def test_any_other_name_is_an_attribute_error() -> None:
+    assert not hasattr(waterspout, "nothing")
+    with pytest.raises(AttributeError, match="module 'waterspout' has no attribute 'nothing'"):
+        waterspout.nothing  # type: ignore[attr-defined]  # noqa: B018

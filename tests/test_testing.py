@@ -14,6 +14,7 @@ from waterspout.testing import (
     ENGINEIO_4,
     ClientRefused,
     Clock,
+    OldPair,
     Pair,
     Peer,
     PollingCarrier,
@@ -650,3 +651,13 @@ def test_a_frame_of_a_client_keeps_to_the_limit_of_the_server() -> None:
 def test_frames_of_the_server_are_cut_apart(size: int) -> None:
     data = text_frame(b"x" * size) + binary_frame(b"y" * size) + close_frame(1000, "bye")
     assert server_frames(data) == [(1, b"x" * size), (2, b"y" * size), (8, b"\x03\xe8bye")]
+
+
+@pytest.mark.parametrize("make", [Pair, OldPair])
+def test_header_fields_are_pairs_and_no_dictionary(make: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"headers is .*: give pairs of a name and a value, as in \[\('Cookie', 'a=1'\)\]"
+    ):
+        make(Server(), headers={"Cookie": "a=1"})
+    with pytest.raises(TypeError, match="give pairs of a name and a value"):
+        make(Server(), headers=("Cookie", "a=1"))

@@ -14,7 +14,9 @@ application with `waterspout.hosts.tornado.routes(server)`.
 """
 
 import sys
+from inspect import currentframe
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
@@ -82,3 +84,45 @@ def run(
         )
     except CannotStart as error:
         raise error.with_traceback(None) from None  # the sentence says it all
+
+
+_ELSEWHERE = {
+    "waterspout.hosts.tornado": ("routes", "drain"),
+    "waterspout.testing": ("Pair", "Peer", "Clock", "OldPair", "OldPeer"),
+    "waterspout.adapters": ("MemoryAdapter",),
+    "waterspout.server": ("Adapter", "DynamicNamespace", "Presence", "Replies", "Stats"),
+    "waterspout.engine": ("Cookie", "Deflate"),
+    "waterspout.faces": ("install",),
+    "waterspout.faces.tornadio2": ("SocketConnection", "TornadioRouter", "SocketServer"),
+}
+_INSTEAD = {
+    "AsyncServer": "waterspout.Server, whose handlers may be async",
+    "SocketIO": "waterspout.Server",
+    "AsyncNamespace": "waterspout.Socket for a class with handlers, and Server.register",
+    "ASGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
+    "WSGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
+    "get_tornado_handler": "waterspout.hosts.tornado.routes",
+    "Client": "waterspout.testing.Peer in tests; it is a server, and has no client for a network",
+    "AsyncClient": "waterspout.testing.Peer in tests; it is a server, and has no client for a network",
+    "emit": "Server.emit, Namespace.emit and Socket.emit",
+    "on": "Server.on",
+}
+
+if not TYPE_CHECKING:  # it would make any name an attribute
+
+    def __getattr__(name: str) -> Any:
+        """Say where a name is that is not here.
+
+        `from waterspout import` takes an AttributeError for its own and hides the sentence, so it gets an ImportError;
+        importlib asks in a function of this name before, in all versions of Python that there are.
+        """
+        place = next((module for module, names in _ELSEWHERE.items() if name in names), None)
+        if place is not None:
+            sentence = f"{name} is in {place}: from {place} import {name}"
+        elif name in _INSTEAD:
+            sentence = f"waterspout has no {name}, but {_INSTEAD[name]}"
+        else:
+            raise AttributeError(f"module 'waterspout' has no attribute {name!r}")
+        here = currentframe()
+        is_import = here and here.f_back and here.f_back.f_code.co_name == "_handle_fromlist"
+        raise (ImportError if is_import else AttributeError)(sentence, name=name)

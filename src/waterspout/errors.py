@@ -68,7 +68,7 @@ class ConnectRefused(WaterspoutError):
             data = reason
         elif reason is not None:
             raise TypeError(f"ConnectRefused takes one message and one data: it has {reason!r} beside its {data!r}")
-        self.message = "Not authorized" if message is None else message
+        self.message: str = "Not authorized" if message is None else message
         self.data = data
         super().__init__(self.message)
 
@@ -83,12 +83,12 @@ class HandshakeRefused(WaterspoutError):
     def __init__(self, status: int, text: str = "", headers: abc.Iterable[tuple[str, str]] = ()) -> None:
         if status not in range(300, 600):
             raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401")
-        self.status = int(status)
-        self.headers = tuple(headers)
+        self.status: int = int(status)
+        self.headers: tuple[tuple[str, str], ...] = tuple(headers)
         for name, value in self.headers:
             if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
                 raise ValueError(f"{name!r}: {value!r} is no header field: it has a name and one line")
-        self.text = text or _phrase(self.status)
+        self.text: str = text or _phrase(self.status)
         super().__init__(self.text)
 
 
@@ -100,7 +100,7 @@ class EventRefused(WaterspoutError):
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
-        self.details = details
+        self.details: dict[str, object] = details
 
     @property
     def report(self) -> dict[str, object]:
@@ -121,14 +121,19 @@ class ArgumentError(EventRefused):
 
     `argument` is the name of the handler's parameter, or None where too many arguments came; `place` is where in the
     argument, such as "$.items[2].price" ("$" is all of it), and empty where arguments are missing or too many. The
-    text is ASCII, and holds at most about 80 characters of what the client sent.
+    text is ASCII, and holds at most about 80 characters of what the client sent; but what the `__post_init__` of a type
+    has raised is as it is. `outline` is a text without anything that the client sent, for a log; where there is one,
+    the first such refusal is logged as a warning.
     """
 
-    def __init__(self, message: str, *, event: str, argument: str | None = None, place: str = "") -> None:
+    def __init__(
+        self, message: str, *, event: str, argument: str | None = None, place: str = "", outline: str = ""
+    ) -> None:
         super().__init__(message, event=event, argument=argument, place=place)
         self.event = event
         self.argument = argument
         self.place = place
+        self.outline = outline
 
 
 class SocketClosed(WaterspoutError):

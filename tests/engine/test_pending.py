@@ -21,6 +21,19 @@ def test_there_is_no_result_before_there_is_one(pending: Pending[Any]) -> None:
         pending.result()
 
 
+def test_what_takes_it_for_its_result_is_told_to_await_it(pending: Pending[Any]) -> None:
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"neither true nor false: await it, as in `if await socket\.call"):
+            bool(pending)
+        with pytest.raises(
+            AttributeError, match="a Pending has no 'sockets', and this is no result yet: await it first"
+        ):
+            pending.sockets  # type: ignore[attr-defined]  # noqa: B018
+        pending.resolve(True)
+    assert not hasattr(pending, "__len__")
+    assert repr(pending).startswith("<")
+
+
 @pytest.mark.parametrize("value", [None, False, 42, ("a", "b")])
 def test_a_value_is_the_result(pending: Pending[Any], value: object) -> None:
     pending.resolve(value)

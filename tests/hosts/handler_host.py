@@ -15,4 +15,4 @@ class HandlerHost(TornadoHost):
 
     def routes(self, mountable: Server | Engine) -> list[Any]:
         engine = mountable if isinstance(mountable, Engine) else mountable.engine
-        return [(pattern, self.handler, {"engine": engine}) for pattern, _ in routes(mountable)]
+        return [(pattern, self.handler, {"engine": engine}) for pattern, *_ in routes(mountable)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tornado.httputil import HTTPServerRequest
-from tornado.web import RequestHandler
+from tornado.web import Application, RequestHandler
 
 from hosts.certificate import Certificate
 from hosts.client import Session, Wire, opening, request, target, text
@@ -25,7 +25,7 @@ from hosts.suite.resets import Resets
 from hosts.suite.vanishing import Vanishing, connected, half_close, reset
 from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
-from waterspout import Request, Socket
+from waterspout import Request, Server, Socket
 from waterspout.engine import Session as EngineSession
 from waterspout.hosts import link
 from waterspout.hosts.tornado import Mount, drain, routes
@@ -399,6 +399,13 @@ async def test_a_mount_is_drained_when_its_websockets_have_closed(
     assert not drained.done()
     assert await wire.closing() == 1001
     await drained
+
+
+def test_two_servers_at_one_path_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    Application([*routes(Server()), *routes(Server(path="/other"))])
+    assert caplog.records == []
+    Application([*routes(Server()), *routes(Server())])
+    assert "Multiple handlers named a server at /socket.io" in caplog.text
 
 
 @tcp

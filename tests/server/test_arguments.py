@@ -232,7 +232,6 @@ REFUSED: list[tuple[Any, Any, tuple[str, ...], str]] = [
     (Annotated[list[int], Meta(min_length=1)], [], ("array", "1", ", got 0"), "$"),
     (Strict, {"a": 1, "surplus": 2}, ("surplus",), "$"),
     (Circle | Square, {"type": "line"}, ("line",), "$.type"),
-    (Checked, {"value": -1}, ("the value must not be negative",), "$"),
     (Checked, {"value": 0}, ("it cannot be converted (ZeroDivisionError)",), "$"),
 ]
 
@@ -256,6 +255,41 @@ def test_what_stops_a_conversion_halfway_is_a_refusal(annotation: Any, value: An
     error = refusal(taking(annotation), value)
     assert str(error).startswith("the event 'say' does not take this as 'value': ")
     assert error.place.startswith("$")
+
+
+class Personal(Struct):
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("Bitte einen Namen eingeben - für später")
+
+
+def test_the_words_of_a_type_s_own_refusal_reach_the_client_as_they_are() -> None:
+    error = refusal(taking(Checked), {"value": -1})
+    assert (str(error), error.argument, error.place) == ("the value must not be negative", "value", "$")
+    error = refusal(taking(list[Personal]), [{"name": "a"}, {"name": ""}])
+    assert (str(error), error.place) == ("Bitte einen Namen eingeben - für später", "$[1]")
+    assert error.outline == "the event 'say' does not take this as 'value': its type refuses it (ValueError), at $[1]"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (int, "secret"),
+        (Annotated[str, Meta(max_length=2)], "secret"),
+        (Literal["a"], "secret"),
+        (Strict, {"a": 1, "secret": 2}),
+        (datetime, "secret"),
+        (Item, {"secret": 1}),
+        (Order, {"items": [], "by_name": {"secret": {"price": "secret"}}}),
+        (Circle | Square, {"type": "secret"}),
+    ],
+)
+def test_the_outline_for_a_log_has_nothing_that_the_client_wrote(annotation: Any, value: Any) -> None:
+    error = refusal(taking(annotation), value)
+    assert error.outline.startswith("the event 'say' does not take this as 'value': ")
+    assert "secret" not in error.outline
 
 
 def test_the_client_is_told_what_the_error_knows() -> None:

@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 
-from waterspout import ConnectRefused, Server, Socket, event
+from waterspout import ConnectRefused, Namespace, Server, Socket, event
+from waterspout.server import DynamicNamespace
 from waterspout.testing import Pair, Peer
 
 
@@ -259,3 +260,20 @@ def test_a_name_that_looks_like_a_hooks_may_belong_to_a_handler_or_to_what_is_no
     pair = Pair(server)
     pair.peer.emit("said", id=1)
     assert pair.peer.take() == ['431["replaced"]']
+
+
+def test_register_returns_the_namespace_with_the_type_of_its_sockets(server: Server) -> None:
+    class Talk(Socket):
+        name = "Ada"
+
+    chat = assert_type(server.register("/talk", Talk), Namespace[Talk])
+    rooms = assert_type(server.register(re.compile("/room-.*"), Talk), DynamicNamespace[Talk])
+    pair = Pair(server)
+    pair.peer.connect("/talk")
+    pair.peer.connect("/room-1")
+    (socket,) = assert_type(chat.sockets(), list[Talk])
+    (other,) = assert_type(rooms.namespaces()[0].sockets(), list[Talk])
+    assert socket.name == other.name == "Ada"
+    plain: Namespace = chat
+    assert plain is assert_type(server.of("/talk"), Namespace)
+    assert_type(plain.sockets(), list[Socket])

@@ -11,7 +11,7 @@ import pytest
 from turns import packets, until
 from waterspout import ConnectRefused, EventRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
-from waterspout.testing import Pair, Peer
+from waterspout.testing import Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_4, Generation
 from waterspout.wire.socketio import RESERVED
 
@@ -448,3 +448,32 @@ def test_a_refusal_to_enter_that_an_event_raises_is_told_where_it_belongs(server
     assert refusal.__notes__ == ["ConnectRefused is for connect handlers: raise EventRefused to refuse an event"]
     assert [error for _, error in pair.clock.reports] == [refusal, refusal]
     assert pair.peer.acks() == {}
+
+
+@pytest.mark.parametrize("verb", ["emit", "join"])
+def test_the_report_of_a_handler_that_awaits_nothing_says_so(verb: str) -> None:
+    server = Server(driver=Clock())
+
+    @server.on("say")
+    async def say(socket: Socket) -> None:
+        await getattr(socket, verb)("lobby")
+
+    with Pair(server) as pair:
+        pair.peer.emit("say")
+        ((_, error),) = pair.clock.reports
+    note = "".join(getattr(error, "__notes__", ()))
+    assert "emit, broadcast, join, leave and disconnect are done at once" in note
+    assert "leave `await` out there" in note
+
+
+def test_no_other_type_error_is_explained() -> None:
+    server = Server(driver=Clock())
+
+    @server.on("say")
+    def say(socket: Socket) -> None:
+        raise TypeError("no")
+
+    with Pair(server) as pair:
+        pair.peer.emit("say")
+        ((_, error),) = pair.clock.reports
+    assert not hasattr(error, "__notes__")

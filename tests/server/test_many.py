@@ -46,10 +46,8 @@ def test_sockets_are_found_by_room_id_and_exception(server: Server, four: list[P
 def test_what_cannot_be_an_audience_is_refused_with_a_sentence(server: Server, four: list[Pair], to: Any) -> None:
     verbs: list[Callable[..., Any]] = [server.sockets, server.fetch_sockets, server.disconnect]
     for verb in verbs:
-        with pytest.raises(TypeError, match="give a room, a socket's id, or several of them"):
+        with pytest.raises(TypeError, match="give a room, a socket, its id, or several of them"):
             verb(to=to)
-    with pytest.raises(TypeError, match=r"to is <Socket .*give a room, a socket's id"):
-        server.emit("x", to=four[0].socket)  # type: ignore[arg-type]
     assert all(pair.socket.connected for pair in four)
 
 

@@ -90,7 +90,7 @@ def test_an_id_means_its_member_even_where_a_room_was_called_so_before() -> None
     [("to", 1.5), ("to", {"a": 1, None: 2}), ("to", [["nested"]]), ("except_", 1.5), ("except_", [b"bytes"])],
 )
 def test_what_can_be_no_room_is_refused_with_a_sentence(server: Server, option: str, value: Any) -> None:
-    with pytest.raises(TypeError, match=f"{option} is .*: give a room, a socket's id, or several of them"):
+    with pytest.raises(TypeError, match=f"{option} is .*: give a room, a socket, its id, or several of them"):
         server.emit("x", **{option: value})
 
 
@@ -275,16 +275,27 @@ def test_what_names_no_room_is_refused_with_a_remedy(room: Any, remedy: str) -> 
 @pytest.mark.parametrize("value", [b"room", [None], 1.5, [b"room"]], ids=str)
 def test_what_means_nobody_is_refused(option: str, value: Any) -> None:
     wrong: Any = {option: value}
-    sentence = f"{option} is {value!r}: give a room, a socket's id, or several of them"
+    sentence = f"{option} is {value!r}: give a room, a socket, its id, or several of them"
     with pytest.raises(TypeError, match=re.escape(sentence)):
         Server().emit("x", **wrong)
 
 
-def test_a_socket_is_meant_by_its_id() -> None:
-    server = Server()
-    wrong: Any = Pair(server).socket
-    with pytest.raises(TypeError, match=r"to is <Socket .*>: give a room, a socket's id"):
-        server.emit("x", to=wrong)
+def test_a_socket_is_meant_by_itself_or_its_id(server: Server) -> None:
+    one, two, three = (Pair(server) for _ in range(3))
+    two.socket.join("lobby")
+    server.emit("one", to=one.socket)
+    server.emit("both", to=[one.socket, "lobby", one.socket.id])
+    three.socket.broadcast("else", to=[one.socket, three.socket])
+    assert [len(pair.peer.take()) for pair in (one, two, three)] == [3, 1, 0]
+    assert server.sockets(to=two.socket) == [two.socket]
+    server.disconnect(to=two.socket)
+    assert not two.socket.connected
+
+
+def test_a_socket_of_another_namespace_is_nobody_here(server: Server) -> None:
+    pair = Pair(server)
+    server.of("/chat").emit("x", to=pair.socket)
+    assert pair.peer.take() == []
 
 
 @pytest.mark.parametrize("room", [True, False])

@@ -127,3 +127,15 @@ def test_a_clock_may_be_the_servers_driver_from_the_start() -> None:
     clock = Clock()
     pair = Pair(Server(driver=clock))
     assert pair.clock is clock
+
+
+def test_what_is_done_to_a_client_that_has_left_changes_nothing_and_raises_nothing() -> None:
+    server = Server(driver=Clock())
+    with Pair(server) as pair:
+        socket = pair.socket
+    socket.join("lobby")
+    socket.emit("late")
+    socket.leave("lobby")
+    server.close()
+    server.emit("later")
+    assert (socket.connected, socket.rooms, pair.peer.take()) == (False, frozenset(), [])

@@ -42,13 +42,17 @@ ANSWERED = (Refuse, Preflight)
 
 Decision = Refuse | Preflight | Open | Resume | Unknown
 
+SCRIPT = "a script"
+"""The subject of a refused script element: what a Referer says is a page, of which a site has many."""
+
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
 
 def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what the request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
-        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),))
+        subject = request.header("origin") or ""
+        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=subject)
     headers = origins.headers(request, policy)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
@@ -102,10 +106,12 @@ class _Question:
         if not jsonp.is_index(self.request.param("j") or ""):
             return self._no(Fault.BAD_REQUEST, "j is no index of a JSONP callback: it has 1 to 9 digits")
         if not origins.allowed_script(self.request, self.policy):
-            return self._no(
+            return refuse(
                 Fault.FORBIDDEN,
                 "neither Sec-Fetch-Site nor Referer says that a page of this origin asks for JSONP: "
                 "let the page send its Referer, or add its origin to cors_origins",
+                self.headers,
+                subject=SCRIPT,
             )
         return None
 

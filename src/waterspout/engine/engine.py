@@ -91,8 +91,8 @@ class Engine:
         policy = Policy() if policy is None else policy
         if callable(origins := policy.cors_origins):
             policy = replace(policy, cors_origins=Judge(origins, self))
-        self.policy = policy
-        self.driver = driver
+        self.policy: Policy = policy
+        self.driver: Driver = driver
         self.sessions: dict[str, Session] = {}
         self.traffic = Traffic()
         self.turn = Turn(driver)
@@ -314,7 +314,9 @@ class Engine:
     def _count(self, request: Request, refusal: Refuse) -> None:
         self.traffic.refused += 1
         text = "a request of %s is refused with %d: %s"
-        self._note(Level.INFO, text, request.remote_address, refusal.response.status, refusal.detail)
+        values = request.remote_address, refusal.response.status, refusal.detail
+        if not (refusal.subject and self.log.warn_of(_ENGINE, refusal.subject, text, *values)):
+            self._note(Level.INFO, text, *values)
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self.log.note(_ENGINE, level, text, *values)

@@ -2,6 +2,9 @@
 
 Whatever a client can cause goes this way: refusals, broken packets, failures of handlers. The lines that are left out
 are counted, and the engine's deadlines bring the count a second later, or its end if that comes first.
+
+What a program has probably forgotten, such as the handler of an event, is a warning for each name (`warn_of`): Python
+writes warnings where nobody has set up logging. Clients choose such names, so there are 200 of a text, and no more.
 """
 
 import re
@@ -17,6 +20,10 @@ from .throttle import Tell, Throttle
 MORE = "%d more of these in the last second: %s"
 """The line for those that were left out, with their number and `outline` of the text."""
 
+LAST = "%d names are in such lines, and no more will be: %s"
+"""The line behind the last warning of a text, with the number of names and `outline` of the text."""
+
+_MOST_NAMES = 200  # warnings of a text; 10 in a second, so that one client needs 20 s to use them up
 _SILENCE = 60.0  # s in which the log does not warn again of a client with the wrong parser
 _VALUE = re.compile(r"%[-.\d]*[a-z]")
 
@@ -31,10 +38,11 @@ class Holder(Protocol):
 class Log:
     """The log of one engine. It is for the core's thread."""
 
-    __slots__ = ("_holder", "_silent_until", "_throttle")
+    __slots__ = ("_holder", "_named", "_silent_until", "_throttle")
 
     def __init__(self, holder: Holder) -> None:
         self._holder = holder
+        self._named: dict[str, set[int]] = {}
         self._silent_until = 0.0
         self._throttle = Throttle(self._later)
 
@@ -42,6 +50,25 @@ class Log:
         """Log what has happened, as `Driver.note` does; its kind is layer, level and text."""
         if self.allows((layer, level, text), lambda more: self._note_more(layer, level, text, more)):
             self._holder.driver.note(layer, level, text, *values)
+
+    def warn_of(self, layer: Layer, name: Hashable, text: str, *values: object) -> bool:
+        """Warn of a name that the text has not named before; False if it has, or has named 200.
+
+        Only hashes of the names are kept. A warning that the throttle leaves out is counted, and comes another time.
+        """
+        named = self._named.get(text)
+        if named is None:
+            named = self._named[text] = set()
+        key = hash(name)
+        if key in named or len(named) == _MOST_NAMES:
+            return False
+        warning = Level.WARNING
+        if self.allows((layer, warning, text), lambda more: self._note_more(layer, warning, text, more)):
+            named.add(key)
+            self._holder.driver.note(layer, warning, text, *values)
+            if len(named) == _MOST_NAMES:
+                self._holder.driver.note(layer, warning, LAST, _MOST_NAMES, outline(text))
+        return True
 
     def report(self, kind: Hashable, text: str, error: BaseException | None = None) -> None:
         """Log what has gone wrong in a user's function, as `Driver.report` does."""

@@ -1,7 +1,7 @@
 """A result that comes later, for whoever waits: a coroutine, a greenlet, a thread or a callback."""
 
 from collections.abc import Callable, Generator
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from .driver import Asker, Driver
 
@@ -13,7 +13,8 @@ class Pending(Generic[T]):
     """What takes time returns one of these: `await it`, `it.wait(timeout)` or `it.add_done_callback(f)`.
 
     It is resolved once, on the core's thread; what comes after the first result is ignored. Callbacks are
-    called there too, and what they raise is reported.
+    called there too, and what they raise is reported. TypeError where it is taken for the result: it is neither true
+    nor false.
     """
 
     __slots__ = ("_callbacks", "_driver", "_error", "_value")
@@ -61,6 +62,15 @@ class Pending(Generic[T]):
         if not self.done:
             yield from self._driver.attend(self)
         return self.result()
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("this is no result yet, neither true nor false: await it, as in `if await socket.call(...)`")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            remedy = "" if name.startswith("_") else ", and this is no result yet: await it first"
+            raise AttributeError(f"a Pending has no {name!r}{remedy}", name=name, obj=self)
 
     def resolve(self, value: T) -> None:
         """Set the result, unless there is one."""

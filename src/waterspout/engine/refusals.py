@@ -16,10 +16,14 @@ _MOST_TOLD = 1000  # sessions; who asks without a pause comes again before so ma
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The request is answered with this, and changes nothing; `detail` says why, for the log."""
+    """The request is answered with this, and changes nothing; `detail` says why, for the log.
+
+    `subject` is who or what the options of the server would have to allow; the first refusal of each is a warning.
+    """
 
     response: Response
     detail: str = ""
+    subject: str = ""
 
 
 class Fault(Enum):
@@ -33,12 +37,12 @@ class Fault(Enum):
     UNSUPPORTED_PROTOCOL = (5, 400, "Unsupported protocol version")
 
 
-def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None) -> Refuse:
+def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None, subject: str = "") -> Refuse:
     """Make the official answer of a refusal."""
     code, official_status, message = fault.value
     body = json.encode({"code": code, "message": message, "detail": detail})
     fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
-    return Refuse(Response(official_status if status is None else status, fields, body), detail)
+    return Refuse(Response(official_status if status is None else status, fields, body), detail, subject)
 
 
 def refuse_client(error: HandshakeRefused, headers: Headers) -> Refuse:

@@ -50,7 +50,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     """Decide what a request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
         refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
-        return replace(refusal, detail=foreign(request))
+        return replace(refusal, detail=foreign(request), subject=request.header("origin") or "")
     headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
@@ -86,7 +86,7 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
         return refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
     if not (policy.jsonp and origins.allowed_script(request, policy)):
         refusal = refused(request, 403, "this server's pages only may use scripts to connect", headers)
-        return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}")
+        return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}", subject=SCRIPT)
     return int(index)
 
 

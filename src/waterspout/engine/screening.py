@@ -1,5 +1,7 @@
 """What is refused of every client of every generation, before anything of its request is looked at."""
 
+from dataclasses import replace
+
 from ..types import Request
 from . import origins, requests1
 from .admission import show
@@ -39,9 +41,10 @@ class Screen:
 
     def _refuse_host(self, request: Request) -> Refuse:
         detail = f"the host {show(_host(request))} is not allowed: add it to allowed_hosts"
+        subject = _host(request) or ""
         if requests1.is_old(request, self._path):
-            return requests1.refused(request, 403, detail, ())
-        return refuse(Fault.FORBIDDEN, detail)
+            return replace(requests1.refused(request, 403, detail, ()), subject=subject)
+        return refuse(Fault.FORBIDDEN, detail, subject=subject)
 
     def _refuse_coding(self, request: Request, coding: str) -> Refuse:
         """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""

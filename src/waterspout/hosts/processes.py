@@ -7,8 +7,8 @@ from tornado import process
 from ..engine import Driver, Layer, Level
 
 _REMEDY = (
-    "clients of one process do not hear those of another, and polling clients fail: "
-    "serve with one process, or join them with Server(adapter=...)"
+    "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
+    "or give each a port of its own behind a proxy with sticky sessions, where only the former remains"
 )
 
 

@@ -33,7 +33,10 @@ Mountable = Engine | Server
 
 
 def routes(server: Mountable) -> list[Any]:
-    """Return the routes for a `tornado.web.Application`; several servers need several paths."""
+    """Return the routes for a `tornado.web.Application`; several servers need several paths.
+
+    Of two at one path the first one gets all requests, and Tornado warns of "multiple handlers" for the path.
+    """
     return Mount(_engine(server)).routes
 
 
@@ -60,8 +63,8 @@ class Mount(Router):
 
     @property
     def routes(self) -> list[Any]:
-        """The routes for a `tornado.web.Application`."""
-        return [(self.engine.pattern, self)]
+        """The routes for a `tornado.web.Application`; by their name it finds a second server at the path."""
+        return [(self.engine.pattern, self, {}, f"a server at {self.engine.path}")]
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""

@@ -9,8 +9,9 @@ from functools import partial, reduce
 from inspect import Parameter, signature
 from operator import or_
 from types import FunctionType, SimpleNamespace, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from msgspec import Struct
 from msgspec import inspect as kinds
 
 from ..wire.json import schema
@@ -19,6 +20,7 @@ from .models import Model, wants_pydantic
 
 _ANYTHING = (Parameter.empty, Any, object)
 _FROM_CLIENTS = (dict, list, str, int, float, bool, type(None), bytes)
+_VALUES = (str, int, float, bytes, list, tuple, dict, set, frozenset, Struct, type(None))
 _ONLY_ON_OTHER_WAYS = (kinds.RawType, kinds.ExtType)
 _PREDICTABLE = (kinds.IntType, kinds.UUIDType, kinds.DecimalType)
 _UNTOLD = (NameError, TypeError, ValueError)  # names for type checkers alone, what is no type, builtins
@@ -113,7 +115,7 @@ def describe_result(function: Callable[..., Any]) -> dict[str, Any]:
 def _meant(annotation: Any, function: Callable[..., Any]) -> Any:
     """Return the type that an annotation means, or None for anything; TypeError for what is no type."""
     if not any(annotation is one for one in _ANYTHING):
-        annotation = _evaluate(annotation, getattr(innermost(function), "__globals__", {}))
+        annotation = evaluate(annotation, function)
     if any(annotation is one for one in _ANYTHING) or isinstance(annotation, TypeVar):
         return None
     others = [one for one in get_args(annotation) if one is not bytes]
@@ -121,8 +123,20 @@ def _meant(annotation: Any, function: Callable[..., Any]) -> Any:
     return BytesOr(reduce(or_, others)) if is_union and len(others) < len(get_args(annotation)) else annotation
 
 
-def _evaluate(annotation: Any, names: dict[str, Any]) -> Any:
-    """Look up what stands in quotes, or everything under `from __future__ import annotations`."""
+def is_value(annotation: Any) -> bool:
+    """Tell whether a type is certainly one of values that clients send; no class of sockets can derive from one."""
+    kind = get_origin(annotation)
+    if kind is Annotated:
+        return is_value(get_args(annotation)[0])
+    if kind in (Union, UnionType):
+        return all(map(is_value, get_args(annotation)))
+    kind = annotation if kind is None else kind
+    return kind is Literal or (isinstance(kind, type) and issubclass(kind, _VALUES))
+
+
+def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
+    """Look up what stands in quotes, or everything under `from __future__ import annotations`; else TypeError."""
+    names = getattr(innermost(function), "__globals__", {})
     if getattr(annotation, "__unpacked__", False):
         raise TypeError(f"{annotation!r} is not supported: annotate *args with the type of each argument")
     try:

@@ -64,8 +64,10 @@ class Sockets:
 
     def turn_away(self, session: Session, name: str) -> None:
         """Tell a client, and the log, that there is no such namespace."""
-        text = "session %s... asks for %a, and there is no such namespace"
-        self.engine.log.note(Layer.SERVER, Level.DEBUG, text, session.id[:4], shorten(name))
+        text = "session %s... asks for %a, and there is no such namespace: server.of makes one"
+        log, values = self.engine.log, (session.id[:4], shorten(name))
+        if not log.warn_of(Layer.SERVER, name, text, *values):
+            log.note(Layer.SERVER, Level.DEBUG, text, *values)
         push_refusal(session, name, "Invalid namespace")
 
     def _knock(self, session: Session, packet: Connect) -> None:

@@ -36,6 +36,10 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _UNTOLD = "[...]"
 _UNDEFINED = " (which JavaScript's undefined becomes, too)"
 _OMITTED = " (which JavaScript's undefined becomes, too: leave the argument out)"
+_WITHOUT_VALUES = re.compile(
+    r"Expected [^,]*(, got `\w+`)?|Object missing required field `\w+`|Invalid (UUID|\w+ encoded \w+)"
+    r"|it cannot be converted \(\w+\)|it is nested too deeply"
+)
 _SAYS_WHAT_CAME = re.compile(r"\bgot\b|\bvalue\b|\bfield\b")
 
 _bytes_as_they_come = partial(msgspec.convert, builtin_types=(bytes,))  # else base64; it costs 0.2 us each
@@ -157,9 +161,10 @@ class Arguments:
     def _miscounted(self, count: int) -> ArgumentError:
         text = f"the event {self._event!a} takes {self._range()}, {count} came"
         if count >= self._fewest:
-            return ArgumentError(text, event=self._event)
+            return ArgumentError(text, event=self._event, outline=text)
         missing = self._names[count]
-        return ArgumentError(f"{text}: {missing!a} is missing", event=self._event, argument=missing)
+        text += f": {missing!a} is missing"
+        return ArgumentError(text, event=self._event, argument=missing, outline=text)
 
     def _range(self) -> str:
         fewest, most = self._fewest, self._most
@@ -176,8 +181,10 @@ class Arguments:
             place = place.replace("$", f"$[{index - len(self._names)}]", 1)
         where = "" if place == "$" else f", at {place}"
         hint = "" if args[index] is not None else _OMITTED if index >= self._fewest else _UNDEFINED
-        text = f"the event {self._event!a} does not take this as {name!a}: {detail}{where}{hint}"
-        return ArgumentError(text, event=self._event, argument=name, place=place)
+        about = f"the event {self._event!a} does not take this as {name!a}"
+        text = _own_words(error) or f"{about}: {detail}{where}{hint}"
+        outline = f"{about}: {_without_values(error, detail)}{where}{hint}"
+        return ArgumentError(text, event=self._event, argument=name, place=place, outline=outline)
 
 
 def _readable(name: str, value: object) -> dict[str, Any]:
@@ -239,6 +246,19 @@ def _with_value(detail: str, value: Any) -> str:
     """Shorten the sentence, and show the value unless it is in there."""
     came = "" if _SAYS_WHAT_CAME.search(detail) else _show(value)
     return _cut(detail, _PREFIX + _LONGEST) + came
+
+
+def _own_words(error: Exception) -> str:
+    """Return what a type's own `__post_init__` has raised (ValueError, TypeError): it is for the client."""
+    return str(error.__cause__) if isinstance(error, msgspec.ValidationError) and error.__cause__ else ""
+
+
+def _without_values(error: Exception, detail: str) -> str:
+    """Return what is wrong without anything that a client has written: types, bounds and names of fields."""
+    if error.__cause__ is not None:
+        return f"its type refuses it ({type(error.__cause__).__name__})"
+    found = _WITHOUT_VALUES.match(detail)
+    return found[0] if found else "it is not valid"
 
 
 def _follow(value: Any, place: str) -> Any:

@@ -45,11 +45,11 @@ def read_class(kind: type, handlers: Handlers) -> None:
         method = getattr(kind, name)
         if callable(method):
             for event, ordered, threaded in _marks(kind, name):
-                handlers.add(event, method, ordered=ordered, threaded=threaded)
+                handlers.add(event, method, ordered=ordered, threaded=threaded, first="self")
     for hook in Hook:
         method = getattr(kind, f"on_{hook.name.lower()}", None)
         if method is not None:
-            handlers.hook(hook, method)
+            handlers.hook(hook, method, first="self")
 
 
 def _check_names(kind: type) -> None:

@@ -36,6 +36,8 @@ class Listening(Protocol):
 
     def event_refused(self, socket: Any, event: str, error: EventRefused) -> None: ...
 
+    def event_unknown(self, event: str) -> None: ...
+
 
 class Receiver(Protocol):
     """What this needs of a socket."""
@@ -170,7 +172,7 @@ def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
         text = f"{what}: a client may send {limit:g} in a second (max_events_per_second)"
         fail(socket, packet, RateLimited(text))
     elif handler is None and namespace._handlers.any is None:
-        return  # nobody listens
+        namespace.hooks.event_unknown(packet.name)
     elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = socket._queue
         if queue is None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, TypeVar
 
 from ..wire.socketio import RESERVED
-from .annotations import describe_result, innermost, layers
+from .annotations import describe_result, innermost
 from .arguments import Arguments
 from .auth import Step, read_step
+from .signatures import check_callable, check_first, check_plain, check_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,22 +89,25 @@ class Handlers:
         self.limited = limited
         self.errors = 0
 
-    def add(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
-        """Register the one handler of an event."""
+    def add(
+        self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool, first: str = "socket"
+    ) -> None:
+        """Register the one handler of an event; `first` is what its first parameter is called in a remedy."""
         check_callable(function, f"the handler of {event!r}")
+        check_first(function, f"the handler of {event!r}", first)
         if event in self.events:
             known = self.events[event].function
             raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
         self.events[event] = Handler(event, function, ordered=ordered or self.ordered, threaded=threaded)
         self.refresh()
 
-    def hook(self, kind: Hook, function: F) -> F:
-        """Register the one handler of a hook."""
+    def hook(self, kind: Hook, function: F, *, first: str = "socket") -> F:
+        """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
         check_callable(function, f"the {name} handler")
         if kind in self.hooks:
             raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind]!r}")
-        check_signature(function, kind.value, f"the {name} handler of {self.name}")
+        check_signature(function, kind.value, f"the {name} handler of {self.name}", first=first)
         if kind is ON_CONNECT:
             self.connect = read_step(function)
         self.hooks[kind] = function
@@ -247,32 +250,3 @@ def check_name(event: object) -> None:
         raise TypeError(f"the event's name is {event!r}: give a string")
     if event in RESERVED:
         raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
-
-
-def check_callable(function: object, what: str) -> None:
-    """Raise TypeError for what cannot be called, or would not run when it is."""
-    if not callable(function):
-        raise TypeError(f"{what} is {function!r}: give a function")
-    if isgeneratorfunction(function) or isasyncgenfunction(function):
-        raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
-
-
-def check_plain(function: Callable[..., Any], event: str) -> None:
-    """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
-    if any(map(iscoroutinefunction, layers(function))):
-        name = getattr(innermost(function), "__qualname__", repr(function))
-        remedy = "write `def`, for what blocks, or leave threaded=True away"
-        raise TypeError(f"{name}, the handler of {event!r}, is async and cannot run in a thread: {remedy}")
-
-
-def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str) -> None:
-    """Raise TypeError for a function that cannot be called with these arguments."""
-    try:
-        parameters = signature(function)
-    except (TypeError, ValueError):
-        return  # a builtin that does not say
-    try:
-        parameters.bind(*names)
-    except TypeError:
-        given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
-        raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None

@@ -2,12 +2,14 @@
 
 from typing import Any, Protocol
 
-from ..engine import Asker, Engine, Session
-from ..errors import EventRefused
+from ..engine import Asker, Engine, Layer, Session
+from ..errors import ArgumentError, EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
 from .late import Late
+
+_SERVER = Layer.SERVER  # see life.py
 
 
 class Guest(Protocol):
@@ -40,6 +42,7 @@ class Hooks:
         """Report the exception of an event's handler, once, and tell the user's error handler."""
         handlers = self._handlers
         handlers.errors += 1
+        _hint(error)
         known = event in handlers.events or event in RESERVED  # all others are names that clients have chosen
         text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
         kind = handlers.name, event if known else None, type(error)
@@ -47,8 +50,18 @@ class Hooks:
         self.tell(ON_ERROR, socket, event, error)
 
     def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
-        """Tell the user's error handler of an event that was refused."""
+        """Tell the user's error handler of an event that was refused; warn once of arguments that do not fit."""
+        if isinstance(error, ArgumentError) and error.outline:
+            key = self._handlers.name, error.event, error.argument
+            text = "an event in %s is refused, and its handler is not called: %s"
+            self._engine.log.warn_of(_SERVER, key, text, self._handlers.name, error.outline)
         self.tell(ON_ERROR, socket, event, error)
+
+    def event_unknown(self, event: str) -> None:
+        """Warn, once, of an event that has no handler: nothing else becomes of it."""
+        name = self._handlers.name
+        text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
+        self._engine.log.warn_of(_SERVER, (name, event), text, shorten(event), name)
 
     # What the driver answers
 
@@ -71,3 +84,17 @@ class Hooks:
     def describe(self, token: Told) -> str:
         """Name a hook, for a warning."""
         return f"the {token[0].name.lower()} handler of {plain(self._name)}"
+
+
+def _hint(error: BaseException) -> None:
+    """Add to the report of a handler that has awaited None what that probably was."""
+    words = error.args[0] if type(error) is TypeError and error.args else None
+    if isinstance(words, str) and words in _NONE_AWAITED and not hasattr(error, "__notes__"):
+        error.add_note(_NOTHING_TO_AWAIT)
+
+
+_NONE_AWAITED = ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited")
+_NOTHING_TO_AWAIT = (
+    "emit, broadcast, join, leave and disconnect are done at once, or on their way: leave `await` out there; "
+    "call, fetch_sockets and close are awaited"
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
 from ..engine import Engine, Layer, Level, Pending, Prepared, Session, on_core
 from ..errors import ConnectRefused
@@ -23,6 +23,16 @@ from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, check_timeout
 
+# The class of a namespace's sockets. The default makes `Namespace` mean Namespace[Socket]; Python has it since 3.13.
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Kind = TypeVar("Kind", bound=Socket, default=Socket, covariant=True)  # noqa: PLC0105  (it is in signatures to read)
+else:
+    from typing import TypeVar
+
+    Kind = TypeVar("Kind", bound=Socket, covariant=True)  # noqa: PLC0105
+
 _SERVER, _DEBUG = Layer.SERVER, Level.DEBUG  # see life.py
 _LONGEST_NAME = 1000  # characters; a client that names a dynamic namespace chooses it
 
@@ -33,11 +43,13 @@ class Family(Protocol):
     children: dict[str, "Namespace"]
 
 
-class Namespace(Events):
+class Namespace(Events, Generic[Kind]):
     """A part of the server that clients enter by its name, with handlers and rooms of its own.
 
-    Every verb may be called from any thread. `to` and `except_` take a room, a socket's id, or several of
-    them, `except_` sockets, too; without `to` all clients of the namespace are meant.
+    For a type checker it is a `Namespace[Socket]`, or of the class that `Server.register` was given.
+
+    Every verb may be called from any thread. `to` and `except_` take a room, a socket or its id, or
+    several of them; without `to` all clients of the namespace are meant.
     """
 
     def __init__(
@@ -101,9 +113,9 @@ class Namespace(Events):
         on_core(self.engine.driver, self._call, event, whom, forms, ack_id, timeout, pending)
         return pending
 
-    def sockets(self, *, to: Target = None, except_: Except = None) -> list[Socket]:
+    def sockets(self, *, to: Target = None, except_: Except = None) -> list[Kind]:
         """Return the clients that are here, on this node, now."""
-        return list(self.rooms.select(audience(to, except_)))
+        return cast(list[Kind], list(self.rooms.select(audience(to, except_))))
 
     def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
         """Ask who is here, as values: `Presence(sockets, missing)`, with the nodes that did not answer.

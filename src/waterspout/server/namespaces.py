@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from re import Pattern
 from re import compile as compile_pattern
-from typing import Any
+from typing import Any, Generic, cast
 from weakref import WeakValueDictionary
 
 from ..engine import Engine
@@ -13,7 +13,7 @@ from .cluster import Cluster
 from .fanout import delivery, prepare
 from .handlers import Events, Handlers, check_name
 from .limits import Limits
-from .namespace import Namespace, check_namespace, is_namespace
+from .namespace import Kind, Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience
 from .socket import Socket
 
@@ -22,7 +22,7 @@ Matcher = Callable[[str, Any], Any]
 _REGEX = compile_pattern(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
 
 
-class DynamicNamespace(Events):
+class DynamicNamespace(Events, Generic[Kind]):
     """The namespaces whose names match a pattern as a whole, or that a function `(name, auth)` admits.
 
     They share their handlers, which are registered here and not with one of them. One begins when its first client
@@ -38,9 +38,9 @@ class DynamicNamespace(Events):
         self.children: dict[str, Namespace] = {}
         self._handlers = handlers
 
-    def namespaces(self) -> list[Namespace]:
+    def namespaces(self) -> list[Namespace[Kind]]:
         """Return those that have clients now."""
-        return list(self.children.values())
+        return cast(list[Namespace[Kind]], list(self.children.values()))
 
     def emit(
         self,
@@ -116,7 +116,7 @@ class Namespaces:
             raise ValueError(f"{match!r} is known already, and not ordered: say so at its first mention")
         return found
 
-    def register(self, name: "str | Pattern[str] | Matcher", kind: Any) -> None:
+    def register(self, name: "str | Pattern[str] | Matcher", kind: Any) -> Namespace | DynamicNamespace:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
@@ -127,6 +127,7 @@ class Namespaces:
             raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
         read_class(kind, place._handlers)
         place.kind = kind
+        return place
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:
         """Make one of the namespaces of a family; it lives while somebody keeps it."""

@@ -13,7 +13,7 @@ from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
 from .fanout import delivery
 from .handlers import Events, F
 from .limits import Limits
-from .namespace import Namespace
+from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
 from .presence import Presence
 from .rooms import Except, Room, Target, audience
@@ -49,8 +49,11 @@ class Server(Events):
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets
       pages in that do DNS rebinding. See `Policy`.
-    - `adapter` joins several nodes; a `driver` is for tests.
+    - `adapter` joins several servers, as a `MemoryAdapter` does in one process; none joins processes yet. A `driver`
+      is for tests.
     """
+
+    engine: Engine
 
     def __init__(
         self,
@@ -144,9 +147,16 @@ class Server(Events):
             return self._namespaces.family(namespace, ordered=ordered)
         raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
 
-    def register(self, namespace: str | Pattern[str] | Matcher, kind: type[Socket]) -> None:
-        """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client."""
-        self._namespaces.register(namespace, kind)
+    @overload
+    def register(self, namespace: str, kind: type[Kind]) -> Namespace[Kind]: ...
+    @overload
+    def register(self, namespace: Pattern[str] | Matcher, kind: type[Kind]) -> DynamicNamespace[Kind]: ...
+    def register(self, namespace: Any, kind: Any) -> Any:
+        """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client.
+
+        It returns the namespace, whose sockets are of this class for a type checker too.
+        """
+        return self._namespaces.register(namespace, kind)
 
     def on(
         self, event: str, *, ordered: bool = False, threaded: bool = False, namespace: str = "/"

@@ -45,7 +45,7 @@ class Socket:
 
     `id` is public: others may know it, and `to=id` reaches this client alone. (Clients of Socket.IO 0.7 to 2.x
     take their session's id for it, which is a secret: do not tell others theirs.) Every method may be
-    called from any thread; what is sent to a client that has left is dropped.
+    called from any thread; what is sent to a client that has left is dropped, and it joins no room.
 
     A class of one's own has `on_connect(self, auth)`, `on_disconnect(self, reason)`, `on_error(self, event,
     error)` and methods decorated with `event`, and is given to `Server.register`. TypeError for one that
@@ -138,7 +138,8 @@ class Socket:
 
         `volatile`: it is dropped if others wait for the client already. `latest`: while it waits, a newer one
         with the same key takes its place. `compress=False`: it is not compressed, where others are.
-        TypeError, naming type and event, for what JSON cannot carry; bytes become attachments.
+        TypeError, naming type and event, for what JSON cannot carry; bytes become attachments, sets and tuples
+        lists, and NaN null. There is nothing to await: it is on its way, or dropped.
         """
         check_name(event)
         namespace = self._namespace

@@ -15,6 +15,7 @@ from ..wire import socketio1
 from ..wire.socketio import Encoded
 from .clock import Clock
 from .oldcarriers import STREAMS, WEBSOCKETS, OldHixieWebSocket, OldPolling, OldStream, OldWebSocket
+from .peer import check_headers
 from .polls import MemoryExchange, Refused
 
 __all__ = ["OldPair", "OldPeer"]
@@ -39,7 +40,7 @@ class OldPeer:
         hixie: bool = False,
     ) -> None:
         self.engine = server if isinstance(server, Engine) else server.engine
-        self.query, self.headers = query, tuple(headers)
+        self.query, self.headers = query, check_headers(headers)
         self.polls = polls
         self.hixie = hixie
         self.closed: int | None = None
@@ -140,8 +141,8 @@ class OldPair:
     def __init__(self, server: Server, **options: Any) -> None:
         self.server = server
         driver = server.engine.driver
-        self.clock = driver if isinstance(driver, Clock) else Clock()
+        self.clock: Clock = driver if isinstance(driver, Clock) else Clock()
         server.engine.bind(self.clock)
-        self.peer = OldPeer(server, **options)
+        self.peer: OldPeer = OldPeer(server, **options)
         self.socket: Socket = server.sockets()[-1]
         self.peer.take()

@@ -31,6 +31,10 @@ class Pair:
     left. Raises `ClientRefused`. A client whose connect handler waits is not `connected` yet: let time pass.
     """
 
+    peer: Peer
+    socket: Socket
+    clock: Clock
+
     def __init__(
         self,
         server: Server,

@@ -50,7 +50,7 @@ class Peer:
             raise ValueError(f"transport is {transport!r}: choose from {', '.join(_CARRIERS)}")
         self.engine = server if isinstance(server, Engine) else server.engine
         self.generation = generation
-        self.query, self.headers = query, tuple(headers)
+        self.query, self.headers = query, check_headers(headers)
         self.polls = polls
         self.extensions = extensions
         self.sid = ""
@@ -196,6 +196,15 @@ def check_generation(generation: Generation) -> Generation:
     if not isinstance(generation, Generation):
         raise TypeError(f"generation is {generation!r}: give ENGINEIO_3 or ENGINEIO_4 of waterspout.testing")
     return generation
+
+
+def check_headers(headers: Any) -> tuple[tuple[str, str], ...]:
+    """Raise TypeError for what is no sequence of pairs, such as a dictionary: a field may be there twice."""
+    pairs = tuple(headers.items() if isinstance(headers, dict) else headers)
+    if isinstance(headers, dict) or any(isinstance(one, str) for one in pairs):
+        meant = list(pairs) if isinstance(headers, dict) else [("Cookie", "a=1")]
+        raise TypeError(f"headers is {headers!r}: give pairs of a name and a value, as in {meant!r}")
+    return pairs
 
 
 def _complete(partial: Partial, received: Iterator[str | bytes], raw: list[str | bytes]) -> Packet | None:

@@ -1,0 +1,76 @@
+"""Whether a function can be what it is registered as: can be called, would run, takes what the server passes."""
+
+from collections.abc import Callable
+from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
+from typing import Any
+
+from .annotations import evaluate, innermost, is_value, layers
+
+_VALUES = ("data", "message", "msg", "payload", "text")
+"""What nobody calls a socket. A `sid` may be one: it is taken where a room is."""
+
+
+def check_callable(function: object, what: str) -> None:
+    """Raise TypeError for what cannot be called, or would not run when it is."""
+    if not callable(function):
+        raise TypeError(f"{what} is {function!r}: give a function")
+    if isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
+
+
+def check_plain(function: Callable[..., Any], event: str) -> None:
+    """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
+    if any(map(iscoroutinefunction, layers(function))):
+        name = getattr(innermost(function), "__qualname__", repr(function))
+        remedy = "write `def`, for what blocks, or leave threaded=True away"
+        raise TypeError(f"{name}, the handler of {event!r}, is async and cannot run in a thread: {remedy}")
+
+
+def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str, *, first: str = "socket") -> None:
+    """Raise TypeError for a function that cannot be called with these arguments, the first of which is a socket."""
+    try:
+        parameters = signature(function)
+    except (TypeError, ValueError):
+        return  # a builtin that does not say
+    try:
+        parameters.bind(*names)
+    except TypeError:
+        given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
+        raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None
+    check_first(function, what, first)
+    if names[1] == "auth" and "environ" in parameters.parameters:  # as in python-socketio; it would get the auth
+        raise TypeError(f"{what} is called with (socket, auth): what environ has is in socket.request")
+
+
+def check_first(function: Callable[..., Any], what: str, first: str) -> None:
+    """Raise TypeError for a function that has forgotten the parameter of the server's own, the socket or `self`.
+
+    Only where that is certain: it has no parameter, or the first is a value by its type or its name. What decorators
+    have wrapped may be called with anything.
+    """
+    if any(hasattr(one, "__wrapped__") for one in layers(function)):
+        return
+    try:
+        parameters = list(signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return
+    given = parameters[0] if parameters else None
+    if given is None or (given.kind in _POSITIONAL and _is_value(given, function)):
+        name = getattr(innermost(function), "__name__", "handler")
+        name = "handler" if name in ("<lambda>", "__call__") else name
+        shown = ", ".join([first, *(str(one.replace(annotation=Parameter.empty)) for one in parameters)])
+        reason = "and this takes nothing" if given is None else f"and {given.name!r} of this is none"
+        raise TypeError(f"{what} is called with a socket first, {reason}: write `def {name}({shown})`")
+
+
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _is_value(parameter: Parameter, function: Callable[..., Any]) -> bool:
+    """Tell whether a parameter is certainly not for a socket."""
+    if parameter.annotation is Parameter.empty:
+        return parameter.name in _VALUES
+    try:
+        return is_value(evaluate(parameter.annotation, function))
+    except TypeError:
+        return False  # a name for type checkers alone

@@ -1,0 +1,154 @@
+"""What a program has probably forgotten is a warning, once for each name, and a bounded number of them."""
+
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from waterspout import Server, Socket
+from waterspout.engine import Refuse
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPair, Pair
+from waterspout.types import Request
+
+
+@pytest.fixture
+def server() -> Server:
+    server = Server(driver=Clock())
+
+    @server.on("say")
+    def say(socket: Socket, text: str) -> None: ...
+
+    return server
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def ask(server: Server, target: str, **fields: str) -> None:
+    request = Request("GET", target, list(fields.items()), remote_address="192.0.2.1")
+    assert isinstance(server.engine.admit(request), Refuse)
+
+
+@pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)
+def test_an_event_without_a_handler_is_named_once(
+    server: Server, caplog: pytest.LogCaptureFixture, generation: Any
+) -> None:
+    with Pair(server, generation=generation) as pair:
+        for _ in range(20):
+            pair.peer.emit("syn")
+        pair.peer.emit("say", "hello")
+    assert warnings(caplog) == [
+        "a client sends the event 'syn' in /, which has no handler for it: on(...) or on_any registers one"
+    ]
+
+
+def test_a_message_without_a_name_is_named_too(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    OldPair(server).peer.send("3:::hello")
+    assert "the event 'message' in /" in warnings(caplog)[0]
+
+
+def test_no_event_is_unknown_where_any_is_heard(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    server.on_any(lambda socket, event, *args: None)
+    with Pair(server) as pair:
+        pair.peer.emit("syn")
+    assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "outline"),
+    [
+        ((), "the event 'say' takes 1 argument, 0 came: 'text' is missing"),
+        (("a", "b"), "the event 'say' takes 1 argument, 2 came"),
+        ((1,), "the event 'say' does not take this as 'text': Expected `str`, got `int`"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named_once(
+    server: Server, caplog: pytest.LogCaptureFixture, args: tuple[Any, ...], outline: str
+) -> None:
+    with Pair(server) as pair:
+        for _ in range(20):
+            pair.peer.emit("say", *args)
+    assert warnings(caplog) == [f"an event in / is refused, and its handler is not called: {outline}"]
+
+
+def test_a_namespace_that_is_not_there_is_named_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with Pair(server) as pair:
+        for _ in range(20):
+            pair.peer.connect("/chat")
+    (line,) = warnings(caplog)
+    assert line.endswith("asks for '/chat', and there is no such namespace: server.of makes one")
+
+
+@pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling", "/socket.io/1/"])
+def test_an_origin_that_is_refused_is_named_once_and_each_request_at_info(
+    server: Server, caplog: pytest.LogCaptureFixture, target: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    for origin in ("http://a.example", "http://b.example") * 3:
+        ask(server, target, Host="here.example", Origin=origin)
+    first, second = warnings(caplog)
+    assert first.endswith("is refused with 403: Origin 'http://a.example' is not allowed: add it to cors_origins")
+    assert "'http://b.example'" in second
+    assert len(caplog.records) == 6
+
+
+@pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling", "/socket.io/1/"])
+def test_a_host_and_the_scripts_of_other_pages_are_named_once(caplog: pytest.LogCaptureFixture, target: str) -> None:
+    server = Server(driver=Clock(), allowed_hosts=["here.example"], jsonp=True)
+    for _ in range(5):
+        ask(server, target, Host="there.example")
+        ask(server, f"{target}{'&j=1' if 'EIO' in target else '?jsonp=1'}", Host="here.example")
+    host, script = warnings(caplog)
+    assert "the host 'there.example' is not allowed" in host
+    assert "cors_origins" in script
+
+
+def flood(pair: Pair, clock: Clock, way: str, count: int) -> None:
+    """Use so many names, nine in a second: the throttle leaves none out."""
+    for number in range(count):
+        if way == "events":
+            pair.peer.emit(f"event {number}")
+        elif way == "namespaces":
+            pair.peer.connect(f"/{number}")
+        else:
+            ask(pair.server, "/socket.io/?EIO=4&transport=polling", Origin=f"http://{number}.example")
+        if number % 9 == 8:
+            clock.advance(1)
+            pair.peer.take()
+
+
+@pytest.mark.parametrize("way", ["events", "namespaces", "origins"])
+def test_after_two_hundred_names_one_line_says_that_no_more_are_shown(
+    server: Server, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    pair = Pair(server)
+    flood(pair, pair.clock, way, 230)
+    lines = warnings(caplog)
+    assert len(lines) == 201
+    assert lines[-1].startswith("200 names are in such lines, and no more will be: ")
+    assert "199" in lines[-2]
+
+
+def test_names_that_the_throttle_left_out_come_later(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with Pair(server) as pair:
+        for number in range(15):
+            pair.peer.emit(f"event {number}")
+        assert len(warnings(caplog)) == 10
+        pair.clock.advance(2)
+        pair.peer.emit("event 14")
+    assert re.match("5 more of these", warnings(caplog)[10])
+    assert "'event 14'" in warnings(caplog)[11]
+
+
+def test_names_of_dynamic_namespaces_are_not_in_the_lines_of_their_events(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.of(re.compile("/room-.*"))
+    with Pair(server) as pair:
+        for number in range(5):
+            pair.peer.connect(f"/room-{number}")
+            pair.peer.emit("syn", namespace=f"/room-{number}")
+    (line,) = warnings(caplog)
+    assert "in /room-.*, which" in line
