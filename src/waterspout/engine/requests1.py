@@ -13,7 +13,7 @@ from ..wire.generations import SOCKETIO_1
 from ..wire.jsonp import is_index
 from ..wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from . import origins
-from .admission import Preflight, Unknown, find, foreign
+from .admission import SCRIPT, Preflight, Unknown, find, foreign
 from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import OLD_TRANSPORTS, Policy
