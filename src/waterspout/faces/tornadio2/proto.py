@@ -6,7 +6,10 @@ same in their own words.
 
 import logging
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
+
+import msgspec
 
 from ...errors import DecodeError
 from ...wire import json, socketio1
@@ -51,6 +54,16 @@ def meaning(pack: str) -> Packet | Signal:
         return socketio1.decode(pack)
     except DecodeError as error:
         raise ValueError(str(error)) from error
+
+
+def settled(pack: str) -> str:
+    """Return a packet that says the same later: a thread that has sent its values may change them meanwhile."""
+    match getattr(pack, "packet", None):
+        case (Event() | Ack()) as packet:
+            return Pack(pack, msgspec.structs.replace(packet, args=[_settled(value) for value in packet.args]))
+        case Message() as packet:
+            return Pack(pack, msgspec.structs.replace(packet, data=_settled(packet.data)))
+    return pack
 
 
 # Packets
@@ -177,6 +190,17 @@ def encode_frames(packets: Iterable[str]) -> bytes:
 
 
 # Below this line: how it is done
+
+
+def _settled(value: Any) -> Any:
+    """Return a copy of a value, with the bytes that a buffer has now."""
+    if json_dumps is not _DUMPS:
+        return outgoing(value)
+    if isinstance(value, dict):
+        return {key: _settled(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_settled(one) for one in value]
+    return bytes(value) if isinstance(value, bytearray | memoryview) else deepcopy(value)
 
 
 def _json(value: Any) -> str:

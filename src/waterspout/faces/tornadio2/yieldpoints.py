@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent import futures
+from functools import partial
+from threading import get_ident
 from typing import Any, NamedTuple, Protocol
 
 from tornado.gen import convert_yielded, moment
@@ -25,6 +27,23 @@ def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if kwargs or len(args) > 1:
         return Arguments(args, kwargs)
     return args[0] if args else None
+
+
+def homing(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the function for other threads, too: from there it is posted to the loop that is running now."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return function
+    thread = get_ident()
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        if get_ident() == thread:
+            function(*args, **kwargs)
+        else:
+            loop.call_soon_threadsafe(partial(function, *args, **kwargs))
+
+    return call
 
 
 class Driving(Protocol):
@@ -71,7 +90,7 @@ class Callback(YieldPoint):
     def start(self, runner: Driving) -> None:
         """Register the key."""
         runner.register_callback(self.key)
-        self._function = runner.result_callback(self.key)
+        self._function = homing(runner.result_callback(self.key))
 
     def is_ready(self) -> bool:
         """Return True: the function is there at once."""
@@ -134,7 +153,7 @@ class Task(YieldPoint):
         parameters = _parameters(self.func)
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
             self._point = reply = _Reply(runner)
-            self.func(*self.args, callback=reply.answer, **self.kwargs)
+            self.func(*self.args, callback=homing(reply.answer), **self.kwargs)
         else:
             silence = {"raise_error": False} if "raise_error" in parameters else {}
             self._point = _awaited(self.func, self.func(*self.args, **(silence | self.kwargs)))
