@@ -12,6 +12,7 @@ import pytest
 from faces.tornadio2.dummies import DummyHandler, Recorder, later, opened
 from waterspout.faces import tornadio2
 from waterspout.faces.tornadio2 import SocketConnection, event, gen
+from waterspout.faces.tornadio2.conn import EventMagicMeta
 from waterspout.faces.tornadio2.session import Session
 
 
@@ -105,6 +106,11 @@ class Positional(Recorder):
         self.heard.append((name, args))
 
 
+class Named(Recorder):
+    def on_event(self, name: str, **kwargs: Any) -> Any:
+        self.heard.append((name, kwargs))
+
+
 class Pair(Recorder):
     def on_event(self, name: str, values: Any, by_name: Any) -> Any:
         self.heard.append((name, values, by_name))
@@ -126,6 +132,9 @@ DICT, LIST, NONE, BARE = '[{"a":1,"name":"n"}]', '[1,{"a":1}]', "[]", None
         (Spread, BARE, ("x", (), {})),
         (Positional, DICT, ("x", ({"a": 1, "name": "n"},))),
         (Positional, LIST, ("x", (1, {"a": 1}))),
+        (Named, DICT, ("x", {"a": 1, "name": "n"})),
+        (Named, LIST, ("x", {"args": [1, {"a": 1}]})),
+        (Named, NONE, ("x", {})),
         (Pair, DICT, ("x", [], {"a": 1, "name": "n"})),
         (Pair, LIST, ("x", [1, {"a": 1}], {})),
     ],
@@ -146,6 +155,11 @@ class Marked(Recorder):
 class DocumentedBefore(Marked):
     def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, args=args, kwargs=kwargs)
+
+
+class NamedBefore(Marked):
+    def on_event(self, name: str, **kwargs: Any) -> Any:
+        return super().on_event(name, **kwargs)
 
 
 class DocumentedByPlace(Marked):
@@ -176,7 +190,7 @@ class Queued(Marked):
 
 @pytest.mark.parametrize(
     "kind",
-    [Marked, DocumentedBefore, DocumentedByPlace, DocumentedSpreading, SpreadBefore, SpreadBetween, Queued],
+    [Marked, NamedBefore, DocumentedBefore, DocumentedByPlace, DocumentedSpreading, SpreadBefore, SpreadBetween, Queued],
 )
 @pytest.mark.parametrize(
     ("args", "heard"),
@@ -390,10 +404,51 @@ def test_t2_14_events_are_inherited_and_overridden() -> None:
     session, _ = opened(Derived)
     for name in ("one", "two", "zwei", "three"):
         session.raw_message(f'5:::{{"name":"{name}"}}')
-    assert session.conn.heard == ["derived one", "derived two"]
+    assert session.conn.heard == ["derived two"], "an override without the decorator is no event"
     base, _ = opened(Base)
     base.raw_message('5:::{"name":"two"}')
     assert base.conn.heard == ["base two"]
+
+
+def test_t2_14_events_are_functions_and_an_application_may_add_some() -> None:
+    def added(self: Any, value: Any) -> Any:
+        self.heard.append(("added", value))
+        return "an answer"
+
+    class Chat(Recorder):
+        _events = {"in the class": added}  # noqa: RUF012
+
+        @event("marked")
+        def marked(self, value: Any) -> None:
+            self.heard.append(("marked", value))
+
+    assert Chat._events["marked"] is Chat.marked
+    Chat._events["later"] = added
+    Chat._events["renamed"] = Chat._events.pop("marked")
+    session, handler = opened(Chat)
+    for name in ("in the class", "later", "renamed", "marked"):
+        session.raw_message(f'5:1+::{{"name":"{name}","args":[1]}}')
+    assert session.conn.heard == [("added", 1), ("added", 1), ("marked", 1)]
+    assert handler.take()[1] == '6:::1+["an answer"]'
+    assert "later" not in Recorder._events
+
+
+def test_t2_14_a_mixin_may_collect_its_events_by_the_metaclass() -> None:
+    class Mixin(metaclass=EventMagicMeta):
+        @event("mixed")
+        def mix(self) -> str:
+            return "mixed in"
+
+    class Chat(Mixin, Recorder):
+        pass
+
+    class Special(Recorder, metaclass=EventMagicMeta):
+        @event
+        def special(self) -> None: ...
+
+    assert Mixin._events == {"mixed": Mixin.mix}
+    assert Chat._events == {"mixed": Mixin.mix}
+    assert Special._events == {"special": Special.special}
 
 
 def test_t2_14_of_two_methods_for_one_event_the_last_by_name_has_it() -> None:

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 from . import proto
-from .dispatch import handler_names, mark, override_of, own_arguments
+from .dispatch import handlers_of, mark, override_of, own_arguments
 
 log = logging.getLogger("tornadio2.conn")
 
@@ -44,6 +44,16 @@ def event(name_or_func: Any) -> Any:
     return lambda function: mark(function, name_or_func)
 
 
+class EventMagicMeta(type):
+    """A metaclass for classes of one's own that collect `@event` methods in `_events`, as every connection does."""
+
+    _events: dict[str, Callable[..., Any]]
+
+    def __init__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **options: Any) -> None:
+        super().__init__(name, bases, attrs, **options)
+        cls._events = handlers_of(cls)
+
+
 class SocketConnection:
     """A client, or one of its endpoints. Derive from it and define at least `on_message`.
 
@@ -53,11 +63,11 @@ class SocketConnection:
     """
 
     __endpoints__: ClassVar[Mapping[str, "type[SocketConnection]"]] = {}
-    _events: ClassVar[dict[str, str]] = {}
+    _events: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._events = handler_names(cls)
+        cls._events = handlers_of(cls)
         override_of(getattr_static(cls, "on_event"))
 
     def __init__(self, session: Home, endpoint: str | None = None) -> None:
@@ -93,7 +103,7 @@ class SocketConnection:
             self._complain("there is no handler for the event %a", name)
             return None
         try:
-            return getattr(self, handler)(*values, **by_name)
+            return handler(self, *values, **by_name)
         except TypeError:
             count = len(values) + len(by_name)
             text = "the handler of the event %a of %s does not take what came (arguments: %d), or has failed"
