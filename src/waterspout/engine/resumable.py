@@ -65,7 +65,7 @@ class ResumableSession(Session):
         self.trial = Trial(self.policy)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
-        self.wait(Wait.RESUME, self.policy.resume_timeout)
+        self._await_return()
 
     @property
     def can_upgrade(self) -> bool:
@@ -111,7 +111,7 @@ class ResumableSession(Session):
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
             self.heartbeat.absent(self)
-            self.wait(Wait.RESUME, self.policy.resume_timeout)
+            self._await_return()
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
@@ -254,6 +254,10 @@ class ResumableSession(Session):
             self._left[before.name] = before
         else:
             before.retire()
+
+    def _await_return(self) -> None:
+        if self.policy.resume_timeout is not None:
+            self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def _hand_over(self, brought: Iterator[str | bytes]) -> None:
         """Deliver what a transport had brought, before anything that the next brings."""

@@ -27,6 +27,12 @@ class Router(Protocol):
     def create_session(self, request: Any) -> Session:
         """Make one, or raise HTTPError."""
 
+    def keep(self, session: Session) -> None:
+        """Take one that the engine has let in."""
+
+    def forget(self, session: Session) -> None:
+        """Let one go that has ended."""
+
 
 class Application:
     """Makes a session of TornadIO2 of each handshake, and lets it hear what comes.
@@ -47,6 +53,7 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
+        self._router.keep(opened)
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
@@ -75,6 +82,7 @@ class Application:
             opened.remove_handler(opened.handler)
         opened.close()
         opened.send_queue.clear()
+        self._router.forget(opened)
 
 
 class _Opening:
