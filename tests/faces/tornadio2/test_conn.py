@@ -190,7 +190,16 @@ class Queued(Marked):
 
 @pytest.mark.parametrize(
     "kind",
-    [Marked, NamedBefore, DocumentedBefore, DocumentedByPlace, DocumentedSpreading, SpreadBefore, SpreadBetween, Queued],
+    [
+        Marked,
+        NamedBefore,
+        DocumentedBefore,
+        DocumentedByPlace,
+        DocumentedSpreading,
+        SpreadBefore,
+        SpreadBetween,
+        Queued,
+    ],
 )
 @pytest.mark.parametrize(
     ("args", "heard"),

@@ -199,7 +199,8 @@ def test_everybody_is_in_the_container_of_sessions_while_they_are_there(clock: C
     by_hand = made.create_session(DummyRequest())
     everybody = {made.get_session(peer.sid) for peer in (old, modern)} | {by_hand}
     assert set(by_hand.server._sessions._items.values()) == everybody
-    for session in list(made._sessions._items.values()):
+    everyone: list[Any] = list(made._sessions._items.values())
+    for session in everyone:
         session.conn.send("to all")
     assert old.take()[-1] == "3:::to all"
     old.lose()
