@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ..errors import ProtocolError
+from ..errors import ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire import socketio1
 from ..wire.generations import Generation
@@ -178,7 +178,11 @@ class ResumableSession(Session):
         if not self.trial.is_over:
             self.trial.end()
         self.received_bytes = len(text)
-        packet = self.generation.socketio.decode(text)
+        try:
+            packet = self.generation.socketio.decode(text)
+        except ReservedName as error:
+            self.engine.reserved(self, error)
+            return
         if type(packet) is Event and not packet.receipt:  # nearly all of them
             self.engine.packet(self, packet)
             return

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import DecodeError, TooMany, WrongParser
+from ..errors import DecodeError, ReservedName, TooMany, WrongParser
 from . import json
 from .packets import Ack, Connect, Disconnect, Event, Packet
 
@@ -251,7 +251,7 @@ def event(namespace: str, id: int | None, data: Any) -> Event:
     if type(name) is not str:
         raise DecodeError(f"the name of an event is a string, not {type(name).__name__}")
     if name in RESERVED:
-        raise DecodeError(f"the event name {name!r} is reserved")
+        raise ReservedName(f"the event name {name!r} is reserved")
     return Event(namespace, name, data, id)
 
 

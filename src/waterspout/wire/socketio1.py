@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from typing import Any
 
-from ..errors import DecodeError
+from ..errors import DecodeError, ReservedName
 from . import json
 from .engineio3 import cut_units
 from .engineio4 import bounded, decode_text
@@ -120,7 +120,7 @@ def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event
     if type(form) is not dict or type(form.get("name")) is not str:
         raise DecodeError("the data of an event is an object with its name, a string")
     if form["name"] in RESERVED:
-        raise DecodeError(f"the event name {form['name']!r} is reserved")
+        raise ReservedName(f"the event name {form['name']!r} is reserved")
     return Event(namespace, form["name"], _args(form.get("args")), id, receipt)
 
 

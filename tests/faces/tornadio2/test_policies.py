@@ -12,7 +12,7 @@ from faces.tornadio2.dummies import Recorder, opened
 from waterspout.faces import tornadio2
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, polling
 from waterspout.faces.tornadio2 import router as routers
-from waterspout.testing import Clock, OldPeer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer
 from waterspout.testing.polls import MemoryExchange
 from waterspout.types import Request
 
@@ -49,11 +49,23 @@ def test_pp_9_an_event_may_have_any_name(clock: Clock, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
-def test_pp_9_but_that_of_an_event_of_socket_io(router: TornadioRouter, name: str) -> None:
-    peer = OldPeer(router.engine)
-    peer.send(f'5:::{{"name":"{name}"}}')
-    assert peer.closed
-    assert closed() == [None]
+def test_pp_9_but_that_of_an_event_of_socket_io_which_is_ignored(
+    router: TornadioRouter, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = OldPeer(router.engine)
+    old.send(f'5:1+::{{"name":"{name}"}}', "3:::on")
+    assert old.take()[-1] == "3:::on"
+    for generation in (ENGINEIO_3, ENGINEIO_4):
+        modern = Peer(router.engine, generation=generation)
+        modern.connect()
+        modern.take()
+        modern.send(f'42["{name}"]', '42["message","on"]')
+        assert modern.take() == ['42["message","on"]']
+    session, handler = opened(Main)
+    session.raw_message(f'5:::{{"name":"{name}"}}')
+    assert handler.take() == ["1::"]
+    assert caplog.messages == [f"an event is ignored: the event name '{name}' is reserved"] * 4
+    assert closed() == []
 
 
 def test_pp_22_an_endpoint_begins_with_its_connect_packet_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ from tornado.web import HTTPError
 
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
-from ...errors import HandshakeRefused
+from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Packet
 from .carrier import Visitor, carry
@@ -69,6 +69,10 @@ class Application:
             return
         if opened.take(opened.carrier.hear(packet)) is not None:
             opened.close()
+
+    def reserved(self, session: EngineSession, error: ReservedName) -> None:
+        """Log an event that bears a name of Socket.IO's own, and drop it."""
+        session.data.complain(log, "an event is ignored: %s", error)
 
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from tornado.web import HTTPError
 
 from ...engine import Engine
-from ...errors import DecodeError, ProtocolError
+from ...errors import DecodeError, ProtocolError, ReservedName
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from . import calls, dispatch, proto
@@ -249,6 +249,9 @@ class Session(SessionBase):
         """
         try:
             packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
+        except ReservedName as error:
+            self.complain(log, "an event is ignored: %s", error)
+            return
         except DecodeError as error:
             self.complain(log, "a packet is broken: %s", error)
             raise BrokenPacket(*error.args) from error

@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import Any, NamedTuple, Protocol
 
 from tornado.gen import BadYieldError, convert_yielded, moment
-from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from ...drivers.system import discard, is_asynchronous
@@ -206,7 +206,7 @@ class Task(YieldPoint):
         """Return the result."""
         try:
             return self._point.get_result()
-        except Exception as error:
+        except (OSError, HTTPError) as error:
             if not self._is_silent:
                 raise
             return _unreachable(error, *self.args, **self.kwargs)
