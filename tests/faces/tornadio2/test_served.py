@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import tornado.netutil
 import tornado.web
 
 from faces.tornadio2.applications import Main
-from waterspout.faces.tornadio2 import TornadioRouter
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -149,3 +150,37 @@ def test_t2_s9_the_loop_that_serves_is_the_router_s() -> None:
     with serving(TornadioRouter(Asking, {"session_expiry": 1})) as number:
         ask(number, "GET", "/socket.io/1/")
     assert hasattr(loops[0], "add_timeout")
+
+
+class Teller(SocketConnection):
+    """Tells of the request that carries its session."""
+
+    def on_message(self, message: Any) -> Any:
+        request = self.session.handler.request
+        told = request.headers.get("User-Agent"), request.cookies["user"].value, request.remote_ip, request.path
+        self.send([*told, request.method, request.arguments.get("x", [b""])[0].decode()])
+
+
+def test_t2_92_the_handler_has_the_request_that_carries_the_session() -> None:
+    with serving(TornadioRouter(Teller, {"xhr_polling_timeout": 0.2})) as port:
+        status, body, _ = ask(port, "GET", "/socket.io/1/?t=1", User_Agent="the first", Cookie="user=a")
+        path = f"/socket.io/1/xhr-polling/{body.decode().split(':')[0]}"
+        ask(port, "POST", path, b"3:::x", User_Agent="a post", Cookie="user=b")
+        answer = ask(port, "GET", path + "?x=1", User_Agent="a poll", Cookie="user=c")[1].decode()
+        told = json.loads(answer.split("4:::")[1])
+        assert (status, told) == (200, ["the first", "a", "127.0.0.1", "/socket.io/1/", "GET", ""])
+        ask(port, "POST", path, b"3:::x", User_Agent="a post", Cookie="user=b")
+        told = json.loads(ask(port, "GET", path, User_Agent="another", Cookie="user=d")[1].decode().split("4:::")[1])
+        assert told == ["a poll", "c", "127.0.0.1", path, "GET", "1"]
+
+
+def test_t2_92_a_client_of_today_has_its_polls_requests() -> None:
+    with serving(TornadioRouter(Teller)) as port:
+        path = "/socket.io/?EIO=4&transport=polling"
+        sid = json.loads(ask(port, "GET", path, Cookie="user=a")[1][1:])["sid"]
+        path += f"&sid={sid}&x=1"
+        ask(port, "POST", path, b"40")
+        ask(port, "GET", path, User_Agent="a poll", Cookie="user=b")
+        ask(port, "POST", path, b'42["message","x"]')
+        answer = ask(port, "GET", path, User_Agent="the next", Cookie="user=c")[1].decode()
+        assert json.loads(answer[2:])[1] == ["a poll", "b", "127.0.0.1", "/socket.io/", "GET", "1"]

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
@@ -12,6 +10,7 @@ from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
 from ...wire.socketio import Encoded
 from . import proto
+from .info import ActiveRequest, cookies_of
 
 
 class Visitor:
@@ -21,7 +20,7 @@ class Visitor:
         self.session_id = session.id
         self.remote_ip = request.remote_address
         self.arguments = request.query
-        self.cookies = _cookies(request.header("cookie") or "")
+        self.cookies = cookies_of(request)
 
 
 class ByHand:
@@ -68,6 +67,17 @@ class Carrier(ByHand):
         self.session = session
         self.max_early_events = session.max_early_events
         self._sent = sent
+        self._request: Request | None = None  # that came last
+
+    @property
+    def request(self) -> ActiveRequest:
+        """The request that carries the session, or has last: its handshake's until there is another."""
+        return ActiveRequest(self._request or self.session.request)
+
+    def attend(self, request: Request) -> None:
+        """Take a request that carries the session from now on."""
+        request.forget()  # it stays as long as a WebSocket
+        self._request = request
 
     @property
     def name(self) -> str:
@@ -209,10 +219,3 @@ def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
     """
     kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
     return kind(session, sent)
-
-
-def _cookies(text: str) -> Any:
-    try:
-        return SimpleCookie(text)
-    except CookieError:
-        return SimpleCookie()

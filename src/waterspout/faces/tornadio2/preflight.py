@@ -14,6 +14,7 @@ from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...server.dispatch import shorten
 from ...types import Request
+from .carrier import Carrier
 
 log = logging.getLogger("tornadio2.preflight")
 
@@ -70,8 +71,13 @@ class RoutedHandler(EngineHandler):
         self.session: Any = None
 
     def begun(self) -> None:
-        """Count a connection."""
+        """Count a connection, and let the session know by which request it is carried."""
         self.server.stats.connection_opened()
+        sid = self.path_kwargs.get("session_id") or self.get_query_argument("sid", "")
+        if sid and self.request.method == "GET" and not self.is_refused:
+            carrier = getattr(self.server.get_session(sid), "handler", None)
+            if isinstance(carrier, Carrier):
+                carrier.attend(self.residence.read(self.request))
 
     def ended(self) -> None:
         """The connection is gone."""
