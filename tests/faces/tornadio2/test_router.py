@@ -361,3 +361,27 @@ def test_wp_6_every_origin_is_echoed(clock: Clock) -> None:
     headers = dict(peer.ask("GET", "/", headers=[("Origin", "http://x.example")]).headers)
     assert headers["Access-Control-Allow-Origin"] == "http://x.example"
     assert headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_t2_88_a_heartbeat_of_ones_own_is_for_sessions_that_a_program_drives(clock: Clock) -> None:
+    beats: list[str] = []
+    loop = FakeLoop()
+    made = TornadioRouter(Chat, io_loop=loop)
+    by_hand = made.create_session(DummyRequest())
+    by_hand._heartbeat = lambda: beats.append("beat")
+    loop.advance(13)
+    assert beats == ["beat"]
+
+    class Own(Session):
+        def _heartbeat(self) -> None: ...  # type: ignore[override]
+
+    class Router(TornadioRouter):
+        def create_session(self, request: Any) -> Session:
+            return Own(Chat, self, request)
+
+    made.engine.bind(clock)
+    peer = OldPeer(made.engine)
+    with pytest.warns(RuntimeWarning, match="session._heartbeat is not called for clients"):
+        made.get_session(peer.sid)._heartbeat = lambda: beats.append("beat")
+    with pytest.warns(RuntimeWarning, match="use a PeriodicCallback"):
+        OldPeer(Router(Chat).engine)

@@ -14,7 +14,7 @@ import tornado.netutil
 import tornado.web
 
 from faces.tornadio2.applications import Main
-from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, persistent
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -184,3 +184,23 @@ def test_t2_92_a_client_of_today_has_its_polls_requests() -> None:
         ask(port, "POST", path, b'42["message","x"]')
         answer = ask(port, "GET", path, User_Agent="the next", Cookie="user=c")[1].decode()
         assert json.loads(answer[2:])[1] == ["a poll", "b", "127.0.0.1", "/socket.io/", "GET", "1"]
+
+
+def test_check_origin_of_the_class_of_websockets_is_asked_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def check_origin(self: Any, origin: str) -> bool:
+        asked.append(origin)
+        return origin == "http://good.example"
+
+    monkeypatch.setattr(persistent.TornadioWebSocketHandler, "check_origin", check_origin)
+    with serving(TornadioRouter(Main)) as port:
+        sid = ask(port, "GET", "/socket.io/1/")[1].decode().split(":")[0]
+        for path in (f"/socket.io/1/websocket/{sid}", "/socket.io/?EIO=4&transport=websocket"):
+            status, _, _ = ask(port, "GET", path, **UPGRADE, Origin="http://bad.example")
+            assert status == 403
+            with_socket = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            with_socket.request("GET", path, headers={**UPGRADE, "Origin": "http://good.example"})
+            assert with_socket.sock.recv(1000).startswith(b"HTTP/1.1 101 ")
+            with_socket.close()
+    assert asked == ["http://bad.example", "http://good.example"] * 2

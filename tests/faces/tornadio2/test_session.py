@@ -626,3 +626,18 @@ def test_ux_4_a_connection_may_tell_all_others_while_it_closes() -> None:
     assert second[1].take() == ["1::", "3:::gone"]
     second[0].close()
     assert second[1].take() == ["0::"]
+
+
+def test_who_is_refused_late_has_not_been_there_either() -> None:
+    waiting: list[Any] = []
+
+    class Slow(Recorder):
+        def on_open(self, request: Any) -> Any:
+            super().on_open(request)
+            yield gen.Task(later, waiting)
+            return False
+
+    session, handler = opened(Slow)
+    waiting.pop()(None)
+    assert (session.is_closed, handler.take(), handler.closed) == (True, ["1::", "0::"], 1)
+    assert session.conn.heard == [], "on_close is not called, as after a refusal at once"

@@ -7,7 +7,7 @@ from typing import Any
 from tornado.web import HTTPError
 
 from ...hosts.handlers import EngineWebSocketHandler
-from .preflight import RoutedHandler
+from .preflight import RoutedHandler, require_socket_origin
 
 log = logging.getLogger("tornadio2.persistent")
 
@@ -20,6 +20,12 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
     """
 
     name = "websocket"
+
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        """Open the WebSocket; 403 for a page of an origin that `check_origin` keeps out."""
+        if not self.is_redefined:  # else Tornado asks
+            require_socket_origin(self, type(self))
+        return super().get(*args, **kwargs)
 
     def open(self, session_id: str) -> None:
         """Carry this session from now on; a client without one has been answered with 401."""

@@ -122,6 +122,11 @@ class TornadioRouter:
             *((rf"{base}/1/{re.escape(name)}/(?P<session_id>[^/]+)/?", PROTOCOLS[name], kwargs) for name in names),
         ]
 
+    @property
+    def socket_handler(self) -> Any:
+        """The class of the WebSockets, whose `check_origin` is asked for all of them."""
+        return PROTOCOLS["websocket"]
+
     def apply_routes(self, routes: R) -> R:
         """Add the routes to a list, and return it."""
         routes.extend(self.urls)

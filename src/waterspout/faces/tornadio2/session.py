@@ -1,6 +1,7 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
+import warnings
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, Protocol, TypeVar, TypeVarTuple
@@ -77,7 +78,9 @@ class Session(SessionBase):
         self.handler: Handler | None = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
-        self._is_open = self._is_closing = False
+        if self.is_carried and type(self)._heartbeat is not Session._heartbeat:
+            _warn_of_heartbeats()
+        self._is_open = self._is_closing = self._is_refused = False
         self._openings = Openings(self, self._take_early)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._heartbeats = Heartbeats()
@@ -169,7 +172,10 @@ class Session(SessionBase):
             self._openings.forget("/")
             for name in list(self.endpoints):
                 self.disconnect_endpoint(name)
-            self._leave(self.conn)
+            if self._is_refused:
+                self.conn.is_closed = True
+            else:
+                self._leave(self.conn)
             if self._is_open:
                 self.server.stats.session_closed()
             self.send_message(proto.disconnect())
@@ -182,7 +188,7 @@ class Session(SessionBase):
         self.stop_heartbeat()
         loop = None if self.is_carried else getattr(self.server, "io_loop", None)
         if loop is not None:
-            self._heartbeats.start(self._heartbeat, self.server.settings["heartbeat_interval"], loop)
+            self._heartbeats.start(lambda: self._heartbeat(), self.server.settings["heartbeat_interval"], loop)
 
     @posted
     def stop_heartbeat(self) -> None:
@@ -194,7 +200,18 @@ class Session(SessionBase):
         """Put the next heartbeat off."""
         self._heartbeats.delay()
 
-    def _heartbeat(self) -> None:
+    @property
+    def _heartbeat(self) -> Callable[[], None]:
+        """What is called at each heartbeat of a session that no engine has; another function may take its place."""
+        return self.__dict__.get("_heartbeat", self._beat)
+
+    @_heartbeat.setter
+    def _heartbeat(self, function: Callable[[], None]) -> None:
+        if self.is_carried:
+            _warn_of_heartbeats()
+        self.__dict__["_heartbeat"] = function
+
+    def _beat(self) -> None:
         self.send_message(proto.heartbeat())
         if self._heartbeats.miss():
             self.close()
@@ -308,6 +325,7 @@ class Session(SessionBase):
         log.info("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
         if not self._is_open:
             raise HTTPError(401)
+        self._is_refused = True
         self.close()
 
     def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
@@ -378,3 +396,8 @@ class Session(SessionBase):
             return
         result = dispatch.handle(connection, packet)
         calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
+
+
+def _warn_of_heartbeats() -> None:
+    text = "session._heartbeat is not called for clients, whose heartbeats the engine sends: use a PeriodicCallback"
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
