@@ -55,7 +55,7 @@ def test_t2_2_a_connection_needs_no_more_than_an_object_that_sends() -> None:
     chat.send("a")
     chat.emit("b", 1)
     chat.close()
-    assert session.sent == ["3::/chat:a", '5::/chat:{"name": "b", "args": [1]}', "close /chat"]
+    assert session.sent == ["3::/chat:a", '5::/chat:{"args": [1], "name": "b"}', "close /chat"]
 
 
 def test_t2_3_a_class_has_its_own_endpoints() -> None:
@@ -304,10 +304,10 @@ def test_t2_9_emit_has_arguments_or_one_dictionary(caplog: pytest.LogCaptureFixt
     chat.emit("x")
     chat.emit("x", 1, a=2)
     assert handler.take() == [
-        '5:::{"name": "x", "args": [1, [2], {"a": 3}]}',
-        '5:::{"name": "x", "args": [{"a": 1}]}',
-        '5:::{"name": "x", "args": [{}]}',
-        '5:::{"name": "x", "args": [1]}',
+        '5:::{"args": [1, [2], {"a": 3}], "name": "x"}',
+        '5:::{"args": [{"a": 1}], "name": "x"}',
+        '5:::{"args": [{}], "name": "x"}',
+        '5:::{"args": [1], "name": "x"}',
     ]
     assert "those with a name are not sent" in caplog.text
 
@@ -318,9 +318,9 @@ def test_t2_9_every_name_may_be_an_argument() -> None:
     chat.emit("x", self=1, endpoint=2, message_id=3)
     chat.emit_ack(print, "y", name=1, callback=2, self=3)
     assert handler.take() == [
-        '5:::{"name": "thanks", "args": [{"name": "Joes"}]}',
-        '5:::{"name": "x", "args": [{"self": 1, "endpoint": 2, "message_id": 3}]}',
-        '5:1+::{"name": "y", "args": [{"name": 1, "callback": 2, "self": 3}]}',
+        '5:::{"args": [{"name": "Joes"}], "name": "thanks"}',
+        '5:::{"args": [{"self": 1, "endpoint": 2, "message_id": 3}], "name": "x"}',
+        '5:1+::{"args": [{"name": 1, "callback": 2, "self": 3}], "name": "y"}',
     ]
 
 
@@ -329,7 +329,7 @@ def test_t2_10_emit_ack_asks_with_a_plus_and_calls_back_once() -> None:
     called: list[Any] = []
     chat.emit_ack(lambda *args: called.append(args), "x", 1, 2)
     chat.emit_ack(lambda *args: called.append(args), "y", a=1)
-    assert handler.take() == ['5:1+::{"name": "x", "args": [1, 2]}', '5:2+::{"name": "y", "args": [{"a": 1}]}']
+    assert handler.take() == ['5:1+::{"args": [1, 2], "name": "x"}', '5:2+::{"args": [{"a": 1}], "name": "y"}']
     chat.session.raw_message('6:::1+["a+b"]')
     chat.session.raw_message('6:::1+["again"]')
     chat.session.raw_message("6:::2")
@@ -649,8 +649,8 @@ def test_ex_7_to_10_an_event_by_position_and_by_name(capsys: pytest.CaptureFixtu
         handler.take()
         session.raw_message(f'5:::{{"name":"hello","args":{args}}}')
         assert handler.take() == [
-            '5:::{"name": "thanks", "args": [{"name": "Joes"}]}',
-            '5:::{"name": "hello", "args": ["Joes", "foobar"]}',
+            '5:::{"args": [{"name": "Joes"}], "name": "thanks"}',
+            '5:::{"args": ["Joes", "foobar"], "name": "hello"}',
         ]
     assert capsys.readouterr().out == "Hello Joes\nHello Joes\n"
 
@@ -676,7 +676,7 @@ def test_ex_12_an_override_that_takes_the_clients_name(capsys: pytest.CaptureFix
     session, handler = opened(MyConnection)
     session.raw_message('5:::{"name":"hello","args":[{"name":"Joes"}]}')
     assert capsys.readouterr().out == "Hello Joes\n"
-    assert handler.take() == ["1::", '5:::{"name": "thanks", "args": [{"name": "Joes"}]}']
+    assert handler.take() == ["1::", '5:::{"args": [{"name": "Joes"}], "name": "thanks"}']
 
 
 @pytest.mark.parametrize(
@@ -719,7 +719,7 @@ def test_ex_16_an_event_s_callback(capsys: pytest.CaptureFixture[str]) -> None:
 
     session, handler = opened(MyConnection)
     session.raw_message("3:::hi")
-    assert handler.take() == ["1::", '5:1+::{"name": "hello", "args": [{}]}']
+    assert handler.take() == ["1::", '5:1+::{"args": [{}], "name": "hello"}']
     session.raw_message('6:::1+["data"]')
     assert capsys.readouterr().out == "Got ack for my message: ('hello', (), {}) ['data']\n"
 

@@ -31,7 +31,7 @@ def test_pp_6_what_a_connection_sends_is_for_its_client_and_its_endpoint(clock: 
         peer.send("1::/a")
         peer.take()
     made.get_session(one.sid).endpoints["/a"].emit("x", 1)
-    assert one.take() == ['5::/a:{"name": "x", "args": [1]}']
+    assert one.take() == ['5::/a:{"args": [1], "name": "x"}']
     assert other.take() == []
 
 

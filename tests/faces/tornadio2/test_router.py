@@ -243,7 +243,7 @@ def test_t2_73_74_a_session_made_by_hand_is_found_and_driven_by_hand() -> None:
     session.set_handler(handler)
     session.raw_message("3:::hello")
     session.flush()
-    assert handler.take() == ["1::", '5:::{"name": "hi", "args": [{"name": "x"}]}', "3:::hello"]
+    assert handler.take() == ["1::", '5:::{"args": [{"name": "x"}], "name": "hi"}', "3:::hello"]
     assert made.stats.dump()["active_sessions"] == made.stats.dump()["active_connections"] == 1
 
 
@@ -385,3 +385,8 @@ def test_t2_88_a_heartbeat_of_ones_own_is_for_sessions_that_a_program_drives(clo
         made.get_session(peer.sid)._heartbeat = lambda: beats.append("beat")
     with pytest.warns(RuntimeWarning, match="use a PeriodicCallback"):
         OldPeer(Router(Chat).engine)
+
+
+def test_a_session_that_is_made_without_a_loop_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router.IOLoop, "current", lambda: pytest.fail("a loop was asked for"))
+    assert not TornadioRouter(Chat).create_session(DummyRequest()).is_closed

@@ -111,7 +111,7 @@ def test_wp_24_28_36_polling_goes_both_ways_in_utf_8(port: int) -> None:
     assert status == 200
     assert body.decode().split("\ufffd")[2::2] == [
         "1::",
-        '5:::{"name": "hi", "args": [{"name": "x"}]}',
+        '5:::{"args": [{"name": "x"}], "name": "hi"}',
         "3:::é\n😀",
         '6:::1+[["the answer"]]',
     ]

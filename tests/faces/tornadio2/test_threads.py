@@ -222,7 +222,7 @@ def test_a_thread_that_on_open_starts_is_heard_behind_what_on_open_says() -> Non
         router = TornadioRouter(Starter)
         router.engine.bind(AsyncioDriver())
         peer = OldPeer(router.engine)
-        said = ["1::", '5:::{"name": "from on_open", "args": [{}]}', '5:::{"name": "from the thread", "args": [{}]}']
+        said = ["1::", '5:::{"args": [{}], "name": "from on_open"}', '5:::{"args": [{}], "name": "from the thread"}']
         got: list[str] = []
         for _ in range(10):
             await turn()
@@ -261,7 +261,7 @@ def test_a_session_that_is_driven_by_hand_is_sent_to_at_once() -> None:
     thread = threading.Thread(target=session.conn.emit, args=("x",))
     thread.start()
     thread.join()
-    assert handler.take() == ["1::", '5:::{"name": "x", "args": [{}]}'], "without a loop there is nothing to wait for"
+    assert handler.take() == ["1::", '5:::{"args": [{}], "name": "x"}'], "without a loop there is nothing to wait for"
 
 
 def test_a_generator_goes_on_on_its_loop_when_a_thread_calls_back() -> None:

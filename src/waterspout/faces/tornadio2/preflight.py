@@ -55,7 +55,8 @@ def _decided(answer: object) -> bool:
     if isawaitable(answer):
         if isinstance(answer, CoroutineType):
             answer.close()
-        raise TypeError("`verify_origin`, `check_origin` and `preflight` decide at once: make them plain methods that return a bool")
+        names = "`verify_origin`, `check_origin` and `preflight`"
+        raise TypeError(f"{names} decide at once: make them plain methods that return a bool")
     return bool(answer)
 
 

@@ -112,7 +112,7 @@ def event(endpoint: str | None, name: str | bytes, message_id: int | str | None,
     text = name.decode() if isinstance(name, bytes) else name
     values = list(args) if args else [kwargs]
     number = _number(message_id)
-    form = _json({"name": text, "args": values})
+    form = _json({"args": values, "name": text})  # in the order of the original, on 64-bit Python 2
     return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, _id(number)))
 
 

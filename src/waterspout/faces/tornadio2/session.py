@@ -186,9 +186,11 @@ class Session(SessionBase):
     def reset_heartbeat(self) -> None:
         """Begin to count heartbeats anew."""
         self.stop_heartbeat()
-        loop = None if self.is_carried else getattr(self.server, "io_loop", None)
-        if loop is not None:
-            self._heartbeats.start(lambda: self._heartbeat(), self.server.settings["heartbeat_interval"], loop)
+        if self.is_carried:
+            return
+        name = "running_loop" if hasattr(self.server, "running_loop") else "io_loop"  # which a stand-in has
+        if (loop := getattr(self.server, name, None)) is not None:
+            self._heartbeats.start(self._due, self.server.settings["heartbeat_interval"], loop)
 
     @posted
     def stop_heartbeat(self) -> None:
@@ -210,6 +212,9 @@ class Session(SessionBase):
         if self.is_carried:
             _warn_of_heartbeats()
         self.__dict__["_heartbeat"] = function
+
+    def _due(self) -> None:
+        self._heartbeat()
 
     def _beat(self) -> None:
         self.send_message(proto.heartbeat())
