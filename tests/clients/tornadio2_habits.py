@@ -16,13 +16,12 @@ import waterspout.faces
 waterspout.faces.install("tornadio2")  # the one line
 
 import tornadio2  # type: ignore[import-not-found]  # noqa: E402
-import tornadio2.router  # noqa: E402
 from tornadio2 import event, gen  # noqa: E402
 
 # Work that is done by threads, which tell of it themselves, and one that tells everybody
 
 
-class Worker(tornadio2.SocketConnection):  # type: ignore[misc, name-defined]
+class Worker(tornadio2.SocketConnection):  # type: ignore[misc]
     clients: set[Any] = set()  # noqa: RUF012
     news: "queue.Queue[str | None]" = queue.Queue()
 
@@ -72,7 +71,7 @@ def command(name: str) -> Any:
     return register
 
 
-class Dispatcher(tornadio2.SocketConnection):  # type: ignore[misc, name-defined]
+class Dispatcher(tornadio2.SocketConnection):  # type: ignore[misc]
     def on_message(self, message: Any) -> None:
         pass
 
@@ -113,7 +112,7 @@ class Store:
         threading.Thread(target=callback, args=(self.SESSIONS[key]["visits"],)).start()
 
 
-class Account(tornadio2.SocketConnection):  # type: ignore[misc, name-defined]
+class Account(tornadio2.SocketConnection):  # type: ignore[misc]
     store = Store()
 
     def on_open(self, info: Any) -> Any:

@@ -11,9 +11,10 @@ import pytest
 
 from faces.tornadio2.dummies import DummyHandler, Recorder, later, opened
 from waterspout.faces import tornadio2
-from waterspout.faces.tornadio2 import SocketConnection, event, gen
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
 from waterspout.faces.tornadio2.conn import EventMagicMeta
 from waterspout.faces.tornadio2.session import Session
+from waterspout.testing import Clock, Peer
 
 
 class Sender(SocketConnection):
@@ -310,6 +311,24 @@ def test_t2_9_emit_has_arguments_or_one_dictionary(caplog: pytest.LogCaptureFixt
         '5:::{"args": [1], "name": "x"}',
     ]
     assert "those with a name are not sent" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "modern"),
+    [(b"caf\xc3\xa9", '"caf\\u00e9"', '"café"'), (1.2, "1.2", "1.2"), (5, "5", "5"), ("", '""', '""')],
+)
+def test_t2_9_the_name_of_an_event_may_be_bytes_or_a_number(name: Any, old: str, modern: str) -> None:
+    sender, handler = connection()
+    sender.emit(name, 1)
+    assert handler.take() == [f'5:::{{"args": [1], "name": {old}}}']
+    sender.emit_ack(lambda message, data: None, name, 1)
+    assert handler.take() == [f'5:1+::{{"args": [1], "name": {old}}}']
+    router = TornadioRouter(Sender)
+    router.engine.bind(Clock())
+    peer = Peer(router.engine)
+    peer.connect()
+    router.get_session(peer.sid).conn.emit(name, 1)
+    assert peer.take()[-1] == f"42[{modern},1]"
 
 
 def test_t2_9_every_name_may_be_an_argument() -> None:

@@ -373,7 +373,7 @@ def test_t2_88_a_heartbeat_of_ones_own_is_for_sessions_that_a_program_drives(clo
     assert beats == ["beat"]
 
     class Own(Session):
-        def _heartbeat(self) -> None: ...  # type: ignore[override]
+        def _heartbeat(self) -> None: ...
 
     class Router(TornadioRouter):
         def create_session(self, request: Any) -> Session:
@@ -388,5 +388,5 @@ def test_t2_88_a_heartbeat_of_ones_own_is_for_sessions_that_a_program_drives(clo
 
 
 def test_a_session_that_is_made_without_a_loop_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(router.IOLoop, "current", lambda: pytest.fail("a loop was asked for"))
+    monkeypatch.setattr(tornado.ioloop.IOLoop, "current", lambda: pytest.fail("a loop was asked for"))
     assert not TornadioRouter(Chat).create_session(DummyRequest()).is_closed

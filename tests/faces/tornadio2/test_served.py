@@ -197,7 +197,7 @@ def test_check_origin_of_the_class_of_websockets_is_asked_for_all(monkeypatch: p
     with serving(TornadioRouter(Main)) as port:
         sid = ask(port, "GET", "/socket.io/1/")[1].decode().split(":")[0]
         for path in (f"/socket.io/1/websocket/{sid}", "/socket.io/?EIO=4&transport=websocket"):
-            status, _, _ = ask(port, "GET", path, **UPGRADE, Origin="http://bad.example")
+            status, _, _ = ask(port, "GET", path, None, **UPGRADE, Origin="http://bad.example")
             assert status == 403
             with_socket = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             with_socket.request("GET", path, headers={**UPGRADE, "Origin": "http://good.example"})

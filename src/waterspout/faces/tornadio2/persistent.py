@@ -21,7 +21,7 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
 
     name = "websocket"
 
-    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
         """Open the WebSocket; 403 for a page of an origin that `check_origin` keeps out."""
         if not self.is_redefined:  # else Tornado asks
             require_socket_origin(self, type(self))

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from functools import partial, wraps
+from inspect import getattr_static
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 from urllib.parse import urlencode
 
@@ -78,7 +79,7 @@ class Session(SessionBase):
         self.handler: Handler | None = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
-        if self.is_carried and type(self)._heartbeat is not Session._heartbeat:
+        if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
             _warn_of_heartbeats()
         self._is_open = self._is_closing = self._is_refused = False
         self._openings = Openings(self, self._take_early)
@@ -205,7 +206,8 @@ class Session(SessionBase):
     @property
     def _heartbeat(self) -> Callable[[], None]:
         """What is called at each heartbeat of a session that no engine has; another function may take its place."""
-        return self.__dict__.get("_heartbeat", self._beat)
+        function: Callable[[], None] = self.__dict__.get("_heartbeat", self._beat)
+        return function
 
     @_heartbeat.setter
     def _heartbeat(self, function: Callable[[], None]) -> None:
