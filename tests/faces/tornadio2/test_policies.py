@@ -1,5 +1,6 @@
 """Where the libraries of Socket.IO 0.9 differ, TornadIO2's way: what no other module here has (PP of the checklist)."""
 
+import json
 import logging
 from importlib import import_module
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_pp_9_but_that_of_an_event_of_socket_io_which_is_ignored(
     assert handler.take() == ["1::"]
     assert caplog.messages == [f"an event is ignored: the event name '{name}' is reserved"] * 4
     assert closed() == []
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", None, True, ["x"]])
+def test_pp_9_a_client_of_4_x_is_not_sent_a_name_that_would_end_its_connection(
+    router: TornadioRouter, name: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, modern = OldPeer(router.engine), Peer(router.engine)
+    modern.connect()
+    for peer in (old, modern):
+        peer.take()
+        router.get_session(peer.sid).conn.emit(name, 1)
+    assert old.take() == [f'5:::{{"args": [1], "name": {json.dumps(name)}}}']
+    assert modern.take() == []
+    assert "an event is not sent, because clients of 4.x end their connection at its name" in caplog.text
 
 
 def test_pp_22_an_endpoint_begins_with_its_connect_packet_and_nothing_else() -> None:

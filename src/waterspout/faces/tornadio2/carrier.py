@@ -1,5 +1,6 @@
 """What stands between a session of TornadIO2 and the engine's: one for clients of 0.7 to 0.9, one for all others."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
@@ -8,9 +9,13 @@ from ...engine import Session as EngineSession
 from ...types import Request
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
-from ...wire.socketio import Encoded
+from ...wire.socketio import RESERVED, Encoded
 from . import proto
 from .info import ActiveRequest, cookies_of
+
+log = logging.getLogger("tornadio2.session")
+
+_NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
 class Visitor:
@@ -129,7 +134,7 @@ class ModernCarrier(Carrier):
                 self._begin(namespace)
             case Disconnect(namespace):
                 self._end(namespace)
-            case Event() as packet:
+            case Event() as packet if self._takes(packet.name):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_event(packet.namespace, packet.name, args, packet.id))
             case Message() as packet:
@@ -172,6 +177,14 @@ class ModernCarrier(Carrier):
     def refuse(self, namespace: str, why: str) -> None:
         """Tell the client why."""
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
+
+    def _takes(self, name: object) -> bool:
+        """Tell whether a client takes an event of this name; one of 4.x that gets another ends its connection."""
+        if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
+            return True
+        text = "an event is not sent, because clients of 4.x end their connection at its name: %a"
+        self.session.data.complain(log, text, name)
+        return False
 
     def _begin(self, namespace: str) -> None:
         """Hold back what is sent there; in the main connection, who need not ask is at once."""
