@@ -641,3 +641,20 @@ def test_who_is_refused_late_has_not_been_there_either() -> None:
     waiting.pop()(None)
     assert (session.is_closed, handler.take(), handler.closed) == (True, ["1::", "0::"], 1)
     assert session.conn.heard == [], "on_close is not called, as after a refusal at once"
+
+
+def test_a_decorated_on_open_that_goes_on_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Decorated(Recorder):
+        @gen.engine
+        def on_open(self, request: Any) -> Any:
+            self.heard = []
+            yield gen.Task(later, [])
+
+    for _ in range(2):
+        session, _ = opened(Decorated)
+        session.raw_message("3:::in already")
+        assert session.conn.heard == ["in already"]
+    assert caplog.messages == [
+        "on_open of Decorated is decorated and goes on, but its clients are in: "
+        "make it async, or leave the decorator out"
+    ]
