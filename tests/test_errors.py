@@ -12,6 +12,7 @@ from waterspout.errors import (
     InvalidText,
     PayloadTooLarge,
     ProtocolError,
+    ReservedName,
     TooMany,
     WrongParser,
 )
@@ -19,7 +20,7 @@ from waterspout.errors import (
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 17
+    assert len(classes) == 18
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 
@@ -30,6 +31,7 @@ def test_every_error_of_the_package_has_one_root() -> None:
         (DecodeError, ProtocolError, 400, 1002),
         (InvalidText, DecodeError, 400, 1007),
         (TooMany, DecodeError, 400, 1008),
+        (ReservedName, DecodeError, 400, 1002),
         (WrongParser, DecodeError, 400, 1002),
         (PayloadTooLarge, DecodeError, 413, 1009),
     ],

@@ -40,6 +40,10 @@ class TooMany(DecodeError):
     close_code = 1008
 
 
+class ReservedName(DecodeError):
+    """An event bears a name that is Socket.IO's own."""
+
+
 class WrongParser(DecodeError):
     """The client and the server were given different parsers: JSON and msgpack."""
 

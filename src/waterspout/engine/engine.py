@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from ..errors import HandshakeRefused, ProtocolError
+from ..errors import HandshakeRefused, ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
 from . import requests1
@@ -69,6 +69,13 @@ class PacketApplication(Application, Protocol):
         """A packet for this namespace waits for its attachments; ProtocolError ends the session instead."""
 
 
+class LenientApplication(PacketApplication, Protocol):
+    """One that decides about events with a name of Socket.IO's own; all others ignore those of clients up to 2.x."""
+
+    def reserved(self, session: Session, error: ReservedName) -> None:
+        """Such an event came, and is dropped; ProtocolError ends the session."""
+
+
 class Engine:
     """Engine.IO 3 and 4 for one application at one path; with a policy that says so, Socket.IO 0.7 to 0.9 as well.
 
@@ -110,6 +117,7 @@ class Engine:
         self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
         self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
+        self.reserved: Callable[[Session, ReservedName], None] = getattr(application, "reserved", _reserved)
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._closing: Pending[None] | None = None
@@ -326,6 +334,12 @@ class Engine:
 
 
 _NONE = (None, None)
+
+
+def _reserved(session: Session, error: ReservedName) -> None:
+    """Ignore it, unless its client cannot have sent it: those of 3.x and 4.x refuse such names themselves."""
+    if not session.generation.strays:
+        raise error
 
 
 def _unwanted(*_: object) -> None:

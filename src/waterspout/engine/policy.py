@@ -42,6 +42,7 @@ _CHECKS_BY_NAME: dict[str, Rule] = {
     "close_timeout_advertised": or_none(check_seconds),
     "missed_heartbeats": or_none(check_count),
     "max_packets_per_poll": or_none(check_count),
+    "resume_timeout": or_none(check_seconds),
     "unknown_session": or_none(check_status),
 }
 
@@ -88,7 +89,7 @@ class Policy:
 
     `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
     are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
-    another transport or GET, and a GET is held for `poll_hold`.
+    another transport or GET, None for ever, and a GET is held for `poll_hold`.
 
     `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
 
@@ -131,7 +132,7 @@ class Policy:
     connect_timeout: float = 10.0
     partial_timeout: float = 10.0
     close_timeout: float = 10.0
-    resume_timeout: float = 30.0
+    resume_timeout: float | None = 30.0
     poll_hold: float = 20.0
     max_payload_bytes: int = 1_000_000
     max_outbox_bytes: int = 1_000_000

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ..errors import ProtocolError
+from ..errors import ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire import socketio1
 from ..wire.generations import Generation
@@ -73,7 +73,7 @@ class ResumableSession(Session):
         self.trial = Trial(self.policy)
         self.posts = Posts(self, engine.driver, engine.traffic)
         self.transport = NOBODY
-        self.wait(Wait.RESUME, self.policy.resume_timeout)
+        self._await_return()
 
     @property
     def can_upgrade(self) -> bool:
@@ -133,7 +133,7 @@ class ResumableSession(Session):
         """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
         if self.is_live:
             self.heartbeat.absent(self)
-            self.wait(Wait.RESUME, self.policy.resume_timeout)
+            self._await_return()
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
@@ -197,7 +197,11 @@ class ResumableSession(Session):
         if not self.trial.is_over:
             self.trial.end()
         self.received_bytes = len(text)
-        packet = self.generation.socketio.decode(text)
+        try:
+            packet = self.generation.socketio.decode(text)
+        except ReservedName as error:
+            self.engine.reserved(self, error)
+            return
         if type(packet) is Event and not packet.receipt:  # nearly all of them
             self.engine.packet(self, packet)
             return
@@ -273,6 +277,10 @@ class ResumableSession(Session):
             self._left[before.name] = before
         else:
             before.retire()
+
+    def _await_return(self) -> None:
+        if self.policy.resume_timeout is not None:
+            self.wait(Wait.RESUME, self.policy.resume_timeout)
 
     def _hand_over(self, brought: Iterator[str | bytes]) -> None:
         """Deliver what a transport had brought, before anything that the next brings."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Protocol, assert_never
 
-from ..errors import DecodeError, ProtocolError
+from ..errors import DecodeError, ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire import surrogates
 from ..wire.generations import Generation
@@ -62,6 +62,9 @@ class Hub(Protocol):
 
     def announced(self, session: "Session", namespace: str) -> None:
         """Ask that application whether attachments for this namespace may be kept."""
+
+    def reserved(self, session: "Session", error: ReservedName) -> None:
+        """An event bears a name of Socket.IO's own; ProtocolError ends the session."""
 
     def ended(self, session: "Session", reason: Reason) -> None:
         """Tell the application that no more comes and nothing more goes."""
@@ -211,7 +214,11 @@ class Session(Backlog):
                 "a text message came where an attachment was due: send attachments right behind their packet"
             )
         else:
-            packet = self.generation.socketio.decode(text, 1, self.engine.max_attachments)
+            try:
+                packet = self.generation.socketio.decode(text, 1, self.engine.max_attachments)
+            except ReservedName as error:
+                self.engine.reserved(self, error)
+                return
             if type(packet) is Partial:
                 self._await_attachments(packet)
             else:

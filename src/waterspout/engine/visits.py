@@ -154,7 +154,7 @@ class Visit:
         heartbeat = policy.ping_interval + policy.ping_timeout
         patience = policy.close_timeout_advertised
         if patience is None:  # a client that hears nothing for so long gives up, too: longer than anything is silent
-            patience = max(policy.resume_timeout, heartbeat)
+            patience = max(policy.resume_timeout or 0, heartbeat)
         text = socketio1.encode_handshake(self.sid, heartbeat, patience, offered(policy))
         if self.index is None:
             return Response(200, (*TEXT, *self.headers), text)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from re import Pattern
 from re import compile as compile_pattern
 from typing import Any, Generic, cast
-from weakref import WeakValueDictionary
+from weakref import ref
 
 from ..engine import Engine
 from .annotations import innermost
@@ -18,6 +18,8 @@ from .rooms import Except, Target, audience
 from .socket import Socket
 
 Matcher = Callable[[str, Any], Any]
+
+_PATIENCE = 1000  # steps, in which another thread takes its next one
 
 _REGEX = compile_pattern(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
 
@@ -66,6 +68,39 @@ class DynamicNamespace(Events, Generic[Kind]):
         return isinstance(self.match, Pattern) and self.match.fullmatch(name) is not None
 
 
+class Made:
+    """Namespaces by name, for as long as somebody keeps them; of threads that make one at once, all get the same.
+
+    A WeakValueDictionary adds in two steps, between which another thread may add. Here each is one of a dictionary.
+    """
+
+    def __init__(self) -> None:
+        self._references: dict[str, ref[Namespace]] = {}
+
+    def __iter__(self) -> Iterator[Namespace]:
+        found = [reference() for reference in tuple(self._references.values())]
+        return iter([one for one in found if one is not None])
+
+    def get(self, name: str) -> Namespace | None:
+        """Return the namespace of this name, if there is one."""
+        reference = self._references.get(name)
+        return None if reference is None else reference()
+
+    def add(self, name: str, namespace: Namespace) -> Namespace:
+        """Take a namespace, unless there is one; return the one that is there then."""
+        reference = ref(namespace, lambda gone: self._forget(name, gone))
+        for _ in range(_PATIENCE):  # one that is gone leaves before long, by `_forget` alone
+            found = self._references.setdefault(name, reference)()
+            if found is not None:
+                return found
+        self._references[name] = reference  # a destructor of the user's asks, before `_forget` is called
+        return namespace
+
+    def _forget(self, name: str, gone: "ref[Namespace]") -> None:
+        if self._references.get(name) is gone:
+            del self._references[name]
+
+
 class Namespaces:
     """Finds and makes namespaces."""
 
@@ -74,12 +109,11 @@ class Namespaces:
         self._cluster = cluster
         self._limits = limits
         self._named: dict[str, Namespace] = {}
-        self._made: WeakValueDictionary[str, Namespace] = WeakValueDictionary()  # their clients keep them, or users
+        self._made = Made()  # their clients keep them, or users
         self.dynamic: list[DynamicNamespace] = []
 
     def __iter__(self) -> Iterator[Namespace]:
-        made = [reference() for reference in self._made.valuerefs()]
-        return iter([*self._named.values(), *(one for one in made if one is not None)])
+        return iter([*self._named.values(), *self._made])
 
     def find(self, name: str) -> Namespace | None:
         """Return the namespace of this name, also one that a pattern makes; None if clients may not enter it."""
@@ -101,8 +135,9 @@ class Namespaces:
         found = self.find(name)
         if found is None:
             _check_literal(name)
-            found = self._named[name] = self._new(name, self._handlers(name, ordered), Socket)
-        elif ordered and not found._handlers.ordered:
+            new = self._new(name, self._handlers(name, ordered), Socket)
+            found = self._named.setdefault(name, new)  # in one step: another thread may have asked, too
+        if ordered and not found._handlers.ordered:
             raise ValueError(f"{name} exists already, and is not ordered: say so at its first mention")
         return found
 
@@ -131,8 +166,7 @@ class Namespaces:
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:
         """Make one of the namespaces of a family; it lives while somebody keeps it."""
-        made = self._made[name] = self._new(name, family._handlers, family.kind, family)
-        return made
+        return self._made.add(name, self._new(name, family._handlers, family.kind, family))
 
     def _new(
         self, name: str, handlers: Handlers, kind: type[Socket], family: DynamicNamespace | None = None

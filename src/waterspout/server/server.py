@@ -123,7 +123,6 @@ class Server(Events):
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
         self._shutdown_timeout = shutdown_timeout
-        self._closing: Pending[None] | None = None
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
         self.engine.when_bound(self._cluster.attach)
@@ -232,11 +231,12 @@ class Server(Events):
 
         An `async def` handler may await it: only the others are waited for.
         """
-        if self._closing is None:
-            driver = self.engine.driver
-            self._closing = Pending(driver)
-            on_core(driver, self._close, self._closing)
-        return self._closing
+        driver = self.engine.driver
+        done: Pending[None] = Pending(driver)
+        closing: Pending[None] = vars(self).setdefault("_closing", done)  # in one step, for threads
+        if closing is done:
+            on_core(driver, self._close, done)
+        return closing
 
     def _close(self, done: Pending[None]) -> None:
         self._cluster.leave()

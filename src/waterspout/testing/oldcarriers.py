@@ -17,6 +17,7 @@ STREAMS = ("htmlfile", "xhr-multipart")
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n", re.DOTALL)
 _SCRIPT = re.compile(rb'/\*\*/io\.j\[(\d+)\]\((".*")\);')
 _ELEMENT = re.compile(rb'<script>_\((".*?")\);</script>')
+_PART = re.compile(rb"--socketio\r\n.*?\r\n\r\n(.*?)\r\n(?=--socketio\r\n)", re.DOTALL)
 
 
 class OldClient(Protocol):
@@ -126,39 +127,50 @@ class _Posting:
 
 
 class OldStream(_Posting, MemoryLink):
-    """An endless answer, `htmlfile` or `xhr-multipart`, beside which the peer posts. `body` is what has come of it."""
+    """An endless answer, `htmlfile` or `xhr-multipart`, beside which the peer posts."""
 
     peer: OldClient
 
     def open(self) -> None:
         """Send the GET."""
-        self.body = b""
-        self._rest, self._read = b"", 0
+        self._pieces: list[bytes] = []
+        self._rest = self._unread = b""
+        self._has_begun = False
         request = self.peer.request("GET", f"/{self.name}/{self.peer.sid}")
         decision = self.peer.admit(request)
         self.head = decision.greeting
         self.transport = self.peer.engine.connect(decision, request, self)
 
+    @property
+    def body(self) -> bytes:
+        """What has come."""
+        return b"".join(self._pieces)
+
     def arrive(self, data: bytes) -> None:
         """Take chunks."""
-        self._rest += data
-        while (head := _CHUNK.match(self._rest)) is not None:
+        rest, at = self._rest + data, 0
+        chunks = []
+        while (head := _CHUNK.match(rest, at)) is not None:
             start, size = head.end(), int(head[1], 16)
-            self.body += self._rest[start : start + size]
-            self._rest = self._rest[start + size + 2 :]
+            chunks.append(rest[start : start + size])
+            at = start + size + 2
             if not size and self.peer.carrier is self:
                 self.peer.closed = 0
+        self._rest = rest[at:]
+        self._pieces += chunks
+        self._unread += b"".join(chunks)
         self.peer.receive(*self._packets())
 
     def _packets(self) -> list[str]:
         """Cut what has come into packets, and return the new ones."""
+        found = list((_ELEMENT if self.name == "htmlfile" else _PART).finditer(self._unread))
+        if not found:
+            return []
+        self._unread = self._unread[found[-1].end() :]
         if self.name == "htmlfile":
-            found = [json.decode(element.decode()) for element in _ELEMENT.findall(self.body)]
-        else:
-            parts = self.body.split(b"--socketio\r\n")[2:-1]  # the first has the session's id
-            found = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n").decode() for part in parts]
-        read, self._read = self._read, len(found)
-        return found[read:]
+            return [json.decode(element[1].decode()) for element in found]
+        first, self._has_begun = not self._has_begun, True
+        return [part[1].decode() for part in found[first:]]  # the first has the session's id
 
 
 class OldPolling(_Posting, Polls):

@@ -68,7 +68,7 @@ class Generation:
     socketio: SocketCodec
     client_pings: bool  # else the server does
     implicit_connect: bool  # "/" is entered without a packet
-    strays: bool  # what it sends to namespaces that it has not entered is ignored, else it ends the connection
+    strays: bool  # events for namespaces not entered, or with reserved names, are ignored; else the connection ends
     own_socket_id: bool  # else the socket's id is the session's, as its client believes
     upgrades: tuple[str, ...]
     greeting_pause: float  # s between the 101 and the OPEN of a WebSocket

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import DecodeError, TooMany, WrongParser
+from ..errors import DecodeError, ReservedName, TooMany, WrongParser
 from . import json
 from .frames import MAX_CONTAINERS
 from .packets import Ack, Connect, Disconnect, Error, Event, Packet
@@ -287,7 +287,7 @@ def event(namespace: str, id: int | None, data: Any) -> Event:
     """Make an event of what came as its data; raises DecodeError."""
     name = take_name(data)
     if name in RESERVED:
-        raise DecodeError(f"the event name {name!r} is reserved")
+        raise ReservedName(f"the event name {name!r} is reserved")
     return Event(namespace, name, data, id)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from typing import Any
 
-from ..errors import DecodeError
+from ..errors import DecodeError, ReservedName
 from . import json, surrogates
 from .engineio3 import cut_units
 from .engineio4 import bounded, decode_text
@@ -115,16 +115,13 @@ def _namespace(endpoint: str) -> str:
     return endpoint.partition("?")[0] or "/"
 
 
-def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event | Noop:
-    """Make an event of an object with `name` and perhaps `args`; other keys are ignored (WP-45).
-
-    One with a reserved name is nothing, as with the JavaScript server's blacklist.
-    """
+def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event:
+    """Make an event of an object with `name` and perhaps `args`; other keys are ignored (WP-45)."""
     if type(form) is not dict:
         raise DecodeError("the data of an event is an object with its name")
     name = name_of(form.get("name"))
     if name in RESERVED:
-        return _NOTHING
+        raise ReservedName(f"the event name {name!r} is reserved")
     return Event(namespace, name, _args(form.get("args")), id, receipt)
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from faces.tornadio2.dummies import DummyHandler, Recorder, later, opened
 from waterspout.faces import tornadio2
-from waterspout.faces.tornadio2 import SocketConnection, event, gen
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
+from waterspout.faces.tornadio2.conn import EventMagicMeta
 from waterspout.faces.tornadio2.session import Session
+from waterspout.testing import Clock, Peer
 
 
 class Sender(SocketConnection):
@@ -54,7 +56,7 @@ def test_t2_2_a_connection_needs_no_more_than_an_object_that_sends() -> None:
     chat.send("a")
     chat.emit("b", 1)
     chat.close()
-    assert session.sent == ["3::/chat:a", '5::/chat:{"name": "b", "args": [1]}', "close /chat"]
+    assert session.sent == ["3::/chat:a", '5::/chat:{"args": [1], "name": "b"}', "close /chat"]
 
 
 def test_t2_3_a_class_has_its_own_endpoints() -> None:
@@ -105,6 +107,11 @@ class Positional(Recorder):
         self.heard.append((name, args))
 
 
+class Named(Recorder):
+    def on_event(self, name: str, **kwargs: Any) -> Any:
+        self.heard.append((name, kwargs))
+
+
 class Pair(Recorder):
     def on_event(self, name: str, values: Any, by_name: Any) -> Any:
         self.heard.append((name, values, by_name))
@@ -126,6 +133,9 @@ DICT, LIST, NONE, BARE = '[{"a":1,"name":"n"}]', '[1,{"a":1}]', "[]", None
         (Spread, BARE, ("x", (), {})),
         (Positional, DICT, ("x", ({"a": 1, "name": "n"},))),
         (Positional, LIST, ("x", (1, {"a": 1}))),
+        (Named, DICT, ("x", {"a": 1, "name": "n"})),
+        (Named, LIST, ("x", {"args": [1, {"a": 1}]})),
+        (Named, NONE, ("x", {})),
         (Pair, DICT, ("x", [], {"a": 1, "name": "n"})),
         (Pair, LIST, ("x", [1, {"a": 1}], {})),
     ],
@@ -146,6 +156,11 @@ class Marked(Recorder):
 class DocumentedBefore(Marked):
     def on_event(self, name: str, args: Any = [], kwargs: Any = {}) -> Any:  # noqa: B006
         return super().on_event(name, args=args, kwargs=kwargs)
+
+
+class NamedBefore(Marked):
+    def on_event(self, name: str, **kwargs: Any) -> Any:
+        return super().on_event(name, **kwargs)
 
 
 class DocumentedByPlace(Marked):
@@ -176,7 +191,16 @@ class Queued(Marked):
 
 @pytest.mark.parametrize(
     "kind",
-    [Marked, DocumentedBefore, DocumentedByPlace, DocumentedSpreading, SpreadBefore, SpreadBetween, Queued],
+    [
+        Marked,
+        NamedBefore,
+        DocumentedBefore,
+        DocumentedByPlace,
+        DocumentedSpreading,
+        SpreadBefore,
+        SpreadBetween,
+        Queued,
+    ],
 )
 @pytest.mark.parametrize(
     ("args", "heard"),
@@ -281,12 +305,30 @@ def test_t2_9_emit_has_arguments_or_one_dictionary(caplog: pytest.LogCaptureFixt
     chat.emit("x")
     chat.emit("x", 1, a=2)
     assert handler.take() == [
-        '5:::{"name": "x", "args": [1, [2], {"a": 3}]}',
-        '5:::{"name": "x", "args": [{"a": 1}]}',
-        '5:::{"name": "x", "args": [{}]}',
-        '5:::{"name": "x", "args": [1]}',
+        '5:::{"args": [1, [2], {"a": 3}], "name": "x"}',
+        '5:::{"args": [{"a": 1}], "name": "x"}',
+        '5:::{"args": [{}], "name": "x"}',
+        '5:::{"args": [1], "name": "x"}',
     ]
     assert "those with a name are not sent" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "modern"),
+    [(b"caf\xc3\xa9", '"caf\\u00e9"', '"café"'), (1.2, "1.2", "1.2"), (5, "5", "5"), ("", '""', '""')],
+)
+def test_t2_9_the_name_of_an_event_may_be_bytes_or_a_number(name: Any, old: str, modern: str) -> None:
+    sender, handler = connection()
+    sender.emit(name, 1)
+    assert handler.take() == [f'5:::{{"args": [1], "name": {old}}}']
+    sender.emit_ack(lambda message, data: None, name, 1)
+    assert handler.take() == [f'5:1+::{{"args": [1], "name": {old}}}']
+    router = TornadioRouter(Sender)
+    router.engine.bind(Clock())
+    peer = Peer(router.engine)
+    peer.connect()
+    router.get_session(peer.sid).conn.emit(name, 1)
+    assert peer.take()[-1] == f"42[{modern},1]"
 
 
 def test_t2_9_every_name_may_be_an_argument() -> None:
@@ -295,9 +337,9 @@ def test_t2_9_every_name_may_be_an_argument() -> None:
     chat.emit("x", self=1, endpoint=2, message_id=3)
     chat.emit_ack(print, "y", name=1, callback=2, self=3)
     assert handler.take() == [
-        '5:::{"name": "thanks", "args": [{"name": "Joes"}]}',
-        '5:::{"name": "x", "args": [{"self": 1, "endpoint": 2, "message_id": 3}]}',
-        '5:1+::{"name": "y", "args": [{"name": 1, "callback": 2, "self": 3}]}',
+        '5:::{"args": [{"name": "Joes"}], "name": "thanks"}',
+        '5:::{"args": [{"self": 1, "endpoint": 2, "message_id": 3}], "name": "x"}',
+        '5:1+::{"args": [{"name": 1, "callback": 2, "self": 3}], "name": "y"}',
     ]
 
 
@@ -306,7 +348,7 @@ def test_t2_10_emit_ack_asks_with_a_plus_and_calls_back_once() -> None:
     called: list[Any] = []
     chat.emit_ack(lambda *args: called.append(args), "x", 1, 2)
     chat.emit_ack(lambda *args: called.append(args), "y", a=1)
-    assert handler.take() == ['5:1+::{"name": "x", "args": [1, 2]}', '5:2+::{"name": "y", "args": [{"a": 1}]}']
+    assert handler.take() == ['5:1+::{"args": [1, 2], "name": "x"}', '5:2+::{"args": [{"a": 1}], "name": "y"}']
     chat.session.raw_message('6:::1+["a+b"]')
     chat.session.raw_message('6:::1+["again"]')
     chat.session.raw_message("6:::2")
@@ -390,10 +432,51 @@ def test_t2_14_events_are_inherited_and_overridden() -> None:
     session, _ = opened(Derived)
     for name in ("one", "two", "zwei", "three"):
         session.raw_message(f'5:::{{"name":"{name}"}}')
-    assert session.conn.heard == ["derived one", "derived two"]
+    assert session.conn.heard == ["derived two"], "an override without the decorator is no event"
     base, _ = opened(Base)
     base.raw_message('5:::{"name":"two"}')
     assert base.conn.heard == ["base two"]
+
+
+def test_t2_14_events_are_functions_and_an_application_may_add_some() -> None:
+    def added(self: Any, value: Any) -> Any:
+        self.heard.append(("added", value))
+        return "an answer"
+
+    class Chat(Recorder):
+        _events = {"in the class": added}  # noqa: RUF012
+
+        @event("marked")
+        def marked(self, value: Any) -> None:
+            self.heard.append(("marked", value))
+
+    assert Chat._events["marked"] is Chat.marked
+    Chat._events["later"] = added
+    Chat._events["renamed"] = Chat._events.pop("marked")
+    session, handler = opened(Chat)
+    for name in ("in the class", "later", "renamed", "marked"):
+        session.raw_message(f'5:1+::{{"name":"{name}","args":[1]}}')
+    assert session.conn.heard == [("added", 1), ("added", 1), ("marked", 1)]
+    assert handler.take()[1] == '6:::1+["an answer"]'
+    assert "later" not in Recorder._events
+
+
+def test_t2_14_a_mixin_may_collect_its_events_by_the_metaclass() -> None:
+    class Mixin(metaclass=EventMagicMeta):
+        @event("mixed")
+        def mix(self) -> str:
+            return "mixed in"
+
+    class Chat(Mixin, Recorder):
+        pass
+
+    class Special(Recorder, metaclass=EventMagicMeta):
+        @event
+        def special(self) -> None: ...
+
+    assert Mixin._events == {"mixed": Mixin.mix}
+    assert Chat._events == {"mixed": Mixin.mix}
+    assert Special._events == {"special": Special.special}
 
 
 def test_t2_14_of_two_methods_for_one_event_the_last_by_name_has_it() -> None:
@@ -585,8 +668,8 @@ def test_ex_7_to_10_an_event_by_position_and_by_name(capsys: pytest.CaptureFixtu
         handler.take()
         session.raw_message(f'5:::{{"name":"hello","args":{args}}}')
         assert handler.take() == [
-            '5:::{"name": "thanks", "args": [{"name": "Joes"}]}',
-            '5:::{"name": "hello", "args": ["Joes", "foobar"]}',
+            '5:::{"args": [{"name": "Joes"}], "name": "thanks"}',
+            '5:::{"args": ["Joes", "foobar"], "name": "hello"}',
         ]
     assert capsys.readouterr().out == "Hello Joes\nHello Joes\n"
 
@@ -612,7 +695,7 @@ def test_ex_12_an_override_that_takes_the_clients_name(capsys: pytest.CaptureFix
     session, handler = opened(MyConnection)
     session.raw_message('5:::{"name":"hello","args":[{"name":"Joes"}]}')
     assert capsys.readouterr().out == "Hello Joes\n"
-    assert handler.take() == ["1::", '5:::{"name": "thanks", "args": [{"name": "Joes"}]}']
+    assert handler.take() == ["1::", '5:::{"args": [{"name": "Joes"}], "name": "thanks"}']
 
 
 @pytest.mark.parametrize(
@@ -655,7 +738,7 @@ def test_ex_16_an_event_s_callback(capsys: pytest.CaptureFixture[str]) -> None:
 
     session, handler = opened(MyConnection)
     session.raw_message("3:::hi")
-    assert handler.take() == ["1::", '5:1+::{"name": "hello", "args": [{}]}']
+    assert handler.take() == ["1::", '5:1+::{"args": [{}], "name": "hello"}']
     session.raw_message('6:::1+["data"]')
     assert capsys.readouterr().out == "Got ack for my message: ('hello', (), {}) ['data']\n"
 

@@ -370,7 +370,7 @@ def test_numbers_are_numbers_for_all(clock: Clock, generation: Generation) -> No
     old = OldPeer(router.engine)
     old.take()
     old.emit("price", id=1)
-    assert old.take()[0] == '5:::{"name": "price", "args": [1.5, [{"deep": 2.0}]]}'
+    assert old.take()[0] == '5:::{"args": [1.5, [{"deep": 2.0}]], "name": "price"}'
 
 
 def test_json_of_the_users_own_is_for_all(
@@ -413,7 +413,7 @@ def test_all_generations_at_once(router: TornadioRouter) -> None:
     for member in members:
         router.get_session(member.sid).conn.emit("news", {"a": [1]})
     assert [member.take() for member in members] == [
-        ['5:::{"name": "news", "args": [{"a": [1]}]}'],
+        ['5:::{"args": [{"a": [1]}], "name": "news"}'],
         ['42["news",{"a":[1]}]'],
         ['42["news",{"a":[1]}]'],
     ]

@@ -112,14 +112,14 @@ def test_t2_95_an_odd_cookie_is_a_morsel_too_and_hides_no_other(router: Tornadio
 
 def test_wp_24_56_connect_comes_first_then_what_on_open_has_sent(router: TornadioRouter, transport: str) -> None:
     peer = OldPeer(router.engine, transport=transport, query="name=x")
-    assert peer.take() == ["1::", '5:::{"name": "hi", "args": [{"name": "x"}]}']
+    assert peer.take() == ["1::", '5:::{"args": [{"name": "x"}], "name": "hi"}']
 
 
 def test_wp_24_the_first_request_may_be_a_post(router: TornadioRouter) -> None:
     peer = client(router, None)
     assert peer.ask("POST", f"/xhr-polling/{peer.sid}", b"3:::a\nb").body == b""
     peer.switch("xhr-polling")
-    assert peer.take() == ["1::", '5:::{"name": "hi", "args": [{"name": null}]}', "3:::a\nb"]
+    assert peer.take() == ["1::", '5:::{"args": [{"name": null}], "name": "hi"}', "3:::a\nb"]
 
 
 def test_t2_74_a_session_is_found_by_its_id(router: TornadioRouter) -> None:
@@ -165,11 +165,11 @@ def test_t2_16_events_are_answered_after_their_handlers(router: TornadioRouter, 
 def test_t2_10_the_client_s_answers_come_back(router: TornadioRouter, transport: str) -> None:
     peer = client(router, transport)
     peer.send('5:::{"name":"question"}')
-    assert peer.take() == ['5:1+::{"name": "q", "args": [1]}', "3:2::m"]
+    assert peer.take() == ['5:1+::{"args": [1], "name": "q"}', "3:2::m"]
     peer.send('6:::1+["a+b"]', "6:::2", "6:::2")
     assert peer.take() == [
-        '5:::{"name": "answered", "args": ["q", ["a+b"]]}',
-        '5:::{"name": "answered", "args": ["m", null]}',
+        '5:::{"args": ["q", ["a+b"]], "name": "answered"}',
+        '5:::{"args": ["m", null], "name": "answered"}',
     ]
 
 
@@ -178,9 +178,9 @@ def test_ex_4_5_6_endpoints_beside_the_main_connection(router: TornadioRouter, t
     peer.send("1::/a?name=x", "1::/b:?name=y", "1::/unknown", "3::/a:to a", "3::/b:to b", "3:::to all")
     assert peer.take() == [
         "1::/a",
-        '5::/a:{"name": "hi", "args": [{"name": "x"}]}',
+        '5::/a:{"args": [{"name": "x"}], "name": "hi"}',
         "1::/b",
-        '5::/b:{"name": "hi", "args": [{"name": "y"}]}',
+        '5::/b:{"args": [{"name": "y"}], "name": "hi"}',
         "3::/a:to a",
         "3::/b:to b",
         "3:::to all",

@@ -347,7 +347,7 @@ async def test_handlers_of_ones_own_stand_before_the_routers_routes(host: Router
     asked = '5:7+::{"name":"ask","args":[1,2]}'
     if name == "websocket":
         wire = await attach(host, sid)
-        assert [await wire.text(), await wire.text()] == ["1::", '5:::{"name": "hi", "args": [{"name": null}]}']
+        assert [await wire.text(), await wire.text()] == ["1::", '5:::{"args": [{"name": null}], "name": "hi"}']
         assert router.stats.dump()["active_connections"] == 1
         wire.send(text(asked))
         assert await wire.text() == "6:::7+[2]"

@@ -1,5 +1,6 @@
 """Where the libraries of Socket.IO 0.9 differ, TornadIO2's way: what no other module here has (PP of the checklist)."""
 
+import json
 import logging
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from faces.tornadio2.dummies import Recorder, opened
 from waterspout.faces import tornadio2
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, polling
 from waterspout.faces.tornadio2 import router as routers
-from waterspout.testing import Clock, OldPeer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer
 from waterspout.testing.polls import MemoryExchange
 from waterspout.types import Request
 
@@ -31,7 +32,7 @@ def test_pp_6_what_a_connection_sends_is_for_its_client_and_its_endpoint(clock: 
         peer.send("1::/a")
         peer.take()
     made.get_session(one.sid).endpoints["/a"].emit("x", 1)
-    assert one.take() == ['5::/a:{"name": "x", "args": [1]}']
+    assert one.take() == ['5::/a:{"args": [1], "name": "x"}']
     assert other.take() == []
 
 
@@ -49,13 +50,38 @@ def test_pp_9_an_event_may_have_any_name(clock: Clock, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["connect", "disconnect", "newListener"])
-def test_pp_9_but_that_of_an_event_of_socket_io_calls_nothing(router: TornadioRouter, name: str) -> None:
-    peer = OldPeer(router.engine)
-    peer.take()
-    peer.send(f'5:1+::{{"name":"{name}"}}')
-    assert peer.take() == []
-    assert not peer.closed
+def test_pp_9_but_that_of_an_event_of_socket_io_which_is_ignored(
+    router: TornadioRouter, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = OldPeer(router.engine)
+    old.send(f'5:1+::{{"name":"{name}"}}', "3:::on")
+    assert old.take()[-1] == "3:::on"
+    for generation in (ENGINEIO_3, ENGINEIO_4):
+        modern = Peer(router.engine, generation=generation)
+        modern.connect()
+        modern.take()
+        modern.send(f'42["{name}"]', '42["message","on"]')
+        assert modern.take() == ['42["message","on"]']
+    session, handler = opened(Main)
+    session.raw_message(f'5:::{{"name":"{name}"}}')
+    assert handler.take() == ["1::"]
+    # 1.x and 2.x: the codec has made nothing of it
+    assert caplog.messages == [f"an event is ignored: the event name '{name}' is reserved"] * 3
     assert closed() == []
+
+
+@pytest.mark.parametrize("name", ["connect", "disconnect", None, True, ["x"]])
+def test_pp_9_a_client_of_4_x_is_not_sent_a_name_that_would_end_its_connection(
+    router: TornadioRouter, name: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, modern = OldPeer(router.engine), Peer(router.engine)
+    modern.connect()
+    for peer in (old, modern):
+        peer.take()
+        router.get_session(peer.sid).conn.emit(name, 1)
+    assert old.take() == [f'5:::{{"args": [1], "name": {json.dumps(name)}}}']
+    assert modern.take() == []
+    assert "an event is not sent, because clients of 4.x end their connection at its name" in caplog.text
 
 
 def test_pp_22_an_endpoint_begins_with_its_connect_packet_and_nothing_else() -> None:

@@ -52,15 +52,15 @@ def test_t2_53_a_message_is_text_or_json(given: tuple[Any, ...], packet: str) ->
 @pytest.mark.parametrize(
     ("given", "names", "packet"),
     [
-        ((None, "x", None), {}, '5:::{"name": "x", "args": [{}]}'),
-        ((None, b"x", None), {}, '5:::{"name": "x", "args": [{}]}'),
-        (("/ep", "x", None, 1, "b"), {}, '5::/ep:{"name": "x", "args": [1, "b"]}'),
-        (("/ep", "x", 7), {"a": 1}, '5:7:/ep:{"name": "x", "args": [{"a": 1}]}'),
-        ((None, "x", "7+"), {}, '5:7+::{"name": "x", "args": [{}]}'),
+        ((None, "x", None), {}, '5:::{"args": [{}], "name": "x"}'),
+        ((None, b"x", None), {}, '5:::{"args": [{}], "name": "x"}'),
+        (("/ep", "x", None, 1, "b"), {}, '5::/ep:{"args": [1, "b"], "name": "x"}'),
+        (("/ep", "x", 7), {"a": 1}, '5:7:/ep:{"args": [{"a": 1}], "name": "x"}'),
+        ((None, "x", "7+"), {}, '5:7+::{"args": [{}], "name": "x"}'),
         (
             (None, "x", None),
             {"name": 1, "endpoint": 2, "message_id": 3},
-            '5:::{"name": "x", "args": [{"name": 1, "endpoint": 2, "message_id": 3}]}',
+            '5:::{"args": [{"name": 1, "endpoint": 2, "message_id": 3}], "name": "x"}',
         ),
     ],
 )
@@ -71,7 +71,7 @@ def test_t2_54_an_event_has_arguments_or_one_dictionary(
 
 
 def test_t2_54_arguments_with_names_beside_others_are_not_sent_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    assert proto.event(None, "x", None, 1, a=2) == '5:::{"name": "x", "args": [1]}'
+    assert proto.event(None, "x", None, 1, a=2) == '5:::{"args": [1], "name": "x"}'
     assert "arguments with a name and without" in caplog.text
 
 
@@ -118,7 +118,7 @@ def test_t2_58_what_json_does_not_have_becomes_null_or_base64_or_is_refused() ->
 def test_t2_58_a_function_of_the_users_own_writes_and_reads_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proto, "json_dumps", lambda value: json.dumps(value, default=sorted))
     assert proto.message(None, {3, 1, 2}) == "4:::[1, 2, 3]"
-    assert proto.event(None, "x", None, {2, 1}) == '5:::{"name": "x", "args": [[1, 2]]}'
+    assert proto.event(None, "x", None, {2, 1}) == '5:::{"args": [[1, 2]], "name": "x"}'
     assert proto.ack(None, 1, {2, 1}) == "6:::1+[[1, 2]]"
     assert proto.outgoing([{2, 1}]) == [[1, 2]]
     monkeypatch.setattr(proto, "json_load", lambda text: json.loads(text, parse_float=Decimal))

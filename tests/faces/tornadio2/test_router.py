@@ -1,19 +1,23 @@
 """The router: made at import time, without a loop (T2-70 to T2-76, T2-S1 to T2-S12)."""
 
+import asyncio
 import re
 import warnings
 from typing import Any
 
 import pytest
+import tornado.ioloop
 import tornado.web
 from tornado.web import HTTPError
 
 from faces.tornadio2.applications import Chat, Main, routed
 from faces.tornadio2.dummies import DummyHandler, DummyRequest
 from faces.tornadio2.loops import FakeLoop
+from turns import turn
+from waterspout.drivers import AsyncioDriver
 from waterspout.faces.tornadio2 import TornadioRouter, persistent, polling, router, sessioncontainer
 from waterspout.faces.tornadio2.session import Session
-from waterspout.testing import Clock, OldPeer, Refused
+from waterspout.testing import Clock, OldPeer, Peer, Refused
 
 
 class IndexHandler(tornado.web.RequestHandler):
@@ -22,7 +26,7 @@ class IndexHandler(tornado.web.RequestHandler):
 
 def test_t2_70_a_router_is_made_without_a_loop_and_starts_nothing() -> None:
     made = TornadioRouter(Chat)
-    assert made.io_loop is None
+    assert made.running_loop is None
     assert made.settings == router.DEFAULT_SETTINGS
     assert made.stats.dump()["active_sessions"] == 0
 
@@ -31,6 +35,48 @@ def test_t2_70_76_a_loop_that_is_given_is_the_router_s() -> None:
     loop = FakeLoop()
     assert TornadioRouter(Chat, {}, "socket.io", loop).io_loop is loop
     assert loop.timeouts == []
+
+
+def test_t2_76_at_import_the_loop_is_the_one_that_the_thread_runs_later() -> None:
+    made = TornadioRouter(Chat)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        called: list[str] = []
+        made.io_loop.add_callback(called.append, "on the loop")
+        loop.run_until_complete(turn())
+        assert called == ["on the loop"]
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def test_t2_76_another_thread_finds_the_loop_that_serves() -> None:
+    async def main() -> None:
+        made = TornadioRouter(Chat)
+        made.engine.bind(AsyncioDriver())
+        loop = await asyncio.to_thread(lambda: made.io_loop)
+        assert loop.asyncio_loop is asyncio.get_running_loop()
+        made.stats.stop()
+
+    asyncio.run(main())
+
+
+def test_t2_76_a_router_of_ones_own_may_set_the_loop() -> None:
+    loop = FakeLoop()
+
+    class Router(TornadioRouter):
+        def __init__(self) -> None:
+            super().__init__(Chat)
+            self.io_loop = loop
+
+    assert Router().io_loop is loop
+    assert Router().running_loop is loop
+
+
+def test_the_module_has_the_names_of_tornado_that_applications_took_from_it() -> None:
+    assert router.ioloop.IOLoop is tornado.ioloop.IOLoop
+    assert router.version_info == tornado.version_info
 
 
 def test_t2_s_the_defaults_are_those_of_the_original() -> None:
@@ -83,7 +129,7 @@ def test_t2_71_the_urls_are_one_for_handshakes_and_one_for_each_protocol() -> No
         ("/socket.io/1", 0),
         ("/socket.io/2/", 0),
         ("/socket.io/", 0),
-        ("/socket.io", 0),
+        ("/socket.io", None),
         ("/socket.io/1//abc/", 0),
         ("/socket.io/1//abc", 0),
         ("/socket.io/1/websocket/abc", 1),
@@ -112,6 +158,55 @@ def test_t2_s4_b3_only_protocols_that_there_are_have_routes() -> None:
         polling.TornadioHtmlFileHandler,
         persistent.TornadioWebSocketHandler,
     ]
+
+
+@pytest.mark.parametrize("names", [["xhr-multipart"], [], ("nonsense", "flash")])
+def test_t2_s4_b3_unknown_protocols_alone_do_not_crash_a_router(
+    names: Any, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = routed(clock, Main, enabled_protocols=names)
+    assert f"there is none of enabled_protocols, {names!r}" in caplog.text
+    assert [handler for _, handler, _ in made.urls] == [router.HandshakeHandler]
+    with pytest.raises(Refused) as refusal:
+        OldPeer(made.engine, transport=None)
+    assert refusal.value.response.status == 400
+
+
+@pytest.mark.parametrize(
+    "name", ["heartbeat_interval", "xhr_polling_timeout", "client_timeout", "session_expiry", "session_check_interval"]
+)
+def test_t2_s2_an_interval_of_0_is_refused_by_the_name_that_the_user_wrote(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is 0: give a number of seconds above 0"):
+        TornadioRouter(Chat, {name: 0})
+    with pytest.raises(TypeError, match=f"^{name} is '5': give a number of seconds"):
+        TornadioRouter(Chat, {name: "5"})
+
+
+@pytest.mark.parametrize("transport", ["xhr-polling", "websocket"])
+def test_t2_s2_without_an_expiry_a_session_waits_for_ever(clock: Clock, transport: str) -> None:
+    made = routed(clock, Main, session_expiry=None, global_heartbeats=False)
+    peer = OldPeer(made.engine, transport=transport)
+    peer.lose()
+    clock.advance(1_000_000)
+    made.get_session(peer.sid).conn.send("still there")
+    peer.switch(transport)
+    assert peer.take()[-1] == "3:::still there"
+
+
+def test_everybody_is_in_the_container_of_sessions_while_they_are_there(clock: Clock) -> None:
+    made = routed(clock, Main)
+    old, modern = OldPeer(made.engine), Peer(made.engine, transport="polling")
+    by_hand = made.create_session(DummyRequest())
+    everybody = {made.get_session(peer.sid) for peer in (old, modern)} | {by_hand}
+    assert set(by_hand.server._sessions._items.values()) == everybody
+    everyone: list[Any] = list(made._sessions._items.values())
+    for session in everyone:
+        session.conn.send("to all")
+    assert old.take()[-1] == "3:::to all"
+    old.lose()
+    clock.advance(31)
+    modern.close()
+    assert set(made._sessions._items.values()) == {by_hand}
 
 
 def test_t2_s12_a_namespace_is_the_prefix_of_the_routes() -> None:
@@ -148,7 +243,7 @@ def test_t2_73_74_a_session_made_by_hand_is_found_and_driven_by_hand() -> None:
     session.set_handler(handler)
     session.raw_message("3:::hello")
     session.flush()
-    assert handler.take() == ["1::", '5:::{"name": "hi", "args": [{"name": "x"}]}', "3:::hello"]
+    assert handler.take() == ["1::", '5:::{"args": [{"name": "x"}], "name": "hi"}', "3:::hello"]
     assert made.stats.dump()["active_sessions"] == made.stats.dump()["active_connections"] == 1
 
 
@@ -266,3 +361,32 @@ def test_wp_6_every_origin_is_echoed(clock: Clock) -> None:
     headers = dict(peer.ask("GET", "/", headers=[("Origin", "http://x.example")]).headers)
     assert headers["Access-Control-Allow-Origin"] == "http://x.example"
     assert headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_t2_88_a_heartbeat_of_ones_own_is_for_sessions_that_a_program_drives(clock: Clock) -> None:
+    beats: list[str] = []
+    loop = FakeLoop()
+    made = TornadioRouter(Chat, io_loop=loop)
+    by_hand = made.create_session(DummyRequest())
+    by_hand._heartbeat = lambda: beats.append("beat")
+    loop.advance(13)
+    assert beats == ["beat"]
+
+    class Own(Session):
+        def _heartbeat(self) -> None: ...
+
+    class Router(TornadioRouter):
+        def create_session(self, request: Any) -> Session:
+            return Own(Chat, self, request)
+
+    made.engine.bind(clock)
+    peer = OldPeer(made.engine)
+    with pytest.warns(RuntimeWarning, match="session._heartbeat is not called for clients"):
+        made.get_session(peer.sid)._heartbeat = lambda: beats.append("beat")
+    with pytest.warns(RuntimeWarning, match="use a PeriodicCallback"):
+        OldPeer(Router(Chat).engine)
+
+
+def test_a_session_that_is_made_without_a_loop_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tornado.ioloop.IOLoop, "current", lambda: pytest.fail("a loop was asked for"))
+    assert not TornadioRouter(Chat).create_session(DummyRequest()).is_closed

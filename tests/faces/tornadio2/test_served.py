@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import tornado.netutil
 import tornado.web
 
 from faces.tornadio2.applications import Main
-from waterspout.faces.tornadio2 import TornadioRouter
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, persistent
 
 UPGRADE = {
     "Upgrade": "websocket",
@@ -110,7 +111,7 @@ def test_wp_24_28_36_polling_goes_both_ways_in_utf_8(port: int) -> None:
     assert status == 200
     assert body.decode().split("\ufffd")[2::2] == [
         "1::",
-        '5:::{"name": "hi", "args": [{"name": "x"}]}',
+        '5:::{"args": [{"name": "x"}], "name": "hi"}',
         "3:::é\n😀",
         '6:::1+[["the answer"]]',
     ]
@@ -149,3 +150,57 @@ def test_t2_s9_the_loop_that_serves_is_the_router_s() -> None:
     with serving(TornadioRouter(Asking, {"session_expiry": 1})) as number:
         ask(number, "GET", "/socket.io/1/")
     assert hasattr(loops[0], "add_timeout")
+
+
+class Teller(SocketConnection):
+    """Tells of the request that carries its session."""
+
+    def on_message(self, message: Any) -> Any:
+        request = self.session.handler.request
+        told = request.headers.get("User-Agent"), request.cookies["user"].value, request.remote_ip, request.path
+        self.send([*told, request.method, request.arguments.get("x", [b""])[0].decode()])
+
+
+def test_t2_92_the_handler_has_the_request_that_carries_the_session() -> None:
+    with serving(TornadioRouter(Teller, {"xhr_polling_timeout": 0.2})) as port:
+        status, body, _ = ask(port, "GET", "/socket.io/1/?t=1", User_Agent="the first", Cookie="user=a")
+        path = f"/socket.io/1/xhr-polling/{body.decode().split(':')[0]}"
+        ask(port, "POST", path, b"3:::x", User_Agent="a post", Cookie="user=b")
+        answer = ask(port, "GET", path + "?x=1", User_Agent="a poll", Cookie="user=c")[1].decode()
+        told = json.loads(answer.split("4:::")[1])
+        assert (status, told) == (200, ["the first", "a", "127.0.0.1", "/socket.io/1/", "GET", ""])
+        ask(port, "POST", path, b"3:::x", User_Agent="a post", Cookie="user=b")
+        told = json.loads(ask(port, "GET", path, User_Agent="another", Cookie="user=d")[1].decode().split("4:::")[1])
+        assert told == ["a poll", "c", "127.0.0.1", path, "GET", "1"]
+
+
+def test_t2_92_a_client_of_today_has_its_polls_requests() -> None:
+    with serving(TornadioRouter(Teller)) as port:
+        path = "/socket.io/?EIO=4&transport=polling"
+        sid = json.loads(ask(port, "GET", path, Cookie="user=a")[1][1:])["sid"]
+        path += f"&sid={sid}&x=1"
+        ask(port, "POST", path, b"40")
+        ask(port, "GET", path, User_Agent="a poll", Cookie="user=b")
+        ask(port, "POST", path, b'42["message","x"]')
+        answer = ask(port, "GET", path, User_Agent="the next", Cookie="user=c")[1].decode()
+        assert json.loads(answer[2:])[1] == ["a poll", "b", "127.0.0.1", "/socket.io/", "GET", "1"]
+
+
+def test_check_origin_of_the_class_of_websockets_is_asked_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def check_origin(self: Any, origin: str) -> bool:
+        asked.append(origin)
+        return origin == "http://good.example"
+
+    monkeypatch.setattr(persistent.TornadioWebSocketHandler, "check_origin", check_origin)
+    with serving(TornadioRouter(Main)) as port:
+        sid = ask(port, "GET", "/socket.io/1/")[1].decode().split(":")[0]
+        for path in (f"/socket.io/1/websocket/{sid}", "/socket.io/?EIO=4&transport=websocket"):
+            status, _, _ = ask(port, "GET", path, None, **UPGRADE, Origin="http://bad.example")
+            assert status == 403
+            with_socket = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            with_socket.request("GET", path, headers={**UPGRADE, "Origin": "http://good.example"})
+            assert with_socket.sock.recv(1000).startswith(b"HTTP/1.1 101 ")
+            with_socket.close()
+    assert asked == ["http://bad.example", "http://good.example"] * 2

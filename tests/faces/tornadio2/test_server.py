@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.testing import bind_unused_port
@@ -22,7 +23,7 @@ from tornado.web import Application, RequestHandler
 
 from hosts.certificate import Certificate, make_certificate
 from waterspout import Server
-from waterspout.faces.tornadio2 import flashserver, server
+from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, flashserver, server
 from waterspout.faces.tornadio2.server import SocketServer
 from waterspout.hosts.tornado import routes
 
@@ -301,3 +302,52 @@ def test_a_program_of_old_runs_until_it_is_interrupted(tmp_path: Path) -> None:
             assert client.recv(1000).startswith(b"HTTP/1.1 404")
         process.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in lines.read()
+
+
+# One router, several ports
+
+
+class Echo(SocketConnection):
+    def on_message(self, message: Any) -> Any:
+        self.send(message)
+
+
+async def echoed(port: int) -> bytes:
+    """Go through a handshake, a POST and a GET at a port, and return what the GET brings."""
+    url = f"http://127.0.0.1:{port}/socket.io/1/"
+    sid = (await get(url)).body.decode().split(":")[0]
+    await get(f"{url}xhr-polling/{sid}", method="POST", body=b"3:::x")
+    body: bytes = (await get(f"{url}xhr-polling/{sid}")).body
+    return body
+
+
+def test_one_application_is_served_at_two_ports() -> None:
+    async def main() -> list[bytes]:
+        router = TornadioRouter(Echo)
+        served = application(*router.urls)
+        servers = [SocketServer(served, auto_start=False) for _ in range(2)]
+        found = [await echoed(each.port) for each in servers]
+        assert router.stats.dump()["max_sessions"] == 2
+        await end(*servers)
+        await router.engine.close()
+        return found
+
+    assert asyncio.run(main()) == ["\ufffd3\ufffd1::\ufffd5\ufffd3:::x".encode()] * 2
+
+
+@pytest.mark.parametrize("kind", ["HTTPServer", "SocketServer"])
+def test_bind_and_start_listen_at_a_port_of_ones_own(kind: str) -> None:
+    async def main() -> bytes:
+        router = TornadioRouter(Echo)
+        served = application(*router.urls)
+        started = HTTPServer(served) if kind == "HTTPServer" else SocketServer(served, auto_start=False)
+        port = free_port()
+        started.bind(port, "127.0.0.1")
+        started.start()
+        found = await echoed(port)
+        started.stop()
+        await started.close_all_connections()
+        await router.engine.close()
+        return found
+
+    assert asyncio.run(main()) == "\ufffd3\ufffd1::\ufffd5\ufffd3:::x".encode()

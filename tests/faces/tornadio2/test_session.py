@@ -500,8 +500,9 @@ def test_t2_53_acknowledgements_have_ids_of_their_own_in_each_endpoint() -> None
 @pytest.mark.parametrize("packet", ["garbage", "9::", "4:::{broken", '5:::{"args":[]}', '5:::"x"', "", "1+::"])
 def test_t2_91_a_broken_packet_is_logged_and_raised(packet: str, caplog: pytest.LogCaptureFixture) -> None:
     session, _ = opened(Recorder)
-    with pytest.raises(DecodeError):
+    with pytest.raises(DecodeError) as broken:
         session.raw_message(packet)
+    assert isinstance(broken.value, ValueError), "users' tests say `except ValueError`"
     assert "a packet is broken" in caplog.text
 
 
@@ -625,3 +626,35 @@ def test_ux_4_a_connection_may_tell_all_others_while_it_closes() -> None:
     assert second[1].take() == ["1::", "3:::gone"]
     second[0].close()
     assert second[1].take() == ["0::"]
+
+
+def test_who_is_refused_late_has_not_been_there_either() -> None:
+    waiting: list[Any] = []
+
+    class Slow(Recorder):
+        def on_open(self, request: Any) -> Any:
+            super().on_open(request)
+            yield gen.Task(later, waiting)
+            return False
+
+    session, handler = opened(Slow)
+    waiting.pop()(None)
+    assert (session.is_closed, handler.take(), handler.closed) == (True, ["1::", "0::"], 1)
+    assert session.conn.heard == [], "on_close is not called, as after a refusal at once"
+
+
+def test_a_decorated_on_open_that_goes_on_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Decorated(Recorder):
+        @gen.engine
+        def on_open(self, request: Any) -> Any:
+            self.heard = []
+            yield gen.Task(later, [])
+
+    for _ in range(2):
+        session, _ = opened(Decorated)
+        session.raw_message("3:::in already")
+        assert session.conn.heard == ["in already"]
+    assert caplog.messages == [
+        "on_open of Decorated is decorated and goes on, but its clients are in: "
+        "make it async, or leave the decorator out"
+    ]

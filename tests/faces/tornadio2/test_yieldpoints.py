@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tornado.gen import BadYieldError, Return, moment
-from tornado.httpclient import AsyncHTTPClient
+from tornado.gen import BadYieldError, Return, coroutine, moment
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
@@ -454,13 +454,72 @@ def test_a_status_that_is_an_error_stays_in_the_response() -> None:
     assert asyncio.run(with_server(main)) == (404, True)
 
 
-def test_a_server_that_is_not_there_is_an_error_inside_the_generator() -> None:
+def test_a_server_that_cannot_be_reached_is_a_response_599() -> None:
     listener, port = bind_unused_port()
     listener.close()
+    url = f"http://127.0.0.1:{port}/"
 
     def work() -> Steps:
+        response = yield gen.Task(AsyncHTTPClient().fetch, url)
+        also = yield gen.Task(AsyncHTTPClient().fetch, request=HTTPRequest(url, method="POST", body=b""))
         with pytest.raises(ConnectionRefusedError):
-            yield gen.Task(AsyncHTTPClient().fetch, f"http://127.0.0.1:{port}/")
-        return "caught"
+            yield gen.Task(AsyncHTTPClient().fetch, url, raise_error=True)
+        return response, also
 
-    assert asyncio.run(eventually(work())) == "caught"
+    response, also = asyncio.run(eventually(work()))
+    assert (response.code, response.body, response.request.url) == (599, b"", url)
+    assert isinstance(response.error, ConnectionRefusedError)
+    with pytest.raises(ConnectionRefusedError):
+        response.rethrow()
+    assert (also.code, also.request.method) == (599, "POST")
+
+
+def test_a_function_of_ones_own_raises_what_it_raises() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    def work() -> Steps:
+        with pytest.raises(ZeroDivisionError):
+            yield gen.Task(fail)
+        return "raised"
+
+    assert asyncio.run(eventually(work())) == "raised"
+
+
+# Coroutines, and those of Tornado
+
+
+def later(value: Any, callback: Callable[..., object]) -> None:
+    asyncio.get_running_loop().call_soon(callback, value)
+
+
+def test_tornados_own_coroutine_waits_for_tasks() -> None:
+    @coroutine
+    def work() -> Steps:
+        one = yield gen.Task(answer, 1)
+        several = yield [gen.Task(later, 2), gen.Task(later, 3)]
+        named = yield {"four": gen.Task(later, 4)}
+        with pytest.raises(ZeroDivisionError):
+            yield gen.Task(lambda callback: 1 / 0)
+        return one, several, named
+
+    async def main() -> Any:
+        return await work()
+
+    assert asyncio.run(main()) == (1, [2, 3], {"four": 4})
+
+
+def test_a_coroutine_awaits_a_task() -> None:
+    async def main() -> Any:
+        return await gen.Task(later, 1), await gen.Multi([gen.Task(later, 2), gen.Task(answer, 3)])
+
+    assert asyncio.run(main()) == (1, [2, 3])
+
+
+@pytest.mark.parametrize("point", [gen.Callback("key"), gen.Wait("key"), gen.WaitAll(["key"])])
+def test_keys_are_of_generators_alone(point: gen.YieldPoint) -> None:
+    async def main() -> None:
+        with pytest.raises(BadYieldError, match="for generators that"):
+            await point
+
+    asyncio.run(main())

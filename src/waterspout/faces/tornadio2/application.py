@@ -8,7 +8,7 @@ from tornado.web import HTTPError
 from ...drivers.log import logger
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
-from ...errors import HandshakeRefused
+from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Packet
 from .carrier import Visitor, carry
@@ -27,6 +27,12 @@ class Router(Protocol):
 
     def create_session(self, request: Any) -> Session:
         """Make one, or raise HTTPError."""
+
+    def keep(self, session: Session) -> None:
+        """Take one that the engine has let in."""
+
+    def forget(self, session: Session) -> None:
+        """Let one go that has ended."""
 
 
 class Application:
@@ -48,6 +54,7 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
+        self._router.keep(opened)
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
@@ -64,6 +71,10 @@ class Application:
         if opened.take(opened.carrier.hear(packet)) is not None:
             opened.close()
 
+    def reserved(self, session: EngineSession, error: ReservedName) -> None:
+        """Log an event that bears a name of Socket.IO's own, and drop it."""
+        session.data.complain(log, "an event is ignored: %s", error)
+
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""
         if namespace != "/" and namespace not in session.data.endpoints:
@@ -76,6 +87,7 @@ class Application:
             opened.remove_handler(opened.handler)
         opened.close()
         opened.send_queue.clear()
+        self._router.forget(opened)
 
 
 class _Opening:

@@ -1,16 +1,21 @@
 """What stands between a session of TornadIO2 and the engine's: one for clients of 0.7 to 0.9, one for all others."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
-from http.cookies import CookieError, Morsel, SimpleCookie
 
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
-from ...types import Request, split_cookies, unquote_cookie
+from ...types import Request
 from ...wire import socketio1, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
-from ...wire.socketio import Encoded
+from ...wire.socketio import RESERVED, Encoded
 from . import proto
+from .info import ActiveRequest, cookies_of
+
+log = logging.getLogger("tornadio2.session")
+
+_NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
 class Visitor:
@@ -20,7 +25,7 @@ class Visitor:
         self.session_id = session.id
         self.remote_ip = request.remote_address
         self.arguments = request.query
-        self.cookies = _cookies(request.header("cookie") or "")
+        self.cookies = cookies_of(request)
 
 
 class ByHand:
@@ -67,6 +72,17 @@ class Carrier(ByHand):
         self.session = session
         self.max_early_events = session.max_early_events
         self._sent = sent
+        self._request: Request | None = None  # that came last
+
+    @property
+    def request(self) -> ActiveRequest:
+        """The request that carries the session, or has last: its handshake's until there is another."""
+        return ActiveRequest(self._request or self.session.request)
+
+    def attend(self, request: Request) -> None:
+        """Take a request that carries the session from now on."""
+        request.forget()  # it stays as long as a WebSocket
+        self._request = request
 
     @property
     def name(self) -> str:
@@ -118,7 +134,7 @@ class ModernCarrier(Carrier):
                 self._begin(namespace)
             case Disconnect(namespace):
                 self._end(namespace)
-            case Event() as packet:
+            case Event() as packet if self._takes(packet.name):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_event(packet.namespace, packet.name, args, packet.id))
             case Message() as packet:
@@ -161,6 +177,14 @@ class ModernCarrier(Carrier):
     def refuse(self, namespace: str, why: str) -> None:
         """Tell the client why."""
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
+
+    def _takes(self, name: object) -> bool:
+        """Tell whether a client takes an event of this name; one of 4.x that gets another ends its connection."""
+        if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
+            return True
+        text = "an event is not sent, because clients of 4.x end their connection at its name: %a"
+        self.session.data.complain(log, text, name)
+        return False
 
     def _begin(self, namespace: str) -> None:
         """Hold back what is sent there; in the main connection, who need not ask is at once."""
@@ -208,17 +232,3 @@ def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
     """
     kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
     return kind(session, sent)
-
-
-def _cookies(header: str) -> "SimpleCookie":
-    """Make a Morsel of each cookie, also of one whose name `Morsel.set` refuses, for that is no reason to lose it."""
-    cookies = SimpleCookie()
-    for name, value in split_cookies(header):
-        morsel: Morsel[str] = Morsel()
-        try:
-            state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
-            morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
-        except CookieError:  # newer versions of Python take no control characters
-            continue
-        cookies[name] = morsel
-    return cookies

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from inspect import getattr_static
+from threading import Lock
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 from ...drivers.log import logger
 from . import proto
-from .dispatch import handler_names, mark, override_of, own_arguments
+from .dispatch import handlers_of, mark, override_of, own_arguments
 
 log = logger("tornadio2.conn")
 
 MAX_ACKS = 10_000  # callbacks of a connection that wait for their acknowledgement
+
+_counting = Lock()  # of the ids of acknowledgements, which several threads may ask for at once
 
 F = TypeVar("F", bound=Callable[..., Any])
 AckCallback = Callable[[Any, list[Any] | None], object]
@@ -41,19 +44,30 @@ def event(name_or_func: Any) -> Any:
     return lambda function: mark(function, name_or_func)
 
 
+class EventMagicMeta(type):
+    """A metaclass for classes of one's own that collect `@event` methods in `_events`, as every connection does."""
+
+    _events: dict[str, Callable[..., Any]]
+
+    def __init__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **options: Any) -> None:
+        super().__init__(name, bases, attrs, **options)
+        cls._events = handlers_of(cls)
+
+
 class SocketConnection:
     """A client, or one of its endpoints. Derive from it and define at least `on_message`.
 
     `__endpoints__` says which class serves which endpoint: {"/chat": ChatConnection}; the router's own class serves
-    what is said outside of them. Every `on_...` may be `async`.
+    what is said outside of them. Every `on_...` may be `async`. `send`, `emit`, `emit_ack` and `close` may be called
+    from any thread: each thread's messages arrive once and in its order.
     """
 
     __endpoints__: ClassVar[Mapping[str, "type[SocketConnection]"]] = {}
-    _events: ClassVar[dict[str, str]] = {}
+    _events: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._events = handler_names(cls)
+        cls._events = handlers_of(cls)
         override_of(getattr_static(cls, "on_event"))
 
     def __init__(self, session: Home, endpoint: str | None = None) -> None:
@@ -89,7 +103,7 @@ class SocketConnection:
             self._complain("there is no handler for the event %a", name)
             return None
         try:
-            return getattr(self, handler)(*values, **by_name)
+            return handler(self, *values, **by_name)
         except TypeError:
             count = len(values) + len(by_name)
             text = "the handler of the event %a of %s does not take what came (arguments: %d), or has failed"
@@ -114,18 +128,18 @@ class SocketConnection:
         if self.is_closed or message is None:
             return
         number = None if callback is None else self.queue_ack(callback, message)
-        self.session.send_message(proto.message(self.endpoint, message, number, force_json))
+        _send(self, proto.message(self.endpoint, message, number, force_json))
 
     def emit(self, name: str, /, *args: Any, **kwargs: Any) -> None:
         """Send an event with arguments, or with one dictionary of those that have a name."""
         if not self.is_closed:
-            self.session.send_message(proto.event(self.endpoint, name, None, *args, **kwargs))
+            _send(self, proto.event(self.endpoint, name, None, *args, **kwargs))
 
     def emit_ack(self, callback: AckCallback, name: str, /, *args: Any, **kwargs: Any) -> None:
         """Send an event that the client is to answer: `callback((name, args, kwargs), ack_data)` is called then."""
         if not self.is_closed:
             number = self.queue_ack(callback, (name, args, kwargs))
-            self.session.send_message(proto.event(self.endpoint, name, f"{number}+", *args, **kwargs))
+            _send(self, proto.event(self.endpoint, name, f"{number}+", *args, **kwargs))
 
     # Acknowledgements
 
@@ -134,19 +148,25 @@ class SocketConnection:
 
         Of more than MAX_ACKS, the first is forgotten, which the client has had the longest time for.
         """
-        if len(self.ack_queue) >= MAX_ACKS:
-            self.ack_queue.pop(next(iter(self.ack_queue)))
-            self._complain(
-                "a client acknowledges nothing: more than %d callbacks wait, the first is forgotten", MAX_ACKS
-            )
-        number = self.ack_id
-        self.ack_id += 1
-        self.ack_queue[number] = callback, message
+        with _counting:
+            is_full = len(self.ack_queue) >= MAX_ACKS
+            if is_full:
+                self.ack_queue.pop(next(iter(self.ack_queue)))
+            number = self.ack_id
+            self.ack_id += 1
+            self.ack_queue[number] = callback, message
+        if is_full:
+            text = "a client acknowledges nothing: more than %d callbacks wait, the first is forgotten"
+            self._complain(text, MAX_ACKS)
         return number
 
     def deque_ack(self, msg_id: int, ack_data: list[Any] | None) -> Any:
         """Call who waits for this acknowledgement; an id that nobody has given is logged."""
-        callback, message = self.ack_queue.pop(msg_id, (None, None))
+        if _is_elsewhere(self.session):
+            self.session.post(self.deque_ack, msg_id, ack_data)
+            return None
+        with _counting:
+            callback, message = self.ack_queue.pop(msg_id, (None, None))
         if callback is None:
             self._complain("an acknowledgement came for %a, and nobody waits for it", msg_id)
             return None
@@ -156,7 +176,11 @@ class SocketConnection:
 
     def close(self) -> None:
         """Close the endpoint, or as the main connection everything."""
-        if not self.is_closed:
+        if self.is_closed:
+            return
+        if _is_elsewhere(self.session):
+            self.session.post(self.close)  # it may be closed by then, and its endpoint another one's
+        else:
             self.session.close(self.endpoint)
 
     def _complain(self, text: str, *values: Any) -> None:
@@ -166,3 +190,23 @@ class SocketConnection:
             log.error(text, *values)
         else:
             complain(log, text, *values)
+
+
+def _is_elsewhere(session: Any) -> bool:
+    """Tell whether the caller is on another thread than a session's loop; one of a test may know of no loop."""
+    foreign = getattr(session, "foreign", None)
+    return foreign is not None and foreign()
+
+
+def _send(connection: SocketConnection, pack: str) -> None:
+    """Send a packet; from another thread in its turn, if the connection is still open then."""
+    session = connection.session
+    if _is_elsewhere(session):
+        session.post(_send_posted, connection, proto.settled(pack))
+    else:
+        session.send_message(pack)
+
+
+def _send_posted(connection: SocketConnection, pack: str) -> None:
+    if not connection.is_closed:
+        connection.session.send_message(pack)

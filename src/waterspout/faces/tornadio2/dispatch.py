@@ -28,20 +28,27 @@ def mark(function: F, name: str) -> F:
     return function
 
 
-def handler_names(cls: type) -> dict[str, str]:
-    """Return the methods of a class that handle events, by event; of two for one event, the last by name.
+def handlers_of(cls: type) -> dict[str, Callable[..., Any]]:
+    """Return the functions of a class that handle events, by event; of two for one event, the last by name.
 
-    A method that overrides another handles the same event, unless it is marked with one of its own.
+    A method that overrides another handles an event if it is marked itself. What the class's own `_events` says goes
+    first.
     """
-    found = ((_event_of(cls, name), name) for name in sorted(dir(cls)))
-    return {event: name for event, name in found if event is not None}
+    found = ((_event_of(getattr_static(cls, name)), name) for name in sorted(dir(cls)))
+    marked = {event: _function(cls, name) for event, name in found if event is not None}
+    return {**marked, **cls.__dict__.get("_events", {})}
 
 
-def _event_of(cls: type, name: str) -> str | None:
-    if not callable(getattr_static(cls, name)):
-        return None
-    marks = (getattr(base.__dict__.get(name), "__dict__", {}).get(_MARK) for base in cls.__mro__)
-    return next((mark for mark in marks if mark is not None), None)
+def _event_of(value: Any) -> str | None:
+    return getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
+
+
+def _function(cls: type, name: str) -> Callable[..., Any]:
+    """Return a method as a function of the connection and the event's arguments."""
+    value = getattr_static(cls, name)
+    if isinstance(value, FunctionType):
+        return value
+    return lambda connection, *args, **kwargs: getattr(connection, name)(*args, **kwargs)
 
 
 def endpoint_of(packet: Packet | Signal) -> str | None:
@@ -78,6 +85,10 @@ def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
     match override_of(getattr(on_event, "__func__", on_event)):
         case "spread":
             return on_event(name, *args, **kwargs)
+        case "named" if args:
+            return on_event(name, args=args)
+        case "named":
+            return on_event(name, **kwargs)
         case "positional":
             return on_event(name, *values)
         case "by name":
@@ -89,8 +100,8 @@ def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
 def override_of(function: Any) -> str:
     """Say how an `on_event` is to be called, and let its parameter `name` leave that word to the client.
 
-    "spread": `(self, name, *args, **kwargs)`; "positional": without the `**`; "by name" as documented, with `args`
-    and `kwargs`; "pair" with two parameters of other names.
+    "spread": `(self, name, *args, **kwargs)`; "positional": without the `**`; "named": without the `*`, which gets a
+    list as `args`; "by name" as documented, with `args` and `kwargs`; "pair" with two parameters of other names.
     """
     try:
         parameters = list(signature(function).parameters.values())
@@ -101,7 +112,7 @@ def override_of(function: Any) -> str:
         return "by name"
     if Parameter.VAR_KEYWORD in kinds:
         _free_names(unwrap(function))
-        return "spread"
+        return "spread" if Parameter.VAR_POSITIONAL in kinds or len(parameters) > 3 else "named"
     return "positional" if Parameter.VAR_POSITIONAL in kinds else "pair"
 
 

@@ -1,7 +1,8 @@
 """What comes for a connection before it has decided whether its client may enter."""
 
+import logging
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ...errors import ProtocolError
@@ -9,6 +10,8 @@ from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
 from . import calls
 from .carrier import ByHand
 from .outcome import Outcome
+
+log = logging.getLogger("tornadio2.session")
 
 
 class Openings:
@@ -30,6 +33,9 @@ class Openings:
     def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
         """Let an `on_open` end, whose result `decide` gets, and then what was meant for its connection go on."""
         if isinstance(result, Outcome):
+            if not result.done:
+                name = type(self._owner.conn).__name__
+                _warn(name if path == "/" else f"an endpoint of {name}")
             calls.then(self._owner, result, decide)
             return
         early = self._early.setdefault(path, Early())
@@ -69,6 +75,13 @@ class Openings:
             case Connect() | Disconnect() if packet.namespace != "/":
                 return self._early.get("/")
         return None
+
+
+@cache
+def _warn(name: str) -> None:
+    """Say once that a decorated `on_open` lets clients in before it has ended."""
+    text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
+    log.warning(text, name)
 
 
 class Early:

@@ -1,9 +1,12 @@
-"""What a connection is told of its client when it opens."""
+"""What a connection is told of its client: when it opens, and by the request that carries its session."""
 
 from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from ...types import parse_query
+from tornado.httputil import HTTPHeaders
+
+from ...types import Request, parse_query
 
 
 class ConnectionInfo:
@@ -28,6 +31,49 @@ class ConnectionInfo:
     def get_cookie(self, name: str) -> Any:
         """Return the Morsel of a cookie, which has its `value`, or None."""
         return self.cookies.get(name)
+
+
+class ActiveRequest:
+    """The request that carries a session, or has last, with the names of Tornado's; `arguments` are its query's."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.method = request.method
+        self.uri = request.target
+        self.path, _, self.query = request.target.partition("?")
+        self.remote_ip = request.remote_address
+        self.protocol = "https" if request.secure else "http"
+
+    @property
+    def host(self) -> str:
+        """Host and port that the client has asked for."""
+        return self._request.host or ""
+
+    @property
+    def headers(self) -> HTTPHeaders:
+        """Its header fields."""
+        headers = HTTPHeaders()
+        for name, value in self._request.headers.items():
+            headers.add(name, value)
+        return headers
+
+    @property
+    def arguments(self) -> dict[str, list[bytes]]:
+        """The parameters of its query, as bytes."""
+        return {name: [value.encode() for value in values] for name, values in self._request.query.items()}
+
+    @property
+    def cookies(self) -> Any:
+        """Its cookies: to each name a Morsel."""
+        return cookies_of(self._request)
+
+
+def cookies_of(request: Request) -> Any:
+    """Return the cookies of a request; none if they cannot be read."""
+    try:
+        return SimpleCookie(request.header("cookie") or "")
+    except CookieError:
+        return SimpleCookie()
 
 
 def parse(query: str) -> dict[str, list[str]]:

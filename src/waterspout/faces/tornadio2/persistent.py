@@ -7,7 +7,7 @@ from tornado.web import HTTPError
 
 from ...drivers.log import logger
 from ...hosts.handlers import EngineWebSocketHandler
-from .preflight import RoutedHandler
+from .preflight import RoutedHandler, require_socket_origin
 
 log = logger("tornadio2.persistent")
 
@@ -20,6 +20,12 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
     """
 
     name = "websocket"
+
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
+        """Open the WebSocket; 403 for a page of an origin that `check_origin` keeps out."""
+        if not self.is_redefined:  # else Tornado asks
+            require_socket_origin(self, self.server, type(self))
+        return super().get(*args, **kwargs)
 
     def open(self, session_id: str) -> None:
         """Carry this session from now on; a client without one has been answered with 401."""

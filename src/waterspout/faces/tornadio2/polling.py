@@ -75,6 +75,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
 
     name = "xhr-polling"
     _response = _TEXT
+    _is_last = False  # answer: the session is closed
 
     def get(self, session_id: str) -> Awaitable[None] | None:
         """Wait for what the session has to say."""
@@ -88,15 +89,17 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
             return
         self._response = response
         carried = self.engine.sessions.get(self._session_id)
-        is_over = carried is None or not carried.is_live
+        self._is_last = carried is None or not carried.is_live
         self.send_messages([str(packet) for packet in socketio1.decode_payload(payload)])
-        if is_over:
+        if self._is_last:
             self.session_closed()
 
     def send_messages(self, messages: list[str]) -> None:
-        """Answer the GET with packets."""
+        """Answer the GET with packets; the session goes on without it."""
         payload, _ = socketio1.encode_payload((self._packet(message), ()) for message in messages)
         super().answer(replace(self._response, body=self._body_of(payload)))
+        if not self._is_last:  # else `session_closed` does
+            self._detach()
 
     def _packet(self, message: str) -> bytes:
         """Return a packet as it is in a payload."""

@@ -14,6 +14,7 @@ from ...drivers.log import logger
 from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request
+from .carrier import Carrier
 from .complaints import complaints_of
 
 log = logger("tornadio2.preflight")
@@ -55,7 +56,8 @@ def _decided(answer: object) -> bool:
     if isawaitable(answer):
         if isinstance(answer, CoroutineType):
             answer.close()
-        raise TypeError("`verify_origin` and `preflight` decide at once: make them plain methods that return a bool")
+        names = "`verify_origin`, `check_origin` and `preflight`"
+        raise TypeError(f"{names} decide at once: make them plain methods that return a bool")
     return bool(answer)
 
 
@@ -71,8 +73,13 @@ class RoutedHandler(EngineHandler):
         self.session: Any = None
 
     def begun(self) -> None:
-        """Count a connection."""
+        """Count a connection, and let the session know by which request it is carried."""
         self.server.stats.connection_opened()
+        sid = self.path_kwargs.get("session_id") or self.get_query_argument("sid", "")
+        if sid and self.request.method == "GET" and not self.is_refused:
+            carrier = getattr(self.server.get_session(sid), "handler", None)
+            if isinstance(carrier, Carrier):
+                carrier.attend(self.residence.read(self.request))
 
     def ended(self) -> None:
         """The connection is gone."""
@@ -136,6 +143,7 @@ class HandshakeHandler(CheckedHandler):
         """Make a session, or serve a modern client's; 401 for a WebSocket or a script of a page that may not ask."""
         if "Upgrade" in self.request.headers:
             self.require_origin()
+            require_socket_origin(self, self.server, getattr(self.server, "socket_handler", None))
         elif any(self.get_query_arguments(name) for name in _SCRIPT):
             self.require_page()
         return self.serve()
@@ -144,6 +152,19 @@ class HandshakeHandler(CheckedHandler):
         """Serve a client; 401 for a page that may not ask."""
         self.require_origin()
         return self.serve()
+
+
+def require_socket_origin(handler: RequestHandler, server: Any, kind: Any) -> None:
+    """Raise HTTPError(403) for a page that `check_origin` of the class of WebSockets keeps out, as Tornado does.
+
+    Clients of today open theirs at the handshake's handler; an application has assigned `check_origin` to the other.
+    """
+    headers = handler.request.headers
+    origin = headers.get("Origin", headers.get("Sec-Websocket-Origin"))
+    check = getattr(kind, "check_origin", None)
+    if origin is not None and check is not None and not _decided(check(handler, origin)):
+        complaints_of(server).write(log, "%a is not allowed to open a WebSocket", origin, level=logging.WARNING)
+        raise HTTPError(403)
 
 
 def _page(referer: str) -> str:

@@ -5,7 +5,10 @@ same in their own words.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
+
+import msgspec
 
 from ...drivers.log import logger
 from ...errors import DecodeError
@@ -52,6 +55,16 @@ def meaning(pack: str) -> Packet | Signal:
         return socketio1.decode(pack)
     except DecodeError as error:
         raise ValueError(str(error)) from error
+
+
+def settled(pack: str) -> str:
+    """Return a packet that says the same later: a thread that has sent its values may change them meanwhile."""
+    match getattr(pack, "packet", None):
+        case (Event() | Ack()) as packet:
+            return Pack(pack, msgspec.structs.replace(packet, args=[_settled(value) for value in packet.args]))
+        case Message() as packet:
+            return Pack(pack, msgspec.structs.replace(packet, data=_settled(packet.data)))
+    return pack
 
 
 # Packets
@@ -101,7 +114,7 @@ def event(endpoint: str | None, name: str | bytes, message_id: int | str | None,
     text = name.decode() if isinstance(name, bytes) else name
     values = list(args) if args else [kwargs]
     number = _number(message_id)
-    form = _json({"name": text, "args": values})
+    form = _json({"args": values, "name": text})  # in the order of the original, on 64-bit Python 2
     return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, _id(number)))
 
 
@@ -179,6 +192,17 @@ def encode_frames(packets: Iterable[str]) -> bytes:
 
 
 # Below this line: how it is done
+
+
+def _settled(value: Any) -> Any:
+    """Return a copy of a value, with the bytes that a buffer has now."""
+    if json_dumps is not _DUMPS:
+        return outgoing(value)
+    if isinstance(value, dict):
+        return {key: _settled(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_settled(one) for one in value]
+    return bytes(value) if isinstance(value, bytearray | memoryview) else deepcopy(value)
 
 
 def _json(value: Any) -> str:

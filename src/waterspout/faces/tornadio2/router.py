@@ -1,14 +1,17 @@
 """The router: what an application of Tornado is given, and what serves the clients of one connection class."""
 
 import asyncio
+import logging
 import re
 import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from tornado import ioloop, version_info
 from tornado.ioloop import IOLoop
 
 from ...engine import ANY_HOST, Driver, Engine, Policy
+from ...engine.options import check_seconds
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
 from .application import Application
@@ -19,6 +22,18 @@ from .periodic import Callback
 from .session import Session
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "ENGINE_SETTINGS",
+    "PROTOCOLS",
+    "HandshakeHandler",
+    "TornadioRouter",
+    "ioloop",
+    "version_info",
+]
+
+log = logging.getLogger("tornadio2.router")
 
 R = TypeVar("R", bound=list[Any])
 
@@ -35,7 +50,7 @@ PROTOCOLS: dict[str, Any] = {
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "session_check_interval": 15,  # s between two looks at sessions that no engine has
-    "session_expiry": 30,  # s that a session waits for another transport
+    "session_expiry": 30,  # s that a session waits for another transport; None for ever
     "heartbeat_interval": 12,  # s
     "enabled_protocols": ["websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile"],
     "xhr_polling_timeout": 20,  # s that a poll is held
@@ -50,6 +65,8 @@ ENGINE_SETTINGS = (
     *("subprotocols", "trusted_proxies"),
 )
 """What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
+
+INTERVALS = ("session_check_interval", "heartbeat_interval", "xhr_polling_timeout", "client_timeout")
 
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
 
@@ -75,17 +92,28 @@ class TornadioRouter:
         self._connection = connection
         self._namespace = namespace
         self._loop = io_loop
-        self._sessions = SessionContainer()  # those that no engine has
+        self._sessions = SessionContainer()  # the engine counts the time of its own
         self._sweep: Callback | None = None
         self.engine.when_bound(self._begin)
         _warn(user_settings)
 
     @property
     def io_loop(self) -> Any:
-        """The loop that was given, or the one that is running; None if there is none."""
-        if self._loop is None and _is_running():
-            return IOLoop.current()
-        return self._loop
+        """The loop that was given or set, else that of the first request; before that the thread's current one.
+
+        At import time that is the one that `SocketServer` and `IOLoop.current().start()` run later. From another
+        thread than it, call nothing but its `add_callback`.
+        """
+        return self._loop or IOLoop.current()
+
+    @io_loop.setter
+    def io_loop(self, loop: Any) -> None:
+        self._loop = loop
+
+    @property
+    def running_loop(self) -> Any:
+        """The same, but None where no loop was given and none runs."""
+        return IOLoop.current() if self._loop is None and _is_running() else self._loop
 
     @property
     def urls(self) -> list[Any]:
@@ -93,9 +121,14 @@ class TornadioRouter:
         base, kwargs = f"{ANY_HOST}/{re.escape(self._namespace)}", {"server": self}
         names = [name for name in self.settings["enabled_protocols"] if name in PROTOCOLS]
         return [
-            (rf"{base}/?(?:(?P<version>\d+)(?:/?|//[^/]*/?))?", HandshakeHandler, kwargs),
+            (rf"{base}/(?:(?P<version>\d+)(?:/?|//[^/]*/?))?", HandshakeHandler, kwargs),
             *((rf"{base}/1/{re.escape(name)}/(?P<session_id>[^/]+)/?", PROTOCOLS[name], kwargs) for name in names),
         ]
+
+    @property
+    def socket_handler(self) -> Any:
+        """The class of the WebSockets, whose `check_origin` is asked for all of them."""
+        return PROTOCOLS["websocket"]
 
     def apply_routes(self, routes: R) -> R:
         """Add the routes to a list, and return it."""
@@ -114,12 +147,20 @@ class TornadioRouter:
 
     def get_session(self, session_id: str) -> Any:
         """Return a session, or None."""
-        carried = self.engine.sessions.get(session_id)
-        return self._sessions.get(session_id) if carried is None else carried.data
+        return self._sessions.get(session_id)
+
+    def keep(self, session: Session) -> None:
+        """Take a session whose time the engine counts."""
+        self._sessions.keep(session)
+
+    def forget(self, session: Session) -> None:
+        """Let a session go that the engine has ended."""
+        self._sessions.forget(session)
 
     def _begin(self, driver: Driver) -> None:
         """Begin what needs a loop, now that there is one."""
-        if (loop := self.io_loop) is not None:
+        self._loop = loop = self.running_loop  # for other threads, too
+        if loop is not None:
             self.stats.start(loop)
             milliseconds = self.settings["session_check_interval"] * 1000
             self._sweep = Callback(self._sessions.expire, milliseconds, loop)
@@ -128,7 +169,14 @@ class TornadioRouter:
 
 def _policy(settings: Mapping[str, Any]) -> Policy:
     """Say in the engine's words what belongs to the connection."""
+    for name in INTERVALS:
+        check_seconds(name, settings[name])
+    if settings["session_expiry"] is not None:
+        check_seconds("session_expiry", settings["session_expiry"])
     names = tuple(name for name in settings["enabled_protocols"] if name in PROTOCOLS)
+    if not names:
+        text = "there is none of enabled_protocols, %r, so clients of 0.7 to 0.9 cannot connect: choose from %s"
+        log.warning(text, settings["enabled_protocols"], ", ".join(PROTOCOLS))
     modern = [kind for kind, has in (("websocket", "websocket" in names), ("polling", "xhr-polling" in names)) if has]
     return Policy(
         ping_interval=settings["heartbeat_interval"],
@@ -137,8 +185,8 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         poll_hold=settings["xhr_polling_timeout"],
         close_timeout_advertised=settings["xhr_polling_timeout"] + settings["client_timeout"],
         transports=tuple(modern) or ("polling",),
-        old_transports=names,
-        generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1),
+        old_transports=names or None,
+        generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1) if names else (ENGINEIO_3, ENGINEIO_4),
         cors_origins=_ANY_ORIGIN,
         cors_credentials=True,
         application_starts="handshake",

@@ -1,14 +1,18 @@
 """A client's session: its connections, what they hear of it, and in which order it is told so."""
 
 import logging
-from functools import partial
-from typing import Any, Protocol
+import warnings
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import getattr_static
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
 from ...drivers.log import logger
-from ...errors import DecodeError, ProtocolError
+from ...engine import Engine
+from ...errors import DecodeError, ProtocolError, ReservedName
 from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from . import calls, dispatch, proto
@@ -27,6 +31,26 @@ log = logger("tornadio2.session")
 
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
+Args = TypeVarTuple("Args")
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+class BrokenPacket(DecodeError, ValueError):
+    """A packet is none: a ValueError, as it was with TornadIO2."""
+
+
+def posted(verb: Verb) -> Verb:
+    """Let a method that another thread calls run on the session's loop, in that thread's order."""
+
+    @wraps(verb)
+    def post(self: "Session", /, *args: Any, **kwargs: Any) -> None:
+        if self.foreign():
+            self.post(partial(verb, self, *args, **kwargs))
+        else:
+            verb(self, *args, **kwargs)
+
+    return post  # type: ignore[return-value]  # the same signature
+
 
 class Handler(Protocol):
     """What carries a session: a handler of Tornado, or in a test an object with these two methods."""
@@ -43,18 +67,23 @@ class Session(SessionBase):
 
     `conn` is the class of the main connection, `server` the router. Raises tornado.web.HTTPError(401) if `on_open`
     refuses, and whatever it raises.
+
+    What sends, opens and closes may be called from any thread: from another than the loop's it is posted to the loop.
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
         super().__init__(getattr(request, "session_id", None), expiry)
         self.server = server
+        self._engine: Engine | None = getattr(server, "engine", None)
         self.remote_ip = request.remote_ip
         self.info = ConnectionInfo(request.remote_ip, request.arguments, request.cookies)
         self.endpoints: dict[str, Any] = {}
         self.handler: Handler | None = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
-        self._is_open = self._is_closing = False
+        if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
+            _warn_of_heartbeats()
+        self._is_open = self._is_closing = self._is_refused = False
         self._openings = Openings(self, self._take_early)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._heartbeats = Heartbeats()
@@ -108,25 +137,34 @@ class Session(SessionBase):
         if not self.is_carried:
             self.server.stats.connection_closed()
 
+    # Threads
+
+    def foreign(self) -> bool:
+        """Tell whether the caller is on another thread than the session's loop."""
+        return self._engine is not None and self._engine.driver.foreign()
+
+    def post(self, function: Callable[[*Args], object], *args: *Args) -> None:
+        """Call a function on the session's loop, in the order in which a thread has posted them."""
+        calls.driver(self).soon(function, *args)
+
     # What is sent
 
     def send_message(self, pack: str) -> None:
         """Send a packet, as soon as somebody carries the session."""
+        if self.foreign():
+            self.post(self.send_message, proto.settled(pack))
+            return
         self.send_queue.append(pack)
-        self.flush()
+        self._flush()
 
+    @posted
     def flush(self) -> None:
         """Hand what waits to the handler, and tell it if the session is closed."""
-        if self.handler is None:
-            return
-        if self.send_queue:
-            queue, self.send_queue = self.send_queue, []
-            self.handler.send_messages(queue)
-        if self.is_closed and self.handler is not None:
-            self.handler.session_closed()
+        self._flush()
 
     # The end
 
+    @posted
     def close(self, endpoint: str | None = None) -> None:
         """Close an endpoint, or all of them and then the session: each hears `on_close`, and then its client."""
         if endpoint:
@@ -137,29 +175,52 @@ class Session(SessionBase):
             self._openings.forget("/")
             for name in list(self.endpoints):
                 self.disconnect_endpoint(name)
-            self._leave(self.conn)
+            if self._is_refused:
+                self.conn.is_closed = True
+            else:
+                self._leave(self.conn)
             if self._is_open:
                 self.server.stats.session_closed()
             self.send_message(proto.disconnect())
 
     # Heartbeats: the engine has those of the sessions that it carries
 
+    @posted
     def reset_heartbeat(self) -> None:
         """Begin to count heartbeats anew."""
         self.stop_heartbeat()
-        loop = None if self.is_carried else getattr(self.server, "io_loop", None)
-        if loop is not None:
-            self._heartbeats.start(self._heartbeat, self.server.settings["heartbeat_interval"], loop)
+        if self.is_carried:
+            return
+        name = "running_loop" if hasattr(self.server, "running_loop") else "io_loop"  # which a stand-in has
+        if (loop := getattr(self.server, name, None)) is not None:
+            self._heartbeats.start(self._due, self.server.settings["heartbeat_interval"], loop)
 
+    @posted
     def stop_heartbeat(self) -> None:
         """Send no more heartbeats."""
         self._heartbeats.stop()
 
+    @posted
     def delay_heartbeat(self) -> None:
         """Put the next heartbeat off."""
         self._heartbeats.delay()
 
-    def _heartbeat(self) -> None:
+    @property
+    def _heartbeat(self) -> Callable[[], None]:
+        """What is called at each heartbeat of a session that no engine has; another function may take its place."""
+        function: Callable[[], None] = self.__dict__.get("_heartbeat", self._beat)
+        return function
+
+    @_heartbeat.setter
+    def _heartbeat(self, function: Callable[[], None]) -> None:
+        if self.is_carried:
+            _warn_of_heartbeats()
+        self.__dict__["_heartbeat"] = function
+
+    def _due(self) -> None:
+        self._heartbeat()
+
+    def _beat(self) -> None:
         self.send_message(proto.heartbeat())
         if self._heartbeats.miss():
             self.close()
@@ -170,6 +231,7 @@ class Session(SessionBase):
         """Return the connection of an endpoint, the main one for none, or None if there is no such endpoint."""
         return self.endpoints.get(endpoint) if endpoint else self.conn
 
+    @posted
     def connect_endpoint(self, url: str) -> None:
         """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
 
@@ -192,6 +254,7 @@ class Session(SessionBase):
         self.send_message(proto.connect(path))
         self._openings.follow(path, connection.on_open(info), partial(self._admit, path, connection))
 
+    @posted
     def disconnect_endpoint(self, endpoint: str) -> None:
         """Close an endpoint."""
         connection = self.endpoints.pop(endpoint, None)
@@ -207,14 +270,20 @@ class Session(SessionBase):
     def raw_message(self, msg: str | bytes) -> None:
         """Take a packet of 0.9, and return when it is handled; logs and raises what comes of a broken one or a failure.
 
-        Whoever calls closes the session then.
+        Whoever calls closes the session then. From another thread than the loop's it is handled later, and closed by
+        itself.
         """
         try:
             packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
+        except ReservedName as error:
+            self.complain(log, "an event is ignored: %s", error)
+            return
         except DecodeError as error:
             self.complain(log, "a packet is broken: %s", error)
-            raise
-        if (failure := self.take(packet)) is not None:
+            raise BrokenPacket(*error.args) from error
+        if self.foreign():
+            self.post(self._take_posted, packet)
+        elif (failure := self.take(packet)) is not None:
             raise failure
 
     def take(self, packet: Packet | Signal) -> BaseException | None:
@@ -228,11 +297,21 @@ class Session(SessionBase):
             return error
         return None if is_early else self._take(packet)
 
+    @posted
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
         """Log an error that a client has caused, shortly, and not as often as it likes."""
         self._complaints.write(to, text, *values, error=error)
 
     # Below this line: how it is done
+
+    def _flush(self) -> None:
+        if self.handler is None:
+            return
+        if self.send_queue:
+            queue, self.send_queue = self.send_queue, []
+            self.handler.send_messages(queue)
+        if self.is_closed and self.handler is not None:
+            self.handler.session_closed()
 
     def _is_of_client(self, handler: Handler) -> bool:
         request = getattr(handler, "request", None)
@@ -255,6 +334,7 @@ class Session(SessionBase):
         self._refused("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
         if not self._is_open:
             raise HTTPError(401)
+        self._is_refused = True
         self.close()
 
     def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
@@ -283,6 +363,10 @@ class Session(SessionBase):
         if (error := calls.ask(self, lambda: later(connection.on_close()))) is not None:
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
+
+    def _take_posted(self, packet: Packet | Signal) -> None:
+        if self.take(packet) is not None:
+            self.close()
 
     def _take_early(self, packet: Packet | Signal) -> None:
         """Take what has waited: nobody is there to be told of a failure."""
@@ -326,3 +410,8 @@ class Session(SessionBase):
             return
         result = dispatch.handle(connection, packet)
         calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
+
+
+def _warn_of_heartbeats() -> None:
+    text = "session._heartbeat is not called for clients, whose heartbeats the engine sends: use a PeriodicCallback"
+    warnings.warn(text, RuntimeWarning, stacklevel=3)

@@ -2,11 +2,14 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from concurrent import futures
+from functools import partial
+from threading import get_ident
 from typing import Any, NamedTuple, Protocol
 
-from tornado.gen import convert_yielded, moment
+from tornado.gen import BadYieldError, convert_yielded, moment
+from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
 from ...drivers.system import discard, is_asynchronous
@@ -25,6 +28,23 @@ def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if kwargs or len(args) > 1:
         return Arguments(args, kwargs)
     return args[0] if args else None
+
+
+def homing(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the function for other threads, too: from there it is posted to the loop that is running now."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return function
+    thread = get_ident()
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        if get_ident() == thread:
+            function(*args, **kwargs)
+        else:
+            loop.call_soon_threadsafe(partial(function, *args, **kwargs))
+
+    return call
 
 
 class Driving(Protocol):
@@ -60,6 +80,41 @@ class YieldPoint:
         """Return the result, or raise what is thrown into the generator."""
         raise NotImplementedError
 
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait in a coroutine, or in a generator that Tornado's own `coroutine` drives: of a `Task` or of several."""
+        waiting = _Waiting()
+        self.start(waiting)
+        while not self.is_ready():
+            yield from waiting.change()
+        return self.get_result()
+
+
+class _Waiting:
+    """What drives a coroutine that waits for one point; it keeps no keys, which are of a generator."""
+
+    _changed: "asyncio.Future[None] | None" = None
+
+    def change(self) -> "asyncio.Future[None]":
+        """Return what ends when something may be ready."""
+        self._changed = asyncio.get_running_loop().create_future()
+        return self._changed
+
+    def register_callback(self, key: Hashable) -> None:
+        raise BadYieldError(f"Callback({key!r}) and Wait are for generators that `tornadio2.gen` drives")
+
+    def result_callback(self, key: Hashable) -> Callable[..., None]:
+        raise BadYieldError(key)
+
+    def is_ready(self, key: Hashable) -> bool:
+        raise BadYieldError(f"Wait({key!r}) is for generators that `tornadio2.gen` drives")
+
+    def pop_result(self, key: Hashable) -> Any:
+        raise BadYieldError(key)
+
+    def run(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
 
 class Callback(YieldPoint):
     """Gives a function that is to be called back; `Wait` with the same key gives what it is called with."""
@@ -71,7 +126,7 @@ class Callback(YieldPoint):
     def start(self, runner: Driving) -> None:
         """Register the key."""
         runner.register_callback(self.key)
-        self._function = runner.result_callback(self.key)
+        self._function = homing(runner.result_callback(self.key))
 
     def is_ready(self) -> bool:
         """Return True: the function is there at once."""
@@ -120,7 +175,8 @@ class Task(YieldPoint):
     """Calls a function with a `callback`, and gives what this is called with.
 
     A function that has no parameter of this name, or is an `async def`, returns what can be awaited instead, as all
-    of Tornado does today. A status that is an error stays in the response of Tornado's `fetch`, as it once did.
+    of Tornado does today. A status that is an error stays in the response of Tornado's `fetch`, as it once did, and
+    where there was none, because the server cannot be reached, it is 599 and the reason the response's `error`.
     """
 
     def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
@@ -128,15 +184,17 @@ class Task(YieldPoint):
         self.args = args
         self.kwargs = kwargs
         self._point: YieldPoint
+        self._is_silent = False
 
     def start(self, runner: Driving) -> None:
         """Call the function."""
         parameters = _parameters(self.func)
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
             self._point = reply = _Reply(runner)
-            self.func(*self.args, callback=reply.answer, **self.kwargs)
+            self.func(*self.args, callback=homing(reply.answer), **self.kwargs)
         else:
             silence = {"raise_error": False} if "raise_error" in parameters else {}
+            self._is_silent = bool(silence) and not self.kwargs.get("raise_error")
             self._point = _awaited(self.func, self.func(*self.args, **(silence | self.kwargs)))
             self._point.start(runner)
 
@@ -146,7 +204,12 @@ class Task(YieldPoint):
 
     def get_result(self) -> Any:
         """Return the result."""
-        return self._point.get_result()
+        try:
+            return self._point.get_result()
+        except (OSError, HTTPError) as error:
+            if not self._is_silent:
+                raise
+            return _unreachable(error, *self.args, **self.kwargs)
 
 
 class Multi(YieldPoint):
@@ -288,6 +351,13 @@ def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
         return point_of(result)
     name = getattr(func, "__qualname__", repr(func))
     raise TypeError(f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited")
+
+
+def _unreachable(error: Exception, request: Any = "", *args: Any, **options: Any) -> HTTPResponse:
+    """Return the response of a `fetch` that got none."""
+    if not isinstance(request, HTTPRequest):
+        request = HTTPRequest(str(options.get("request", request)))
+    return HTTPResponse(request, 599, error=error, reason=str(error), request_time=0)
 
 
 def _require_loop(awaitable: Any) -> None:

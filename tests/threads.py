@@ -1,0 +1,104 @@
+"""Threads that speak to one client, and what the client gets of it: everything once, and in each thread's order."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from turns import until
+from waterspout import Engine, Server
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, OldPeer, Peer
+from waterspout.wire import socketio1
+from waterspout.wire.packets import Event
+from waterspout.wire.socketio import Partial
+
+THREADS = 4
+FEW = 200  # messages of each thread
+BLOCK = 1000
+SIZES = [FEW, pytest.param(10_000, marks=pytest.mark.long)]
+SWITCH = 1e-5  # s between two looks at who else wants to run: threads meet in more places than at Python's 5 ms
+
+MODERN = [f"{revision}-{transport}" for revision in (3, 4) for transport in ("polling", "websocket")]
+OLD = ["websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"]
+
+
+class Client:
+    """A client of some kind: one of MODERN or of OLD."""
+
+    def __init__(self, server: Server | Engine, kind: str) -> None:
+        self.peer: Peer | OldPeer
+        revision, _, transport = kind.partition("-")
+        if kind in OLD:
+            self.peer = OldPeer(server, transport=kind)
+        else:
+            self.peer = Peer(server, generation=ENGINEIO_3 if revision == "3" else ENGINEIO_4, transport=transport)
+            if not self.peer.generation.implicit_connect:
+                self.peer.connect()
+        self.sid = self.peer.sid
+        self.peer.take()
+
+    def events(self) -> list[Event]:
+        """Return the events that have come since the last time."""
+        return [packet for packet in self._packets() if isinstance(packet, Event)]
+
+    def _packets(self) -> Iterator[Any]:
+        partial: Partial | None = None
+        for raw in self.peer.take():
+            if isinstance(self.peer, OldPeer):
+                yield socketio1.decode(str(raw))
+            elif isinstance(raw, bytes):
+                assert partial is not None
+                yield partial.add(raw)
+            elif raw[:2] in ("42", "45"):
+                found = self.peer.generation.socketio.decode(raw, 1, 10)
+                partial = found if isinstance(found, Partial) else None
+                yield None if partial else found
+
+
+class Pace:
+    """Lets a thread wait, every BLOCK messages, until what was sent has left: more than 10,000 may not wait."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+
+    def keep(self, number: int) -> None:
+        """Wait, if the message of this number is the last of a block."""
+        if number % BLOCK == BLOCK - 1:
+            asyncio.run_coroutine_threadsafe(self._drain(), self._loop).result(60)
+
+    async def _drain(self) -> None:
+        await until(lambda: not any(session.outbox_bytes for session in self._engine.sessions.values()))
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Let threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+async def in_threads(work: Callable[[int], object]) -> None:
+    """Call a function in several threads at once, with their numbers, while the loop turns."""
+    start = threading.Barrier(THREADS)
+
+    def run(thread: int) -> None:
+        start.wait()
+        work(thread)
+
+    with impatient():
+        await asyncio.gather(*(asyncio.to_thread(run, thread) for thread in range(THREADS)))
+
+
+def by_thread(events: list[Event], count: int) -> list[list[Any]]:
+    """Return the arguments behind the thread's number of `count` events of each thread; AssertionError for others."""
+    assert len(events) == count * THREADS
+    return [[event.args[1:] for event in events if event.args[0] == thread] for thread in range(THREADS)]
