@@ -62,8 +62,9 @@ Engine.default_driver = InlineDriver
 def run(
     server: Server | Engine, *, port: int = 8000, host: str = "127.0.0.1", static: str | Path | None = None
 ) -> None:
-    """Serve on a port until SIGTERM or SIGINT, inside Tornado, and end gracefully; the URL is printed.
+    """Serve on a port until SIGTERM, SIGINT or `server.close()`, inside Tornado; end gracefully. The URL is printed.
 
+    In another thread than the main one there are no signals: `server.close()` is the end. A server may be run again.
     Port 0 takes a free one; 0.0.0.0 and :: are all interfaces. `static` is a directory whose files are served
     beside it, the page of the clients for one. Raises `CannotStart`, with a sentence, for what cannot be.
     """

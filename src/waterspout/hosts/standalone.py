@@ -21,6 +21,7 @@ from .collector import fitted
 from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
 from .loggers import throttled
+from .loops import running_loop
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
@@ -62,9 +63,10 @@ class Site:
 async def serve(
     mountable: Mountable, site: Site, *, ready: Callable[[list[str]], object] = lambda urls: None, stop: asyncio.Event
 ) -> None:
-    """Serve until `stop` is set, then tell the clients and end; they have 8 s to take what is still theirs.
+    """Serve until `stop` is set or the server is closed, then tell the clients; they have 8 s to take what is theirs.
 
-    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`.
+    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`, and RuntimeError for a server
+    that is in use on another loop.
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     mount = Mount(engine)
@@ -83,6 +85,7 @@ async def serve(
         for web in webs:
             accepting.callback(web.stop)
         await _serve_policy(site, tcp, accepting)
+        engine.when_closing(stop.set)
         ready(urls([*tcp, *local], secure=site.ssl_options is not None))
         try:
             await stop.wait()
@@ -100,11 +103,17 @@ def run(
     owns_process: bool = False,
     stop_with_stdin: bool = False,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; the caller must be the main thread. Returns when all has ended.
+    """Serve until SIGTERM, SIGINT or the server's `close`. Returns when all has ended.
 
+    The signals are for the main thread; in another one, `close` is the end. `CannotStart` where a loop is running.
     With `owns_process`, tasks and threads that are still busy 9.5 s after the signal are left behind: the process
     ends with status 0. With `stop_with_stdin`, the end of standard input is a signal too (see `reload`).
     """
+    if running_loop() is not None:
+        raise CannotStart(
+            "cannot run here: an event loop is running already, as in a notebook or a coroutine; on it, write "
+            "tornado.web.Application(waterspout.hosts.tornado.routes(server)).listen(port)"
+        )
 
     async def main() -> None:
         stop = asyncio.Event()

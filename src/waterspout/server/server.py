@@ -116,7 +116,7 @@ class Server(Events):
         self._closing: Pending[None] | None = None
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
-        self.engine.when_bound(self._cluster.attach)
+        self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
         self._root = self.of("/")
         self._handlers = self._root._handlers
@@ -221,11 +221,20 @@ class Server(Events):
             on_core(driver, self._close, self._closing)
         return self._closing
 
+    def _begin(self, driver: Driver) -> None:
+        """Take the driver of a loop; what has ended with the one before it begins anew."""
+        if self._closing is not None:
+            self._closing.resolve(None)
+            self._closing = None
+        self._cluster.attach(driver)
+
     def _close(self, done: Pending[None]) -> None:
         self._cluster.leave()
         engine, timeout = self.engine, self._shutdown_timeout
 
         def finish() -> None:
+            if self._closing is not done:
+                return  # the loop ended before, and there is another
             engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for

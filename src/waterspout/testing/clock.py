@@ -7,7 +7,7 @@ from typing import Any, TypeVarTuple
 
 from ..drivers import InlineDriver
 from ..drivers.system import discard, is_asynchronous
-from ..drivers.tasks import as_coroutine, carry
+from ..drivers.tasks import as_coroutine, carry, running_asker
 from ..engine import Asker
 from ..engine.driver import Waitable
 from .loop import ClockLoop
@@ -104,6 +104,11 @@ class Clock(InlineDriver):
             yield from future
         finally:
             self._attending.pop(task, None)
+
+    def asker(self) -> Asker | None:
+        """Return who asked for the running coroutine."""
+        found = running_asker()
+        return found._asker if isinstance(found, _Witness) else found
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
