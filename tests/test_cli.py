@@ -299,6 +299,25 @@ def refused(folder: Path, *arguments: str) -> str:
     return sentence_of(done.returncode, done.stdout, done.stderr)
 
 
+TICKING = """
+import asyncio, waterspout
+server = waterspout.Server()
+
+@server.on_start
+async def tick():
+    print("begun", flush=True)
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        print("cancelled", flush=True)
+
+@server.on_stop
+async def stop():
+    await asyncio.sleep(0)
+    print("stopped", flush=True)
+"""
+
+
 @pytest.fixture
 def refusal(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Refusal]:
     """Run a command here, which must be refused, and return its sentence; what it has changed is put back."""
@@ -340,6 +359,11 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         (
             "needy:server",
             "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; mend",
+        ),
+        (
+            "eager:server",
+            "the module 'eager' raises RuntimeError at eager.py:4: no running event loop; begin this in an `async def` "
+            "with @server.on_start above it, which is called when the server starts",
         ),
         ("odd:server", "the module 'odd' raises TypeError at odd.py:2: Server.__init__() got an unexpected keyword"),
         ("app.py:server", "cannot serve 'app.py:server': that is a file, not a module; write app:server"),
@@ -388,6 +412,9 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")
+    (folder / "eager.py").write_text(
+        "import asyncio\nasync def tick(): ...\n\nasyncio.create_task(tick())\nserver = None\n"
+    )
     (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
     assert refusal("serve", *arguments.split()).startswith(sentence)
 
@@ -507,6 +534,16 @@ def test_a_syntax_error_is_shown_with_its_line(folder: Path) -> None:
     done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert "number = = 2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_background_tasks_begin_with_the_process_and_end_with_it(folder: Path) -> None:
+    (folder / "ticking.py").write_text(TICKING)
+    with serve(folder, "--bind", "127.0.0.1:0", target="ticking:server", joined=True) as command:
+        command.until("begun")
+        command.process.terminate()
+        command.until("stopped")
+        command.until("cancelled")
+        assert command.end() == 0
 
 
 # A page beside the server

@@ -144,7 +144,14 @@ class AsyncioDriver(SystemDriver):
         """Tell whether the loop is closed; where nobody is connected, whether it does not run."""
         return self.loop.is_closed() or (idle and not self.loop.is_running())
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`.
 
         A task that waits for `awaited`, which `done` is to bring about, is not waited for; none is, where the loop
@@ -157,6 +164,9 @@ class AsyncioDriver(SystemDriver):
                 self._pool.close()
             done()
 
+        for task, (_, asker, _) in self._tasks.items():
+            if asker is unwanted and (awaited is None or self._attending.get(task) is not awaited):
+                task.cancel()
         if self.loop.is_running() and (self._tasks or (self._pool is not None and self._pool.is_busy)):
             self._ending = Ending(self._tasks, self._attending, awaited)
             waits = []

@@ -103,6 +103,13 @@ class InlineDriver(SystemDriver):
         """Return False: without a loop, nothing says that it has ended."""
         return False
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Call `done`: nothing is running."""
         done()

@@ -120,10 +120,18 @@ class Driver(Protocol):
         `idle`: nobody is connected, so that a loop that is not closed, but has stopped, counts as over.
         """
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for running functions, cancel or abandon those that need longer, then call `done`.
 
-        A function that waits for `awaited`, which comes with `done`, is not waited for. Where the loop does not run,
+        A function that waits for `awaited`, which comes with `done`, is not waited for. All others that `unwanted` has
+        asked for are cancelled at once. Where the loop does not run,
         nothing is waited for.
         """
 

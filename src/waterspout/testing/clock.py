@@ -31,7 +31,7 @@ class Clock(InlineDriver):
         self._alarm: tuple[float, Callable[[], object]] | None = None
         self._tokens = 0
         self._loop: ClockLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Asker] = {}
         self._attending: dict[asyncio.Task[Any] | None, Waitable] = {}
 
     def now(self) -> float:
@@ -77,9 +77,11 @@ class Clock(InlineDriver):
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
         """Make a task of what an asynchronous function has returned."""
         loop = self._own_loop(awaitable, function)
-        task = asyncio.Task(carry(as_coroutine(awaitable), asker.later(token), token), loop=loop)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        asker = asker.later(token)
+        task = asyncio.Task(carry(as_coroutine(awaitable), asker, token), loop=loop)
+        task._log_destroy_pending = False  # a test may end in the middle of what runs for ever
+        self._tasks[task] = asker
+        task.add_done_callback(self._tasks.pop)
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function at once, or after the one that is running."""
@@ -136,13 +138,23 @@ class Clock(InlineDriver):
         while self._loop is not None and self._loop.is_waiting and not self.is_running:
             self.hold(self._loop.turn)
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for asynchronous functions, cancel those that need longer, then call `done`.
 
         One that waits for `awaited`, which `done` is to bring about, is not waited for.
         """
         self.settle()
         tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
+        for task in tasks:
+            if self._tasks[task] is unwanted:
+                task.cancel()
         if not tasks or self._loop is None:
             done()
             return
