@@ -22,6 +22,8 @@ from missing import missing
 from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
 
+IPV6 = Path("/proc/net/if_inet6").exists()
+
 ECHO = """
 import asyncio, threading, time
 import waterspout
@@ -383,7 +385,7 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
             "app:version",
             "cannot serve 'app:version': it is a function; call it, as in server = make_server(), and name",
         ),
-        ("app:server --port 8013", "host and port are given together here: write --bind 127.0.0.1:8013"),
+        ("app:server --port 8013", "host and port are given together here: write --bind localhost:8013"),
         ("app:server --host 0.0.0.0", "host and port are given together here: write --bind 0.0.0.0:8000"),
         ("app:server --bind localhost", "cannot bind 'localhost': write HOST:PORT with a port from 0 to 65535, as in"),
         ("app:server --unix no/s.sock", "cannot listen at 'no/s.sock': there is no directory 'no'; make it"),
@@ -544,6 +546,117 @@ def test_background_tasks_begin_with_the_process_and_end_with_it(folder: Path) -
         command.until("stopped")
         command.until("cancelled")
         assert command.end() == 0
+
+
+# Several addresses, and sockets that were opened before
+
+
+@pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")
+def test_without_a_host_both_addresses_of_this_machine_are_served_at_one_port(folder: Path) -> None:
+    with serve(folder, "--bind", "0") as command:
+        line = command.line()
+        found = re.fullmatch(
+            r"Waterspout serves app:server at (http://127\.0\.0\.1:(\d+)/) and (http://\[::1\]:(\d+)/) \(stop: .*", line
+        )
+        assert found, line
+        assert found[2] == found[4]
+        assert version(found[1].rstrip("/")) == version(found[3].rstrip("/")) == "430[1]"
+
+
+def test_several_addresses_are_served_and_named(folder: Path) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--bind", "127.0.0.2:0", "--unix", "s.sock") as command:
+        line = command.line()
+        addresses = re.findall(r"http://\S+(?=/ )", line)
+        assert [address.rpartition(":")[0] for address in addresses] == ["http://127.0.0.1", "http://127.0.0.2"]
+        assert " and unix:s.sock (stop" in line
+        assert [version(address) for address in addresses] == ["430[1]"] * 2
+
+
+def test_one_address_of_several_that_is_taken_is_named_and_the_others_are_closed(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = refused(folder, "serve", "app:server", "--bind", "127.0.0.2:0", "--bind", place)
+    assert said.startswith(f"cannot listen at {place}: it is in use")
+
+
+ACTIVATED = """
+import fcntl, os, socket, sys
+kinds, rest = sys.argv[1].split(","), sys.argv[2:]
+made = []
+for kind in kinds:
+    if kind == "tcp":
+        made.append(socket.create_server(("127.0.0.1", 0)))
+    elif kind == "unix":
+        made.append(socket.socket(socket.AF_UNIX))
+        made[-1].bind("given.sock")
+        made[-1].listen()
+    elif kind == "udp":
+        made.append(socket.socket(type=socket.SOCK_DGRAM))
+    else:
+        made.append(open(os.devnull))
+high = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 20) for one in made]
+for number, descriptor in enumerate(high, 3):
+    os.dup2(descriptor, number)
+    os.close(descriptor)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=":".join(kinds))
+os.execv(sys.executable, [sys.executable, "-m", "waterspout", "serve", "app:server", *rest])
+"""
+NOSY = """
+import os
+print("left:", [name for name in os.environ if name.startswith("LISTEN")], os.get_inheritable(3), flush=True)
+"""
+
+
+def activated(folder: Path, *arguments: str) -> AbstractContextManager[Command]:
+    """Serve at sockets that were opened before, as systemd does it."""
+    return running(folder, *arguments, program=("-c", ACTIVATED))
+
+
+def test_sockets_of_systemd_are_served_and_no_child_takes_them(folder: Path) -> None:
+    (folder / "app.py").write_text(NOSY + ECHO)
+    with activated(folder, "tcp,unix") as command:
+        command.until("left: [] False")
+        line = command.line()
+        address, path = re.findall(r"http://\S+(?=/ )|unix:\S+", line)
+        assert path == "unix:given.sock"
+        assert version(address) == "430[1]"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(folder / "given.sock"))
+            client.sendall(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
+        command.process.terminate()
+        assert command.end() == 0
+    assert (folder / "given.sock").is_socket()  # it is systemd's
+
+
+def test_addresses_that_are_asked_for_are_served_beside_the_sockets_of_systemd(folder: Path) -> None:
+    with activated(folder, "unix", "--bind", "127.0.0.1:0") as command:
+        line = command.line()
+        assert re.search(r" at unix:given.sock and http://127.0.0.1:\d+/ \(stop", line), line
+
+
+def test_with_reload_each_server_takes_the_sockets_of_systemd(folder: Path) -> None:
+    with activated(folder, "tcp", "--reload") as command:
+        address = command.address()
+        assert version(address) == "430[1]"
+        change(folder, ECHO.replace("return 1", "return 2 "))
+        assert command.address() == address
+        assert version(address) == "430[2]"
+        command.process.terminate()
+        assert command.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        ("tcp,udp", "cannot listen at descriptor 4 (udp), which was opened for this process: it does not listen for"),
+        ("file", "cannot listen at descriptor 3 (file), which was opened for this process: Socket operation on"),
+    ],
+)
+def test_descriptors_that_cannot_be_served_are_named(folder: Path, kinds: str, sentence: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", ACTIVATED, kinds]
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    assert sentence_of(done.returncode, done.stdout, done.stderr).startswith(sentence)
 
 
 # A page beside the server
@@ -788,8 +901,8 @@ def test_the_chat_example_passes_texts_on(folder: Path) -> None:
         ("localhost:0", ("localhost", 0)),
         ("0.0.0.0:65535", ("0.0.0.0", 65535)),
         ("[::1]:80", ("::1", 80)),
-        ("8013", ("127.0.0.1", 8013)),
-        (":8013", ("127.0.0.1", 8013)),
+        ("8013", ("localhost", 8013)),
+        (":8013", ("localhost", 8013)),
         ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_server_that_is_in_use_is_refused_where_another_loop_mounts_it() -> No
         return str(refusal.value)
 
     async def serve() -> None:
-        site = standalone.Site(bind=("127.0.0.1", 0))
+        site = standalone.Site(bind=[("127.0.0.1", 0)])
         await standalone.serve(server, site, stop=asyncio.Event())
 
     async def main() -> None:
@@ -195,7 +195,7 @@ def test_a_server_is_run_twice_in_one_process() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     for _ in range(2):
-        standalone.run(server, standalone.Site(bind=("127.0.0.1", 0)), ready=ready)
+        standalone.run(server, standalone.Site(bind=[("127.0.0.1", 0)]), ready=ready)
     assert len(seen) == 2
 
 
@@ -205,7 +205,7 @@ def test_run_in_another_thread_leaves_the_signals_alone_and_ends_with_the_server
     server = Server()
     before = signal.getsignal(signal.SIGTERM)
     running = threading.Event()
-    site = standalone.Site(bind=("127.0.0.1", 0))
+    site = standalone.Site(bind=[("127.0.0.1", 0)])
     thread = threading.Thread(target=standalone.run, args=(server, site), kwargs={"ready": lambda _: running.set()})
     thread.start()
     assert running.wait(30)
@@ -217,7 +217,7 @@ def test_run_in_another_thread_leaves_the_signals_alone_and_ends_with_the_server
 
 def test_run_ends_when_a_handler_closes_the_server() -> None:
     server = Server()
-    standalone.run(server, standalone.Site(bind=("127.0.0.1", 0)), ready=lambda _: server.close())
+    standalone.run(server, standalone.Site(bind=[("127.0.0.1", 0)]), ready=lambda _: server.close())
     assert server.close().done
 
 

@@ -45,14 +45,17 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand around its own.
+    """Where a server listens, and which Tornado routes stand around its own.
 
-    TLS is for the address; a Unix socket, which has a proxy before it, stays plain. `flash_policy_port` answers Flash,
-    beside the address, that films of `flash_policy_domains` may connect to it (see `flashpolicy`).
+    It listens at the hosts and ports of `bind`, at a Unix socket, and at the sockets of `inherited`, which listen
+    already; it closes them. TLS is for TCP; a Unix socket, which has a proxy before it, stays plain.
+    `flash_policy_port` answers Flash, at the same addresses, that films of `flash_policy_domains` may connect (see
+    `flashpolicy`).
     """
 
-    bind: tuple[str, int] | None = None
+    bind: Sequence[tuple[str, int]] = ()
     unix: str | None = None
+    inherited: Sequence[socket.socket] = ()
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
     last_routes: Sequence[Any] = ()
@@ -74,10 +77,17 @@ async def serve(
     application = Application(routes, max_header_lines=engine.policy.max_header_lines)
     limit = BODIES * engine.policy.max_payload_bytes
     with throttled(), ExitStack() as accepting:
-        tcp = listen(*site.bind) if site.bind is not None else []
-        for listener in tcp:
+        listeners = list(site.inherited)
+        for listener in listeners:
             accepting.callback(listener.close)
-        local = [accepting.enter_context(unix_listener(site.unix))] if site.unix is not None else []
+        for host, port in site.bind:
+            for listener in listen(host, port):
+                accepting.callback(listener.close)
+                listeners.append(listener)
+        if site.unix is not None:
+            listeners.append(accepting.enter_context(unix_listener(site.unix)))
+        tcp = [listener for listener in listeners if listener.family != socket.AF_UNIX]
+        local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
         webs = [
             Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
             Web(application, local, max_body_bytes=limit),
@@ -86,7 +96,7 @@ async def serve(
             accepting.callback(web.stop)
         await _serve_policy(site, tcp, accepting)
         engine.when_closing(stop.set)
-        ready(urls([*tcp, *local], secure=site.ssl_options is not None))
+        ready(urls(listeners, secure=site.ssl_options is not None))
         try:
             await stop.wait()
         finally:
@@ -134,10 +144,11 @@ def run(
 
 
 async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitStack) -> None:
-    if site.bind is None or site.flash_policy_port is None:
+    if not tcp or site.flash_policy_port is None:
         return
     ports = ",".join(sorted({str(listener.getsockname()[1]) for listener in tcp}))
-    server = await serve_policy(site.bind[0], site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
+    hosts = sorted({listener.getsockname()[0] for listener in tcp})
+    server = await serve_policy(hosts, site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
     if server is not None:
         accepting.callback(server.close)
 
