@@ -1,6 +1,7 @@
 """What runs beside the handlers: when it begins, what it may do, and how it ends."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -264,9 +265,8 @@ def test_what_cannot_be_called_is_refused(server: Server, decorator: str, functi
 
 def test_the_guard_of_the_loop_names_a_function(server: Server) -> None:
     background = server._background
-    assert background.describe(test_the_guard_of_the_loop_names_a_function) == (
-        "the function 'test_the_guard_of_the_loop_names_a_function' of on_start"
-    )
+    named: Any = test_the_guard_of_the_loop_names_a_function
+    assert background.describe(named) == ("the function 'test_the_guard_of_the_loop_names_a_function' of on_start")
 
 
 def test_a_clock_that_is_bound_starts_the_server(server: Server) -> None:
@@ -274,3 +274,16 @@ def test_a_clock_that_is_bound_starts_the_server(server: Server) -> None:
     server.on_start(lambda: seen.append("start"))
     server.engine.bind(Clock())
     assert seen == ["start"]
+
+
+def test_a_test_may_end_in_the_middle_of_a_task(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server()
+
+    @server.on_start
+    async def task() -> None:
+        await asyncio.sleep(1000)
+
+    Pair(server).close()
+    del server, task
+    gc.collect()
+    assert caplog.records == []

@@ -79,7 +79,6 @@ class Clock(InlineDriver):
         loop = self._own_loop(awaitable, function)
         asker = asker.later(token)
         task = asyncio.Task(carry(as_coroutine(awaitable), asker, token), loop=loop)
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # a test may end in the middle of what runs for ever
         self._tasks[task] = asker
         task.add_done_callback(self._tasks.pop)
 
