@@ -235,3 +235,18 @@ def test_what_has_begun_to_listen_is_closed_when_something_else_cannot(tmp_path:
 
     with pytest.raises(CannotStart, match="a file that is no socket is there"):
         asyncio.run(main())
+
+
+def test_a_server_that_cannot_listen_is_not_started() -> None:
+    server, started = Server(), []
+    server.on_start(lambda: started.append(True))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart, match="it is in use"):
+        standalone.run(server, standalone.Site(bind=[("127.0.0.1", 0), taken.getsockname()[:2]]))
+    assert started == []
+
+
+def test_a_server_that_is_closed_at_its_start_ends() -> None:
+    server = Server()
+    server.on_start(server.close)
+    standalone.run(server, ANYWHERE)
+    assert server.close().done

@@ -72,9 +72,6 @@ async def serve(
     that is in use on another loop.
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
-    mount = Mount(engine)
-    routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
-    application = Application(routes, max_header_lines=engine.policy.max_header_lines)
     limit = BODIES * engine.policy.max_payload_bytes
     with throttled(), ExitStack() as accepting:
         listeners = list(site.inherited)
@@ -88,6 +85,10 @@ async def serve(
             listeners.append(accepting.enter_context(unix_listener(site.unix)))
         tcp = [listener for listener in listeners if listener.family != socket.AF_UNIX]
         local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
+        engine.when_closing(stop.set)
+        mount = Mount(engine)  # which starts the server, now that nothing can keep it from that
+        routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
+        application = Application(routes, max_header_lines=engine.policy.max_header_lines)
         webs = [
             Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
             Web(application, local, max_body_bytes=limit),
@@ -95,7 +96,6 @@ async def serve(
         for web in webs:
             accepting.callback(web.stop)
         await _serve_policy(site, tcp, accepting)
-        engine.when_closing(stop.set)
         ready(urls(listeners, secure=site.ssl_options is not None))
         try:
             await stop.wait()
