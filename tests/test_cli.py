@@ -23,6 +23,8 @@ from missing import missing
 from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
 
+IPV6 = Path("/proc/net/if_inet6").exists()
+
 ECHO = """
 import asyncio, threading, time
 import waterspout
@@ -300,6 +302,25 @@ def refused(folder: Path, *arguments: str) -> str:
     return sentence_of(done.returncode, done.stdout, done.stderr)
 
 
+TICKING = """
+import asyncio, waterspout
+server = waterspout.Server()
+
+@server.on_start
+async def tick():
+    print("begun", flush=True)
+    try:
+        await asyncio.sleep(1000)
+    finally:
+        print("cancelled", flush=True)
+
+@server.on_stop
+async def stop():
+    await asyncio.sleep(0)
+    print("stopped", flush=True)
+"""
+
+
 @pytest.fixture
 def refusal(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Refusal]:
     """Run a command here, which must be refused, and return its sentence; what it has changed is put back."""
@@ -342,6 +363,11 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
             "needy:server",
             "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; mend",
         ),
+        (
+            "eager:server",
+            "the module 'eager' raises RuntimeError at eager.py:4: no running event loop; begin this in an `async def` "
+            "with @server.on_start above it, which is called when the server starts",
+        ),
         ("odd:server", "the module 'odd' raises TypeError at odd.py:2: Server.__init__() got an unexpected keyword"),
         ("app.py:server", "cannot serve 'app.py:server': that is a file, not a module; write app:server"),
         ("app.py", "cannot serve 'app.py': that is a file, not a module; write app:server"),
@@ -360,7 +386,7 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
             "app:version",
             "cannot serve 'app:version': it is a function; call it, as in server = make_server(), and name",
         ),
-        ("app:server --port 8013", "host and port are given together here: write --bind 127.0.0.1:8013"),
+        ("app:server --port 8013", "host and port are given together here: write --bind localhost:8013"),
         ("app:server --host 0.0.0.0", "host and port are given together here: write --bind 0.0.0.0:8000"),
         ("app:server --bind localhost", "cannot bind 'localhost': write HOST:PORT with a port from 0 to 65535, as in"),
         ("app:server --unix no/s.sock", "cannot listen at 'no/s.sock': there is no directory 'no'; make it"),
@@ -389,6 +415,9 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")
+    (folder / "eager.py").write_text(
+        "import asyncio\nasync def tick(): ...\n\nasyncio.create_task(tick())\nserver = None\n"
+    )
     (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
     assert refusal("serve", *arguments.split()).startswith(sentence)
 
@@ -520,6 +549,127 @@ def test_a_syntax_error_is_shown_with_its_line(folder: Path) -> None:
     done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert "number = = 2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_background_tasks_begin_with_the_process_and_end_with_it(folder: Path) -> None:
+    (folder / "ticking.py").write_text(TICKING)
+    with serve(folder, "--bind", "127.0.0.1:0", target="ticking:server", joined=True) as command:
+        command.until("begun")
+        command.process.terminate()
+        command.until("stopped")
+        command.until("cancelled")
+        assert command.end() == 0
+
+
+# Several addresses, and sockets that were opened before
+
+
+@pytest.mark.skipif(not IPV6, reason="this machine has no IPv6")
+def test_without_a_host_both_addresses_of_this_machine_are_served_at_one_port(folder: Path) -> None:
+    with serve(folder, "--bind", "0") as command:
+        line = command.line()
+        found = re.fullmatch(
+            r"Waterspout serves app:server at (http://127\.0\.0\.1:(\d+)/) and (http://\[::1\]:(\d+)/) \(stop: .*", line
+        )
+        assert found, line
+        assert found[2] == found[4]
+        assert version(found[1].rstrip("/")) == version(found[3].rstrip("/")) == "430[1]"
+
+
+def test_several_addresses_are_served_and_named(folder: Path) -> None:
+    with serve(folder, "--bind", "127.0.0.1:0", "--bind", "127.0.0.2:0", "--unix", "s.sock") as command:
+        line = command.line()
+        addresses = re.findall(r"http://\S+(?=/ )", line)
+        assert [address.rpartition(":")[0] for address in addresses] == ["http://127.0.0.1", "http://127.0.0.2"]
+        assert " and unix:s.sock (stop" in line
+        assert [version(address) for address in addresses] == ["430[1]"] * 2
+
+
+def test_one_address_of_several_that_is_taken_is_named_and_the_others_are_closed(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = refused(folder, "serve", "app:server", "--bind", "127.0.0.2:0", "--bind", place)
+    assert said.startswith(f"cannot listen at {place}: it is in use")
+
+
+ACTIVATED = """
+import fcntl, os, socket, sys
+kinds, rest = sys.argv[1].split(","), sys.argv[2:]
+made = []
+for kind in kinds:
+    if kind == "tcp":
+        made.append(socket.create_server(("127.0.0.1", 0)))
+    elif kind == "unix":
+        made.append(socket.socket(socket.AF_UNIX))
+        made[-1].bind("given.sock")
+        made[-1].listen()
+    elif kind == "udp":
+        made.append(socket.socket(type=socket.SOCK_DGRAM))
+    else:
+        made.append(open(os.devnull))
+high = [fcntl.fcntl(one.fileno(), fcntl.F_DUPFD, 20) for one in made]
+for number, descriptor in enumerate(high, 3):
+    os.dup2(descriptor, number)
+    os.close(descriptor)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=":".join(kinds))
+os.execv(sys.executable, [sys.executable, "-m", "waterspout", "serve", "app:server", *rest])
+"""
+NOSY = """
+import os
+print("left:", [name for name in os.environ if name.startswith("LISTEN")], os.get_inheritable(3), flush=True)
+"""
+
+
+def activated(folder: Path, *arguments: str) -> AbstractContextManager[Command]:
+    """Serve at sockets that were opened before, as systemd does it."""
+    return running(folder, *arguments, program=("-c", ACTIVATED))
+
+
+def test_sockets_of_systemd_are_served_and_no_child_takes_them(folder: Path) -> None:
+    (folder / "app.py").write_text(NOSY + ECHO)
+    with activated(folder, "tcp,unix") as command:
+        command.until("left: [] False")
+        line = command.line()
+        address, path = re.findall(r"http://\S+(?=/ )|unix:\S+", line)
+        assert path == "unix:given.sock"
+        assert version(address) == "430[1]"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(folder / "given.sock"))
+            client.sendall(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200 OK")
+        command.process.terminate()
+        assert command.end() == 0
+    assert (folder / "given.sock").is_socket()  # it is systemd's
+
+
+def test_addresses_that_are_asked_for_are_served_beside_the_sockets_of_systemd(folder: Path) -> None:
+    with activated(folder, "unix", "--bind", "127.0.0.1:0") as command:
+        line = command.line()
+        assert re.search(r" at unix:given.sock and http://127.0.0.1:\d+/ \(stop", line), line
+
+
+def test_with_reload_each_server_takes_the_sockets_of_systemd(folder: Path) -> None:
+    with activated(folder, "tcp", "--reload") as command:
+        address = command.address()
+        assert version(address) == "430[1]"
+        change(folder, ECHO.replace("return 1", "return 2 "))
+        assert command.address() == address
+        assert version(address) == "430[2]"
+        command.process.terminate()
+        assert command.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("kinds", "sentence"),
+    [
+        ("tcp,udp", "cannot listen at descriptor 4 (udp), which was opened for this process: it does not listen for"),
+        ("file", "cannot listen at descriptor 3 (file), which was opened for this process: Socket operation on"),
+    ],
+)
+def test_descriptors_that_cannot_be_served_are_named(folder: Path, kinds: str, sentence: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", ACTIVATED, kinds]
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+    assert sentence_of(done.returncode, done.stdout, done.stderr).startswith(sentence)
 
 
 # A page beside the server
@@ -764,8 +914,8 @@ def test_the_chat_example_passes_texts_on(folder: Path) -> None:
         ("localhost:0", ("localhost", 0)),
         ("0.0.0.0:65535", ("0.0.0.0", 65535)),
         ("[::1]:80", ("::1", 80)),
-        ("8013", ("127.0.0.1", 8013)),
-        (":8013", ("127.0.0.1", 8013)),
+        ("8013", ("localhost", 8013)),
+        (":8013", ("localhost", 8013)),
         ("[fe80::1%eth0]:80", ("fe80::1%eth0", 80)),
     ],
 )

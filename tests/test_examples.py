@@ -385,3 +385,19 @@ def test_operations_ends_in_good_order(tmp_path: Path, number: signal.Signals) -
 @pytest.mark.parametrize("name", sorted(name for name in load("testing") if name.startswith("test_")))
 def test_the_tests_of_the_example_pass(name: str) -> None:
     load("testing")[name]()
+
+
+@generations
+def test_background_ticks_for_everybody_and_says_farewell(
+    generation: Generation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    server = load("background")["server"]
+    with Pair(server, generation=generation) as pair:
+        pair.clock.advance(2)
+        assert pair.peer.events() == [("tick", 1), ("tick", 2)]
+        closing = server.close()
+        assert pair.peer.events() == [("farewell", "back in a minute")]
+        pair.clock.advance(0.1)
+        assert closing.done
+    assert [record.getMessage() for record in caplog.records] == ["the server has started", "2 ticks"]

@@ -113,7 +113,7 @@ def test_a_port_that_cannot_be_had_is_reported_and_stops_nothing(caplog: pytest.
 def test_a_site_serves_it_for_its_own_port_and_only_if_it_is_asked_to() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    site = standalone.Site(bind=("127.0.0.1", 0), flash_policy_port=port, flash_policy_domains=("a.example",))
+    site = standalone.Site(bind=[("127.0.0.1", 0)], flash_policy_port=port, flash_policy_domains=("a.example",))
 
     async def main() -> tuple[str, bytes]:
         stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()

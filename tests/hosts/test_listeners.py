@@ -1,12 +1,17 @@
 """Addresses, Unix sockets and certificates of a process of its own."""
 
+import errno
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from waterspout import CannotStart
-from waterspout.hosts.listeners import listen, unix_listener, urls
+from waterspout.hosts import listeners as module
+from waterspout.hosts.listeners import inherited, listen, unix_listener, urls
+
+IPV6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
 
 
 def test_port_0_becomes_the_one_port_of_all_addresses() -> None:
@@ -62,3 +67,67 @@ def test_a_path_that_is_too_long_for_a_socket_is_refused(tmp_path: Path) -> None
     path = str(tmp_path / ("x" * 108))
     with pytest.raises(CannotStart, match="choose another path"), unix_listener(path):
         pass
+
+
+def places(host: str, port: int) -> list[tuple[str, int]]:
+    """Listen, and return where."""
+    listeners = listen(host, port)
+    found = [listener.getsockname()[:2] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return found
+
+
+@IPV6
+def test_localhost_is_both_addresses_of_this_machine() -> None:
+    (four, port), (six, same) = places("localhost", 0)
+    assert (four, six) == ("127.0.0.1", "::1")
+    assert port == same
+
+
+def test_without_ipv6_localhost_is_one_address_and_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOCAL", (module._LOCAL[0], (socket.AF_INET6, ("2001:db8::1", 0))))
+    ((host, _),) = places("localhost", 0)
+    assert host == "127.0.0.1"
+
+
+@IPV6
+def test_what_is_open_is_closed_when_the_second_address_is_in_use() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotStart, match=f"cannot listen at localhost:{port}: it is in use"):
+            listen("localhost", port)
+        assert places("127.0.0.1", port) == [("127.0.0.1", port)]
+
+
+def test_another_port_is_taken_when_a_free_one_is_in_use_at_the_second_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def once(host: str, port: int) -> list[socket.socket]:
+        tried.append(port)
+        if len(tried) == 1:
+            raise OSError(errno.EADDRINUSE, "in use")
+        return real(host, port)
+
+    real = module._listen
+    monkeypatch.setattr(module, "_listen", once)
+    assert len(places("127.0.0.1", 0)) == 1
+    assert tried == [0, 0]
+    tried.clear()
+    with pytest.raises(CannotStart, match="it is in use"):
+        listen("127.0.0.1", 8000)
+
+
+def test_sockets_of_another_process_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid() + 1))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    assert inherited() == []
+    assert os.environ["LISTEN_FDS"] == "1"
+
+
+@pytest.mark.parametrize("count", ["", "-1", "many", "\u0661"])
+def test_a_number_of_sockets_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, count: str) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", count)
+    with pytest.raises(CannotStart, match="unset both"):
+        inherited()

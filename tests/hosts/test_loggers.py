@@ -36,7 +36,7 @@ async def flood(port: int, said: bytes, times: int) -> None:
 async def serve(said: bytes, times: int) -> None:
     stop = asyncio.Event()
     urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
-    site = standalone.Site(bind=("127.0.0.1", 0))
+    site = standalone.Site(bind=[("127.0.0.1", 0)])
     task = asyncio.create_task(standalone.serve(Server(), site, ready=urls.set_result, stop=stop))
     port = int((await urls)[0].rstrip("/").rpartition(":")[2])
     await flood(port, said, times)

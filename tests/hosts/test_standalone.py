@@ -18,7 +18,7 @@ from hosts.client import opening, request, target
 from waterspout import CannotStart, Server
 from waterspout.hosts import standalone
 
-ANYWHERE = standalone.Site(bind=("127.0.0.1", 0))
+ANYWHERE = standalone.Site(bind=[("127.0.0.1", 0)])
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"
 
 
@@ -35,7 +35,7 @@ class Serving:
         self.urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         serving = standalone.serve(
             server,
-            standalone.Site(bind=("127.0.0.1", 0), extra_routes=[("/page", Page)]),
+            standalone.Site(bind=[("127.0.0.1", 0)], extra_routes=[("/page", Page)]),
             stop=self.stop,
             ready=self.urls.set_result,
         )
@@ -229,7 +229,24 @@ def test_what_has_begun_to_listen_is_closed_when_something_else_cannot(tmp_path:
     taken.touch()
 
     async def main() -> None:
-        await standalone.serve(Server(), standalone.Site(bind=("127.0.0.1", 0), unix=str(taken)), stop=asyncio.Event())
+        await standalone.serve(
+            Server(), standalone.Site(bind=[("127.0.0.1", 0)], unix=str(taken)), stop=asyncio.Event()
+        )
 
     with pytest.raises(CannotStart, match="a file that is no socket is there"):
         asyncio.run(main())
+
+
+def test_a_server_that_cannot_listen_is_not_started() -> None:
+    server, started = Server(), []
+    server.on_start(lambda: started.append(True))
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart, match="it is in use"):
+        standalone.run(server, standalone.Site(bind=[("127.0.0.1", 0), taken.getsockname()[:2]]))
+    assert started == []
+
+
+def test_a_server_that_is_closed_at_its_start_ends() -> None:
+    server = Server()
+    server.on_start(server.close)
+    standalone.run(server, ANYWHERE)
+    assert server.close().done

@@ -200,27 +200,6 @@ async def test_one_server_may_be_in_several_applications_of_a_loop(host: Tornado
     await http.close_all_connections()
 
 
-def test_a_server_that_runs_on_one_loop_is_refused_by_another(caplog: pytest.LogCaptureFixture) -> None:
-    echo = Echo()
-
-    async def first(host: TornadoHost) -> None:
-        await host.serve(echo.server)
-        await host.websocket()
-
-    async def second(host: TornadoHost) -> None:
-        await host.start(echo.server)
-        wire = await host.connect()
-        wire.send(opening())
-        assert b" 101 " not in await wire.rest()
-
-    for test in (first, second):
-        host = TornadoHost(LOOPS["asyncio"])
-        host.run(test(host))
-    (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
-    assert record.exc_info is not None
-    assert str(record.exc_info[1]) == ("this server runs on another event loop already: make one server for each loop")
-
-
 @tcp
 async def test_no_log_names_the_id_of_a_session(host: TornadoHost, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

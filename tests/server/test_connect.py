@@ -12,7 +12,7 @@ from msgspec import Struct
 from turns import packets, turn, until
 from waterspout import ArgumentError, ConnectRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
-from waterspout.testing import ClientRefused, Clock, OldPeer, Pair, Peer, Refused
+from waterspout.testing import ClientRefused, Clock, OldPair, OldPeer, Pair, Peer, Refused
 from waterspout.wire.generations import ENGINEIO_3
 
 
@@ -634,3 +634,65 @@ def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: S
     assert pair.socket.rooms == set()
     victim.socket.emit("secret")
     assert pair.peer.take() == []
+
+
+# A question that the client could answer only after its acceptance
+
+
+WAITS = "'name' is sent when the client is connected, which is after its connect handler"
+
+
+def asking(server: Server) -> list[object]:
+    """Let the connect handler wait for the client's answer; return what it gets instead."""
+    got: list[object] = []
+
+    @server.on_connect
+    async def connect(socket: Socket, auth: object) -> None:
+        try:
+            got.append(await socket.call("name"))
+        except RuntimeError as error:
+            got.append(str(error).partition(":")[0])
+
+    return got
+
+
+def test_a_connect_handler_that_waits_for_its_client_is_told_so_at_once(server: Server, client: dict[str, Any]) -> None:
+    got = asking(server)
+    Pair(server, **client)
+    assert got == [WAITS]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
+def test_one_that_waits_for_a_client_of_0_9_is_told_the_same(server: Server, transport: str) -> None:
+    got = asking(server)
+    OldPair(server, transport=transport)
+    assert got == [WAITS]
+
+
+def test_on_a_loop_it_is_told_the_same(server: Server) -> None:
+    got = asking(server)
+
+    async def main() -> None:
+        server.engine.bind(AsyncioDriver())
+        knock(server)
+        await until(lambda: got)
+
+    asyncio.run(main())
+    assert got == [WAITS]
+
+
+def test_a_task_of_the_connect_handler_may_wait_for_the_answer(server: Server) -> None:
+    got: list[object] = []
+
+    async def ask(socket: Socket) -> None:
+        got.append(await socket.call("name"))
+
+    @server.on_connect
+    async def connect(socket: Socket, auth: object) -> None:
+        socket.data["task"] = asyncio.create_task(ask(socket))
+        await asyncio.sleep(0)
+
+    pair = Pair(server)
+    assert pair.peer.take() == ['421["name"]']
+    pair.peer.acknowledge(1, "Ada")
+    assert got == ["Ada"]

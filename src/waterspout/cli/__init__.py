@@ -3,23 +3,25 @@
 import argparse
 import logging
 import re
+import socket
 import ssl
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
 from waterspout import CannotStart
 from waterspout.hosts import reload, standalone
 from waterspout.hosts.certificates import tls
-from waterspout.hosts.listeners import announcement
+from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
 from waterspout.hosts.static import static_routes
 
 from .target import load, source_of
 
 __all__ = ["load", "main", "parse_bind"]
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+DEFAULT_HOST, DEFAULT_PORT = LOCALHOST, 8000
 DEFAULT_BIND = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_bind(text: str) -> tuple[str, int]:
-    """Split HOST:PORT, or take a port of this machine; an IPv6 address stands in brackets, port 0 is any free one."""
+    """Split HOST:PORT, or take a port of localhost; an IPv6 address stands in brackets, port 0 is any free one."""
     found = re.fullmatch(r"(?:(?:\[([^\[\]]+)\]|([^:\[\]\s]+))?:)?([0-9]{1,5})", text)
     if found is None or int(found[3]) > 65535:
         raise CannotStart(
@@ -53,9 +55,20 @@ def parse_bind(text: str) -> tuple[str, int]:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    with ExitStack() as taken:
+        sockets = inherited(by_parent=options.supervised)  # before a module may start a process
+        for each in sockets:
+            taken.callback(each.close)
+        _serve_at(options, sockets)
+
+
+def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
     mountable = load(options.target)
-    bind, secure = _bind(options), _tls(options)
-    _check_flash(options, bind)
+    bind = _bind(options, sockets)
+    tcp = [each for each in sockets if each.family != socket.AF_UNIX]
+    hosts = [*(host for host, _ in bind), *(each.getsockname()[0] for each in tcp)]
+    secure = _tls(options, has_tcp=bool(hosts))
+    _check_flash(options, has_tcp=bool(hosts))
     source = source_of(options.target)
     pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
     standalone.run(
@@ -63,12 +76,13 @@ def _serve(options: argparse.Namespace) -> None:
         standalone.Site(
             bind=bind,
             unix=options.unix,
+            inherited=sockets,
             ssl_options=secure,
             last_routes=pages,
             flash_policy_port=options.flash_policy_port,
             flash_policy_domains=options.flash_policy_domain or ("*",),
         ),
-        ready=lambda urls: _say(announcement(options.target, urls, bind and bind[0])),
+        ready=lambda urls: _say(announcement(options.target, urls, hosts)),
         loop=standalone.Loop(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
@@ -79,29 +93,29 @@ def _demo(options: argparse.Namespace) -> None:
     from waterspout.demo import app  # the demo costs the other commands nothing
 
     app.run(
-        bind=parse_bind(options.bind or DEFAULT_BIND),
+        bind=[parse_bind(place) for place in options.bind or [DEFAULT_BIND]],
         client=app.client_file(options.client),
         ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
         loop=standalone.Loop(options.loop),
     )
 
 
-def _bind(options: argparse.Namespace) -> tuple[str, int] | None:
-    """Return the address; none if the server has a Unix socket and no address was asked for."""
+def _bind(options: argparse.Namespace, sockets: list[socket.socket]) -> list[tuple[str, int]]:
+    """Return the addresses; the default if the server has nothing else to listen at."""
     if options.host is not None or options.port is not None:
         place = f"{options.host or DEFAULT_HOST}:{options.port or DEFAULT_PORT}"
         raise CannotStart(f"host and port are given together here: write --bind {place}")
-    if options.bind is None and options.unix is not None:
-        return None
-    return parse_bind(options.bind or DEFAULT_BIND)
+    if options.bind is None and (options.unix is not None or sockets):
+        return []
+    return [parse_bind(place) for place in options.bind or [DEFAULT_BIND]]
 
 
-def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+def _tls(options: argparse.Namespace, *, has_tcp: bool) -> ssl.SSLContext | None:
     if options.certfile is None:
         if options.keyfile is not None:
             raise CannotStart(f"cannot use the key {options.keyfile!r} alone: give its certificate with --certfile")
         return None
-    if _bind(options) is None:
+    if not has_tcp:
         raise CannotStart(f"cannot use {options.certfile!r} on a Unix socket: give --bind too, or leave it out")
     return tls(options.certfile, options.keyfile)
 
@@ -111,11 +125,11 @@ def _child(arguments: list[str]) -> list[str]:
     return [sys.executable, "-m", "waterspout", *(a for a in arguments if a != "--reload"), "--supervised"]
 
 
-def _check_flash(options: argparse.Namespace, bind: tuple[str, int] | None) -> None:
+def _check_flash(options: argparse.Namespace, *, has_tcp: bool) -> None:
     if options.flash_policy_port is None and options.flash_policy_domain:
         domain = options.flash_policy_domain[0]
         raise CannotStart(f"cannot allow the films of {domain!r} alone: give the port with --flash-policy-port")
-    if options.flash_policy_port is not None and bind is None:
+    if options.flash_policy_port is not None and not has_tcp:
         port = options.flash_policy_port
         raise CannotStart(f"cannot answer Flash at {port} beside a Unix socket: give --bind too, or leave it out")
 
@@ -142,7 +156,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
 
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--bind", metavar="HOST:PORT", help=f"address (default {DEFAULT_BIND}; port 0: any free one)")
+    shared.add_argument(
+        "--bind",
+        metavar="HOST:PORT",
+        action="append",
+        help=f"address, may be repeated (default {DEFAULT_BIND}, which is 127.0.0.1 and [::1]; port 0: any free one)",
+    )
     shared.add_argument("--log-level", choices=LEVELS, type=str.lower, default="info", help="default: info")
     shared.add_argument(
         "--loop", choices=[each.value for each in standalone.Loop], default="auto", help="auto: uvloop where installed"

@@ -12,6 +12,8 @@ from waterspout.engine import Engine
 from waterspout.hosts.tornado import Mountable
 from waterspout.server import Server
 
+_NO_LOOP = "no running event loop"  # what asyncio says to `create_task` while a module is imported
+
 
 def load(target: str) -> Mountable:
     """Import `module:server` with the current directory on the path; the server may be `name.of.attribute`."""
@@ -84,8 +86,27 @@ def _broken(name: str, error: Exception) -> CannotStart:
         place, text = f"{os.path.basename(error.filename or '')}:{error.lineno}", error.msg
     else:
         frames = traceback.extract_tb(error.__traceback__)
+        if isinstance(error, RuntimeError) and str(error) == _NO_LOOP:
+            frames = traceback.StackSummary.from_list([one for one in frames if not _is_asyncios(one)])
         ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
         lines = traceback.format_list(ours)
         place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
     print("".join(lines), end="", file=sys.stderr)
-    return CannotStart(f"the module {name!r} raises {type(error).__name__} at {place}: {text}; mend it and start again")
+    remedy = "mend it and start again"
+    if isinstance(error, RuntimeError) and text == _NO_LOOP:
+        _discard_coroutine(error)
+        remedy = "begin this in an `async def` with @server.on_start above it, which is called when the server starts"
+    return CannotStart(f"the module {name!r} raises {type(error).__name__} at {place}: {text}; {remedy}")
+
+
+def _discard_coroutine(error: Exception) -> None:
+    """Close what was to be a task, so that Python does not complain of it behind our sentence."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        found = frame.f_locals.get("coro")
+        if inspect.iscoroutine(found):
+            found.close()
+
+
+def _is_asyncios(frame: traceback.FrameSummary) -> bool:
+    """Tell whether a frame is of asyncio itself, which was called where it cannot be."""
+    return os.path.basename(os.path.dirname(frame.filename)) == "asyncio"

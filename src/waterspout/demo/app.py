@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ POLICY = (
 
 
 def run(
-    *, bind: tuple[str, int], client: Path | None, ready: Callable[[list[str]], object], loop: standalone.Loop
+    *, bind: Sequence[tuple[str, int]], client: Path | None, ready: Callable[[list[str]], object], loop: standalone.Loop
 ) -> None:
     """Serve the chat until SIGTERM or SIGINT; `ready` is called with its URLs. Raises `CannotStart`."""
-    chat = Chat(allowed_hosts=own_hosts(bind[0]))
+    chat = Chat(allowed_hosts=own_hosts(*(host for host, _ in bind)))
 
     def start(urls: list[str]) -> None:
         PeriodicCallback(chat.pulse, PULSE_INTERVAL * 1000).start()
@@ -40,13 +40,13 @@ def run(
     standalone.run(chat.server, site, ready=start, loop=loop, owns_process=True)
 
 
-def own_hosts(bound: str) -> list[str]:
+def own_hosts(*bound: str) -> list[str]:
     """Return the hosts by which browsers may know the demo, which runs where its user has other pages open.
 
     Those pages cannot get at it under a name of theirs (DNS rebinding): it has this machine's names, that which it is
     bound to, and every address, which is nobody's name.
     """
-    names = ["localhost", socket.gethostname(), bound]
+    names = ["localhost", socket.gethostname(), *bound]
     return [*(name for name in names if HOST_NAME.fullmatch(name)), "0.0.0.0/0", "::/0"]
 
 

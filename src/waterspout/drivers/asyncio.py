@@ -18,7 +18,7 @@ from ..engine.driver import Asker, Layer, Level, Waitable
 from .ending import Ending
 from .lag import LagGuard
 from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
-from .tasks import as_coroutine, carry
+from .tasks import as_coroutine, carry, running_asker
 from .threads import ThreadPool
 
 Args = TypeVarTuple("Args")
@@ -121,6 +121,10 @@ class AsyncioDriver(SystemDriver):
         finally:
             del self._attending[task]
 
+    def asker(self) -> Asker | None:
+        """Return who asked for the running coroutine."""
+        return running_asker()
+
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Block another thread until the pending is done; RuntimeError on the loop's own."""
         if not self.foreign():
@@ -136,10 +140,22 @@ class AsyncioDriver(SystemDriver):
         self.soon(pending.remove_done_callback, wake)
         return False
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def is_over(self, *, idle: bool) -> bool:
+        """Tell whether the loop is closed; where nobody is connected, whether it does not run."""
+        return self.loop.is_closed() or (idle and not self.loop.is_running())
+
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`.
 
-        A task that waits for `awaited`, which `done` is to bring about, is not waited for.
+        A task that waits for `awaited`, which `done` is to bring about, is not waited for; none is, where the loop
+        does not run.
         """
 
         def end() -> None:
@@ -148,7 +164,10 @@ class AsyncioDriver(SystemDriver):
                 self._pool.close()
             done()
 
-        if self._tasks or (self._pool is not None and self._pool.is_busy):
+        for task, (_, asker, _) in self._tasks.items():
+            if asker is unwanted and (awaited is None or self._attending.get(task) is not awaited):
+                task.cancel()
+        if self.loop.is_running() and (self._tasks or (self._pool is not None and self._pool.is_busy)):
             self._ending = Ending(self._tasks, self._attending, awaited)
             waits = []
             if self._pool is not None and self._pool.is_busy:

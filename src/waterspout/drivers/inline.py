@@ -91,10 +91,25 @@ class InlineDriver(SystemDriver):
         """Refuse with RuntimeError: there is no loop."""
         raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
 
+    def asker(self) -> Asker | None:
+        """Return None: no coroutine runs here."""
+        return None
+
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Refuse with RuntimeError: nobody else would bring the result."""
         raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def is_over(self, *, idle: bool) -> bool:
+        """Return False: without a loop, nothing says that it has ended."""
+        return False
+
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Call `done`: nothing is running."""
         done()

@@ -10,7 +10,10 @@ from .system import INTERRUPTS, name_of
 
 
 async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
-    """Await it, and tell the asker what came of it; the guard (`lag`) reads the names of these arguments."""
+    """Await it, and tell the asker what came of it.
+
+    The guard (`lag`) and `running_asker` read the names of these arguments.
+    """
     try:
         result = await coroutine
     except BaseException as error:
@@ -22,6 +25,14 @@ async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -
             raise
     else:
         asker.answered(token, result)
+
+
+def running_asker() -> Asker | None:
+    """Return the asker of the running task, if `carry` is what it runs."""
+    task = asyncio.current_task()
+    coroutine = None if task is None else task.get_coro()
+    frame = getattr(coroutine, "cr_frame", None)
+    return frame.f_locals["asker"] if frame is not None and frame.f_code is carry.__code__ else None
 
 
 async def as_coroutine(awaitable: Any) -> Any:

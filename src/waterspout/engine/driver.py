@@ -108,13 +108,31 @@ class Driver(Protocol):
     def attend(self, pending: "Waitable") -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
 
+    def asker(self) -> Asker | None:
+        """Return who asked for the coroutine that is running; None for one that a user started."""
+
     def block(self, pending: "Waitable", timeout: float | None) -> bool:
         """Block the calling thread until the pending is done; False after `timeout` seconds."""
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def is_over(self, *, idle: bool) -> bool:
+        """Tell whether nothing will run here any more, so that another driver may take the place.
+
+        `idle`: nobody is connected, so that a loop that is not closed, but has stopped, counts as over.
+        """
+
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for running functions, cancel or abandon those that need longer, then call `done`.
 
-        A function that waits for `awaited`, which comes with `done`, is not waited for.
+        A function that waits for `awaited`, which comes with `done`, is not waited for. All others that `unwanted` has
+        asked for are cancelled at once. Where the loop does not run,
+        nothing is waited for.
         """
 
 

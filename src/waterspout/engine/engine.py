@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -79,7 +80,7 @@ class LenientApplication(PacketApplication, Protocol):
 class Engine:
     """Engine.IO 3 and 4 for one application at one path; with a policy that says so, Socket.IO 0.7 to 0.9 as well.
 
-    `driver` lends time and runs users' functions; a host may bring its own with `bind`, once.
+    `driver` lends time and runs users' functions; a host brings its own with `bind`.
     """
 
     default_driver: ClassVar[type[Driver]]  # the package lends one; the core has none
@@ -120,27 +121,40 @@ class Engine:
         self.reserved: Callable[[Session, ReservedName], None] = getattr(application, "reserved", _reserved)
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
+        self._when_closing: list[Callable[[], object]] = []
         self._closing: Pending[None] | None = None
 
     # What hosts call
 
     def bind(self, driver: Driver) -> None:
-        """Take the driver of the host's loop, at its first request.
+        """Take the driver of the host's loop, when it begins to serve.
 
-        Raises RuntimeError for a second one: an engine lives on one loop.
+        An engine lives on one loop at a time. Another takes the place of one that is closed, or that has stopped and
+        has no session left: the sessions of the old one are over, and an engine that was closed is open again.
+        RuntimeError while the old one is in use.
         """
-        if self._bound and driver is not self.driver:
-            raise RuntimeError("this server runs on another event loop already: make one server for each loop")
-        if not self._bound:
-            self._bound = True
-            self.driver = self.turn.driver = driver
-            self.deadlines.rearm()
-            for function in self._when_bound:
-                function(driver)
+        before, was_bound = self.driver, self._bound
+        if was_bound and driver is before:
+            return
+        if was_bound and not before.is_over(idle=not self.sessions):
+            raise RuntimeError(
+                "this server runs on another event loop already: make one server for each loop, or end the other first"
+            )
+        self._bound = True
+        self.driver = self.turn.driver = driver
+        if was_bound:
+            self._leave(before)
+        self.deadlines.rearm()
+        for function in self._when_bound:
+            function(driver)
 
     def when_bound(self, function: Callable[[Driver], object]) -> None:
-        """Call the function with the host's driver, once there is one."""
+        """Call the function with the host's driver, once there is one, and with each that takes its place."""
         self._when_bound.append(function)
+
+    def when_closing(self, function: Callable[[], object]) -> None:
+        """Call the function once, when `close` is called."""
+        self._when_closing.append(function)
 
     @property
     def pattern(self) -> str:
@@ -208,6 +222,9 @@ class Engine:
         """
         if self._closing is None:
             self._closing = Pending(self.driver)
+            functions, self._when_closing = self._when_closing, []
+            for function in functions:
+                function()
             for session in list(self.sessions.values()):
                 session.close(SHUTDOWN)
             if not self.sessions:
@@ -285,6 +302,16 @@ class Engine:
         exchange.respond(refusal.response)
 
     # Below this line: how it is done
+
+    def _leave(self, before: Driver) -> None:
+        """End what belongs to a loop that is over; the driver of the next is in its place already."""
+        self._closing = None
+        self._awaited.clear()
+        for session in list(self.sessions.values()):
+            with suppress(RuntimeError):  # its connection is of a loop that may be closed
+                session.abandon()
+        before.finish(0.0, lambda: None)
+        self.turn.resume()
 
     def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
         return self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)

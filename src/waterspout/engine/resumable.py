@@ -241,6 +241,13 @@ class ResumableSession(Session):
         self._gone(reason)
         self.transport.finish(code, reason)
 
+    def abandon(self) -> None:
+        """End without a word to the client, and to an application that does not know it."""
+        if self.is_known:
+            super().abandon()
+        else:
+            self._gone(Reason.SHUTDOWN)
+
     def due(self, kind: Wait, at: float) -> None:
         """Act on a deadline."""
         if kind is Wait.RESUME:

@@ -295,6 +295,15 @@ class Session(Backlog):
         self.lost(reason)
         self.transport.finish(code, reason)
 
+    def abandon(self) -> None:
+        """End without a word to the client: the loop of its connection is over."""
+        told, self._probe = not self.is_live, None
+        try:
+            self._end()
+        finally:
+            if not told:
+                self.engine.ended(self, Reason.SHUTDOWN)
+
     # Upgrade
 
     @property

@@ -20,7 +20,7 @@ log = logger("waterspout.host")
 
 
 async def serve_policy(
-    host: str | None = None, port: int = PORT, *, domains: Sequence[str] = ("*",), ports: str = "*"
+    host: str | Sequence[str] | None = None, port: int = PORT, *, domains: Sequence[str] = ("*",), ports: str = "*"
 ) -> asyncio.Server | None:
     """Answer Flash's question on this port, until the returned server is closed.
 

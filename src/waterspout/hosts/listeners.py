@@ -1,6 +1,7 @@
-"""Where a process of its own listens: TCP addresses and Unix sockets.
+"""Where a process of its own listens: TCP addresses, Unix sockets, and sockets that systemd has opened for it.
 
-Whatever is wrong with one of them becomes `CannotStart`: one sentence with the value and what to do.
+Whatever is wrong with one of them becomes `CannotStart`: one sentence with the value and what to do. What was opened
+before that is closed.
 """
 
 import errno
@@ -9,13 +10,18 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-
-from tornado.netutil import bind_sockets
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from ..errors import CannotStart
 
 BACKLOG = 1024
+LOCALHOST = "localhost"
+FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
+
+_ATTEMPTS = 10  # to find a port that is free at both addresses of this machine
+_LOCAL = ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET6, ("::1", 0)))
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 REMEDIES = {
     errno.EADDRINUSE: "it is in use; stop the program that listens there, or choose another port (0 takes a free one)",
@@ -25,12 +31,44 @@ REMEDIES = {
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen at every address that the host name has, all with the same port."""
+    """Listen at every address that the host name has, all with the same port.
+
+    "localhost" is 127.0.0.1 and, where the machine has IPv6, ::1.
+    """
     _check_place(host, port)
-    try:
-        return bind_sockets(port, host, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        raise CannotStart(f"cannot listen at {_place(host, port)}: {_remedy(error)}") from None
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _listen(host, port)
+        except (OSError, UnicodeError) as error:
+            if port == 0 and attempt < _ATTEMPTS and getattr(error, "errno", None) == errno.EADDRINUSE:
+                continue  # the port that is free at one address is in use at another
+            raise CannotStart(f"cannot listen at {_place(host, port)}: {_remedy(error)}") from None
+    raise AssertionError
+
+
+def inherited(*, by_parent: bool = False) -> list[socket.socket]:
+    """Take the listening sockets that systemd has opened for this process, as sd_listen_fds(3) does.
+
+    The variables that tell of them are removed, so that no child takes them. `by_parent`: they may have been opened for
+    the parent process, which has passed them on (see `reload`).
+    """
+    descriptors = _inherited(os.getppid() if by_parent else os.getpid())
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    if descriptors:
+        for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+            os.environ.pop(variable, None)
+    with ExitStack() as opened:
+        taken = []
+        for index, descriptor in enumerate(descriptors):
+            name = names[index] if index < len(names) and names[index] else "without a name"
+            taken.append(opened.enter_context(_taken(descriptor, name)))
+        opened.pop_all()
+    return taken
+
+
+def to_pass_on() -> tuple[int, ...]:
+    """Return the descriptors of the sockets that were opened for this process, and which its child is to take."""
+    return tuple(_inherited(os.getpid()))
 
 
 @contextmanager
@@ -69,10 +107,82 @@ def is_public(host: str) -> bool:
     return host in ("0.0.0.0", "::")
 
 
-def announcement(what: str, urls: Iterable[str], host: str | None) -> str:
+def announcement(what: str, urls: Iterable[str], hosts: Iterable[str]) -> str:
     """Write what a person at the terminal wants to know of a server that has begun."""
-    reach = f"open to the network at {host}; " if host is not None and is_public(host) else ""
+    public = " and ".join(dict.fromkeys(filter(is_public, hosts)))
+    reach = f"open to the network at {public}; " if public else ""
     return f"Waterspout serves {what} at {' and '.join(urls)} ({reach}stop: Ctrl+C)"
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    with ExitStack() as opened:
+        listeners: list[socket.socket] = []
+        for family, address in _addresses(host):
+            try:
+                listener = opened.enter_context(_bound(family, (address[0], port, *address[2:])))
+            except OSError as error:
+                if not _is_without(error, family, host):
+                    raise
+                continue
+            port = listener.getsockname()[1]
+            listeners.append(listener)
+        if not listeners:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        opened.pop_all()
+    return listeners
+
+
+def _addresses(host: str) -> list[tuple[int, tuple[Any, ...]]]:
+    if host == LOCALHOST:
+        return list(_LOCAL)
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # else :: would take 0.0.0.0 as well
+        listener.setblocking(False)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _is_without(error: OSError, family: int, host: str) -> bool:
+    """Tell whether the machine lacks IPv6, where it is not all that was asked for."""
+    if family != socket.AF_INET6:
+        return False
+    return error.errno == errno.EAFNOSUPPORT or (host == LOCALHOST and error.errno in _NO_IPV6)
+
+
+def _inherited(pid: int) -> range:
+    """Return the descriptors that were opened for a process."""
+    if os.environ.get("LISTEN_PID") != str(pid):
+        return range(0)
+    count = os.environ.get("LISTEN_FDS", "")
+    if not (count.isascii() and count.isdecimal()):
+        raise CannotStart(f"cannot take sockets: LISTEN_FDS is {count!r}, and LISTEN_PID is this process; unset both")
+    return range(FIRST_INHERITED, FIRST_INHERITED + int(count))
+
+
+def _taken(descriptor: int, name: str) -> socket.socket:
+    what = f"cannot listen at descriptor {descriptor} ({name}), which was opened for this process"
+    try:
+        found = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise CannotStart(f"{what}: {error.strerror}; unset LISTEN_PID, or let systemd open a socket") from None
+    if found.type == socket.SOCK_STREAM and found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        found.setblocking(False)
+        found.set_inheritable(False)
+        return found
+    found.close()
+    raise CannotStart(f"{what}: it does not listen for streams; write ListenStream= and Accept=no in its unit")
 
 
 def _check_place(host: object, port: object) -> None:

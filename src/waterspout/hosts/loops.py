@@ -6,6 +6,14 @@ from collections.abc import Callable
 from .failures import FailureWatch
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class AsyncioLoop:
     """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's, which forgets descriptors."""
 

@@ -2,7 +2,8 @@
 
 The server is a child process whose standard input is a pipe from here. The pipe's end tells it to stop in an orderly
 way, and it ends too when this process is killed: no orphan keeps the port. A signal of the terminal
-reaches both, and the end of the pipe after it is not a second signal.
+reaches both, and the end of the pipe after it is not a second signal. Sockets that systemd has opened stay open here,
+and each child takes them.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ..drivers.log import logger
+from .listeners import to_pass_on
 
 POLL_INTERVAL = 0.5
 STOP_TIMEOUT = 10.0
@@ -35,6 +37,7 @@ class _Supervisor:
     def __init__(self, command: Sequence[str], root: Path) -> None:
         self.command = command
         self.root = root
+        self.inherited = to_pass_on()
         self.stopped = asyncio.Event()
         self.child: Process | None = None
 
@@ -45,7 +48,9 @@ class _Supervisor:
         reloads = 0
         while True:
             changed = partial(self._changed, dict(_sources(self.root)))
-            self.child = child = await asyncio.create_subprocess_exec(*self.command, stdin=PIPE)
+            self.child = child = await asyncio.create_subprocess_exec(
+                *self.command, stdin=PIPE, pass_fds=self.inherited
+            )
             await _first(child.wait, self.stopped.wait, changed)
             if child.returncode and reloads:
                 log.warning("the server has ended with status %d and waits for a change", _status(child.returncode))

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPServerRequest
 
 from ..drivers import AsyncioDriver
-from ..engine import Engine
+from ..engine import Driver, Engine
 from ..types import Request
 from .failures import FailureWatch
 from .link import Output
@@ -20,13 +21,18 @@ from .processes import warn_of_company
 
 
 class Residence:
-    """An engine in a Tornado process, bound to the loop of its first request."""
+    """An engine in a Tornado process, bound to the loop on which it is mounted, or else to that of its first request.
+
+    When another loop takes the place of one that is over, the connections of the old one are closed.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.output: Output
         self._failures: FailureWatch
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._was_asked = False
+        engine.when_bound(self._leave)
 
     @classmethod
     def of(cls, engine: Engine) -> "Residence":
@@ -35,17 +41,25 @@ class Residence:
             engine.host = cls(engine)
         return engine.host
 
+    def settle(self) -> None:
+        """Bind the engine to the running loop; RuntimeError where there is none, or where it runs on another."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._bind(loop)
+
     def read(self, native: HTTPServerRequest) -> Request:
-        """Make a request of Tornado's; RuntimeError on another loop than that of the first.
+        """Make a request of Tornado's; RuntimeError on another loop than that which the engine runs on.
 
         With trusted proxies of the server's own it starts from the real peer, so that what Tornado's `xheaders` has
         made of the same fields does not count twice.
         """
         connection = native.connection
         assert isinstance(connection, HTTP1Connection)
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._bind(loop, connection)
+        self.settle()
+        if not self._was_asked:
+            self._was_asked = True
+            if not self.engine.is_clustered:
+                warn_of_company(self.engine.driver, connection.stream.socket)
         return _read(native, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
 
     def watch(self, connection: HTTP1Connection) -> Callable[[], None] | None:
@@ -75,16 +89,25 @@ class Residence:
             for link in list(self.output.open_links):
                 link.close()
 
-    def _bind(self, loop: asyncio.AbstractEventLoop, connection: HTTP1Connection) -> None:
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         driver = self.engine.driver
-        if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else another application has done it
+        if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else somebody has bound it already
             self.engine.bind(AsyncioDriver())
-            if not self.engine.is_clustered:
-                warn_of_company(self.engine.driver, connection.stream.socket)
         self._loop = loop
         links_loop = AsyncioLoop(loop)
         self._failures = links_loop.failures
         self.output = Output(links_loop, self.engine.traffic, self.engine.policy.close_timeout)
+
+    def _leave(self, driver: Driver) -> None:
+        """Close the connections of a loop that is over, by means of the one that takes its place."""
+        if self._loop is None:
+            return
+        self._loop = None
+        if isinstance(driver, AsyncioDriver):
+            self.output.loop = AsyncioLoop(driver.loop)  # the old one may be closed, and takes no calls then
+        for link in list(self.output.open_links):
+            with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
+                link.close()
 
 
 def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:

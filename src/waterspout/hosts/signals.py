@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,8 +16,13 @@ from .loops import AsyncioLoop
 def ending(end: Callable[[], object]) -> Iterator[None]:
     """Let the first SIGTERM or SIGINT call the function, and the second do what it does by default.
 
+    In another thread than the main one, which alone is given signals, this does nothing.
+
     `signal.signal` and not `loop.add_signal_handler`: the second must work while a handler blocks the loop.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     seen: list[int] = []
 
     def receive(number: int, frame: FrameType | None) -> None:

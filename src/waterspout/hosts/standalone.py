@@ -21,6 +21,7 @@ from .collector import fitted
 from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
 from .loggers import throttled
+from .loops import running_loop
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
@@ -44,14 +45,17 @@ class Loop(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a server listens, a TCP address, a Unix socket or both, and which Tornado routes stand around its own.
+    """Where a server listens, and which Tornado routes stand around its own.
 
-    TLS is for the address; a Unix socket, which has a proxy before it, stays plain. `flash_policy_port` answers Flash,
-    beside the address, that films of `flash_policy_domains` may connect to it (see `flashpolicy`).
+    It listens at the hosts and ports of `bind`, at a Unix socket, and at the sockets of `inherited`, which listen
+    already; it closes them. TLS is for TCP; a Unix socket, which has a proxy before it, stays plain.
+    `flash_policy_port` answers Flash, at the same addresses, that films of `flash_policy_domains` may connect (see
+    `flashpolicy`).
     """
 
-    bind: tuple[str, int] | None = None
+    bind: Sequence[tuple[str, int]] = ()
     unix: str | None = None
+    inherited: Sequence[socket.socket] = ()
     ssl_options: ssl.SSLContext | None = None
     extra_routes: Sequence[Any] = ()
     last_routes: Sequence[Any] = ()
@@ -62,20 +66,29 @@ class Site:
 async def serve(
     mountable: Mountable, site: Site, *, ready: Callable[[list[str]], object] = lambda urls: None, stop: asyncio.Event
 ) -> None:
-    """Serve until `stop` is set, then tell the clients and end; they have 8 s to take what is still theirs.
+    """Serve until `stop` is set or the server is closed, then tell the clients; they have 8 s to take what is theirs.
 
-    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`.
+    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`, and RuntimeError for a server
+    that is in use on another loop.
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
-    mount = Mount(engine)
-    routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
-    application = Application(routes, max_header_lines=engine.policy.max_header_lines)
     limit = BODIES * engine.policy.max_payload_bytes
     with throttled(), ExitStack() as accepting:
-        tcp = listen(*site.bind) if site.bind is not None else []
-        for listener in tcp:
+        listeners = list(site.inherited)
+        for listener in listeners:
             accepting.callback(listener.close)
-        local = [accepting.enter_context(unix_listener(site.unix))] if site.unix is not None else []
+        for host, port in site.bind:
+            for listener in listen(host, port):
+                accepting.callback(listener.close)
+                listeners.append(listener)
+        if site.unix is not None:
+            listeners.append(accepting.enter_context(unix_listener(site.unix)))
+        tcp = [listener for listener in listeners if listener.family != socket.AF_UNIX]
+        local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
+        engine.when_closing(stop.set)
+        mount = Mount(engine)  # which starts the server, now that nothing can keep it from that
+        routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
+        application = Application(routes, max_header_lines=engine.policy.max_header_lines)
         webs = [
             Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
             Web(application, local, max_body_bytes=limit),
@@ -83,7 +96,7 @@ async def serve(
         for web in webs:
             accepting.callback(web.stop)
         await _serve_policy(site, tcp, accepting)
-        ready(urls([*tcp, *local], secure=site.ssl_options is not None))
+        ready(urls(listeners, secure=site.ssl_options is not None))
         try:
             await stop.wait()
         finally:
@@ -100,11 +113,17 @@ def run(
     owns_process: bool = False,
     stop_with_stdin: bool = False,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; the caller must be the main thread. Returns when all has ended.
+    """Serve until SIGTERM, SIGINT or the server's `close`. Returns when all has ended.
 
+    The signals are for the main thread; in another one, `close` is the end. `CannotStart` where a loop is running.
     With `owns_process`, tasks and threads that are still busy 9.5 s after the signal are left behind: the process
     ends with status 0. With `stop_with_stdin`, the end of standard input is a signal too (see `reload`).
     """
+    if running_loop() is not None:
+        raise CannotStart(
+            "cannot run here: an event loop is running already, as in a notebook or a coroutine; on it, write "
+            "tornado.web.Application(waterspout.hosts.tornado.routes(server)).listen(port)"
+        )
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -125,10 +144,11 @@ def run(
 
 
 async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitStack) -> None:
-    if site.bind is None or site.flash_policy_port is None:
+    if not tcp or site.flash_policy_port is None:
         return
     ports = ",".join(sorted({str(listener.getsockname()[1]) for listener in tcp}))
-    server = await serve_policy(site.bind[0], site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
+    hosts = sorted({listener.getsockname()[0] for listener in tcp})
+    server = await serve_policy(hosts, site.flash_policy_port, domains=site.flash_policy_domains, ports=ports)
     if server is not None:
         accepting.callback(server.close)
 

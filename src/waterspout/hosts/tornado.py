@@ -13,11 +13,12 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..engine import ANSWERED, Engine, Pending
+from .loops import running_loop
 from .reception import Reception
 from .residence import Residence
 from .takeover import Takeover
 
-__all__ = ["Mount", "Mountable", "drain", "routes"]
+__all__ = ["Mount", "Mountable", "drain", "routes", "start"]
 
 
 class Server(Protocol):
@@ -36,8 +37,19 @@ def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths.
 
     Of two at one path the first one gets all requests, and Tornado warns of "multiple handlers" for the path.
+
+    On a running loop the server is started there, as by `start`, with its RuntimeError; elsewhere at its first request.
     """
     return Mount(_engine(server)).routes
+
+
+def start(server: Mountable) -> None:
+    """Start the server on the running loop, on which it is to serve; nothing happens where it is started already.
+
+    RuntimeError without a running loop, and where the server is in use on another. One whose loop is closed, or has
+    stopped when nobody is connected, begins anew, also after its `close`.
+    """
+    Residence.of(_engine(server)).settle()
 
 
 async def drain(server: Mountable) -> None:
@@ -60,6 +72,8 @@ class Mount(Router):
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.residence = Residence.of(engine)
+        if running_loop() is not None:
+            self.residence.settle()
 
     @property
     def routes(self) -> list[Any]:

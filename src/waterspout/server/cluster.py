@@ -26,7 +26,7 @@ class Adapter(Protocol):
     """Carries bytes between nodes. It promises neither delivery nor order between different nodes."""
 
     def attach(self, driver: Driver) -> None:
-        """Take the driver whose thread the callbacks are to be called on."""
+        """Take the driver whose thread the callbacks are to be called on; a later one takes its place."""
 
     def publish(self, topic: str, data: bytes) -> Pending[None]:
         """Give the data to all subscribers of the topic, the publisher's own included."""
@@ -137,16 +137,19 @@ class Cluster:
         self._topic = topic
         self._deliver = deliver
         self._node = ""
+        self._listens = False
         self._reported = False
         self._driver: Driver | None = None
 
     def attach(self, driver: Driver) -> None:
-        """Join the other nodes, once there is a driver."""
+        """Join the other nodes, once there is a driver, or again after `leave`."""
         self._driver = driver
         if self._adapter is not None:
             self._adapter.attach(driver)
             if not self._node:
                 self._node = driver.token()
+            if not self._listens:
+                self._listens = True
                 self._adapter.subscribe(self._topic, self.receive)
 
     def prepare(
@@ -193,7 +196,8 @@ class Cluster:
 
     def leave(self) -> None:
         """Hear no more of the others."""
-        if self._adapter is not None and self._node:
+        if self._adapter is not None and self._listens:
+            self._listens = False
             self._adapter.unsubscribe(self._topic)
 
     def _report(self, text: str) -> None:

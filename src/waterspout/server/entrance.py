@@ -64,7 +64,10 @@ class Entrance:
 
     def later(self, token: int) -> Asker:
         """Let it take its time, and count it: a client may come and go faster than it is asked about."""
-        return Late(self, self._socket._session)
+        late = Late(self, self._socket._session)
+        if self._socket._early is not None:
+            self._socket._early.asker = late
+        return late
 
     def _run(self, step: Step, index: int) -> None:
         auth = self._auth.value

@@ -9,6 +9,7 @@ from ..engine.options import check_patience
 from ..wire.generations import all_rows
 from .acks import Replies
 from .application import Sockets
+from .background import Background
 from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
 from .fanout import delivery
 from .handlers import Events, F
@@ -125,7 +126,8 @@ class Server(Events):
         self._shutdown_timeout = shutdown_timeout
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
         self._cluster.attach(self.engine.driver)
-        self.engine.when_bound(self._cluster.attach)
+        self._background = Background(self.engine)
+        self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
         self._root = self.of("/")
         self._handlers = self._root._handlers
@@ -162,6 +164,25 @@ class Server(Events):
     ) -> Callable[[F], F]:
         """Register the handler of an event; see `Namespace.on`."""
         return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
+
+    def on_start(self, function: F) -> F:
+        """Register what is called, without arguments, when the server starts on a loop, before its first client.
+
+        A plain function has ended by then. An `async def` is a task of the server's: it may run for as long as the
+        server does, and is cancelled by `close`. Under `waterspout serve` and `waterspout.run` the server starts with
+        the process, by `routes` where a loop runs, else by `hosts.tornado.start` or the first request; in tests by a
+        `Pair`. Several functions are called in their order, and again on another loop. What they raise is logged with
+        their names.
+        """
+        return self._background.on_start(function)
+
+    def on_stop(self, function: F) -> F:
+        """Register what is called, without arguments, when a server that has started is closed.
+
+        Clients are still connected, and the tasks of `on_start` still run: that ends when these functions have ended.
+        Asynchronous ones have `shutdown_timeout`. What they raise is logged with their names.
+        """
+        return self._background.on_stop(function)
 
     # What belongs to "/"
 
@@ -227,8 +248,10 @@ class Server(Events):
         return {place._handlers.name: place._handlers.describe() for place in places}
 
     def close(self) -> Pending[None]:
-        """Tell all clients, flush and end; then wait `shutdown_timeout` for running handlers, and cancel them.
+        """Call what `on_stop` has, tell all clients, flush and end; then wait for running handlers, and cancel them.
 
+        All that is asynchronous has `shutdown_timeout`; tasks of `on_start` are cancelled before handlers are waited
+        for.
         An `async def` handler may await it: only the others are waited for.
         """
         driver = self.engine.driver
@@ -238,12 +261,28 @@ class Server(Events):
             on_core(driver, self._close, done)
         return closing
 
+    def _begin(self, driver: Driver) -> None:
+        """Take the driver of a loop; what has ended with the one before it begins anew."""
+        if self._closing is not None:
+            self._closing.resolve(None)
+            self._closing = None
+        self._cluster.attach(driver)
+        self._background.start()
+
     def _close(self, done: Pending[None]) -> None:
+        now, timeout = self.engine.driver.now, self._shutdown_timeout
+        end = now() + timeout
+        self._background.stop(timeout, lambda: self._end(done, max(0.0, end - now())))
+
+    def _end(self, done: Pending[None], timeout: float) -> None:
+        if self._closing is not done:
+            return  # the loop ended before, and there is another
         self._cluster.leave()
-        engine, timeout = self.engine, self._shutdown_timeout
+        engine = self.engine
 
         def finish() -> None:
-            engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done)
+            if self._closing is done:
+                engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done, unwanted=self._background)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))

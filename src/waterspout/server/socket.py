@@ -11,7 +11,7 @@ from ..wire.packets import Event
 from .acks import Acks, Answerable, too_many
 from .classes import check_class
 from .dispatch import ANSWERS, Queue, dispatch
-from .early import Early
+from .early import Early, EarlyAnswer
 from .fanout import Delivery, delivery, prepare
 from .handlers import Handlers, check_name
 from .hooks import Hooks
@@ -179,11 +179,13 @@ class Socket:
         """Send an event and wait for the client's acknowledgement: `await socket.call(...)`.
 
         The result is None, a value, or a tuple: the mirror of what a handler returns. AckTimeout after
-        `timeout` seconds, SocketClosed if the client leaves first, TypeError for what JSON cannot carry.
+        `timeout` seconds, SocketClosed if the client leaves first, TypeError for what JSON cannot carry. A connect
+        handler cannot wait for it (RuntimeError): what it sends leaves when it has accepted the client.
         """
         check_name(event)
         check_timeout(timeout)
-        pending: Pending[Any] = Pending(self._driver)
+        driver, early = self._driver, self._early
+        pending: Pending[Any] = Pending(driver) if early is None else EarlyAnswer(driver, early, event)
         ack_id = self._namespace.next_ack_id()
         try:
             prepared = prepare(self._session.generation, self.namespace, event, args, ack_id)

@@ -7,7 +7,7 @@ from typing import Any, TypeVarTuple
 
 from ..drivers import InlineDriver
 from ..drivers.system import discard, is_asynchronous
-from ..drivers.tasks import as_coroutine, carry
+from ..drivers.tasks import as_coroutine, carry, running_asker
 from ..engine import Asker
 from ..engine.driver import Waitable
 from .loop import ClockLoop
@@ -31,7 +31,7 @@ class Clock(InlineDriver):
         self._alarm: tuple[float, Callable[[], object]] | None = None
         self._tokens = 0
         self._loop: ClockLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Asker] = {}
         self._attending: dict[asyncio.Task[Any] | None, Waitable] = {}
 
     def now(self) -> float:
@@ -77,9 +77,10 @@ class Clock(InlineDriver):
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
         """Make a task of what an asynchronous function has returned."""
         loop = self._own_loop(awaitable, function)
-        task = asyncio.Task(carry(as_coroutine(awaitable), asker.later(token), token), loop=loop)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        asker = asker.later(token)
+        task = asyncio.Task(carry(as_coroutine(awaitable), asker, token), loop=loop)
+        self._tasks[task] = asker
+        task.add_done_callback(self._tasks.pop)
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function at once, or after the one that is running."""
@@ -104,6 +105,11 @@ class Clock(InlineDriver):
             yield from future
         finally:
             self._attending.pop(task, None)
+
+    def asker(self) -> Asker | None:
+        """Return who asked for the running coroutine."""
+        found = running_asker()
+        return found._asker if isinstance(found, _Witness) else found
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
@@ -131,13 +137,23 @@ class Clock(InlineDriver):
         while self._loop is not None and self._loop.is_waiting and not self.is_running:
             self.hold(self._loop.turn)
 
-    def finish(self, timeout: float, done: Callable[[], object], *, awaited: Waitable | None = None) -> None:
+    def finish(
+        self,
+        timeout: float,
+        done: Callable[[], object],
+        *,
+        awaited: Waitable | None = None,
+        unwanted: Asker | None = None,
+    ) -> None:
         """Wait for asynchronous functions, cancel those that need longer, then call `done`.
 
         One that waits for `awaited`, which `done` is to bring about, is not waited for.
         """
         self.settle()
         tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
+        for task in tasks:
+            if self._tasks[task] is unwanted:
+                task.cancel()
         if not tasks or self._loop is None:
             done()
             return

@@ -1,0 +1,134 @@
+"""What runs beside the handlers: functions that are called when the server starts on a loop, and when it is closed.
+
+An asynchronous function of `on_start` becomes a task of the driver's, which `Driver.finish` cancels when the server is
+closed. Those of `on_stop` come before that: while they run, everything else does, until `shutdown_timeout`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..engine import Asker, Engine, on_core
+from .annotations import innermost
+from .handlers import F, check_callable, check_signature
+
+Function = Callable[[], Any]
+
+
+class Background:
+    """The functions of `on_start` and `on_stop` of one server; the asker of the first."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._starts: list[Function] = []
+        self._stops: list[Function] = []
+        self._is_running = False
+
+    def on_start(self, function: F) -> F:
+        """Add what is called at the start: at once, if the server has started already."""
+        _check(function, "on_start")
+        self._starts.append(function)
+        if self._is_running:
+            on_core(self._engine.driver, self._run, function)
+        return function
+
+    def on_stop(self, function: F) -> F:
+        """Add what is called at the end."""
+        _check(function, "on_stop")
+        self._stops.append(function)
+        return function
+
+    def start(self) -> None:
+        """Call the functions of `on_start`."""
+        self._is_running = True
+        for function in tuple(self._starts):
+            self._run(function)
+
+    def stop(self, timeout: float, then: Callable[[], object]) -> None:
+        """Call the functions of `on_stop`; then, when the last has ended, or after `timeout` seconds, go on."""
+        functions = tuple(self._stops) if self._is_running else ()
+        self._is_running = False
+        if functions:
+            _Stop(self._engine, then).begin(functions, timeout)
+        else:
+            then()
+
+    # What the driver answers
+
+    def answered(self, token: Function, result: Any) -> None:
+        """A function has ended; nobody asked for its result."""
+
+    def failed(self, token: Function, error: BaseException) -> None:
+        """Report it, unless it was cancelled."""
+        _report(self._engine, token, "on_start", error)
+
+    def later(self, token: Function) -> Asker:
+        """Let it run until the server is closed."""
+        return self
+
+    def describe(self, token: Function) -> str:
+        """Name the function, for a warning."""
+        return _describe(token, "on_start")
+
+    # Below this line: how it is done
+
+    def _run(self, function: Function) -> None:
+        self._engine.driver.run(function, (), self, function)
+
+
+class _Stop:
+    """Waits for the functions of `on_stop`, and goes on once."""
+
+    def __init__(self, engine: Engine, then: Callable[[], object]) -> None:
+        self._engine = engine
+        self._then: Callable[[], object] | None = then
+        self._running = 0
+
+    def begin(self, functions: tuple[Function, ...], timeout: float) -> None:
+        self._running = len(functions) + 1
+        self._engine.deadlines.set(self, "stop", self._engine.driver.now() + timeout)
+        for function in functions:
+            self._engine.driver.run(function, (), self, function)
+        self._ended()
+
+    def due(self, kind: str, at: float) -> None:
+        self._go_on()
+
+    def answered(self, token: Function, result: Any) -> None:
+        self._ended()
+
+    def failed(self, token: Function, error: BaseException) -> None:
+        _report(self._engine, token, "on_stop", error)
+        self._ended()
+
+    def later(self, token: Function) -> Asker:
+        return self
+
+    def describe(self, token: Function) -> str:
+        return _describe(token, "on_stop")
+
+    def _ended(self) -> None:
+        self._running -= 1
+        if not self._running:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._engine.deadlines.clear(self, "stop")
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+
+def _check(function: Any, decorator: str) -> None:
+    what = f"a function of {decorator}"
+    check_callable(function, what)
+    check_signature(function, (), what)
+
+
+def _describe(function: Function, decorator: str) -> str:
+    found = innermost(function)
+    return f"the function {getattr(found, '__qualname__', repr(found))!r} of {decorator}"
+
+
+def _report(engine: Engine, function: Function, decorator: str, error: BaseException) -> None:
+    if isinstance(error, Exception):  # else it was cancelled, or the process ends
+        engine.log.report((Background, function, type(error)), f"{_describe(function, decorator)} failed", error)
