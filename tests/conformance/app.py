@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--loop", choices=list(standalone.Loop), type=standalone.Loop, default=standalone.Loop.ASYNCIO)
     options = parser.parse_args()
     server, port, routes = SERVERS[options.name]()
-    site = standalone.Site(bind=("localhost", port), extra_routes=routes)
+    site = standalone.Site(bind=[("localhost", port)], extra_routes=routes)
     standalone.run(server, site, ready=lambda urls: print(*urls, flush=True), loop=options.loop)
 
 

@@ -440,14 +440,14 @@ const scenarios = {
     };
     await fits();
     await enter(page, "W".repeat(24), "M".repeat(24));
-    for (let count = 1; count <= 9; count++) await say(page, `${count}: ${"Donaudampfschiff".repeat(9)} and so on`);
-    await tick(page, "9: ", "The server has it; nobody else is here").waitFor();
+    for (let count = 1; count <= 9; count++) await say(page, `No. ${count}: ${"Donaudampfschiff".repeat(9)} and so on`);
+    await tick(page, "No. 9: ", "The server has it; nobody else is here").waitFor();
     for (const width of [320, 360, 500, 704, 720, 1000, 1120, 1600]) {
       await page.setViewportSize({ width, height: 640 });
       await fits();
       const [brand, theme] = await tops();
       assert.ok(Math.abs(brand - theme) <= 1, `at ${width} pixels the name and the colours stand in two rows`);
-      assert.ok(await page.getByText(/^9: /).isVisible());
+      assert.ok(await page.getByText(/^No. 9: /).isVisible());
     }
 
     await page.setViewportSize({ width: 360, height: 640 });

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..engine import Asker, Engine, on_core
 from .annotations import innermost
-from .handlers import F, check_callable, check_signature
+from .handlers import F
+from .signatures import check_callable, check_signature
 
 Function = Callable[[], Any]
 

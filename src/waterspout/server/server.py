@@ -263,9 +263,9 @@ class Server(Events):
 
     def _begin(self, driver: Driver) -> None:
         """Take the driver of a loop; what has ended with the one before it begins anew."""
-        if self._closing is not None:
-            self._closing.resolve(None)
-            self._closing = None
+        before = vars(self).pop("_closing", None)
+        if before is not None:
+            before.resolve(None)
         self._cluster.attach(driver)
         self._background.start()
 
@@ -274,14 +274,17 @@ class Server(Events):
         end = now() + timeout
         self._background.stop(timeout, lambda: self._end(done, max(0.0, end - now())))
 
+    def _is_closing(self, done: Pending[None]) -> bool:
+        return vars(self).get("_closing") is done
+
     def _end(self, done: Pending[None], timeout: float) -> None:
-        if self._closing is not done:
+        if not self._is_closing(done):
             return  # the loop ended before, and there is another
         self._cluster.leave()
         engine = self.engine
 
         def finish() -> None:
-            if self._closing is done:
+            if self._is_closing(done):
                 engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done, unwanted=self._background)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
