@@ -15,7 +15,7 @@ from .constructors import own_method
 
 _ITS_OWN = ("pydantic", "pydantic_core", "annotated_types")  # modules of what stands in Annotated
 _MARK = "__get_pydantic_core_schema__"  # what pydantic asks classes for, and its dataclasses have none of
-_IS_DATACLASS = "__is_pydantic_dataclass__"
+_VALIDATED = "__pydantic_validator__"  # what its dataclasses have, and those that inherit from them
 _SETS = ("set", "frozenset")
 _PREDICTABLE = frozenset(("any", "int", "float", "complex", "decimal", "uuid"))  # see annotations.py
 _FEW = 100  # faults that are looked at: to list 250,000 takes half a second, to count them a tenth of that
@@ -110,7 +110,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def _is_its_own(part: Any) -> bool:
     if isinstance(part, type):
-        return hasattr(part, _MARK) or _IS_DATACLASS in vars(part)
+        return hasattr(part, _MARK) or hasattr(part, _VALIDATED)
     return hasattr(part, _MARK) or type(part).__module__.partition(".")[0] in _ITS_OWN
 
 
@@ -144,7 +144,7 @@ def _check_dataclasses(schema: Any) -> None:
     """Raise TypeError for a dataclass, none of pydantic's, whose own constructor pydantic does not call."""
     for part in _nodes(schema):
         cls = part.get("cls")
-        if part.get("type") == "dataclass" and isinstance(cls, type) and _IS_DATACLASS not in vars(cls):
+        if part.get("type") == "dataclass" and isinstance(cls, type) and not hasattr(cls, _VALIDATED):
             name = own_method(cls)
             if name is not None:
                 remedy = "check in __post_init__, or make it a pydantic model"
