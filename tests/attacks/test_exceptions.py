@@ -149,7 +149,7 @@ async def test_an_answer_that_cannot_be_sent(host: TornadoHost, reported: Callab
 
     deep: list[Any] = []
     deep.append(deep)
-    answers: list[Any] = [Unsendable(), {1: {2, Unsendable()}}, deep, "\ud800", {Unsendable(): 1}]
+    answers: list[Any] = [Unsendable(), {1: {2, Unsendable()}}, deep, {Unsendable(): 1}]
     echo = Echo()
     echo.server.on("bad")(lambda socket, number: answers[number])
     await host.serve(echo.server)

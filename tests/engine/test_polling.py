@@ -215,6 +215,13 @@ def test_text_beyond_ascii_and_binary_arrive_as_they_were_sent(
     assert list(packets) == ["4å €😀\n\0", b"\x00\xff", "4", b""]
 
 
+def test_a_lone_surrogate_leaves_as_the_replacement_character(peer: Peer, application: Recorder) -> None:
+    application.session.send("half \ud83d, whole \ud83d\ude00")
+    body = get(peer).body
+    assert body is not None
+    assert body.endswith("4half \ufffd, whole 😀".encode())
+
+
 def test_lengths_of_engineio_3_count_utf_16_units(engine: Engine, application: Recorder) -> None:
     application.echoes = True
     peer = Peer(engine, generation=ENGINEIO_3, transport="polling", query="b64=1", polls=False)

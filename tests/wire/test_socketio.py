@@ -318,7 +318,7 @@ def test_the_search_for_false_placeholders_looks_at_no_value_where_there_is_none
         return steps(lambda: revision._encode_binary(b"5", "/", None, ["a", value, b"1"]))
 
     assert work(["_placeholder"] * 1000) - work([]) < (10 if "orjson" in sys.modules else 10_000)
-    assert work([IMPOSTOR] * 2000) - work([IMPOSTOR] * 1000) < 30_000
+    assert work([IMPOSTOR] * 2000) - work([IMPOSTOR] * 1000) < 60_000
 
 
 @both

@@ -28,7 +28,7 @@ def check_constructor(part: kinds.Type) -> None:
 def _of_tuple(cls: type) -> str | None:
     for name in ("__new__", "__init__"):
         owner = _owner(cls, name)
-        if owner not in (object, tuple) and "_make" not in vars(owner):
+        if owner not in (object, tuple) and "_make" not in owner.__dict__:
             return f"has its own {name}, which would not run: take a dataclass, and check in its __post_init__"
     return None
 
@@ -36,7 +36,7 @@ def _of_tuple(cls: type) -> str | None:
 def own_method(cls: type) -> str | None:
     """Return the name of a method that only a call of this dataclass or attrs class would run, if it has one."""
     names = ("__init__", "__new__", "__setattr__")
-    return next((name for name in names if not _is_generated(vars(_owner(cls, name))[name])), None)
+    return next((name for name in names if not _is_generated(_owner(cls, name).__dict__[name])), None)
 
 
 def _of_fields(cls: Any) -> str | None:
@@ -55,7 +55,7 @@ def _of_fields(cls: Any) -> str | None:
 
 def _owner(cls: type, name: str) -> type:
     """Return the class that defines a method for another, which inherits it."""
-    return next(one for one in cls.__mro__ if name in vars(one))
+    return next(one for one in cls.__mro__ if name in one.__dict__)
 
 
 def _is_generated(function: Any) -> bool:

@@ -7,15 +7,13 @@ what msgspec would make of such a type would be unchecked, or nothing.
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from types import ModuleType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
 from .constructors import own_method
 
 _ITS_OWN = ("pydantic", "pydantic_core", "annotated_types")  # modules of what stands in Annotated
-_MARK = "__get_pydantic_core_schema__"  # what pydantic asks classes for, and its dataclasses have none of
-_IS_DATACLASS = "__is_pydantic_dataclass__"
 _SETS = ("set", "frozenset")
 _PREDICTABLE = frozenset(("any", "int", "float", "complex", "decimal", "uuid"))  # see annotations.py
 _FEW = 100  # faults that are looked at: to list 250,000 takes half a second, to count them a tenth of that
@@ -110,8 +108,13 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 def _is_its_own(part: Any) -> bool:
     if isinstance(part, type):
-        return hasattr(part, _MARK) or _IS_DATACLASS in vars(part)
-    return hasattr(part, _MARK) or type(part).__module__.partition(".")[0] in _ITS_OWN
+        return hasattr(part, "__get_pydantic_core_schema__") or _is_its_dataclass(part)
+    return hasattr(part, "__get_pydantic_core_schema__") or type(part).__module__.partition(".")[0] in _ITS_OWN
+
+
+def _is_its_dataclass(cls: type) -> bool:
+    """Tell whether a class is a dataclass of pydantic's, or inherits from one; a model is one of these, too."""
+    return hasattr(cls, "__pydantic_validator__")
 
 
 def _find_within(kind: Any, seen: set[type]) -> tuple[type, str] | None:
@@ -132,19 +135,16 @@ def _find_within(kind: Any, seen: set[type]) -> tuple[type, str] | None:
 
 
 def _has_fields(kind: type) -> bool:
-    is_tuple = issubclass(kind, tuple) and "_fields" in dir(kind)
-    return (
-        is_tuple
-        or is_dataclass(kind)
-        or any(hasattr(kind, mark) for mark in ("__struct_fields__", "__attrs_attrs__", "__total__"))
-    )
+    if is_dataclass(kind) or hasattr(kind, "__struct_fields__") or hasattr(kind, "__attrs_attrs__"):
+        return True
+    return is_typeddict(kind) or (issubclass(kind, tuple) and "_fields" in dir(kind))
 
 
 def _check_dataclasses(schema: Any) -> None:
     """Raise TypeError for a dataclass, none of pydantic's, whose own constructor pydantic does not call."""
     for part in _nodes(schema):
         cls = part.get("cls")
-        if part.get("type") == "dataclass" and isinstance(cls, type) and _IS_DATACLASS not in vars(cls):
+        if part.get("type") == "dataclass" and isinstance(cls, type) and not _is_its_dataclass(cls):
             name = own_method(cls)
             if name is not None:
                 remedy = "check in __post_init__, or make it a pydantic model"
