@@ -31,15 +31,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: item.path.parent not in WAITING)
 
 
-def pytest_collection_finish() -> None:
-    """Keep the 16,000 collected tests from the garbage collector, which the tests of memory call again and again."""
-    gc.collect()
-    gc.freeze()
-
-
 # A shell lets what runs in its background ignore SIGINT, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled() -> None:
+    """Keep what is there from the garbage collector, which the tests of memory call again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -93,14 +93,14 @@ MESSAGES: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "a reserved event": (ENGINEIO_4, lambda peer: peer.send('42["connect"]')),
     "another namespace": (ENGINEIO_4, lambda peer: peer.send(f'42/{WRITTEN},["x"]')),
     "attachments for another": (
-        ENGINEIO_3,
+        ENGINEIO_4,
         lambda peer: peer.send(f'451-/{WRITTEN},["x",{{"_placeholder":true,"num":0}}]'),
     ),
     "an odd number": (ENGINEIO_3, lambda peer: peer.send("42\u0661")),
     "the wrong parser": (with_parser(ENGINEIO_4, "msgpack"), lambda peer: None),
     "packets of 0.9": (None, lambda peer: peer.send(WRITTEN)),
     "an endpoint of 0.9": (None, lambda peer: peer.send(f"3::/{WRITTEN}:x")),
-    "an event of 0.9": (None, lambda peer: peer.send('5:::{"name":"connect"}')),
+    "an event of 0.9": (None, lambda peer: peer.send(f'5:::["{WRITTEN}"]')),
     "an acknowledgement of 0.9": (None, lambda peer: peer.send(f"6:::{WRITTEN}")),
 }
 

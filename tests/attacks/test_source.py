@@ -62,7 +62,7 @@ def test_no_attribute_is_looked_up_by_a_name_that_comes_at_run_time() -> None:
         ("server/annotations.py", "getattr(part, name)"),  # the fields of a user's Struct
         ("hosts/overrides.py", "getattr(cls, name, None)"),  # what nobody would await in a user's class
         ("engine/policy.py", "getattr(self, field.name)"),  # it checks its own fields
-        ("faces/tornadio2/conn.py", "getattr(self, handler)"),  # a method out of its class's table, not a client's word
+        ("faces/tornadio2/dispatch.py", "getattr(connection, name)"),  # a method out of its class's table
         ("cli/target.py", "getattr(found, name)"),  # what the command line names: `module:server`
     }
 

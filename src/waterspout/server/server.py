@@ -256,14 +256,14 @@ class Server(Events):
         """
         driver = self.engine.driver
         done: Pending[None] = Pending(driver)
-        closing: Pending[None] = vars(self).setdefault("_closing", done)  # in one step, for threads
+        closing: Pending[None] = self.__dict__.setdefault("_closing", done)  # in one step, for threads
         if closing is done:
             on_core(driver, self._close, done)
         return closing
 
     def _begin(self, driver: Driver) -> None:
         """Take the driver of a loop; what has ended with the one before it begins anew."""
-        before = vars(self).pop("_closing", None)
+        before = self.__dict__.pop("_closing", None)
         if before is not None:
             before.resolve(None)
         self._cluster.attach(driver)
@@ -275,7 +275,7 @@ class Server(Events):
         self._background.stop(timeout, lambda: self._end(done, max(0.0, end - now())))
 
     def _is_closing(self, done: Pending[None]) -> bool:
-        return vars(self).get("_closing") is done
+        return self.__dict__.get("_closing") is done
 
     def _end(self, done: Pending[None], timeout: float) -> None:
         if not self._is_closing(done):

@@ -61,6 +61,8 @@ class Application:
     def packet(self, session: EngineSession, packet: Packet) -> None:
         """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
         opened: Session = session.data
+        if opened.carrier.ignores(packet):
+            return
         if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
             _enter(opened, packet)

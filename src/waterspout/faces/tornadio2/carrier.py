@@ -8,7 +8,7 @@ from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Request
 from ...wire import socketio1, surrogates
-from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
+from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Message, Packet
 from ...wire.socketio import RESERVED, Encoded
 from . import proto
 from .info import ActiveRequest, cookies_of
@@ -35,6 +35,10 @@ class ByHand:
     """
 
     max_early_events = 100  # packets that may come before an `on_open` has ended
+
+    def ignores(self, packet: Packet) -> bool:
+        """Tell whether a packet is one that the JavaScript servers of its client's time ignored."""
+        return False
 
     def hear(self, packet: Packet) -> Packet:
         """Return what a packet of the client says in the words of 0.9, which it has of itself."""
@@ -144,6 +148,9 @@ class ModernCarrier(Carrier):
             case Ack() as packet:
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
+
+    def ignores(self, packet: Packet) -> bool:
+        return type(packet) is Error
 
     def hear(self, packet: Packet) -> Packet:
         """Return what a packet says: an event "message" with one argument is what such a client has for a message."""

@@ -1,12 +1,12 @@
 """What a connection is told of its client: when it opens, and by the request that carries its session."""
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from ...types import Request, parse_query
+from ...types import Request, parse_query, split_cookies, unquote_cookie
 
 
 class ConnectionInfo:
@@ -69,11 +69,17 @@ class ActiveRequest:
 
 
 def cookies_of(request: Request) -> Any:
-    """Return the cookies of a request; none if they cannot be read."""
-    try:
-        return SimpleCookie(request.header("cookie") or "")
-    except CookieError:
-        return SimpleCookie()
+    """Make a Morsel of each cookie, also of one whose name `Morsel.set` refuses, for that is no reason to lose it."""
+    cookies = SimpleCookie()
+    for name, value in split_cookies(request.header("cookie") or ""):
+        morsel: Morsel[str] = Morsel()
+        try:
+            state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
+            morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
+        except CookieError:  # newer versions of Python take no control characters
+            continue
+        cookies[name] = morsel
+    return cookies
 
 
 def parse(query: str) -> dict[str, list[str]]:

@@ -191,9 +191,12 @@ class Session(SessionBase):
         self.stop_heartbeat()
         if self.is_carried:
             return
-        name = "running_loop" if hasattr(self.server, "running_loop") else "io_loop"  # which a stand-in has
-        if (loop := getattr(self.server, name, None)) is not None:
-            self._heartbeats.start(self._due, self.server.settings["heartbeat_interval"], loop)
+        server = self.server
+        loop = (
+            server.running_loop if hasattr(server, "running_loop") else getattr(server, "io_loop", None)
+        )  # a stand-in
+        if loop is not None:
+            self._heartbeats.start(self._due, server.settings["heartbeat_interval"], loop)
 
     @posted
     def stop_heartbeat(self) -> None:
