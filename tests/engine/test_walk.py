@@ -162,7 +162,7 @@ EDGES = {(state, after) for state, row in TRANSITIONS.items() for after in row.v
 def test_a_random_walk_keeps_to_the_table_and_knows_all_of_it() -> None:
     walked = set()
 
-    @settings(max_examples=20 * settings().max_examples)
+    @settings(max_examples=100 * settings().max_examples)
     @given(
         st.sampled_from([ENGINEIO_3, ENGINEIO_4]),
         st.sampled_from(["polling", "polling", "websocket"]),

@@ -61,6 +61,7 @@ def limit() -> Iterator[None]:
 
 def allow(descriptors: int) -> None:
     """Allow so many descriptors more than there are."""
+    gc.unfreeze()
     gc.collect()  # what other tests have left gives its descriptors back now, and not in the middle of this one
     lowest = os.dup(0)
     os.close(lowest)

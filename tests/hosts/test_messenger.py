@@ -83,19 +83,20 @@ class TestOld(Old):
 
 
 async def test_a_websocket_before_its_standard_is_refused_for_the_handler_would_carry_it(host: HandlerHost) -> None:
-    """Tornado's own WebSocket, which such a class keeps, speaks RFC 6455 only; the client takes its next transport."""
+    """Tornado's own WebSocket, which such a class keeps, knows no draft 76; the client takes its next transport."""
     echo = Echo()
     await host.serve(echo.server)
     sid = await visit(await host.connect())
-    drafts = flash.handshake(f"{PATH}/flashsocket/{sid}", host.page), draft_handshake(sid)
-    for handshake in drafts:
-        wire = await host.connect()
-        wire.send(handshake)
-        answer = await wire.answer()
-        assert answer.status == 426
-        assert "13" in (answer.field("sec-websocket-version") or "")
-        assert answer.field("sec-websocket-location") is answer.field("sec-websocket-origin") is None
+    wire = await host.connect()
+    wire.send(flash.handshake(f"{PATH}/flashsocket/{sid}", host.page))
+    answer = await wire.answer()
+    assert answer.status == 426
+    assert "13" in (answer.field("sec-websocket-version") or "")
+    assert answer.field("sec-websocket-location") is answer.field("sec-websocket-origin") is None
     assert (await (await host.connect()).ask("GET", f"{PATH}/xhr-polling/{sid}")).body == b"1::"
+    wire = await host.connect()
+    wire.send(draft_handshake(sid))
+    assert (await wire.answer()).status in (426, 101)  # before 6.6, Tornado speaks versions 7 and 8
 
 
 def draft_handshake(sid: str) -> bytes:
