@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import socket as real_sockets
 import weakref
 from typing import Any
 
@@ -472,6 +474,28 @@ def test_a_clock_that_is_forgotten_leaves_no_loop_behind() -> None:
     del server, say
     gc.collect()
     assert loops[0]() is None
+
+
+def test_the_loop_of_a_clock_owns_no_descriptor() -> None:
+    """One that owned some, and was left in a cycle, would be closed in any order, with warnings."""
+    server = Server()
+    refused: list[NotImplementedError] = []
+
+    @server.on("say")
+    async def say(socket: Socket) -> None:
+        ours, _theirs = ends
+        try:
+            await asyncio.get_running_loop().sock_recv(ours, 1)
+        except NotImplementedError as error:
+            refused.append(error)
+
+    ends = real_sockets.socketpair()
+    before = os.listdir("/dev/fd")
+    Pair(server).peer.emit("say")
+    assert os.listdir("/dev/fd") == before
+    assert len(refused) == 1
+    for end in ends:
+        end.close()
 
 
 # Clients that are not let in

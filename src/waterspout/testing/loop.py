@@ -12,15 +12,24 @@ Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 
-class ClockLoop(asyncio.SelectorEventLoop):
+class _NoSelector:
+    """A selector without descriptors: nothing is ever ready."""
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        return ()
+
+
+class ClockLoop(asyncio.BaseEventLoop):
     """A loop without a time of its own: `asyncio.sleep` and timeouts end when `now` says so and `ring` is called.
 
-    What is given to an executor (`asyncio.to_thread`) is called in place. It waits for no real socket.
+    What is given to an executor (`asyncio.to_thread`) is called in place. Waiting for a real socket raises
+    NotImplementedError: the loop owns no descriptor, so one that a test leaves behind holds nothing of the process.
     `is_waiting` tells that something is to be called in the next turn.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         super().__init__()
+        self._selector = _NoSelector()
         self._now = now
         self._timers: list[tuple[float, int, asyncio.TimerHandle, Callable[[], object]]] = []
         self._numbers = count()
@@ -77,6 +86,12 @@ class ClockLoop(asyncio.SelectorEventLoop):
         """Let the timers ring whose time has come."""
         while (at := self.next_timer()) is not None and at <= self._now():
             heappop(self._timers)[3]()
+
+    def _process_events(self, event_list: tuple[()]) -> None:
+        """Do nothing: `_NoSelector` finds no events."""
+
+    def _write_to_self(self) -> None:
+        """Do nothing: a turn does not sleep, so `call_soon_threadsafe` has nobody to wake."""
 
     def turn(self) -> None:
         """Call what waits for the next turn."""
