@@ -112,10 +112,11 @@ class Request:
     a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
     `HTTPServerRequest`) until the handshake is answered: the `open` of an engine's application sees it, except that of
     a client of 0.7 to 0.9 whose `application_starts` with its first transport. Then it is None, for it is ten times
-    as large as all the rest, and a client may have nothing but its handshake.
+    as large as all the rest, and a client may have nothing but its handshake. `cookies_used` tells whether
+    `cookies` was read and was not empty.
     """
 
-    __slots__ = ("_head", "_headers", "_host", "_query", "method", "native", "remote_address", "secure")
+    __slots__ = ("_head", "_headers", "_host", "_query", "cookies_used", "method", "native", "remote_address", "secure")
 
     def __init__(
         self,
@@ -131,6 +132,7 @@ class Request:
         self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
         self._headers: Headers | None = None
         self._query: dict[str, list[str]] | None = None
+        self.cookies_used = False
         self.method = method
         self.remote_address = remote_address
         self.secure = secure
@@ -190,7 +192,9 @@ class Request:
     @property
     def cookies(self) -> dict[str, str]:
         """The cookies by their names, the odd ones too; of several with one name, the last."""
-        return {name: unquote_cookie(value) for name, value in split_cookies(self.header("cookie") or "")}
+        cookies = {name: unquote_cookie(value) for name, value in split_cookies(self.header("cookie") or "")}
+        self.cookies_used = self.cookies_used or bool(cookies)
+        return cookies
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from waterspout import Server, Socket
+from waterspout import ConnectRefused, Server, Socket
 from waterspout.engine import Refuse
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPair, Pair
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPair, Pair, Peer
 from waterspout.types import Request
 
 
@@ -152,3 +152,42 @@ def test_names_of_dynamic_namespaces_are_not_in_the_lines_of_their_events(
             pair.peer.emit("syn", namespace=f"/room-{number}")
     (line,) = warnings(caplog)
     assert "in /room-.*, which" in line
+
+
+# Cookies of users, and pages of everybody
+
+COOKIE = [("Cookie", "user=ada")]
+
+
+def cookies_read(server: Server, *, cookie: list[tuple[str, str]]) -> None:
+    server.use(lambda socket, auth: socket.request.cookies.get("user") is None or None)
+    for _ in range(2):
+        Pair(server, headers=cookie)
+
+
+def test_cookies_that_a_step_reads_where_pages_of_all_sites_connect_are_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cookies_read(Server(driver=Clock(), cors_origins="*"), cookie=COOKIE)
+    [warning] = warnings(caplog)
+    assert warning.startswith("a connect step of / reads cookies, and cors_origins=\"*\" lets the pages of all sites")
+
+
+def test_a_client_that_is_refused_for_its_cookie_is_a_warning_too(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(driver=Clock(), cors_origins="*")
+
+    @server.on_connect
+    def connect(socket: Socket, auth: Any) -> None:
+        raise ConnectRefused(f"Who is {socket.request.cookies}?")
+
+    peer = Peer(server, headers=COOKIE)
+    peer.connect()
+    assert len(warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize(("origins", "cookie"), [(None, COOKIE), (["https://a.example"], COOKIE), ("*", [])])
+def test_cookies_are_no_warning_where_pages_are_named_or_none_came(
+    caplog: pytest.LogCaptureFixture, origins: Any, cookie: list[tuple[str, str]]
+) -> None:
+    cookies_read(Server(driver=Clock(), cors_origins=origins), cookie=cookie)
+    assert warnings(caplog) == []

@@ -43,6 +43,7 @@ class Entrance:
 
     def answered(self, token: int, result: Any) -> None:
         """Go on, unless the step has refused."""
+        self._look_at_cookies()
         if result is False:
             self._gate.refuse(self._socket, ConnectRefused())
         else:
@@ -50,6 +51,7 @@ class Entrance:
 
     def failed(self, token: int, error: BaseException) -> None:
         """Refuse, with the reason or without it."""
+        self._look_at_cookies()
         if isinstance(error, ArgumentError):
             self._gate.hooks.event_refused(self._socket, "connect", error)
             error = ConnectRefused(message=str(error), data=error.report["error"])
@@ -68,6 +70,10 @@ class Entrance:
         if self._socket._early is not None:
             self._socket._early.asker = late
         return late
+
+    def _look_at_cookies(self) -> None:
+        if self._socket.request.cookies_used:
+            self._gate.hooks.cookies_used()
 
     def _run(self, step: Step, index: int) -> None:
         auth = self._auth.value

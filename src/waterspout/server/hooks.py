@@ -20,6 +20,13 @@ class Guest(Protocol):
 
 Told = tuple[Hook, Guest]
 
+COOKIES_FROM_EVERYWHERE = (
+    'a connect step of %s reads cookies, and cors_origins="*" lets the pages of all sites connect: browsers send a '
+    "user's cookies with the WebSockets of such pages (cors_credentials=False does not prevent it), so each page that "
+    'the user visits can act as the user: name the origins that may connect, cors_origins=["https://example.com"]'
+)
+"""The warning of `cookies_used`, with the namespace."""
+
 
 class Hooks:
     """Calls the hooks of one namespace, each after what is running now; nobody asks for their results."""
@@ -62,6 +69,11 @@ class Hooks:
         name = self._handlers.name
         text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
         self._engine.log.warn_of(_SERVER, (name, event), text, shorten(event), name)
+
+    def cookies_used(self) -> None:
+        """Warn, once, of cookies that a step reads where pages of all origins may connect: they count as the user's."""
+        if self._engine.policy.cors_origins == "*":
+            self._engine.log.warn_of(_SERVER, self._handlers.name, COOKIES_FROM_EVERYWHERE, self._handlers.name)
 
     # What the driver answers
 
