@@ -1,4 +1,4 @@
-// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices ADDRESS_OF_THE_PAGE.
+// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices|login ADDRESS_OF_THE_PAGE.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
@@ -25,14 +25,37 @@ const PAGES = {
     await page.getByText(/^3 ACME at \d/).waitFor();
     assert.match(questions.join(), /^3 ACME at \d+(\.\d+)?\?$/);
   },
+  async login(page) {
+    const logIn = async (password) => {
+      await page.locator("[name=name]").fill("Ada");
+      await page.locator("[name=password]").fill(password);
+      await page.locator("button").click();
+    };
+    await logIn("milk");
+    await logIn("tea"); // the form is there again
+    const state = page.locator("#state");
+    await state.getByText("connected", { exact: true }).waitFor();
+    await page.locator("#text").fill("hello");
+    await page.locator("#text").press("Enter");
+    await page.getByText("Ada: hello", { exact: true }).waitFor();
+
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.getByRole("button", { name: "Log out" }).click();
+    await other.locator("[name=password]").waitFor();
+    await state.getByText("io server disconnect", { exact: true }).waitFor();
+    await page.evaluate("socket.connect()");
+    await state.getByText("Please log in.", { exact: true }).waitFor();
+  },
 };
 
 try {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(30_000);
+  const context = await browser.newContext();
+  context.setDefaultTimeout(30_000);
+  const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(String(error)));
-  await page.route("https://cdn.socket.io/4.8.4/socket.io.min.js", (route) => route.fulfill({ path: library }));
+  await context.route("https://cdn.socket.io/4.8.4/socket.io.min.js", (route) => route.fulfill({ path: library }));
   await page.goto(address);
   await PAGES[name](page);
   assert.deepEqual(problems, []);

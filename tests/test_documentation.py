@@ -9,6 +9,7 @@ import logging
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,23 @@ def blocks(page: str, language: str) -> list[str]:
 # The tutorial
 
 
+def save(page: str, folder: Path) -> int:
+    """Save the files of a page, those whose first line has a name, and return how many blocks have none."""
+    nameless = 0
+    for language in ("python", "html", "js"):
+        for block in blocks(page, language):
+            name = re.match(r"(?:#|//|<!--) (\w+\.\w+)", block)
+            if name:
+                (folder / name[1]).write_text(block, "utf-8")
+            else:
+                nameless += 1
+    return nameless
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the files of the tutorial, under the names in their first lines, and the client library."""
-    for language in ("python", "html", "js"):
-        for block in blocks("tutorial", language):
-            name = re.match(r"(?:#|//|<!--) (\w+\.\w+)", block)
-            assert name, f"the first line of this block does not say how to name it:\n{block}"
-            (tmp_path / name[1]).write_text(block, "utf-8")
+    assert save("tutorial", tmp_path) == 0, "a block does not say in its first line how to name it"
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules/socket.io-client").symlink_to(CLIENTS)
     return tmp_path
@@ -97,18 +107,43 @@ def test_the_test_of_the_chat_passes(folder: Path) -> None:
         assert "1 passed" in output
 
 
-def test_the_prices_are_served_with_their_page(folder: Path, node: str, chromium: str) -> None:
+@contextmanager
+def application(program: Path) -> Iterator[str]:
+    """Run a program that serves at port 8000 at another port, and return its address."""
     listening, port = bind_unused_port()
     listening.close()
-    program = folder / "prices.py"
     program.write_text(program.read_text("utf-8").replace("8000", str(port)), "utf-8")
-    with running(folder, program=("-u", str(program))) as command:
+    with running(program.parent, program=("-u", str(program))) as command:
         address = command.address()
         assert address == f"http://127.0.0.1:{port}"
+        yield address
+
+
+def test_the_prices_are_served_with_their_page(folder: Path, node: str, chromium: str) -> None:
+    with application(folder / "prices.py") as address:
         browse(node, chromium, "prices", address)
         with Client(address) as client:
             client.enter()
             assert client.ask('421["watch","NONE"]') == '431[{"error":{"message":"There is no NONE."}}]'
+
+
+# The login
+
+
+def test_users_log_in_and_out_in_a_browser(tmp_path: Path, node: str, chromium: str) -> None:
+    save("login", tmp_path)
+    with application(tmp_path / "app.py") as address:
+        browse(node, chromium, "login", address)
+
+
+def test_the_tests_of_the_login_pass() -> None:
+    names: dict[str, Any] = {}
+    [tests] = [block for block in blocks("login", "python") if "def test_" in block]
+    exec(tests, names)
+    functions = [function for name, function in names.items() if name.startswith("test_")]
+    assert len(functions) == 2
+    for function in functions:
+        function()
 
 
 # The code of the other pages
