@@ -196,6 +196,30 @@ def test_the_javascript_of_a_page_is_javascript(node: str, tmp_path: Path, block
     assert done.returncode == 0, done.stderr
 
 
+# Troubleshooting
+
+SOURCES = [path.read_text("utf-8") for path in sorted((ROOT / "src/waterspout").rglob("*.py"))]
+CONSTANTS = [
+    node.value
+    for source in SOURCES
+    for node in ast.walk(ast.parse(source))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str)
+]
+LINES = re.findall(r"^\| `([^`]+)` \|", PAGES["troubleshooting"].partition("## What is seen")[0], re.MULTILINE)
+SENTENCES = re.findall(r'^\| "([^"]+)"', PAGES["troubleshooting"].partition("## When the server")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", [*LINES, *SENTENCES])
+def test_a_line_that_troubleshooting_quotes_is_written_by_the_code(line: str) -> None:
+    parts = [part.strip(" ,:;") for part in line.split("...")]
+    assert all(any(part in constant for constant in CONSTANTS) for part in parts), parts
+
+
+def test_troubleshooting_has_the_warnings() -> None:
+    assert len(LINES) > 15
+    assert len(SENTENCES) > 3
+
+
 # The reference
 
 

@@ -170,7 +170,7 @@ def test_cookies_that_a_step_reads_where_pages_of_all_sites_connect_are_a_warnin
 ) -> None:
     cookies_read(Server(driver=Clock(), cors_origins="*"), cookie=COOKIE)
     [warning] = warnings(caplog)
-    assert warning.startswith("a connect step of / reads cookies, and cors_origins=\"*\" lets the pages of all sites")
+    assert warning.startswith('a connect step of / reads cookies, and cors_origins="*" lets the pages of all sites')
 
 
 def test_a_client_that_is_refused_for_its_cookie_is_a_warning_too(caplog: pytest.LogCaptureFixture) -> None:
