@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from bench import instructions
 from bench.measure import Options, Run, measure
 from bench.report import Row, document, remarks, row, table, write
 from bench.servers import BENCH, MODERN, PEERS
@@ -21,6 +22,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure Waterspout beside its peers.")
     parser.add_argument("--quick", action="store_true", help="one short run of each, of the loads that have goals")
     parser.add_argument("--list", action="store_true", help="name the loads and peers")
+    parser.add_argument("--instructions", action="store_true", help="count the instructions of the core (valgrind)")
     parser.add_argument("--workloads", metavar="A,B", help="only these loads")
     parser.add_argument("--peers", metavar="A,B", default="ours,node,psio", help="ours,node,psio (its best server)")
     parser.add_argument("--rounds", type=int, help="runs of each peer (3)")
@@ -97,6 +99,9 @@ def main() -> int:
     if chosen.list:
         print("\n".join(f"{w.name:<11} {w.title} ({w.load})" for w in WORKLOADS))
         print(f"peers: psio, {', '.join(PEERS)}")
+        return 0
+    if chosen.instructions:
+        instructions.main()
         return 0
     settings = options(chosen)
     check_machine(settings)

@@ -213,7 +213,7 @@ def test_a_step_refuses_an_event(play: Play) -> None:
     play(scene)
 
 
-def test_a_room_is_asked_and_who_says_nothing_is_missing(play: Play) -> None:
+def test_a_room_is_asked_and_who_leaves_without_an_answer_is_missing(play: Play) -> None:
     async def scene(peer: Peer) -> None:
         room = f"python {id(peer)}"
         second, silent = (Peer(int(peer.url.rpartition(":")[2]), transport) for transport in ("websocket", "polling"))
@@ -223,6 +223,10 @@ def test_a_room_is_asked_and_who_says_nothing_is_missing(play: Play) -> None:
         async def say_nothing(*args: object) -> None:
             asked.set()
             await silenced.wait()
+
+        async def leave_unanswered() -> None:
+            await asked.wait()
+            await silent.client.disconnect()
 
         silenced = asyncio.Event()
         peer.client.on("question", lambda *args: ("first", *args), namespace="/many")
@@ -236,13 +240,14 @@ def test_a_room_is_asked_and_who_says_nothing_is_missing(play: Play) -> None:
             assert {name: each[1] for name, each in found.items()} == {
                 name: REACHED[each.transport] for name, each in peers.items()
             }
-            answers, missing = await peer.client.call("ask", ("question", room, 0.5, "🌊", b"x"), namespace="/many")
-            assert asked.is_set()
+            question = ("question", room, WATCHDOG_SECONDS, "🌊", b"x")
+            (answers, missing), _ = await asyncio.gather(
+                peer.client.call("ask", question, namespace="/many", timeout=WATCHDOG_SECONDS), leave_unanswered()
+            )
             assert answers == {"first": ["first", "🌊", b"x"], "second": ["second", "🌊", b"x"]}
             assert missing == ["silent"]
         finally:
             silenced.set()
             await second.client.disconnect()
-            await silent.client.disconnect()
 
     play(scene)

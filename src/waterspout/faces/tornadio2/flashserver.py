@@ -5,11 +5,11 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
 from ...drivers.log import logger
 from ...hosts.flashpolicy import PORT, Question
+from .periodic import current_loop
 
 log = logger("tornadio2.flashserver")
 
@@ -21,7 +21,7 @@ class FlashPolicyServer:
     """
 
     def __init__(self, io_loop: Any = None, port: int = PORT, policy_file: str = "flashpolicy.xml") -> None:
-        self.io_loop = io_loop or IOLoop.current()
+        self.io_loop = io_loop or current_loop()
         self.policy_file = policy_file
         self._listeners: list[socket.socket] = bind_sockets(port)
         self._servers: list[asyncio.Server] = []

@@ -1,6 +1,8 @@
 """Callbacks that come again and again, and may be put off: what heartbeats were made of."""
 
+import asyncio
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,26 @@ from tornado.ioloop import IOLoop
 from ...drivers.log import logger
 
 log = logger("tornadio2.periodic")
+
+
+def current_loop() -> IOLoop:
+    """Return the thread's loop; make one where there is none, as applications expect before they start it.
+
+    From Python 3.12 on asyncio warns of that, and in 3.14 refuses it, which Tornado makes good.
+    """
+    with warnings.catch_warnings():
+        if not is_running():
+            warnings.simplefilter("ignore", DeprecationWarning)
+        return IOLoop.current()
+
+
+def is_running() -> bool:
+    """Tell whether a loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Callback:
@@ -33,7 +55,7 @@ class Callback:
         """Begin with a call at `timeout`, or after the usual time; what was begun before ends."""
         self.stop()
         if self.io_loop is None:
-            self.io_loop = IOLoop.current()
+            self.io_loop = current_loop()
         self._schedule(timeout)
 
     def stop(self) -> None:

@@ -1,6 +1,5 @@
 """The router: what an application of Tornado is given, and what serves the clients of one connection class."""
 
-import asyncio
 import logging
 import re
 import warnings
@@ -8,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from tornado import ioloop, version_info
-from tornado.ioloop import IOLoop
 
 from ...engine import ANY_HOST, Driver, Engine, Policy
 from ...engine.options import check_seconds
@@ -18,7 +16,7 @@ from .application import Application
 from .complaints import Complaints
 from .conn import SocketConnection
 from .heartbeats import MISSED_HEARTBEATS
-from .periodic import Callback
+from .periodic import Callback, current_loop, is_running
 from .session import Session
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
@@ -104,7 +102,7 @@ class TornadioRouter:
         At import time that is the one that `SocketServer` and `IOLoop.current().start()` run later. From another
         thread than it, call nothing but its `add_callback`.
         """
-        return self._loop or IOLoop.current()
+        return self._loop or current_loop()
 
     @io_loop.setter
     def io_loop(self, loop: Any) -> None:
@@ -113,7 +111,7 @@ class TornadioRouter:
     @property
     def running_loop(self) -> Any:
         """The same, but None where no loop was given and none runs."""
-        return IOLoop.current() if self._loop is None and _is_running() else self._loop
+        return current_loop() if self._loop is None and is_running() else self._loop
 
     @property
     def urls(self) -> list[Any]:
@@ -206,11 +204,3 @@ def _warn(settings: Mapping[str, Any]) -> None:
     if "session_check_interval" in settings:
         text = "session_check_interval: sessions expire session_expiry seconds after their last transport, to the point"
         warnings.warn(text, DeprecationWarning, stacklevel=3)
-
-
-def _is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

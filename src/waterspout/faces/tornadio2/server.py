@@ -5,12 +5,12 @@ import ssl
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from ...drivers.log import logger
 from .flashserver import FlashPolicyServer
+from .periodic import current_loop
 
 PORT = 8001
 
@@ -38,7 +38,7 @@ class SocketServer(HTTPServer):
         auto_start: bool = True,
     ) -> None:
         super().initialize(application, no_keep_alive=no_keep_alive, xheaders=xheaders, ssl_options=ssl_options)
-        self.io_loop = io_loop or IOLoop.current()
+        self.io_loop = io_loop or current_loop()
         settings = application.settings
         port, address = settings.get("socket_io_port", PORT), settings.get("socket_io_address", "")
         self._listeners: list[socket.socket] = bind_sockets(port, address)
