@@ -15,7 +15,7 @@ from clients.processes import killed_after
 from missing import missing
 from serving import running
 from waterspout.demo import app
-from waterspout.engine.hostnames import Hostnames
+from waterspout.engine.http.hostnames import Hostnames
 
 HERE = Path(__file__).parent
 LIBRARY = HERE / "clients/node_modules/socket.io-client-4/dist/socket.io.min.js"

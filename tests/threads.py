@@ -12,8 +12,8 @@ import pytest
 from turns import until
 from waterspout import Engine, Server
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, OldPeer, Peer
-from waterspout.wire import socketio1
 from waterspout.wire.packets import Event
+from waterspout.wire.protocol1 import socketio as socketio1
 from waterspout.wire.socketio import Partial
 
 THREADS = 4

@@ -11,7 +11,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.old import ECHO, PATH, attach, post, visit
 from hosts.tornado_host import TornadoHost
 from waterspout import Reason, Server, Socket
-from waterspout.engine.resumable import ResumableSession
+from waterspout.engine.protocol1.session import ResumableSession
 from waterspout.testing import Clock, OldPeer, OldPolling, OldWebSocket
 from waterspout.wire.socketio import RESERVED
 

@@ -19,11 +19,11 @@ from tornado.web import Application
 
 from waterspout import Engine
 from waterspout.engine import Response
-from waterspout.engine.deflating import DeflatingTransport
+from waterspout.engine.http.response import switching
 from waterspout.engine.prepared import Prepared
-from waterspout.engine.response import switching
-from waterspout.engine.transports import Link
-from waterspout.engine.websocket import WebSocketTransport
+from waterspout.engine.transports.deflating import DeflatingTransport
+from waterspout.engine.transports.interfaces import Link
+from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.errors import ProtocolError
 from waterspout.hosts.reception import Exchange
 from waterspout.hosts.residence import Residence

@@ -12,7 +12,7 @@ from waterspout.testing import Clock, MemoryLink, OldHixieWebSocket, OldPeer
 from waterspout.testing.links import HIXIE_HANDSHAKE, HIXIE_KEY3
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
-from waterspout.wire.hixie import CLOSING, text_frame
+from waterspout.wire.protocol1.hixie import CLOSING, text_frame
 
 PAGE = "http://page.example"
 DIGEST = b"8jKS'y:G*Co,Wxa-"

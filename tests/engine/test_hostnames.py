@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from waterspout.engine import Policy
-from waterspout.engine.hostnames import AllowedHosts, Hostnames
+from waterspout.engine.http.hostnames import AllowedHosts, Hostnames
 
 NAMES = (
     "example.com",

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Cookie, Engine, Policy, Visit
-from waterspout.engine.refusals import Refuse
+from waterspout.engine.http.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
 from waterspout.testing.links import HANDSHAKE
 from waterspout.types import Reason, Request

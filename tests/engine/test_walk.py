@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout.engine import TRANSITIONS, Engine, Policy, State
-from waterspout.engine.polling import PollingTransport
+from waterspout.engine.transports.polling import PollingTransport
 from waterspout.testing import Peer, Refused, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waterspout.errors import DecodeError, TooMany
-from waterspout.wire import frames, json, notepack, socketio1
+from waterspout.wire import frames, json, notepack
 from waterspout.wire.frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP, TOO_MANY, WITHIN
 from waterspout.wire.msgpack import MSGPACK_4, MSGPACK_5
 from waterspout.wire.packets import Event
+from waterspout.wire.protocol1 import socketio as socketio1
 from waterspout.wire.socketio import REVISION_4, REVISION_5, Partial
 
 _frames: Any

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from vectors import load
 from waterspout.errors import DecodeError
-from waterspout.wire import envelopes, socketio1
+from waterspout.wire.protocol1 import envelopes
+from waterspout.wire.protocol1 import socketio as socketio1
 
 VECTORS = load("socketio1")
 AWKWARD = [

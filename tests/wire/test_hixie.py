@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vectors import load, text_of
 from waterspout import errors
 from waterspout.errors import DecodeError, ProtocolError
-from waterspout.wire.hixie import CLOSING, HixieReader, answer, check_upgrade, is_asked, text_frame
+from waterspout.wire.protocol1.hixie import CLOSING, HixieReader, answer, check_upgrade, is_asked, text_frame
 from waterspout.wire.websocket import NO_STATUS, Close, Message
 
 VECTORS = load("hixie")

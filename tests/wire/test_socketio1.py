@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from vectors import bytes_of, load, text_of, value_of
 from waterspout import errors
 from waterspout.errors import DecodeError, ReservedName, TooMany
-from waterspout.wire import packets, socketio1
+from waterspout.wire import packets
 from waterspout.wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, as_event
+from waterspout.wire.protocol1 import socketio as socketio1
 from waterspout.wire.socketio import RESERVED, REVISION_4, REVISION_5, Revision
 
 VECTORS = load("socketio1")

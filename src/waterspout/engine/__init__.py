@@ -4,30 +4,30 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 """
 
 from ..wire.deflate import Deflate
-from .admission import ANSWERED, Preflight
-from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level, on_core
 from .engine import Engine, MessageApplication, PacketApplication
-from .hostnames import AllowedHosts
+from .http.admission import ANSWERED, Preflight
+from .http.decisions import Admitted, Open, Resume
+from .http.hostnames import AllowedHosts
+from .http.proxies import TrustedProxies
+from .http.refusals import Refuse
+from .http.response import Headers, Response
 from .log import MORE, Log, outline
-from .messages import MessageTransport
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
-from .proxies import TrustedProxies
-from .refusals import Refuse
-from .requests1 import ANY_HOST
-from .response import Headers, Response
+from .protocol1.decisions import Visit
+from .protocol1.requests import ANY_HOST
+from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
-from .streaming import FORMS, PREAMBLES
 from .throttle import Throttle
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link, Messenger
+from .transports.interfaces import Exchange, Fed, Link, Messenger
+from .transports.messages import MessageTransport
+from .transports.websocket import WebSocketTransport
 from .turn import Turn
-from .visits import Visit
-from .websocket import WebSocketTransport
 
 __all__ = [
     "ANSWERED",

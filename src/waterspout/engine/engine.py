@@ -9,27 +9,27 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from ..errors import HandshakeRefused, ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire.packets import Connect, Packet
-from . import requests1
-from .admission import ANSWERED, Preflight, Unknown, decide
-from .admitted import Admitted, Open, Resume
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .http.admission import ANSWERED, Preflight, Unknown, decide
+from .http.decisions import Admitted, Open, Resume
+from .http.origins import Judge
+from .http.refusals import Fault, Refuse, Told, refuse
+from .http.response import Response
+from .http.screening import Screen
 from .log import Log
-from .messages import MessageTransport
 from .options import mount_path
-from .origins import Judge
 from .pending import Pending
 from .policy import Policy
-from .refusals import Fault, Refuse, Told, refuse
-from .response import Response
-from .resumable import ResumableSession
-from .screening import Screen
+from .protocol1 import requests as requests1
+from .protocol1.decisions import Visit
+from .protocol1.session import ResumableSession
 from .session import Session
 from .states import SHUTDOWN
 from .traffic import Traffic
-from .transports import Exchange, Fed, Link, Messenger
+from .transports.interfaces import Exchange, Fed, Link, Messenger
+from .transports.messages import MessageTransport
 from .turn import Turn
-from .visits import Visit
 
 _ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to look up on Python 3.11
 

@@ -14,7 +14,7 @@ from .prepared import Prepared
 
 
 @cache
-def _signal(text: bytes) -> Prepared:
+def signal(text: bytes) -> Prepared:
     """Return a ping or noop of a generation, which all its sessions share."""
     return Prepared(text)
 
@@ -94,7 +94,7 @@ class Heartbeat:
         A client that pings waits `ping_timeout` for its pong, and is content with any packet.
         """
         row = session.generation
-        session.push(_signal(row.noop if row.client_pings else row.ping))
+        session.push(signal(row.noop if row.client_pings else row.ping))
         self.begin(session)
         self.hasten(session)
 
@@ -114,69 +114,10 @@ class Heartbeat:
             # a process that slept must not take its sleep for the client's silence
             self.limit = (at if now - at < _SLACK * timeout else now) + timeout
             session.beat_at(self.limit)
-            session.push(_signal(session.generation.ping))
+            session.push(signal(session.generation.ping))
         elif self.heard and not self._extended:
             self._extended = True
             self.limit = now + timeout
             session.beat_at(self.limit)
         else:
             session.expire()
-
-
-class CountedHeartbeat(Heartbeat):
-    """The heartbeat that the policy's `missed_heartbeats` asks for (docs/protocol-1.md, WP-70 and WP-71).
-
-    It comes each `ping_interval` whatever the client says, and counts those without an answer.
-    """
-
-    __slots__ = ("_unanswered", "most")
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self.most = most
-        self._unanswered = 0
-
-    def known(self, session: Beating) -> None:
-        """Begin, if it beats without a transport."""
-        if session.policy.global_heartbeats:
-            self.begin(session)
-
-    def present(self, session: Beating, *, streams: bool) -> None:
-        """Begin with what streams, if it beats there only."""
-        if not session.policy.global_heartbeats:
-            if streams:
-                self.begin(session)
-            else:
-                session.beat_no_more()
-
-    def absent(self, session: Beating) -> None:
-        """Rest, if it beats with a transport only."""
-        if not session.policy.global_heartbeats:
-            session.beat_no_more()
-
-    def begin(self, session: Beating) -> None:
-        """Count from now on."""
-        self._unanswered = 0
-        self._next(session)
-
-    def pong(self, session: Beating) -> None:
-        """Take an answer, which counts for all before it."""
-        self._unanswered = 0
-
-    def spare(self, session: Beating) -> None:
-        """Beat without counting: the answers of a client that is not read lie unread."""
-        session.push(_signal(session.generation.ping))
-        self._next(session)
-
-    def due(self, session: Beating, at: float) -> None:
-        """Beat, and give up with the last that may stay without an answer."""
-        self._unanswered += 1
-        session.push(_signal(session.generation.ping))
-        if self._unanswered < self.most:
-            self._next(session)
-        else:
-            session.expire()
-
-    @staticmethod
-    def _next(session: Beating) -> None:
-        session.beat_at(session.now() + session.policy.ping_interval)

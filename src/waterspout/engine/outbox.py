@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from .policy import Policy
 from .prepared import Prepared
 from .traffic import Traffic
-from .transports import Transport
+from .transports.interfaces import Transport
 
 
 class Outbox:

@@ -6,7 +6,8 @@ from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
-from .hostnames import AllowedHosts, Hostnames
+from .http.hostnames import AllowedHosts, Hostnames
+from .http.proxies import Proxies, TrustedProxies
 from .options import (
     Rule,
     check_cookie,
@@ -21,7 +22,6 @@ from .options import (
     or_none,
     transports,
 )
-from .proxies import Proxies, TrustedProxies
 
 Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]

@@ -20,7 +20,7 @@ from .policy import Policy
 from .prepared import Prepared
 from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
 from .traffic import Traffic
-from .transports import Transport
+from .transports.interfaces import Transport
 from .turn import Turn
 
 _CROSSING = 0.5  # s

@@ -10,7 +10,7 @@ from typing import cast
 
 from ..drivers.log import logger
 from ..errors import DecodeError
-from ..wire.envelopes import decode_policy_request, encode_policy
+from ..wire.protocol1.envelopes import decode_policy_request, encode_policy
 
 PORT = 843  # where Flash asks first; below 1024, it takes a privilege
 PATIENCE = 3.0  # s that a client has to ask

@@ -14,7 +14,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..engine import FORMS, PREAMBLES, Admitted, Response, Visit
 from ..types import Request
-from ..wire.socketio1 import as_json_message
+from ..wire.protocol1.socketio import as_json_message
 from ..wire.websocket import choose_subprotocol
 from .answering import EngineHandler
 from .messenger import HandlerMessenger

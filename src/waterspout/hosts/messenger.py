@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from tornado.iostream import IOStream
 
 from ..engine import MessageTransport
-from ..engine.messages import wire_bytes
+from ..engine.transports.messages import wire_bytes
 from .link import HIGH_WATER_BYTES, Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1

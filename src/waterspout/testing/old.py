@@ -11,7 +11,7 @@ from typing import Any
 from ..engine import ANSWERED, Engine, Response, Visit
 from ..server import Server, Socket
 from ..types import Request
-from ..wire import socketio1
+from ..wire.protocol1 import socketio as socketio1
 from ..wire.socketio import Encoded
 from .clock import Clock
 from .oldcarriers import STREAMS, WEBSOCKETS, OldHixieWebSocket, OldPolling, OldStream, OldWebSocket

@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 from ..engine import Engine, Response, Visit
 from ..types import Request
-from ..wire import hixie, json, socketio1
+from ..wire import json
+from ..wire.protocol1 import hixie
+from ..wire.protocol1 import socketio as socketio1
 from .frames import client_frame, server_frames
 from .links import HANDSHAKE, HIXIE_HANDSHAKE, HIXIE_KEY3, MemoryLink
 from .polls import Polls, Refused

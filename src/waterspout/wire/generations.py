@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from . import engineio3, engineio4, socketio1
+from . import engineio3, engineio4
 from .msgpack import MSGPACK_4, MSGPACK_5
 from .packets import Packet, Signal
+from .protocol1 import socketio as socketio1
 from .socketio import REVISION_4, REVISION_5, Encoded, Partial, Revision
 
 

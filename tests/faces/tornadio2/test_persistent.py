@@ -10,7 +10,7 @@ from faces.tornadio2.applications import Main
 from faces.tornadio2.routing import PATH, Router, RouterHost, attach, visit
 from hosts.client import HANDSHAKE, opening, request, text
 from waterspout import Reason
-from waterspout.engine.websocket import WebSocketTransport
+from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.faces.tornadio2 import TornadioRouter, persistent, polling
 from waterspout.testing import client_frame
 

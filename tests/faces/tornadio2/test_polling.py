@@ -14,7 +14,7 @@ from hosts.client import Answer, request
 from hosts.host import Host
 from waterspout import Reason
 from waterspout.engine import Prepared
-from waterspout.engine.polling1 import OldPollingTransport
+from waterspout.engine.protocol1.polling import OldPollingTransport
 from waterspout.faces.tornadio2 import polling
 from waterspout.wire import json
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waterspout.faces.tornadio2 import proto
-from waterspout.wire import socketio1
 from waterspout.wire.packets import Ack, Connect, Disconnect, Event, Message
+from waterspout.wire.protocol1 import socketio as socketio1
 
 
 def test_t2_50_disconnect_names_the_endpoint_or_nobody() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from waits import waits
 from waterspout import Reason, Server, Socket
-from waterspout.engine.polling import PollingTransport
+from waterspout.engine.transports.polling import PollingTransport
 
 
 class Echo:

@@ -13,8 +13,8 @@ from hosts.host import Host
 from hosts.suite.echo import Echo
 from waterspout import Engine, Reason
 from waterspout.engine import Session
-from waterspout.engine.nobody import NOBODY
-from waterspout.engine.polling1 import OldPollingTransport
+from waterspout.engine.protocol1.polling import OldPollingTransport
+from waterspout.engine.transports.null import NOBODY
 from waterspout.testing import client_frame
 
 EVENT = '5:::{"name":"echo","args":["hé 😀\\n</script>"]}'

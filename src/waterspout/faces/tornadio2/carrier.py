@@ -7,8 +7,9 @@ from functools import partial
 from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Request
-from ...wire import socketio1, surrogates
+from ...wire import surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Message, Packet
+from ...wire.protocol1 import socketio as socketio1
 from ...wire.socketio import RESERVED, Encoded
 from . import proto
 from .info import ActiveRequest, cookies_of

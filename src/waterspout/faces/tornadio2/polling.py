@@ -10,7 +10,9 @@ from tornado.web import HTTPError
 from ...drivers.log import logger
 from ...engine import Response
 from ...hosts.handlers import EngineStreamHandler
-from ...wire import envelopes, json, socketio1, surrogates
+from ...wire import json, surrogates
+from ...wire.protocol1 import envelopes
+from ...wire.protocol1 import socketio as socketio1
 from .preflight import CheckedHandler
 
 log = logger("tornadio2.polling")

@@ -12,8 +12,9 @@ import msgspec
 
 from ...drivers.log import logger
 from ...errors import DecodeError
-from ...wire import json, socketio1, surrogates
+from ...wire import json, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
+from ...wire.protocol1 import socketio as socketio1
 from .complaints import ALONE
 
 log = logger("tornadio2.proto")

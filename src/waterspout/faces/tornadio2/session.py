@@ -13,8 +13,8 @@ from tornado.web import HTTPError
 from ...drivers.log import logger
 from ...engine import Engine
 from ...errors import DecodeError, ProtocolError, ReservedName
-from ...wire import socketio1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
+from ...wire.protocol1 import socketio as socketio1
 from . import calls, dispatch, proto
 from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints

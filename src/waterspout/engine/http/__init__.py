@@ -1,0 +1,1 @@
+"""What a request over HTTP means, and whether it is allowed."""

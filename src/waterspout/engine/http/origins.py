@@ -1,0 +1,182 @@
+"""Who may come from where: the Origin header against the policy, and the CORS headers of every answer."""
+
+from collections.abc import Callable
+from re import ASCII, Pattern
+from re import compile as compile_pattern
+from typing import Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from ...types import Request
+from ...wire.websocket import DRAFT_VERSIONS
+from ..driver import Driver
+from ..log import Log
+from ..policy import Origins, Policy
+from .response import Headers
+
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
+_SECURE = {"http": False, "https": True, "ws": False, "wss": True}
+_ORIGIN = compile_pattern("https?://[^/?#]+")
+_VISIBLE = compile_pattern("[!-~]*")
+_FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
+
+
+class Judge:
+    """A user's function of an origin, run as all of them are: one that fails, or is asynchronous, allows nobody."""
+
+    __slots__ = ("_function", "_holder")
+
+    def __init__(self, function: Callable[[str], bool], holder: "Holder") -> None:
+        self._function = function
+        self._holder = holder
+
+    def __call__(self, origin: str) -> bool:
+        """Tell whether the origin is allowed; what goes wrong is reported."""
+        verdict = _Verdict(self._holder.log)
+        self._holder.driver.run(self._function, (origin,), verdict, origin)
+        return verdict.is_allowed
+
+
+class Holder(Protocol):
+    """Who has the driver that is in use."""
+
+    driver: Driver
+    log: Log
+
+
+class _Verdict:
+    __slots__ = ("_log", "is_allowed")
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.is_allowed = False
+
+    def answered(self, token: str, result: Any) -> None:
+        self.is_allowed = bool(result)
+
+    def failed(self, token: str, error: BaseException) -> None:
+        text = f"the function cors_origins failed for {token[:80]!a}, which is refused"
+        self._log.report((Judge, type(error)), text, error)
+
+    def later(self, token: str) -> "_Verdict":
+        text = "the function cors_origins is asynchronous, and all origins are refused: make it plain"
+        self._log.report(Judge, text)
+        return _Verdict(self._log)
+
+
+def allowed(request: Request, policy: Policy) -> bool:
+    """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
+    origin = claimed(request)
+    return origin is None or _same_origin(origin, request) or _listed(origin, policy.cors_origins)
+
+
+def claimed(request: Request) -> str | None:
+    """Return the origin of a request; drafts of WebSocket (versions 7 and 8) have it in a field of another name."""
+    origin = request.header("origin")
+    if origin is None and (request.header("sec-websocket-version") or "").strip(" \t") in DRAFT_VERSIONS:
+        return request.header("sec-websocket-origin")
+    return origin
+
+
+def allowed_script(request: Request, policy: Policy) -> bool:
+    """Tell whether a request of a script element may be served, where `allowed` has nothing against it.
+
+    Such an element sends cookies but no Origin, and the page it stands in gets the answer. So that page has to be
+    known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well. One
+    that hides itself is served where a list or a pattern admits "null", the origin of pages that hide theirs elsewhere.
+    """
+    if policy.cors_origins == "*" or request.header("origin") is not None:
+        return True
+    if request.header("sec-fetch-site") == "same-origin":
+        return True
+    page = _origin_of(request.header("referer") or "")
+    if page is None:
+        return not callable(policy.cors_origins) and _listed("null", policy.cors_origins)
+    return _same_origin(page, request) or _listed(page, policy.cors_origins)
+
+
+def _origin_of(address: str) -> str | None:
+    """Return the origin of an http or https address, else None."""
+    found = _ORIGIN.match(address)
+    return found[0] if found and _split(found[0]) else None
+
+
+def headers(request: Request, policy: Policy, *, credentials: bool = False) -> Headers:
+    """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2).
+
+    With `credentials` a listed origin may send them whatever the policy says: for a client that always does.
+    """
+    origin = request.header("origin")
+    if origin is None:
+        return (("Vary", "Origin"),) if policy.cors_origins not in (None, "*") else ()
+    if policy.cors_origins == "*":
+        return (("Access-Control-Allow-Origin", "*"),)
+    if not _listed(origin, policy.cors_origins):
+        return (("Vary", "Origin"),)
+    allowed = (("Access-Control-Allow-Credentials", "true"),) if credentials or policy.cors_credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *allowed, ("Vary", "Origin"))
+
+
+def preflight(request: Request) -> Headers:
+    """Return what the answer to a preflight says beyond `headers`."""
+    wanted = request.header("access-control-request-headers") or ""
+    names = wanted if _FIELD_NAMES.fullmatch(wanted) else "Content-Type"
+    return (
+        ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+        ("Access-Control-Allow-Headers", names),
+        ("Access-Control-Max-Age", "600"),
+    )
+
+
+def _same_origin(origin: str, request: Request) -> bool:
+    """Host and port equal those of Host; the scheme is compared only where it is known.
+
+    Programs say ws: or wss: (Starscream, for Swift) or no scheme (1.0 to 1.2 and 0.9 under Node) of the server they
+    connect to, and no browser says either of a page; "null" without a scheme is what browsers say of pages that hide.
+    """
+    host, secure = request.host, request.secure
+    if (origin == f"https://{host}" and secure is not False) or (origin == f"http://{host}" and not secure):
+        return host is not None  # nearly always, and without taking them apart
+    if "://" in origin:
+        return _is_host(origin, request)
+    return origin.lower() != "null" and any(_is_host(f"{scheme}://{origin}", request) for scheme in ("ws", "wss"))
+
+
+def _is_host(origin: str, request: Request) -> bool:
+    there, secure = _split(origin), request.secure
+    if there is None or there.scheme not in _SECURE:
+        return False
+    if secure is not None and _SECURE[there.scheme] is not secure:
+        return False
+    here = _split(f"{there.scheme}://{request.host or ''}")
+    return here is not None and _address(here) == _address(there)
+
+
+def _split(origin: str) -> SplitResult | None:
+    """Return the parts of scheme://host[:port], or None for anything that says more or less."""
+    try:
+        parts = urlsplit(origin)
+        parts.port  # noqa: B018  (raises ValueError if it is no number)
+    except ValueError:
+        return None
+    more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    return None if more or not parts.hostname or not origin.isascii() else parts
+
+
+def _address(parts: SplitResult) -> tuple[str | None, int | None]:
+    return parts.hostname, parts.port if parts.port is not None else _PORTS.get(parts.scheme)
+
+
+def _listed(origin: str, origins: Origins) -> bool:
+    if origins is None:
+        return False
+    if isinstance(origins, str):
+        named = origins if origins.endswith("://") else origins.removesuffix("/")  # file:// is whole
+        return origins == "*" or (len(origin) <= _LONGEST and named.lower() == origin.lower())
+    if not _VISIBLE.fullmatch(origin) or len(origin) > _LONGEST:  # it would come back in a header
+        return False
+    if isinstance(origins, Pattern):
+        return origins.fullmatch(origin) is not None
+    if callable(origins):
+        return bool(origins(origin))
+    return any(_listed(origin, one) for one in origins)

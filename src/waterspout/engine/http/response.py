@@ -1,0 +1,44 @@
+"""The answer to an HTTP request, as a value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...errors import ProtocolError
+from ...types import Request
+from ...wire.websocket import VERSION, UnsupportedVersion, accept, choose_subprotocol
+
+Headers = tuple[tuple[str, str], ...]
+
+PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+"""What every answer with a body says: nobody keeps it, and no browser takes it for a page."""
+
+TEXT: Headers = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
+
+SCRIPT: Headers = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)
+"""Of a poll by a script element: an old Internet Explorer would take it for an injected one, and mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete HTTP answer; the host adds its length."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+def switching(key: str, headers: Headers) -> Response:
+    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
+    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
+    return Response(101, (*fields, *headers))
+
+
+def subprotocol(request: Request, spoken: Sequence[str] | None) -> Headers:
+    """Name the subprotocol of a WebSocket, if its client offers one that is spoken; it closes if it needs one."""
+    name = choose_subprotocol(request.header("sec-websocket-protocol"), spoken)
+    return () if name is None else (("Sec-WebSocket-Protocol", name),)
+
+
+def version_spoken(error: ProtocolError, versions: Sequence[str] = (VERSION,)) -> Headers:
+    """Tell a WebSocket that is refused for its version which ones are spoken (RFC 6455, section 4.4)."""
+    return (("Sec-WebSocket-Version", ", ".join(versions)),) if isinstance(error, UnsupportedVersion) else ()

@@ -1,0 +1,69 @@
+"""What is refused of every client of every generation, before anything of its request is looked at."""
+
+from dataclasses import replace
+
+from ...types import Request
+from ..policy import Policy
+from ..protocol1 import requests as requests1
+from ..protocol1.decisions import refuse_text
+from . import origins
+from .admission import show
+from .hostnames import Hostnames
+from .proxies import Proxies
+from .refusals import Fault, Refuse, refuse
+
+
+class Screen:
+    """Refuses too many header lines, of which nothing is made, hosts that are not this server's, and coded bodies.
+
+    Behind the first it sets what trusted proxies say of the client.
+    """
+
+    __slots__ = ("_hosts", "_most_lines", "_path", "_policy", "_proxies")
+
+    def __init__(self, policy: Policy, path: str) -> None:
+        self._path, self._policy = path, policy
+        self._most_lines = policy.max_header_lines
+        self._proxies = Proxies(policy.trusted_proxies) if policy.trusted_proxies else None
+        self._hosts = None if policy.allowed_hosts is None else Hostnames(policy.allowed_hosts)
+
+    def refuse(self, request: Request) -> Refuse | None:
+        """Return the refusal of the request, None if there is nothing against it here."""
+        if request.header_lines > self._most_lines:
+            return self._refuse_lines(request)
+        if self._proxies is not None:
+            self._proxies.resolve(request)
+        if self._hosts is not None and not self._hosts.allow(_host(request), secure=request.secure):
+            return self._refuse_host(request)
+        coding = request.header("content-encoding") if request.method == "POST" else None
+        if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
+            return self._refuse_coding(request, coding)
+        return None
+
+    def _refuse_host(self, request: Request) -> Refuse:
+        detail = f"the host {show(_host(request))} is not allowed: add it to allowed_hosts"
+        subject = _host(request) or ""
+        if requests1.is_old(request, self._path):
+            return replace(requests1.refused(request, 403, detail, ()), subject=subject)
+        return refuse(Fault.FORBIDDEN, detail, subject=subject)
+
+    def _refuse_coding(self, request: Request, coding: str) -> Refuse:
+        """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
+        detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
+        headers = (("Accept-Encoding", "identity"), *origins.headers(request, self._policy))
+        if requests1.is_old(request, self._path):
+            return refuse_text(415, detail, headers)
+        return refuse(Fault.BAD_REQUEST, detail, headers, status=415)
+
+    def _refuse_lines(self, request: Request) -> Refuse:
+        """Refuse with the status of RFC 6585, section 5."""
+        detail = f"the request has {request.header_lines} header lines, more than the {self._most_lines} of "
+        detail += "max_header_lines"
+        if requests1.is_old(request, self._path):
+            return refuse_text(431, detail, ())
+        return refuse(Fault.BAD_REQUEST, detail, status=431)
+
+
+def _host(request: Request) -> str | None:
+    """Return the host of a request; of a target that is neither in origin nor in absolute form, there is none."""
+    return request.host if request.target.startswith("/") else None

@@ -1,0 +1,265 @@
+"""What was admitted of Socket.IO 0.7 to 0.9, and its service.
+
+The rows WP-... are those of docs/protocol-1.md.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from ...errors import DecodeError, HandshakeRefused, ProtocolError
+from ...types import Reason, Request
+from ...wire.generations import SOCKETIO_1, Generation
+from ...wire.protocol1 import envelopes
+from ...wire.protocol1 import socketio as socketio1
+from ...wire.protocol1.hixie import HixieReader
+from ...wire.websocket import Reader
+from ..driver import Layer, Level
+from ..http.decisions import House, drop_begun
+from ..http.refusals import Refuse
+from ..http.response import PRIVATE, TEXT, Headers, Response, switching
+from ..policy import Policy
+from ..states import State
+from ..transports.interfaces import Exchange, Fed, Link, Messenger
+from ..transports.messages import MessageTransport
+from ..turn import Turn
+from .check import Check, ResumableCandidate
+from .hixie import Challenge, HixieWebSocket
+from .hixie import switching as switching_hixie
+from .offers import BY_POLLING, BY_WEBSOCKET, offered
+from .polling import OldPollingTransport
+from .session import ResumableSession
+from .streaming import PREAMBLES, StreamTransport, last_words
+from .websocket import ResumableMessages, ResumableWebSocket
+
+_SCRIPT = (("Content-Type", "application/javascript; charset=UTF-8"), *PRIVATE)
+
+
+class Wish(Enum):
+    """What a client wants."""
+
+    HANDSHAKE = "handshake"
+    POLL = "poll"
+    POST = "post"
+    STREAM = "stream"
+    WEBSOCKET = "websocket"
+    DISCONNECT = "disconnect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """An admitted request: `session` is None for a handshake, `index` the number of a script's callback.
+
+    A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
+    """
+
+    wish: Wish
+    headers: Headers
+    generation: Generation = SOCKETIO_1
+    session: ResumableSession | None = None
+    transport: str = ""
+    index: int | None = None
+    key: str = ""
+    challenge: bytes = b""
+    sid: str = field(default="", repr=False)  # a secret
+
+    @property
+    def greeting(self) -> Response | None:
+        """The head after which the socket is the engine's: of a WebSocket, or of an endless answer."""
+        if self.wish is Wish.WEBSOCKET:
+            return switching_hixie(self.headers) if self.challenge else switching(self.key, self.headers)
+        if self.wish is not Wish.STREAM:
+            return None
+        kind, _ = PREAMBLES[self.transport]
+        fields = (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close"), *PRIVATE)
+        return Response(200, (*fields, ("X-Accel-Buffering", "no"), *self.headers))  # nginx passes it on at once
+
+    @property
+    def greeting_pause(self) -> float:
+        """The seconds between this head and `connect`."""
+        return 0.0
+
+    def begin(self, house: House, request: Request) -> "Visit | Refuse":
+        """Name the session that a handshake is to begin."""
+        if self.wish is not Wish.HANDSHAKE:
+            return self
+        if house.is_closing:
+            return Refuse(_shutting_down(self.headers), "the server is shutting down")
+        return replace(self, sid=house.driver.token())
+
+    def respond(self, house: House, exchange: Exchange, body: bytes) -> None:
+        """Serve a handshake, or a request of a session."""
+        session = self.session
+        if session is None:
+            self._shake_hands(house, exchange)
+        elif session.state is State.CLOSED:  # while the body came
+            refusal = unknown(self, house.policy, is_leaving=self.wish is Wish.DISCONNECT)
+            exchange.respond(refusal.response)
+        elif self.wish is Wish.DISCONNECT:
+            session.drop(Reason.CLIENT_DISCONNECT)
+            exchange.respond(Response(200, (*TEXT, *self.headers)))
+        elif self.wish is Wish.POLL:
+            self._poll(session, house, exchange)
+        else:
+            if not session.is_started:  # else the first POST would be lost (WP-24)
+                session.attach(self._polling(session, house.turn))
+                session.absent()
+            self._post(session, exchange, body)
+
+    def connect(self, house: House, request: Request, link: Link) -> Fed:
+        """Make a transport of the link, behind the greeting."""
+        session = self.session
+        assert session is not None
+        if self.wish is Wish.STREAM:
+            return _stream(session, StreamTransport(session, self.transport, link))
+        if not self.challenge:
+            return self._websocket(session, house, link)
+        return Challenge(session, self.challenge, link, lambda: self._websocket(session, house, link))
+
+    def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
+        """Make a transport of the messenger, behind the greeting."""
+        session = self.session
+        assert session is not None
+        limit = house.policy.max_payload_bytes
+        transport = ResumableMessages(
+            messenger, self.generation, house.traffic, limit_bytes=limit, name=self.transport, trial=session.trial
+        )
+        _join(session, transport)
+        return transport
+
+    def abort(self, house: House) -> None:
+        """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
+        if self.session is None:
+            drop_begun(house, self.sid)
+        elif isinstance(self.session.transport, OldPollingTransport):
+            self.session.transport.aborted(self)
+
+    def refuse_body(self) -> None:
+        """Do nothing: the session goes on without."""
+
+    def _shake_hands(self, house: House, exchange: Exchange) -> None:
+        if house.is_closing:  # it was admitted before
+            exchange.respond(_shutting_down(self.headers))
+            return
+        session = ResumableSession(house, self.sid, self.generation, exchange.request)
+        if house.policy.application_starts == "transport":
+            house.enter(session)
+        else:
+            session.known()
+            if (error := house.introduce(session)) is not None:
+                house.refuse(exchange, self._unwanted(error))
+                return
+        exchange.respond(self._handshake(house.policy))
+
+    def _handshake(self, policy: Policy) -> Response:
+        """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
+        heartbeat = policy.ping_interval + policy.ping_timeout
+        patience = policy.close_timeout_advertised
+        if patience is None:  # a client that hears nothing for so long gives up, too: longer than anything is silent
+            patience = max(policy.resume_timeout or 0, heartbeat)
+        text = socketio1.encode_handshake(self.sid, heartbeat, patience, offered(policy))
+        if self.index is None:
+            return Response(200, (*TEXT, *self.headers), text)
+        return Response(200, (*_SCRIPT, *self.headers), envelopes.encode_script(self.index, text))
+
+    def _unwanted(self, error: HandshakeRefused) -> Refuse:
+        """Say that the application does not want the client (WP-5)."""
+        headers = (*self.headers, *error.headers)
+        if self.index is not None:
+            return refuse_script(self.index, error.text, headers)
+        return refuse_text(error.status, error.text, headers)
+
+    def _websocket(self, session: ResumableSession, house: House, link: Link) -> ResumableWebSocket:
+        make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
+        reader, trial = read(house.policy.max_payload_bytes), session.trial
+        transport = make(link, self.generation, reader, house.traffic, name=self.transport, trial=trial)
+        _join(session, transport)
+        return transport
+
+    def _poll(self, session: ResumableSession, house: House, exchange: Exchange) -> None:
+        held = isinstance(session.transport, OldPollingTransport) and session.transport.waiting
+        if held and house.policy.second_poll == "refuse":
+            exchange.respond(Response(401, (*TEXT, *self.headers)))
+        else:
+            self._polling(session, house.turn).poll(exchange, self, self.headers, self.index)
+
+    def _polling(self, session: ResumableSession, turn: Turn) -> OldPollingTransport:
+        transport = session.transport
+        name = self.transport if self.transport in BY_POLLING else "xhr-polling"
+        if isinstance(transport, OldPollingTransport) and transport.name == name:
+            return transport
+        return OldPollingTransport(session, name, turn)
+
+    def _post(self, session: ResumableSession, exchange: Exchange, body: bytes) -> None:
+        session.engine.traffic.bytes_in += len(body)
+        headers = (*TEXT, *self.headers)
+
+        def done(error: ProtocolError | None) -> None:
+            if error is None:
+                exchange.respond(Response(200, headers, session.policy.post_reply.encode()))
+                return
+            session.drop(Reason.PARSE_ERROR)
+            text = "a POST for session %s... is refused with %d: %s"
+            session.engine.log.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
+            answer = b"this is no payload of Socket.IO 0.7 to 0.9"  # the client's own words are not repeated
+            exchange.respond(Response(error.status, headers, answer))
+
+        try:
+            if self.transport == "jsonp-polling":
+                body = envelopes.decode_form(body)
+            packets = socketio1.decode_payload(body, max_packets=session.policy.max_packets)
+        except DecodeError as error:
+            done(error)
+            return
+        if not session.posts.take(packets, done):
+            done(ProtocolError("too many POSTs at once: wait for the answer to the first"))
+
+
+def unknown(visit: Visit, policy: Policy, *, is_leaving: bool = False) -> Refuse:
+    """Tell a client whose session is over to begin again, in the words of its transport (WP-12)."""
+    detail = "the session is over, or another server has it"
+    if policy.unknown_session is not None and not is_leaving:
+        return Refuse(Response(policy.unknown_session, (*TEXT, *visit.headers)), detail)
+    text = b"" if is_leaving else socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
+    status, kind = 200, TEXT
+    if visit.transport in BY_WEBSOCKET and not is_leaving:
+        status = 400  # there is no WebSocket for it
+    elif visit.transport in PREAMBLES and not is_leaving:
+        kind = (("Content-Type", PREAMBLES[visit.transport][0]), *PRIVATE)
+        text = last_words(visit.transport, text)
+    elif visit.index is not None:
+        kind, text = _SCRIPT, envelopes.encode_script(visit.index, text)
+    return Refuse(Response(status, (*kind, *visit.headers), text), detail)
+
+
+def refuse_text(status: int, text: str, headers: Headers) -> Refuse:
+    """Refuse in words."""
+    return Refuse(Response(status, (*TEXT, *headers), text.encode(errors="replace")), text)
+
+
+def refuse_script(index: int, text: str, headers: Headers) -> Refuse:
+    """Refuse a script element, which sees nothing but a script (WP-5)."""
+    return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(index, text)), text)
+
+
+def _shutting_down(headers: Headers) -> Response:
+    return Response(503, headers, b"the server is shutting down")
+
+
+def _stream(session: ResumableSession, transport: StreamTransport) -> StreamTransport:
+    transport.begin()
+    if session.state is State.CLOSED:  # since it was admitted
+        transport.retire()
+    else:
+        session.attach(transport)
+    return transport
+
+
+def _join(session: ResumableSession, transport: ResumableCandidate) -> None:
+    """Let a session go on over a WebSocket."""
+    if session.state is State.CLOSED:  # since it was admitted
+        transport.retire()
+    elif session.policy.websocket_check:
+        Check(session, transport)
+    else:
+        transport.sink = session
+        session.attach(transport)

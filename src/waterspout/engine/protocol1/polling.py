@@ -1,0 +1,157 @@
+"""The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
+
+from collections.abc import Iterator
+
+from ...wire.protocol1 import envelopes
+from ...wire.protocol1 import socketio as socketio1
+from ..http.response import SCRIPT, TEXT, Headers, Response
+from ..prepared import Prepared
+from ..session import Wait
+from ..states import State
+from ..transports.interfaces import Exchange
+from ..turn import Turn
+from .session import ResumableSession
+
+_NOOP = Prepared(socketio1.NOOP)
+
+
+class OldPollingTransport:
+    """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued."""
+
+    __slots__ = (
+        "_answered",
+        "_finishing",
+        "_flushing",
+        "_headers",
+        "_index",
+        "_poll",
+        "_said",
+        "_turn",
+        "_visit",
+        "name",
+        "session",
+    )
+
+    fetches = True
+    http = None
+
+    def __init__(self, session: ResumableSession, name: str, turn: Turn) -> None:
+        self.session = session
+        self.name = name
+        self._turn = turn
+        self._poll: Exchange | None = None
+        self._said: tuple[Exchange, list[Prepared]] | None = None
+        self._visit: object = None
+        self._headers: Headers = ()
+        self._index: int | None = None
+        self._answered = self._flushing = self._finishing = False
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a GET is parked."""
+        return self._poll is not None
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take nothing."""
+        return False
+
+    def notify(self) -> None:
+        """Answer a parked GET at the end of the turn."""
+        if self._poll is not None and not self._flushing:
+            self._flushing = True
+            self._turn.add(self.flush)
+
+    def pause(self) -> None:
+        """Do nothing: the session itself leaves its POSTs unanswered."""
+
+    def resume(self) -> None:
+        """Do nothing: the session goes on with them."""
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """Say what is queued, if there is a GET to answer or one comes in time."""
+        self._finishing = True
+        self.notify()
+        return False
+
+    def retire(self) -> bool:
+        """Let a parked GET go."""
+        self._release()
+        return True
+
+    def leave(self) -> None:
+        """Hold a parked GET for its time: who heard at once that it has been left would take over again."""
+
+    def unsent(self) -> list[Prepared]:
+        """Give back what was in the latest answer, if that has not left, and now never will."""
+        said, self._said = self._said, None
+        return said[1] if said is not None and said[0].take_back() else []
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Return None: what the client says comes by POST."""
+
+    def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
+        """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
+        session = self.session
+        if not session.take_back(self) and self._answered:
+            session.trial.end()  # it asks for more
+        self._release()
+        self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
+        session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
+        session.present()
+        if session.transport is not self:
+            session.attach(self)  # which may answer it already
+        self.flush()
+
+    def aborted(self, visit: object) -> None:
+        """The client gave up a request; if it was the parked GET, what is queued waits for the next (WP-31)."""
+        if self._poll is not None and self._visit is visit:
+            self._poll = None
+            self._rest()
+
+    def flush(self) -> None:
+        """Answer the parked GET with all that is queued."""
+        self._flushing = False
+        if self._poll is None:
+            return
+        session = self.session
+        messages = session.take()
+        over = self._finishing or session.state is State.CLOSING
+        if messages or over:
+            self._said = self._poll, messages
+            self._answer(messages or [_NOOP])
+            self._answered = True
+            for prepared in () if session.trial.is_over else messages:
+                session.trial.add(prepared)
+        if over:
+            session.finished()
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Let a parked GET go: it has been held long enough."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._poll is not None:
+            self._answer([_NOOP])
+
+    def _answer(self, messages: list[Prepared]) -> None:
+        exchange, self._poll = self._poll, None
+        assert exchange is not None
+        self._rest()
+        packets = [(prepared.text, ()) for prepared in messages]
+        kind = TEXT
+        if self._index is not None:
+            packets = [(socketio1.as_json_message(text), ()) for text, _ in packets]
+            kind = SCRIPT
+        body, _ = socketio1.encode_payload(packets)
+        if self._index is not None:
+            body = envelopes.encode_script(self._index, body)
+        traffic = self.session.engine.traffic
+        traffic.messages_out += len(messages)
+        traffic.bytes_out += len(body)
+        exchange.respond(Response(200, (*kind, *self._headers), body))
+
+    def _rest(self) -> None:
+        """Wait for the client's next GET."""
+        self.session.engine.deadlines.clear(self, Wait.RESUME)
+        if self.session.transport is self:
+            self.session.absent()

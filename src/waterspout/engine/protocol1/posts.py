@@ -1,0 +1,60 @@
+"""What clients of Socket.IO 0.7 to 0.9 send by POST, beside whatever carries the other way."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from ...errors import ProtocolError
+from ..driver import Driver
+from ..traffic import Traffic
+from ..transports.inflow import Inflow
+from ..transports.interfaces import Sink
+
+_MOST = 10  # payloads that wait while the session reads nothing; the official clients send one at a time
+
+
+class Posts:
+    """The payloads of a session, one after the other; while it is paused, they wait unanswered."""
+
+    __slots__ = ("_driver", "_paused", "_sink", "_traffic", "_waiting")
+
+    def __init__(self, sink: Sink, driver: Driver, traffic: Traffic) -> None:
+        self._sink = sink
+        self._driver = driver
+        self._traffic = traffic
+        self._paused = False
+        self._waiting: deque[Inflow] = deque()
+
+    def take(self, packets: Iterator[str | bytes], done: Callable[[ProtocolError | None], object]) -> bool:
+        """Deliver the packets, and then call `done`; False if too many wait already."""
+        if len(self._waiting) == _MOST:
+            return False
+
+        def finished(error: ProtocolError | None) -> None:
+            self._waiting.popleft()
+            done(error)
+            self._go_on()
+
+        self._waiting.append(Inflow(packets, self._sink, driver=self._driver, traffic=self._traffic, done=finished))
+        if len(self._waiting) == 1:
+            self._go_on()
+        return True
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`."""
+        self._paused = True
+        if self._waiting:
+            self._waiting[0].pause()
+
+    def resume(self) -> None:
+        """Deliver on."""
+        self._paused = False
+        self._go_on()
+
+    def end(self) -> None:
+        """Deliver no more, and answer all."""
+        while self._waiting:
+            self._waiting[0].end()
+
+    def _go_on(self) -> None:
+        if self._waiting and not self._paused:
+            self._waiting[0].resume()

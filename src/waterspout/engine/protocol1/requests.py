@@ -1,0 +1,147 @@
+"""The requests of Socket.IO 0.7 to 0.9: what each means, decided before its body is read.
+
+The rows WP-... are those of docs/protocol-1.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...errors import ProtocolError
+from ...types import Request
+from ...wire.generations import SOCKETIO_1
+from ...wire.jsonp import is_index
+from ...wire.protocol1 import hixie
+from ...wire.protocol1 import socketio as socketio1
+from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
+from ..http import origins
+from ..http.admission import SCRIPT, Preflight, Unknown, find, foreign
+from ..http.refusals import Refuse
+from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
+from ..policy import OLD_TRANSPORTS, Policy
+from ..session import Session
+from .decisions import Visit, Wish, refuse_script, refuse_text, unknown
+from .hixie import fields
+from .offers import BY_POLLING, BY_WEBSOCKET, is_served
+from .session import ResumableSession
+from .streaming import PREAMBLES
+
+_MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origins if it is another"
+
+_WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
+
+Decision = Refuse | Preflight | Visit | Unknown
+
+
+ANY_HOST = "(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?"
+"""What may stand before a path, as a regular expression: the host of a target in absolute form."""
+
+
+def below(policy: Policy) -> str:
+    """Write, as a regular expression, what may stand behind the engine's path, with these requests or without."""
+    return "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in policy.generations else "/?"
+
+
+def is_old(request: Request, path: str) -> bool:
+    """Tell whether a request is for this protocol: below the engine's path comes its version."""
+    rest = request.path.removeprefix(path)
+    return rest[:1] == "/" and rest[1:2].isdigit()
+
+
+def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
+    """Decide what a request means; nothing is changed by asking."""
+    if not origins.allowed(request, policy):
+        refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+        return replace(refusal, detail=foreign(request), subject=request.header("origin") or "")
+    headers = origins.headers(request, policy, credentials=True)
+    if request.method == "OPTIONS":
+        return Preflight(Response(204, (*headers, *origins.preflight(request))))
+    if SOCKETIO_1 not in policy.generations:
+        return refused(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
+    version, *rest = request.path.removeprefix(path).strip("/").split("/")
+    if version != "1":
+        return refused(request, 503, "Protocol version not supported.", headers)
+    if request.method not in ("GET", "POST"):
+        return refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
+    index = _callback(request, rest, policy, headers)
+    if isinstance(index, Refuse):
+        return index
+    visit = Visit(wish=Wish.HANDSHAKE, headers=headers, index=index)
+    if not rest:
+        return visit
+    if len(rest) != 2:
+        return Refuse(Response(404, (*TEXT, *headers), b"not found"), "there is nothing at this path")
+    visit, sid = replace(visit, transport=rest[0]), rest[1]
+    decision = _of_session(request, visit, find(sessions, sid, request, policy), policy)
+    return _unknown(request, visit, sid, policy) if decision is None else decision
+
+
+def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
+    """Return the index of a script's callback, None for what is no script; or refuse it."""
+    name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else None  # elsewhere they are the user's own
+    index = None if name is None else request.param(name)
+    if index is None and name == "i" and request.method == "GET" and request.param("disconnect") is None:
+        index = "0"  # as with the JavaScript server (WP-32)
+    if index is None:
+        return None
+    if not is_index(index):
+        return refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+    if not (policy.jsonp and origins.allowed_script(request, policy)):
+        refusal = refused(request, 403, "this server's pages only may use scripts to connect", headers)
+        return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}", subject=SCRIPT)
+    return int(index)
+
+
+def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse | None:
+    """Decide about a request that names a session and a transport; None if there is no such session."""
+    transport, headers = visit.transport, visit.headers
+    if not isinstance(session, ResumableSession) or not (session.is_live or transport in BY_POLLING):
+        return None
+    visit = replace(visit, session=session)
+    if request.param("disconnect") is not None:
+        return replace(visit, wish=Wish.DISCONNECT)
+    if (transport not in OLD_TRANSPORTS and transport != "websocket") or not is_served(transport, policy):
+        text = socketio1.encode_error("/", "transport not supported")[0]
+        return Refuse(Response(404, (*TEXT, *headers), text), f"the transport {transport[:40]!a} is not served here")
+    if request.method == "POST":
+        return replace(visit, wish=Wish.POST)
+    if transport in BY_WEBSOCKET:
+        return _websocket(request, visit, policy)
+    return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
+
+
+def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknown:
+    """Tell the client to begin again; but 0.7 and 0.8, if they were refused, ask on without a pause (WP-12).
+
+    They ask after each answer with the status 200, whatever it says, and after no other: the policy's `unknown_session`
+    is one already.
+    """
+    is_leaving = request.param("disconnect") is not None
+    refusal = unknown(visit, policy, is_leaving=is_leaving)
+    asks_on = visit.transport in BY_POLLING and request.method == "GET" and refusal.response.status == 200
+    if is_leaving or not asks_on:
+        return Unknown(sid, refusal)
+    again = Refuse(Response(404, (*TEXT, *visit.headers)), f"{refusal.detail}: its client was told before")
+    return Unknown(sid, refusal, again)
+
+
+def _websocket(request: Request, visit: Visit, policy: Policy) -> Visit | Refuse:
+    """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
+    method, header = request.method, request.header
+    visit = replace(visit, wish=Wish.WEBSOCKET)
+    headers = (*visit.headers, *subprotocol(request, policy.subprotocols))
+    try:
+        if hixie.is_asked(header):
+            challenge = hixie.check_upgrade(method, header)
+            return replace(visit, challenge=challenge, headers=(*fields(request), *headers))
+        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
+    except ProtocolError as error:
+        spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
+        return refused(request, error.status, str(error), (*visit.headers, *spoken))
+
+
+def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
+    """Refuse in words, whoever asks: a script element, too."""
+    index = request.param("jsonp")
+    if index is not None and is_index(index):
+        return refuse_script(int(index), text, headers)
+    return refuse_text(status, text, headers)

@@ -1,0 +1,322 @@
+"""A session of Socket.IO 0.7 to 0.9, which outlives its transports (docs/protocol-1.md, WP-70 to WP-76).
+
+It begins with a handshake and without a transport. Each that comes takes over from the one before, with all that
+this one has not sent; without any, the session waits `resume_timeout` for the next.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from ...errors import ProtocolError, ReservedName
+from ...types import Reason, Request
+from ...wire.generations import Generation
+from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
+from ...wire.protocol1 import socketio as socketio1
+from ..prepared import Prepared
+from ..session import Hub, Session, Wait
+from ..states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending, State
+from ..transports.interfaces import Transport
+from ..transports.null import NOBODY
+from .heartbeat import CountedHeartbeat
+from .offers import BY_WEBSOCKET
+from .posts import Posts
+from .replay import Trial
+
+
+class Resumable(Transport, Protocol):
+    """A transport that another may take over from."""
+
+    def unsent(self) -> list[Prepared]:
+        """Give back, in order, what it took and has not sent; it sends nothing more."""
+
+    def undelivered(self) -> Iterator[str | bytes] | None:
+        """Hand over what has come and was not delivered; None if there is nothing."""
+
+    def leave(self) -> None:
+        """Hear that the client goes on elsewhere, and may listen here as well; `retire` comes with the end of all."""
+
+
+class Opening(Protocol):
+    """A WebSocket that opens, and does not carry the session yet."""
+
+    def retire(self) -> None:
+        """End it: the session is over."""
+
+
+class Starter(Hub, Protocol):
+    """What such a session needs of its engine."""
+
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know the client, or that its first transport has come."""
+
+
+class ResumableSession(Session):
+    """One connection of such a client, from its handshake to its end."""
+
+    __slots__ = ("_handing_over", "_left", "_openings", "_starter", "is_known", "is_started", "posts", "trial")
+
+    transport: Resumable
+    max_early_events = 100  # these clients do not wait until they have entered
+
+    def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
+        super().__init__(engine, sid, generation, request)
+        self._starter = engine
+        self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
+        self._openings: set[Opening] | None = None
+        self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
+        self.is_known = False  # to the application
+        self.is_started = False  # a transport has come
+        if self.policy.missed_heartbeats is not None:
+            self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
+        self.trial = Trial(self.policy)
+        self.posts = Posts(self, engine.driver, engine.traffic)
+        self.transport = NOBODY
+        self._await_return()
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Return False: these clients begin another transport without a probe."""
+        return False
+
+    def attach(self, transport: Resumable) -> None:
+        """Go on over this transport; nothing that the one before has not sent is lost, nor what it has brought."""
+        before, self.transport = self.transport, transport
+        brought = None
+        if before is not transport:
+            brought = before.undelivered()
+            self.take_back(before)
+            self._leave(before, transport.name)
+        self.present()
+        if not self.is_started:
+            self.is_started = True
+            self._starter.start(self)
+        if brought is not None:
+            self._hand_over(brought)
+        if self.is_paused or self._handing_over:
+            transport.pause()
+        self.writable()
+
+    def detach(self, transport: Transport) -> None:
+        """Go on without this transport, unless another has taken over from it."""
+        if transport is self.transport:
+            before, self.transport = self.transport, NOBODY
+            brought = before.undelivered()
+            self.take_back(before)
+            self.absent()
+            if brought is not None:
+                self._hand_over(brought)
+
+    def add_opening(self, opening: Opening) -> None:
+        """End this WebSocket with the session, unless it is removed before."""
+        if self.state is State.CLOSED:
+            opening.retire()
+        elif self._openings is None:
+            self._openings = {opening}
+        else:
+            self._openings.add(opening)
+
+    def remove_opening(self, opening: Opening) -> None:
+        """Forget a WebSocket that has opened, or has failed to."""
+        if self._openings is not None:
+            self._openings.discard(opening)
+
+    def take_back(self, before: Resumable) -> bool:
+        """Queue in front of all what this transport has not sent; tell whether there was anything."""
+        unsent = before.unsent()
+        self.trial.forget(len(unsent))
+        self.give_back(unsent)
+        return bool(unsent)
+
+    def absent(self) -> None:
+        """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
+        if self.is_live:
+            self.heartbeat.absent(self)
+            self._await_return()
+
+    def present(self) -> None:
+        """Hear that it has a transport or a GET here, which shows that it lives."""
+        self.wait_no_longer(Wait.RESUME)
+        if self.is_live:
+            self.heartbeat.present(self, streams=not self.transport.fetches)
+
+    def close(self, ending: Ending = FORCED) -> None:
+        """End the session after what is running now; of one that the application does not know, nobody hears.
+
+        Who would not notice that the server goes is told to begin again: only a WebSocket's end is always noticed.
+        """
+        if self.is_known:
+            if ending is SHUTDOWN and self.transport.name not in BY_WEBSOCKET:
+                self.push(Prepared(*socketio1.encode_error("/", "client not handshaken", "reconnect")))
+            super().close(ending)
+        else:
+            self._end()
+
+    def known(self) -> None:
+        """Hear that the application is going to know the client."""
+        self.is_known = True
+        self.heartbeat.known(self)
+
+    def let_go(self, namespace: str) -> None:
+        """Tell the client; it is nothing without "/"."""
+        super().let_go(namespace)
+        if namespace == "/":
+            self.close(FORCED_BY_SERVER)
+
+    def keep_out(self, namespace: str) -> None:
+        """End the connection of who may not enter "/"; told as much, the client does not try again."""
+        if namespace == "/":
+            self.let_go(namespace)
+
+    def refuse(self) -> None:
+        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        self.is_refused = True
+        with self.engine.turn:  # one answer to a GET
+            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
+            self._boot(FORCED)
+
+    def expire(self) -> None:
+        """End: the client does not answer; where its heartbeats are counted, it is told all the same (WP-70)."""
+        if self.policy.missed_heartbeats is None:
+            super().expire()
+        else:
+            self._boot(Ending(reason=Reason.PING_TIMEOUT))
+
+    def begin_call(self, size_bytes: int = 0) -> None:
+        """Count a call; with too many, POSTs wait, whatever else carries the session."""
+        super().begin_call(size_bytes)
+        if self.is_paused:
+            self.posts.pause()
+
+    def receive_text(self, text: str) -> None:
+        """Take one packet; raises ProtocolError for what is none."""
+        if not self.is_live:
+            return
+        self.heartbeat.heard = True
+        if not self.trial.is_over:
+            self.trial.end()
+        self.received_bytes = len(text)
+        try:
+            packet = self.generation.socketio.decode(text)
+        except ReservedName as error:
+            self.engine.reserved(self, error)
+            return
+        if type(packet) is Event and not packet.receipt:  # nearly all of them
+            self.engine.packet(self, packet)
+            return
+        match packet:
+            case Heartbeat():
+                self.heartbeat.pong(self)
+            case Noop() | Error():
+                pass
+            case _ if self.policy.application_answers:
+                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+            case Disconnect("/"):
+                self.drop(Reason.CLIENT_DISCONNECT)
+            case Event() | Message() if packet.receipt:
+                self._confirm(packet)
+            case _:
+                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+
+    def receive_binary(self, data: bytes) -> None:
+        """Refuse it: this protocol has text only."""
+        if self.is_live:
+            self.generation.socketio.decode_binary(data, None)
+
+    def lost(self, reason: Reason) -> None:
+        """The transport is gone, and the client may come back with another."""
+        if self.is_live:
+            self.detach(self.transport)
+        else:
+            self._gone(reason)
+
+    def failed(self, error: ProtocolError) -> None:
+        """The client broke the protocol."""
+        self.blame(error)
+        self._gone(Reason.PARSE_ERROR)
+
+    def drop(self, reason: Reason, code: int = 1000) -> None:
+        """End the session now."""
+        self._gone(reason)
+        self.transport.finish(code, reason)
+
+    def abandon(self) -> None:
+        """End without a word to the client, and to an application that does not know it."""
+        if self.is_known:
+            super().abandon()
+        else:
+            self._gone(Reason.SHUTDOWN)
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Act on a deadline."""
+        if kind is Wait.RESUME:
+            self.drop(Reason.TRANSPORT_CLOSE)
+        else:
+            super().due(kind, at)
+
+    def _boot(self, ending: Ending) -> None:
+        """End with the packet after which the client does not come back (WP-40)."""
+        self.push(Prepared(*socketio1.encode_disconnect("/")))
+        self.close(ending)
+
+    def _gone(self, reason: Reason) -> None:
+        if self.is_known:
+            super().lost(reason)
+        elif self._end():
+            self.engine.traffic.closed[reason] += 1
+
+    def _confirm(self, packet: Event | Message) -> None:
+        """Say that it has come, before anybody looks at it, like the JavaScript server (WP-50)."""
+        assert packet.id is not None
+        self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
+        self.engine.packet(self, replace(packet, id=None, receipt=False))
+
+    def _leave(self, before: Resumable, name: str) -> None:
+        """Decide what becomes of the transport before, now that one of this name has come."""
+        is_next = self.trial.goes_on(name, self.now())
+        if is_next:
+            self.give_back(self.trial.take())
+        if name in self._left:
+            self._left.pop(name).retire()
+        if is_next or before.fetches:
+            before.leave()
+            self._left[before.name] = before
+        else:
+            before.retire()
+
+    def _await_return(self) -> None:
+        if self.policy.resume_timeout is not None:
+            self.wait(Wait.RESUME, self.policy.resume_timeout)
+
+    def _hand_over(self, brought: Iterator[str | bytes]) -> None:
+        """Deliver what a transport had brought, before anything that the next brings."""
+
+        def done(error: ProtocolError | None) -> None:
+            self._handing_over -= 1
+            if error is not None:
+                self.blame(error)
+                self.drop(Reason.PARSE_ERROR, error.close_code)
+            elif self.is_live:
+                self._read_on()
+
+        self._handing_over += 1
+        if not self.posts.take(brought, done):
+            done(ProtocolError("transports came and went while none was read"))
+
+    def _read_on(self) -> None:
+        if not self.is_paused:
+            self.posts.resume()
+        if not self.is_paused and not self._handing_over:
+            super()._read_on()
+
+    def _end(self) -> bool:
+        ended = super()._end()
+        self.posts.end()
+        for left in self._left.values():
+            left.retire()
+        self._left.clear()
+        openings, self._openings = self._openings, None
+        for opening in openings or ():
+            opening.retire()
+        return ended

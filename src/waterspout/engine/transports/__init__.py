@@ -1,0 +1,1 @@
+"""What carries the packets of a session: polling and WebSocket."""

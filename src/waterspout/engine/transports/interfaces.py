@@ -1,0 +1,205 @@
+"""What a transport may ask of a session, a session of a transport, and both of the host.
+
+Transport and sink stand between the socket of a host and a session. The host lends a `Link`, which carries bytes, or
+a `Messenger`, which carries whole messages of a WebSocket. The host calls the transport
+(`receive`, `lost`, `writable`), the transport its sink; a session calls its transport. Where HTTP requests
+carry a session, the engine calls its `HttpTransport`, and that fetches from a `Source`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ...errors import ProtocolError
+from ...types import Reason, Request
+from ...wire.generations import Generation
+from ..http.response import Headers, Response
+from ..policy import Policy
+from ..prepared import Prepared
+from ..states import State
+
+
+class Transport(Protocol):
+    """The way to a client. It does not promise that what it took arrives."""
+
+    name: str
+    fetches: bool
+    """Whether it empties the outbox by itself, with `Source.take`, and so refuses every `write`."""
+
+    @property
+    def http(self) -> "HttpTransport | None":
+        """Itself, if it serves the HTTP requests of a session; None for a WebSocket."""
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take this, or return False: the sink hears `writable` when there is room again."""
+
+    def notify(self) -> None:
+        """Hear that the outbox is no longer empty; a transport that fetches from it does so after this turn."""
+
+    def pause(self) -> None:
+        """Deliver nothing, and read nothing as far as possible, until `resume`."""
+
+    def resume(self) -> None:
+        """Deliver what has come meanwhile, after what is running now, and read on."""
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """Say goodbye after what was taken, with a WebSocket close code, and end.
+
+        Return whether that is done; if not, the session hears `finished`.
+        """
+
+    def retire(self) -> bool:
+        """End without a goodbye: the client has said its own, or goes on elsewhere. Return as `finish` does."""
+
+
+class HttpTransport(Transport, Protocol):
+    """A transport made of HTTP requests; the engine brings them, each after it was admitted.
+
+    A POST begins before its body is read, and ends with `post`, `end_post` or `aborted`. Every exchange is
+    answered, but a GET may be parked for long.
+    """
+
+    @property
+    def posting(self) -> bool:
+        """Whether a POST has begun that is not answered yet."""
+
+    def begin_post(self) -> bool:
+        """Expect a POST, or return False if it may not come now: that ends the session."""
+
+    def end_post(self) -> None:
+        """Expect it no longer: the host has refused its body."""
+
+    def post(self, exchange: "Exchange", body: bytes, headers: Headers) -> None:
+        """Take what the client sends, and answer with these headers besides its own."""
+
+    def poll(self, exchange: "Exchange", headers: Headers) -> None:
+        """Take a GET that asks for what is queued, and answer it with these headers besides its own."""
+
+    def aborted(self) -> None:
+        """The client gave up a POST before its end, or a GET before its answer."""
+
+    def release(self) -> None:
+        """Let a parked GET go with a packet that says nothing, for the client wants to upgrade."""
+
+
+class Sink(Protocol):
+    """Where a transport delivers: a session, or the probe of an upgrade."""
+
+    def receive_text(self, text: str) -> None:
+        """Take one Engine.IO packet, its type digit first."""
+
+    def receive_binary(self, data: bytes) -> None:
+        """Take one binary message."""
+
+    def writable(self) -> None:
+        """Write on, after a `write` that returned False."""
+
+    def failed(self, error: ProtocolError) -> None:
+        """The client broke the protocol; nothing more comes."""
+
+    def lost(self, reason: Reason) -> None:
+        """The connection is gone; nothing more comes."""
+
+
+class Source(Sink, Protocol):
+    """What a transport that fetches needs of its session: a sink that gives as well."""
+
+    generation: Generation
+    state: State
+
+    @property
+    def policy(self) -> Policy: ...
+
+    def take(self, max_packets: int | None = None) -> list[Prepared]:
+        """Hand over all that is queued, or the first messages of so many packets, but one in any case."""
+
+    def finished(self) -> None:
+        """Hear that the goodbye is said, which `finish` or `retire` had put off."""
+
+    def blame(self, error: ProtocolError) -> None:
+        """Log what the client did against the protocol."""
+
+    def drop(self, reason: Reason, code: int = ...) -> None:
+        """End now, without what is queued; a WebSocket that has taken over meanwhile closes with the code."""
+
+
+class Fed(Protocol):
+    """What a host feeds with what comes from a link."""
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read."""
+
+    def writable(self) -> None:
+        """There is room again, after a `write` that returned False."""
+
+    def lost(self) -> None:
+        """The socket is gone."""
+
+
+class Link(Protocol):
+    """A connected socket that a host lends to a WebSocket or an endless answer. It counts in `Traffic` what leaves."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and has not gone to the kernel; also after the end, how much it was then."""
+
+    def write(self, data: bytes) -> bool:
+        """Take bytes to be sent at the end of the turn, or return False while too much waits."""
+
+    def finish(self, data: bytes) -> None:
+        """Send these last bytes after all others, whatever waits, and close."""
+
+    def close(self) -> None:
+        """Close at once, without what waits, and tell nobody."""
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Read again."""
+
+
+class Messenger(Protocol):
+    """A connected WebSocket, or an endless answer, whose form is the host's own affair: it carries whole messages.
+
+    Of a WebSocket the host answers pings and close frames itself, and compresses as it likes. It calls `receive` with
+    each message, `writable` after a `send` that returned False, and `lost` at the end, by whomever.
+    """
+
+    @property
+    def unsent_bytes(self) -> int:
+        """The bytes of messages that were taken and have not gone to the kernel; also after the end."""
+
+    def send(self, messages: Sequence[str | bytes]) -> bool:
+        """Take messages, text as str, to be sent in this order, or return False while too much waits."""
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close after all that was taken, with this code of RFC 6455, section 7.4."""
+
+    def close(self) -> None:
+        """Close at once, without what waits."""
+
+    def pause(self) -> None:
+        """Bring no more messages until `resume`, as far as possible: what is on its way may still come."""
+
+    def resume(self) -> None:
+        """Bring messages again."""
+
+
+class Candidate(Transport, Protocol):
+    """A WebSocket that delivers to the probe of an upgrade first, and then to the session."""
+
+    sink: "Sink"
+
+
+class Exchange(Protocol):
+    """An HTTP request that waits for its answer."""
+
+    @property
+    def request(self) -> Request:
+        """The request."""
+
+    def respond(self, response: Response) -> None:
+        """Answer it, once; nothing happens where the client has given it up."""
+
+    def take_back(self) -> bool:
+        """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""

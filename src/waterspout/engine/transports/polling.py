@@ -1,0 +1,222 @@
+"""A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
+
+from ...errors import ProtocolError
+from ...types import Reason
+from ...wire import jsonp
+from ..http.refusals import Fault, refuse
+from ..http.response import PRIVATE, SCRIPT, TEXT, Headers, Response
+from ..prepared import Prepared
+from ..states import State
+from ..traffic import Traffic
+from ..turn import Turn
+from .inflow import Inflow
+from .interfaces import Exchange, Source
+
+CLOSE = Prepared(b"1")
+NOOP = Prepared(b"6")
+
+_BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
+_OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
+
+
+class PollingTransport:
+    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered.
+
+    With `base64`, which a client asks for with b64=1, binary goes as text. A request with a `j` has its answer
+    as JSONP, in which all is text.
+    """
+
+    __slots__ = (
+        "_base64",
+        "_callback",
+        "_finishing",
+        "_flushing",
+        "_headers",
+        "_inflow",
+        "_paused",
+        "_poll",
+        "_retired",
+        "_traffic",
+        "_turn",
+        "posting",
+        "session",
+    )
+
+    name = "polling"
+    fetches = True
+
+    def __init__(self, session: Source, turn: Turn, traffic: Traffic, *, base64: bool = False) -> None:
+        self.session = session
+        self.posting = False
+        self._turn = turn
+        self._traffic = traffic
+        self._base64 = base64
+        self._callback: int | None = None
+        self._poll: Exchange | None = None
+        self._headers: Headers = ()
+        self._inflow: Inflow | None = None
+        self._flushing = self._finishing = self._retired = self._paused = False
+
+    @property
+    def http(self) -> "PollingTransport":
+        return self
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a poll is parked."""
+        return self._poll is not None
+
+    def write(self, prepared: Prepared) -> bool:
+        """Take nothing."""
+        return False
+
+    def pause(self) -> None:
+        """Go on with the payload that has begun later, and leave its POST unanswered until then."""
+        self._paused = True
+        if self._inflow is not None:
+            self._inflow.pause()
+
+    def resume(self) -> None:
+        """Go on with the payload."""
+        self._paused = False
+        if self._inflow is not None:
+            self._inflow.resume()
+
+    def notify(self) -> None:
+        """Answer a parked poll at the end of the turn."""
+        self._flush_soon()
+
+    def finish(self, code: int, text: str = "") -> bool:
+        self._finishing = True
+        self._drop_inflow()
+        self._flush_soon()
+        return False
+
+    def poll(self, exchange: Exchange, headers: Headers) -> None:
+        """Park a GET until there is something to say; a second one at once ends the session."""
+        if self._poll is not None:
+            self._answer([CLOSE])
+            self.session.lost(Reason.TRANSPORT_ERROR)
+            self._drop_inflow()
+            exchange.respond(
+                refuse(Fault.BAD_REQUEST, "two polls at once: wait for the answer to the first", headers).response
+            )
+            return
+        index = exchange.request.param("j")
+        self._callback = None if index is None else int(index)
+        self._poll, self._headers = exchange, headers
+        if self._retired or self.session.state is State.CLOSED:
+            self.retire()
+            self.session.finished()
+        else:
+            self.flush()
+
+    def begin_post(self) -> bool:
+        """Expect a POST; of two at once the order would be anybody's guess."""
+        if self.posting:
+            return False
+        self.posting = True
+        return True
+
+    def end_post(self) -> None:
+        """Expect it no longer; who posts a form does not see the refusal, and would lose a message unawares."""
+        self.posting = False
+        if self._callback is not None:
+            self.session.drop(Reason.TRANSPORT_ERROR)
+
+    def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
+        """Take a payload; a broken one ends the session."""
+        session, request = self.session, exchange.request
+        is_form = request.param("j") is not None
+        binary = (request.header("content-type") or "").startswith("application/octet-stream")
+        self._traffic.bytes_in += len(body)
+
+        def done(error: ProtocolError | None) -> None:
+            self.posting, self._inflow = False, None
+            if error is None:
+                exchange.respond(Response(200, (*_OK, *headers), b"ok"))
+                return
+            session.blame(error)
+            session.drop(Reason.PARSE_ERROR, error.close_code)
+            detail = "the form has no payload in d" if is_form else str(error)  # a page shows it: it repeats nothing
+            exchange.respond(refuse(Fault.BAD_REQUEST, detail, headers, status=error.status).response)
+
+        try:
+            if is_form:
+                body, binary = jsonp.decode_form(body), False
+            packets = session.generation.engineio.decode_payload(
+                body, binary=binary, max_packets=session.policy.max_packets
+            )
+        except ProtocolError as error:
+            done(error)
+            return
+        self._inflow = Inflow(packets, session, driver=self._turn.driver, traffic=self._traffic, done=done)
+        if self._paused:
+            self._inflow.pause()
+        else:
+            self._inflow.read()
+
+    def _drop_inflow(self) -> None:
+        """Answer a POST whose rest nobody reads any more."""
+        if self._inflow is not None:
+            self._inflow.end()
+
+    def aborted(self) -> None:
+        """The client gave up a request before its answer: the session ends, as the reference has it.
+
+        Of a poll that is parked beside a POST which was given up, the answer is a close packet.
+        """
+        self.posting = False
+        self.session.drop(Reason.TRANSPORT_ERROR)
+
+    def release(self) -> None:
+        """Let a parked poll go with a packet that says nothing."""
+        if self._poll is not None:
+            self._answer([NOOP])
+
+    def retire(self) -> bool:
+        """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
+        self._drop_inflow()
+        if self._poll is None:
+            self._retired = True
+            return False
+        self.release()
+        return True
+
+    def flush(self) -> None:
+        """Answer the parked poll with all that is queued and fits; the goodbye has an answer of its own.
+
+        In one payload, as the JavaScript server never has them, clients of 4.x would hear of the end before the
+        packets in front of it, which they hand out a tick later, and take "io server disconnect" for a lost connection.
+        """
+        self._flushing = False
+        if self._poll is None:
+            return
+        messages = self.session.take(self.session.policy.max_packets_per_poll)
+        if messages:
+            self._answer(messages)
+        elif self._finishing:
+            self._answer([CLOSE])
+            self.session.finished()
+
+    def _flush_soon(self) -> None:
+        if self._poll is not None and not self._flushing:
+            self._flushing = True
+            self._turn.add(self.flush)
+
+    def _answer(self, messages: list[Prepared]) -> None:
+        exchange, self._poll = self._poll, None
+        assert exchange is not None
+        callback = self._callback
+        body, binary = self.session.generation.engineio.encode_payload(
+            [(prepared.text, prepared.attachments) for prepared in messages],
+            base64=self._base64 or callback is not None,
+        )
+        if callback is None:
+            kind = _BINARY if binary else TEXT
+        else:
+            kind, body = SCRIPT, jsonp.encode_script(callback, body)
+        traffic = self._traffic
+        traffic.messages_out += len(messages)
+        traffic.bytes_out += len(body)
+        exchange.respond(Response(200, (*kind, *self._headers), body))

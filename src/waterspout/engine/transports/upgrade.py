@@ -1,0 +1,89 @@
+"""The way from polling to a WebSocket (Engine.IO, "Upgrade"): probe, answer, and the client's `5`."""
+
+from enum import Enum
+
+from ...errors import ProtocolError
+from ...types import Reason
+from ..prepared import Prepared
+from ..session import Session
+from .interfaces import Candidate, HttpTransport
+
+PROBED = Prepared(b"3probe")
+
+_NOOP_INTERVAL = 0.1  # s; as often as the JavaScript server does
+
+
+class Wait(Enum):
+    """What an upgrade waits for."""
+
+    UPGRADE = "upgrade"
+    NOOP = "noop"
+
+
+class Probe:
+    """A WebSocket that is to carry a session. If it fails, the session lives on over polling."""
+
+    __slots__ = ("_polling", "_session", "_websocket")
+
+    def __init__(self, session: Session, polling: HttpTransport, websocket: Candidate) -> None:
+        self._session, self._polling, self._websocket = session, polling, websocket
+        websocket.sink = self
+        session.begin_upgrade(self)
+        self._wait(Wait.UPGRADE, session.policy.upgrade_timeout)
+
+    def receive_text(self, text: str) -> None:
+        """Take the probe, then the upgrade; anything else ends the attempt."""
+        if text == "2probe":
+            self._websocket.write(PROBED)
+            self._polling.release()
+            self._wait(Wait.NOOP, _NOOP_INTERVAL)
+        elif text == "5" and not self._polling.posting:  # else it did not pause its polling: the order would be lost
+            self._clear()
+            self._polling.retire()
+            self._websocket.sink = self._session
+            self._session.upgrade(self._websocket)
+        else:
+            self._abandon()
+
+    def receive_binary(self, data: bytes) -> None:
+        """No binary message belongs to an upgrade."""
+        self._abandon()
+
+    def writable(self) -> None:
+        """Nothing waits here: what is queued goes to polling."""
+
+    def failed(self, error: ProtocolError) -> None:
+        """The WebSocket is being closed for a broken frame."""
+        self._give_up()
+
+    def lost(self, reason: Reason) -> None:
+        """The WebSocket is gone."""
+        self._give_up()
+
+    def leave(self) -> None:
+        """The session ends, and the attempt with it."""
+        self._clear()
+        self._websocket.finish(1000)
+
+    def due(self, kind: Wait, at: float) -> None:
+        """Let a parked poll go, so that the client can pause its polling; or end an attempt that takes too long."""
+        if kind is Wait.NOOP:
+            self._polling.release()
+            self._wait(Wait.NOOP, _NOOP_INTERVAL)
+        else:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        self._give_up()
+        self._websocket.finish(1000)
+
+    def _give_up(self) -> None:
+        self._clear()
+        self._session.abandon_upgrade()
+
+    def _wait(self, kind: Wait, seconds: float) -> None:
+        self._session.engine.deadlines.set(self, kind, self._session.now() + seconds)
+
+    def _clear(self) -> None:
+        for kind in Wait:
+            self._session.engine.deadlines.clear(self, kind)
