@@ -476,6 +476,24 @@ def test_a_clock_that_is_forgotten_leaves_no_loop_behind() -> None:
     assert loops[0]() is None
 
 
+def test_a_handler_that_is_destroyed_with_its_loop_has_not_failed(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server()
+    reports: list[Any] = []
+    server.on_error(lambda *args: reports.append(args))
+
+    @server.on("say")
+    async def say(socket: Socket) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    pair = Pair(server)
+    pair.peer.emit("say")
+    log = pair.clock.reports
+    del server, say, pair
+    gc.collect()
+    assert reports == log == []
+    assert caplog.records == []
+
+
 def test_the_loop_of_a_clock_owns_no_descriptor() -> None:
     """One that owned some, and was left in a cycle, would be closed in any order, with warnings."""
     server = Server()

@@ -17,6 +17,8 @@ async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -
     try:
         result = await coroutine
     except BaseException as error:
+        if _is_destroyed(error):
+            raise
         if error.args == (AT_THE_END,):
             asker.failed(token, TimeoutError(f"{name_of(coroutine)} was still running at the end, and was cancelled"))
         else:
@@ -25,6 +27,15 @@ async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -
             raise
     else:
         asker.answered(token, result)
+
+
+def _is_destroyed(error: BaseException) -> bool:
+    """Tell whether a task is collected unfinished, after its loop: nobody is there to be told.
+
+    A GeneratorExit that a user's function raises comes out of a frame below that of `carry`.
+    """
+    trace = error.__traceback__
+    return isinstance(error, GeneratorExit) and (trace is None or trace.tb_next is None)
 
 
 def running_asker() -> Asker | None:
