@@ -1,6 +1,7 @@
 """Who may import whom, and what each layer keeps out: the rules of docs/architecture.md, read off the source text.
 
-Imports under TYPE_CHECKING and inside functions count like any other.
+Imports under TYPE_CHECKING and inside functions count like any other, with one exception: within a layer, what is
+imported for types only makes no cycle.
 """
 
 import ast
@@ -95,6 +96,14 @@ class Module:
             return node.module or ""
         package = self.name.split(".") + ["__init__"] * self.path.endswith("__init__.py")
         return ".".join(package[: -node.level] + ([node.module] if node.module else []))
+
+    @cached_property
+    def for_types_only(self) -> set[int]:
+        """The lines of what is imported under TYPE_CHECKING."""
+        guarded = [n for n in self.nodes if isinstance(n, ast.If) and ast.unparse(n.test).endswith("TYPE_CHECKING")]
+        return {
+            line for guard in guarded for node in guard.body for line in range(node.lineno, (node.end_lineno or 0) + 1)
+        }
 
     @cached_property
     def inner_imports(self) -> list[tuple[int, str]]:
@@ -297,8 +306,9 @@ def no_cycles(modules: Iterable[Module]) -> Iterator[str]:
     between_modules: dict[str, set[str]] = {}
     between_layers: dict[str, set[str]] = {}
     for module in modules:
-        for _, target in module.inner_imports:
-            between_modules.setdefault(module.name, set()).add(target)
+        for line, target in module.inner_imports:
+            if layer_of(target) != module.layer or line not in module.for_types_only:
+                between_modules.setdefault(module.name, set()).add(target)
             if layer_of(target) != module.layer:
                 between_layers.setdefault(module.layer, set()).add(layer_of(target))
     for graph in between_modules, between_layers:

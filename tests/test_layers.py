@@ -95,8 +95,15 @@ def test_a_breach_is_refused(path: str, source: str, complaint: str) -> None:
 
 
 def test_a_cycle_between_modules_of_one_package_is_refused() -> None:
-    sources = {"engine/a.py": "from .b import B", "engine/b.py": "if TYPE_CHECKING:\n    from .a import A"}
+    sources = {"engine/a.py": "from .b import B", "engine/b.py": "def f():\n    from .a import A"}
     assert check(sources) == ["a cycle of imports: waterspout.engine.a -> waterspout.engine.b -> waterspout.engine.a"]
+
+
+def test_what_is_imported_for_types_only_makes_a_cycle_between_packages_but_none_within_one() -> None:
+    later = "if TYPE_CHECKING:\n    from .{} import A"
+    assert check({"engine/a.py": "from .b import B", "engine/b.py": later.format("a")}) == []
+    sources = {"engine/a.py": later.format(".server.b"), "server/b.py": "from ..engine.a import A"}
+    assert "a cycle of imports: engine -> server -> engine" in check(sources)
 
 
 def test_a_cycle_between_packages_is_refused() -> None:

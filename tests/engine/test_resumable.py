@@ -554,7 +554,7 @@ def test_what_was_read_before_a_pause_is_delivered_before_what_the_next_transpor
 ) -> None:
     world = World("websocket", max_calls=1)
     application = world.application
-    hear = world.engine.packet
+    hear = world.engine.table.packet
 
     # the first word takes its time, so that those behind it are read and wait
     def packet(session: Session, packet: Packet) -> None:
@@ -562,7 +562,7 @@ def test_what_was_read_before_a_pause_is_delivered_before_what_the_next_transpor
         if application.words() == ["a"]:
             session.begin_call()
 
-    world.engine.packet = packet
+    world.engine.table.packet = packet
     frames = [client_frame(1, b"3:::" + word) for word in (b"a", b"b", b"c", b"d")]
     world.link.transport.receive(b"".join(frames[:3]))
     world.link.transport.receive(frames[3])

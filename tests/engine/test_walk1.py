@@ -18,7 +18,7 @@ class Walk:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.world = World(self.random.choice(TRANSPORTS), max_calls=3, ping_timeout=3600, resume_timeout=3600)
-        self.world.engine.packet = self.hear
+        self.world.engine.table.packet = self.hear
         self.heard: list[str] = []
         self.calls = 0
         self.told = self.said = 0

@@ -4,9 +4,10 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 """
 
 from ..wire.deflate import Deflate
+from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
 from .driver import Asker, Driver, Layer, Level, on_core
-from .engine import Engine, MessageApplication, PacketApplication
+from .engine import Engine
 from .http.admission import ANSWERED, Preflight
 from .http.decisions import Admitted, Open, Resume
 from .http.hostnames import AllowedHosts

@@ -1,18 +1,13 @@
 """What of a client waits for its handlers: calls that nobody has answered yet, and what they hold."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from .policy import Policy
-from .turn import Turn
+
+if TYPE_CHECKING:
+    from .table import Table
 
 _LENIENCE = 10  # times max_payload_bytes, while all calls wait for the client itself
-
-
-class Home(Protocol):
-    """What this needs of an engine."""
-
-    policy: Policy
-    turn: Turn
 
 
 class Backlog:
@@ -23,7 +18,7 @@ class Backlog:
 
     __slots__ = ("_calls", "_pending_bytes", "is_paused", "received_bytes")
 
-    engine: Home
+    table: "Table"
     is_live: bool
 
     def __init__(self) -> None:
@@ -33,8 +28,8 @@ class Backlog:
 
     @property
     def policy(self) -> Policy:
-        """Return the engine's policy."""
-        return self.engine.policy
+        """Return the policy of the engine."""
+        return self.table.policy
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call that has not been answered, and what it holds, which `end_call` is to be given as well.
@@ -53,7 +48,7 @@ class Backlog:
         self._pending_bytes -= size_bytes
         if self.is_paused and not self._is_busy:
             self.is_paused = False
-            self.engine.turn.add(self._read_on)
+            self.table.turn.add(self._read_on)
 
     @property
     def _is_busy(self) -> bool:

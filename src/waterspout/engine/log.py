@@ -9,13 +9,15 @@ writes warnings where nobody has set up logging. Clients choose such names, so t
 
 import re
 from collections.abc import Hashable
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import ProtocolError, WrongParser
 from ..types import split_target
-from .deadlines import Deadlines
-from .driver import Driver, Layer, Level
+from .driver import Layer, Level
 from .throttle import Tell, Throttle
+
+if TYPE_CHECKING:
+    from .table import Table
 
 MORE = "%d more of these in the last second: %s"
 """The line for those that were left out, with their number and `outline` of the text."""
@@ -28,20 +30,13 @@ _SILENCE = 60.0  # s in which the log does not warn again of a client with the w
 _VALUE = re.compile(r"%[-.\d]*[a-z]")
 
 
-class Holder(Protocol):
-    """Who has the driver and the deadlines that are in use."""
-
-    driver: Driver
-    deadlines: Deadlines
-
-
 class Log:
     """The log of one engine. It is for the core's thread."""
 
-    __slots__ = ("_holder", "_named", "_silent_until", "_throttle")
+    __slots__ = ("_named", "_silent_until", "_table", "_throttle")
 
-    def __init__(self, holder: Holder) -> None:
-        self._holder = holder
+    def __init__(self, table: "Table") -> None:
+        self._table = table
         self._named: dict[str, set[int]] = {}
         self._silent_until = 0.0
         self._throttle = Throttle(self._later)
@@ -49,7 +44,7 @@ class Log:
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log what has happened, as `Driver.note` does; its kind is layer, level and text."""
         if self.allows((layer, level, text), lambda more: self._note_more(layer, level, text, more)):
-            self._holder.driver.note(layer, level, text, *values)
+            self._table.driver.note(layer, level, text, *values)
 
     def warn_of(self, layer: Layer, name: Hashable, text: str, *values: object) -> bool:
         """Warn of a name that the text has not named before; False if it has, or has named 200.
@@ -65,40 +60,40 @@ class Log:
         warning = Level.WARNING
         if self.allows((layer, warning, text), lambda more: self._note_more(layer, warning, text, more)):
             named.add(key)
-            self._holder.driver.note(layer, warning, text, *values)
+            self._table.driver.note(layer, warning, text, *values)
             if len(named) == _MOST_NAMES:
-                self._holder.driver.note(layer, warning, LAST, _MOST_NAMES, outline(text))
+                self._table.driver.note(layer, warning, LAST, _MOST_NAMES, outline(text))
         return True
 
     def report(self, kind: Hashable, text: str, error: BaseException | None = None) -> None:
         """Log what has gone wrong in a user's function, as `Driver.report` does."""
-        if self.allows(kind, lambda more: self._holder.driver.report(MORE % (more, text))):
-            self._holder.driver.report(text, error)
+        if self.allows(kind, lambda more: self._table.driver.report(MORE % (more, text))):
+            self._table.driver.report(text, error)
 
     def broke(self, sid: str, error: ProtocolError) -> None:
         """Log that a session is ended because its client broke the protocol.
 
         A wrong parser is the operator's mistake, so log a warning; once a minute, since a page's clients have the same.
         """
-        level, now = Level.INFO, self._holder.driver.now()
+        level, now = Level.INFO, self._table.driver.now()
         if isinstance(error, WrongParser) and now >= self._silent_until:
             level, self._silent_until = Level.WARNING, now + _SILENCE
         self.note(Layer.ENGINE, level, "session %s... broke the protocol, and is ended: %s", sid[:4], error)
 
     def allows(self, kind: Hashable, tell: Tell) -> bool:
         """Tell whether a line of this kind may be written now; see `Throttle`."""
-        return self._throttle.allows(kind, self._holder.driver.now(), tell)
+        return self._throttle.allows(kind, self._table.driver.now(), tell)
 
     def flush(self) -> None:
         """Log the counts of what was left out now: the end may come before the second is over."""
         for kind in self._throttle.flush():
-            self._holder.deadlines.clear(self._throttle, kind)
+            self._table.deadlines.clear(self._throttle, kind)
 
     def _note_more(self, layer: Layer, level: Level, text: str, more: int) -> None:
-        self._holder.driver.note(layer, level, MORE, more, outline(text))
+        self._table.driver.note(layer, level, MORE, more, outline(text))
 
     def _later(self, kind: Hashable, at: float) -> None:
-        self._holder.deadlines.set(self._throttle, kind, at)
+        self._table.deadlines.set(self._throttle, kind, at)
 
 
 def outline(text: str) -> str:

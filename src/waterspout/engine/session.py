@@ -2,26 +2,22 @@
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 from ..errors import DecodeError, ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire import surrogates
 from ..wire.generations import Generation
-from ..wire.packets import Packet
 from ..wire.socketio import Partial
 from .backlog import Backlog
-from .deadlines import Deadlines
-from .driver import Driver
 from .heartbeat import Heartbeat
-from .log import Log
 from .outbox import Outbox
-from .policy import Policy
 from .prepared import Prepared
 from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
-from .traffic import Traffic
 from .transports.interfaces import Transport
-from .turn import Turn
+
+if TYPE_CHECKING:
+    from .table import Table
 
 _CROSSING = 0.5  # s
 
@@ -40,37 +36,6 @@ class Wait(Enum):
 
 _WAITS = tuple(Wait)
 _HEARTBEAT, _CONNECT = Wait.HEARTBEAT, Wait.CONNECT  # members of an Enum take 150 ns to look up on Python 3.11
-
-
-class Hub(Protocol):
-    """What a session needs of its engine."""
-
-    policy: Policy
-    driver: Driver
-    deadlines: Deadlines
-    traffic: Traffic
-    turn: Turn
-    max_attachments: int
-    is_bare: bool
-    log: Log
-
-    def message(self, session: "Session", data: str | bytes) -> None:
-        """Hand a message to an application that speaks bare Engine.IO."""
-
-    def packet(self, session: "Session", packet: Packet) -> None:
-        """Hand a packet to an application that speaks Socket.IO."""
-
-    def announced(self, session: "Session", namespace: str) -> None:
-        """Ask that application whether attachments for this namespace may be kept."""
-
-    def reserved(self, session: "Session", error: ReservedName) -> None:
-        """An event bears a name of Socket.IO's own; ProtocolError ends the session."""
-
-    def ended(self, session: "Session", reason: Reason) -> None:
-        """Tell the application that no more comes and nothing more goes."""
-
-    def forget(self, session: "Session") -> None:
-        """Take the session out of the table."""
 
 
 class Leaving(Protocol):
@@ -101,7 +66,6 @@ class Session(Backlog):
         "_partial",
         "_probe",
         "data",
-        "engine",
         "generation",
         "heartbeat",
         "id",
@@ -109,16 +73,17 @@ class Session(Backlog):
         "is_refused",
         "request",
         "state",
+        "table",
         "transport",
     )
 
-    engine: Hub
+    table: "Table"
     transport: Transport
     max_early_events = 10  # which wait while the application decides whether the client may enter
 
-    def __init__(self, engine: Hub, sid: str, generation: Generation, request: Request) -> None:
+    def __init__(self, table: "Table", sid: str, generation: Generation, request: Request) -> None:
         super().__init__()
-        self.engine = engine
+        self.table = table
         self.id = sid
         self.generation = generation
         self.request = request
@@ -160,7 +125,7 @@ class Session(Backlog):
             if self._outbox is None or not ending.flush:
                 self._outbox = Outbox()  # nothing overtakes what is dropped, and nothing is added any more
             self._close_within(ending)
-            self.engine.turn.add(lambda: self._say_goodbye(ending.reason))
+            self.table.turn.add(lambda: self._say_goodbye(ending.reason))
         elif ending.within is not None and self.state is State.CLOSING:
             self._close_within(ending)  # whoever closes all has less time than who has closed this one
 
@@ -187,7 +152,7 @@ class Session(Backlog):
         Those of Socket.IO 0.7 to 2.x are sent none, and work theirs out from the session's.
         """
         if self.generation.own_socket_id:
-            return self.engine.driver.token()
+            return self.table.driver.token()
         return self.id if namespace == "/" else f"{namespace}#{self.id}"
 
     @property
@@ -207,22 +172,22 @@ class Session(Backlog):
         self.received_bytes = len(text)
         if not text or text[0] != "4":
             self._control(text)
-        elif self.engine.is_bare:
-            self.engine.message(self, text[1:])
+        elif self.table.is_bare:
+            self.table.message(self, text[1:])
         elif self._partial is not None:
             raise DecodeError(
                 "a text message came where an attachment was due: send attachments right behind their packet"
             )
         else:
             try:
-                packet = self.generation.socketio.decode(text, 1, self.engine.max_attachments)
+                packet = self.generation.socketio.decode(text, 1, self.table.max_attachments)
             except ReservedName as error:
-                self.engine.reserved(self, error)
+                self.table.reserved(self, error)
                 return
             if type(packet) is Partial:
                 self._await_attachments(packet)
             else:
-                take = self.engine.packet  # an attribute, which Python calls faster from a local
+                take = self.table.packet  # an attribute, which Python calls faster from a local
                 take(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
 
     def receive_binary(self, data: bytes) -> None:
@@ -231,13 +196,13 @@ class Session(Backlog):
             return
         self.heartbeat.heard = True
         self.received_bytes = len(data) if self._partial is None else self.received_bytes + len(data)
-        if self.engine.is_bare:
-            self.engine.message(self, data)
+        if self.table.is_bare:
+            self.table.message(self, data)
         elif (packet := self.generation.socketio.decode_binary(data, self._partial)) is not None:
             if self._partial is not None:
                 self._partial = None
                 self.wait_no_longer(Wait.PARTIAL)
-            self.engine.packet(self, packet)
+            self.table.packet(self, packet)
 
     def writable(self) -> None:
         """Write on from the outbox."""
@@ -273,13 +238,13 @@ class Session(Backlog):
 
     def blame(self, error: ProtocolError) -> None:
         """Log for the operator what the client did."""
-        self.engine.log.broke(self.id, error)
+        self.table.log.broke(self.id, error)
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""
         told = not self.is_live
         if self._end() and not told:
-            self.engine.ended(self, reason)
+            self.table.ended(self, reason)
 
     def finished(self) -> None:
         """The transport has said goodbye."""
@@ -302,7 +267,7 @@ class Session(Backlog):
             self._end()
         finally:
             if not told:
-                self.engine.ended(self, Reason.SHUTDOWN)
+                self.table.ended(self, Reason.SHUTDOWN)
 
     # Upgrade
 
@@ -342,19 +307,19 @@ class Session(Backlog):
 
     def now(self) -> float:
         """Return the driver's time."""
-        return self.engine.driver.now()
+        return self.table.driver.now()
 
     def wait(self, kind: Wait, seconds: float) -> None:
         """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
-        self.engine.deadlines.set(self, kind, self.now() + seconds)
+        self.table.deadlines.set(self, kind, self.now() + seconds)
 
     def beat_at(self, at: float) -> None:
         """Let the heartbeat act at this time."""
-        self.engine.deadlines.set(self, _HEARTBEAT, at)
+        self.table.deadlines.set(self, _HEARTBEAT, at)
 
     def beat_no_more(self) -> None:
         """Let the heartbeat rest."""
-        self.engine.deadlines.clear(self, _HEARTBEAT)
+        self.table.deadlines.clear(self, _HEARTBEAT)
 
     def expire(self) -> None:
         """End: the client has not answered the heartbeat."""
@@ -362,7 +327,7 @@ class Session(Backlog):
 
     def wait_no_longer(self, kind: Wait) -> None:
         """Forget a wait of this kind, if there is one."""
-        self.engine.deadlines.clear(self, kind)
+        self.table.deadlines.clear(self, kind)
 
     def due(self, kind: Wait, at: float) -> None:
         """Act on a deadline."""
@@ -390,7 +355,7 @@ class Session(Backlog):
             case "3":
                 self.heartbeat.pong(self)
             case "1":
-                self.engine.turn.add(self._closed_by_client)
+                self.table.turn.add(self._closed_by_client)
             case "b":
                 self.receive_binary(self.generation.engineio.decode_base64_packet(text))
             case "0" | "5" | "6":
@@ -407,16 +372,16 @@ class Session(Backlog):
             self._move(Step.CLOSE)
             self._drop_probe()
             self.take()
-            self.engine.ended(self, Reason.TRANSPORT_CLOSE)
+            self.table.ended(self, Reason.TRANSPORT_CLOSE)
         if self.transport.retire() or not first:
             self._end()
         else:
             self.wait(Wait.CLOSE, _CROSSING)
 
     def _await_attachments(self, partial: Partial) -> None:
-        self.engine.announced(self, partial.namespace)
+        self.table.announced(self, partial.namespace)
         self._partial = partial
-        self.wait(Wait.PARTIAL, self.engine.policy.partial_timeout)
+        self.wait(Wait.PARTIAL, self.table.policy.partial_timeout)
 
     def _keep(self, prepared: Prepared) -> None:
         """Queue in the outbox; a client that lets it grow over the cap is cut at the end of the turn."""
@@ -424,11 +389,11 @@ class Session(Backlog):
             return
         if self._outbox is None:
             self._outbox = Outbox()
-            self._outbox.add(prepared, self.policy, self.engine.traffic)
+            self._outbox.add(prepared, self.policy, self.table.traffic)
             self.transport.notify()
         elif prepared.volatile:
-            self.engine.traffic.dropped += 1
-        elif not self._outbox.add(prepared, self.policy, self.engine.traffic):
+            self.table.traffic.dropped += 1
+        elif not self._outbox.add(prepared, self.policy, self.table.traffic):
             self.close(SLOW_CONSUMER)
 
     def _pause(self) -> None:
@@ -444,7 +409,7 @@ class Session(Backlog):
 
     def _say_goodbye(self, reason: Reason) -> None:
         if not self.is_refused:
-            self.engine.ended(self, reason)
+            self.table.ended(self, reason)
         if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 
@@ -458,10 +423,10 @@ class Session(Backlog):
         self._move(Step.END)
         self._drop_probe()
         for kind in _WAITS:
-            self.engine.deadlines.clear(self, kind)
+            self.table.deadlines.clear(self, kind)
         self.take()
         self._partial = None
-        self.engine.forget(self)
+        self.table.forget(self)
         return True
 
     def _drop_probe(self) -> None:

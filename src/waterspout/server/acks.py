@@ -28,7 +28,7 @@ class Acks:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._deadlines = session.engine.deadlines
+        self._deadlines = session.table.deadlines
         self._pending: dict[int, tuple[str, Answerable, float]] = {}
 
     def __len__(self) -> int:

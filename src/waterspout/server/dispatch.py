@@ -202,7 +202,7 @@ class Queue:
         """The first has ended: begin the next after what is running now, so that nothing nests."""
         self._session.end_call(self._calls.popleft().size_bytes)
         if self._calls:
-            self._session.engine.turn.add(self._next)
+            self._session.table.turn.add(self._next)
 
     def drop(self) -> None:
         """Forget those that have not begun: their client has left."""

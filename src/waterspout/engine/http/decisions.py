@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.deflate import Deflate
 from ...wire.generations import Generation
 from ...wire.websocket import Reader
 from ..prepared import Prepared
-from ..protocol1.session import Starter
 from ..session import Session
 from ..states import State
+from ..table import Table
 from ..transports.deflating import DeflatingBase64Transport, DeflatingTransport
 from ..transports.interfaces import Candidate, Exchange, Fed, Link, Messenger
 from ..transports.messages import MessageTransport
@@ -22,30 +21,6 @@ from ..transports.upgrade import Probe
 from ..transports.websocket import Base64Transport, WebSocketTransport
 from .refusals import Fault, Refuse, refuse, refuse_client
 from .response import Headers, Response, switching
-
-
-class House(Starter, Protocol):
-    """What an admitted request needs of its engine."""
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether nobody may come any more."""
-
-    @property
-    def sessions(self) -> dict[str, Session]:
-        """Those that are not over, by their ids."""
-
-    def introduce(self, session: Session) -> HandshakeRefused | None:
-        """Let the application know a client, or say why it does not want it: then there is no session."""
-
-    def enter(self, session: Session) -> None:
-        """Put a session into the table."""
-
-    def greet(self, session: Session) -> None:
-        """Hear that a session has its first transport."""
-
-    def refuse(self, exchange: Exchange, refusal: Refuse) -> None:
-        """Answer with a refusal, which counts as one."""
 
 
 class Admitted(Protocol):
@@ -67,19 +42,19 @@ class Admitted(Protocol):
     def greeting_pause(self) -> float:
         """The seconds between this head and `connect`."""
 
-    def begin(self, house: House, request: Request) -> "Admitted | Refuse":
+    def begin(self, table: Table, request: Request) -> "Admitted | Refuse":
         """Do what has to be done before its body is read, or its greeting is sent; or refuse it after all."""
 
-    def respond(self, house: House, exchange: Exchange, body: bytes) -> None:
+    def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Serve it; its answer may come much later."""
 
-    def connect(self, house: House, request: Request, link: Link) -> Fed:
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
 
-    def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
+    def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
 
-    def abort(self, house: House) -> None:
+    def abort(self, table: Table) -> None:
         """Hear that the client has gone."""
 
     def refuse_body(self) -> None:
@@ -111,57 +86,57 @@ class Open:
         """The seconds between this head and `connect`."""
         return self.generation.greeting_pause
 
-    def begin(self, house: House, request: Request) -> "Open | Refuse":
+    def begin(self, table: Table, request: Request) -> "Open | Refuse":
         """Name the session, and ask the application about a WebSocket."""
-        if house.is_closing:
+        if table.is_closing:
             return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
-        self.sid = house.driver.token()
-        if (cookie := house.policy.cookie) is not None:
+        self.sid = table.driver.token()
+        if (cookie := table.policy.cookie) is not None:
             self.headers = (*self.headers, cookie.header(self.sid))
         if self.key is None:
             return self
-        session = Session(house, self.sid, self.generation, request)
+        session = Session(table, self.sid, self.generation, request)
         session.transport = NOBODY
-        if (error := house.introduce(session)) is not None:
+        if (error := table.introduce(session)) is not None:
             return refuse_client(error, self.headers)
         self.session = session
         return self
 
-    def respond(self, house: House, exchange: Exchange, body: bytes) -> None:
+    def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Ask the application, and answer with the OPEN packet and what was said beside."""
-        session = Session(house, self.sid, self.generation, exchange.request)
+        session = Session(table, self.sid, self.generation, exchange.request)
         base64 = bool(exchange.request.param("b64"))
-        polling = PollingTransport(session, house.turn, house.traffic, base64=base64)
+        polling = PollingTransport(session, table.turn, table.traffic, base64=base64)
         session.transport = polling
-        session.push(_open_packet(session, self.generation.upgrades if "websocket" in house.policy.transports else ()))
-        if (error := house.introduce(session)) is not None:
-            house.refuse(exchange, refuse_client(error, self.headers))
+        session.push(_open_packet(session, self.generation.upgrades if "websocket" in table.policy.transports else ()))
+        if (error := table.introduce(session)) is not None:
+            table.refuse(exchange, refuse_client(error, self.headers))
             return
-        house.greet(session)
+        table.greet(session)
         session.heartbeat.begin(session)
         polling.poll(exchange, self.headers)
         session.request.forget()
 
-    def connect(self, house: House, request: Request, link: Link) -> Fed:
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        transport = _websocket(house, self, self.generation, request, link)
-        self._carry(house, transport)
+        transport = _websocket(table, self, self.generation, request, link)
+        self._carry(table, transport)
         return transport
 
-    def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
+    def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        transport = _messages(house, self.generation, request, messenger)
-        self._carry(house, transport)
+        transport = _messages(table, self.generation, request, messenger)
+        self._carry(table, transport)
         return transport
 
-    def abort(self, house: House) -> None:
+    def abort(self, table: Table) -> None:
         """End the session that has begun, of which the client has not heard."""
-        drop_begun(house, self.sid)
+        drop_begun(table, self.sid)
 
     def refuse_body(self) -> None:
         """Do nothing: there is no session yet."""
 
-    def _carry(self, house: House, transport: Candidate) -> None:
+    def _carry(self, table: Table, transport: Candidate) -> None:
         """Greet the client, and send what the application has had to say meanwhile."""
         session = self.session
         assert session is not None
@@ -172,7 +147,7 @@ class Open:
         transport.write(_open_packet(session))
         session.heartbeat.begin(session)
         session.go_on(transport)
-        house.greet(session)
+        table.greet(session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +169,7 @@ class Resume:
         """The seconds between this head and `connect`."""
         return 0.0
 
-    def begin(self, house: House, request: Request) -> "Resume | Refuse":
+    def begin(self, table: Table, request: Request) -> "Resume | Refuse":
         """Expect a POST, of which there is one at once."""
         http = None if request.method != "POST" else self.session.transport.http
         if http is None or http.begin_post():
@@ -202,7 +177,7 @@ class Resume:
         self.session.drop(Reason.TRANSPORT_ERROR)
         return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", self.headers)
 
-    def respond(self, house: House, exchange: Exchange, body: bytes) -> None:
+    def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Bring the polling a payload, or a GET."""
         http = self.session.transport.http
         if http is None:
@@ -213,19 +188,19 @@ class Resume:
         else:
             http.poll(exchange, self.headers)
 
-    def connect(self, house: House, request: Request, link: Link) -> Fed:
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        transport = _websocket(house, self, self.session.generation, request, link)
+        transport = _websocket(table, self, self.session.generation, request, link)
         self._prove(transport)
         return transport
 
-    def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
+    def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        transport = _messages(house, self.session.generation, request, messenger)
+        transport = _messages(table, self.session.generation, request, messenger)
         self._prove(transport)
         return transport
 
-    def abort(self, house: House) -> None:
+    def abort(self, table: Table) -> None:
         """End the session, unless it was a WebSocket that has not come."""
         if self.key is None and (http := self.session.transport.http) is not None:
             http.aborted()
@@ -250,23 +225,23 @@ def _open_packet(session: Session, upgrades: Sequence[str] = ()) -> Prepared:
 
 
 def _websocket(
-    house: House, decision: Open | Resume, generation: Generation, request: Request, link: Link
+    table: Table, decision: Open | Resume, generation: Generation, request: Request, link: Link
 ) -> WebSocketTransport:
     deflate, base64 = decision.deflate, request.param("b64")
-    reader = Reader(house.policy.max_payload_bytes, deflate=deflate is not None)
+    reader = Reader(table.policy.max_payload_bytes, deflate=deflate is not None)
     if deflate is None:
         plain = Base64Transport if base64 else WebSocketTransport
-        return plain(link, generation, reader, house.traffic)
+        return plain(link, generation, reader, table.traffic)
     deflating = DeflatingBase64Transport if base64 else DeflatingTransport
-    return deflating(link, generation, reader, house.traffic, deflate=deflate, driver=house.driver)
+    return deflating(link, generation, reader, table.traffic, deflate=deflate, driver=table.driver)
 
 
-def _messages(house: House, generation: Generation, request: Request, messenger: Messenger) -> MessageTransport:
-    base64, limit = bool(request.param("b64")), house.policy.max_payload_bytes
-    return MessageTransport(messenger, generation, house.traffic, limit_bytes=limit, base64=base64)
+def _messages(table: Table, generation: Generation, request: Request, messenger: Messenger) -> MessageTransport:
+    base64, limit = bool(request.param("b64")), table.policy.max_payload_bytes
+    return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, base64=base64)
 
 
-def drop_begun(house: House, sid: str) -> None:
+def drop_begun(table: Table, sid: str) -> None:
     """End the session of a handshake that was not answered, if it has begun."""
-    if (session := house.sessions.get(sid)) is not None:
+    if (session := table.sessions.get(sid)) is not None:
         session.drop(Reason.TRANSPORT_CLOSE)

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from re import ASCII, Pattern
 from re import compile as compile_pattern
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from ...types import Request
 from ...wire.websocket import DRAFT_VERSIONS
-from ..driver import Driver
 from ..log import Log
 from ..policy import Origins, Policy
 from .response import Headers
+
+if TYPE_CHECKING:
+    from ..table import Table
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
@@ -24,24 +26,17 @@ _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%
 class Judge:
     """A user's function of an origin, run as all of them are: one that fails, or is asynchronous, allows nobody."""
 
-    __slots__ = ("_function", "_holder")
+    __slots__ = ("_function", "_table")
 
-    def __init__(self, function: Callable[[str], bool], holder: "Holder") -> None:
+    def __init__(self, function: Callable[[str], bool], table: "Table") -> None:
         self._function = function
-        self._holder = holder
+        self._table = table
 
     def __call__(self, origin: str) -> bool:
         """Tell whether the origin is allowed; what goes wrong is reported."""
-        verdict = _Verdict(self._holder.log)
-        self._holder.driver.run(self._function, (origin,), verdict, origin)
+        verdict = _Verdict(self._table.log)
+        self._table.driver.run(self._function, (origin,), verdict, origin)
         return verdict.is_allowed
-
-
-class Holder(Protocol):
-    """Who has the driver that is in use."""
-
-    driver: Driver
-    log: Log
 
 
 class _Verdict:

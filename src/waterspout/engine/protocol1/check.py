@@ -36,7 +36,7 @@ class Check:
         websocket.sink = self
         websocket.write(HEARTBEAT)
         session.trial.forget(1)  # it is not the session's: of those that are, the latest would be taken for it
-        session.engine.deadlines.set(self, Wait.ANSWER, session.now() + session.policy.ping_timeout)
+        session.table.deadlines.set(self, Wait.ANSWER, session.now() + session.policy.ping_timeout)
         session.add_opening(self)
 
     def receive_text(self, text: str) -> None:
@@ -75,4 +75,4 @@ class Check:
 
     def _give_up(self) -> None:
         self._session.remove_opening(self)
-        self._session.engine.deadlines.clear(self, Wait.ANSWER)
+        self._session.table.deadlines.clear(self, Wait.ANSWER)

@@ -14,11 +14,12 @@ from ...wire.protocol1 import socketio as socketio1
 from ...wire.protocol1.hixie import HixieReader
 from ...wire.websocket import Reader
 from ..driver import Layer, Level
-from ..http.decisions import House, drop_begun
+from ..http.decisions import drop_begun
 from ..http.refusals import Refuse
 from ..http.response import PRIVATE, TEXT, Headers, Response, switching
 from ..policy import Policy
 from ..states import State
+from ..table import Table
 from ..transports.interfaces import Exchange, Fed, Link, Messenger
 from ..transports.messages import MessageTransport
 from ..turn import Turn
@@ -78,77 +79,77 @@ class Visit:
         """The seconds between this head and `connect`."""
         return 0.0
 
-    def begin(self, house: House, request: Request) -> "Visit | Refuse":
+    def begin(self, table: Table, request: Request) -> "Visit | Refuse":
         """Name the session that a handshake is to begin."""
         if self.wish is not Wish.HANDSHAKE:
             return self
-        if house.is_closing:
+        if table.is_closing:
             return Refuse(_shutting_down(self.headers), "the server is shutting down")
-        return replace(self, sid=house.driver.token())
+        return replace(self, sid=table.driver.token())
 
-    def respond(self, house: House, exchange: Exchange, body: bytes) -> None:
+    def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Serve a handshake, or a request of a session."""
         session = self.session
         if session is None:
-            self._shake_hands(house, exchange)
+            self._shake_hands(table, exchange)
         elif session.state is State.CLOSED:  # while the body came
-            refusal = unknown(self, house.policy, is_leaving=self.wish is Wish.DISCONNECT)
+            refusal = unknown(self, table.policy, is_leaving=self.wish is Wish.DISCONNECT)
             exchange.respond(refusal.response)
         elif self.wish is Wish.DISCONNECT:
             session.drop(Reason.CLIENT_DISCONNECT)
             exchange.respond(Response(200, (*TEXT, *self.headers)))
         elif self.wish is Wish.POLL:
-            self._poll(session, house, exchange)
+            self._poll(session, table, exchange)
         else:
             if not session.is_started:  # else the first POST would be lost (WP-24)
-                session.attach(self._polling(session, house.turn))
+                session.attach(self._polling(session, table.turn))
                 session.absent()
             self._post(session, exchange, body)
 
-    def connect(self, house: House, request: Request, link: Link) -> Fed:
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
         session = self.session
         assert session is not None
         if self.wish is Wish.STREAM:
             return _stream(session, StreamTransport(session, self.transport, link))
         if not self.challenge:
-            return self._websocket(session, house, link)
-        return Challenge(session, self.challenge, link, lambda: self._websocket(session, house, link))
+            return self._websocket(session, table, link)
+        return Challenge(session, self.challenge, link, lambda: self._websocket(session, table, link))
 
-    def connect_messages(self, house: House, request: Request, messenger: Messenger) -> MessageTransport:
+    def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
         session = self.session
         assert session is not None
-        limit = house.policy.max_payload_bytes
+        limit = table.policy.max_payload_bytes
         transport = ResumableMessages(
-            messenger, self.generation, house.traffic, limit_bytes=limit, name=self.transport, trial=session.trial
+            messenger, self.generation, table.traffic, limit_bytes=limit, name=self.transport, trial=session.trial
         )
         _join(session, transport)
         return transport
 
-    def abort(self, house: House) -> None:
+    def abort(self, table: Table) -> None:
         """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
         if self.session is None:
-            drop_begun(house, self.sid)
+            drop_begun(table, self.sid)
         elif isinstance(self.session.transport, OldPollingTransport):
             self.session.transport.aborted(self)
 
     def refuse_body(self) -> None:
         """Do nothing: the session goes on without."""
 
-    def _shake_hands(self, house: House, exchange: Exchange) -> None:
-        if house.is_closing:  # it was admitted before
+    def _shake_hands(self, table: Table, exchange: Exchange) -> None:
+        if table.is_closing:  # it was admitted before
             exchange.respond(_shutting_down(self.headers))
             return
-        session = ResumableSession(house, self.sid, self.generation, exchange.request)
-        if house.policy.application_starts == "transport":
-            house.enter(session)
+        session = ResumableSession(table, self.sid, self.generation, exchange.request)
+        if table.policy.application_starts == "transport":
+            table.enter(session)
         else:
             session.known()
-            if (error := house.introduce(session)) is not None:
-                house.refuse(exchange, self._unwanted(error))
+            if (error := table.introduce(session)) is not None:
+                table.refuse(exchange, self._unwanted(error))
                 return
-        exchange.respond(self._handshake(house.policy))
+        exchange.respond(self._handshake(table.policy))
 
     def _handshake(self, policy: Policy) -> Response:
         """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
@@ -168,19 +169,19 @@ class Visit:
             return refuse_script(self.index, error.text, headers)
         return refuse_text(error.status, error.text, headers)
 
-    def _websocket(self, session: ResumableSession, house: House, link: Link) -> ResumableWebSocket:
+    def _websocket(self, session: ResumableSession, table: Table, link: Link) -> ResumableWebSocket:
         make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
-        reader, trial = read(house.policy.max_payload_bytes), session.trial
-        transport = make(link, self.generation, reader, house.traffic, name=self.transport, trial=trial)
+        reader, trial = read(table.policy.max_payload_bytes), session.trial
+        transport = make(link, self.generation, reader, table.traffic, name=self.transport, trial=trial)
         _join(session, transport)
         return transport
 
-    def _poll(self, session: ResumableSession, house: House, exchange: Exchange) -> None:
+    def _poll(self, session: ResumableSession, table: Table, exchange: Exchange) -> None:
         held = isinstance(session.transport, OldPollingTransport) and session.transport.waiting
-        if held and house.policy.second_poll == "refuse":
+        if held and table.policy.second_poll == "refuse":
             exchange.respond(Response(401, (*TEXT, *self.headers)))
         else:
-            self._polling(session, house.turn).poll(exchange, self, self.headers, self.index)
+            self._polling(session, table.turn).poll(exchange, self, self.headers, self.index)
 
     def _polling(self, session: ResumableSession, turn: Turn) -> OldPollingTransport:
         transport = session.transport
@@ -190,7 +191,7 @@ class Visit:
         return OldPollingTransport(session, name, turn)
 
     def _post(self, session: ResumableSession, exchange: Exchange, body: bytes) -> None:
-        session.engine.traffic.bytes_in += len(body)
+        session.table.traffic.bytes_in += len(body)
         headers = (*TEXT, *self.headers)
 
         def done(error: ProtocolError | None) -> None:
@@ -199,7 +200,7 @@ class Visit:
                 return
             session.drop(Reason.PARSE_ERROR)
             text = "a POST for session %s... is refused with %d: %s"
-            session.engine.log.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
+            session.table.log.note(Layer.ENGINE, Level.INFO, text, session.id[:4], error.status, error)
             answer = b"this is no payload of Socket.IO 0.7 to 0.9"  # the client's own words are not repeated
             exchange.respond(Response(error.status, headers, answer))
 

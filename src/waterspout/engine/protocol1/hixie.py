@@ -77,7 +77,7 @@ class Challenge:
         self._link = link
         self._begin = begin
         self._transport: Fed | None = None
-        session.engine.deadlines.set(self, Wait.KEY3, session.now() + session.policy.upgrade_timeout)
+        session.table.deadlines.set(self, Wait.KEY3, session.now() + session.policy.upgrade_timeout)
         session.add_opening(self)
 
     def receive(self, data: bytes) -> None:
@@ -116,5 +116,5 @@ class Challenge:
         self._link.close()
 
     def _wait_no_longer(self) -> None:
-        self._session.engine.deadlines.clear(self, Wait.KEY3)
+        self._session.table.deadlines.clear(self, Wait.KEY3)
         self._session.remove_opening(self)

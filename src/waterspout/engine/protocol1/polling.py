@@ -96,7 +96,7 @@ class OldPollingTransport:
             session.trial.end()  # it asks for more
         self._release()
         self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
-        session.engine.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
+        session.table.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
         session.present()
         if session.transport is not self:
             session.attach(self)  # which may answer it already
@@ -145,13 +145,13 @@ class OldPollingTransport:
         body, _ = socketio1.encode_payload(packets)
         if self._index is not None:
             body = envelopes.encode_script(self._index, body)
-        traffic = self.session.engine.traffic
+        traffic = self.session.table.traffic
         traffic.messages_out += len(messages)
         traffic.bytes_out += len(body)
         exchange.respond(Response(200, (*kind, *self._headers), body))
 
     def _rest(self) -> None:
         """Wait for the client's next GET."""
-        self.session.engine.deadlines.clear(self, Wait.RESUME)
+        self.session.table.deadlines.clear(self, Wait.RESUME)
         if self.session.transport is self:
             self.session.absent()

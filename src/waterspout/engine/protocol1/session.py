@@ -5,7 +5,7 @@ this one has not sent; without any, the session waits `resume_timeout` for the n
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from ...wire.generations import Generation
 from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
 from ..prepared import Prepared
-from ..session import Hub, Session, Wait
+from ..session import Session, Wait
 from ..states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending, State
 from ..transports.interfaces import Transport
 from ..transports.null import NOBODY
@@ -23,6 +23,9 @@ from .heartbeat import CountedHeartbeat
 from .offers import BY_WEBSOCKET
 from .posts import Posts
 from .replay import Trial
+
+if TYPE_CHECKING:
+    from ..table import Table
 
 
 class Resumable(Transport, Protocol):
@@ -45,24 +48,16 @@ class Opening(Protocol):
         """End it: the session is over."""
 
 
-class Starter(Hub, Protocol):
-    """What such a session needs of its engine."""
-
-    def start(self, session: "ResumableSession") -> None:
-        """Let the application know the client, or that its first transport has come."""
-
-
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_handing_over", "_left", "_openings", "_starter", "is_known", "is_started", "posts", "trial")
+    __slots__ = ("_handing_over", "_left", "_openings", "is_known", "is_started", "posts", "trial")
 
     transport: Resumable
     max_early_events = 100  # these clients do not wait until they have entered
 
-    def __init__(self, engine: Starter, sid: str, generation: Generation, request: Request) -> None:
-        super().__init__(engine, sid, generation, request)
-        self._starter = engine
+    def __init__(self, table: "Table", sid: str, generation: Generation, request: Request) -> None:
+        super().__init__(table, sid, generation, request)
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
         self._openings: set[Opening] | None = None
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
@@ -71,7 +66,7 @@ class ResumableSession(Session):
         if self.policy.missed_heartbeats is not None:
             self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
         self.trial = Trial(self.policy)
-        self.posts = Posts(self, engine.driver, engine.traffic)
+        self.posts = Posts(self, table.driver, table.traffic)
         self.transport = NOBODY
         self._await_return()
 
@@ -91,7 +86,7 @@ class ResumableSession(Session):
         self.present()
         if not self.is_started:
             self.is_started = True
-            self._starter.start(self)
+            self.table.start(self)
         if brought is not None:
             self._hand_over(brought)
         if self.is_paused or self._handing_over:
@@ -172,7 +167,7 @@ class ResumableSession(Session):
     def refuse(self) -> None:
         """Tell the client that it is not wanted, and end; the application hears nothing of it."""
         self.is_refused = True
-        with self.engine.turn:  # one answer to a GET
+        with self.table.turn:  # one answer to a GET
             self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
             self._boot(FORCED)
 
@@ -200,10 +195,10 @@ class ResumableSession(Session):
         try:
             packet = self.generation.socketio.decode(text)
         except ReservedName as error:
-            self.engine.reserved(self, error)
+            self.table.reserved(self, error)
             return
         if type(packet) is Event and not packet.receipt:  # nearly all of them
-            self.engine.packet(self, packet)
+            self.table.packet(self, packet)
             return
         match packet:
             case Heartbeat():
@@ -211,13 +206,13 @@ class ResumableSession(Session):
             case Noop() | Error():
                 pass
             case _ if self.policy.application_answers:
-                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+                self.table.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
             case Disconnect("/"):
                 self.drop(Reason.CLIENT_DISCONNECT)
             case Event() | Message() if packet.receipt:
                 self._confirm(packet)
             case _:
-                self.engine.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+                self.table.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
 
     def receive_binary(self, data: bytes) -> None:
         """Refuse it: this protocol has text only."""
@@ -264,13 +259,13 @@ class ResumableSession(Session):
         if self.is_known:
             super().lost(reason)
         elif self._end():
-            self.engine.traffic.closed[reason] += 1
+            self.table.traffic.closed[reason] += 1
 
     def _confirm(self, packet: Event | Message) -> None:
         """Say that it has come, before anybody looks at it, like the JavaScript server (WP-50)."""
         assert packet.id is not None
         self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
-        self.engine.packet(self, replace(packet, id=None, receipt=False))
+        self.table.packet(self, replace(packet, id=None, receipt=False))
 
     def _leave(self, before: Resumable, name: str) -> None:
         """Decide what becomes of the transport before, now that one of this name has come."""

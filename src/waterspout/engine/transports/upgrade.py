@@ -82,8 +82,8 @@ class Probe:
         self._session.abandon_upgrade()
 
     def _wait(self, kind: Wait, seconds: float) -> None:
-        self._session.engine.deadlines.set(self, kind, self._session.now() + seconds)
+        self._session.table.deadlines.set(self, kind, self._session.now() + seconds)
 
     def _clear(self) -> None:
         for kind in Wait:
-            self._session.engine.deadlines.clear(self, kind)
+            self._session.table.deadlines.clear(self, kind)

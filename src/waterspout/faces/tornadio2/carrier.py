@@ -221,7 +221,7 @@ class ModernCarrier(Carrier):
         if self._held_bytes <= self.session.policy.max_outbox_bytes:
             return
         if dropped := self._let_go("/"):
-            self.session.engine.traffic.dropped += len(dropped)
+            self.session.table.traffic.dropped += len(dropped)
             self._is_in_main = False
         else:
             self.session.close(SLOW_CONSUMER)

@@ -1,0 +1,195 @@
+"""The table of sessions of one engine, and all that these share: whatever stands below an engine is given this value.
+
+The driver is another after `Engine.bind`, so what needs it keeps the table, and asks it each time.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..errors import HandshakeRefused, ProtocolError, ReservedName
+from ..types import Reason, Request
+from ..wire.packets import Connect, Packet
+from .deadlines import Deadlines
+from .driver import Driver, Layer, Level
+from .http.refusals import Fault, Refuse, refuse
+from .log import Log
+from .pending import Pending
+from .policy import Policy
+from .states import SHUTDOWN
+from .traffic import Traffic
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from .applications import MessageApplication, PacketApplication
+    from .http.decisions import Admitted, Resume
+    from .protocol1.session import ResumableSession
+    from .session import Session
+    from .transports.interfaces import Exchange
+
+_ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to look up on Python 3.11
+
+
+class Table:
+    """Sessions by their ids, and what they need: an application, a driver, deadlines, the turn, numbers, a log.
+
+    `message`, `packet`, `announced` and `reserved` are the application's own functions.
+    """
+
+    def __init__(self, application: "MessageApplication | PacketApplication", policy: Policy, driver: Driver) -> None:
+        self.application = application
+        self.policy = policy
+        self.driver = driver
+        self.sessions: dict[str, Session] = {}
+        self.traffic = Traffic()
+        self.turn = Turn(driver)
+        self.deadlines = Deadlines(lambda at: self.driver.alarm(at, self.advance))
+        self.log = Log(self)
+        self.max_attachments = policy.max_attachments
+        self.closing: Pending[None] | None = None
+        self._awaited: dict[str, tuple[Resume, Exchange]] = {}
+        self.is_bare = hasattr(application, "message")
+        self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
+        self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
+        self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
+        self.reserved: Callable[[Session, ReservedName], None] = getattr(application, "reserved", _reserved)
+
+    def advance(self) -> None:
+        """Act on all deadlines that have come."""
+        self.deadlines.advance(self.driver.now())
+
+    # The beginning and the end of a session
+
+    def introduce(self, session: "Session") -> HandshakeRefused | None:
+        """Ask the application about a client; where it refuses, return why, and there is no session."""
+        with self.turn:  # a session that it closes and refuses has not been there
+            error = self._ask(session)
+            if error is not None:
+                session.discard()
+                return error
+        self.enter(session)
+        return None
+
+    def enter(self, session: "Session") -> None:
+        """Put a session into the table; its client may never come again, and what only the handshake needed goes."""
+        self.traffic.opened += 1
+        session.request.forget()
+        self.sessions[session.id] = session
+
+    def start(self, session: "ResumableSession") -> None:
+        """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
+        if not session.is_known:
+            session.known()
+            if self._ask(session) is not None:
+                session.refuse()
+                return
+        self.greet(session)
+
+    def greet(self, session: "Session") -> None:
+        """Enter "/" for a client whose transport is there, or give it `connect_timeout` to enter a namespace."""
+        generation = session.generation
+        self.log.note(
+            _ENGINE, _DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
+        )
+        session.request.forget()  # what the making of the transport has parsed
+        if self.is_bare or not session.is_live:
+            pass
+        elif not generation.implicit_connect:
+            session.await_connect()
+        else:
+            self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
+        if self.is_closing:  # it was admitted before, and comes now
+            session.close(SHUTDOWN)
+
+    def ended(self, session: "Session", reason: Reason) -> None:
+        """Tell the application that the session is over."""
+        self.traffic.closed[reason] += 1
+        self.log.note(_ENGINE, _DEBUG, "session %s... is over: %s", session.id[:4], reason)
+        self.application.close(session, reason)
+
+    def forget(self, session: "Session") -> None:
+        """Take the session out of the table, and refuse a body that is still on its way to it."""
+        self.sessions.pop(session.id, None)
+        if session.id in self._awaited:
+            decision, exchange = self._awaited.pop(session.id)
+            detail = "the session has ended before the body came"
+            exchange.respond(refuse(Fault.UNKNOWN_SID, detail, decision.headers).response)
+        if self.closing is not None and not self.sessions:
+            closing = self.closing
+            self.turn.add(lambda: self._end(closing))  # after the application's `close`
+
+    # Requests
+
+    def await_body(self, decision: "Resume", exchange: "Exchange") -> None:
+        """Refuse the request if its session ends before `await_no_longer`."""
+        self._awaited[decision.session.id] = decision, exchange
+
+    def await_no_longer(self, decision: "Admitted") -> None:
+        """Forget a request whose body has come, or will not come."""
+        session = getattr(decision, "session", None)
+        if session is not None and self._awaited.get(session.id, _NONE)[0] is decision:
+            del self._awaited[session.id]
+
+    def refuse(self, exchange: "Exchange", refusal: Refuse) -> None:
+        """Answer with a refusal, and count it."""
+        self.count(exchange.request, refusal)
+        exchange.respond(refusal.response)
+
+    def count(self, request: Request, refusal: Refuse) -> None:
+        """Count and log a refusal."""
+        self.traffic.refused += 1
+        text = "a request of %s is refused with %d: %s"
+        values = request.remote_address, refusal.response.status, refusal.detail
+        if not (refusal.subject and self.log.warn_of(_ENGINE, refusal.subject, text, *values)):
+            self.log.note(_ENGINE, Level.INFO, text, *values)
+
+    # The end of all
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether no new session may begin."""
+        return self.closing is not None
+
+    def close_all(self) -> None:
+        """Close all sessions; with the last, `closing` is done."""
+        for session in list(self.sessions.values()):
+            session.close(SHUTDOWN)
+        if self.closing is not None and not self.sessions:
+            self._end(self.closing)
+
+    def move(self, driver: Driver) -> None:
+        """Go on with the driver of another loop; the sessions of the one before are over."""
+        before, self.driver, self.turn.driver = self.driver, driver, driver
+        self.closing = None
+        self._awaited.clear()
+        for session in list(self.sessions.values()):
+            with suppress(RuntimeError):  # its connection is of a loop that may be closed
+                session.abandon()
+        before.finish(0.0, lambda: None)
+        self.turn.resume()
+
+    # Below this line: how it is done
+
+    def _ask(self, session: "Session") -> HandshakeRefused | None:
+        try:
+            self.application.open(session, session.request)
+        except HandshakeRefused as error:
+            return error
+        return None
+
+    def _end(self, closing: Pending[None]) -> None:
+        self.log.flush()
+        closing.resolve(None)
+
+
+_NONE = (None, None)
+
+
+def _reserved(session: "Session", error: ReservedName) -> None:
+    """Ignore it, unless its client cannot have sent it: those of 3.x and 4.x refuse such names themselves."""
+    if not session.generation.strays:
+        raise error
+
+
+def _unwanted(*_: object) -> None:
+    raise ProtocolError("the application takes nothing of this kind")
