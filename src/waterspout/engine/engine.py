@@ -19,6 +19,7 @@ from .pending import Pending
 from .policy import Policy
 from .protocol1 import requests as requests1
 from .protocol1.decisions import Visit
+from .session import Session
 from .table import Table
 from .transports.interfaces import Exchange, Fed, Link, Messenger
 from .transports.messages import MessageTransport
