@@ -13,6 +13,9 @@ from .log import logger
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 """The types of most results: a look here is cheaper than a look for `__await__`."""
 
+SLOW_HANDLER = 0.1
+"""The `slow_handler` of a new driver, in seconds."""
+
 INTERRUPTS = (KeyboardInterrupt, SystemExit)
 """They end the process: whoever asked is told first, then they go on their way."""
 
@@ -26,7 +29,7 @@ class SystemDriver:
 
     def __init__(self) -> None:
         self.threads = min(32, (os.cpu_count() or 1) + 4)
-        self.slow_handler: float | None = 0.1
+        self.slow_handler: float | None = SLOW_HANDLER
 
     def now(self) -> float:
         """Return the monotonic clock's seconds."""
