@@ -50,74 +50,128 @@ class Heartbeat:
     A client that is busy with a long message sends data but no heartbeat: its time is extended, once.
     """
 
-    __slots__ = ("_awaiting_pong", "_extended", "heard", "limit")
+    __slots__ = ("_extended", "heard", "limit")
 
     def __init__(self) -> None:
-        self._awaiting_pong = self._extended = self.heard = False
+        self._extended = self.heard = False
         self.limit = 0.0
 
     def begin(self, session: Beating) -> None:
         """Count from now on: at the opening, and whenever the client has shown that it lives."""
-        policy, now = session.policy, session.now()
-        self._awaiting_pong = self._extended = self.heard = False
-        self.limit = now + policy.ping_interval + policy.ping_timeout
-        session.beat_at(self.limit if session.generation.client_pings else now + policy.ping_interval)
+        raise NotImplementedError
 
     def known(self, session: Beating) -> None:
-        """Hear that the application knows the client, of 0.7 to 0.9; it may have no transport."""
+        """The application knows the client, of 0.7 to 0.9, which may have no transport yet."""
 
     def present(self, session: Beating, *, streams: bool) -> None:
-        """Hear that it has one, or a GET: that shows that it lives."""
+        """A transport or a GET of the client has arrived, which shows that it lives."""
         self.begin(session)
 
     def absent(self, session: Beating) -> None:
-        """Hear that it has none."""
+        """The client has no transport."""
         session.beat_no_more()
 
     def ping(self, session: Beating, data: str) -> None:
-        """Answer the client's ping, with its data."""
-        if not session.generation.client_pings:
-            raise DecodeError(
-                f"a client of {session.generation.name} sent a ping: there the server pings, and it answers"
-            )
-        session.push(Prepared(b"3" + data.encode(errors="replace")))
-        self.begin(session)
+        """The client pings."""
+        raise NotImplementedError
 
     def pong(self, session: Beating) -> None:
-        """Take the client's pong; one that nobody awaits changes nothing."""
+        """The client answers a ping, or sends a pong that nobody awaits, which changes nothing."""
+
+    def spare(self, session: Beating) -> None:
+        """Show a client that is not read that the server lives; its own heartbeat may lie unread."""
+        raise NotImplementedError
+
+    def hasten(self, session: Beating) -> None:
+        """The client is read no further."""
+
+    def due(self, session: Beating, at: float) -> None:
+        """Act, for the time `at` has come."""
+        raise NotImplementedError
+
+    def _extend(self, session: Beating) -> None:
+        """Give a client that has sent something more time, once; end the session of another."""
+        if self.heard and not self._extended:
+            self._extended = True
+            self.limit = session.now() + session.policy.ping_timeout
+            session.beat_at(self.limit)
+        else:
+            session.expire()
+
+
+class ServerPings(Heartbeat):
+    """The server pings each `ping_interval`; the client answers within `ping_timeout`: Engine.IO 4, and 0.7 to 0.9."""
+
+    __slots__ = ("_awaiting_pong",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._awaiting_pong = False
+
+    def begin(self, session: Beating) -> None:
+        """Ping after `ping_interval`."""
+        policy, now = session.policy, session.now()
+        self._awaiting_pong = self._extended = self.heard = False
+        self.limit = now + policy.ping_interval + policy.ping_timeout
+        session.beat_at(now + policy.ping_interval)
+
+    def ping(self, session: Beating, data: str) -> None:
+        """Refuse it."""
+        raise DecodeError(f"a client of {session.generation.name} sent a ping: there the server pings, and it answers")
+
+    def pong(self, session: Beating) -> None:
+        """Count from now on."""
         if self._awaiting_pong:
             self.begin(session)
 
     def spare(self, session: Beating) -> None:
-        """Wait for a client that is not read, for its heartbeat may lie unread; and let it hear that we live.
+        """Ping without waiting for the pong."""
+        session.push(signal(session.generation.ping))
+        self.begin(session)
 
-        A client that pings waits `ping_timeout` for its pong, and is content with any packet.
-        """
-        row = session.generation
-        session.push(signal(row.noop if row.client_pings else row.ping))
+    def due(self, session: Beating, at: float) -> None:
+        """Ping, or give up."""
+        if self._awaiting_pong:
+            self._extend(session)
+            return
+        now, timeout = session.now(), session.policy.ping_timeout
+        self._awaiting_pong, self.heard = True, False
+        # a process that slept must not take its sleep for the client's silence
+        self.limit = (at if now - at < _SLACK * timeout else now) + timeout
+        session.beat_at(self.limit)
+        session.push(signal(session.generation.ping))
+
+
+class ClientPings(Heartbeat):
+    """The client pings, and gives up when no answer comes within `ping_timeout`: Engine.IO 3."""
+
+    __slots__ = ()
+
+    def begin(self, session: Beating) -> None:
+        """Wait for a ping as long as interval and timeout together."""
+        policy, now = session.policy, session.now()
+        self._extended = self.heard = False
+        self.limit = now + policy.ping_interval + policy.ping_timeout
+        session.beat_at(self.limit)
+
+    def ping(self, session: Beating, data: str) -> None:
+        """Answer, with the client's data."""
+        session.push(Prepared(b"3" + data.encode(errors="replace")))
+        self.begin(session)
+
+    def spare(self, session: Beating) -> None:
+        """Send a packet without a meaning: the client takes any packet for a sign of life."""
+        session.push(signal(session.generation.noop))
         self.begin(session)
         self.hasten(session)
 
     def hasten(self, session: Beating) -> None:
-        """Act before a client that pings gives up its pong, which it will not get: it is not read."""
-        if session.generation.client_pings:
-            session.beat_at(session.now() + session.policy.ping_timeout / 2)
+        """Act before the client gives up its pong, which it will not get while it is not read."""
+        session.beat_at(session.now() + session.policy.ping_timeout / 2)
 
     def due(self, session: Beating, at: float) -> None:
-        """Ping, extend or give up: the time `at` has come."""
-        now, timeout = session.now(), session.policy.ping_timeout
-        if session.generation.client_pings and now < self.limit:
-            session.beat_at(self.limit)  # it was hastened, and is read again
-            return
-        if not session.generation.client_pings and not self._awaiting_pong:
-            self._awaiting_pong, self.heard = True, False
-            # a process that slept must not take its sleep for the client's silence
-            self.limit = (at if now - at < _SLACK * timeout else now) + timeout
-            session.beat_at(self.limit)
-            session.push(signal(session.generation.ping))
-        elif self.heard and not self._extended:
-            self._extended = True
-            self.limit = now + timeout
+        """Give up, unless the time was hastened and the client is read again."""
+        if session.now() < self.limit:
             session.beat_at(self.limit)
         else:
-            session.expire()
+            self._extend(session)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
-from ..errors import DecodeError, ProtocolError, ReservedName
+from ..errors import DecodeError, ProtocolError
 from ..types import Reason, Request
 from ..wire import surrogates
 from ..wire.generations import Generation
 from ..wire.socketio import Partial
 from .backlog import Backlog
-from .heartbeat import Heartbeat
+from .dialects import ENGINEIO, Dialect
 from .outbox import Outbox
 from .prepared import Prepared
 from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
@@ -63,14 +63,15 @@ class Session(Backlog):
         "__weakref__",
         "_close_code",
         "_outbox",
-        "_partial",
         "_probe",
         "data",
+        "dialect",
         "generation",
         "heartbeat",
         "id",
         "is_live",
         "is_refused",
+        "partial",
         "request",
         "state",
         "table",
@@ -81,7 +82,9 @@ class Session(Backlog):
     transport: Transport
     max_early_events = 10  # which wait while the application decides whether the client may enter
 
-    def __init__(self, table: "Table", sid: str, generation: Generation, request: Request) -> None:
+    def __init__(
+        self, table: "Table", sid: str, generation: Generation, request: Request, dialect: Dialect = ENGINEIO
+    ) -> None:
         super().__init__()
         self.table = table
         self.id = sid
@@ -91,9 +94,10 @@ class Session(Backlog):
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
         self.is_refused = False  # by the application, which hears no more of it
-        self.heartbeat = Heartbeat()
+        self.dialect = dialect
+        self.heartbeat = dialect.heartbeat(self)
         self._outbox: Outbox | None = None
-        self._partial: Partial | None = None
+        self.partial: Partial | None = None
         self._probe: Leaving | None = None
         self._close_code = 1000
 
@@ -118,6 +122,7 @@ class Session(Backlog):
     def close(self, ending: Ending = FORCED) -> None:
         """End the session after what is running now, once; what is sent from now on is dropped."""
         if self.is_live:
+            self.dialect.announce(self, ending)
             self._move(Step.CLOSE)
             self._close_code = ending.code
             if not ending.flush:
@@ -130,16 +135,16 @@ class Session(Backlog):
             self._close_within(ending)  # whoever closes all has less time than who has closed this one
 
     def let_go(self, namespace: str) -> None:
-        """Tell the client that the application has put it out of a namespace."""
-        self.push(Prepared(*self.generation.socketio.encode_disconnect(namespace)))
+        """Tell the client that the application has disconnected it from a namespace."""
+        self.dialect.let_go(self, namespace)
 
     def keep_out(self, namespace: str) -> None:
-        """Hear that the application has refused the client in a namespace, and told it."""
+        """Act on a refusal of the client in a namespace, of which the application has told it."""
+        self.dialect.keep_out(self, namespace)
 
     def astray(self, namespace: str, what: str = "a packet") -> None:
-        """Hear that something came for a namespace that the client has not entered; ProtocolError unless it may."""
-        if not self.generation.strays:
-            raise ProtocolError(f"{what} came for {namespace[:80]!r}, which the client has not entered")
+        """Act on what came for a namespace that the client has not entered; ProtocolError unless it may."""
+        self.dialect.astray(self, what, namespace)
 
     def connected(self) -> None:
         """The client has entered a namespace: what only the handshake needed may go."""
@@ -147,13 +152,8 @@ class Session(Backlog):
         self.request.forget()
 
     def socket_id(self, namespace: str) -> str:
-        """Return the id of the client in a namespace: one that others may know, or what old clients take for it.
-
-        Those of Socket.IO 0.7 to 2.x are sent none, and work theirs out from the session's.
-        """
-        if self.generation.own_socket_id:
-            return self.table.driver.token()
-        return self.id if namespace == "/" else f"{namespace}#{self.id}"
+        """Return the id of the client in a namespace: one that others may know, or what old clients take for it."""
+        return self.dialect.socket_id(self, namespace)
 
     @property
     def outbox_bytes(self) -> int:
@@ -163,46 +163,12 @@ class Session(Backlog):
     # What transports report
 
     def receive_text(self, text: str) -> None:
-        """Take one Engine.IO packet; raises ProtocolError for what this generation's clients may not say."""
-        if not self.is_live:
-            if text == "1":
-                self._control(text)  # its goodbye crossed with ours
-            return
-        self.heartbeat.heard = True
-        self.received_bytes = len(text)
-        if not text or text[0] != "4":
-            self._control(text)
-        elif self.table.is_bare:
-            self.table.message(self, text[1:])
-        elif self._partial is not None:
-            raise DecodeError(
-                "a text message came where an attachment was due: send attachments right behind their packet"
-            )
-        else:
-            try:
-                packet = self.generation.socketio.decode(text, 1, self.table.max_attachments)
-            except ReservedName as error:
-                self.table.reserved(self, error)
-                return
-            if type(packet) is Partial:
-                self._await_attachments(packet)
-            else:
-                take = self.table.packet  # an attribute, which Python calls faster from a local
-                take(self, packet)  # type: ignore[arg-type]  # isinstance, which mypy asks for, costs more
+        """Take one text message; raises ProtocolError for what such a client may not send."""
+        self.dialect.receive_text(self, text)
 
     def receive_binary(self, data: bytes) -> None:
-        """Take one binary message: for an application that speaks bare Engine.IO, or for the generation's codec."""
-        if not self.is_live:
-            return
-        self.heartbeat.heard = True
-        self.received_bytes = len(data) if self._partial is None else self.received_bytes + len(data)
-        if self.table.is_bare:
-            self.table.message(self, data)
-        elif (packet := self.generation.socketio.decode_binary(data, self._partial)) is not None:
-            if self._partial is not None:
-                self._partial = None
-                self.wait_no_longer(Wait.PARTIAL)
-            self.table.packet(self, packet)
+        """Take one binary message; raises ProtocolError for what such a client may not send."""
+        self.dialect.receive_binary(self, data)
 
     def writable(self) -> None:
         """Write on from the outbox."""
@@ -269,6 +235,35 @@ class Session(Backlog):
             if not told:
                 self.table.ended(self, Reason.SHUTDOWN)
 
+    # What its dialect reports
+
+    def await_connect(self) -> None:
+        """Give the client `connect_timeout` to enter its first namespace."""
+        self.wait(_CONNECT, self.policy.connect_timeout)
+
+    def await_attachments(self, partial: Partial) -> None:
+        """Give the client `partial_timeout` for the attachments of a packet."""
+        self.partial = partial
+        self.wait(Wait.PARTIAL, self.policy.partial_timeout)
+
+    def attachments_complete(self) -> None:
+        """Wait for attachments no longer."""
+        self.partial = None
+        self.wait_no_longer(Wait.PARTIAL)
+
+    def closed_by_client(self) -> None:
+        """End; a poll that set out before the client's goodbye, and comes after it, still gets its answer."""
+        first = self.is_live  # else ours was on its way already
+        if first:
+            self._move(Step.CLOSE)
+            self._drop_probe()
+            self.take()
+            self.table.ended(self, Reason.TRANSPORT_CLOSE)
+        if self.transport.retire() or not first:
+            self._end()
+        else:
+            self.wait(Wait.CLOSE, _CROSSING)
+
     # Upgrade
 
     @property
@@ -301,10 +296,6 @@ class Session(Backlog):
 
     # Waiting
 
-    def await_connect(self) -> None:
-        """Give the client `connect_timeout` to enter its first namespace."""
-        self.wait(_CONNECT, self.policy.connect_timeout)
-
     def now(self) -> float:
         """Return the driver's time."""
         return self.table.driver.now()
@@ -323,6 +314,10 @@ class Session(Backlog):
 
     def expire(self) -> None:
         """End: the client has not answered the heartbeat."""
+        self.dialect.expire(self)
+
+    def time_out(self) -> None:
+        """End at once, for the client is silent."""
         self.drop(Reason.PING_TIMEOUT)
 
     def wait_no_longer(self, kind: Wait) -> None:
@@ -347,41 +342,6 @@ class Session(Backlog):
                 assert_never(kind)
 
     # Below this line: how it is done
-
-    def _control(self, text: str) -> None:
-        match text[:1]:
-            case "2":
-                self.heartbeat.ping(self, text[1:])
-            case "3":
-                self.heartbeat.pong(self)
-            case "1":
-                self.table.turn.add(self._closed_by_client)
-            case "b":
-                self.receive_binary(self.generation.engineio.decode_base64_packet(text))
-            case "0" | "5" | "6":
-                pass  # the server's word, an upgrade that is over, and the packet that says nothing
-            case _:
-                raise DecodeError(
-                    f"{text[:20]!r} is no packet of {self.generation.name}: its first character is its type"
-                )
-
-    def _closed_by_client(self) -> None:
-        """End; a poll that set out before the client's goodbye, and comes after it, still gets its answer."""
-        first = self.is_live  # else ours was on its way already
-        if first:
-            self._move(Step.CLOSE)
-            self._drop_probe()
-            self.take()
-            self.table.ended(self, Reason.TRANSPORT_CLOSE)
-        if self.transport.retire() or not first:
-            self._end()
-        else:
-            self.wait(Wait.CLOSE, _CROSSING)
-
-    def _await_attachments(self, partial: Partial) -> None:
-        self.table.announced(self, partial.namespace)
-        self._partial = partial
-        self.wait(Wait.PARTIAL, self.table.policy.partial_timeout)
 
     def _keep(self, prepared: Prepared) -> None:
         """Queue in the outbox; a client that lets it grow over the cap is cut at the end of the turn."""
@@ -425,7 +385,7 @@ class Session(Backlog):
         for kind in _WAITS:
             self.table.deadlines.clear(self, kind)
         self.take()
-        self._partial = None
+        self.partial = None
         self.table.forget(self)
         return True
 

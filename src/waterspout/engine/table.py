@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HandshakeRefused, ProtocolError, ReservedName
 from ..types import Reason, Request
-from ..wire.packets import Connect, Packet
+from ..wire.packets import Packet
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
 from .http.refusals import Fault, Refuse, refuse
@@ -86,18 +86,14 @@ class Table:
         self.greet(session)
 
     def greet(self, session: "Session") -> None:
-        """Enter "/" for a client whose transport is there, or give it `connect_timeout` to enter a namespace."""
+        """Begin to talk with a client whose first transport has opened."""
         generation = session.generation
         self.log.note(
             _ENGINE, _DEBUG, "session %s... speaks %s over %s", session.id[:4], generation.name, session.transport.name
         )
         session.request.forget()  # what the making of the transport has parsed
-        if self.is_bare or not session.is_live:
-            pass
-        elif not generation.implicit_connect:
-            session.await_connect()
-        else:
-            self.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
+        if session.is_live:
+            session.dialect.greet(session)
         if self.is_closing:  # it was admitted before, and comes now
             session.close(SHUTDOWN)
 

@@ -7,20 +7,16 @@ this one has not sent; without any, the session waits `resume_timeout` for the n
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
-
-from ...errors import ProtocolError, ReservedName
+from ...errors import ProtocolError
 from ...types import Reason, Request
 from ...wire.generations import Generation
-from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
 from ..prepared import Prepared
 from ..session import Session, Wait
-from ..states import FORCED, FORCED_BY_SERVER, SHUTDOWN, Ending, State
+from ..states import FORCED, Ending, State
 from ..transports.interfaces import Transport
 from ..transports.null import NOBODY
-from .heartbeat import CountedHeartbeat
-from .offers import BY_WEBSOCKET
+from .dialect import PROTOCOL_1, boot
 from .posts import Posts
 from .replay import Trial
 
@@ -57,14 +53,12 @@ class ResumableSession(Session):
     max_early_events = 100  # these clients do not wait until they have entered
 
     def __init__(self, table: "Table", sid: str, generation: Generation, request: Request) -> None:
-        super().__init__(table, sid, generation, request)
+        super().__init__(table, sid, generation, request, PROTOCOL_1)
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
         self._openings: set[Opening] | None = None
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
         self.is_known = False  # to the application
         self.is_started = False  # a transport has come
-        if self.policy.missed_heartbeats is not None:
-            self.heartbeat = CountedHeartbeat(self.policy.missed_heartbeats)
         self.trial = Trial(self.policy)
         self.posts = Posts(self, table.driver, table.traffic)
         self.transport = NOBODY
@@ -137,13 +131,8 @@ class ResumableSession(Session):
             self.heartbeat.present(self, streams=not self.transport.fetches)
 
     def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now; of one that the application does not know, nobody hears.
-
-        Who would not notice that the server goes is told to begin again: only a WebSocket's end is always noticed.
-        """
+        """End the session after what is running now, or now if the application does not know it."""
         if self.is_known:
-            if ending is SHUTDOWN and self.transport.name not in BY_WEBSOCKET:
-                self.push(Prepared(*socketio1.encode_error("/", "client not handshaken", "reconnect")))
             super().close(ending)
         else:
             self._end()
@@ -153,30 +142,12 @@ class ResumableSession(Session):
         self.is_known = True
         self.heartbeat.known(self)
 
-    def let_go(self, namespace: str) -> None:
-        """Tell the client; it is nothing without "/"."""
-        super().let_go(namespace)
-        if namespace == "/":
-            self.close(FORCED_BY_SERVER)
-
-    def keep_out(self, namespace: str) -> None:
-        """End the connection of who may not enter "/"; told as much, the client does not try again."""
-        if namespace == "/":
-            self.let_go(namespace)
-
     def refuse(self) -> None:
         """Tell the client that it is not wanted, and end; the application hears nothing of it."""
         self.is_refused = True
         with self.table.turn:  # one answer to a GET
             self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
-            self._boot(FORCED)
-
-    def expire(self) -> None:
-        """End: the client does not answer; where its heartbeats are counted, it is told all the same (WP-70)."""
-        if self.policy.missed_heartbeats is None:
-            super().expire()
-        else:
-            self._boot(Ending(reason=Reason.PING_TIMEOUT))
+            boot(self, FORCED)
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -185,39 +156,10 @@ class ResumableSession(Session):
             self.posts.pause()
 
     def receive_text(self, text: str) -> None:
-        """Take one packet; raises ProtocolError for what is none."""
-        if not self.is_live:
-            return
-        self.heartbeat.heard = True
-        if not self.trial.is_over:
+        """Take one packet, which also shows that what was sent arrives."""
+        if not self.trial.is_over and self.is_live:
             self.trial.end()
-        self.received_bytes = len(text)
-        try:
-            packet = self.generation.socketio.decode(text)
-        except ReservedName as error:
-            self.table.reserved(self, error)
-            return
-        if type(packet) is Event and not packet.receipt:  # nearly all of them
-            self.table.packet(self, packet)
-            return
-        match packet:
-            case Heartbeat():
-                self.heartbeat.pong(self)
-            case Noop() | Error():
-                pass
-            case _ if self.policy.application_answers:
-                self.table.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
-            case Disconnect("/"):
-                self.drop(Reason.CLIENT_DISCONNECT)
-            case Event() | Message() if packet.receipt:
-                self._confirm(packet)
-            case _:
-                self.table.packet(self, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
-
-    def receive_binary(self, data: bytes) -> None:
-        """Refuse it: this protocol has text only."""
-        if self.is_live:
-            self.generation.socketio.decode_binary(data, None)
+        self.dialect.receive_text(self, text)
 
     def lost(self, reason: Reason) -> None:
         """The transport is gone, and the client may come back with another."""
@@ -250,22 +192,11 @@ class ResumableSession(Session):
         else:
             super().due(kind, at)
 
-    def _boot(self, ending: Ending) -> None:
-        """End with the packet after which the client does not come back (WP-40)."""
-        self.push(Prepared(*socketio1.encode_disconnect("/")))
-        self.close(ending)
-
     def _gone(self, reason: Reason) -> None:
         if self.is_known:
             super().lost(reason)
         elif self._end():
             self.table.traffic.closed[reason] += 1
-
-    def _confirm(self, packet: Event | Message) -> None:
-        """Say that it has come, before anybody looks at it, like the JavaScript server (WP-50)."""
-        assert packet.id is not None
-        self.push(Prepared(*self.generation.socketio.encode_ack(packet.namespace, packet.id, ())))
-        self.table.packet(self, replace(packet, id=None, receipt=False))
 
     def _leave(self, before: Resumable, name: str) -> None:
         """Decide what becomes of the transport before, now that one of this name has come."""
