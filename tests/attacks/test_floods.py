@@ -162,7 +162,7 @@ def test_events_before_the_connect_handler_has_answered_are_counted(generation: 
     server.on_connect(lambda socket, auth: None)
     server.on("n")(lambda socket, number: heard.append(number))
     for most in (10, 11):
-        server.engine.table.driver = server.engine.turn.driver = driver = Waiting()
+        server.engine.driver = server.engine.table.driver = server.engine.turn.driver = driver = Waiting()
         peer = Peer(server, generation=generation)
         if not generation.implicit_connect:
             peer.connect()

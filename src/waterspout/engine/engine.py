@@ -53,6 +53,7 @@ class Engine:
         self.application = application
         self.path = mount_path(path)
         self.policy: Policy = table.policy
+        self.driver: Driver = driver  # the table's; a property would cost each event a call
         self.sessions: dict[str, Session] = table.sessions
         self.traffic = table.traffic
         self.turn = table.turn
@@ -66,11 +67,6 @@ class Engine:
         self._when_bound: list[Callable[[Driver], object]] = []
         self._when_closing: list[Callable[[], object]] = []
 
-    @property
-    def driver(self) -> Driver:
-        """What lends time, and runs users' functions: the host's, after `bind`."""
-        return self.table.driver
-
     # What hosts call
 
     def bind(self, driver: Driver) -> None:
@@ -80,13 +76,14 @@ class Engine:
         has no session left: the sessions of the old one are over, and an engine that was closed is open again.
         RuntimeError while the old one is in use.
         """
-        table, before = self.table, self.table.driver
+        table, before = self.table, self.driver
         if self._bound and driver is before:
             return
         if self._bound and not before.is_over(idle=not self.sessions):
             raise RuntimeError(
                 "this server runs on another event loop already: make one server for each loop, or end the other first"
             )
+        self.driver = driver
         if self._bound:
             table.move(driver)
         else:
