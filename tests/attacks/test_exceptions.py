@@ -239,7 +239,7 @@ def test_failures_leave_nothing() -> None:
         return objects() - before
 
     kept_objects(10)
-    assert slope(kept_objects) < 0.05
+    assert slope(kept_objects) < 0.5
     assert pair.peer.take() == []
 
 
