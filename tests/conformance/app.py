@@ -270,7 +270,9 @@ def main() -> None:
     """Read the options, and serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(description="Serve a public test suite of Engine.IO or Socket.IO.")
     parser.add_argument("name", choices=SERVERS)
-    parser.add_argument("--loop", choices=list(standalone.Loop), type=standalone.Loop, default=standalone.Loop.ASYNCIO)
+    parser.add_argument(
+        "--loop", choices=list(standalone.LoopKind), type=standalone.LoopKind, default=standalone.LoopKind.ASYNCIO
+    )
     options = parser.parse_args()
     server, port, routes = SERVERS[options.name]()
     site = standalone.Site(bind=[("localhost", port)], extra_routes=routes)

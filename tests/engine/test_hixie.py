@@ -7,7 +7,7 @@ import pytest
 
 from engine.applications import Packets
 from vectors import load, text_of
-from waterspout.engine import Engine, Policy, Prepared, Refuse, Visit
+from waterspout.engine import Engine, OldRequest, Policy, Prepared, Refuse
 from waterspout.testing import Clock, MemoryLink, OldHixieWebSocket, OldPeer
 from waterspout.testing.links import HIXIE_HANDSHAKE, HIXIE_KEY3
 from waterspout.types import Reason, Request
@@ -58,10 +58,12 @@ def visitor(engine: Engine) -> OldPeer:
     return OldPeer(engine, transport=None)
 
 
-def ask(engine: Engine, sid: str, fields: Sequence[tuple[str, str]], *, secure: bool | None = None) -> Refuse | Visit:
+def ask(
+    engine: Engine, sid: str, fields: Sequence[tuple[str, str]], *, secure: bool | None = None
+) -> Refuse | OldRequest:
     """Ask for the WebSocket of a session, with these fields and no others."""
     decision = engine.admit(Request("GET", f"/socket.io/1/flashsocket/{sid}?t=1", fields, secure=secure))
-    assert isinstance(decision, Refuse | Visit)
+    assert isinstance(decision, Refuse | OldRequest)
     return decision
 
 
@@ -86,7 +88,7 @@ def test_the_answer_repeats_where_the_client_comes_from_and_what_it_asks_for(
     sid = OldPeer(engine, transport=None).sid
     fields = [("Host", "localhost:81"), *HIXIE_HANDSHAKE, *([] if origin is None else [("Origin", origin)])]
     decision = ask(engine, sid, fields, secure=secure)
-    assert isinstance(decision, Visit)
+    assert isinstance(decision, OldRequest)
     assert decision.greeting is not None
     assert decision.greeting.status == 101
     assert decision.greeting.headers[:2] == (("Upgrade", "WebSocket"), ("Connection", "Upgrade"))

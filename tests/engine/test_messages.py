@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets, Recorder
 from engine.messenger import UPGRADE, Conversation, MemoryMessenger, OldConversation
-from waterspout.engine import Engine, Policy, Prepared, Visit
+from waterspout.engine import Engine, OldRequest, Policy, Prepared
 from waterspout.testing import Clock, OldPeer, Peer
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
@@ -302,7 +302,7 @@ def test_a_session_that_ended_since_it_was_admitted_has_nothing_to_say(old: Engi
     peer = OldPeer(old, transport=None)
     request = Request("GET", f"/socket.io/1/websocket/{peer.sid}", UPGRADE)
     decision = old.admit(request)
-    assert isinstance(decision, Visit)
+    assert isinstance(decision, OldRequest)
     old.sessions[peer.sid].drop(Reason.FORCED_CLOSE)
     messenger = MemoryMessenger()
     old.connect_messages(decision, request, messenger)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Cookie, Engine, Policy, Visit
+from waterspout.engine import Cookie, Engine, OldRequest, Policy
 from waterspout.engine.http.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
 from waterspout.testing.links import HANDSHAKE
@@ -321,7 +321,7 @@ def test_a_draft_has_its_origin_in_a_field_of_another_name(version: str, reads: 
             assert (decision.response.status, decision.response.body) == (403, b"handshake bad origin")
             assert "Origin 'http://evil.example' is not allowed" in decision.detail
         else:
-            assert isinstance(decision, Visit)
+            assert isinstance(decision, OldRequest)
             assert decision.greeting is not None
             assert ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") in decision.greeting.headers
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from hosts.handloop import HandLoop
-from waterspout.hosts.accepting import AT_ONCE, PAUSE, Door
+from waterspout.hosts.accepting import AT_ONCE, PAUSE, Acceptor
 
 LOGGER = "waterspout.host"
 
@@ -27,7 +27,7 @@ class Entrance:
         self.listener.setblocking(False)
         self.number = self.listener.fileno()
         self.inside: list[socket.socket] = []
-        self.door = Door(self.listener, self.loop, lambda connection, address: self.inside.append(connection))
+        self.door = Acceptor(self.listener, self.loop, lambda connection, address: self.inside.append(connection))
         stack.callback(self.close)
 
     def come(self, clients: int) -> None:
@@ -172,7 +172,7 @@ def test_a_client_that_has_gone_does_not_keep_the_next_one_out(error: int) -> No
         stack.enter_context(socket.create_connection(listener.getsockname()))
         loop = HandLoop()
         inside: list[socket.socket] = []
-        door = Door(Gone(listener, error), loop, lambda each, _: inside.append(each))  # type: ignore[arg-type]
+        door = Acceptor(Gone(listener, error), loop, lambda each, _: inside.append(each))  # type: ignore[arg-type]
         loop.turn()
         assert len(inside) == 1
         inside[0].close()

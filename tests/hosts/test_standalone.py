@@ -221,7 +221,7 @@ def test_without_uvloop_plain_asyncio_serves_unless_uvloop_was_asked_for(monkeyp
     monkeypatch.setitem(sys.modules, "uvloop", None)
     standalone.run(Server(), ANYWHERE, ready=lambda _: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(CannotStart, match="uvloop: it is not installed; install it, or choose asyncio"):
-        standalone.run(Server(), ANYWHERE, loop=standalone.Loop.UVLOOP)
+        standalone.run(Server(), ANYWHERE, loop=standalone.LoopKind.UVLOOP)
 
 
 def test_what_has_begun_to_listen_is_closed_when_something_else_cannot(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
             flash_policy_domains=options.flash_policy_domain or ("*",),
         ),
         ready=lambda urls: _say(announcement(options.target, urls, hosts)),
-        loop=standalone.Loop(options.loop),
+        loop=standalone.LoopKind(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
     )
@@ -96,7 +96,7 @@ def _demo(options: argparse.Namespace) -> None:
         bind=[parse_bind(place) for place in options.bind or [DEFAULT_BIND]],
         client=app.client_file(options.client),
         ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
-        loop=standalone.Loop(options.loop),
+        loop=standalone.LoopKind(options.loop),
     )
 
 
@@ -164,7 +164,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--log-level", choices=LEVELS, type=str.lower, default="info", help="default: info")
     shared.add_argument(
-        "--loop", choices=[each.value for each in standalone.Loop], default="auto", help="auto: uvloop where installed"
+        "--loop",
+        choices=[each.value for each in standalone.LoopKind],
+        default="auto",
+        help="auto: uvloop where installed",
     )
 
     serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)

@@ -27,7 +27,11 @@ POLICY = (
 
 
 def run(
-    *, bind: Sequence[tuple[str, int]], client: Path | None, ready: Callable[[list[str]], object], loop: standalone.Loop
+    *,
+    bind: Sequence[tuple[str, int]],
+    client: Path | None,
+    ready: Callable[[list[str]], object],
+    loop: standalone.LoopKind,
 ) -> None:
     """Serve the chat until SIGTERM or SIGINT; `ready` is called with its URLs. Raises `CannotStart`."""
     chat = Chat(allowed_hosts=own_hosts(*(host for host, _ in bind)))

@@ -18,7 +18,7 @@ from .log import MORE, Log, outline
 from .pending import Pending
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
-from .protocol1.decisions import Visit
+from .protocol1.decisions import OldRequest
 from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
@@ -58,6 +58,7 @@ __all__ = [
     "MessageApplication",
     "MessageTransport",
     "Messenger",
+    "OldRequest",
     "Open",
     "Origins",
     "PacketApplication",
@@ -75,7 +76,6 @@ __all__ = [
     "Traffic",
     "TrustedProxies",
     "Turn",
-    "Visit",
     "WebSocketTransport",
     "on_core",
     "outline",

@@ -18,7 +18,7 @@ from .options import mount_path
 from .pending import Pending
 from .policy import Policy
 from .protocol1 import requests as requests1
-from .protocol1.decisions import Visit
+from .protocol1.decisions import OldRequest
 from .session import Session
 from .table import Table
 from .transports.interfaces import Exchange, Fed, Link, Messenger
@@ -109,7 +109,7 @@ class Engine:
         """
         return requests1.ANY_HOST + re.escape(self.path) + requests1.below(self.policy)
 
-    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
+    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | OldRequest:
         """Say what the request means, before its body is read.
 
         The host answers a refusal or a preflight. Otherwise, if there is a `greeting`, it sends that and calls
@@ -175,10 +175,10 @@ class Engine:
 
     # Below this line: how it is done
 
-    def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | Visit:
-        return self._visit(request) if requests1.is_old(request, self.path) else self._decide(request)
+    def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | OldRequest:
+        return self._decide_old(request) if requests1.is_old(request, self.path) else self._decide(request)
 
-    def _visit(self, request: Request) -> Refuse | Preflight | Visit:
+    def _decide_old(self, request: Request) -> Refuse | Preflight | OldRequest:
         decision = requests1.decide(request, self.path, self.policy, self.sessions)
         if not isinstance(decision, Unknown):
             return decision

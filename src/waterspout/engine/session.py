@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CROSSING = 0.5  # s
 
 
-class Wait(Enum):
+class SessionTimer(Enum):
     """What a session waits for."""
 
     __hash__ = object.__hash__  # that of Enum is a function in Python, and each deadline is looked for five times
@@ -34,8 +34,11 @@ class Wait(Enum):
     RESUME = "resume"
 
 
-_WAITS = tuple(Wait)
-_HEARTBEAT, _CONNECT = Wait.HEARTBEAT, Wait.CONNECT  # members of an Enum take 150 ns to look up on Python 3.11
+_WAITS = tuple(SessionTimer)
+_HEARTBEAT, _CONNECT = (
+    SessionTimer.HEARTBEAT,
+    SessionTimer.CONNECT,
+)  # members of an Enum take 150 ns to look up on Python 3.11
 
 
 class Leaving(Protocol):
@@ -244,12 +247,12 @@ class Session(Backlog):
     def await_attachments(self, partial: Partial) -> None:
         """Give the client `partial_timeout` for the attachments of a packet."""
         self.partial = partial
-        self.wait(Wait.PARTIAL, self.policy.partial_timeout)
+        self.wait(SessionTimer.PARTIAL, self.policy.partial_timeout)
 
     def attachments_complete(self) -> None:
-        """Wait for attachments no longer."""
+        """SessionTimer for attachments no longer."""
         self.partial = None
-        self.wait_no_longer(Wait.PARTIAL)
+        self.wait_no_longer(SessionTimer.PARTIAL)
 
     def closed_by_client(self) -> None:
         """End; a poll that set out before the client's goodbye, and comes after it, still gets its answer."""
@@ -262,7 +265,7 @@ class Session(Backlog):
         if self.transport.retire() or not first:
             self._end()
         else:
-            self.wait(Wait.CLOSE, _CROSSING)
+            self.wait(SessionTimer.CLOSE, _CROSSING)
 
     # Upgrade
 
@@ -300,7 +303,7 @@ class Session(Backlog):
         """Return the driver's time."""
         return self.table.driver.now()
 
-    def wait(self, kind: Wait, seconds: float) -> None:
+    def wait(self, kind: SessionTimer, seconds: float) -> None:
         """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
         self.table.deadlines.set(self, kind, self.now() + seconds)
 
@@ -320,22 +323,22 @@ class Session(Backlog):
         """End at once, for the client is silent."""
         self.drop(Reason.PING_TIMEOUT)
 
-    def wait_no_longer(self, kind: Wait) -> None:
+    def wait_no_longer(self, kind: SessionTimer) -> None:
         """Forget a wait of this kind, if there is one."""
         self.table.deadlines.clear(self, kind)
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: SessionTimer, at: float) -> None:
         """Act on a deadline."""
         match kind:
-            case Wait.HEARTBEAT if self.is_paused:
+            case SessionTimer.HEARTBEAT if self.is_paused:
                 self.heartbeat.spare(self)
-            case Wait.HEARTBEAT:
+            case SessionTimer.HEARTBEAT:
                 self.heartbeat.due(self, at)
-            case Wait.CONNECT:
+            case SessionTimer.CONNECT:
                 self.close(FORCED_BY_SERVER)
-            case Wait.PARTIAL:
+            case SessionTimer.PARTIAL:
                 self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
-            case Wait.CLOSE | Wait.RESUME:
+            case SessionTimer.CLOSE | SessionTimer.RESUME:
                 self.transport.finish(self._close_code)
                 self._end()
             case _:
@@ -365,7 +368,7 @@ class Session(Backlog):
             self.transport.resume()
 
     def _close_within(self, ending: Ending) -> None:
-        self.wait(Wait.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
+        self.wait(SessionTimer.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
 
     def _say_goodbye(self, reason: Reason) -> None:
         if not self.is_refused:

@@ -24,7 +24,7 @@ _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 log = logger("waterspout.host")
 
 
-class Door:
+class Acceptor:
     """Takes connections from a non-blocking listener, and hands each on with its address.
 
     While descriptors are short, who comes waits in the kernel's queue. The log says when that begins, and when the

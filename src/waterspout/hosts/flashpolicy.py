@@ -29,13 +29,13 @@ async def serve_policy(
     """
     answer = encode_policy(domains, ports)
     try:
-        return await asyncio.get_running_loop().create_server(lambda: Question(lambda: answer), host, port)
+        return await asyncio.get_running_loop().create_server(lambda: PolicyConnection(lambda: answer), host, port)
     except OSError as error:
         log.warning("no policy for Flash: port %d cannot be had: %s", port, error)
         return None
 
 
-class Question(asyncio.Protocol):
+class PolicyConnection(asyncio.Protocol):
     """One connection: a question of 23 bytes, the answer, and the end.
 
     `answer` is called for it once it is complete; None ends the connection without a word.

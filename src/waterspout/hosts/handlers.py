@@ -12,7 +12,7 @@ from typing import Any
 from tornado.escape import json_encode
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import FORMS, PREAMBLES, Admitted, Response, Visit
+from ..engine import FORMS, PREAMBLES, Admitted, OldRequest, Response
 from ..types import Request
 from ..wire.protocol1.socketio import as_json_message
 from ..wire.websocket import choose_subprotocol
@@ -40,7 +40,7 @@ class EngineStreamHandler(EngineHandler):
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
         """Begin the answer, in our way or in Tornado's."""
-        if not self.is_redefined or not isinstance(decision, Visit) or decision.transport not in PREAMBLES:
+        if not self.is_redefined or not isinstance(decision, OldRequest) or decision.transport not in PREAMBLES:
             return super().begin(decision, request, greeting)
         if self._decision is None:
             return None

@@ -35,7 +35,7 @@ BODIES = 5  # times `max_payload_bytes`: the engine refuses by itself what is mo
 log = logger("waterspout.host")
 
 
-class Loop(StrEnum):
+class LoopKind(StrEnum):
     """Which event loop `run` makes; AUTO is uvloop where it is installed."""
 
     AUTO = "auto"
@@ -109,7 +109,7 @@ def run(
     site: Site,
     *,
     ready: Callable[[list[str]], object] = lambda urls: None,
-    loop: Loop = Loop.AUTO,
+    loop: LoopKind = LoopKind.AUTO,
     owns_process: bool = False,
     stop_with_stdin: bool = False,
 ) -> None:
@@ -166,13 +166,13 @@ async def _finish(mountable: Mountable, mount: Mount, webs: list[Web]) -> None:
     mount.engine.log.flush()
 
 
-def _loop_factory(choice: Loop) -> Callable[[], asyncio.AbstractEventLoop]:
-    if choice is Loop.ASYNCIO:
+def _loop_factory(choice: LoopKind) -> Callable[[], asyncio.AbstractEventLoop]:
+    if choice is LoopKind.ASYNCIO:
         return asyncio.new_event_loop
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
-        if choice is Loop.AUTO:
+        if choice is LoopKind.AUTO:
             return asyncio.new_event_loop
         raise CannotStart("cannot use uvloop: it is not installed; install it, or choose asyncio") from None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop

@@ -15,7 +15,7 @@ from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
-from .accepting import Door
+from .accepting import Acceptor
 from .link import prepare
 from .loops import AsyncioLoop
 from .reception import Reception
@@ -73,7 +73,7 @@ class Web:
         self._tls = tls
         self._streams: WeakSet[IOStream] = WeakSet()
         loop = AsyncioLoop(asyncio.get_running_loop())
-        self._doors = [Door(listener, loop, self._welcome) for listener in listeners]
+        self._doors = [Acceptor(listener, loop, self._welcome) for listener in listeners]
 
     def stop(self) -> None:
         """Accept nothing more."""

@@ -8,7 +8,7 @@ assert pair.peer.take() == ['6:::1+["ok"]']
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine import ANSWERED, Engine, Response, Visit
+from ..engine import ANSWERED, Engine, OldRequest, Response
 from ..server import Server, Socket
 from ..types import Request
 from ..wire.protocol1 import socketio as socketio1
@@ -116,12 +116,12 @@ class OldPeer:
         assert exchange.response is not None, "the answer to this request comes later"
         return exchange.response
 
-    def admit(self, request: Request) -> Visit:
+    def admit(self, request: Request) -> OldRequest:
         """Ask the engine what a request means; raises `Refused`."""
         decision = self.engine.admit(request)
         if isinstance(decision, ANSWERED):
             raise Refused(decision.response)
-        assert isinstance(decision, Visit)
+        assert isinstance(decision, OldRequest)
         return decision
 
     def receive(self, *packets: str) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..engine import Engine, Response, Visit
+from ..engine import Engine, OldRequest, Response
 from ..types import Request
 from ..wire import json
 from ..wire.protocol1 import hixie
@@ -37,7 +37,7 @@ class OldClient(Protocol):
     def ask(self, method: str, below: str, body: bytes = b"") -> Response:
         """Make a request and return its answer."""
 
-    def admit(self, request: Request) -> Visit:
+    def admit(self, request: Request) -> OldRequest:
         """Ask the engine what a request means; raises `Refused`."""
 
     def receive(self, *packets: str) -> None:

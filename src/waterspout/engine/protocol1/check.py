@@ -16,7 +16,7 @@ from .session import Resumable, ResumableSession
 HEARTBEAT = Prepared(socketio1.HEARTBEAT)
 
 
-class Wait(Enum):
+class CheckTimer(Enum):
     """What it waits for."""
 
     ANSWER = "answer"
@@ -35,8 +35,8 @@ class Check:
         self._session, self._websocket = session, websocket
         websocket.sink = self
         websocket.write(HEARTBEAT)
-        session.trial.forget(1)  # it is not the session's: of those that are, the latest would be taken for it
-        session.table.deadlines.set(self, Wait.ANSWER, session.now() + session.policy.ping_timeout)
+        session.replay.forget(1)  # it is not the session's: of those that are, the latest would be taken for it
+        session.table.deadlines.set(self, CheckTimer.ANSWER, session.now() + session.policy.ping_timeout)
         session.add_opening(self)
 
     def receive_text(self, text: str) -> None:
@@ -63,7 +63,7 @@ class Check:
         """The WebSocket is gone."""
         self._give_up()
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: CheckTimer, at: float) -> None:
         """End what nothing has come through, so that the client tries another transport."""
         self._give_up()
         self._websocket.finish(1000)
@@ -75,4 +75,4 @@ class Check:
 
     def _give_up(self) -> None:
         self._session.remove_opening(self)
-        self._session.table.deadlines.clear(self, Wait.ANSWER)
+        self._session.table.deadlines.clear(self, CheckTimer.ANSWER)

@@ -35,7 +35,7 @@ from .websocket import ResumableMessages, ResumableWebSocket
 _SCRIPT = (("Content-Type", "application/javascript; charset=UTF-8"), *PRIVATE)
 
 
-class Wish(Enum):
+class Action(Enum):
     """What a client wants."""
 
     HANDSHAKE = "handshake"
@@ -47,13 +47,13 @@ class Wish(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class OldRequest:
     """An admitted request: `session` is None for a handshake, `index` the number of a script's callback.
 
     A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
     """
 
-    wish: Wish
+    action: Action
     headers: Headers
     generation: Generation = SOCKETIO_1
     session: ResumableSession | None = None
@@ -66,9 +66,9 @@ class Visit:
     @property
     def greeting(self) -> Response | None:
         """The head after which the socket is the engine's: of a WebSocket, or of an endless answer."""
-        if self.wish is Wish.WEBSOCKET:
+        if self.action is Action.WEBSOCKET:
             return switching_hixie(self.headers) if self.challenge else switching(self.key, self.headers)
-        if self.wish is not Wish.STREAM:
+        if self.action is not Action.STREAM:
             return None
         kind, _ = PREAMBLES[self.transport]
         fields = (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close"), *PRIVATE)
@@ -79,9 +79,9 @@ class Visit:
         """The seconds between this head and `connect`."""
         return 0.0
 
-    def begin(self, table: Table, request: Request) -> "Visit | Refuse":
+    def begin(self, table: Table, request: Request) -> "OldRequest | Refuse":
         """Name the session that a handshake is to begin."""
-        if self.wish is not Wish.HANDSHAKE:
+        if self.action is not Action.HANDSHAKE:
             return self
         if table.is_closing:
             return Refuse(_shutting_down(self.headers), "the server is shutting down")
@@ -93,12 +93,12 @@ class Visit:
         if session is None:
             self._shake_hands(table, exchange)
         elif session.state is State.CLOSED:  # while the body came
-            refusal = unknown(self, table.policy, is_leaving=self.wish is Wish.DISCONNECT)
+            refusal = unknown(self, table.policy, is_leaving=self.action is Action.DISCONNECT)
             exchange.respond(refusal.response)
-        elif self.wish is Wish.DISCONNECT:
+        elif self.action is Action.DISCONNECT:
             session.drop(Reason.CLIENT_DISCONNECT)
             exchange.respond(Response(200, (*TEXT, *self.headers)))
-        elif self.wish is Wish.POLL:
+        elif self.action is Action.POLL:
             self._poll(session, table, exchange)
         else:
             if not session.is_started:  # else the first POST would be lost (WP-24)
@@ -110,7 +110,7 @@ class Visit:
         """Make a transport of the link, behind the greeting."""
         session = self.session
         assert session is not None
-        if self.wish is Wish.STREAM:
+        if self.action is Action.STREAM:
             return _stream(session, StreamTransport(session, self.transport, link))
         if not self.challenge:
             return self._websocket(session, table, link)
@@ -122,7 +122,7 @@ class Visit:
         assert session is not None
         limit = table.policy.max_payload_bytes
         transport = ResumableMessages(
-            messenger, self.generation, table.traffic, limit_bytes=limit, name=self.transport, trial=session.trial
+            messenger, self.generation, table.traffic, limit_bytes=limit, name=self.transport, replay=session.replay
         )
         _join(session, transport)
         return transport
@@ -171,8 +171,8 @@ class Visit:
 
     def _websocket(self, session: ResumableSession, table: Table, link: Link) -> ResumableWebSocket:
         make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
-        reader, trial = read(table.policy.max_payload_bytes), session.trial
-        transport = make(link, self.generation, reader, table.traffic, name=self.transport, trial=trial)
+        reader, replay = read(table.policy.max_payload_bytes), session.replay
+        transport = make(link, self.generation, reader, table.traffic, name=self.transport, replay=replay)
         _join(session, transport)
         return transport
 
@@ -215,21 +215,21 @@ class Visit:
             done(ProtocolError("too many POSTs at once: wait for the answer to the first"))
 
 
-def unknown(visit: Visit, policy: Policy, *, is_leaving: bool = False) -> Refuse:
+def unknown(decision: OldRequest, policy: Policy, *, is_leaving: bool = False) -> Refuse:
     """Tell a client whose session is over to begin again, in the words of its transport (WP-12)."""
     detail = "the session is over, or another server has it"
     if policy.unknown_session is not None and not is_leaving:
-        return Refuse(Response(policy.unknown_session, (*TEXT, *visit.headers)), detail)
+        return Refuse(Response(policy.unknown_session, (*TEXT, *decision.headers)), detail)
     text = b"" if is_leaving else socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
     status, kind = 200, TEXT
-    if visit.transport in BY_WEBSOCKET and not is_leaving:
+    if decision.transport in BY_WEBSOCKET and not is_leaving:
         status = 400  # there is no WebSocket for it
-    elif visit.transport in PREAMBLES and not is_leaving:
-        kind = (("Content-Type", PREAMBLES[visit.transport][0]), *PRIVATE)
-        text = last_words(visit.transport, text)
-    elif visit.index is not None:
-        kind, text = _SCRIPT, envelopes.encode_script(visit.index, text)
-    return Refuse(Response(status, (*kind, *visit.headers), text), detail)
+    elif decision.transport in PREAMBLES and not is_leaving:
+        kind = (("Content-Type", PREAMBLES[decision.transport][0]), *PRIVATE)
+        text = last_words(decision.transport, text)
+    elif decision.index is not None:
+        kind, text = _SCRIPT, envelopes.encode_script(decision.index, text)
+    return Refuse(Response(status, (*kind, *decision.headers), text), detail)
 
 
 def refuse_text(status: int, text: str, headers: Headers) -> Refuse:

@@ -20,7 +20,7 @@ from .websocket import ResumableWebSocket
 _VISIBLE = re.compile("[!-~]+")
 
 
-class Wait(Enum):
+class ChallengeTimer(Enum):
     """What a handshake waits for."""
 
     KEY3 = "key 3"
@@ -77,7 +77,7 @@ class Challenge:
         self._link = link
         self._begin = begin
         self._transport: Fed | None = None
-        session.table.deadlines.set(self, Wait.KEY3, session.now() + session.policy.upgrade_timeout)
+        session.table.deadlines.set(self, ChallengeTimer.KEY3, session.now() + session.policy.upgrade_timeout)
         session.add_opening(self)
 
     def receive(self, data: bytes) -> None:
@@ -106,7 +106,7 @@ class Challenge:
         if self._transport is not None:
             self._transport.lost()
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: ChallengeTimer, at: float) -> None:
         """Close: the rest does not come, and there is no WebSocket yet that could say so."""
         self.retire()
 
@@ -116,5 +116,5 @@ class Challenge:
         self._link.close()
 
     def _wait_no_longer(self) -> None:
-        self._session.table.deadlines.clear(self, Wait.KEY3)
+        self._session.table.deadlines.clear(self, ChallengeTimer.KEY3)
         self._session.remove_opening(self)

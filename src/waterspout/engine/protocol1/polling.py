@@ -6,7 +6,7 @@ from ...wire.protocol1 import envelopes
 from ...wire.protocol1 import socketio as socketio1
 from ..http.response import SCRIPT, TEXT, Headers, Response
 from ..prepared import Prepared
-from ..session import Wait
+from ..session import SessionTimer
 from ..states import State
 from ..transports.interfaces import Exchange
 from ..turn import Turn
@@ -20,6 +20,7 @@ class OldPollingTransport:
 
     __slots__ = (
         "_answered",
+        "_decide_old",
         "_finishing",
         "_flushing",
         "_headers",
@@ -27,7 +28,6 @@ class OldPollingTransport:
         "_poll",
         "_said",
         "_turn",
-        "_visit",
         "name",
         "session",
     )
@@ -41,7 +41,7 @@ class OldPollingTransport:
         self._turn = turn
         self._poll: Exchange | None = None
         self._said: tuple[Exchange, list[Prepared]] | None = None
-        self._visit: object = None
+        self._decide_old: object = None
         self._headers: Headers = ()
         self._index: int | None = None
         self._answered = self._flushing = self._finishing = False
@@ -89,22 +89,22 @@ class OldPollingTransport:
     def undelivered(self) -> Iterator[str | bytes] | None:
         """Return None: what the client says comes by POST."""
 
-    def poll(self, exchange: Exchange, visit: object, headers: Headers, index: int | None) -> None:
+    def poll(self, exchange: Exchange, decision: object, headers: Headers, index: int | None) -> None:
         """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
         session = self.session
         if not session.take_back(self) and self._answered:
-            session.trial.end()  # it asks for more
+            session.replay.end()  # it asks for more
         self._release()
-        self._poll, self._visit, self._headers, self._index = exchange, visit, headers, index
-        session.table.deadlines.set(self, Wait.RESUME, session.now() + session.policy.poll_hold)
+        self._poll, self._decide_old, self._headers, self._index = exchange, decision, headers, index
+        session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.policy.poll_hold)
         session.present()
         if session.transport is not self:
             session.attach(self)  # which may answer it already
         self.flush()
 
-    def aborted(self, visit: object) -> None:
+    def aborted(self, decision: object) -> None:
         """The client gave up a request; if it was the parked GET, what is queued waits for the next (WP-31)."""
-        if self._poll is not None and self._visit is visit:
+        if self._poll is not None and self._decide_old is decision:
             self._poll = None
             self._rest()
 
@@ -120,12 +120,12 @@ class OldPollingTransport:
             self._said = self._poll, messages
             self._answer(messages or [_NOOP])
             self._answered = True
-            for prepared in () if session.trial.is_over else messages:
-                session.trial.add(prepared)
+            for prepared in () if session.replay.is_over else messages:
+                session.replay.add(prepared)
         if over:
             session.finished()
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: SessionTimer, at: float) -> None:
         """Let a parked GET go: it has been held long enough."""
         self._release()
 
@@ -151,7 +151,7 @@ class OldPollingTransport:
         exchange.respond(Response(200, (*kind, *self._headers), body))
 
     def _rest(self) -> None:
-        """Wait for the client's next GET."""
-        self.session.table.deadlines.clear(self, Wait.RESUME)
+        """SessionTimer for the client's next GET."""
+        self.session.table.deadlines.clear(self, SessionTimer.RESUME)
         if self.session.transport is self:
             self.session.absent()

@@ -13,7 +13,7 @@ from ..prepared import Prepared
 _SOONEST = 1.0  # s after a transport's coming; who returns sooner had a connection, and lost it
 
 
-class Trial:
+class ReplayBuffer:
     """All that was sent by a session whose client has said nothing, as long as that fits into an outbox."""
 
     __slots__ = ("_messages", "_names", "_policy", "_since", "_size_bytes", "is_over")
@@ -29,7 +29,7 @@ class Trial:
     def goes_on(self, name: str, now: float) -> bool:
         """Hear of the next transport; tell whether the client tries it because nothing has come over those before.
 
-        If not, it returns to a connection that it had, and the trial is over.
+        If not, it returns to a connection that it had, and the replay is over.
         """
         is_next = bool(self._names) and name not in self._names and now - self._since >= _SOONEST
         if self._names and not is_next:
@@ -67,13 +67,13 @@ class Sent:
 
     `written` has each message with its end, in bytes from the first on; `total_bytes` is the end of all that was
     written, also of what is nobody's message (a pong). `give_back` returns what has not left the link; bytes that the
-    kernel took count as sent, and are forgotten with the next write. The trial of the session hears of every message.
+    kernel took count as sent, and are forgotten with the next write. The replay of the session hears of every message.
     """
 
-    __slots__ = ("total_bytes", "trial", "written")
+    __slots__ = ("replay", "total_bytes", "written")
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial: Trial | None = trial  # until it is over
+    def __init__(self, replay: ReplayBuffer) -> None:
+        self.replay: ReplayBuffer | None = replay  # until it is over
         self.total_bytes = 0
         self.written: deque[tuple[int, Prepared]] = deque()
 
@@ -82,15 +82,15 @@ class Sent:
         self.forget(unsent_bytes)
         self.total_bytes += size
         self.written.append((self.total_bytes, prepared))
-        if self.trial is not None:
-            self.attempt(self.trial, prepared)
+        if self.replay is not None:
+            self.attempt(self.replay, prepared)
 
-    def attempt(self, trial: Trial, prepared: Prepared) -> None:
-        """Let the trial hear of a message, or forget it if it is over."""
-        if trial.is_over:
-            self.trial = None
+    def attempt(self, replay: ReplayBuffer, prepared: Prepared) -> None:
+        """Let the replay hear of a message, or forget it if it is over."""
+        if replay.is_over:
+            self.replay = None
         else:
-            trial.add(prepared)
+            replay.add(prepared)
 
     def forget(self, unsent_bytes: int) -> None:
         """Forget what has left the link as a whole: a link that is never empty would remember all that it ever sent."""

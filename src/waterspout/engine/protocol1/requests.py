@@ -19,7 +19,7 @@ from ..http.refusals import Refuse
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
 from ..policy import OLD_TRANSPORTS, Policy
 from ..session import Session
-from .decisions import Visit, Wish, refuse_script, refuse_text, unknown
+from .decisions import Action, OldRequest, refuse_script, refuse_text, unknown
 from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .session import ResumableSession
@@ -29,7 +29,7 @@ _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origi
 
 _WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
 
-Decision = Refuse | Preflight | Visit | Unknown
+Decision = Refuse | Preflight | OldRequest | Unknown
 
 
 ANY_HOST = "(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?"
@@ -65,14 +65,14 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     index = _callback(request, rest, policy, headers)
     if isinstance(index, Refuse):
         return index
-    visit = Visit(wish=Wish.HANDSHAKE, headers=headers, index=index)
+    admitted = OldRequest(action=Action.HANDSHAKE, headers=headers, index=index)
     if not rest:
-        return visit
+        return admitted
     if len(rest) != 2:
         return Refuse(Response(404, (*TEXT, *headers), b"not found"), "there is nothing at this path")
-    visit, sid = replace(visit, transport=rest[0]), rest[1]
-    decision = _of_session(request, visit, find(sessions, sid, request, policy), policy)
-    return _unknown(request, visit, sid, policy) if decision is None else decision
+    admitted, sid = replace(admitted, transport=rest[0]), rest[1]
+    decision = _of_session(request, admitted, find(sessions, sid, request, policy), policy)
+    return _unknown(request, admitted, sid, policy) if decision is None else decision
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
@@ -91,52 +91,54 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
     return int(index)
 
 
-def _of_session(request: Request, visit: Visit, session: Session | None, policy: Policy) -> Visit | Refuse | None:
+def _of_session(
+    request: Request, admitted: OldRequest, session: Session | None, policy: Policy
+) -> OldRequest | Refuse | None:
     """Decide about a request that names a session and a transport; None if there is no such session."""
-    transport, headers = visit.transport, visit.headers
+    transport, headers = admitted.transport, admitted.headers
     if not isinstance(session, ResumableSession) or not (session.is_live or transport in BY_POLLING):
         return None
-    visit = replace(visit, session=session)
+    admitted = replace(admitted, session=session)
     if request.param("disconnect") is not None:
-        return replace(visit, wish=Wish.DISCONNECT)
+        return replace(admitted, action=Action.DISCONNECT)
     if (transport not in OLD_TRANSPORTS and transport != "websocket") or not is_served(transport, policy):
         text = socketio1.encode_error("/", "transport not supported")[0]
         return Refuse(Response(404, (*TEXT, *headers), text), f"the transport {transport[:40]!a} is not served here")
     if request.method == "POST":
-        return replace(visit, wish=Wish.POST)
+        return replace(admitted, action=Action.POST)
     if transport in BY_WEBSOCKET:
-        return _websocket(request, visit, policy)
-    return replace(visit, wish=Wish.STREAM if transport in PREAMBLES else Wish.POLL)
+        return _websocket(request, admitted, policy)
+    return replace(admitted, action=Action.STREAM if transport in PREAMBLES else Action.POLL)
 
 
-def _unknown(request: Request, visit: Visit, sid: str, policy: Policy) -> Unknown:
+def _unknown(request: Request, admitted: OldRequest, sid: str, policy: Policy) -> Unknown:
     """Tell the client to begin again; but 0.7 and 0.8, if they were refused, ask on without a pause (WP-12).
 
     They ask after each answer with the status 200, whatever it says, and after no other: the policy's `unknown_session`
     is one already.
     """
     is_leaving = request.param("disconnect") is not None
-    refusal = unknown(visit, policy, is_leaving=is_leaving)
-    asks_on = visit.transport in BY_POLLING and request.method == "GET" and refusal.response.status == 200
+    refusal = unknown(admitted, policy, is_leaving=is_leaving)
+    asks_on = admitted.transport in BY_POLLING and request.method == "GET" and refusal.response.status == 200
     if is_leaving or not asks_on:
         return Unknown(sid, refusal)
-    again = Refuse(Response(404, (*TEXT, *visit.headers)), f"{refusal.detail}: its client was told before")
+    again = Refuse(Response(404, (*TEXT, *admitted.headers)), f"{refusal.detail}: its client was told before")
     return Unknown(sid, refusal, again)
 
 
-def _websocket(request: Request, visit: Visit, policy: Policy) -> Visit | Refuse:
+def _websocket(request: Request, admitted: OldRequest, policy: Policy) -> OldRequest | Refuse:
     """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
     method, header = request.method, request.header
-    visit = replace(visit, wish=Wish.WEBSOCKET)
-    headers = (*visit.headers, *subprotocol(request, policy.subprotocols))
+    admitted = replace(admitted, action=Action.WEBSOCKET)
+    headers = (*admitted.headers, *subprotocol(request, policy.subprotocols))
     try:
         if hixie.is_asked(header):
             challenge = hixie.check_upgrade(method, header)
-            return replace(visit, challenge=challenge, headers=(*fields(request), *headers))
-        return replace(visit, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
+            return replace(admitted, challenge=challenge, headers=(*fields(request), *headers))
+        return replace(admitted, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
     except ProtocolError as error:
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
-        return refused(request, error.status, str(error), (*visit.headers, *spoken))
+        return refused(request, error.status, str(error), (*admitted.headers, *spoken))
 
 
 def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:

@@ -12,13 +12,13 @@ from ...types import Reason, Request
 from ...wire.generations import Generation
 from ...wire.protocol1 import socketio as socketio1
 from ..prepared import Prepared
-from ..session import Session, Wait
+from ..session import Session, SessionTimer
 from ..states import FORCED, Ending, State
 from ..transports.interfaces import Transport
 from ..transports.null import NOBODY
 from .dialect import PROTOCOL_1, boot
 from .posts import Posts
-from .replay import Trial
+from .replay import ReplayBuffer
 
 if TYPE_CHECKING:
     from ..table import Table
@@ -47,7 +47,7 @@ class Opening(Protocol):
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_handing_over", "_left", "_openings", "is_known", "is_started", "posts", "trial")
+    __slots__ = ("_handing_over", "_left", "_openings", "is_known", "is_started", "posts", "replay")
 
     transport: Resumable
     max_early_events = 100  # these clients do not wait until they have entered
@@ -59,7 +59,7 @@ class ResumableSession(Session):
         self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
         self.is_known = False  # to the application
         self.is_started = False  # a transport has come
-        self.trial = Trial(self.policy)
+        self.replay = ReplayBuffer(self.policy)
         self.posts = Posts(self, table.driver, table.traffic)
         self.transport = NOBODY
         self._await_return()
@@ -114,7 +114,7 @@ class ResumableSession(Session):
     def take_back(self, before: Resumable) -> bool:
         """Queue in front of all what this transport has not sent; tell whether there was anything."""
         unsent = before.unsent()
-        self.trial.forget(len(unsent))
+        self.replay.forget(len(unsent))
         self.give_back(unsent)
         return bool(unsent)
 
@@ -126,7 +126,7 @@ class ResumableSession(Session):
 
     def present(self) -> None:
         """Hear that it has a transport or a GET here, which shows that it lives."""
-        self.wait_no_longer(Wait.RESUME)
+        self.wait_no_longer(SessionTimer.RESUME)
         if self.is_live:
             self.heartbeat.present(self, streams=not self.transport.fetches)
 
@@ -157,8 +157,8 @@ class ResumableSession(Session):
 
     def receive_text(self, text: str) -> None:
         """Take one packet, which also shows that what was sent arrives."""
-        if not self.trial.is_over and self.is_live:
-            self.trial.end()
+        if not self.replay.is_over and self.is_live:
+            self.replay.end()
         self.dialect.receive_text(self, text)
 
     def lost(self, reason: Reason) -> None:
@@ -185,9 +185,9 @@ class ResumableSession(Session):
         else:
             self._gone(Reason.SHUTDOWN)
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: SessionTimer, at: float) -> None:
         """Act on a deadline."""
-        if kind is Wait.RESUME:
+        if kind is SessionTimer.RESUME:
             self.drop(Reason.TRANSPORT_CLOSE)
         else:
             super().due(kind, at)
@@ -200,9 +200,9 @@ class ResumableSession(Session):
 
     def _leave(self, before: Resumable, name: str) -> None:
         """Decide what becomes of the transport before, now that one of this name has come."""
-        is_next = self.trial.goes_on(name, self.now())
+        is_next = self.replay.goes_on(name, self.now())
         if is_next:
-            self.give_back(self.trial.take())
+            self.give_back(self.replay.take())
         if name in self._left:
             self._left.pop(name).retire()
         if is_next or before.fetches:
@@ -213,7 +213,7 @@ class ResumableSession(Session):
 
     def _await_return(self) -> None:
         if self.policy.resume_timeout is not None:
-            self.wait(Wait.RESUME, self.policy.resume_timeout)
+            self.wait(SessionTimer.RESUME, self.policy.resume_timeout)
 
     def _hand_over(self, brought: Iterator[str | bytes]) -> None:
         """Deliver what a transport had brought, before anything that the next brings."""

@@ -40,7 +40,7 @@ class StreamTransport:
         self.name = name
         self._link = link
         self._form = FORMS[name]
-        self._sent = Sent(session.trial)
+        self._sent = Sent(session.replay)
         self._is_over = False
 
     def begin(self) -> None:

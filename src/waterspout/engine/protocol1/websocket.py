@@ -11,7 +11,7 @@ from ..traffic import Traffic
 from ..transports.interfaces import Link, Messenger
 from ..transports.messages import MessageTransport
 from ..transports.websocket import WebSocketTransport
-from .replay import Sent, Trial
+from .replay import ReplayBuffer, Sent
 
 
 class ResumableWebSocket(WebSocketTransport):
@@ -20,11 +20,11 @@ class ResumableWebSocket(WebSocketTransport):
     __slots__ = ("_kept", "_sent", "name")
 
     def __init__(
-        self, link: Link, generation: Generation, reader: Reader, traffic: Traffic, *, name: str, trial: Trial
+        self, link: Link, generation: Generation, reader: Reader, traffic: Traffic, *, name: str, replay: ReplayBuffer
     ) -> None:
         super().__init__(link, generation, reader, traffic)
         self.name = name
-        self._sent = Sent(trial)
+        self._sent = Sent(replay)
         self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
@@ -42,8 +42,8 @@ class ResumableWebSocket(WebSocketTransport):
             return False
         sent.total_bytes = end = sent.total_bytes + len(frames)
         written.append((end, prepared))
-        if sent.trial is not None:
-            sent.attempt(sent.trial, prepared)
+        if sent.replay is not None:
+            sent.attempt(sent.replay, prepared)
         return True
 
     def lost(self) -> None:
@@ -116,11 +116,11 @@ class ResumableMessages(MessageTransport):
         *,
         limit_bytes: int,
         name: str,
-        trial: Trial,
+        replay: ReplayBuffer,
     ) -> None:
         super().__init__(messenger, generation, traffic, limit_bytes=limit_bytes)
         self.name = name
-        self._sent = Sent(trial)
+        self._sent = Sent(replay)
 
     def write(self, prepared: Prepared) -> bool:
         """Send, and remember."""

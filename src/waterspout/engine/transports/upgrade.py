@@ -13,7 +13,7 @@ PROBED = Prepared(b"3probe")
 _NOOP_INTERVAL = 0.1  # s; as often as the JavaScript server does
 
 
-class Wait(Enum):
+class ProbeTimer(Enum):
     """What an upgrade waits for."""
 
     UPGRADE = "upgrade"
@@ -29,14 +29,14 @@ class Probe:
         self._session, self._polling, self._websocket = session, polling, websocket
         websocket.sink = self
         session.begin_upgrade(self)
-        self._wait(Wait.UPGRADE, session.policy.upgrade_timeout)
+        self._wait(ProbeTimer.UPGRADE, session.policy.upgrade_timeout)
 
     def receive_text(self, text: str) -> None:
         """Take the probe, then the upgrade; anything else ends the attempt."""
         if text == "2probe":
             self._websocket.write(PROBED)
             self._polling.release()
-            self._wait(Wait.NOOP, _NOOP_INTERVAL)
+            self._wait(ProbeTimer.NOOP, _NOOP_INTERVAL)
         elif text == "5" and not self._polling.posting:  # else it did not pause its polling: the order would be lost
             self._clear()
             self._polling.retire()
@@ -65,11 +65,11 @@ class Probe:
         self._clear()
         self._websocket.finish(1000)
 
-    def due(self, kind: Wait, at: float) -> None:
+    def due(self, kind: ProbeTimer, at: float) -> None:
         """Let a parked poll go, so that the client can pause its polling; or end an attempt that takes too long."""
-        if kind is Wait.NOOP:
+        if kind is ProbeTimer.NOOP:
             self._polling.release()
-            self._wait(Wait.NOOP, _NOOP_INTERVAL)
+            self._wait(ProbeTimer.NOOP, _NOOP_INTERVAL)
         else:
             self._abandon()
 
@@ -81,9 +81,9 @@ class Probe:
         self._clear()
         self._session.abandon_upgrade()
 
-    def _wait(self, kind: Wait, seconds: float) -> None:
+    def _wait(self, kind: ProbeTimer, seconds: float) -> None:
         self._session.table.deadlines.set(self, kind, self._session.now() + seconds)
 
     def _clear(self) -> None:
-        for kind in Wait:
+        for kind in ProbeTimer:
             self._session.table.deadlines.clear(self, kind)

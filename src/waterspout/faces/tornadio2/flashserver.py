@@ -8,7 +8,7 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from ...drivers.log import logger
-from ...hosts.flashpolicy import PORT, Question
+from ...hosts.flashpolicy import PORT, PolicyConnection
 from .periodic import current_loop
 
 log = logger("tornadio2.flashserver")
@@ -39,7 +39,9 @@ class FlashPolicyServer:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            server = await loop.create_server(lambda: Question(self._policy), sock=listener, start_serving=False)
+            server = await loop.create_server(
+                lambda: PolicyConnection(self._policy), sock=listener, start_serving=False
+            )
             self._servers.append(server)
             await server.start_serving()
 
