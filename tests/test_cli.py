@@ -371,6 +371,7 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
             "with @server.on_start above it, which is called when the server starts",
         ),
         ("odd:server", "the module 'odd' raises TypeError at odd.py:2: Server.__init__() got an unexpected keyword"),
+        ("deaf:server", "the module 'deaf' raises TypeError at deaf.py:3: the handler of 'say' "),
         ("app.py:server", "cannot serve 'app.py:server': that is a file, not a module; write app:server"),
         ("app.py", "cannot serve 'app.py': that is a file, not a module; write app:server"),
         ("./app.py:it", "cannot serve './app.py:it': that is a file, not a module; write app:it"),
@@ -419,6 +420,9 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     (folder / "needy.py").write_text("import not_there")
     (folder / "eager.py").write_text(
         "import asyncio\nasync def tick(): ...\n\nasyncio.create_task(tick())\nserver = None\n"
+    )
+    (folder / "deaf.py").write_text(
+        "import waterspout\nserver = waterspout.Server()\n@server.on('say')\ndef say(): ...\n"
     )
     (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
     assert refusal("serve", *arguments.split()).startswith(sentence)

@@ -396,7 +396,7 @@ def test_what_an_async_handler_gives_to_a_thread_is_done_in_place() -> None:
     assert pair.peer.acks() == {1: 20, 2: "integer division or modulo by zero"}
 
 
-def test_what_an_async_handler_raises_is_reported() -> None:
+def test_what_an_async_handler_raises_is_reported_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = Server()
     error = LookupError("nobody")
 
@@ -407,6 +407,7 @@ def test_what_an_async_handler_raises_is_reported() -> None:
     pair = Pair(server)
     pair.peer.emit("find", id=1)
     assert pair.clock.reports == [("the handler of 'find' in / failed", error)]
+    assert [record.getMessage() for record in caplog.records] == ["the handler of 'find' in / failed"]
     assert pair.peer.acks() == {}
 
 

@@ -198,7 +198,10 @@ def test_a_websocket_for_a_known_session_opens_with_get(engine: Engine) -> None:
 
 
 def test_a_plain_get_to_the_websocket_transport_is_refused(engine: Engine) -> None:
-    detail = "The Upgrade header is '', but a WebSocket needs 'websocket' in it"
+    detail = (
+        "The Upgrade header is '', but a WebSocket needs 'websocket' in it: a proxy before the server has probably "
+        "dropped it, let it pass on Upgrade and Connection"
+    )
     assert refusal(ask(engine, "EIO=4&transport=websocket")) == (400, 3, "Bad request", detail)
 
 

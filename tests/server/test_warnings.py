@@ -89,7 +89,8 @@ def test_an_origin_that_is_refused_is_named_once_and_each_request_at_info(
     for origin in ("http://a.example", "http://b.example") * 3:
         ask(server, target, Host="here.example", Origin=origin)
     first, second = warnings(caplog)
-    assert first.endswith("is refused with 403: Origin 'http://a.example' is not allowed: add it to cors_origins")
+    sentence = "Origin 'http://a.example' is not allowed for the host 'here.example': add it to cors_origins; behind a"
+    assert f"is refused with 403: {sentence} proxy, pass on Host" in first
     assert "'http://b.example'" in second
     assert len(caplog.records) == 6
 
@@ -191,3 +192,15 @@ def test_cookies_are_no_warning_where_pages_are_named_or_none_came(
 ) -> None:
     cookies_read(Server(driver=Clock(), cors_origins=origins), cookie=cookie)
     assert warnings(caplog) == []
+
+
+# Proxies
+
+
+def test_a_websocket_whose_upgrade_a_proxy_has_dropped_is_a_warning(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        ask(server, "/socket.io/?EIO=4&transport=websocket", Host="here.example", Connection="close")
+    [warning] = warnings(caplog)
+    assert "a proxy before the server has probably dropped it" in warning

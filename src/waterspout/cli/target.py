@@ -12,6 +12,7 @@ from waterspout.engine import Engine
 from waterspout.hosts.tornado import Mountable
 from waterspout.server import Server
 
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _NO_LOOP = "no running event loop"  # what asyncio says to `create_task` while a module is imported
 
 
@@ -89,6 +90,7 @@ def _broken(name: str, error: Exception) -> CannotStart:
         if isinstance(error, RuntimeError) and str(error) == _NO_LOOP:
             frames = traceback.StackSummary.from_list([one for one in frames if not _is_asyncios(one)])
         ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+        ours = [frame for frame in ours if not frame.filename.startswith(_PACKAGE)] or ours
         lines = traceback.format_list(ours)
         place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
     print("".join(lines), end="", file=sys.stderr)

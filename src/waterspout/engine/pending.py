@@ -66,6 +66,9 @@ class Pending(Generic[T]):
     def __bool__(self) -> NoReturn:
         raise TypeError("this is no result yet, neither true nor false: await it, as in `if await socket.call(...)`")
 
+    def __str__(self) -> str:
+        raise TypeError("this is no result yet, and has no text: await it, as in `f'{await socket.call(...)}'`")
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:

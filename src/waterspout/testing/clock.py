@@ -16,7 +16,7 @@ Args = TypeVarTuple("Args")
 
 
 class Clock(InlineDriver):
-    """A driver whose time stands still until `advance`; what is reported is kept in `reports`.
+    """A driver whose time stands still until `advance`; what is reported is logged, and kept in `reports`.
 
     An `async def` runs on a loop of the clock's own, as far as it gets without waiting for time or for the client;
     `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host.
@@ -92,8 +92,9 @@ class Clock(InlineDriver):
         self._alarm = at, function
 
     def report(self, text: str, error: BaseException | None = None) -> None:
-        """Keep it in `reports`."""
+        """Keep it in `reports`, and log it: a test that fails shows what its handlers raised."""
         self.reports.append((text, error))
+        super().report(text, error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""

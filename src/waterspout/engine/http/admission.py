@@ -45,6 +45,7 @@ Decision = Refuse | Preflight | Open | Resume | Unknown
 SCRIPT = "a script"
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
 
+_UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it pass on Upgrade and Connection"
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
 
@@ -141,7 +142,10 @@ class _Question:
             key = check_upgrade(self.request.method, self.request.header)
         except ProtocolError as error:
             headers = (*self.headers, *version_spoken(error))
-            return refuse(Fault.BAD_REQUEST, str(error), headers, status=error.status)
+            dropped = self.request.header("upgrade") is None  # no client of WebSockets leaves it out
+            detail = f"{error}{_UPGRADE_DROPPED if dropped else ''}"
+            subject = "Upgrade" if dropped else ""
+            return refuse(Fault.BAD_REQUEST, detail, headers, status=error.status, subject=subject)
         accepted = (*self.headers, *subprotocol(self.request, self.policy.subprotocols))
         deflate = self.policy.deflate
         offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
@@ -165,7 +169,8 @@ class _Question:
 
 def foreign(request: Request) -> str:
     """Say which Origin is not allowed, and what to do."""
-    return f"Origin {show(origins.claimed(request))} is not allowed: add it to cors_origins"
+    origin, host = show(origins.claimed(request)), show(request.host)
+    return f"Origin {origin} is not allowed for the host {host}: add it to cors_origins; behind a proxy, pass on Host"
 
 
 def show(value: str | None) -> str:
