@@ -18,16 +18,16 @@ TEMPLATE = f"""# Performance
 """
 
 HOW = """\
-Medians of {rounds} runs of {seconds:g} s. The server has one core, the generator (`bench/load.c`) another; the peers
-take turns; each run starts its server anew; scheduling is ordinary. Every answer is compared with the one expected,
-and a run counts only when none is wrong or missing and the generator took at most 90 % of its core. A ratio says how
-many times better ours is. Figures differ from machine to machine, ratios much less.
+Medians of {rounds} runs of {seconds:g} s. The server uses one core, the load generator (`bench/load.c`) another. The
+servers take turns, and each run starts a new process, with ordinary scheduling. Every answer is compared with the
+expected one, and a run counts only if no answer is wrong or missing and the generator used at most 90 % of its core.
+A ratio above 1 means that ours is better. Figures differ between machines, ratios much less.
 
 - ours: inside a Tornado application, on uvloop
 - node: Socket.IO's JavaScript server with ws and bufferutil, without compression
-- psio: python-socketio on uvloop, with msgspec for JSON and handlers called in place, in the HTTP server that suits the
-  load best{configurations}
-- in the table of the oldest clients, which no other maintained server has: ours under clients of 0.9 and of 4.x
+- psio: python-socketio on uvloop, with msgspec for JSON and without a task for each handler, in the HTTP server that is
+  fastest for the load{configurations}
+- the table of clients of 0.9, which no other maintained server supports: ours with clients of 0.9 and of 4.x
 """
 
 REPEAT = """\

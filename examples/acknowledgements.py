@@ -1,4 +1,4 @@
-"""Acknowledgements both ways: the server answers, asks one client back, and asks everybody.
+"""Acknowledgements in both directions: the server answers, calls one client, and calls all clients.
 
 socket.on("sure?", (name, answer) => answer(confirm(`Delete ${name}?`)));
 socket.on("vote", (question, answer) => answer(confirm(question)));

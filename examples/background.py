@@ -1,4 +1,4 @@
-"""A clock for everybody: a task that begins with the server, and what is said at its end.
+"""A clock: a background task that starts with the server, and an event at shutdown.
 
 waterspout serve background:server
 """
@@ -31,4 +31,4 @@ async def tick() -> None:
 @server.on_stop
 async def farewell() -> None:
     server.emit("farewell", "back in a minute")
-    await asyncio.sleep(0.1)  # what is to be done before the clients are disconnected
+    await asyncio.sleep(0.1)  # cleanup before the clients are disconnected

@@ -1,4 +1,4 @@
-"""A chat room: nicknames, texts for everybody else, and word of who comes and goes.
+"""A chat room: nicknames, messages to all others, and events when somebody joins or leaves.
 
 const socket = io("http://127.0.0.1:8000", { auth: { name: "Ada" } });
 socket.on("said", (name, text) => console.log(`${name}: ${text}`));

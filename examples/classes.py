@@ -1,4 +1,4 @@
-"""A class of sockets: one object for each client, whose attributes are the client's own game.
+"""A class of sockets: one object for each client, with the client's game in its attributes.
 
 socket.emit("guess", 50, (answer) => console.log(answer)); // "higher"
 socket.emit("give up", (number) => console.log(number)); // 73

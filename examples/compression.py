@@ -1,9 +1,9 @@
-"""Compressed WebSockets: a list of prices that is long and repeats itself travels as a tenth of its bytes.
+"""Compressed WebSockets: a long, repetitive list of prices is sent in a tenth of its bytes.
 
     const socket = io("http://127.0.0.1:8000");
     socket.emit("prices", (prices) => console.log(prices.length));
 
-Browsers offer compression by themselves, and so does the official client in Node.
+Browsers offer compression by default, and so does the official client in Node.
 """
 
 import waterspout

@@ -1,4 +1,4 @@
-"""The smallest server: what a client sends comes back as its acknowledgement.
+"""The smallest server: it sends the arguments of an event back as the acknowledgement.
 
 Run it with `waterspout serve echo:server` in this directory, or with `python echo.py`. In a browser:
 

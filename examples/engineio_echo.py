@@ -1,4 +1,4 @@
-"""Echo every Engine.IO message, text and binary: what the official conformance suites talk to."""
+"""An Engine.IO server that echoes every message, text and binary, as the official test suites expect."""
 
 import asyncio
 

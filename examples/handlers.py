@@ -1,8 +1,8 @@
-"""Handlers in order, in threads, for any event, and for errors; run it with `waterspout serve handlers:server`.
+"""Ordered handlers, threaded handlers, a handler for any event, and one for errors: `waterspout serve handlers:server`.
 
 socket.emit("append", "a long line that takes a while to store");
-socket.emit("append", "short", (lines) => console.log(lines)); // 2: it has waited for its turn
-socket.emit("digest", "secret", (digest) => console.log(digest)); // nobody else waited for it
+socket.emit("append", "short", (lines) => console.log(lines)); // 2: it is handled after the long line
+socket.emit("digest", "secret", (digest) => console.log(digest)); // in a thread: other clients are served meanwhile
 """
 
 import asyncio
@@ -18,7 +18,7 @@ seen: Counter[str] = Counter()
 
 @server.on("append", ordered=True)
 async def append(socket: waterspout.Socket, line: str) -> int:
-    await asyncio.sleep(len(line) / 1000)  # a database, say
+    await asyncio.sleep(len(line) / 1000)  # for example a database
     lines.append(line)
     return len(lines)
 

@@ -1,7 +1,7 @@
-"""Prices for the pages of a partner, and for browsers that have neither WebSocket nor CORS: JSONP.
+"""JSONP: prices for pages of another site, in browsers without WebSocket and CORS.
 
-A page at https://partner.example, with a client of 1.x or 2.x, which finds out by itself what the browser can do
-(`forceJSONP: true` among its options makes it use JSONP anyway):
+A page at https://partner.example has a client of 1.x or 2.x, which detects what the browser supports (the option
+`forceJSONP: true` makes it always use JSONP):
 
     <script src="socket.io.js"></script>
     <script>
@@ -14,7 +14,7 @@ import waterspout
 
 PRICES = {"tea": 3, "coffee": 4}
 
-# The credentials are for newer browsers: the XMLHttpRequests of these clients always ask for them.
+# cors_credentials is for newer browsers, where the XMLHttpRequests of these clients always ask for credentials.
 server = waterspout.Server(cors_origins=["https://partner.example"], cors_credentials=True)
 
 

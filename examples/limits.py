@@ -1,4 +1,4 @@
-"""Limits: what one client may cost, and what happens to one that does not keep to it.
+"""Limits for each client, and what happens when a client exceeds one.
 
 for (let n = 1; n <= 6; n++) socket.emit("say", `hello ${n}`, console.log);
 // five times "said", then { error: { message: "the event 'say' is dropped: a client may send 5 in a second ..." } }

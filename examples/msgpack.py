@@ -1,4 +1,4 @@
-"""A drawing board for clients with the msgpack parser: strokes are bytes, moments are dates, nothing is base64.
+"""A drawing board for clients with the msgpack parser: strokes are bytes, times are dates, without base64.
 
 import { io } from "socket.io-client";
 import * as parser from "socket.io-msgpack-parser";

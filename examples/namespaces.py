@@ -1,4 +1,4 @@
-"""Namespaces: a door of its own for staff, and one namespace for each game, made when its first player comes.
+"""Namespaces: one for staff with its own connect handler, and one for each game, created for its first player.
 
 const game = io("http://127.0.0.1:8000/game/42");
 game.on("moved", (move) => console.log(move));

@@ -1,9 +1,9 @@
-"""Kiosks with clients of 0.7 to 0.9, and pages of today, on the same floors.
+"""Kiosks with clients of 0.7 to 0.9, and pages with modern clients, in the same rooms.
 
 var kiosk = io.connect("http://127.0.0.1:8000?key=tulip&floor=2"); // 0.7 to 0.9: the query
 kiosk.on("question", function (text, answer) { answer(confirm(text)); });
 var page = io("http://127.0.0.1:8000", { auth: { key: "tulip", floor: "2" } }); // 3.x and 4.x
-page.emit("ask", "Is it cold?", console.log); // what the others on the floor answer: [true, false]
+page.emit("ask", "Is it cold?", console.log); // the answers of the others on the floor: [true, false]
 """
 
 from typing import Any
@@ -30,4 +30,4 @@ async def ask(socket: waterspout.Socket, text: str) -> list[Any]:
 
 
 if __name__ == "__main__":
-    waterspout.run(server, port=8000)  # Flash also asks for a policy: waterspout serve --flash-policy-port 843
+    waterspout.run(server, port=8000)  # for Flash: waterspout serve --flash-policy-port 843

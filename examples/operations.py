@@ -1,4 +1,4 @@
-"""Operations: a server in a Tornado application of its own, with its numbers at /stats and an orderly end."""
+"""Operations: a server in a Tornado application, with metrics at /stats and an orderly shutdown."""
 
 import asyncio
 import logging
@@ -31,8 +31,8 @@ async def main() -> None:
     http = Application([("/stats", Numbers), *routes(server)]).listen(8000, "127.0.0.1")
     await stop.wait()
     http.stop()
-    await server.close()  # the clients hear of it; running handlers may end
-    await drain(server)  # and what is on its way to them arrives
+    await server.close()  # disconnects the clients, waits for running handlers
+    await drain(server)  # waits until all data is sent
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Rooms: the teams of a quiz, which are joined, spoken to, merged and sent home.
+"""Rooms: the teams of a quiz, which clients join, and the server sends to, merges and disconnects.
 
 socket.on("heard", (text) => console.log(text));
 socket.emit("team", "red", (size) => console.log(`${size} in red`));
-socket.emit("whisper", "red", "It is 42."); // the others in red hear it
+socket.emit("whisper", "red", "It is 42."); // to the others in red
 socket.emit("merge", "red", "blue", console.log); // how many blue has now
 """
 

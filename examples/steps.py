@@ -1,4 +1,4 @@
-"""Steps: who a client is, before it enters; what it may do, and in which form, before every event.
+"""Steps: check who a client is before it connects, and check or change every event before its handler.
 
 const socket = io("http://127.0.0.1:8000", { auth: { token: "b2" } });
 socket.emit("say", "  hello  ", console.log); // "Bob: hello"

@@ -1,4 +1,4 @@
-"""Tests of a server: clients in memory, and a time that passes when the test says so."""
+"""Tests of a server: clients in memory, and a clock that the test advances."""
 
 import waterspout
 from waterspout.testing import Clock, Pair, Peer

@@ -1,4 +1,4 @@
-"""Typed events: what does not fit a handler's annotations is answered with an error, and never reaches it.
+"""Typed events: if arguments do not fit the annotations, the client gets an error and the handler is not called.
 
 const socket = io("http://127.0.0.1:8000");
 socket.emit("order", { items: [{ name: "tea", price: 3.5 }] }, console.log);        // 3.5

@@ -1,8 +1,8 @@
-"""What a slow client need not get: positions that are old already, and prices that have changed since.
+"""Events that a slow client may miss: outdated positions, and prices that have changed since.
 
 socket.on("pointed", (name, x, y) => draw(name, x, y));
 socket.on("price", (share, price) => console.log(share, price));
-onmousemove = ({ x, y }) => socket.volatile.emit("point", x, y); // the client's word for the same
+onmousemove = ({ x, y }) => socket.volatile.emit("point", x, y); // the client has it too
 """
 
 import waterspout

@@ -205,7 +205,7 @@ CONSTANTS = [
     for node in ast.walk(ast.parse(source))
     if isinstance(node, ast.Constant) and isinstance(node.value, str)
 ]
-LINES = re.findall(r"^\| `([^`]+)` \|", PAGES["troubleshooting"].partition("## What is seen")[0], re.MULTILINE)
+LINES = re.findall(r"^\| `([^`]+)` \|", PAGES["troubleshooting"].partition("## Errors at the client")[0], re.MULTILINE)
 SENTENCES = re.findall(r'^\| "([^"]+)"', PAGES["troubleshooting"].partition("## When the server")[2], re.MULTILINE)
 
 

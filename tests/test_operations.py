@@ -14,6 +14,7 @@ from waterspout.hosts import accepting, reception, standalone, web
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+PROSE = " ".join(PAGE.split())
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -55,16 +56,16 @@ def test_the_deadlines_are_those_of_the_code() -> None:
         ("the head of a later request", web.IDLE_TIMEOUT),
         ("the body of a request for the engine", reception.BODY_TIMEOUT),
         ("the body of any other request", web.BODY_TIMEOUT),
-        ("a byte read of an answer", web.UNREAD_TIMEOUT),
+        ("the next bytes of an answer", web.UNREAD_TIMEOUT),
     ):
         assert re.search(rf"\|[^|]*{what}[^|]*\| {seconds:g} s", PAGE), what
-    assert f"{reception.REFUSED_BODY_TIMEOUT:g} s if the request is refused" in PAGE
-    assert f"have {standalone.BODIES} times" in PAGE
-    assert f"up to {standalone.CLOSE_TIMEOUT:g} s" in PAGE
-    assert f"the last {accepting.SPARE} descriptors" in PAGE
+    assert f"{reception.REFUSED_BODY_TIMEOUT:g} s if the request is refused" in PROSE
+    assert f"have {standalone.BODIES} times" in PROSE
+    assert f"up to {standalone.CLOSE_TIMEOUT:g} s" in PROSE
+    assert f"the last {accepting.SPARE} descriptors" in PROSE
 
 
 def test_the_defaults_are_those_of_the_code() -> None:
     driver = InlineDriver()
-    assert f"`slow_handler` seconds\n({driver.slow_handler})" in PAGE
+    assert f"`slow_handler` seconds ({driver.slow_handler})" in PROSE
     assert 5 <= driver.threads <= 32

@@ -1,4 +1,4 @@
-"""Ping by acknowledgement: the client asks, and two values come back as the arguments of its callback."""
+"""Ping by acknowledgement: the handler returns two values, which are the arguments of the client's callback."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter, event
 
 

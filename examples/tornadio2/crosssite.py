@@ -1,6 +1,6 @@
-"""Two servers on one loop: the page comes from one, its Socket.IO from the other, which another origin may use.
+"""Two servers on one loop: one serves the page, the other serves Socket.IO to pages of another origin.
 
-SOCKET_PORT is where the other listens (8002).
+SOCKET_PORT is the port of the second one (8002).
 """
 
 import os
@@ -10,7 +10,7 @@ from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter
 
 SOCKET_PORT = int(os.environ.get("SOCKET_PORT", "8002"))

@@ -1,4 +1,4 @@
-"""Handlers that wait without blocking anybody: each call of a client begins when the one before has ended."""
+"""Handlers that wait without blocking the loop: each call of a client starts after the previous one has ended."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from tornado.ioloop import IOLoop
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter, event, gen
 
 

@@ -5,7 +5,7 @@ from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter
 
 

@@ -1,10 +1,10 @@
-"""What the examples beside it share: their pages, and the Socket.IO client 0.9, which the browser takes from here.
+"""Shared by the other examples: their pages, and the Socket.IO client 0.9, which they serve to the browser.
 
-It comes from npm, once, in the directory in which the examples are started:
+It is installed from npm, once, in the directory in which the examples are started:
 
     npm install --prefix .demo --ignore-scripts socket.io-client-09@npm:socket.io-client@0.9.17
 
-PORT is where an example listens (8001), SOCKET_IO_CLIENT another file of the client.
+PORT is the port of an example (8001), SOCKET_IO_CLIENT the path of another client file.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Ping by events: a dictionary comes as keyword arguments, and goes as keyword arguments of `emit`."""
+"""Ping by events: a handler receives a dictionary as keyword arguments, and `emit` sends keyword arguments as one."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter, event
 
 

@@ -1,4 +1,4 @@
-"""The transports of `transports.py` over TLS, at https://localhost:8001, with a certificate made at the start."""
+"""The transports of `transports.py` over TLS, at https://localhost:8001, with a certificate created at the start."""
 
 import tornado.web
 from pages import PORT, certificate
@@ -6,7 +6,7 @@ from transports import routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketServer
 
 application = tornado.web.Application(routes, socket_io_port=PORT)

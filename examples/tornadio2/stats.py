@@ -1,11 +1,11 @@
-"""The router's statistics, asked for over an endpoint and drawn by the page."""
+"""The statistics of the router, requested over an endpoint and drawn by the page."""
 
 import tornado.web
 from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter, event
 
 

@@ -1,11 +1,11 @@
-"""All transports of browsers, as the buttons of the page choose; WebSockets must prove that they work."""
+"""All transports of browsers, chosen by buttons of the page; a WebSocket must first show that it works."""
 
 import tornado.web
 from pages import PORT, page_routes
 
 from waterspout import faces
 
-faces.install("tornadio2")  # what an application of 2012 adds
+faces.install("tornadio2")  # the line that an old application adds
 from tornadio2 import SocketConnection, SocketServer, TornadioRouter, event
 
 TRANSPORTS = ["websocket", "flashsocket", "htmlfile", "xhr-polling", "jsonp-polling"]

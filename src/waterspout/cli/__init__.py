@@ -160,33 +160,35 @@ def _parser() -> argparse.ArgumentParser:
         "--bind",
         metavar="HOST:PORT",
         action="append",
-        help=f"address, may be repeated (default {DEFAULT_BIND}, which is 127.0.0.1 and [::1]; port 0: any free one)",
+        help=f"address; may be repeated (default: {DEFAULT_BIND}, that is 127.0.0.1 and [::1]; port 0: any free port)",
     )
     shared.add_argument("--log-level", choices=LEVELS, type=str.lower, default="info", help="default: info")
     shared.add_argument(
         "--loop",
         choices=[each.value for each in standalone.LoopKind],
         default="auto",
-        help="auto: uvloop where installed",
+        help="auto: uvloop if installed",
     )
 
     serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)
     serve.set_defaults(command=_serve)
-    serve.add_argument("target", metavar="module:server", help="a module and its waterspout.Server or Engine")
-    serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket (instead of, or beside --bind)")
-    serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this PEM certificate (chain)")
-    serve.add_argument("--keyfile", metavar="FILE", help="its key, unless it is in the same file")
-    serve.add_argument("--static", metavar="DIR", help="serve the files of a directory too, index.html first")
+    serve.add_argument("target", metavar="module:server", help="module and variable of a waterspout.Server or Engine")
+    serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket, alone or with --bind")
+    serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this certificate chain (PEM)")
+    serve.add_argument("--keyfile", metavar="FILE", help="private key, unless it is in --certfile")
+    serve.add_argument("--static", metavar="DIR", help="also serve the files of this directory; index.html at /")
     for other in ("--host", "--port"):  # they are --bind here, and whoever writes them is told so
         serve.add_argument(other, help=argparse.SUPPRESS)
-    serve.add_argument("--flash-policy-port", metavar="PORT", type=_port, help="let Flash connect: answer it here")
-    serve.add_argument("--flash-policy-domain", metavar="DOMAIN", action="append", help="whose films (default: all)")
-    serve.add_argument("--reload", action="store_true", help="start again when a Python file here changes")
+    serve.add_argument("--flash-policy-port", metavar="PORT", type=_port, help="serve Flash's policy file at this port")
+    serve.add_argument(
+        "--flash-policy-domain", metavar="DOMAIN", action="append", help="allow Flash of a domain (default: all)"
+    )
+    serve.add_argument("--reload", action="store_true", help="restart when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
 
     demo = commands.add_parser("demo", parents=[shared], help="serve a small chat", allow_abbrev=False)
     demo.set_defaults(command=_demo)
     demo.add_argument(
-        "--client", metavar="FILE", help="socket.io.min.js of socket.io-client 4 (default: npm's, or CDN)"
+        "--client", metavar="FILE", help="socket.io.min.js of socket.io-client 4 (default: from npm or a CDN)"
     )
     return parser

@@ -1,10 +1,10 @@
-"""Older libraries that live on: their names, with their meaning, on this engine.
+"""The APIs of older libraries, under their original names, on this engine.
 
     from waterspout.faces import install
 
     install("tornadio2")
 
-In front of the imports of an old application, this gives `import tornadio2` and what is below it.
+After these lines, an old application can `import tornadio2` and its submodules.
 """
 
 import importlib
@@ -20,13 +20,15 @@ __all__ = ["FACES", "install"]
 FACES = {
     "tornadio2": "waterspout.faces.tornadio2",
 }
-"""The original import names, and what stands behind them."""
+"""The original import names, and the modules that replace them."""
 
 
 def install(name: str) -> None:
-    """Let this original name import its face; the modules below it are the very same objects.
+    """Make `import tornadio2` import Waterspout's replacement; call it before the application's own imports.
 
-    Raises ImportError if another package of this name can be imported: that one is never shadowed.
+    `name` is the name of the original library: "tornadio2". Both names import the same module objects. Raises
+    ValueError for an unknown name, and ImportError if another package of this name can be imported: it is never
+    shadowed.
     """
     if name not in FACES:
         raise ValueError(f"there is no face for {name!r}: the faces are {', '.join(map(repr, sorted(FACES)))}")
@@ -49,7 +51,7 @@ def _refuse_company(name: str) -> None:
 
 
 def _place(name: str) -> str | None:
-    """Return where a module is, or would be, imported from."""
+    """Return where a module was, or would be, imported from."""
     if name in sys.modules:
         module = sys.modules[name]
         file, folders = getattr(module, "__file__", None), getattr(module, "__path__", ())
@@ -75,7 +77,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Alias(Loader):
-    """Gives a module that is imported under its own name already, or now."""
+    """Loads a module under its name in Waterspout, and returns the same module object."""
 
     def __init__(self, name: str) -> None:
         self._name = name
