@@ -13,8 +13,8 @@ class Application(Protocol):
     def open(self, session: Session, request: Request) -> None:
         """A client wants to connect, and its handshake is not answered yet; HandshakeRefused refuses it.
 
-        What is sent here waits for the client's first transport. (Clients of 0.7 to 0.9 are here with that transport,
-        and cannot be refused, unless the policy's `application_starts` says "handshake".)
+        What is sent here waits for the client's first transport. (For clients of 0.7 to 0.9 this is called with that
+        transport, and a refusal is a packet, unless the policy's `application_starts` says "handshake".)
         """
 
     def close(self, session: Session, reason: Reason) -> None:
