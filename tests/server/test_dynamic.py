@@ -191,8 +191,9 @@ def test_a_name_of_its_own_goes_before_a_pattern_and_the_first_pattern_before_th
 
 def test_the_same_pattern_is_the_same_family(server: Server) -> None:
     assert server.of(re.compile("/a")) is server.of(re.compile("/a"))
-    with pytest.raises(ValueError, match="not ordered: say so at its first mention"):
-        server.of(re.compile("/a"), ordered=True)
+    server.of(re.compile("/a"), ordered=True)
+    with pytest.raises(ValueError, match="/a exists already, and is ordered: say ordered=False at its first mention"):
+        server.of(re.compile("/a"), ordered=False)
 
 
 def test_two_functions_of_one_name_are_told_apart(server: Server) -> None:

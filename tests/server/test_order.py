@@ -198,8 +198,6 @@ def test_a_namespace_may_be_ordered_as_a_whole(pair: Pair) -> None:
     assert (len(handler.heard), len(some.heard)) == (1, 1)
     some.answer()
     assert len(handler.heard) == 2
-    with pytest.raises(ValueError, match="not ordered: say so at its first mention"):
-        pair.server.of("/", ordered=True)
 
 
 def test_steps_of_ordered_events_are_ordered_too(pair: Pair) -> None:
@@ -254,6 +252,96 @@ def test_async_handlers_are_ordered_on_a_loop() -> None:
         assert await packets(peer, 4) == ["439[9]", "430[0]", "435[5]", "431[1]"]
 
     asyncio.run(main())
+
+
+# What nobody has said, the driver says
+
+
+class OrderingClock(LateClock):
+    """A clock that orders events, as a driver of threads or greenlets does."""
+
+    orders = True
+
+
+def described(server: Server) -> dict[tuple[str, str], bool]:
+    """Return whether events are ordered, by namespace and event."""
+    return {(place, one["event"]): one["ordered"] for place, events in server.describe().items() for one in events}
+
+
+class Plain(Socket):
+    @event("silent")
+    def silent(self, number: int) -> None: ...
+
+    @event("always", ordered=True)
+    def always(self, number: int) -> None: ...
+
+    @event("never", ordered=False)
+    def never(self, number: int) -> None: ...
+
+
+@pytest.mark.parametrize("orders", [True, False])
+@pytest.mark.parametrize("said", [True, False, None])
+def test_an_event_is_ordered_as_its_handler_its_namespace_or_else_its_driver_says(
+    orders: bool, said: bool | None
+) -> None:
+    server = Server(driver=OrderingClock() if orders else LateClock())
+    pattern = re.compile("/dynamic/.*")
+    for place in (server.of("/decorated", ordered=said), server.of(pattern, ordered=said)):
+        place.on("silent")(Plain.silent)
+        place.on("always", ordered=True)(Plain.always)
+        place.on("never", ordered=False)(Plain.never)
+    server.register("/class", Plain, ordered=said)
+    found = described(server)
+    for name in ("/decorated", pattern.pattern, "/class"):
+        of = {event: found[name, event] for event in ("silent", "always", "never")}
+        assert of == {"silent": orders if said is None else said, "always": True, "never": False}
+
+
+@pytest.mark.parametrize("orders", [True, False])
+def test_events_follow_the_driver_that_orders(orders: bool) -> None:
+    handler, other = Handler(), Handler()
+    pair = Pair(Server(driver=OrderingClock() if orders else LateClock()))
+    pair.server.on("say")(handler)
+    pair.server.on_any(lambda socket, event, *args: other(socket, event) if event == "unknown" else None)
+    pair.server.on("free", ordered=False)(handler)
+    for name in ("say", "unknown", "free"):
+        pair.peer.emit(name, name)
+    assert handler.heard == [("say",), ("free",)]
+    assert other.heard == ([] if orders else [("unknown",)])
+
+
+def test_what_was_registered_before_the_driver_came_follows_it() -> None:
+    server = Server()
+    server.on("say")(lambda socket: None)
+    server.on("free", ordered=False)(lambda socket: None)
+    games = server.of(re.compile("/game/.*"))
+    games.on("move")(lambda socket: None)
+    assert set(described(server).values()) == {False}
+    server.engine.bind(OrderingClock())
+    expected = {("/", "say"): True, ("/", "free"): False, (games.match.pattern, "move"): True}  # type: ignore[union-attr]
+    assert described(server) == expected
+
+
+def test_threaded_events_are_ordered_unless_somebody_says_that_they_are_not(server: Server) -> None:
+    server.on("silent", threaded=True)(lambda socket: None)
+    server.on("never", threaded=True, ordered=False)(lambda socket: None)
+    server.of("/free", ordered=False).on("silent", threaded=True)(lambda socket: None)
+    assert described(server) == {("/", "silent"): True, ("/", "never"): False, ("/free", "silent"): False}
+
+
+def test_the_order_of_a_namespace_may_be_said_later_but_not_otherwise(server: Server) -> None:
+    server.on("say")(lambda socket: None)
+    server.of("/", ordered=True)
+    server.of("/", ordered=True)
+    assert described(server) == {("/", "say"): True}
+    with pytest.raises(ValueError, match="/ exists already, and is ordered: say ordered=False at its first mention"):
+        server.of("/", ordered=False)
+    server.of("/free", ordered=False)
+    with pytest.raises(ValueError, match="/free exists already, and is not ordered"):
+        server.register("/free", Plain, ordered=True)
+    server.of(re.compile("/game/.*"))
+    with pytest.raises(ValueError, match="shares the handlers of"):
+        server.of("/game/1", ordered=True)
 
 
 # threaded

@@ -27,6 +27,8 @@ _LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}
 class SystemDriver:
     """The part of a driver that needs no loop."""
 
+    orders = False  # a plain handler has ended before the next event is read
+
     def __init__(self) -> None:
         self.threads = min(32, (os.cpu_count() or 1) + 4)
         self.slow_handler: float | None = SLOW_HANDLER

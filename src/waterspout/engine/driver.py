@@ -59,9 +59,12 @@ class Driver(Protocol):
     """Time, tokens, and the running of users' functions.
 
     `threads` is how many of them run in threads at once. `slow_handler` is the seconds after which one that
-    keeps the loop from turning is named in a warning; None never warns.
+    keeps the loop from turning is named in a warning; None never warns. `orders`: events are ordered unless their
+    handler or namespace says otherwise. A driver that runs plain handlers in threads or greenlets sets it: they could
+    overtake each other.
     """
 
+    orders: bool
     threads: int
     slow_handler: float | None
 

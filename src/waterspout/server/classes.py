@@ -17,15 +17,18 @@ _REMEDIES = {
 @overload
 def event(method: F, /) -> F: ...
 @overload
-def event(name: str, /, *, ordered: bool = ..., threaded: bool = ...) -> Callable[[F], F]: ...
-def event(name: Any, /, *, ordered: bool = False, threaded: bool = False) -> Any:
-    """Make a method of a `Socket` class the handler of an event: of its own name, or of the one given."""
+def event(name: str, /, *, ordered: bool | None = ..., threaded: bool = ...) -> Callable[[F], F]: ...
+def event(name: Any, /, *, ordered: bool | None = None, threaded: bool = False) -> Any:
+    """Make a method of a `Socket` class the handler of an event: of its own name, or of the one given.
+
+    `ordered` and `threaded` are those of `Server.on`.
+    """
     if callable(name):
         return _mark(name, name.__name__, ordered, threaded)
     return lambda method: _mark(method, name, ordered, threaded)
 
 
-def _mark(method: F, name: str, ordered: bool, threaded: bool) -> F:
+def _mark(method: F, name: str, ordered: bool | None, threaded: bool) -> F:
     check_event(name)
     if isinstance(method, staticmethod | classmethod):
         raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
@@ -64,7 +67,7 @@ def _check_names(kind: type) -> None:
         raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
 
 
-def _marks(kind: type, name: str) -> tuple[tuple[str, bool, bool], ...]:
+def _marks(kind: type, name: str) -> tuple[tuple[str, bool | None, bool], ...]:
     """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
     marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
     return next(filter(None, marked), ())

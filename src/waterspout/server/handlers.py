@@ -37,17 +37,21 @@ ON_CONNECT, ON_DISCONNECT, ON_ERROR = Hook  # see life.py
 
 
 class Handler:
-    """The handler of one event. With `plain` arguments it is simply called; -1: something comes first."""
+    """The handler of one event. With `plain` arguments it is simply called; -1: something comes first.
 
-    __slots__ = ("arguments", "event", "function", "ordered", "plain", "threaded")
+    `ordered` is what holds, `ordered_option` what the user has said; see `Handlers.refresh`.
+    """
 
-    def __init__(self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool) -> None:
+    __slots__ = ("arguments", "event", "function", "ordered", "ordered_option", "plain", "threaded")
+
+    def __init__(self, event: str, function: Callable[..., Any], *, ordered: bool | None, threaded: bool) -> None:
         self.event = event
         self.function = function
         self.arguments = Arguments(function, event)
         if threaded:
             check_plain(function, event)
-        self.ordered = ordered or threaded  # a pool alone would let a client's events overtake each other
+        self.ordered = False
+        self.ordered_option = ordered
         self.threaded = threaded
         self.plain = -1
 
@@ -74,11 +78,19 @@ class Timings:
 
 
 class Handlers:
-    """All that is registered for one namespace, or for all those of one pattern."""
+    """All that is registered for one namespace, or for all those of one pattern.
 
-    def __init__(self, name: str, *, ordered: bool = False, limited: bool = False) -> None:
+    `ordered` is whether events are ordered that do not say so themselves. It follows from `ordered_option`, which the
+    user has said of the namespace, or else from `driver_orders`: `refresh` works it out.
+    """
+
+    def __init__(
+        self, name: str, *, ordered: bool | None = None, driver_orders: bool = False, limited: bool = False
+    ) -> None:
         self.name = name
-        self.ordered = ordered
+        self.ordered = False
+        self.ordered_option = ordered
+        self.driver_orders = driver_orders
         self.events: dict[str, Handler] = {}
         self.hooks: dict[Hook, Callable[..., Any]] = {}
         self.connect: Step | None = None
@@ -88,9 +100,10 @@ class Handlers:
         self.timings: Timings | None = None
         self.limited = limited
         self.errors = 0
+        self.refresh()
 
     def add(
-        self, event: str, function: Callable[..., Any], *, ordered: bool, threaded: bool, first: str = "socket"
+        self, event: str, function: Callable[..., Any], *, ordered: bool | None, threaded: bool, first: str = "socket"
     ) -> None:
         """Register the one handler of an event; `first` is what its first parameter is called in a remedy."""
         check_callable(function, f"the handler of {event!r}")
@@ -98,7 +111,7 @@ class Handlers:
         if event in self.events:
             known = self.events[event].function
             raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
-        self.events[event] = Handler(event, function, ordered=ordered or self.ordered, threaded=threaded)
+        self.events[event] = Handler(event, function, ordered=ordered, threaded=threaded)
         self.refresh()
 
     def hook(self, kind: Hook, function: F, *, first: str = "socket") -> F:
@@ -112,6 +125,19 @@ class Handlers:
             self.connect = read_step(function)
         self.hooks[kind] = function
         return function
+
+    def order(self, ordered: bool) -> None:
+        """Set the namespace's option; ValueError where it has another value already."""
+        if self.ordered_option not in (None, ordered):
+            known = "ordered" if self.ordered_option else "not ordered"
+            raise ValueError(f"{self.name} exists already, and is {known}: say ordered={ordered} at its first mention")
+        self.ordered_option = ordered
+        self.refresh()
+
+    def follow(self, driver_orders: bool) -> None:
+        """Take what the driver does where the user has said nothing."""
+        self.driver_orders = driver_orders
+        self.refresh()
 
     def measure(self) -> "Timings":
         """Return how long handlers take, which is measured from the first time that somebody asks."""
@@ -135,7 +161,17 @@ class Handlers:
         ]
 
     def refresh(self) -> None:
-        """Work out anew which handlers can simply be called."""
+        """Work out anew which events are ordered, and which handlers can simply be called.
+
+        What a handler says of its order counts before what its namespace says. Where neither does, events with a
+        threaded handler are ordered, since a pool would let a client's events overtake each other, and all others if
+        the driver orders.
+        """
+        said = self.ordered_option
+        self.ordered = self.driver_orders if said is None else said
+        for handler in self.events.values():
+            own = handler.ordered_option if handler.ordered_option is not None else said
+            handler.ordered = self.driver_orders or handler.threaded if own is None else own
         general = bool(self.event_steps or self.any or self.limited or self.timings)
         for handler in self.events.values():
             simple = not (general or handler.ordered or handler.arguments.typed)
@@ -147,14 +183,15 @@ class Events:
 
     _handlers: Handlers
 
-    def on(self, event: str, *, ordered: bool = False, threaded: bool = False) -> Callable[[F], F]:
+    def on(self, event: str, *, ordered: bool | None = None, threaded: bool = False) -> Callable[[F], F]:
         """Register the handler of an event: `(socket, *args)`, plain or async.
 
         What it returns acknowledges the event: None is an empty acknowledgement, a tuple several
         arguments. Annotated arguments are checked and converted. `ordered`: the next such event of the same
-        client waits until this one is answered. `threaded`: a plain function that blocks runs in a pool of
-        threads, and is ordered; TypeError for an async one. One event has one handler: a second one is refused
-        with ValueError. Exceptions are told to `on_error`; an event named "error" is one that clients emit.
+        client waits until this one is answered; None is what the namespace says, or else the driver (on asyncio no).
+        `threaded`: a plain function that blocks runs in a pool of threads, and is ordered unless `ordered` is False;
+        TypeError for an async one. One event has one handler: a second one is refused with ValueError. Exceptions
+        are told to `on_error`; an event named "error" is one that clients emit.
         """
         check_event(event)
         return self._adder(event, ordered, threaded)
@@ -224,7 +261,7 @@ class Events:
         """Return what is registered here; ValueError where something else has to be asked for that."""
         return self._handlers
 
-    def _adder(self, event: str, ordered: bool, threaded: bool) -> Callable[[F], F]:
+    def _adder(self, event: str, ordered: bool | None, threaded: bool) -> Callable[[F], F]:
         def register(handler: F) -> F:
             self._registry().add(event, handler, ordered=ordered, threaded=threaded)
             return handler

@@ -6,7 +6,7 @@ from re import compile as compile_pattern
 from typing import Any, Generic, cast
 from weakref import ref
 
-from ..engine import Engine
+from ..engine import Driver, Engine
 from .annotations import innermost
 from .classes import check_class, read_class
 from .cluster import Cluster
@@ -129,7 +129,12 @@ class Namespaces:
         named = self._named.get(name)
         return self._made.get(name) if named is None else named
 
-    def of(self, name: str, *, ordered: bool = False) -> Namespace:
+    def follow(self, driver: Driver) -> None:
+        """Take a driver, which may order events."""
+        for place in (*self._named.values(), *self.dynamic):
+            place._handlers.follow(driver.orders)
+
+    def of(self, name: str, *, ordered: bool | None = None) -> Namespace:
         """Return the namespace of this name; from its first mention on, clients may enter it."""
         check_namespace(name)
         found = self.find(name)
@@ -137,26 +142,28 @@ class Namespaces:
             _check_literal(name)
             new = self._new(name, self._handlers(name, ordered), Socket)
             found = self._named.setdefault(name, new)  # in one step: another thread may have asked, too
-        if ordered and not found._handlers.ordered:
-            raise ValueError(f"{name} exists already, and is not ordered: say so at its first mention")
+        if ordered is not None and ordered is not found._handlers.ordered_option:
+            found._registry().order(ordered)
         return found
 
-    def family(self, match: "Pattern[str] | Matcher", *, ordered: bool = False) -> DynamicNamespace:
+    def family(self, match: "Pattern[str] | Matcher", *, ordered: bool | None = None) -> DynamicNamespace:
         """Return the namespaces of a pattern or a function."""
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
             found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket, engine=self._engine)
             self.dynamic.append(found)
-        elif ordered and not found._handlers.ordered:
-            raise ValueError(f"{match!r} is known already, and not ordered: say so at its first mention")
+        elif ordered is not None:
+            found._handlers.order(ordered)
         return found
 
-    def register(self, name: "str | Pattern[str] | Matcher", kind: Any) -> Namespace | DynamicNamespace:
+    def register(
+        self, name: "str | Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
+    ) -> Namespace | DynamicNamespace:
         """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it
-        place = self.of(name) if isinstance(name, str) else self.family(name)
+        place = self.of(name, ordered=ordered) if isinstance(name, str) else self.family(name, ordered=ordered)
         place._registry()
         if place.kind is not Socket:
             raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
@@ -187,8 +194,13 @@ class Namespaces:
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title
 
-    def _handlers(self, name: str, ordered: bool) -> Handlers:
-        return Handlers(name, ordered=ordered, limited=self._limits.max_events_per_second is not None)
+    def _handlers(self, name: str, ordered: bool | None) -> Handlers:
+        return Handlers(
+            name,
+            ordered=ordered,
+            driver_orders=self._engine.driver.orders,
+            limited=self._limits.max_events_per_second is not None,
+        )
 
 
 def _name(function: Matcher) -> str:

@@ -133,14 +133,15 @@ class Server(Events):
         self._handlers = self._root._handlers
 
     @overload
-    def of(self, namespace: str, *, ordered: bool = ...) -> Namespace: ...
+    def of(self, namespace: str, *, ordered: bool | None = ...) -> Namespace: ...
     @overload
-    def of(self, namespace: Pattern[str] | Matcher, *, ordered: bool = ...) -> DynamicNamespace: ...
-    def of(self, namespace: Any, *, ordered: bool = False) -> Any:
+    def of(self, namespace: Pattern[str] | Matcher, *, ordered: bool | None = ...) -> DynamicNamespace: ...
+    def of(self, namespace: Any, *, ordered: bool | None = None) -> Any:
         """Return a namespace; from its first mention on, clients may enter it.
 
         A compiled pattern that matches names as a whole, or a function `(name, auth)`, plain or async, stands
-        for all namespaces whose names it matches. `ordered` makes all events ordered: see `on`.
+        for all namespaces whose names it matches. `ordered`: all events are ordered that do not say otherwise, or
+        with False none; see `on`. ValueError where another value has been given before.
         """
         if isinstance(namespace, str):
             return self._namespaces.of(namespace, ordered=ordered)
@@ -149,18 +150,20 @@ class Server(Events):
         raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
 
     @overload
-    def register(self, namespace: str, kind: type[Kind]) -> Namespace[Kind]: ...
+    def register(self, namespace: str, kind: type[Kind], *, ordered: bool | None = ...) -> Namespace[Kind]: ...
     @overload
-    def register(self, namespace: Pattern[str] | Matcher, kind: type[Kind]) -> DynamicNamespace[Kind]: ...
-    def register(self, namespace: Any, kind: Any) -> Any:
+    def register(
+        self, namespace: Pattern[str] | Matcher, kind: type[Kind], *, ordered: bool | None = ...
+    ) -> DynamicNamespace[Kind]: ...
+    def register(self, namespace: Any, kind: Any, *, ordered: bool | None = None) -> Any:
         """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client.
 
-        It returns the namespace, whose sockets are of this class for a type checker too.
+        It returns the namespace, whose sockets are of this class for a type checker too. `ordered` as in `of`.
         """
-        return self._namespaces.register(namespace, kind)
+        return self._namespaces.register(namespace, kind, ordered=ordered)
 
     def on(
-        self, event: str, *, ordered: bool = False, threaded: bool = False, namespace: str = "/"
+        self, event: str, *, ordered: bool | None = None, threaded: bool = False, namespace: str = "/"
     ) -> Callable[[F], F]:
         """Register the handler of an event; see `Namespace.on`."""
         return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
@@ -267,6 +270,7 @@ class Server(Events):
         if before is not None:
             before.resolve(None)
         self._cluster.attach(driver)
+        self._namespaces.follow(driver)
         self._background.start()
 
     def _close(self, done: Pending[None]) -> None:
