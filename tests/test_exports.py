@@ -31,6 +31,7 @@ EXPORTED = {
     "TooManyCalls",
     "WaterspoutError",
     "event",
+    "hook",
     "run",
 }
 

@@ -422,7 +422,8 @@ def test_an_async_handler_that_blocks_is_refused_as_by_a_pool_of_threads() -> No
 
     pair = Pair(server)
     pair.peer.emit("say", id=1)
-    assert "is asynchronous, and a thread has no loop for it: leave threaded out" in str(pair.clock.reports[0][1])
+    refusal = str(pair.clock.reports[0][1])
+    assert "is asynchronous, and a thread has no loop for it: make it plain, or register it without" in refusal
 
 
 def test_a_server_that_closes_waits_for_async_handlers_and_cancels_the_slow() -> None:

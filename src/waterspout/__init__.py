@@ -32,7 +32,7 @@ from .errors import (
     TooManyCalls,
     WaterspoutError,
 )
-from .server import Namespace, Server, Socket, event
+from .server import Namespace, Server, Socket, event, hook
 from .types import Reason, Request
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "TooManyCalls",
     "WaterspoutError",
     "event",
+    "hook",
     "run",
 ]
 

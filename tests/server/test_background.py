@@ -10,6 +10,7 @@ import pytest
 from turns import until
 from waterspout import Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
+from waterspout.server.signatures import Function
 from waterspout.testing import Clock, Pair, Peer
 
 KINDS = pytest.mark.parametrize("decorator", ["on_start", "on_stop"])
@@ -265,7 +266,7 @@ def test_what_cannot_be_called_is_refused(server: Server, decorator: str, functi
 
 def test_the_guard_of_the_loop_names_a_function(server: Server) -> None:
     background = server._background
-    named: Any = test_the_guard_of_the_loop_names_a_function
+    named = Function(test_the_guard_of_the_loop_names_a_function)
     assert background.describe(named) == ("the function 'test_the_guard_of_the_loop_names_a_function' of on_start")
 
 

@@ -171,7 +171,15 @@ def test_names_that_are_mentioned_and_never_entered_are_not_kept(server: Server)
 def test_handlers_are_registered_with_the_pattern_and_not_with_one_of_its_names(server: Server) -> None:
     server.of(ROOMS)
     one = server.of("/room-1")
-    verbs = [one.on("say"), one.on_connect, one.on_disconnect, one.on_error, one.on_any, one.use, one.use_event]
+    verbs: list[Any] = [
+        one.on("say"),
+        one.on_connect,
+        one.on_disconnect,
+        one.on_error,
+        one.on_any,
+        one.use,
+        one.use_event,
+    ]
     for verb in verbs:
         with pytest.raises(ValueError, match=r"/room-1 shares the handlers of /room-\\d\+: register there"):
             verb(lambda *args: None)

@@ -19,7 +19,7 @@ from .ending import Ending
 from .lag import LagGuard
 from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
 from .tasks import as_coroutine, carry, running_asker
-from .threads import ThreadPool
+from .threads import ThreadPool, threaded_asker
 
 Args = TypeVarTuple("Args")
 
@@ -71,7 +71,7 @@ class AsyncioDriver(SystemDriver):
         """Call a plain function in one of at most `threads` threads."""
         if self._pool is None:
             self._pool = ThreadPool(self.soon)
-        self._pool.submit(self.threads, function, args, asker.later(token), token)
+        self._pool.submit(self.threads, self.around_thread_call, function, args, asker.later(token), token)
 
     def _start(self, coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:
         asker = asker.later(token)
@@ -122,8 +122,8 @@ class AsyncioDriver(SystemDriver):
             del self._attending[task]
 
     def asker(self) -> Asker | None:
-        """Return who asked for the running coroutine."""
-        return running_asker()
+        """Return who asked for the running coroutine, or in a thread of the pool for the call."""
+        return threaded_asker() if self.foreign() else running_asker()
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Block another thread until the pending is done; RuntimeError on the loop's own."""

@@ -5,10 +5,12 @@ It is what a server has at import time and in unit tests, until a host brings a 
 
 from collections.abc import Callable, Generator, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVarTuple
 
 from ..engine.driver import Asker, Waitable
 from .system import INTERRUPTS, SystemDriver, discard, is_asynchronous
+from .threads import call_threaded, threaded_asker
 
 Args = TypeVarTuple("Args")
 
@@ -43,8 +45,9 @@ class InlineDriver(SystemDriver):
         return self._running > 0
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call it in place: here is one thread only."""
-        self.run(function, args, asker, token)
+        """Call it in place, as a thread would: here is one thread only."""
+        asker = asker.later(token)
+        self.run(partial(call_threaded, self.around_thread_call, asker, function), args, asker, token)
 
     def _answer(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         try:
@@ -92,8 +95,8 @@ class InlineDriver(SystemDriver):
         raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
 
     def asker(self) -> Asker | None:
-        """Return None: no coroutine runs here."""
-        return None
+        """Return who asked for the threaded call that is running: no coroutine runs here."""
+        return threaded_asker()
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Refuse with RuntimeError: nobody else would bring the result."""

@@ -3,7 +3,8 @@
 import os
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from types import CoroutineType, GeneratorType
 from typing import Any
 
@@ -32,6 +33,7 @@ class SystemDriver:
     def __init__(self) -> None:
         self.threads = min(32, (os.cpu_count() or 1) + 4)
         self.slow_handler: float | None = SLOW_HANDLER
+        self.around_thread_call: Callable[[], AbstractContextManager[object]] | None = None
 
     def now(self) -> float:
         """Return the monotonic clock's seconds."""

@@ -6,12 +6,39 @@ one that never ends must not keep the process.
 
 import threading
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..engine.driver import Asker
 from .system import discard, is_asynchronous, name_of
+
+Around = Callable[[], AbstractContextManager[object]] | None
+
+_asker: ContextVar[Asker | None] = ContextVar("waterspout_asker", default=None)
+
+
+def call_threaded(around: Around, asker: Asker, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a plain function that may block, in a context of its own; TypeError for what turns out to be asynchronous.
+
+    This is what every driver does in its threads, or in place where it has none.
+    """
+    _asker.set(asker)
+    with nullcontext() if around is None else around():
+        result = function(*args)
+        if is_asynchronous(result):
+            discard(result)
+            raise TypeError(
+                f"{name_of(function)} is asynchronous, and a thread has no loop for it: "
+                f"make it plain, or register it without threaded=True"
+            )
+        return result
+
+
+def threaded_asker() -> Asker | None:
+    """Return who asked for the threaded call that is running."""
+    return _asker.get()
 
 
 class ThreadPool:
@@ -33,9 +60,17 @@ class ThreadPool:
         """Tell whether a call has no answer yet."""
         return bool(self._calls)
 
-    def submit(self, limit: int, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
+    def submit(
+        self,
+        limit: int,
+        around: Around,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        asker: Asker,
+        token: Any,
+    ) -> None:
         """Call the function as soon as one of at most `limit` threads is free."""
-        call = _Call(function, args, asker, token)
+        call = _Call(around, function, args, asker, token)
         self._calls.add(call)
         self._waiting.put(call)
         if len(self._calls) > self._size < limit:
@@ -87,23 +122,18 @@ class ThreadPool:
 class _Call:
     """A function on its way through a thread, in a context of its own."""
 
-    __slots__ = ("_args", "_context", "asker", "function", "token")
+    __slots__ = ("_args", "_around", "_context", "asker", "function", "token")
 
-    def __init__(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        self.function, self._args = function, args
-        self.asker, self.token = asker, token
+    def __init__(
+        self, around: Around, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any
+    ) -> None:
+        self.function, self.asker, self.token = function, asker, token
+        self._around, self._args = around, args
         self._context = copy_context()
 
     def perform(self) -> tuple[Any, BaseException | None]:
         """Call it, and return its result or what it raised."""
         try:
-            result = self._context.run(self.function, *self._args)
-            if is_asynchronous(result):
-                discard(result)
-                raise TypeError(
-                    f"{name_of(self.function)} is asynchronous, and a thread has no loop for it: "
-                    f"make it plain, or register it without threaded=True"
-                )
+            return self._context.run(call_threaded, self._around, self.asker, self.function, *self._args), None
         except BaseException as error:
             return None, error
-        return result, None

@@ -6,6 +6,7 @@ them do; it does promise to answer each asker exactly once, on the thread of the
 """
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeVarTuple
 
@@ -61,10 +62,12 @@ class Driver(Protocol):
     `threads` is how many of them run in threads at once. `slow_handler` is the seconds after which one that
     keeps the loop from turning is named in a warning; None never warns. `orders`: events are ordered unless their
     handler or namespace says otherwise. A driver that runs plain handlers in threads or greenlets sets it: they could
-    overtake each other.
+    overtake each other. `around_thread_call`: None, or what makes a context manager, which is entered in the thread
+    before each call of `run_threaded` and left after it; what it raises is the call's failure.
     """
 
     orders: bool
+    around_thread_call: Callable[[], AbstractContextManager[object]] | None
     threads: int
     slow_handler: float | None
 
@@ -112,7 +115,7 @@ class Driver(Protocol):
         """Suspend the running coroutine until the pending is done."""
 
     def asker(self) -> Asker | None:
-        """Return who asked for the coroutine that is running; None for one that a user started."""
+        """Return who asked for the coroutine, or for the threaded call, that is running; None for a user's own."""
 
     def block(self, pending: "Waitable", timeout: float | None) -> bool:
         """Block the calling thread until the pending is done; False after `timeout` seconds."""

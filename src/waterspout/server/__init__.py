@@ -1,7 +1,7 @@
 """Sockets: the application of an engine that speaks Socket.IO."""
 
 from .acks import Replies
-from .classes import event
+from .classes import event, hook
 from .cluster import Adapter
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
@@ -21,4 +21,5 @@ __all__ = [
     "Socket",
     "Stats",
     "event",
+    "hook",
 ]

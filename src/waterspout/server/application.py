@@ -13,6 +13,7 @@ from .late import Late
 from .limits import Limits
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
+from .signatures import Function
 
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
@@ -118,7 +119,8 @@ class _Question:
         self._session.data[self._name] = self
         family = self._functions.pop(0)
         assert callable(family.match)
-        self._application.engine.driver.run(family.match, (self._name, self._auth.value), self, family)
+        function = Function(family.match, family.threaded)
+        function.run(self._application.engine.driver, (self._name, self._auth.value), self, family)
 
     def answered(self, token: DynamicNamespace, result: Any) -> None:
         if not self._is_open:

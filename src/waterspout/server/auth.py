@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ArgumentError
 from .arguments import Arguments
+from .signatures import Function
 
 _NOTHING: dict[str, Any] = {}
 
@@ -49,15 +50,15 @@ class AuthArgument:
 class Step(NamedTuple):
     """A function `(socket, auth)` that is asked before a client is in; `auth` where it annotates that."""
 
-    function: Callable[..., Any]
+    function: Function
     auth: AuthArgument | None
 
 
-def read_step(function: Callable[..., Any]) -> Step:
+def read_step(function: Function) -> Step:
     """Read what a step takes."""
     try:
-        signature(function)
+        signature(function.call)
     except (TypeError, ValueError):
         return Step(function, None)  # a builtin that does not say
-    argument = AuthArgument(function)
+    argument = AuthArgument(function.call)
     return Step(function, argument if argument.typed else None)

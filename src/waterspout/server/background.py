@@ -10,9 +10,7 @@ from typing import Any
 from ..engine import Asker, Engine, on_core
 from .annotations import innermost
 from .handlers import F
-from .signatures import check_callable, check_signature
-
-Function = Callable[[], Any]
+from .signatures import Function, check_callable, check_plain, check_signature
 
 
 class Background:
@@ -24,18 +22,17 @@ class Background:
         self._stops: list[Function] = []
         self._is_running = False
 
-    def on_start(self, function: F) -> F:
+    def on_start(self, function: F, *, threaded: bool) -> F:
         """Add what is called at the start: at once, if the server has started already."""
-        _check(function, "on_start")
-        self._starts.append(function)
+        new = _read(function, "on_start", threaded)
+        self._starts.append(new)
         if self._is_running:
-            on_core(self._engine.driver, self._run, function)
+            on_core(self._engine.driver, self._run, new)
         return function
 
-    def on_stop(self, function: F) -> F:
+    def on_stop(self, function: F, *, threaded: bool) -> F:
         """Add what is called at the end."""
-        _check(function, "on_stop")
-        self._stops.append(function)
+        self._stops.append(_read(function, "on_stop", threaded))
         return function
 
     def start(self) -> None:
@@ -73,7 +70,7 @@ class Background:
     # Below this line: how it is done
 
     def _run(self, function: Function) -> None:
-        self._engine.driver.run(function, (), self, function)
+        function.run(self._engine.driver, (), self, function)
 
 
 class _Stop:
@@ -88,7 +85,7 @@ class _Stop:
         self._running = len(functions) + 1
         self._engine.deadlines.set(self, "stop", self._engine.driver.now() + timeout)
         for function in functions:
-            self._engine.driver.run(function, (), self, function)
+            function.run(self._engine.driver, (), self, function)
         self._ended()
 
     def due(self, kind: str, at: float) -> None:
@@ -119,14 +116,17 @@ class _Stop:
             then()
 
 
-def _check(function: Any, decorator: str) -> None:
+def _read(function: Any, decorator: str, threaded: bool) -> Function:
     what = f"a function of {decorator}"
     check_callable(function, what)
     check_signature(function, (), what)
+    if threaded:
+        check_plain(function, what)
+    return Function(function, threaded)
 
 
 def _describe(function: Function, decorator: str) -> str:
-    found = innermost(function)
+    found = innermost(function.call)
     return f"the function {getattr(found, '__qualname__', repr(found))!r} of {decorator}"
 
 

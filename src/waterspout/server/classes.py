@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from .handlers import INSTEAD, F, Handlers, Hook, check_event
 
+_HOOKS = {f"on_{hook.name.lower()}": hook for hook in Hook}
 _REMEDIES = {
     "__init__": "do it in on_connect",
     "__eq__": "sockets are compared by identity",
@@ -26,6 +27,21 @@ def event(name: Any, /, *, ordered: bool | None = None, threaded: bool = False) 
     if callable(name):
         return _mark(name, name.__name__, ordered, threaded)
     return lambda method: _mark(method, name, ordered, threaded)
+
+
+def hook(*, threaded: bool) -> Callable[[F], F]:
+    """Say of a `Socket` class's `on_connect`, `on_disconnect` or `on_error` whether it runs in a thread.
+
+    A threaded one is plain and may block; TypeError for an async one, and for any other method.
+    """
+
+    def mark(method: F) -> F:
+        if method.__name__ not in _HOOKS:
+            raise TypeError(f"@hook stands above {', '.join(_HOOKS)}; {method.__qualname__} is none of them")
+        method.__waterspout_threaded__ = threaded  # type: ignore[attr-defined]  # read by `read_class`
+        return method
+
+    return mark
 
 
 def _mark(method: F, name: str, ordered: bool | None, threaded: bool) -> F:
@@ -49,20 +65,19 @@ def read_class(kind: type, handlers: Handlers) -> None:
         if callable(method):
             for event, ordered, threaded in _marks(kind, name):
                 handlers.add(event, method, ordered=ordered, threaded=threaded, first="self")
-    for hook in Hook:
-        method = getattr(kind, f"on_{hook.name.lower()}", None)
+    for name, hook in _HOOKS.items():
+        method = getattr(kind, name, None)
         if method is not None:
-            handlers.hook(hook, method, first="self")
+            handlers.hook(hook, method, threaded=_is_threaded(kind, name), first="self")
 
 
 def _check_names(kind: type) -> None:
     """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
-    hooks = [f"on_{hook.name.lower()}" for hook in Hook]
     for name in dir(kind):
-        if not name.startswith("on_") or name in hooks or _marks(kind, name) or not callable(getattr(kind, name)):
+        if not name.startswith("on_") or name in _HOOKS or _marks(kind, name) or not callable(getattr(kind, name)):
             continue
         rest = name.removeprefix("on_")
-        meant = INSTEAD.get(rest) or next(iter(get_close_matches(name, hooks, 1, cutoff=0.8)), None)
+        meant = INSTEAD.get(rest) or next(iter(get_close_matches(name, _HOOKS, 1, cutoff=0.8)), None)
         remedy = f"call it {meant}" if meant else f'write @event("{rest}") above it, or choose another name'
         raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
 
@@ -71,6 +86,12 @@ def _marks(kind: type, name: str) -> tuple[tuple[str, bool | None, bool], ...]:
     """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
     marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
     return next(filter(None, marked), ())
+
+
+def _is_threaded(kind: type, name: str) -> bool:
+    """Tell whether a hook runs in a thread: what it says itself, or else the nearest of those that it replaces."""
+    found = (getattr(one.__dict__.get(name), "__waterspout_threaded__", None) for one in kind.__mro__)
+    return next((one for one in found if one is not None), False)
 
 
 def check_class(kind: type, base: type) -> None:

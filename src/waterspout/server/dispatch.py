@@ -281,9 +281,9 @@ class Call:
             self._end()
         elif index < len(handlers.event_steps):
             step = handlers.event_steps[index]
-            socket._driver.run(step, (socket, self._packet.name, self._args), self, index)
+            step.run(socket._driver, (socket, self._packet.name, self._args), self, index)
         elif handlers.any is not None:
-            socket._driver.run(handlers.any, (socket, self._packet.name, *self._args), self, _ANY)
+            handlers.any.run(socket._driver, (socket, self._packet.name, *self._args), self, _ANY)
         else:
             self._handle()
 

@@ -56,11 +56,18 @@ class EarlyAnswer(Pending[Any]):
         self._early = early
         self._event = event
 
+    def wait(self, timeout: float | None = None) -> Any:
+        self._check()
+        return super().wait(timeout)
+
     def __await__(self) -> Generator[Any, Any, Any]:
+        self._check()
+        return super().__await__()
+
+    def _check(self) -> None:
         asker = self._early.asker
         if not self.done and asker is not None and self._driver.asker() is asker:
             raise RuntimeError(
                 f"{self._event!r} is sent when the client is connected, which is after its connect handler: "
                 "do not wait for the answer there, but in a task (asyncio.create_task) or in the handler of an event"
             )
-        return super().__await__()

@@ -85,4 +85,4 @@ class Entrance:
                 if isinstance(error, INTERRUPTS):
                     raise
                 return
-        self._socket._driver.run(step.function, (self._socket, auth), self, index)
+        step.function.run(self._socket._driver, (self._socket, auth), self, index)

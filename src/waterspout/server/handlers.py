@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
 from .auth import Step, read_step
-from .signatures import check_callable, check_first, check_plain, check_signature
+from .signatures import Function, check_callable, check_first, check_plain, check_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+OMITTED: Any = object()
+"""A decorator's function where it comes later: `@server.on_connect(threaded=True)`. (None would be a mistake.)"""
 
 INSTEAD = {
     "connect": "on_connect",
@@ -49,7 +52,7 @@ class Handler:
         self.function = function
         self.arguments = Arguments(function, event)
         if threaded:
-            check_plain(function, event)
+            check_plain(function, f"the handler of {event!r}")
         self.ordered = False
         self.ordered_option = ordered
         self.threaded = threaded
@@ -92,11 +95,11 @@ class Handlers:
         self.ordered_option = ordered
         self.driver_orders = driver_orders
         self.events: dict[str, Handler] = {}
-        self.hooks: dict[Hook, Callable[..., Any]] = {}
+        self.hooks: dict[Hook, Function] = {}
         self.connect: Step | None = None
         self.steps: list[Step] = []
-        self.event_steps: list[Callable[..., Any]] = []
-        self.any: Callable[..., Any] | None = None
+        self.event_steps: list[Function] = []
+        self.any: Function | None = None
         self.timings: Timings | None = None
         self.limited = limited
         self.errors = 0
@@ -114,16 +117,42 @@ class Handlers:
         self.events[event] = Handler(event, function, ordered=ordered, threaded=threaded)
         self.refresh()
 
-    def hook(self, kind: Hook, function: F, *, first: str = "socket") -> F:
+    def hook(self, kind: Hook, function: F, *, threaded: bool, first: str = "socket") -> F:
         """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
         check_callable(function, f"the {name} handler")
         if kind in self.hooks:
-            raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind]!r}")
+            raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind].call!r}")
         check_signature(function, kind.value, f"the {name} handler of {self.name}", first=first)
+        if threaded:
+            check_plain(function, f"the {name} handler")
+        self.hooks[kind] = Function(function, threaded)
         if kind is ON_CONNECT:
-            self.connect = read_step(function)
-        self.hooks[kind] = function
+            self.connect = read_step(self.hooks[kind])
+        return function
+
+    def hear_all(self, function: F, *, threaded: bool) -> F:
+        """Register the one handler of any event."""
+        check_callable(function, "the handler of any event")
+        if self.any is not None:
+            raise ValueError(f"{self.name} has a handler of any event already: {self.any.call!r}")
+        for names in (("socket", "event"), ("socket", "event", "*args")):
+            check_signature(function, names, f"the handler of any event of {self.name}")
+        if threaded:
+            check_plain(function, "the handler of any event")
+        self.any = Function(function, threaded)
+        self.refresh()
+        return function
+
+    def step(self, function: F, *, threaded: bool) -> F:
+        """Add a step before the connect handler."""
+        self.steps.append(read_step(_read(function, ("socket", "auth"), "a step of `use`", threaded)))
+        return function
+
+    def event_step(self, function: F, *, threaded: bool) -> F:
+        """Add a step before the handlers of events."""
+        self.event_steps.append(_read(function, ("socket", "event", "args"), "a step of `use_event`", threaded))
+        self.refresh()
         return function
 
     def order(self, ordered: bool) -> None:
@@ -163,19 +192,34 @@ class Handlers:
     def refresh(self) -> None:
         """Work out anew which events are ordered, and which handlers can simply be called.
 
-        What a handler says of its order counts before what its namespace says. Where neither does, events with a
-        threaded handler are ordered, since a pool would let a client's events overtake each other, and all others if
-        the driver orders.
+        What a handler says of its order counts before what its namespace says. Where neither does, events are ordered
+        of which something runs in a thread, since a pool would let a client's events overtake each other, and all
+        events if the driver orders.
         """
         said = self.ordered_option
-        self.ordered = self.driver_orders if said is None else said
+        threaded = any(one.threaded for one in (*self.event_steps, *filter(None, [self.any])))
+        self.ordered = self.driver_orders or threaded if said is None else said
         for handler in self.events.values():
             own = handler.ordered_option if handler.ordered_option is not None else said
-            handler.ordered = self.driver_orders or handler.threaded if own is None else own
+            handler.ordered = self.ordered or handler.threaded if own is None else own
         general = bool(self.event_steps or self.any or self.limited or self.timings)
         for handler in self.events.values():
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1
+
+
+def at_once(function: Any, register: Callable[[Any], Any]) -> Any:
+    """Register a function, or return the decorator that does."""
+    return register if function is OMITTED else register(function)
+
+
+def _read(function: Callable[..., Any], names: tuple[str, ...], what: str, threaded: bool) -> Function:
+    """Check a step."""
+    check_callable(function, what)
+    check_signature(function, names, what)
+    if threaded:
+        check_plain(function, what)
+    return Function(function, threaded)
 
 
 class Events:
@@ -196,66 +240,78 @@ class Events:
         check_event(event)
         return self._adder(event, ordered, threaded)
 
-    def on_connect(self, handler: F) -> F:
+    @overload
+    def on_connect(self, handler: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_connect(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_connect(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what decides whether a client may enter: `(socket, auth)`.
 
         It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
         dictionary; from 1.x and 2.x clients it is their query, in "/" without the names that Engine.IO uses
         itself (EIO, transport, sid, t, j, b64). Annotated, it is checked and converted, and a client with another is
         refused; TypeError for a type that nothing becomes.
+
+        `threaded`, here and in all others below, as an argument (`@server.on_connect(threaded=True)`): a plain function
+        that blocks runs in a thread; TypeError for an async one.
         """
-        return self._registry().hook(ON_CONNECT, handler)
+        return at_once(handler, lambda handler: self._registry().hook(ON_CONNECT, handler, threaded=threaded))
 
-    def on_disconnect(self, handler: F) -> F:
+    @overload
+    def on_disconnect(self, handler: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_disconnect(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_disconnect(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
-        return self._registry().hook(ON_DISCONNECT, handler)
+        return at_once(handler, lambda handler: self._registry().hook(ON_DISCONNECT, handler, threaded=threaded))
 
-    def on_error(self, handler: F) -> F:
+    @overload
+    def on_error(self, handler: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_error(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_error(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
 
         Each namespace has its own. Exceptions are logged in any case.
         """
-        return self._registry().hook(ON_ERROR, handler)
+        return at_once(handler, lambda handler: self._registry().hook(ON_ERROR, handler, threaded=threaded))
 
-    def on_any(self, handler: F) -> F:
+    @overload
+    def on_any(self, handler: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_any(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_any(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
 
         Its result, if it is not None, acknowledges events that have no handler of their own. All others of these
         get no acknowledgement, as without it.
-        It may refuse an event with EventRefused, as a step does.
+        It may refuse an event with EventRefused, as a step does. A `threaded` one makes the namespace's events ordered
+        that do not say otherwise.
         """
-        check_callable(handler, "the handler of any event")
-        handlers = self._registry()
-        if handlers.any is not None:
-            raise ValueError(f"{handlers.name} has a handler of any event already: {handlers.any!r}")
-        for names in (("socket", "event"), ("socket", "event", "*args")):
-            check_signature(handler, names, f"the handler of any event of {handlers.name}")
-        handlers.any = handler
-        handlers.refresh()
-        return handler
+        return at_once(handler, lambda handler: self._registry().hear_all(handler, threaded=threaded))
 
-    def use(self, step: F) -> F:
+    @overload
+    def use(self, step: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def use(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def use(self, step: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Add a step before the connect handler: `(socket, auth)`; it refuses as that does, also by annotation.
 
         It is for this namespace alone: clients may enter another one without "/".
         """
-        check_callable(step, "a step of `use`")
-        check_signature(step, ("socket", "auth"), "a step of `use`")
-        self._registry().steps.append(read_step(step))
-        return step
+        return at_once(step, lambda step: self._registry().step(step, threaded=threaded))
 
-    def use_event(self, step: F) -> F:
+    @overload
+    def use_event(self, step: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def use_event(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def use_event(self, step: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Add a step before every event's handler: `(socket, event, args)`, with `args` a list that it may change.
 
         It drops the event by returning False, and refuses it, so that the client's acknowledgement says why,
-        by raising EventRefused.
+        by raising EventRefused. A `threaded` one makes the namespace's events ordered that do not say otherwise.
         """
-        check_callable(step, "a step of `use_event`")
-        check_signature(step, ("socket", "event", "args"), "a step of `use_event`")
-        handlers = self._registry()
-        handlers.event_steps.append(step)
-        handlers.refresh()
-        return step
+        return at_once(step, lambda step: self._registry().event_step(step, threaded=threaded))
 
     def _registry(self) -> Handlers:
         """Return what is registered here; ValueError where something else has to be asked for that."""

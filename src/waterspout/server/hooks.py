@@ -43,7 +43,7 @@ class Hooks:
         handler = self._handlers.hooks.get(kind)
         if handler is not None:
             driver = self._engine.driver
-            self._engine.turn.add(lambda: driver.run(handler, (socket, *args), self, (kind, socket)))
+            self._engine.turn.add(lambda: handler.run(driver, (socket, *args), self, (kind, socket)))
 
     def event_failed(self, socket: Guest, event: str, error: BaseException) -> None:
         """Report the exception of an event's handler, once, and tell the user's error handler."""

@@ -15,6 +15,7 @@ from .handlers import Events, Handlers, check_name
 from .limits import Limits
 from .namespace import Kind, Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience
+from .signatures import check_plain
 from .socket import Socket
 
 Matcher = Callable[[str, Any], Any]
@@ -35,6 +36,7 @@ class DynamicNamespace(Events, Generic[Kind]):
         self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket], *, engine: Engine
     ) -> None:
         self.match = match
+        self.threaded = False
         self._engine = engine
         self.kind = kind
         self.children: dict[str, Namespace] = {}
@@ -146,14 +148,19 @@ class Namespaces:
             found._registry().order(ordered)
         return found
 
-    def family(self, match: "Pattern[str] | Matcher", *, ordered: bool | None = None) -> DynamicNamespace:
+    def family(
+        self, match: "Pattern[str] | Matcher", *, ordered: bool | None = None, threaded: bool = False
+    ) -> DynamicNamespace:
         """Return the namespaces of a pattern or a function."""
+        if threaded:
+            check_plain(cast(Matcher, match), "the function of a dynamic namespace")
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
             found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket, engine=self._engine)
             self.dynamic.append(found)
         elif ordered is not None:
             found._handlers.order(ordered)
+        found.threaded = found.threaded or threaded
         return found
 
     def register(

@@ -12,7 +12,7 @@ from .application import Sockets
 from .background import Background
 from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
 from .fanout import delivery
-from .handlers import Events, F
+from .handlers import OMITTED, Events, F, at_once
 from .limits import Limits
 from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
@@ -135,18 +135,23 @@ class Server(Events):
     @overload
     def of(self, namespace: str, *, ordered: bool | None = ...) -> Namespace: ...
     @overload
-    def of(self, namespace: Pattern[str] | Matcher, *, ordered: bool | None = ...) -> DynamicNamespace: ...
-    def of(self, namespace: Any, *, ordered: bool | None = None) -> Any:
+    def of(
+        self, namespace: Pattern[str] | Matcher, *, ordered: bool | None = ..., threaded: bool = ...
+    ) -> DynamicNamespace: ...
+    def of(self, namespace: Any, *, ordered: bool | None = None, threaded: bool = False) -> Any:
         """Return a namespace; from its first mention on, clients may enter it.
 
         A compiled pattern that matches names as a whole, or a function `(name, auth)`, plain or async, stands
         for all namespaces whose names it matches. `ordered`: all events are ordered that do not say otherwise, or
-        with False none; see `on`. ValueError where another value has been given before.
+        with False none; see `on`. ValueError where another value has been given before. `threaded`: the function is
+        plain, blocks and runs in a thread; TypeError for all else.
         """
+        if isinstance(namespace, str | Pattern) and threaded:
+            raise TypeError(f"of({namespace!r}, threaded=True): only a function of (name, auth) can run in a thread")
         if isinstance(namespace, str):
             return self._namespaces.of(namespace, ordered=ordered)
         if isinstance(namespace, Pattern) or callable(namespace):
-            return self._namespaces.family(namespace, ordered=ordered)
+            return self._namespaces.family(namespace, ordered=ordered, threaded=threaded)
         raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
 
     @overload
@@ -168,24 +173,34 @@ class Server(Events):
         """Register the handler of an event; see `Namespace.on`."""
         return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
 
-    def on_start(self, function: F) -> F:
+    @overload
+    def on_start(self, function: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_start(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_start(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what is called, without arguments, when the server starts on a loop, before its first client.
 
         A plain function has ended by then. An `async def` is a task of the server's: it may run for as long as the
         server does, and is cancelled by `close`. Under `waterspout serve` and `waterspout.run` the server starts with
         the process, by `routes` where a loop runs, else by `hosts.tornado.start` or the first request; in tests by a
         `Pair`. Several functions are called in their order, and again on another loop. What they raise is logged with
-        their names.
+        their names. `threaded`: a plain function that blocks runs in a thread while the first clients are served, and
+        keeps one of the driver's `threads` until it ends: nothing cancels it. TypeError for an async one.
         """
-        return self._background.on_start(function)
+        return at_once(function, lambda function: self._background.on_start(function, threaded=threaded))
 
-    def on_stop(self, function: F) -> F:
+    @overload
+    def on_stop(self, function: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_stop(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_stop(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
         """Register what is called, without arguments, when a server that has started is closed.
 
         Clients are still connected, and the tasks of `on_start` still run: that ends when these functions have ended.
-        Asynchronous ones have `shutdown_timeout`. What they raise is logged with their names.
+        Asynchronous ones, and `threaded` ones, which are plain and block, have `shutdown_timeout`. What they raise is
+        logged with their names.
         """
-        return self._background.on_stop(function)
+        return at_once(function, lambda function: self._background.on_stop(function, threaded=threaded))
 
     # What belongs to "/"
 

@@ -1,13 +1,25 @@
 """Whether a function can be what it is registered as: can be called, would run, takes what the server passes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..engine import Asker, Driver
 from .annotations import evaluate, innermost, is_value, layers
 
 _VALUES = ("data", "message", "msg", "payload", "text")
 """What nobody calls a socket. A `sid` may be one: it is taken where a room is."""
+
+
+class Function(NamedTuple):
+    """A function of the user's; `threaded`: it may block, and runs in a thread."""
+
+    call: Callable[..., Any]
+    threaded: bool = False
+
+    def run(self, driver: Driver, args: Sequence[Any], asker: Asker, token: Any) -> None:
+        """Let the driver call it, and tell the asker what came of it."""
+        (driver.run_threaded if self.threaded else driver.run)(self.call, args, asker, token)
 
 
 def check_callable(function: object, what: str) -> None:
@@ -18,12 +30,12 @@ def check_callable(function: object, what: str) -> None:
         raise TypeError(f"{what} is the generator {function!r}, whose body would not run: return or emit, not yield")
 
 
-def check_plain(function: Callable[..., Any], event: str) -> None:
+def check_plain(function: Callable[..., Any], what: str) -> None:
     """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
     if any(map(iscoroutinefunction, layers(function))):
         name = getattr(innermost(function), "__qualname__", repr(function))
         remedy = "write `def`, for what blocks, or leave threaded=True away"
-        raise TypeError(f"{name}, the handler of {event!r}, is async and cannot run in a thread: {remedy}")
+        raise TypeError(f"{name}, {what}, is async and cannot run in a thread: {remedy}")
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str, *, first: str = "socket") -> None:

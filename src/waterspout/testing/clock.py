@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVarTuple
 
 from ..drivers import InlineDriver
-from ..drivers.system import discard, is_asynchronous
+from ..drivers.system import discard
 from ..drivers.tasks import as_coroutine, carry, running_asker
+from ..drivers.threads import threaded_asker
 from ..engine import Asker
 from ..engine.driver import Waitable
 from .loop import ClockLoop
@@ -62,18 +63,6 @@ class Clock(InlineDriver):
         finally:
             self._raised = None
 
-    def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call it in place, as a thread would: TypeError for an asynchronous one."""
-
-        def call(*args: Any) -> Any:
-            result = function(*args)
-            if is_asynchronous(result):
-                discard(result)
-                raise TypeError(f"{function!r} is asynchronous, and a thread has no loop for it: leave threaded out")
-            return result
-
-        self.run(call, args, asker, token)
-
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
         """Make a task of what an asynchronous function has returned."""
         loop = self._own_loop(awaitable, function)
@@ -108,8 +97,8 @@ class Clock(InlineDriver):
             self._attending.pop(task, None)
 
     def asker(self) -> Asker | None:
-        """Return who asked for the running coroutine."""
-        found = running_asker()
+        """Return who asked for the running coroutine, or for the threaded call."""
+        found = running_asker() or threaded_asker()
         return found._asker if isinstance(found, _Witness) else found
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
