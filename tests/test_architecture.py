@@ -95,7 +95,7 @@ def test_the_refusals_are_those_of_the_code() -> None:
     assert table("code")[1:] == [[str(cell) for cell in fault.value] for fault in Fault]
 
 
-NUMBERS = {"three": 3, "four": 4, "ten": 10, "eleven": 11, "thirteen": 13, "fifteen": 15}
+NUMBERS = {"three": 3, "four": 4, "five": 5, "ten": 10, "eleven": 11, "thirteen": 13, "fifteen": 15}
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,22 @@ def test_a_callback_is_called_on_the_thread_of_its_own_node() -> None:
     asyncio.run(main())
 
 
+def test_whoever_is_detached_hears_nothing_and_may_be_attached_again() -> None:
+    bus = MemoryBus()
+    one, two = adapter(bus), adapter(bus)
+    heard: list[bytes] = []
+    one.subscribe("news", heard.append)
+    for _ in range(2):
+        one.detach()
+    two.publish("news", b"x")
+    one.attach(Clock())
+    two.publish("news", b"y")
+    assert heard == []
+    one.subscribe("news", heard.append)
+    two.publish("news", b"z")
+    assert heard == [b"z"]
+
+
 def test_a_subscriber_that_has_no_loop_yet_hears_nothing() -> None:
     bus = MemoryBus()
     early = MemoryAdapter(bus)

@@ -2,7 +2,9 @@
 
 import asyncio
 import pickle
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from turns import packets
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
+from waterspout.engine import Pending
 from waterspout.errors import DecodeError
 from waterspout.server.cluster import Broadcast, decode, encode
 from waterspout.server.rooms import Except
@@ -184,6 +187,181 @@ def test_nodes_on_a_loop_hear_each_other() -> None:
         assert peers[0].take() == []
 
     asyncio.run(main())
+
+
+# Who a node is, and how long
+
+
+def test_servers_on_clocks_of_their_own_are_two_nodes() -> None:
+    bus = MemoryBus()
+    pairs = [Pair(Server(adapter=MemoryAdapter(bus), driver=Clock())) for _ in range(2)]
+    pairs[0].server.emit("news")
+    assert [pair.peer.take() for pair in pairs] == [['42["news"]']] * 2
+
+
+FORKED = """
+import asyncio, os, sys
+from waterspout import Server
+from waterspout.adapters import MemoryAdapter, MemoryBus
+from waterspout.drivers import AsyncioDriver
+from waterspout.engine import Pending
+from waterspout.server.cluster import decode
+
+class Adapter(MemoryAdapter):
+    def publish(self, topic, data):
+        sys.stdout.write(decode(data).node + "\\n")
+        sys.stdout.flush()
+        return super().publish(topic, data)
+
+async def serve():
+    server.engine.bind(AsyncioDriver())
+    server.emit("news")
+
+server = Server(adapter=Adapter(MemoryBus()))
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        asyncio.run(serve())
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_servers_that_were_made_before_a_fork_are_two_nodes() -> None:
+    run = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True)
+    one, two = run.stdout.split()
+    assert one != two
+
+
+def test_an_adapter_is_attached_while_its_server_has_a_loop() -> None:
+    bus = MemoryBus()
+    server, clock = Server(adapter=MemoryAdapter(bus)), Clock()
+    assert bus.adapters == []
+    server.engine.bind(clock)
+    assert len(bus.adapters) == 1
+    server.close()
+    assert bus.adapters == []
+    server.emit("news")
+    assert clock.reports == []
+
+
+def test_what_handlers_say_while_their_server_ends_reaches_the_others(nodes: Nodes) -> None:
+    one, two, _ = nodes
+    one.server.on_disconnect(lambda socket, reason: one.server.emit("left"))
+    one.server.close()
+    assert two.peer.take() == ['42["left"]']
+
+
+def test_a_server_that_begins_anew_hears_the_others_again_under_another_name() -> None:
+    bus, names = MemoryBus(), set[str]()
+    stranger = MemoryAdapter(bus)
+    stranger.attach(Clock())
+    stranger.subscribe(TOPIC, lambda data: names.add(decode(data).node or ""))
+    server = Server(adapter=MemoryAdapter(bus))
+
+    async def live() -> None:
+        server.engine.bind(AsyncioDriver())
+        peer = Peer(server)
+        peer.connect()
+        peer.take()
+        server.emit("mine")
+        stranger.publish(TOPIC, encode(GOOD))
+        assert await packets(peer, 2) == ['42["mine"]', '42["news",1]']
+
+    asyncio.run(live())
+    asyncio.run(live())
+    names.discard("another")
+    assert len(names) == 2
+
+
+def test_a_loop_that_was_closed_before_its_server_keeps_nobody_else_from_publishing() -> None:
+    bus = MemoryBus()
+    gone = Server(adapter=MemoryAdapter(bus))
+
+    async def main() -> None:
+        gone.engine.bind(AsyncioDriver())
+
+    asyncio.run(main())
+    pair = Pair(Server(adapter=MemoryAdapter(bus)))
+    pair.server.emit("news")
+    assert pair.peer.take() == ['42["news"]']
+    assert len(bus.adapters) == 1
+
+
+def test_what_is_said_to_other_nodes_before_there_is_a_loop_is_reported_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server(adapter=MemoryAdapter(MemoryBus()))
+    for _ in range(2):
+        server.emit("news")
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts == ["what was said to other nodes is lost, as the server has not started on a loop yet"]
+
+
+class Failing(MemoryAdapter):
+    """An adapter that cannot publish; the ways to say so differ."""
+
+    def __init__(self, publish: Callable[[], object]) -> None:
+        super().__init__(MemoryBus())
+        self._publish = publish
+
+    def publish(self, topic: str, data: bytes) -> Any:
+        return self._publish()
+
+
+async def lose() -> None:
+    raise ConnectionError("no broker")
+
+
+async def vanish() -> None:
+    raise asyncio.CancelledError
+
+
+async def succeed() -> int:
+    return 3
+
+
+def rejected(clock: Clock) -> Pending[None]:
+    pending: Pending[None] = Pending(clock)
+    pending.reject(ConnectionError("no broker"))
+    return pending
+
+
+@pytest.mark.parametrize(
+    ("publish", "errors"),
+    [
+        (rejected, [ConnectionError]),
+        (lambda clock: lose(), [ConnectionError]),
+        (lambda clock: vanish(), [RuntimeError]),
+        (lambda clock: succeed(), []),
+        (lambda clock: None, []),
+    ],
+    ids=["a Pending", "a coroutine", "a cancelled one", "one that succeeds", "nothing"],
+)
+def test_a_failure_to_publish_is_reported_once(publish: Callable[[Clock], object], errors: list[type]) -> None:
+    clock = Clock()
+    pair = Pair(Server(adapter=Failing(lambda: publish(clock)), driver=clock))
+    for _ in range(3):
+        pair.server.emit("news")
+    assert pair.peer.take() == ['42["news"]'] * 3
+    assert [type(error) for _, error in clock.reports] == errors
+    for text, _ in clock.reports:
+        assert text == f"the adapter could not publish to {TOPIC!r}, other such failures will be in silence"
+
+
+def test_a_failure_that_comes_later_is_reported_and_each_kind_of_it() -> None:
+    clock, waiting = Clock(), list[Pending[None]]()
+
+    def publish() -> Pending[None]:
+        waiting.append(Pending(clock))
+        return waiting[-1]
+
+    pair = Pair(Server(adapter=Failing(publish), driver=clock))
+    for error in (ConnectionError(), ConnectionError(), OSError()):
+        pair.server.emit("news")
+        assert not waiting[-1].done
+        waiting[-1].reject(error)
+    assert [type(error) for _, error in clock.reports] == [ConnectionError, OSError]
 
 
 # What else is on the bus

@@ -30,6 +30,11 @@ class Pending(Generic[T]):
         """Tell whether there is a result."""
         return self._value is not _OPEN
 
+    @property
+    def error(self) -> Exception | None:
+        """The error that `result` raises; None where there is a value, or nothing yet."""
+        return self._error
+
     def result(self) -> T:
         """Return the result or raise the error; RuntimeError while there is neither."""
         if self._value is _OPEN:

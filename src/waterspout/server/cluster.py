@@ -4,13 +4,15 @@ What each does to the node that hears it, `Server._deliver` and `Namespace.apply
 what is not a message of this version is dropped, and reported once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from ..engine import Driver, Pending
+from ..engine import Asker, Driver, Pending
 from ..errors import DecodeError
 from ..wire import surrogates
 from ..wire.json import plain
@@ -23,10 +25,17 @@ Deliver = Callable[["Word"], None]
 
 @runtime_checkable
 class Adapter(Protocol):
-    """Carries bytes between nodes. It promises neither delivery nor order between different nodes."""
+    """Carries bytes between nodes. It promises neither delivery nor order between different nodes.
+
+    It belongs to one server. What its verbs return may be a `Pending`, another awaitable, or None for what is done:
+    a failure there is reported.
+    """
 
     def attach(self, driver: Driver) -> None:
-        """Take the driver whose thread the callbacks are to be called on; a later one takes its place."""
+        """Connect: the server runs on this driver's loop now, on whose thread the callbacks are to be called."""
+
+    def detach(self) -> None:
+        """Disconnect: the loop ends. The subscriptions are over; another `attach` may follow, with another loop."""
 
     def publish(self, topic: str, data: bytes) -> Pending[None]:
         """Give the data to all subscribers of the topic, the publisher's own included."""
@@ -129,28 +138,47 @@ def whom(message: Word) -> Audience:
     return Audience(None if message.to is None else tuple(message.to), tuple(message.except_))
 
 
-class Cluster:
-    """The other nodes: tells them what happens here, and delivers what they tell. Without an adapter, nobody."""
+_attachments = count(1)
 
-    def __init__(self, adapter: Adapter | None, topic: str, deliver: Deliver) -> None:
+
+class Cluster:
+    """The other nodes: tells them what happens here, and delivers what they tell. Without an adapter, nobody.
+
+    A node begins when its server is bound to a loop: then it gets its name, and its adapter is attached. It ends with
+    the loop. The name is the driver's random token, which differs between processes, forked ones too, and a number,
+    which differs between servers of one process whose drivers' tokens do not (those of a `Clock` count).
+
+    `done` is one shared result that is there already. `subscribed` is done when this node hears the others, so that
+    whoever has joined a room here is reached by what they say to it; without an adapter it is `done`.
+    """
+
+    done: Pending[None]
+    subscribed: Pending[None]
+
+    def __init__(self, adapter: Adapter | None, topic: str, deliver: Deliver, driver: Driver) -> None:
         self._adapter = adapter
         self._topic = topic
         self._deliver = deliver
         self._node = ""
-        self._listens = False
-        self._reported = False
-        self._driver: Driver | None = None
+        self._is_attached = self._listens = False
+        self._reported: set[object] = set()
+        self._take(driver)
 
     def attach(self, driver: Driver) -> None:
-        """Join the other nodes, once there is a driver, or again after `leave`."""
-        self._driver = driver
+        """Join the other nodes, on this driver's loop."""
+        self.detach()
+        self._take(driver)
         if self._adapter is not None:
+            self._node = f"{driver.token()}-{next(_attachments)}"
             self._adapter.attach(driver)
-            if not self._node:
-                self._node = driver.token()
-            if not self._listens:
-                self._listens = True
-                self._adapter.subscribe(self._topic, self.receive)
+            self._is_attached = self._listens = True
+            self.subscribed = self._watch("subscribe to", self._adapter.subscribe(self._topic, self.receive))
+
+    def _take(self, driver: Driver) -> None:
+        self._driver = driver
+        self.done = Pending(driver)
+        self.done.resolve(None)
+        self.subscribed = self.done
 
     def prepare(
         self, namespace: str, event: str, args: Sequence[Any], to: Audience, how: Delivery = ORDINARY
@@ -180,10 +208,15 @@ class Cluster:
         rooms = None if to.to is None else list(to.to)
         return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=to.excluded))
 
-    def publish(self, message: bytes | None) -> None:
-        """Tell the other nodes."""
-        if self._adapter is not None and message is not None:
-            self._adapter.publish(self._topic, message)
+    def publish(self, message: bytes | None) -> Pending[None]:
+        """Tell the other nodes; return when the adapter has done it."""
+        if self._adapter is None or message is None:
+            return self.done
+        if self._is_attached:
+            return self._watch("publish to", self._adapter.publish(self._topic, message))
+        if not self._node:
+            self._report("early", "what was said to other nodes is lost, as the server has not started on a loop yet")
+        return self.done
 
     def receive(self, data: bytes) -> None:
         """Take a message from the bus; our own are known here already."""
@@ -192,15 +225,61 @@ class Cluster:
             if message.node != self._node:
                 self._deliver(message)
         except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
-            self._report(str(error))
+            text = f"a message from the bus is dropped, others like it will be in silence: {error}"
+            self._report("dropped", text)
 
     def leave(self) -> None:
         """Hear no more of the others."""
         if self._adapter is not None and self._listens:
             self._listens = False
-            self._adapter.unsubscribe(self._topic)
+            self._watch("unsubscribe from", self._adapter.unsubscribe(self._topic))
 
-    def _report(self, text: str) -> None:
-        if not self._reported and self._driver is not None:
-            self._reported = True
-            self._driver.report(f"a message from the bus is dropped, others like it will be in silence: {text}")
+    def detach(self) -> None:
+        """Leave the other nodes: the loop ends. What is said from now on is dropped, as are events to clients."""
+        if self._adapter is not None and self._is_attached:
+            self._is_attached = self._listens = False
+            self._adapter.detach()
+
+    def _watch(self, verb: str, result: object) -> Pending[None]:
+        """Return when a call of the adapter's is done; its failure is reported."""
+        if isinstance(result, Pending):
+            pending = result
+        elif isinstance(result, Awaitable):
+            pending = Pending(self._driver)
+            self._driver.run(lambda: result, (), _Call(pending), verb)
+        else:
+            return self.done
+        if pending.done and pending.error is None:
+            return self.done
+        pending.add_done_callback(partial(self._look_at, verb))
+        return pending
+
+    def _look_at(self, verb: str, pending: Pending[None]) -> None:
+        error = pending.error
+        if error is not None:
+            text = f"the adapter could not {verb} {self._topic!r}, other such failures will be in silence"
+            self._report((verb, type(error)), text, error)
+
+    def _report(self, kind: object, text: str, error: Exception | None = None) -> None:
+        if kind not in self._reported:
+            self._reported.add(kind)
+            self._driver.report(text, error)
+
+
+class _Call:
+    """Waits for what an asynchronous adapter has returned; the token is what it was asked to do."""
+
+    def __init__(self, pending: Pending[None]) -> None:
+        self._pending = pending
+
+    def answered(self, token: str, result: object) -> None:
+        self._pending.resolve(None)
+
+    def failed(self, token: str, error: BaseException) -> None:
+        self._pending.reject(error if isinstance(error, Exception) else RuntimeError(f"it ended with {error!r}"))
+
+    def later(self, token: str) -> Asker:
+        return self
+
+    def describe(self, token: str) -> str:
+        return f"the adapter, asked to {token} a topic,"

@@ -124,8 +124,7 @@ class Server(Events):
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
         self._shutdown_timeout = shutdown_timeout
-        self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver)
-        self._cluster.attach(self.engine.driver)
+        self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver, self.engine.driver)
         self._background = Background(self.engine)
         self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
@@ -304,7 +303,12 @@ class Server(Events):
 
         def finish() -> None:
             if self._is_closing(done):
-                engine.driver.finish(timeout, lambda: done.resolve(None), awaited=done, unwanted=self._background)
+                engine.driver.finish(timeout, ended, awaited=done, unwanted=self._background)
+
+        def ended() -> None:
+            if self._is_closing(done):
+                self._cluster.detach()
+            done.resolve(None)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))
