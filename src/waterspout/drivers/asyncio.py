@@ -14,10 +14,11 @@ from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
 from typing import Any, TypeVarTuple
 
+from ..engine import Pending
 from ..engine.driver import Asker, Layer, Level, Waitable
 from .ending import Ending
 from .lag import LagGuard
-from .system import INTERRUPTS, PLAIN, SystemDriver, is_asynchronous
+from .system import INTERRUPTS, PLAIN, SystemDriver, answer, is_asynchronous
 from .tasks import as_coroutine, carry, running_asker
 from .threads import ThreadPool, threaded_asker
 
@@ -64,6 +65,8 @@ class AsyncioDriver(SystemDriver):
             self._start(result, asker, token)
         elif kind in PLAIN or not is_asynchronous(result):
             asker.answered(token, result)
+        elif isinstance(result, Pending) and result.done:
+            answer(result, asker, token)
         else:
             self._start(as_coroutine(result), asker, token)
 

@@ -8,8 +8,9 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVarTuple
 
+from ..engine import Pending
 from ..engine.driver import Asker, Waitable
-from .system import INTERRUPTS, SystemDriver, discard, is_asynchronous
+from .system import INTERRUPTS, SystemDriver, answer, discard, is_asynchronous
 from .threads import call_threaded, threaded_asker
 
 Args = TypeVarTuple("Args")
@@ -57,7 +58,9 @@ class InlineDriver(SystemDriver):
             if isinstance(error, INTERRUPTS):
                 raise
         else:
-            if is_asynchronous(result):
+            if isinstance(result, Pending) and result.done:
+                answer(result, asker, token)
+            elif is_asynchronous(result):
                 self.start(result, function, asker, token)
             else:
                 asker.answered(token, result)

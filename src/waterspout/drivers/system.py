@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from types import CoroutineType, GeneratorType
 from typing import Any
 
-from ..engine.driver import Layer, Level
+from ..engine import Pending
+from ..engine.driver import Asker, Layer, Level
 from .log import logger
 
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
@@ -64,6 +65,14 @@ def is_asynchronous(result: object) -> bool:
     if isinstance(result, GeneratorType):
         return bool(result.gi_code.co_flags & _ITERABLE_COROUTINE)
     return kind is CoroutineType or (kind not in PLAIN and hasattr(kind, "__await__"))
+
+
+def answer(pending: Pending[Any], asker: Asker, token: Any) -> None:
+    """Tell an asker the result of a `Pending` that a function has returned, as if the function had returned that."""
+    if pending.error is not None:
+        asker.failed(token, pending.error)
+    else:
+        asker.answered(token, pending.result())
 
 
 def discard(result: object) -> None:

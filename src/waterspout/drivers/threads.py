@@ -11,6 +11,7 @@ from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from ..engine import Pending
 from ..engine.driver import Asker
 from .system import discard, is_asynchronous, name_of
 
@@ -22,11 +23,14 @@ _asker: ContextVar[Asker | None] = ContextVar("waterspout_asker", default=None)
 def call_threaded(around: Around, asker: Asker, function: Callable[..., Any], *args: Any) -> Any:
     """Call a plain function that may block, in a context of its own; TypeError for what turns out to be asynchronous.
 
-    This is what every driver does in its threads, or in place where it has none.
+    Where it returns a `Pending`, as of `socket.join`, its result is waited for. This is what every driver does in its
+    threads, or in place where it has none.
     """
     _asker.set(asker)
     with nullcontext() if around is None else around():
         result = function(*args)
+        if isinstance(result, Pending):
+            return result.wait()
         if is_asynchronous(result):
             discard(result)
             raise TypeError(

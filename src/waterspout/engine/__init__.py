@@ -15,7 +15,7 @@ from .http.proxies import TrustedProxies
 from .http.refusals import Refuse
 from .http.response import Headers, Response
 from .log import MORE, Log, outline
-from .pending import Pending
+from .pending import Pending, done_on_core
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .protocol1.decisions import OldRequest
@@ -77,6 +77,7 @@ __all__ = [
     "TrustedProxies",
     "Turn",
     "WebSocketTransport",
+    "done_on_core",
     "on_core",
     "outline",
     "push_to_all",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from .driver import Asker, Driver
+from .driver import Args, Asker, Driver
 
 T = TypeVar("T")
 _OPEN = object()
@@ -88,6 +88,10 @@ class Pending(Generic[T]):
         """Set the error, unless there is a result."""
         self._settle(None, error)
 
+    def follow(self, other: "Pending[T]") -> None:
+        """Take the result of another one, once it has one."""
+        other.add_done_callback(lambda other: self._settle(other._value, other._error))
+
     def _settle(self, value: Any, error: Exception | None) -> None:
         if self.done:
             return
@@ -95,6 +99,27 @@ class Pending(Generic[T]):
         callbacks, self._callbacks = self._callbacks, []
         for function in callbacks:
             self._driver.run(function, (self,), _CALLED_BACK, self._driver)
+
+
+def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args: *Args) -> Pending[T]:
+    """Call a function on the core's thread, and return when what it returns is done: at once, or posted, as `on_core`.
+
+    What a posted one raises is the result, and goes on to the loop's log: perhaps nobody waits.
+    """
+    if not driver.foreign():
+        return function(*args)
+    pending: Pending[T] = Pending(driver)
+
+    def call() -> None:
+        try:
+            called = function(*args)
+        except (TypeError, ValueError) as error:
+            pending.reject(error)
+            raise
+        pending.follow(called)
+
+    driver.soon(call)
+    return pending
 
 
 class _CalledBack:

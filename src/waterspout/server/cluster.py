@@ -218,6 +218,15 @@ class Cluster:
             self._report("early", "what was said to other nodes is lost, as the server has not started on a loop yet")
         return self.done
 
+    def tell(self, message: bytes | None) -> Pending[None]:
+        """Tell the other nodes; return when the adapter has done it and they are heard, too."""
+        published, subscribed = self.publish(message), self.subscribed
+        if subscribed.done:
+            return published
+        both: Pending[None] = Pending(self._driver)
+        published.add_done_callback(lambda published: both.follow(published if published.error else subscribed))
+        return both
+
     def receive(self, data: bytes) -> None:
         """Take a message from the bus; our own are known here already."""
         try:

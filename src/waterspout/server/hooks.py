@@ -107,6 +107,6 @@ def _hint(error: BaseException) -> None:
 
 _NONE_AWAITED = ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited")
 _NOTHING_TO_AWAIT = (
-    "emit, broadcast, join, leave and disconnect are done at once, or on their way: leave `await` out there; "
-    "call, fetch_sockets and close are awaited"
+    "emit, broadcast and disconnect are done at once, or on their way: leave `await` out there; "
+    "call, fetch_sockets, close, join and leave can be awaited"
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
-from ..engine import Engine, Layer, Level, Pending, Prepared, Session, on_core
+from ..engine import Engine, Layer, Level, Pending, Prepared, Session, done_on_core, on_core
 from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
@@ -72,7 +72,7 @@ class Namespace(Events, Generic[Kind]):
         self.hooks = Hooks(name, engine, handlers)
         self._handlers = handlers
         self._fanout = Fanout(engine.turn)
-        self._cluster = cluster
+        self.cluster = cluster
         self._ack_ids = count(1)
         self._family = family
 
@@ -126,19 +126,23 @@ class Namespace(Events, Generic[Kind]):
         on_core(self.engine.driver, self._fetch, audience(to, except_), pending)
         return pending
 
-    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
-        """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter."""
-        check_rooms(rooms)
-        self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
+    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
+        """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter.
 
-    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
-        """Let clients leave rooms, on all nodes."""
+        On this node it is done at once, and the result need not be awaited. With an adapter it is done when the other
+        nodes have been told.
+        """
         check_rooms(rooms)
-        self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
+        return self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
 
-    def close_room(self, room: Room) -> None:
-        """Let everybody leave a room, on all nodes."""
-        self.leave(room, to=room)
+    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
+        """Let clients leave rooms, on all nodes. The result is that of `join`."""
+        check_rooms(rooms)
+        return self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
+
+    def close_room(self, room: Room) -> Pending[None]:
+        """Let everybody leave a room, on all nodes. The result is that of `join`."""
+        return self.leave(room, to=room)
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
@@ -149,13 +153,13 @@ class Namespace(Events, Generic[Kind]):
     def send(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to clients of all nodes; TypeError before anything is queued."""
         check_name(event)
-        message = self._cluster.prepare(self.name, event, args, whom, how)
+        message = self.cluster.prepare(self.name, event, args, whom, how)
         if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
             forms = {row: prepare(row, self.name, event, args, how=how) for row in self.engine.policy.generations}
             self.engine.driver.soon(self._send_prepared, whom, forms, message)
         else:
             self.deliver(event, args, whom, how)
-            self._cluster.publish(message)
+            self.cluster.publish(message)
 
     def deliver(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to the clients of this node; TypeError before anything is queued."""
@@ -255,7 +259,7 @@ class Namespace(Events, Generic[Kind]):
         members = self.rooms.select(whom)
         if members:
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
-        self._cluster.publish(message)
+        self.cluster.publish(message)
 
     def _call(
         self,
@@ -277,12 +281,12 @@ class Namespace(Events, Generic[Kind]):
         found = tuple(picture(socket) for socket in self.rooms.select(whom))
         pending.resolve(Presence(found))
 
-    def _act(self, message: Join | Leave | Part, whom: Audience) -> None:
-        on_core(self.engine.driver, self._apply_everywhere, message, whom)
+    def _act(self, message: Join | Leave | Part, whom: Audience) -> Pending[None]:
+        return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)
 
-    def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> None:
+    def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> Pending[None]:
         self.apply(message, whom)
-        self._cluster.publish(self._cluster.address(message, whom))
+        return self.cluster.tell(self.cluster.address(message, whom))
 
     def _check_empty(self) -> None:
         if self._family is not None and self.rooms.is_deserted:

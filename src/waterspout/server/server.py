@@ -231,17 +231,17 @@ class Server(Events):
         """Ask who is in "/"; see `Namespace.fetch_sockets`."""
         return self._root.fetch_sockets(to=to, except_=except_)
 
-    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+    def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
         """Let clients of "/" enter rooms; see `Namespace.join`."""
-        self._root.join(*rooms, to=to, except_=except_)
+        return self._root.join(*rooms, to=to, except_=except_)
 
-    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> None:
+    def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
         """Let clients of "/" leave rooms; see `Namespace.leave`."""
-        self._root.leave(*rooms, to=to, except_=except_)
+        return self._root.leave(*rooms, to=to, except_=except_)
 
-    def close_room(self, room: Room) -> None:
-        """Let everybody leave a room of "/"."""
-        self._root.close_room(room)
+    def close_room(self, room: Room) -> Pending[None]:
+        """Let everybody leave a room of "/"; see `Namespace.close_room`."""
+        return self._root.close_room(room)
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave "/"; see `Namespace.disconnect`."""

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any, Protocol
 
-from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session, on_core
+from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session, done_on_core, on_core
 from ..errors import SocketClosed
 from ..types import Reason, Request
 from ..wire.packets import Event
 from .acks import Acks, Answerable, too_many
 from .classes import check_class
+from .cluster import Cluster
 from .dispatch import ANSWERS, Queue, dispatch
 from .early import Early, EarlyAnswer
 from .fanout import Delivery, delivery, prepare
@@ -25,6 +26,7 @@ class Home(Protocol):
 
     name: str
     engine: Engine
+    cluster: Cluster
     limits: Limits
     rooms: Rooms[Any]
     hooks: Hooks
@@ -165,15 +167,19 @@ class Socket:
         how = delivery(volatile=volatile, compress=compress, latest=latest)
         self._namespace.send(event, args, audience(to, except_).without(self), how)
 
-    def join(self, *rooms: Room) -> None:
-        """Enter rooms. ValueError for another socket's id, which is no room to enter; the own id changes nothing."""
-        check_rooms(rooms)
-        on_core(self._driver, self._join, rooms)
+    def join(self, *rooms: Room) -> Pending[None]:
+        """Enter rooms. ValueError for another socket's id, which is no room to enter; the own id changes nothing.
 
-    def leave(self, *rooms: Room) -> None:
-        """Leave rooms; nothing happens where this socket is not in one."""
+        It is done at once, and the result need not be awaited. `await socket.join(...)` is for several nodes: what the
+        others send to the room from then on reaches this client. From another thread, `wait()` waits until it is done.
+        """
         check_rooms(rooms)
-        on_core(self._driver, self._leave, rooms)
+        return done_on_core(self._driver, self._join, rooms)
+
+    def leave(self, *rooms: Room) -> Pending[None]:
+        """Leave rooms; nothing happens where this socket is not in one. The result is that of `join`."""
+        check_rooms(rooms)
+        return done_on_core(self._driver, self._leave, rooms)
 
     def call(self, event: str, *args: Any, timeout: float = 60.0) -> Pending[Any]:
         """Send an event and wait for the client's acknowledgement: `await socket.call(...)`.
@@ -281,9 +287,9 @@ class Socket:
         elif self._early is not None:
             self._early.output.append(prepared)
 
-    def _join(self, rooms: Iterable[Room]) -> None:
+    def _join(self, rooms: Iterable[Room]) -> Pending[None]:
         if self._life is GONE:
-            return
+            return self._namespace.cluster.done
         for room in rooms:
             self._namespace.rooms.check(room, self)
         if self._rooms is None:
@@ -294,11 +300,13 @@ class Socket:
             if self._life is CONNECTED:
                 self._namespace.rooms.join(room, self)
             self._rooms[room] = None
+        return self._namespace.cluster.subscribed
 
-    def _leave(self, rooms: Iterable[Room]) -> None:
+    def _leave(self, rooms: Iterable[Room]) -> Pending[None]:
         for room in rooms:
             if self._rooms is not None and self._rooms.pop(room, self) is None:
                 self._namespace.rooms.leave(room, self)
+        return self._namespace.cluster.done
 
     def _call(self, ack_id: int, event: str, prepared: Prepared, timeout: float, asker: Answerable) -> None:
         if self._life is GONE:
