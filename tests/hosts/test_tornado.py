@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import logging
 import random
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,25 @@ async def test_one_server_may_be_in_several_applications_of_a_loop(host: Tornado
     assert await echoes(wire)
     http.stop()
     await http.close_all_connections()
+
+
+@tcp
+async def test_what_is_registered_after_the_mount_is_served(host: TornadoHost) -> None:
+    server, seen = Server(), list[str]()
+    await host.serve(server)
+    before = await host.websocket()
+    server.on("say")(lambda socket: seen.append("say"))
+    server.use(lambda socket, auth: seen.append("step"))
+    server.on_start(lambda: seen.append("start"))
+    server.of("/chat").on("say")(lambda socket: socket.emit("said", socket.namespace))
+    server.of(re.compile("/room-.*")).on("say")(lambda socket: socket.emit("said", socket.namespace))
+    await host.websocket()
+    before.send(text('42["say"]'))
+    for name in ("/chat", "/room-1"):
+        before.send(text(f"40{name},", f'42{name},["say"]'))
+        assert (await before.text()).startswith(f"40{name},")
+        assert await before.text() == f'42{name},["said","{name}"]'
+    assert seen == ["start", "step", "say"]
 
 
 @tcp

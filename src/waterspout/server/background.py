@@ -24,10 +24,7 @@ class Background:
 
     def on_start(self, function: F, *, threaded: bool) -> F:
         """Add what is called at the start: at once, if the server has started already."""
-        new = _read(function, "on_start", threaded)
-        self._starts.append(new)
-        if self._is_running:
-            on_core(self._engine.driver, self._run, new)
+        on_core(self._engine.driver, self._add, _read(function, "on_start", threaded))
         return function
 
     def on_stop(self, function: F, *, threaded: bool) -> F:
@@ -68,6 +65,11 @@ class Background:
         return _describe(token, "on_start")
 
     # Below this line: how it is done
+
+    def _add(self, function: Function) -> None:
+        self._starts.append(function)
+        if self._is_running:
+            self._run(function)
 
     def _run(self, function: Function) -> None:
         function.run(self._engine.driver, (), self, function)

@@ -186,7 +186,7 @@ class Handlers:
                 "ordered": handler.ordered,
                 "threaded": handler.threaded,
             }
-            for name, handler in self.events.items()
+            for name, handler in tuple(self.events.items())
         ]
 
     def refresh(self) -> None:
@@ -199,11 +199,11 @@ class Handlers:
         said = self.ordered_option
         threaded = any(one.threaded for one in (*self.event_steps, *filter(None, [self.any])))
         self.ordered = self.driver_orders or threaded if said is None else said
-        for handler in self.events.values():
+        for handler in tuple(self.events.values()):  # a copy: threads register, too
             own = handler.ordered_option if handler.ordered_option is not None else said
             handler.ordered = self.ordered or handler.threaded if own is None else own
         general = bool(self.event_steps or self.any or self.limited or self.timings)
-        for handler in self.events.values():
+        for handler in tuple(self.events.values()):
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1
 

@@ -41,6 +41,7 @@ class Family(Protocol):
     """What a dynamic namespace needs of those that share its handlers."""
 
     children: dict[str, "Namespace"]
+    kind: type[Socket]
 
 
 class Namespace(Events, Generic[Kind]):
@@ -60,14 +61,12 @@ class Namespace(Events, Generic[Kind]):
         *,
         handlers: Handlers,
         limits: Limits,
-        kind: type[Socket] = Socket,
         family: Family | None = None,
     ) -> None:
         check_namespace(name)
         self.name = name
         self.engine = engine
         self.limits = limits
-        self.kind = kind
         self.rooms: Rooms[Socket] = Rooms()
         self.hooks = Hooks(name, engine, handlers)
         self._handlers = handlers
@@ -75,6 +74,21 @@ class Namespace(Events, Generic[Kind]):
         self.cluster = cluster
         self._ack_ids = count(1)
         self._family = family
+        self._kind: type[Socket] = Socket
+
+    @property
+    def kind(self) -> type[Socket]:
+        """The class of the sockets; those of a dynamic namespace have that of all its kin."""
+        return self._kind if self._family is None else self._family.kind
+
+    @kind.setter
+    def kind(self, kind: type[Socket]) -> None:
+        self._kind = kind
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether a client is here, or on its way in."""
+        return not self.rooms.is_deserted
 
     # What a user calls
 
@@ -289,7 +303,7 @@ class Namespace(Events, Generic[Kind]):
         return self.cluster.tell(self.cluster.address(message, whom))
 
     def _check_empty(self) -> None:
-        if self._family is not None and self.rooms.is_deserted:
+        if self._family is not None and not self.has_clients:
             self._family.children.pop(self.name, None)
 
     def _registry(self) -> Handlers:

@@ -42,6 +42,11 @@ class DynamicNamespace(Events, Generic[Kind]):
         self.children: dict[str, Namespace] = {}
         self._handlers = handlers
 
+    @property
+    def has_clients(self) -> bool:
+        """Whether a client is in one of them, or on its way in."""
+        return bool(self.children)
+
     def namespaces(self) -> list[Namespace[Kind]]:
         """Return those that have clients now."""
         return cast(list[Namespace[Kind]], list(self.children.values()))
@@ -142,7 +147,7 @@ class Namespaces:
         found = self.find(name)
         if found is None:
             _check_literal(name)
-            new = self._new(name, self._handlers(name, ordered), Socket)
+            new = self._new(name, self._handlers(name, ordered))
             found = self._named.setdefault(name, new)  # in one step: another thread may have asked, too
         if ordered is not None and ordered is not found._handlers.ordered_option:
             found._registry().order(ordered)
@@ -166,7 +171,7 @@ class Namespaces:
     def register(
         self, name: "str | Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
     ) -> Namespace | DynamicNamespace:
-        """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second class."""
+        """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it
@@ -174,24 +179,24 @@ class Namespaces:
         place._registry()
         if place.kind is not Socket:
             raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
+        if place.has_clients:
+            remedy = "register it before they come, or let them go first, with `disconnect`"
+            raise ValueError(f"clients are in {place._handlers.name} already, as objects of another class: {remedy}")
         read_class(kind, place._handlers)
         place.kind = kind
         return place
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:
         """Make one of the namespaces of a family; it lives while somebody keeps it."""
-        return self._made.add(name, self._new(name, family._handlers, family.kind, family))
+        return self._made.add(name, self._new(name, family._handlers, family))
 
-    def _new(
-        self, name: str, handlers: Handlers, kind: type[Socket], family: DynamicNamespace | None = None
-    ) -> Namespace:
+    def _new(self, name: str, handlers: Handlers, family: DynamicNamespace | None = None) -> Namespace:
         return Namespace(
             name,
             self._engine,
             self._cluster,
             handlers=handlers,
             limits=self._limits,
-            kind=kind,
             family=family,
         )
 

@@ -163,6 +163,7 @@ class Server(Events):
         """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client.
 
         It returns the namespace, whose sockets are of this class for a type checker too. `ordered` as in `of`.
+        ValueError for a second class, and while clients are in the namespace: their objects are of another class.
         """
         return self._namespaces.register(namespace, kind, ordered=ordered)
 
