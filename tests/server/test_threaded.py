@@ -12,7 +12,7 @@ import pytest
 from turns import turn
 from waterspout import ConnectRefused, Reason, Server, Socket, event, hook
 from waterspout.drivers import AsyncioDriver
-from waterspout.server.handlers import Events
+from waterspout.server.decorators import Events
 from waterspout.testing import Clock, Pair, Peer
 
 CORE = "core"

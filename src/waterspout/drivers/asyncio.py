@@ -14,11 +14,11 @@ from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
 from typing import Any, TypeVarTuple
 
-from ..engine import Pending
+from ..engine import INTERRUPTS, Pending
 from ..engine.driver import Asker, Layer, Level, Waitable
 from .ending import Ending
 from .lag import LagGuard
-from .system import INTERRUPTS, PLAIN, SystemDriver, answer, is_asynchronous
+from .system import PLAIN, SystemDriver, answer, is_asynchronous
 from .tasks import as_coroutine, carry, running_asker
 from .threads import ThreadPool, threaded_asker
 

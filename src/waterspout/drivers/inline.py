@@ -8,9 +8,9 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVarTuple
 
-from ..engine import Pending
+from ..engine import INTERRUPTS, Pending
 from ..engine.driver import Asker, Waitable
-from .system import INTERRUPTS, SystemDriver, answer, discard, is_asynchronous
+from .system import SystemDriver, answer, discard, is_asynchronous
 from .threads import call_threaded, threaded_asker
 
 Args = TypeVarTuple("Args")

@@ -18,9 +18,6 @@ PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 SLOW_HANDLER = 0.1
 """The `slow_handler` of a new driver, in seconds."""
 
-INTERRUPTS = (KeyboardInterrupt, SystemExit)
-"""They end the process: whoever asked is told first, then they go on their way."""
-
 _ITERABLE_COROUTINE = 0x100  # inspect.CO_ITERABLE_COROUTINE, the mark of @types.coroutine
 
 _LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}

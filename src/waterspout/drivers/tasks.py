@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from ..engine.driver import Asker
+from ..engine.driver import INTERRUPTS, Asker
 from .ending import AT_THE_END
-from .system import INTERRUPTS, name_of
+from .system import name_of
 
 
 async def carry(coroutine: Coroutine[Any, Any, Any], asker: Asker, token: Any) -> None:

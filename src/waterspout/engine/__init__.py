@@ -6,7 +6,7 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 from ..wire.deflate import Deflate
 from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
-from .driver import Asker, Driver, Layer, Level, on_core
+from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
 from .http.admission import ANSWERED, Preflight
 from .http.decisions import Admitted, Open, Resume
@@ -35,6 +35,7 @@ __all__ = [
     "ANY_HOST",
     "FORCED_BY_SERVER",
     "FORMS",
+    "INTERRUPTS",
     "MORE",
     "PREAMBLES",
     "SLOW_CONSUMER",

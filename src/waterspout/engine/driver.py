@@ -13,6 +13,10 @@ from typing import Any, Protocol, TypeVarTuple
 Args = TypeVarTuple("Args")
 
 
+INTERRUPTS = (KeyboardInterrupt, SystemExit)
+"""They end the process. Where a user's function raises one, its asker is told, and then it goes on."""
+
+
 class Layer(StrEnum):
     """Whose logger takes a note: `waterspout.` and this."""
 

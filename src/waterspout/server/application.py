@@ -7,9 +7,9 @@ from ..engine import Asker, Engine, Layer, Level, Session
 from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
-from .auth import Auth
 from .dispatch import shorten
-from .late import Late
+from .entrance import Auth
+from .life import CountingAsker
 from .limits import Limits
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
@@ -143,7 +143,7 @@ class _Question:
             self.ask()
 
     def later(self, token: DynamicNamespace) -> Asker:
-        return Late(self, self._session)
+        return CountingAsker(self, self._session)
 
     def describe(self, token: DynamicNamespace) -> str:
         """Name the function, for a warning."""

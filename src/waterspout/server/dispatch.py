@@ -8,13 +8,12 @@ from collections import deque
 from enum import Enum
 from typing import Any, Final, Protocol
 
-from ..engine import Asker, Driver, Engine, Prepared, Session
+from ..engine import INTERRUPTS, Asker, Driver, Engine, Prepared, Session
 from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
 from .handlers import Handler, Handlers
-from .late import Late
-from .life import CONNECTED, Life
+from .life import CONNECTED, CountingAsker, Life
 from .limits import Limits
 
 
@@ -60,7 +59,6 @@ class Receiver(Protocol):
 
 Token = tuple[Receiver, Event]
 
-INTERRUPTS = (KeyboardInterrupt, SystemExit)  # they end the process, and nothing else does
 _LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
 
@@ -107,8 +105,8 @@ class _Answers:
 class _LateAnswers(_Answers):
     """Hears the same of a handler that went on asynchronously, and was counted meanwhile.
 
-    Not a `Late`: the answer is sent before the call ends, so that a parked poll leaves with it, and does not wait for
-    what the client is read on for.
+    Not a `CountingAsker`: the answer is sent before the call ends, so that a parked poll leaves with it, and does not
+    wait for what the client is read on for.
     """
 
     __slots__ = ("_size_bytes",)
@@ -268,7 +266,7 @@ class Call:
 
     def later(self, token: int | Stage) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
-        return Late(self, self._socket._session, self.size_bytes) if self._queue is None else self
+        return CountingAsker(self, self._socket._session, self.size_bytes) if self._queue is None else self
 
     def describe(self, token: int | Stage) -> str:
         """Name what is running, for a warning."""

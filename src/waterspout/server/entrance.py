@@ -1,79 +1,124 @@
-"""A client's way into a namespace: through the steps, to the connect handler, and in or out."""
+"""A client's way into a namespace: what it sends along, and the steps and the connect handler that let it in or not."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..engine import Asker
+from ..engine import INTERRUPTS, Asker
 from ..errors import ArgumentError, ConnectRefused
-from .auth import Auth, Step
-from .dispatch import INTERRUPTS
-from .hooks import Hooks
-from .late import Late
-from .socket import Socket
+from .arguments import Arguments
+from .life import CountingAsker
+from .signatures import Function
+
+if TYPE_CHECKING:
+    from .namespace import Namespace
+    from .socket import Socket
+
+_NOTHING: dict[str, Any] = {}
 
 
-class Gate(Protocol):
-    """What lets in and keeps out."""
+class Auth(NamedTuple):
+    """What came: the client's auth; or of clients that know none their query, whose values are strings."""
 
-    hooks: Hooks
+    value: Any
+    is_query: bool = False
 
-    def accept(self, socket: Socket) -> None:
-        """Let a client in."""
 
-    def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
-        """Keep it out."""
+class AuthArgument:
+    """The argument `auth` of a connect handler, or of a step before it; TypeError for a type that nothing becomes."""
+
+    __slots__ = ("_of_json", "_of_query", "typed")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._of_json = Arguments(function, "connect", most=1)
+        self._of_query = Arguments(function, "connect", most=1, strict=False)
+        self.typed = self._of_json.typed
+
+    def convert(self, auth: Auth) -> Any:
+        """Return what to call the handler with; ArgumentError for what it does not take.
+
+        A query's "5" and "true" are made numbers and booleans where these are asked for. Where nothing came, which is
+        an empty dictionary, a type that does not take one, and takes None, gets None.
+        """
+        arguments = self._of_query if auth.is_query else self._of_json
+        try:
+            return arguments.convert([auth.value])[0]
+        except ArgumentError as error:
+            if auth.value != _NOTHING:
+                raise
+            refusal = error
+        try:
+            return arguments.convert([None])[0]
+        except ArgumentError:
+            raise refusal from refusal.__cause__
+
+
+class Step(NamedTuple):
+    """A function `(socket, auth)` that is asked before a client is in; `auth` where it annotates that."""
+
+    function: Function
+    auth: AuthArgument | None
+
+
+def read_step(function: Function) -> Step:
+    """Read what a step takes."""
+    try:
+        signature(function.call)
+    except (TypeError, ValueError):
+        return Step(function, None)  # a builtin that does not say
+    argument = AuthArgument(function.call)
+    return Step(function, argument if argument.typed else None)
 
 
 class Entrance:
-    """Asks one step after the other about one client; the token is the step's index."""
+    """Runs the steps and the connect handler for one client, one after the other; the token is the step's index."""
 
-    __slots__ = ("_auth", "_gate", "_socket", "_steps")
+    __slots__ = ("_auth", "_namespace", "_socket", "_steps")
 
-    def __init__(self, gate: Gate, steps: list[Step], socket: Socket, auth: Auth) -> None:
-        self._gate = gate
+    def __init__(self, namespace: "Namespace", steps: list[Step], socket: "Socket", auth: Auth) -> None:
+        self._namespace = namespace
         self._steps = steps
         self._socket = socket
         self._auth = auth
 
     def ask(self, index: int = 0) -> None:
-        """Ask the next step; after the last, the client is in."""
+        """Run the next step; after the last, accept the client."""
         if index == len(self._steps):
-            self._gate.accept(self._socket)
+            self._namespace.accept(self._socket)
         elif not self._socket.gone:
             self._run(self._steps[index], index)
 
     def answered(self, token: int, result: Any) -> None:
-        """Go on, unless the step has refused."""
         self._look_at_cookies()
         if result is False:
-            self._gate.refuse(self._socket, ConnectRefused())
+            self._namespace.refuse(self._socket, ConnectRefused())
         else:
             self.ask(token + 1)
 
     def failed(self, token: int, error: BaseException) -> None:
-        """Refuse, with the reason or without it."""
         self._look_at_cookies()
         if isinstance(error, ArgumentError):
-            self._gate.hooks.event_refused(self._socket, "connect", error)
+            self._namespace.hooks.event_refused(self._socket, "connect", error)
             error = ConnectRefused(message=str(error), data=error.report["error"])
         elif not isinstance(error, ConnectRefused):
-            self._gate.hooks.event_failed(self._socket, "connect", error)
+            self._namespace.hooks.event_failed(self._socket, "connect", error)
             error = ConnectRefused(message="Internal error")
-        self._gate.refuse(self._socket, error)
+        self._namespace.refuse(self._socket, error)
 
     def describe(self, token: int) -> str:
         """Name the step, for a warning."""
         return f"the connect handler of {self._socket.namespace}"
 
     def later(self, token: int) -> Asker:
-        """Let it take its time, and count it: a client may come and go faster than it is asked about."""
-        late = Late(self, self._socket._session)
+        """Count the call: a client may connect and disconnect faster than its steps end."""
+        counting = CountingAsker(self, self._socket._session)
         if self._socket._early is not None:
-            self._socket._early.asker = late
-        return late
+            self._socket._early.asker = counting
+        return counting
 
     def _look_at_cookies(self) -> None:
         if self._socket.request.cookies_used:
-            self._gate.hooks.cookies_used()
+            self._namespace.hooks.cookies_used()
 
     def _run(self, step: Step, index: int) -> None:
         auth = self._auth.value

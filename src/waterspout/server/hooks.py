@@ -7,7 +7,7 @@ from ..errors import ArgumentError, EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
-from .late import Late
+from .life import CountingAsker
 
 _SERVER = Layer.SERVER  # see life.py
 
@@ -91,7 +91,7 @@ class Hooks:
 
     def later(self, token: Told) -> Asker:
         """Let a hook take its time, and count it: a client may cause more of them than have ended."""
-        return Late(self, token[1]._session)
+        return CountingAsker(self, token[1]._session)
 
     def describe(self, token: Told) -> str:
         """Name a hook, for a warning."""

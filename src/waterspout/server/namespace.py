@@ -10,12 +10,12 @@ from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 from .acks import Gathering, Replies
-from .auth import Auth
 from .cluster import Cluster, Join, Leave, Part
+from .decorators import Events
 from .dispatch import shorten, words
-from .entrance import Entrance
+from .entrance import Auth, Entrance
 from .fanout import Delivery, Fanout, delivery, prepare
-from .handlers import ON_DISCONNECT, Events, Handlers, check_name
+from .handlers import ON_DISCONNECT, Handlers, check_name
 from .hooks import Hooks
 from .limits import Limits
 from .presence import Presence

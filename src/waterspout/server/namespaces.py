@@ -10,8 +10,9 @@ from ..engine import Driver, Engine
 from .annotations import innermost
 from .classes import check_class, read_class
 from .cluster import Cluster
+from .decorators import Events
 from .fanout import delivery, prepare
-from .handlers import Events, Handlers, check_name
+from .handlers import Handlers, check_name
 from .limits import Limits
 from .namespace import Kind, Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience

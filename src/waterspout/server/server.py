@@ -11,8 +11,9 @@ from .acks import Replies
 from .application import Sockets
 from .background import Background
 from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
+from .decorators import OMITTED, Events, at_once
 from .fanout import delivery
-from .handlers import OMITTED, Events, F, at_once
+from .handlers import F
 from .limits import Limits
 from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces

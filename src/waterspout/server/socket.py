@@ -12,11 +12,10 @@ from .acks import Acks, Answerable, too_many
 from .classes import check_class
 from .cluster import Cluster
 from .dispatch import ANSWERS, Queue, dispatch
-from .early import Early, EarlyAnswer
 from .fanout import Delivery, delivery, prepare
 from .handlers import Handlers, check_name
 from .hooks import Hooks
-from .life import CONNECTED, CONNECTING, GONE, Life
+from .life import CONNECTED, CONNECTING, GONE, EarlyAnswer, EarlyTraffic, Life
 from .limits import Allowance, Limits
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 
@@ -81,7 +80,7 @@ class Socket:
         self._rooms: dict[Room, None] | None = None
         self._acks: Acks | None = None
         self._data: dict[str, Any] | None = None
-        self._early: Early | None = Early(session)
+        self._early: EarlyTraffic | None = EarlyTraffic(session)
         self._queue: Queue | None = None
         self._allowance: Allowance | None = None
         self._leaving = False

@@ -16,7 +16,8 @@ from functools import partial, wraps
 from types import GeneratorType
 from typing import Any
 
-from ...drivers.system import INTERRUPTS, is_asynchronous
+from ...drivers.system import is_asynchronous
+from ...engine import INTERRUPTS
 from .outcome import Outcome
 from .runner import KeyReuseError, LeakedCallbackError, Runner, UnknownKeyError
 from .yieldpoints import Arguments, Callback, Multi, Task, Wait, WaitAll, YieldPoint
