@@ -11,7 +11,7 @@ from turns import turn, until
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
-from waterspout.server.cluster import Broadcast, Join, Leave, Part, encode
+from waterspout.server.cluster import Broadcast, BusDisconnect, Join, Leave, encode
 from waterspout.server.rooms import Audience, Rooms
 from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
@@ -298,7 +298,7 @@ def test_what_a_stranger_says_ends_nothing_and_is_reported_once() -> None:
     nodes.say(Join([there.id, "red"], node="x", namespace="/"))  # ValueError: the id of another
     nodes.say(Broadcast("e", [], node="x", namespace="/nowhere"))
     nodes.say(Leave(["nowhere"], node="x", namespace="/", to=["nobody"]))
-    nodes.say(Part(node="x", namespace="/", to=["nobody"]))
+    nodes.say(BusDisconnect(node="x", namespace="/", to=["nobody"]))
     nodes.stranger.publish("waterspout/socket.io", b"\xc1")
     assert there.rooms == other.rooms == set()
     assert there.connected

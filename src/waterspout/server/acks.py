@@ -79,7 +79,7 @@ class Replies:
     missing: tuple[str, ...]
 
 
-class Gathering:
+class ReplyCollector:
     """Collects the answers of a room; done when each member has answered, or will not."""
 
     __slots__ = ("_answers", "_missing", "_pending", "_waiting")
@@ -91,9 +91,9 @@ class Gathering:
         self._missing: list[str] = []
         self._finish()
 
-    def place(self, member: str) -> "_Place":
+    def place(self, member: str) -> "_MemberReply":
         """Return what takes this member's answer."""
-        return _Place(self, member)
+        return _MemberReply(self, member)
 
     def answered(self, member: str, value: Any) -> None:
         """Take an answer."""
@@ -112,15 +112,15 @@ class Gathering:
             self._pending.resolve(Replies(self._answers, tuple(self._missing)))
 
 
-class _Place:
-    __slots__ = ("_gathering", "_member")
+class _MemberReply:
+    __slots__ = ("_collector", "_member")
 
-    def __init__(self, gathering: Gathering, member: str) -> None:
-        self._gathering = gathering
+    def __init__(self, collector: ReplyCollector, member: str) -> None:
+        self._collector = collector
         self._member = member
 
     def resolve(self, value: Any) -> None:
-        self._gathering.answered(self._member, value)
+        self._collector.answered(self._member, value)
 
     def reject(self, error: Exception) -> None:
-        self._gathering.missed(self._member)
+        self._collector.missed(self._member)

@@ -1,4 +1,4 @@
-"""What the engine sees of a server: the packets of all sessions, for the sockets they belong to."""
+"""The engine's application that speaks Socket.IO: it passes the packets of sessions to their sockets."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,11 +18,11 @@ from .signatures import Function
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
 
-class Sockets:
-    """The application of an engine that speaks Socket.IO.
+class SocketIOApplication:
+    """Passes packets to sockets, and makes sockets of connect packets.
 
-    A session's `data` is a dictionary by namespace: the socket, or who asks whether there is to be
-    one; None where it has left.
+    A session's `data` is a dictionary by namespace: a socket, or a `_NamespaceLookup` that decides whether there will
+    be one, or None after the socket has disconnected.
     """
 
     engine: Engine
@@ -32,11 +32,11 @@ class Sockets:
         self._limits = limits
 
     def open(self, session: Session, request: Request) -> None:
-        """Let a client be in no namespace."""
+        """Begin with no namespaces."""
         session.data = {}
 
     def packet(self, session: Session, packet: Packet) -> None:
-        """Take a packet; the first line is where nearly all of them go."""
+        """Take a packet; nearly all of them are events."""
         socket = session.data.get(packet.namespace)
         if socket is not None:
             if type(packet) is Event:
@@ -48,7 +48,7 @@ class Sockets:
             elif type(packet) is Message:
                 socket._receive(as_event(packet))
         elif type(packet) is Connect:
-            self._knock(session, packet)
+            self._connect(session, packet)
         elif packet.namespace not in session.data:
             session.astray(packet.namespace)
 
@@ -58,20 +58,20 @@ class Sockets:
             session.astray(namespace, "attachments")
 
     def close(self, session: Session, reason: Reason) -> None:
-        """Let all sockets of the session go."""
+        """Disconnect all sockets of the session."""
         for socket in tuple(session.data.values()):
             if socket is not None:
                 socket._part(reason)
 
     def turn_away(self, session: Session, name: str) -> None:
-        """Tell a client, and the log, that there is no such namespace."""
+        """Refuse a namespace that does not exist, and log it."""
         text = "session %s... asks for %a, and there is no such namespace: server.of makes one"
         log, values = self.engine.log, (session.id[:4], shorten(name))
         if not log.warn_of(Layer.SERVER, name, text, *values):
             log.note(Layer.SERVER, Level.DEBUG, text, *values)
         push_refusal(session, name, "Invalid namespace")
 
-    def _knock(self, session: Session, packet: Connect) -> None:
+    def _connect(self, session: Session, packet: Connect) -> None:
         if not self._has_room(session.data):
             most = self._limits.max_namespaces
             push_refusal(session, packet.namespace, f"Too many namespaces: {most} are allowed on one connection")
@@ -81,12 +81,12 @@ class Sockets:
         if namespace is not None:
             namespace.open(session, auth)
         elif is_namespace(packet.namespace):
-            _Question(self, session, packet.namespace, auth).ask()
+            _NamespaceLookup(self, session, packet.namespace, auth).ask()
         else:
             self.turn_away(session, packet.namespace)
 
     def _has_room(self, data: dict[str, Any]) -> bool:
-        """Tell whether one more namespace may be entered; what was left first is forgotten for it."""
+        """Tell whether the client may enter one more namespace; forget for it the one that it left first."""
         most = self._limits.max_namespaces
         if len(data) >= most:
             left = next((name for name, socket in data.items() if socket is None), None)
@@ -95,16 +95,16 @@ class Sockets:
         return len(data) < most
 
 
-class _Question:
-    """Asks the functions of dynamic namespaces, one after the other, whether they want a client.
+class _NamespaceLookup:
+    """Calls the functions of dynamic namespaces, one after the other, until one admits the client.
 
-    Meanwhile it stands where the socket will stand: it counts among the namespaces of the connection, ignores
-    what comes, and is over when the client leaves.
+    Meanwhile it stands in the session's `data` in the socket's place: it counts among the namespaces of the connection,
+    ignores packets, and ends when the client disconnects.
     """
 
     __slots__ = ("_application", "_auth", "_functions", "_name", "_session")
 
-    def __init__(self, application: Sockets, session: Session, name: str, auth: Auth) -> None:
+    def __init__(self, application: SocketIOApplication, session: Session, name: str, auth: Auth) -> None:
         self._application = application
         self._session = session
         self._name = name
@@ -138,7 +138,7 @@ class _Question:
         handlers = token._handlers
         handlers.errors += 1
         text = f"the function {handlers.name} of a dynamic namespace failed"
-        self._application.engine.log.report((handlers.name, _Question, type(error)), text, error)
+        self._application.engine.log.report((handlers.name, _NamespaceLookup, type(error)), text, error)
         if self._is_open:
             self.ask()
 
@@ -150,10 +150,10 @@ class _Question:
         return f"the function {token._handlers.name} of a dynamic namespace"
 
     def disconnect(self) -> None:
-        """Ask no further: the whole connection ends."""
+        """Stop: the whole connection ends."""
         self._part()
 
-    # What a client causes where its socket will stand
+    # What the application calls in the socket's place
 
     def _receive(self, packet: Event) -> None: ...
 

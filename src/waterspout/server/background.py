@@ -43,7 +43,7 @@ class Background:
         functions = tuple(self._stops) if self._is_running else ()
         self._is_running = False
         if functions:
-            _Stop(self._engine, then).begin(functions, timeout)
+            _StopFunctions(self._engine, then).begin(functions, timeout)
         else:
             then()
 
@@ -75,7 +75,7 @@ class Background:
         function.run(self._engine.driver, (), self, function)
 
 
-class _Stop:
+class _StopFunctions:
     """Waits for the functions of `on_stop`, and goes on once."""
 
     def __init__(self, engine: Engine, then: Callable[[], object]) -> None:

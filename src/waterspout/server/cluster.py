@@ -1,7 +1,9 @@
-"""What nodes say to each other: values, their codec, and the ways to the bus and from it.
+"""The messages between nodes: their types and codec, and their way to the bus and from it.
 
-What each does to the node that hears it, `Server._deliver` and `Namespace.apply` say. The bus is input like any other:
-what is not a message of this version is dropped, and reported once.
+A message that is received goes to `Server._deliver`, and all but broadcasts from there to `Namespace.apply`. The bus is
+input like any other: what is not a message of this version is dropped, and reported once.
+
+A node exists from the moment its server is bound to a loop until that loop ends; see `Cluster`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,7 +22,7 @@ from ..wire.socketio import RESERVED
 from .fanout import ORDINARY, UNSENDABLE, Delivery
 from .rooms import Audience, Room
 
-Deliver = Callable[["Word"], None]
+Deliver = Callable[["BusMessage"], None]
 
 
 @runtime_checkable
@@ -53,10 +55,10 @@ def check_adapter(adapter: object) -> None:
         raise TypeError(f"adapter is {adapter!r}: give an object, such as waterspout.adapters.MemoryAdapter(bus)")
 
 
-class _Word(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
-    """Something for the clients of a namespace, on all nodes but the one that says it.
+class _BusMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
+    """A message for the clients of a namespace, on all nodes but its sender.
 
-    `to` and `except_` say for which of them. A namespace leaves these and `node` to `Cluster.address`.
+    `to` and `except_` say for which clients. `Cluster.address` sets these and `node`, the sender's name.
     """
 
     node: str | None = None
@@ -65,7 +67,7 @@ class _Word(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_
     except_: list[Room] = []
 
 
-class Broadcast(_Word, frozen=True, tag="broadcast", forbid_unknown_fields=True):
+class Broadcast(_BusMessage, frozen=True, tag="broadcast", forbid_unknown_fields=True):
     """An event."""
 
     event: str
@@ -75,32 +77,32 @@ class Broadcast(_Word, frozen=True, tag="broadcast", forbid_unknown_fields=True)
     latest: str | None = None
 
 
-class Join(_Word, frozen=True, tag="join", forbid_unknown_fields=True):
-    """They enter rooms."""
+class Join(_BusMessage, frozen=True, tag="join", forbid_unknown_fields=True):
+    """The clients join rooms."""
 
     rooms: list[Room]
 
 
-class Leave(_Word, frozen=True, tag="leave", forbid_unknown_fields=True):
-    """They leave rooms."""
+class Leave(_BusMessage, frozen=True, tag="leave", forbid_unknown_fields=True):
+    """The clients leave rooms."""
 
     rooms: list[Room]
 
 
-class Part(_Word, frozen=True, tag="part", forbid_unknown_fields=True):
-    """They leave the namespace, or with `close` altogether."""
+class BusDisconnect(_BusMessage, frozen=True, tag="part", forbid_unknown_fields=True):
+    """The clients are disconnected from the namespace; with `close`, their connections are closed."""
 
     close: bool = False
 
 
-Word = Broadcast | Join | Leave | Part
+BusMessage = Broadcast | Join | Leave | BusDisconnect
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
 _KEPT = (bytes, bytearray, memoryview, datetime)
-_decoder: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
+_decoder: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)
 
 
-def encode(message: Word) -> bytes:
+def encode(message: BusMessage) -> bytes:
     """Write a message for the bus; TypeError, naming the event, for what it cannot carry: integers beyond 64 bits."""
     try:
         return _encode(message)
@@ -109,7 +111,7 @@ def encode(message: Word) -> bytes:
         raise TypeError(f"{what} cannot be sent to other nodes: {error}") from error
 
 
-def _encode(message: Word) -> bytes:
+def _encode(message: BusMessage) -> bytes:
     try:
         return _encoder.encode(message)
     except UnicodeEncodeError:
@@ -120,7 +122,7 @@ def _encode(message: Word) -> bytes:
         return _encoder.encode(msgspec.structs.replace(message, event=event, args=surrogates.replace_all(args)))
 
 
-def decode(data: bytes) -> Word:
+def decode(data: bytes) -> BusMessage:
     """Read a message from the bus; DecodeError for whatever else is there."""
     try:
         message = _decoder.decode(data)
@@ -133,7 +135,7 @@ def decode(data: bytes) -> Word:
     return message
 
 
-def whom(message: Word) -> Audience:
+def whom(message: BusMessage) -> Audience:
     """Return whom a message is for."""
     return Audience(None if message.to is None else tuple(message.to), tuple(message.except_))
 
@@ -142,14 +144,14 @@ _attachments = count(1)
 
 
 class Cluster:
-    """The other nodes: tells them what happens here, and delivers what they tell. Without an adapter, nobody.
+    """The node that this server is: publishes to the others, and delivers what they publish. It needs an adapter.
 
     A node begins when its server is bound to a loop: then it gets its name, and its adapter is attached. It ends with
     the loop. The name is the driver's random token, which differs between processes, forked ones too, and a number,
     which differs between servers of one process whose drivers' tokens do not (those of a `Clock` count).
 
-    `done` is one shared result that is there already. `subscribed` is done when this node hears the others, so that
-    whoever has joined a room here is reached by what they say to it; without an adapter it is `done`.
+    `done` is one shared `Pending` that has its result. `subscribed` is done when the adapter has subscribed: from then
+    on a client that has joined a room here is reached by what other nodes send to it. Without an adapter it is `done`.
     """
 
     done: Pending[None]
@@ -165,7 +167,7 @@ class Cluster:
         self._take(driver)
 
     def attach(self, driver: Driver) -> None:
-        """Join the other nodes, on this driver's loop."""
+        """Begin as a node on this driver's loop."""
         self.detach()
         self._take(driver)
         if self._adapter is not None:
@@ -201,7 +203,7 @@ class Cluster:
             )
         )
 
-    def address(self, message: Join | Leave | Part, to: Audience) -> bytes | None:
+    def address(self, message: Join | Leave | BusDisconnect, to: Audience) -> bytes | None:
         """Encode something else for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
@@ -209,7 +211,7 @@ class Cluster:
         return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=to.excluded))
 
     def publish(self, message: bytes | None) -> Pending[None]:
-        """Tell the other nodes; return when the adapter has done it."""
+        """Publish to the other nodes; the result is the adapter's."""
         if self._adapter is None or message is None:
             return self.done
         if self._is_attached:
@@ -219,7 +221,7 @@ class Cluster:
         return self.done
 
     def tell(self, message: bytes | None) -> Pending[None]:
-        """Tell the other nodes; return when the adapter has done it and they are heard, too."""
+        """Publish to the other nodes; done when the adapter has published, and has subscribed."""
         published, subscribed = self.publish(message), self.subscribed
         if subscribed.done:
             return published
@@ -228,7 +230,7 @@ class Cluster:
         return both
 
     def receive(self, data: bytes) -> None:
-        """Take a message from the bus; our own are known here already."""
+        """Deliver a message from the bus; drop this node's own, which have been delivered here."""
         try:
             message = decode(data)
             if message.node != self._node:
@@ -238,24 +240,24 @@ class Cluster:
             self._report("dropped", text)
 
     def leave(self) -> None:
-        """Hear no more of the others."""
+        """Unsubscribe: deliver nothing more, but go on publishing."""
         if self._adapter is not None and self._listens:
             self._listens = False
             self._watch("unsubscribe from", self._adapter.unsubscribe(self._topic))
 
     def detach(self) -> None:
-        """Leave the other nodes: the loop ends. What is said from now on is dropped, as are events to clients."""
+        """End as a node, with the loop. What is published from now on is dropped, as are events to clients."""
         if self._adapter is not None and self._is_attached:
             self._is_attached = self._listens = False
             self._adapter.detach()
 
     def _watch(self, verb: str, result: object) -> Pending[None]:
-        """Return when a call of the adapter's is done; its failure is reported."""
+        """Make a `Pending` of what a method of the adapter has returned, and report its failure."""
         if isinstance(result, Pending):
             pending = result
         elif isinstance(result, Awaitable):
             pending = Pending(self._driver)
-            self._driver.run(lambda: result, (), _Call(pending), verb)
+            self._driver.run(lambda: result, (), _AdapterCall(pending), verb)
         else:
             return self.done
         if pending.done and pending.error is None:
@@ -275,8 +277,8 @@ class Cluster:
             self._driver.report(text, error)
 
 
-class _Call:
-    """Waits for what an asynchronous adapter has returned; the token is what it was asked to do."""
+class _AdapterCall:
+    """Waits for what an asynchronous adapter has returned; the token says what it does."""
 
     def __init__(self, pending: Pending[None]) -> None:
         self._pending = pending

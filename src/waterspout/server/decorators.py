@@ -49,7 +49,7 @@ class Events:
     @overload
     def on_disconnect(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
     def on_disconnect(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
-        """Register what hears that a client has left: `(socket, reason)`, once, for clients that were accepted."""
+        """Register what is called when an accepted client has disconnected: `(socket, reason)`, once."""
         return at_once(handler, lambda handler: self._registry().hook(ON_DISCONNECT, handler, threaded=threaded))
 
     @overload
@@ -57,7 +57,7 @@ class Events:
     @overload
     def on_error(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
     def on_error(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
-        """Register what hears of exceptions in handlers, and of events that were refused: `(socket, event, error)`.
+        """Register what is called with exceptions of handlers, and with refused events: `(socket, event, error)`.
 
         Each namespace has its own. Exceptions are logged in any case.
         """
@@ -68,7 +68,7 @@ class Events:
     @overload
     def on_any(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
     def on_any(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
-        """Register what hears every event: `(socket, event, *args)`, before the event's own handler, as it came.
+        """Register what is called with every event, before its own handler and as it came: `(socket, event, *args)`.
 
         Its result, if it is not None, acknowledges events that have no handler of their own. All others of these
         get no acknowledgement, as without it.

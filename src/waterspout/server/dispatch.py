@@ -1,63 +1,25 @@
 """An event's way to its handler, and the answer's way back.
 
 Nearly every event is simply called (`Socket._receive`). What comes first for others, limits, steps, conversion
-and order, is here; a `Call` is the small state machine of one such event.
+and order, is here; an `EventCall` is the small state machine of one such event.
 """
 
 from collections import deque
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from ..engine import INTERRUPTS, Asker, Driver, Engine, Prepared, Session
+from ..engine import INTERRUPTS, Asker, Prepared, Session
 from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
-from .handlers import Handler, Handlers
-from .life import CONNECTED, CountingAsker, Life
-from .limits import Limits
+from .handlers import Handler
+from .life import CONNECTED, CountingAsker
+
+if TYPE_CHECKING:
+    from .socket import Socket
 
 
-class Home(Protocol):
-    """What this needs of a namespace."""
-
-    engine: Engine
-    limits: Limits
-    _handlers: Handlers
-
-    @property
-    def hooks(self) -> "Listening": ...
-
-
-class Listening(Protocol):
-    """What hears of events that went wrong."""
-
-    def event_failed(self, socket: Any, event: str, error: BaseException) -> None: ...
-
-    def event_refused(self, socket: Any, event: str, error: EventRefused) -> None: ...
-
-    def event_unknown(self, event: str) -> None: ...
-
-
-class Receiver(Protocol):
-    """What this needs of a socket."""
-
-    _life: Life
-    _queue: "Queue | None"
-    _session: Session
-
-    @property
-    def connected(self) -> bool: ...
-
-    @property
-    def _driver(self) -> Driver: ...
-
-    @property
-    def _namespace(self) -> Home: ...
-
-    def _spend(self, per_second: float) -> bool: ...
-
-
-Token = tuple[Receiver, Event]
+Token = tuple["Socket", Event]
 
 _LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
@@ -127,8 +89,8 @@ ANSWERS = _Answers()
 _LATE = _LateAnswers()  # of all events that are not large: a call of an `async def` costs no object here
 
 
-def fail(socket: Receiver, packet: Event, error: BaseException) -> None:
-    """A handler raised: a refusal is told to the client, anything else to the log; `on_error` hears both."""
+def fail(socket: "Socket", packet: Event, error: BaseException) -> None:
+    """A handler raised: send a refusal to the client, log anything else, and call `on_error` with both."""
     if not isinstance(error, EventRefused):
         if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
             error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
@@ -161,7 +123,7 @@ def words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
+def dispatch(socket: "Socket", packet: Event, handler: Handler | None) -> None:
     """Take an event that is not simply called."""
     namespace = socket._namespace
     limit = namespace.limits.max_events_per_second
@@ -174,22 +136,22 @@ def dispatch(socket: Receiver, packet: Event, handler: Handler | None) -> None:
     elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = socket._queue
         if queue is None:
-            queue = socket._queue = Queue(socket._session)
-        queue.add(Call(socket, packet, handler, queue))
+            queue = socket._queue = EventQueue(socket._session)
+        queue.add(EventCall(socket, packet, handler, queue))
     else:
-        Call(socket, packet, handler).begin()
+        EventCall(socket, packet, handler).begin()
 
 
-class Queue:
+class EventQueue:
     """The ordered events of one socket: the next begins when the one before it has ended."""
 
     __slots__ = ("_calls", "_session")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._calls: deque[Call] = deque()
+        self._calls: deque[EventCall] = deque()
 
-    def add(self, call: "Call") -> None:
+    def add(self, call: "EventCall") -> None:
         """Queue a call; it counts as pending until it has ended."""
         self._calls.append(call)
         self._session.begin_call(call.size_bytes)
@@ -223,7 +185,7 @@ _ANY: Final = Stage.ANY  # see life.py
 _OWN: Final = Stage.OWN
 
 
-class Call:
+class EventCall:
     """One event on its way: through the steps, past the handler of any event, converted, to its handler.
 
     The token of a step is its index, that of a handler its `Stage`.
@@ -231,7 +193,9 @@ class Call:
 
     __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket", "size_bytes")
 
-    def __init__(self, socket: Receiver, packet: Event, handler: Handler | None, queue: Queue | None = None) -> None:
+    def __init__(
+        self, socket: "Socket", packet: Event, handler: Handler | None, queue: EventQueue | None = None
+    ) -> None:
         self._socket = socket
         self._packet = packet
         self._handler = handler

@@ -70,7 +70,7 @@ def read_step(function: Function) -> Step:
     return Step(function, argument if argument.typed else None)
 
 
-class Entrance:
+class ConnectSteps:
     """Runs the steps and the connect handler for one client, one after the other; the token is the step's index."""
 
     __slots__ = ("_auth", "_namespace", "_socket", "_steps")

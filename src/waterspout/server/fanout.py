@@ -2,19 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..engine import Prepared, Session, Turn, push_to_all
+from ..engine import Prepared, Turn, push_to_all
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 
+if TYPE_CHECKING:
+    from .socket import Socket
+
 UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
-
-
-class Member(Protocol):
-    """What the fan-out needs of a socket."""
-
-    _session: Session
 
 
 class Delivery(NamedTuple):
@@ -46,11 +43,11 @@ class Fanout:
         self._turn = turn
         self.present: Counter[Generation] = Counter()
 
-    def rows(self, members: Collection[Member]) -> Collection[Generation]:
+    def rows(self, members: Collection["Socket"]) -> Collection[Generation]:
         """Return the generations that these members speak."""
         return self.present if len(self.present) == 1 else {member._session.generation for member in members}
 
-    def push(self, members: Collection[Member], forms: dict[Generation, Prepared]) -> None:
+    def push(self, members: Collection["Socket"], forms: dict[Generation, Prepared]) -> None:
         """Queue the event for each member, in its generation's form.
 
         Nothing else happens meanwhile: whoever must be cut for its full outbox is cut afterwards.

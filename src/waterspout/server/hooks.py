@@ -1,24 +1,21 @@
-"""What a namespace tells its users, beside events: who has left, and what has gone wrong."""
+"""The hooks of a namespace, beside events: who has disconnected, and what has failed."""
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..engine import Asker, Engine, Layer, Session
+from ..engine import Asker, Engine, Layer
 from ..errors import ArgumentError, EventRefused
 from ..wire.socketio import RESERVED
 from .dispatch import plain, shorten
 from .handlers import ON_ERROR, Handlers, Hook
 from .life import CountingAsker
 
+if TYPE_CHECKING:
+    from .socket import Socket
+
+HookToken = tuple[Hook, "Socket"]
+
 _SERVER = Layer.SERVER  # see life.py
 
-
-class Guest(Protocol):
-    """What a hook hears of: a socket."""
-
-    _session: Session
-
-
-Told = tuple[Hook, Guest]
 
 COOKIES_FROM_EVERYWHERE = (
     'a connect step of %s reads cookies, and cors_origins="*" lets the pages of all sites connect: browsers send a '
@@ -29,7 +26,7 @@ COOKIES_FROM_EVERYWHERE = (
 
 
 class Hooks:
-    """Calls the hooks of one namespace, each after what is running now; nobody asks for their results."""
+    """Calls the hooks of one namespace, each after what is running now. Their results are not used."""
 
     __slots__ = ("_engine", "_handlers", "_name")
 
@@ -38,14 +35,14 @@ class Hooks:
         self._engine = engine
         self._handlers = handlers
 
-    def tell(self, kind: Hook, socket: Guest, *args: Any) -> None:
-        """Call a hook, if there is one."""
+    def tell(self, kind: Hook, socket: "Socket", *args: Any) -> None:
+        """Call a hook after what is running now, if one is registered."""
         handler = self._handlers.hooks.get(kind)
         if handler is not None:
             driver = self._engine.driver
             self._engine.turn.add(lambda: handler.run(driver, (socket, *args), self, (kind, socket)))
 
-    def event_failed(self, socket: Guest, event: str, error: BaseException) -> None:
+    def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None:
         """Report the exception of an event's handler, once, and tell the user's error handler."""
         handlers = self._handlers
         handlers.errors += 1
@@ -56,7 +53,7 @@ class Hooks:
         self._engine.log.report(kind, text, error)
         self.tell(ON_ERROR, socket, event, error)
 
-    def event_refused(self, socket: Guest, event: str, error: EventRefused) -> None:
+    def event_refused(self, socket: "Socket", event: str, error: EventRefused) -> None:
         """Tell the user's error handler of an event that was refused; warn once of arguments that do not fit."""
         if isinstance(error, ArgumentError) and error.outline:
             key = self._handlers.name, error.event, error.argument
@@ -77,11 +74,11 @@ class Hooks:
 
     # What the driver answers
 
-    def answered(self, token: Told, result: Any) -> None:
-        """A hook has ended; nobody asked for its result."""
+    def answered(self, token: HookToken, result: Any) -> None:
+        """Do nothing: the result of a hook is not used."""
 
-    def failed(self, token: Told, error: BaseException) -> None:
-        """A hook failed: that is reported, and changes nothing."""
+    def failed(self, token: HookToken, error: BaseException) -> None:
+        """Report the failure of a hook; it changes nothing."""
         kind, socket = token
         if kind is ON_ERROR:
             text = f"the handler of errors in {plain(self._name)} failed"
@@ -89,11 +86,11 @@ class Hooks:
         else:
             self.event_failed(socket, kind.name.lower(), error)
 
-    def later(self, token: Told) -> Asker:
-        """Let a hook take its time, and count it: a client may cause more of them than have ended."""
+    def later(self, token: HookToken) -> Asker:
+        """Count the call: a client may cause more calls than have ended."""
         return CountingAsker(self, token[1]._session)
 
-    def describe(self, token: Told) -> str:
+    def describe(self, token: HookToken) -> str:
         """Name a hook, for a warning."""
         return f"the {token[0].name.lower()} handler of {plain(self._name)}"
 

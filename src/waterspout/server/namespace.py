@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from ..engine import Engine, Layer, Level, Pending, Prepared, Session, done_on_core, on_core
 from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.places import find_fault
-from .acks import Gathering, Replies
-from .cluster import Cluster, Join, Leave, Part
+from .acks import Replies, ReplyCollector
+from .cluster import BusDisconnect, Cluster, Join, Leave
 from .decorators import Events
 from .dispatch import shorten, words
-from .entrance import Auth, Entrance
+from .entrance import Auth, ConnectSteps
 from .fanout import Delivery, Fanout, delivery, prepare
 from .handlers import ON_DISCONNECT, Handlers, check_name
 from .hooks import Hooks
@@ -27,6 +27,8 @@ from .socket import Socket, check_timeout
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from .namespaces import DynamicNamespace
+
     Kind = TypeVar("Kind", bound=Socket, default=Socket, covariant=True)  # noqa: PLC0105  (it is in signatures to read)
 else:
     from typing import TypeVar
@@ -35,13 +37,6 @@ else:
 
 _SERVER, _DEBUG = Layer.SERVER, Level.DEBUG  # see life.py
 _LONGEST_NAME = 1000  # characters; a client that names a dynamic namespace chooses it
-
-
-class Family(Protocol):
-    """What a dynamic namespace needs of those that share its handlers."""
-
-    children: dict[str, "Namespace"]
-    kind: type[Socket]
 
 
 class Namespace(Events, Generic[Kind]):
@@ -61,7 +56,7 @@ class Namespace(Events, Generic[Kind]):
         *,
         handlers: Handlers,
         limits: Limits,
-        family: Family | None = None,
+        family: "DynamicNamespace[Any] | None" = None,
     ) -> None:
         check_namespace(name)
         self.name = name
@@ -160,7 +155,7 @@ class Namespace(Events, Generic[Kind]):
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
-        self._act(Part(close, namespace=self.name), audience(to, except_))
+        self._act(BusDisconnect(close, namespace=self.name), audience(to, except_))
 
     # What the server and its sockets call
 
@@ -183,7 +178,7 @@ class Namespace(Events, Generic[Kind]):
         if members:
             self._fanout.push(members, forms)
 
-    def apply(self, message: Join | Leave | Part, whom: Audience) -> None:
+    def apply(self, message: Join | Leave | BusDisconnect, whom: Audience) -> None:
         """Do to the clients of this node what somebody has said, here or on another node."""
         sockets = list(self.rooms.select(whom))
         if isinstance(message, Join):
@@ -197,7 +192,7 @@ class Namespace(Events, Generic[Kind]):
                         socket.join(*message.rooms)
                     case Leave():
                         socket.leave(*message.rooms)
-                    case Part():
+                    case BusDisconnect():
                         socket.disconnect(close=message.close)
 
     def open(self, session: Session, auth: Auth) -> None:
@@ -211,7 +206,7 @@ class Namespace(Events, Generic[Kind]):
         if self._handlers.connect is not None:
             steps.append(self._handlers.connect)
         if steps:
-            Entrance(self, steps, socket, auth).ask()
+            ConnectSteps(self, steps, socket, auth).ask()
         else:
             self.accept(socket)
 
@@ -285,20 +280,20 @@ class Namespace(Events, Generic[Kind]):
         pending: Pending[Replies],
     ) -> None:
         members = list(self.rooms.select(whom))
-        gathering = Gathering([socket.id for socket in members], pending)
+        collector = ReplyCollector([socket.id for socket in members], pending)
         with self.engine.turn:
             for socket in members:
-                if socket._expect(ack_id, event, gathering.place(socket.id), timeout):
+                if socket._expect(ack_id, event, collector.place(socket.id), timeout):
                     socket._push(forms[socket._session.generation])
 
     def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
         found = tuple(picture(socket) for socket in self.rooms.select(whom))
         pending.resolve(Presence(found))
 
-    def _act(self, message: Join | Leave | Part, whom: Audience) -> Pending[None]:
+    def _act(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
         return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)
 
-    def _apply_everywhere(self, message: Join | Leave | Part, whom: Audience) -> Pending[None]:
+    def _apply_everywhere(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
         self.apply(message, whom)
         return self.cluster.tell(self.cluster.address(message, whom))
 

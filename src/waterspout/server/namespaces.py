@@ -76,7 +76,7 @@ class DynamicNamespace(Events, Generic[Kind]):
         return isinstance(self.match, Pattern) and self.match.fullmatch(name) is not None
 
 
-class Made:
+class WeakNamespaces:
     """Namespaces by name, for as long as somebody keeps them; of threads that make one at once, all get the same.
 
     A WeakValueDictionary adds in two steps, between which another thread may add. Here each is one of a dictionary.
@@ -117,7 +117,7 @@ class Namespaces:
         self._cluster = cluster
         self._limits = limits
         self._named: dict[str, Namespace] = {}
-        self._made = Made()  # their clients keep them, or users
+        self._made = WeakNamespaces()  # their clients keep them, or users
         self.dynamic: list[DynamicNamespace] = []
 
     def __iter__(self) -> Iterator[Namespace]:

@@ -8,9 +8,9 @@ from ..engine import AllowedHosts, Cookie, Deflate, Driver, Engine, Origins, Pen
 from ..engine.options import check_patience
 from ..wire.generations import all_rows
 from .acks import Replies
-from .application import Sockets
+from .application import SocketIOApplication
 from .background import Background
-from .cluster import Adapter, Broadcast, Cluster, Word, check_adapter, whom
+from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
 from .decorators import OMITTED, Events, at_once
 from .fanout import delivery
 from .handlers import F
@@ -121,7 +121,7 @@ class Server(Events):
             max_pending_acks=max_pending_acks,
             max_events_per_second=max_events_per_second,
         )
-        application = Sockets(limits)
+        application = SocketIOApplication(limits)
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
         self._shutdown_timeout = shutdown_timeout
@@ -315,7 +315,7 @@ class Server(Events):
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))
 
-    def _deliver(self, message: Word) -> None:
+    def _deliver(self, message: BusMessage) -> None:
         namespace = self._namespaces.existing(message.namespace)
         if namespace is None:
             return

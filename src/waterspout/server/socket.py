@@ -1,44 +1,24 @@
 """One client in one namespace."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import inf
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..engine import FORCED_BY_SERVER, Driver, Engine, Pending, Prepared, Session, done_on_core, on_core
+from ..engine import FORCED_BY_SERVER, Driver, Pending, Prepared, Session, done_on_core, on_core
 from ..errors import SocketClosed
 from ..types import Reason, Request
 from ..wire.packets import Event
 from .acks import Acks, Answerable, too_many
 from .classes import check_class
-from .cluster import Cluster
-from .dispatch import ANSWERS, Queue, dispatch
-from .fanout import Delivery, delivery, prepare
-from .handlers import Handlers, check_name
-from .hooks import Hooks
+from .dispatch import ANSWERS, EventQueue, dispatch
+from .fanout import delivery, prepare
+from .handlers import check_name
 from .life import CONNECTED, CONNECTING, GONE, EarlyAnswer, EarlyTraffic, Life
-from .limits import Allowance, Limits
-from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
+from .limits import Allowance
+from .rooms import Except, Room, Target, audience, check_rooms
 
-
-class Home(Protocol):
-    """What a socket needs of its namespace."""
-
-    name: str
-    engine: Engine
-    cluster: Cluster
-    limits: Limits
-    rooms: Rooms[Any]
-    hooks: Hooks
-    _handlers: Handlers
-
-    def send(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
-        """Send an event to many."""
-
-    def part(self, socket: "Socket", reason: Reason) -> None:
-        """Take the socket out of everything, and tell the user's disconnect handler."""
-
-    def next_ack_id(self) -> int:
-        """Return the id of a new call."""
+if TYPE_CHECKING:
+    from .namespace import Namespace
 
 
 class Socket:
@@ -72,7 +52,7 @@ class Socket:
         super().__init_subclass__(**options)
         check_class(cls, Socket)
 
-    def __init__(self, id: str, session: Session, namespace: Home) -> None:
+    def __init__(self, id: str, session: Session, namespace: "Namespace[Any]") -> None:
         self.id = id
         self._session = session
         self._namespace = namespace
@@ -81,7 +61,7 @@ class Socket:
         self._acks: Acks | None = None
         self._data: dict[str, Any] | None = None
         self._early: EarlyTraffic | None = EarlyTraffic(session)
-        self._queue: Queue | None = None
+        self._queue: EventQueue | None = None
         self._allowance: Allowance | None = None
         self._leaving = False
 
