@@ -1,4 +1,4 @@
-"""The questions that clients have not answered yet: of one socket, and to a whole room."""
+"""Calls that clients have not acknowledged yet: of one socket, and to a whole room."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from ..errors import AckTimeout, SocketClosed, TooManyCalls
 
 
 class Answerable(Protocol):
-    """Who waits for an answer: a `Pending`, or one place in the answers of a room."""
+    """Takes the result of a call: a `Pending`, or one member's part of a call to a room."""
 
     def resolve(self, value: Any) -> None:
         """Take the answer."""
 
     def reject(self, error: Exception) -> None:
-        """Hear that there is none."""
+        """Take the error instead of an answer."""
 
 
 class Acks:
-    """The open calls of one socket, by their ack id; the waiter of their deadlines.
+    """The open calls of one socket, by ack id, with their deadlines.
 
-    Each takes one off the calls that pause the session: who waits for a client must not keep it from being read.
+    Each open call lowers the session's count of pending handler calls by one: a handler that waits for its client must
+    not keep that client from being read.
     """
 
     __slots__ = ("_deadlines", "_pending", "_session")
@@ -41,7 +42,7 @@ class Acks:
         self._session.end_call()
 
     def answer(self, ack_id: int, args: list[Any]) -> None:
-        """Take a client's answer; one that nobody waits for is ignored.
+        """Take a client's acknowledgement; one without an open call is ignored.
 
         The result mirrors what a handler returns: None, a value, or a tuple of several.
         """
@@ -52,13 +53,13 @@ class Acks:
             entry[1].resolve(None if not args else args[0] if len(args) == 1 else tuple(args))
 
     def due(self, ack_id: int, at: float) -> None:
-        """Give one up: its time has come."""
+        """Reject the call whose deadline has passed."""
         event, asker, timeout = self._pending.pop(ack_id)
         self._session.begin_call()
         asker.reject(AckTimeout(f"the client has not acknowledged {event!r} within {timeout:g} s"))
 
     def close(self) -> None:
-        """Give all up: the client is gone."""
+        """Reject all calls: the client has disconnected."""
         for ack_id, (event, asker, _) in tuple(self._pending.items()):
             self._deadlines.clear(self, ack_id)
             del self._pending[ack_id]
@@ -67,7 +68,7 @@ class Acks:
 
 
 def too_many(most: int, event: str) -> TooManyCalls:
-    """Say that a client owes too many answers already."""
+    """Make the error of a client that has too many open calls."""
     return TooManyCalls(f"{event!r} was not sent: the client has not answered {most} calls, which is max_pending_acks")
 
 
@@ -80,7 +81,7 @@ class Replies:
 
 
 class ReplyCollector:
-    """Collects the answers of a room; done when each member has answered, or will not."""
+    """Collects the acknowledgements of a call to a room; done when each member has answered, or failed to."""
 
     __slots__ = ("_answers", "_missing", "_pending", "_waiting")
 
@@ -92,7 +93,7 @@ class ReplyCollector:
         self._finish()
 
     def place(self, member: str) -> "_MemberReply":
-        """Return what takes this member's answer."""
+        """Return what takes this member's acknowledgement."""
         return _MemberReply(self, member)
 
     def answered(self, member: str, value: Any) -> None:
@@ -102,7 +103,7 @@ class ReplyCollector:
         self._finish()
 
     def missed(self, member: str) -> None:
-        """Hear that one will not come."""
+        """Count a member as missing."""
         del self._waiting[member]
         self._missing.append(member)
         self._finish()

@@ -1,4 +1,4 @@
-"""What runs beside the handlers: functions that are called when the server starts on a loop, and when it is closed.
+"""Functions that are called when the server starts on a loop, and when it is closed.
 
 An asynchronous function of `on_start` becomes a task of the driver's, which `Driver.finish` cancels when the server is
 closed. Those of `on_stop` come before that: while they run, everything else does, until `shutdown_timeout`.
@@ -50,14 +50,14 @@ class Background:
     # What the driver answers
 
     def answered(self, token: Function, result: Any) -> None:
-        """A function has ended; nobody asked for its result."""
+        """Do nothing: the result is not used."""
 
     def failed(self, token: Function, error: BaseException) -> None:
         """Report it, unless it was cancelled."""
         _report(self._engine, token, "on_start", error)
 
     def later(self, token: Function) -> Asker:
-        """Let it run until the server is closed."""
+        """Let it run: `Driver.finish` cancels it when the server is closed."""
         return self
 
     def describe(self, token: Function) -> str:
@@ -76,7 +76,7 @@ class Background:
 
 
 class _StopFunctions:
-    """Waits for the functions of `on_stop`, and goes on once."""
+    """Waits for the functions of `on_stop`, then calls `then` once."""
 
     def __init__(self, engine: Engine, then: Callable[[], object]) -> None:
         self._engine = engine

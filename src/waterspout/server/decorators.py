@@ -75,7 +75,7 @@ class Events:
         It may refuse an event with EventRefused, as a step does. A `threaded` one makes the namespace's events ordered
         that do not say otherwise.
         """
-        return at_once(handler, lambda handler: self._registry().hear_all(handler, threaded=threaded))
+        return at_once(handler, lambda handler: self._registry().on_any(handler, threaded=threaded))
 
     @overload
     def use(self, step: F, *, threaded: bool = ...) -> F: ...

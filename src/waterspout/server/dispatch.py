@@ -1,7 +1,7 @@
-"""An event's way to its handler, and the answer's way back.
+"""Dispatch: from an event to its handler, and from the result to the acknowledgement.
 
-Nearly every event is simply called (`Socket._receive`). What comes first for others, limits, steps, conversion
-and order, is here; an `EventCall` is the small state machine of one such event.
+For nearly every event `Socket._receive` calls the handler itself. This module has what must come before: the rate
+limit, order, steps, and the conversion of arguments; an `EventCall` is the small state machine of one such event.
 """
 
 from collections import deque
@@ -26,7 +26,7 @@ _LONGEST = 80  # characters of a name that a client has chosen
 
 
 class _Answers:
-    """Hears what came of a handler that was simply called."""
+    """The asker of handlers that are called without further ado; sends their results as acknowledgements."""
 
     def answered(self, token: Token, result: Any) -> None:
         """Send the result as the acknowledgement, if the client wants one."""
@@ -65,7 +65,7 @@ class _Answers:
 
 
 class _LateAnswers(_Answers):
-    """Hears the same of a handler that went on asynchronously, and was counted meanwhile.
+    """The asker of the same handlers when they go on asynchronously: counts the call until it ends.
 
     Not a `CountingAsker`: the answer is sent before the call ends, so that a parked poll leaves with it, and does not
     wait for what the client is read on for.
@@ -124,7 +124,7 @@ def words(error: BaseException) -> str:
 
 
 def dispatch(socket: "Socket", packet: Event, handler: Handler | None) -> None:
-    """Take an event that is not simply called."""
+    """Dispatch an event of which something comes before its handler."""
     namespace = socket._namespace
     limit = namespace.limits.max_events_per_second
     if limit is not None and not socket._spend(limit):
@@ -159,13 +159,13 @@ class EventQueue:
             call.begin()
 
     def ended(self) -> None:
-        """The first has ended: begin the next after what is running now, so that nothing nests."""
+        """Begin the next call after what is running now, so that calls do not nest."""
         self._session.end_call(self._calls.popleft().size_bytes)
         if self._calls:
             self._session.table.turn.add(self._next)
 
     def drop(self) -> None:
-        """Forget those that have not begun: their client has left."""
+        """Drop the calls that have not begun: the client has disconnected."""
         while len(self._calls) > 1:
             self._session.end_call(self._calls.pop().size_bytes)
 

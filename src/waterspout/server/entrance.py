@@ -18,7 +18,7 @@ _NOTHING: dict[str, Any] = {}
 
 
 class Auth(NamedTuple):
-    """What came: the client's auth; or of clients that know none their query, whose values are strings."""
+    """The auth that a client has sent, or the query of a client that has none, whose values are strings."""
 
     value: Any
     is_query: bool = False
@@ -54,7 +54,7 @@ class AuthArgument:
 
 
 class Step(NamedTuple):
-    """A function `(socket, auth)` that is asked before a client is in; `auth` where it annotates that."""
+    """A function `(socket, auth)` that runs before a client is connected; `auth` if it annotates that argument."""
 
     function: Function
     auth: AuthArgument | None

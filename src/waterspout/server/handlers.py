@@ -20,11 +20,11 @@ INSTEAD = {
     "disconnecting": "on_disconnect",
     "*": "on_any",
 }
-"""What users of other libraries write for a hook, and what to write instead."""
+"""Names of hooks in other libraries, and the hook to use instead."""
 
 
 class Hook(Enum):
-    """What a namespace tells its users, beside events; the value is what it is called with."""
+    """The hooks of a namespace; the value is the arguments that each is called with."""
 
     CONNECT = ("socket", "auth")
     DISCONNECT = ("socket", "reason")
@@ -37,7 +37,7 @@ ON_CONNECT, ON_DISCONNECT, ON_ERROR = Hook  # see life.py
 
 
 class Handler:
-    """The handler of one event. With `plain` arguments it is simply called; -1: something comes first.
+    """The handler of one event. `plain`: how many arguments it is called with directly; -1 if `dispatch` is needed.
 
     `ordered` is what holds, `ordered_option` what the user has said; see `Handlers.refresh`.
     """
@@ -128,7 +128,7 @@ class Handlers:
             self.connect = read_step(self.hooks[kind])
         return function
 
-    def hear_all(self, function: F, *, threaded: bool) -> F:
+    def on_any(self, function: F, *, threaded: bool) -> F:
         """Register the one handler of any event."""
         check_callable(function, "the handler of any event")
         if self.any is not None:
@@ -161,7 +161,7 @@ class Handlers:
         self.refresh()
 
     def follow(self, driver_orders: bool) -> None:
-        """Take what the driver does where the user has said nothing."""
+        """Follow the driver where the user has not chosen an order."""
         self.driver_orders = driver_orders
         self.refresh()
 

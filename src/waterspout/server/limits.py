@@ -1,4 +1,4 @@
-"""What one client may cost, as far as it is a matter of events."""
+"""Limits of what one client may do with namespaces, calls and events."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The clients of one name: rooms, the way in and out, and what is done to many of them."""
+"""One namespace: how sockets enter and leave it, its rooms, and what is done to many sockets."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -179,7 +179,7 @@ class Namespace(Events, Generic[Kind]):
             self._fanout.push(members, forms)
 
     def apply(self, message: Join | Leave | BusDisconnect, whom: Audience) -> None:
-        """Do to the clients of this node what somebody has said, here or on another node."""
+        """Apply a message to the clients of this node, whether it comes from here or from another node."""
         sockets = list(self.rooms.select(whom))
         if isinstance(message, Join):
             for socket in sockets:  # before anybody has moved
@@ -196,7 +196,7 @@ class Namespace(Events, Generic[Kind]):
                         socket.disconnect(close=message.close)
 
     def open(self, session: Session, auth: Auth) -> None:
-        """Ask the steps and the connect handler about a client that wants to enter."""
+        """Make the socket of a connecting client, and run the steps and the connect handler."""
         id = session.socket_id(self.name)
         socket = session.data[self.name] = self.kind(id, session, self)
         self.rooms.expect(id)
@@ -211,7 +211,7 @@ class Namespace(Events, Generic[Kind]):
             self.accept(socket)
 
     def accept(self, socket: Socket) -> None:
-        """Let a client in, unless it has gone meanwhile."""
+        """Accept a client, unless it has disconnected meanwhile."""
         session = socket._session
         if session.data.get(self.name) is not socket:
             return
@@ -223,7 +223,7 @@ class Namespace(Events, Generic[Kind]):
         socket._accept()
 
     def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
-        """Keep a client out, and say why."""
+        """Refuse a client with a connect error."""
         session = socket._session
         if session.data.get(self.name) is not socket:
             return
@@ -241,7 +241,7 @@ class Namespace(Events, Generic[Kind]):
         session.keep_out(self.name)
 
     def part(self, socket: Socket, reason: Reason) -> None:
-        """Take a socket out of everything; its disconnect handler runs after what is running now."""
+        """Remove a socket from the namespace and its rooms; its disconnect handler runs after what is running now."""
         with self.engine.turn:
             socket._session.data[self.name] = None
             accepted = socket._end()
@@ -261,7 +261,7 @@ class Namespace(Events, Generic[Kind]):
     # Below this line: how it is done
 
     def _note(self, text: str, socket: Socket) -> None:
-        """Log what a client does; of its session's id, which is a secret, only the beginning."""
+        """Log what a client does, with the first characters of its session's id, which is a secret."""
         self.engine.log.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
 
     def _send_prepared(self, whom: Audience, forms: dict[Generation, Prepared], message: bytes | None) -> None:
@@ -310,7 +310,7 @@ class Namespace(Events, Generic[Kind]):
 
 
 def push_refusal(session: Session, namespace: str, message: str, data: Any = None) -> None:
-    """Tell a client that it may not enter a namespace."""
+    """Send a connect error."""
     session.push(Prepared(*session.generation.socketio.encode_connect_error(namespace, message, data)))
 
 

@@ -77,9 +77,9 @@ class DynamicNamespace(Events, Generic[Kind]):
 
 
 class WeakNamespaces:
-    """Namespaces by name, for as long as somebody keeps them; of threads that make one at once, all get the same.
+    """Weak references to namespaces, by name. Threads that add one of a name at once all get the same object.
 
-    A WeakValueDictionary adds in two steps, between which another thread may add. Here each is one of a dictionary.
+    A WeakValueDictionary adds in two steps, between which another thread may add. Here it is one step of a dictionary.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class WeakNamespaces:
         return None if reference is None else reference()
 
     def add(self, name: str, namespace: Namespace) -> Namespace:
-        """Take a namespace, unless there is one; return the one that is there then."""
+        """Add a namespace unless there is one of this name; return the one that is there."""
         reference = ref(namespace, lambda gone: self._forget(name, gone))
         for _ in range(_PATIENCE):  # one that is gone leaves before long, by `_forget` alone
             found = self._references.setdefault(name, reference)()
@@ -110,7 +110,7 @@ class WeakNamespaces:
 
 
 class Namespaces:
-    """Finds and makes namespaces."""
+    """All namespaces of one server: finds them and makes them."""
 
     def __init__(self, engine: Engine, cluster: Cluster, limits: Limits) -> None:
         self._engine = engine
@@ -138,7 +138,7 @@ class Namespaces:
         return self._made.get(name) if named is None else named
 
     def follow(self, driver: Driver) -> None:
-        """Take a driver, which may order events."""
+        """Follow a new driver, which may order events."""
         for place in (*self._named.values(), *self.dynamic):
             place._handlers.follow(driver.orders)
 
@@ -188,7 +188,7 @@ class Namespaces:
         return place
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:
-        """Make one of the namespaces of a family; it lives while somebody keeps it."""
+        """Make a namespace of a family; it exists while something refers to it."""
         return self._made.add(name, self._new(name, family._handlers, family))
 
     def _new(self, name: str, handlers: Handlers, family: DynamicNamespace | None = None) -> Namespace:

@@ -1,4 +1,4 @@
-"""Who is here, as values that can be told to other nodes."""
+"""The clients of a namespace as values that can be sent to other nodes."""
 
 from dataclasses import dataclass, field
 from typing import Any

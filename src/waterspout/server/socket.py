@@ -187,7 +187,7 @@ class Socket:
     # What the server calls
 
     def _accept(self) -> None:
-        """Let out what was emitted meanwhile, and in what the client has sent: it has entered."""
+        """Accept: flush what was emitted while connecting, then deliver the client's early events."""
         early, self._early = self._early, None
         assert early is not None
         self._life = CONNECTED
@@ -202,7 +202,7 @@ class Socket:
         early.end()
 
     def _receive(self, packet: Event) -> None:
-        """Take an event from the client."""
+        """Receive an event of the client."""
         if self._life is CONNECTED:
             namespace, args = self._namespace, packet.args
             handler = namespace._handlers.events.get(packet.name)
@@ -216,7 +216,7 @@ class Socket:
             self._early.keep(packet)
 
     def _acknowledged(self, ack_id: int, args: list[Any]) -> None:
-        """Take the client's acknowledgement."""
+        """Receive an acknowledgement of the client."""
         if self._acks is not None:
             self._acks.answer(ack_id, args)
 
@@ -233,18 +233,18 @@ class Socket:
         return accepted
 
     def _part(self, reason: Reason) -> None:
-        """Leave the namespace: the client has, or is gone."""
+        """Disconnect: the client has left the namespace, or its session has ended."""
         self._namespace.part(self, reason)
 
     def _spend(self, per_second: float) -> bool:
-        """Count an event; False if there were too many."""
+        """Count an event against the rate limit; False if there were too many."""
         now = self._driver.now()
         if self._allowance is None:
             self._allowance = Allowance(per_second, now)
         return self._allowance.spend(per_second, now)
 
     def _expect(self, ack_id: int, event: str, asker: Answerable, timeout: float) -> bool:
-        """Wait for an acknowledgement; False if the client owes too many."""
+        """Wait for an acknowledgement; reject, and return False, if the client has `max_pending_acks` open already."""
         most = self._namespace.limits.max_pending_acks
         if self._acks is None:
             self._acks = Acks(self._session)
