@@ -21,7 +21,7 @@ from turns import turn
 from waterspout import Engine, Server
 from waterspout.drivers import AsyncioDriver
 from waterspout.hosts.tornado import routes
-from waterspout.testing import Clock, OldPeer, Pair, Peer, WebSocketCarrier
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 TESTS = Path(__file__).parent
@@ -191,10 +191,10 @@ def test_old_clients_and_pages_of_today_ask_one_another(generation: Generation, 
     async def test() -> None:
         server: Server = load("old_clients")["server"]
         server.engine.bind(AsyncioDriver())
-        stranger = OldPeer(server, transport=transport, query="key=rose")
+        stranger = Peer(server, generation=SOCKETIO_1, transport=transport, query="key=rose")
         assert stranger.take() == ["7:::2", "0::"]
         assert "Which kiosk is this?" in Guest(server, generation).greeting
-        kiosk = OldPeer(server, transport=transport, query="key=tulip&floor=2")
+        kiosk = Peer(server, generation=SOCKETIO_1, transport=transport, query="key=tulip&floor=2")
         assert kiosk.handshake.endswith(":websocket,htmlfile,xhr-polling,jsonp-polling,flashsocket")
         page, elsewhere = (Guest(server, generation, key="tulip", floor=floor) for floor in "23")
         kiosk.take()

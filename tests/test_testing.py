@@ -14,9 +14,9 @@ from waterspout.errors import PayloadTooLarge
 from waterspout.testing import (
     ENGINEIO_3,
     ENGINEIO_4,
+    SOCKETIO_1,
     ClientRefused,
     Clock,
-    OldPair,
     Pair,
     Peer,
     PollingCarrier,
@@ -30,6 +30,13 @@ from waterspout.wire.websocket import Reader, binary_frame, close_frame, text_fr
 
 GENERATIONS = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
 TRANSPORTS = pytest.mark.parametrize("transport", ["polling", "websocket"])
+OLD_TRANSPORTS = ["websocket", "flashsocket", "hixie", "xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"]
+CLIENTS = pytest.mark.parametrize(
+    ("generation", "transport"),
+    [(row, name) for row in (ENGINEIO_3, ENGINEIO_4) for name in ("polling", "websocket")]
+    + [(SOCKETIO_1, name) for name in OLD_TRANSPORTS],
+    ids=lambda value: value if isinstance(value, str) else value.revision,
+)
 
 
 class Echo:
@@ -131,14 +138,13 @@ def test_tokens_count_and_reports_are_kept() -> None:
 # Pair and Peer
 
 
-@GENERATIONS
-@TRANSPORTS
+@CLIENTS
 def test_a_pair_is_a_client_that_has_entered(generation: Generation, transport: str) -> None:
     server = Server()
     pair = Pair(server, generation=generation, transport=transport)
     assert pair.server is server
     assert server.sockets() == [pair.socket]
-    assert pair.peer.transport == pair.socket.transport == transport
+    assert pair.peer.transport == pair.socket.transport == ("flashsocket" if transport == "hixie" else transport)
     assert pair.peer.take() == []
     assert pair.peer.sid == pair.socket._session.id
     assert pair.peer.closed is None
@@ -200,7 +206,7 @@ def test_the_verbs_of_a_client_are_packets(transport: str) -> None:
     ]
 
 
-@GENERATIONS
+@pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4, SOCKETIO_1], ids=["3", "4", "1"])
 def test_a_client_that_beats_stays(generation: Generation) -> None:
     pair = Pair(Server(ping_interval=10, ping_timeout=5), generation=generation)
     for _ in range(10):
@@ -219,6 +225,38 @@ def test_a_client_upgrades_with_all_the_steps(generation: Generation) -> None:
     pair.socket.emit("after")
     assert [packet for packet in pair.peer.take() if packet != "6"] == ['42["before"]', "3probe", '42["after"]']
     assert pair.peer.transport == "websocket"
+
+
+@pytest.mark.parametrize("transport", OLD_TRANSPORTS)
+def test_a_client_of_0_9_goes_on_over_another_transport(transport: str) -> None:
+    pair = Pair(Server(), generation=SOCKETIO_1, transport=transport)
+    pair.peer.lose()
+    pair.socket.emit("meanwhile")
+    pair.peer.switch("hixie")
+    pair.socket.emit("after")
+    assert pair.peer.events() == [("meanwhile",), ("after",)]
+
+
+def test_each_client_goes_on_in_the_way_of_its_generation() -> None:
+    server = Server()
+    with pytest.raises(RuntimeError, match=r"0.7 to 0.9 has no upgrade: go on over another transport with switch\(\)"):
+        Peer(server, generation=SOCKETIO_1, transport="xhr-polling").upgrade()
+    with pytest.raises(RuntimeError, match=r"3.x and 4.x leaves polling with upgrade\(\), and goes nowhere else"):
+        Peer(server, transport="polling").switch("websocket")
+
+
+def test_a_client_of_0_9_may_stay_at_its_handshake() -> None:
+    server = Server(driver=Clock())
+    peer = Peer(server, generation=SOCKETIO_1, transport=None)
+    assert peer.handshake.split(":")[0] == peer.sid
+    assert list(server.engine.sessions) == [peer.sid]
+    assert (peer.take(), server.sockets()) == ([], [])
+
+
+@pytest.mark.parametrize("transport", [name for name in OLD_TRANSPORTS if "socket" not in name] + ["hixie"])
+def test_a_client_of_0_9_has_no_binary_messages(transport: str) -> None:
+    with pytest.raises(TypeError, match=r"b'x' is no text"):
+        Pair(Server(), generation=SOCKETIO_1, transport=transport).peer.send(b"x")
 
 
 def test_a_refusal_shows_the_answer() -> None:
@@ -279,8 +317,7 @@ def test_all_frames_of_the_server_are_kept() -> None:
 # Asynchronous functions
 
 
-@GENERATIONS
-@TRANSPORTS
+@CLIENTS
 def test_an_async_handler_has_answered_when_the_peer_has_spoken(generation: Generation, transport: str) -> None:
     server = Server()
 
@@ -521,8 +558,7 @@ def test_the_loop_of_a_clock_owns_no_descriptor() -> None:
 # Clients that are not let in
 
 
-@GENERATIONS
-@TRANSPORTS
+@CLIENTS
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_client_that_is_refused_makes_no_pair(generation: Generation, transport: str, asynchronous: bool) -> None:
     server = Server()
@@ -579,36 +615,39 @@ def test_a_client_whose_connect_handler_waits_enters_when_it_has_ended() -> None
 # What a pair takes, and how it ends
 
 
-def test_a_client_of_1x_and_2x_brings_its_auth_as_its_query() -> None:
+@pytest.mark.parametrize("generation", [ENGINEIO_3, SOCKETIO_1], ids=["3", "1"])
+def test_a_client_of_0_7_to_2_x_brings_its_auth_as_its_query(generation: Generation) -> None:
     server = Server()
     seen: list[object] = []
     server.on_connect(lambda socket, auth: seen.append(auth))
-    Pair(server, generation=ENGINEIO_3, auth={"name": "Ada & Bob"}, query="a=b")
+    pair = Pair(server, generation=generation, auth={"name": "Ada & Bob"}, query="a=b")
     assert seen == [{"a": "b", "name": "Ada & Bob"}]
-    with pytest.raises(TypeError, match=r"auth has age=36: clients of 1.x and 2.x send their query, so give a string"):
-        Pair(server, generation=ENGINEIO_3, auth={"age": 36})
+    server.of("/chat").on_connect(lambda socket, auth: seen.append(auth))
+    pair.peer.connect("/chat", auth={"as": "a guest"})
+    assert seen[1:] == [{"as": "a guest"}]
+    with pytest.raises(TypeError, match=r"auth has age=36: clients of 0.7 to 2.x send their query, so give a string"):
+        Pair(server, generation=generation, auth={"age": 36})
 
 
-@GENERATIONS
-@TRANSPORTS
+@CLIENTS
 def test_what_a_connect_handler_says_is_kept(generation: Generation, transport: str) -> None:
     server = Server()
     server.on_connect(lambda socket, auth: socket.emit("welcome", 1))
-    assert Pair(server, generation=generation, transport=transport).peer.take() == ['42["welcome",1]']
+    assert Pair(server, generation=generation, transport=transport).peer.events() == [("welcome", 1)]
 
 
-@GENERATIONS
-@TRANSPORTS
+@CLIENTS
 def test_a_client_leaves_at_the_end_of_its_block(generation: Generation, transport: str) -> None:
     server = Server()
     left: list[object] = []
     server.on_disconnect(lambda socket, reason: left.append(reason.value))
     with Pair(server, generation=generation, transport=transport) as pair:
         assert server.sockets() == [pair.socket]
-    assert (server.sockets(), left) == ([], ["transport close"])
+    expected = ["client namespace disconnect" if generation is SOCKETIO_1 else "transport close"]
+    assert (server.sockets(), left) == ([], expected)
     assert server.engine.sessions == {}
     pair.close()
-    assert left == ["transport close"]
+    assert left == expected
 
 
 @pytest.mark.parametrize(
@@ -618,11 +657,17 @@ def test_a_client_leaves_at_the_end_of_its_block(generation: Generation, transpo
         (lambda: Peer("x"), "'x' is no server: give a waterspout.Server or a waterspout.Engine"),  # type: ignore[arg-type]
         (
             lambda: Pair(Server(), generation=3),  # type: ignore[arg-type]
-            "generation is 3: give ENGINEIO_3 or ENGINEIO_4 of waterspout.testing",
+            "generation is 3: give ENGINEIO_3, ENGINEIO_4 or SOCKETIO_1 of waterspout.testing",
         ),
         (
             lambda: Pair(Server(), transport="websockets"),
             "transport is 'websockets': choose from polling, websocket",
+        ),
+        (lambda: Peer(Server(), transport=None), "transport is None: choose from polling, websocket"),
+        (
+            lambda: Pair(Server(), generation=SOCKETIO_1, transport="polling"),
+            "transport is 'polling': choose from websocket, flashsocket, hixie, xhr-polling, jsonp-polling, htmlfile,"
+            " xhr-multipart",
         ),
     ],
 )
@@ -653,6 +698,35 @@ def test_a_peer_reads_events_and_acknowledgements(generation: Generation, transp
     assert pair.peer.events() == []
     assert pair.peer.acks() == {}
     assert pair.peer.take() == []
+
+
+@pytest.mark.parametrize("transport", OLD_TRANSPORTS)
+def test_a_peer_of_0_9_reads_messages_without_a_name_as_well(transport: str) -> None:
+    server = Server()
+    server.on("none")(lambda socket: None)
+    server.on("one")(lambda socket: {"a": 1})
+    server.on("two")(lambda socket: (1, [2]))
+    server.on("message")(lambda socket, data: socket.emit("echo", data))
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
+    pair.socket.emit("file", b"\x00", {"deep": b"\x01"})
+    for number, name in enumerate(["none", "one", "two"]):
+        pair.peer.emit(name, id=number)
+    pair.peer.say("text with\nlines, é😀")
+    pair.peer.say({"deep": [None]}, is_json=True)
+    pair.peer.say("noted", id=9, receipt=True)
+    assert pair.peer.acks() == {0: None, 1: {"a": 1}, 2: (1, [2]), 9: None}
+    assert pair.peer.events() == [
+        ("file", "AA==", {"deep": "AQ=="}),
+        ("echo", "text with\nlines, é😀"),
+        ("echo", {"deep": [None]}),
+        ("echo", "noted"),
+    ]
+    assert pair.peer.events() == []
+    assert set(pair.peer.take()) <= {"8::"}
+    pair.peer.receive("3:::hello")  # as a server of these clients may say it
+    pair.peer.receive('4::/chat:{"a":1}')
+    assert pair.peer.events() == [("message", "hello")]
+    assert pair.peer.events("/chat") == [("message", {"a": 1})]
 
 
 def test_a_peer_reads_one_namespace_and_leaves_the_others() -> None:
@@ -697,11 +771,10 @@ def test_frames_of_the_server_are_cut_apart(size: int) -> None:
     assert server_frames(data) == [(1, b"x" * size), (2, b"y" * size), (8, b"\x03\xe8bye")]
 
 
-@pytest.mark.parametrize("make", [Pair, OldPair])
-def test_header_fields_are_pairs_and_no_dictionary(make: Any) -> None:
+def test_header_fields_are_pairs_and_no_dictionary() -> None:
     with pytest.raises(
         TypeError, match=r"headers is .*: give pairs of a name and a value, as in \[\('Cookie', 'a=1'\)\]"
     ):
-        make(Server(), headers={"Cookie": "a=1"})
+        Pair(Server(), headers={"Cookie": "a=1"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="give pairs of a name and a value"):
-        make(Server(), headers=("Cookie", "a=1"))
+        Pair(Server(), headers=("Cookie", "a=1"))  # type: ignore[arg-type]

@@ -11,10 +11,8 @@ import pytest
 
 from turns import until
 from waterspout import Engine, Server
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, OldPeer, Peer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Peer
 from waterspout.wire.packets import Event
-from waterspout.wire.protocol1 import socketio as socketio1
-from waterspout.wire.socketio import Partial
 
 THREADS = 4
 FEW = 200  # messages of each thread
@@ -30,33 +28,17 @@ class Client:
     """A client of some kind: one of MODERN or of OLD."""
 
     def __init__(self, server: Server | Engine, kind: str) -> None:
-        self.peer: Peer | OldPeer
         revision, _, transport = kind.partition("-")
-        if kind in OLD:
-            self.peer = OldPeer(server, transport=kind)
-        else:
-            self.peer = Peer(server, generation=ENGINEIO_3 if revision == "3" else ENGINEIO_4, transport=transport)
-            if not self.peer.generation.implicit_connect:
-                self.peer.connect()
+        row = {"3": ENGINEIO_3, "4": ENGINEIO_4}.get(revision, SOCKETIO_1)
+        self.peer = Peer(server, generation=row, transport=kind if row is SOCKETIO_1 else transport)
+        if not row.implicit_connect:
+            self.peer.connect()
         self.sid = self.peer.sid
         self.peer.take()
 
     def events(self) -> list[Event]:
-        """Return the events that have come since the last time."""
-        return [packet for packet in self._packets() if isinstance(packet, Event)]
-
-    def _packets(self) -> Iterator[Any]:
-        partial: Partial | None = None
-        for raw in self.peer.take():
-            if isinstance(self.peer, OldPeer):
-                yield socketio1.decode(str(raw))
-            elif isinstance(raw, bytes):
-                assert partial is not None
-                yield partial.add(raw)
-            elif raw[:2] in ("42", "45"):
-                found = self.peer.generation.socketio.decode(raw, 1, 10)
-                partial = found if isinstance(found, Partial) else None
-                yield None if partial else found
+        """Return the events that have come since the last time, by namespace."""
+        return [event for namespace in ("/", "/a") for event in self.peer.pick(Event, namespace)]
 
 
 class Pace:

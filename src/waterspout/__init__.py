@@ -91,7 +91,7 @@ def run(
 
 _ELSEWHERE = {
     "waterspout.hosts.tornado": ("routes", "drain"),
-    "waterspout.testing": ("Pair", "Peer", "Clock", "OldPair", "OldPeer"),
+    "waterspout.testing": ("Pair", "Peer", "Clock"),
     "waterspout.adapters": ("MemoryAdapter",),
     "waterspout.server": ("Adapter", "DynamicNamespace", "Presence", "Replies", "Stats"),
     "waterspout.engine": ("Cookie", "Deflate"),

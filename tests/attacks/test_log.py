@@ -10,7 +10,7 @@ import pytest
 
 from waterspout import EventRefused, HandshakeRefused, Server
 from waterspout.engine import Engine, Refuse
-from waterspout.testing import Clock, OldPeer, Pair, Peer, Refused
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, Refused
 from waterspout.types import Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, with_parser
 
@@ -112,7 +112,7 @@ def test_broken_packets(clock: Clock, log: pytest.LogCaptureFixture, way: str, t
     generation, speak = MESSAGES[way]
     for _ in range(30):
         peer: Any = (
-            OldPeer(server, transport="xhr-polling" if transport == "polling" else transport)
+            Peer(server, generation=SOCKETIO_1, transport="xhr-polling" if transport == "polling" else transport)
             if generation is None
             else Peer(server, generation=generation, transport=transport)
         )

@@ -12,7 +12,7 @@ from hosts.suite.old import ECHO, PATH, attach, post, visit
 from hosts.tornado_host import TornadoHost
 from waterspout import Reason, Server, Socket
 from waterspout.engine.protocol1.session import ResumableSession
-from waterspout.testing import Clock, OldPeer, OldPolling, OldWebSocket
+from waterspout.testing import SOCKETIO_1, Clock, Peer, PollingCarrier, WebSocketCarrier
 from waterspout.wire.socketio import RESERVED
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -128,7 +128,7 @@ def test_a_name_reaches_what_was_registered_for_it_and_nothing_else(transport: s
             called.append("disconnect")
 
     server.register("/", Private)
-    peer = OldPeer(server, transport=transport)
+    peer = Peer(server, generation=SOCKETIO_1, transport=transport)
     assert called == ["connect"]
     peer.emit(name, "x", id=1)
     peer.emit(name, {"self": 1, "__class__": "x"})
@@ -141,7 +141,7 @@ def test_a_name_reaches_what_was_registered_for_it_and_nothing_else(transport: s
 
 def test_a_thousand_transports_of_one_session_cost_no_more_than_a_few() -> None:
     server = Server(driver=Clock())
-    peer = OldPeer(server, transport="websocket")
+    peer = Peer(server, generation=SOCKETIO_1, transport="websocket")
     peer.polls = False
     carriers = []
     for number in range(1000):
@@ -149,9 +149,9 @@ def test_a_thousand_transports_of_one_session_cost_no_more_than_a_few() -> None:
         carriers.append(peer.carrier)
     (session,) = server.engine.sessions.values()
     assert isinstance(session, ResumableSession)
-    parked = [carrier for carrier in carriers if isinstance(carrier, OldPolling) and carrier.is_parked]
+    parked = [carrier for carrier in carriers if isinstance(carrier, PollingCarrier) and carrier.is_parked]
     assert len(parked) <= 2
-    assert sum(not carrier.finished for carrier in carriers if not isinstance(carrier, OldPolling)) == 1
+    assert sum(not carrier.finished for carrier in carriers if not isinstance(carrier, PollingCarrier)) == 1
     assert len(server.engine.deadlines) < 10
     peer.leave()
     assert not any(carrier.is_parked for carrier in parked)
@@ -162,11 +162,11 @@ def test_a_thousand_transports_of_one_session_cost_no_more_than_a_few() -> None:
 def test_who_tries_all_transports_in_vain_again_and_again_ends_with_its_time() -> None:
     clock = Clock()
     server = Server(driver=clock)
-    peer = OldPeer(server, transport=None, polls=False)
-    before: list[OldWebSocket] = []
+    peer = Peer(server, generation=SOCKETIO_1, transport=None, polls=False)
+    before: list[WebSocketCarrier] = []
     for transport in ("websocket", "flashsocket", "htmlfile", "xhr-polling", "jsonp-polling"):
         peer.switch(transport)
-        if isinstance(peer.carrier, OldWebSocket):
+        if isinstance(peer.carrier, WebSocketCarrier):
             before.append(peer.carrier)
         assert peer.take()[0] == "1::"
         clock.advance(10)

@@ -30,7 +30,8 @@ class Connection:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         for end in (ours, self.sock):
             end.setblocking(False)
-        request = world.peer.request("GET", f"/{name}/{world.peer.sid}", HANDSHAKE if self._is_websocket else ())
+        name = "flashsocket" if name == "hixie" else name
+        request = world.peer.request("GET", name, HANDSHAKE if self._is_websocket else ())
         self.link = Link(ours.detach(), output)
         self.link.start(world.engine.connect(world.peer.admit(request), request, self.link))
 
@@ -140,7 +141,7 @@ class Roamer:
         self.heard += self.connection.words
         self.world.peer.take()
         self.world.peer.switch("xhr-polling")
-        self.heard += [int(number) for number in WORD.findall("\n".join(self.world.peer.take()).encode())]
+        self.heard += [int(number) for number in WORD.findall("\n".join(map(str, self.world.peer.take())).encode())]
 
 
 @pytest.mark.parametrize("seed", range(60))

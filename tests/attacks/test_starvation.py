@@ -15,8 +15,7 @@ from hosts.tornado_host import TornadoHost
 from waterspout import Server
 from waterspout.engine import Traffic
 from waterspout.hosts.link import READ_BYTES, Output
-from waterspout.testing import Clock, Peer, client_frame, server_frames
-from waterspout.testing.polls import MemoryExchange
+from waterspout.testing import Clock, MemoryExchange, Peer, client_frame, server_frames
 from waterspout.types import Request
 
 Args = TypeVarTuple("Args")

@@ -16,8 +16,7 @@ from faces.tornadio2.dummies import later
 from waterspout import Reason
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
 from waterspout.faces.tornadio2.conn import MAX_ACKS
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer
-from waterspout.testing.polls import MemoryExchange, Refused
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, MemoryExchange, Peer, Refused
 from waterspout.wire.generations import Generation
 
 called: list[Any] = []
@@ -126,7 +125,7 @@ NAMES = """
 @pytest.mark.parametrize("name", [*NAMES.split(), "", "\0", "\ud800", "hell\u043e", "x" * 100_000])
 def test_what_is_not_marked_is_no_event(clock: Clock, kind: type[SocketConnection], name: str) -> None:
     router = routed(clock, kind)
-    old, new = OldPeer(router.engine), modern(router)
+    old, new = Peer(router.engine, generation=SOCKETIO_1), modern(router)
     for args in ([], [1], [{"self": 1}], [{"args": [1], "kwargs": {}}], [[1], {"a": 1}]):
         old.send(f"5:1+::{json.dumps({'name': name, 'args': args})}")
         new.send(f"421{json.dumps([name, *args])}")
@@ -141,7 +140,7 @@ def test_what_is_not_marked_is_no_event(clock: Clock, kind: type[SocketConnectio
 @pytest.mark.parametrize("name", ["name", "args", "kwargs", "__class__", "", "/", "endpoint", "function", "\udfff"])
 def test_an_argument_may_have_any_name_but_self(clock: Clock, kind: type[SocketConnection], name: str) -> None:
     router = routed(clock, kind)
-    old, new = OldPeer(router.engine), modern(router)
+    old, new = Peer(router.engine, generation=SOCKETIO_1), modern(router)
     old.send(f"5:::{json.dumps({'name': 'hello', 'args': [{name: 1}]})}")
     new.send(f"42{json.dumps(['hello', {name: 1}])}")
     assert called == [("hello", (), {name.encode(errors="replace").decode().replace("?", "\ufffd"): 1})] * 2
@@ -156,7 +155,7 @@ def test_an_argument_may_have_any_name_but_self(clock: Clock, kind: type[SocketC
 
 @pytest.mark.parametrize("ticket", ["", "?ticket=1"])
 def test_nothing_reaches_an_endpoint_before_its_on_open_has_accepted(clock: Clock, ticket: str) -> None:
-    peer = OldPeer(routed(clock, Home).engine)
+    peer = Peer(routed(clock, Home).engine, generation=SOCKETIO_1)
     peer.send(f"1::/a{ticket}", "3::/a:early", '4::/a:"b"')
     assert called == []
     clock.advance(1)
@@ -172,7 +171,10 @@ def test_nothing_reaches_anybody_before_the_main_connection_has_accepted(
         __endpoints__ = {"/b": Guarded}  # noqa: RUF012
 
     router = routed(clock, Main)
-    old, new = OldPeer(router.engine, query=ticket), Peer(router.engine, generation=generation, query=ticket)
+    old, new = (
+        Peer(router.engine, generation=SOCKETIO_1, query=ticket),
+        Peer(router.engine, generation=generation, query=ticket),
+    )
     new.connect()
     old.send("1::/b", "3::/b:old", "3:::old")
     new.connect("/b")
@@ -234,7 +236,7 @@ def test_an_on_open_may_wait_for_an_acknowledgement(clock: Clock) -> None:
         def on_message(self, message: Any) -> None:
             called.append(message)
 
-    peer = OldPeer(routed(clock, Asking).engine)
+    peer = Peer(routed(clock, Asking).engine, generation=SOCKETIO_1)
     peer.send("3:::early", '6:::1+["me"]')
     assert called == [["me"], "early"]
 
@@ -247,7 +249,7 @@ def test_a_decorated_on_open_keeps_nobody_waiting(clock: Clock) -> None:
         def on_open(self, request: Any) -> Any:
             yield gen.Task(lambda callback: None)
 
-    peer = OldPeer(routed(clock, Feeding).engine)
+    peer = Peer(routed(clock, Feeding).engine, generation=SOCKETIO_1)
     peer.send("3:::x")
     assert called == [("on_message", "x")]
 
@@ -255,10 +257,10 @@ def test_a_decorated_on_open_keeps_nobody_waiting(clock: Clock) -> None:
 @pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
 def test_who_sends_more_before_on_open_has_ended_than_anybody_needs_is_closed(clock: Clock, transport: str) -> None:
     router = routed(clock, Thinking)
-    peer = OldPeer(router.engine, query="ticket=1", transport=transport)
+    peer = Peer(router.engine, generation=SOCKETIO_1, query="ticket=1", transport=transport)
     peer.send(*["3:::x"] * 100)
     assert peer.closed is None
-    neighbour = OldPeer(router.engine, query="ticket=1")
+    neighbour = Peer(router.engine, generation=SOCKETIO_1, query="ticket=1")
     peer.send("3:::x")
     clock.advance(1)
     assert (peer.take()[-1], called) == ("0::", [])
@@ -270,7 +272,7 @@ def test_who_goes_before_on_open_has_ended_leaves_nothing(clock: Clock) -> None:
     router = routed(clock, Thinking)
 
     def come_and_go() -> None:
-        old, new = OldPeer(router.engine, query="ticket=1"), Peer(router.engine, query="ticket=1")
+        old, new = Peer(router.engine, generation=SOCKETIO_1, query="ticket=1"), Peer(router.engine, query="ticket=1")
         new.connect()
         old.send("3:::x", "0::")
         new.send('42["message",1]', "41")
@@ -339,7 +341,7 @@ def test_there_are_only_so_many_endpoints_for_a_client(clock: Clock, settings: d
         """Of this test alone: objects of others may live a little longer."""
 
     router = routed(clock, Here, **settings)
-    old, new = OldPeer(router.engine), modern(router)
+    old, new = Peer(router.engine, generation=SOCKETIO_1), modern(router)
     for number in range(1000):
         new.connect(f"/{number}")
         old.send(f"1::/{number}")
@@ -382,7 +384,7 @@ def test_who_names_no_endpoint_that_exists_has_ten_seconds(clock: Clock) -> None
 
 def test_callbacks_that_are_never_called_are_forgotten(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     router = routed(clock, Everywhere)
-    peer = OldPeer(router.engine)
+    peer = Peer(router.engine, generation=SOCKETIO_1)
     main = router.get_session(peer.sid).conn
     for number in range(MAX_ACKS + 100):
         main.send("x", lambda message, data, number=number: called.append(number))
@@ -407,7 +409,7 @@ def test_what_waits_behind_a_generator_that_never_ends_is_bounded(
     clock: Clock, transport: str, message: str, most: int
 ) -> None:
     router = routed(clock, Stuck)
-    peer = OldPeer(router.engine, transport=transport)
+    peer = Peer(router.engine, generation=SOCKETIO_1, transport=transport)
     session = router.engine.sessions[peer.sid]
     for _ in range(most - 1):
         peer.send(message)
@@ -416,7 +418,7 @@ def test_what_waits_behind_a_generator_that_never_ends_is_bounded(
         peer.send(message)
     else:
         body = b"d=" + quote(json.dumps(message)).encode() if transport == "jsonp-polling" else message.encode()
-        post = MemoryExchange(peer.request("POST", f"/{transport}/{peer.sid}?i=0"))
+        post = MemoryExchange(peer.request("POST", transport))
         router.engine.respond(peer.admit(post.request), post, body)
         assert post.response is None
     assert session.is_paused
@@ -429,7 +431,7 @@ def test_what_waits_behind_a_generator_that_never_ends_is_bounded(
 def test_thousands_of_handshakes_that_never_connect_are_forgotten(clock: Clock, many: int) -> None:
     router = routed(clock, Guarded)
     for _ in range(many // 2):
-        OldPeer(router.engine, transport=None)
+        Peer(router.engine, generation=SOCKETIO_1, transport=None)
         Peer(router.engine, transport="polling", polls=False)
     assert router.stats.dump()["active_sessions"] == many
     clock.advance(31)
@@ -451,7 +453,7 @@ ERRORS: dict[str, str] = {
 @pytest.mark.parametrize("packet", ERRORS)
 def test_nobody_fills_the_log(clock: Clock, packet: str, caplog: pytest.LogCaptureFixture) -> None:
     router = routed(clock, Guarded)
-    peers = [OldPeer(router.engine) for _ in range(10)]
+    peers = [Peer(router.engine, generation=SOCKETIO_1) for _ in range(10)]
     for _ in range(100):
         for peer in peers:
             peer.send(packet)
@@ -470,7 +472,7 @@ def test_a_handler_that_fails_for_everybody_does_not_fill_it_either(
 ) -> None:
     router = routed(clock, Chat)
     for _ in range(50):
-        OldPeer(router.engine).send('5:::{"name":"fail"}')
+        Peer(router.engine, generation=SOCKETIO_1).send('5:::{"name":"fail"}')
     assert len(caplog.records) == 10
     assert all(record.exc_info and record.name == "tornadio2.session" for record in caplog.records)
     assert router.engine.traffic.closed == {Reason.FORCED_CLOSE: 50}
@@ -486,7 +488,7 @@ def test_who_is_refused_does_not_fill_it_and_is_counted(clock: Clock, caplog: py
     caplog.set_level(logging.INFO, "tornadio2.session")
     for _ in range(50):
         with pytest.raises(Refused):
-            OldPeer(router.engine)
+            Peer(router.engine, generation=SOCKETIO_1)
     clock.advance(1)
     said = [record.getMessage() for record in caplog.records if record.name == "tornadio2.session"]
     assert len(said) == 11
@@ -500,8 +502,8 @@ def test_nothing_in_it_is_obeyed_by_a_terminal(clock: Clock, packet: str, caplog
     caplog.set_level(logging.DEBUG)
     router = routed(clock, Guarded)
     evil = "\x7f\x80\x85\x9b\x9f\u200e\u2028\u2029\u202a\u202e\u2066\u2069"
-    OldPeer(router.engine).send(packet.format(evil))
-    OldPeer(router.engine).send(packet.format("\x1b[2J\r\n"))
+    Peer(router.engine, generation=SOCKETIO_1).send(packet.format(evil))
+    Peer(router.engine, generation=SOCKETIO_1).send(packet.format("\x1b[2J\r\n"))
     lines = "".join(record.getMessage() for record in caplog.records)
     assert "7f" in lines
     assert not re.search("[\0-\x1f\x7f-\x9f\u200e\u2028-\u202e\u2066-\u2069]", lines)
@@ -527,7 +529,7 @@ def test_whatever_fails_ends_its_client_and_no_other(
     kind = type("Failing", (Chat,), {name: fail_late if is_late and not is_plain else failing})
     main = kind if name == "get_endpoint" else type("Main", (Chat,), {"__endpoints__": {"/a": kind, "/b": Chat}})
     router = routed(clock, main)
-    neighbour, peer = OldPeer(router.engine), OldPeer(router.engine)
+    neighbour, peer = Peer(router.engine, generation=SOCKETIO_1), Peer(router.engine, generation=SOCKETIO_1)
     peer.send("1::/b")
     for packet in ("1::/a", "3::/a:x", '5::/a:{"name":"x"}', "0::/a"):
         peer.send(packet)
@@ -566,11 +568,11 @@ def test_close_may_be_called_anywhere(clock: Clock, where: str, endpoint: str) -
     main = type("Main", (Chat,), {"__endpoints__": {"/a": kind, "/b": Chat}}) if endpoint else kind
     router = routed(clock, main)
     if where == "on_open" and not endpoint:
-        assert OldPeer(router.engine, transport=None).handshake
+        assert Peer(router.engine, generation=SOCKETIO_1, transport=None).handshake
         clock.advance(60)
         nothing_is_left(router, kind)
         return
-    peer = OldPeer(router.engine)
+    peer = Peer(router.engine, generation=SOCKETIO_1)
     peer.send("1::/a", "1::/b")
     for packet in (f"3::{endpoint}:x", f"6::{endpoint}:1", f'5::{endpoint}:{{"name":"x"}}', f"0::{endpoint}"):
         peer.send(packet)
@@ -592,7 +594,7 @@ def test_a_generator_may_say_goodbye(clock: Clock) -> None:
 
     waiting: list[Any] = []
     router = routed(clock, type("Main", (Parting,), {"__endpoints__": {"/a": Parting}}))
-    peer = OldPeer(router.engine)
+    peer = Peer(router.engine, generation=SOCKETIO_1)
     peer.send("1::/a", "0::")
     assert called == []
     for callback in waiting:

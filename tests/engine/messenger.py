@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from waterspout.engine import Engine, MessageTransport, Preflight, Refuse
-from waterspout.testing import OldPeer
+from waterspout.testing import SOCKETIO_1, Peer
 from waterspout.types import Request
 from waterspout.wire.generations import Generation
 
@@ -88,8 +88,8 @@ class Conversation:
 class OldConversation:
     """A client of Socket.IO 0.7 to 0.9."""
 
-    def __init__(self, engine: Engine, transport: str = "websocket", peer: OldPeer | None = None) -> None:
-        self.peer = OldPeer(engine, transport=None) if peer is None else peer
+    def __init__(self, engine: Engine, transport: str = "websocket", peer: Peer | None = None) -> None:
+        self.peer = Peer(engine, generation=SOCKETIO_1, transport=None) if peer is None else peer
         self.messenger = MemoryMessenger()
         target = f"{engine.path}/1/{transport}/{self.peer.sid}"
         self.transport = connect(engine, target, self.messenger)

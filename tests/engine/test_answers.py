@@ -4,7 +4,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, OldPeer
+from waterspout.testing import Clock, Peer
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
 from waterspout.wire.packets import Connect, Disconnect, Event, Message
@@ -18,14 +18,15 @@ def transport(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def connected(transport: str, *, answers: bool) -> tuple[Packets, OldPeer]:
+def connected(transport: str, *, answers: bool) -> tuple[Packets, Peer]:
     application = Packets()
     policy = Policy(
         generations=(SOCKETIO_1,),
         transports=("polling", "websocket", "flashsocket", "xhr-multipart"),
         application_answers=answers,
     )
-    peer = OldPeer(Engine(application, path="/socket.io", policy=policy, driver=Clock()), transport=transport)
+    engine = Engine(application, path="/socket.io", policy=policy, driver=Clock())
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     peer.take()
     return application, peer
 

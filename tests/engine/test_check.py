@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, OldPeer, OldStream, OldWebSocket, Peer
+from waterspout.testing import Clock, HixieCarrier, Peer, StreamCarrier, WebSocketCarrier
 from waterspout.testing.frames import client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
@@ -14,10 +14,10 @@ from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
 NAMES = ("websocket", "flashsocket")
 
 
-@pytest.fixture(params=NAMES)
-def peer(request: pytest.FixtureRequest) -> OldPeer:
+@pytest.fixture(params=["websocket", "hixie"])
+def peer(request: pytest.FixtureRequest) -> Peer:
     """A client whose WebSocket is being looked at."""
-    return OldPeer(make(), transport=request.param, hixie=request.param == "flashsocket")
+    return Peer(make(), generation=SOCKETIO_1, transport=request.param)
 
 
 def make(**policy: Any) -> Engine:
@@ -25,28 +25,28 @@ def make(**policy: Any) -> Engine:
     return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))
 
 
-def application(peer: OldPeer) -> Packets:
+def application(peer: Peer) -> Packets:
     assert isinstance(peer.engine.application, Packets)
     return peer.engine.application
 
 
-def advance(peer: OldPeer, seconds: float) -> None:
+def advance(peer: Peer, seconds: float) -> None:
     assert isinstance(peer.engine.driver, Clock)
     peer.engine.driver.advance(seconds)
 
 
-def websocket(peer: OldPeer) -> OldWebSocket:
-    assert isinstance(peer.carrier, OldWebSocket)
+def websocket(peer: Peer) -> WebSocketCarrier:
+    assert isinstance(peer.carrier, WebSocketCarrier)
     return peer.carrier
 
 
-def code(peer: OldPeer, expected: int) -> int:
+def code(peer: Peer, expected: int) -> int:
     """What a client hears of a close code: of draft 76, whose closing frame has none, no more than the end."""
-    return 0 if peer.hixie else expected
+    return 0 if isinstance(peer.carrier, HixieCarrier) else expected
 
 
 @pytest.mark.parametrize("answer", ["2::", "3:::hello", "8::"])
-def test_the_first_packet_of_the_client_lets_the_websocket_carry(peer: OldPeer, answer: str) -> None:
+def test_the_first_packet_of_the_client_lets_the_websocket_carry(peer: Peer, answer: str) -> None:
     advance(peer, 4.999)
     assert peer.take() == ["2::"]
     assert application(peer).sessions == []
@@ -57,7 +57,7 @@ def test_the_first_packet_of_the_client_lets_the_websocket_carry(peer: OldPeer, 
     assert application(peer).words() == (["hello"] if answer == "3:::hello" else [])
 
 
-def test_a_websocket_that_brings_nothing_is_closed_and_the_client_may_try_another(peer: OldPeer) -> None:
+def test_a_websocket_that_brings_nothing_is_closed_and_the_client_may_try_another(peer: Peer) -> None:
     advance(peer, 5)
     assert peer.take() == ["2::"]
     assert peer.closed == code(peer, 1000)
@@ -69,7 +69,7 @@ def test_a_websocket_that_brings_nothing_is_closed_and_the_client_may_try_anothe
 
 
 def test_what_was_queued_comes_behind_the_answer() -> None:
-    peer = OldPeer(make(), transport="xhr-polling", polls=False)
+    peer = Peer(make(), generation=SOCKETIO_1, transport="xhr-polling", polls=False)
     peer.take()
     application(peer).session.push(Prepared(b"3:::a"))
     peer.switch("websocket")
@@ -79,7 +79,7 @@ def test_what_was_queued_comes_behind_the_answer() -> None:
     assert peer.take() == ["3:::a", "3:::b"]
 
 
-def test_a_session_waits_for_another_transport_while_none_has_proved_itself(peer: OldPeer) -> None:
+def test_a_session_waits_for_another_transport_while_none_has_proved_itself(peer: Peer) -> None:
     websocket(peer).lose()
     assert len(peer.engine.deadlines) == 1
     advance(peer, 30)
@@ -92,7 +92,7 @@ def test_a_session_waits_for_another_transport_while_none_has_proved_itself(peer
     [client_frame(2, b"binary"), client_frame(1, b"\xff"), client_frame(8, b"\x03\xe8"), b"\xff\xff\xff\xff"],
     ids=["binary", "no text", "a close frame", "no frame"],
 )
-def test_what_is_no_packet_ends_the_websocket_and_not_the_session(peer: OldPeer, bytes_: bytes) -> None:
+def test_what_is_no_packet_ends_the_websocket_and_not_the_session(peer: Peer, bytes_: bytes) -> None:
     websocket(peer).transport.receive(bytes_)
     assert peer.closed is not None
     peer.closed = None
@@ -101,14 +101,14 @@ def test_what_is_no_packet_ends_the_websocket_and_not_the_session(peer: OldPeer,
     assert peer.take() == ["2::", "1::"]
 
 
-def test_a_client_whose_first_packet_is_broken_is_treated_like_any_other(peer: OldPeer) -> None:
+def test_a_client_whose_first_packet_is_broken_is_treated_like_any_other(peer: Peer) -> None:
     peer.send("what?")
     assert peer.closed == code(peer, 1002)
     assert application(peer).closed == [Reason.PARSE_ERROR]
     assert len(peer.engine.deadlines) == 0
 
 
-def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: OldPeer) -> None:
+def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: Peer) -> None:
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     assert peer.closed == code(peer, 1000)
     peer.beat()
@@ -119,16 +119,16 @@ def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: OldPeer) -> None
 def test_nobody_else_is_looked_at() -> None:
     engine = make()
     for transport in ("xhr-polling", "htmlfile"):
-        assert OldPeer(engine, transport=transport).take() == ["1::"]
+        assert Peer(engine, generation=SOCKETIO_1, transport=transport).take() == ["1::"]
     assert Peer(engine, transport="websocket").sid
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_had_not_left_another_transport_comes_once(name: str) -> None:
     engine = make()
-    peer = OldPeer(engine, transport="htmlfile")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="htmlfile")
     assert peer.take() == ["1::"]
-    assert isinstance(peer.carrier, OldStream)
+    assert isinstance(peer.carrier, StreamCarrier)
     peer.carrier.held = True
     application(peer).session.push(Prepared(b"3:::a"))
     advance(peer, 10)

@@ -90,10 +90,9 @@ def test_nothing_is_agreed_with_who_offers_nothing(engine: Engine, application: 
     ],
 )
 def test_the_answer_is_among_the_headers(engine: Engine, generation: Generation, offer: str, answer: str) -> None:
-    polling = Peer(engine, generation=generation, transport="polling")
-    for sid in ("", polling.sid):
-        peer = Peer.__new__(Peer)
-        peer.engine, peer.generation, peer.sid, peer.query, peer.headers = engine, generation, sid, "", ()
+    peer = Peer(engine, generation=generation, transport="polling")
+    for sid in (peer.sid, ""):
+        peer.sid = sid
         fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
         fields += [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Extensions", offer)]
         decision = engine.admit(peer.request(transport="websocket", headers=fields))

@@ -8,7 +8,7 @@ import pytest
 from engine.applications import Packets, Recorder, TurningClock, link_of
 from waterspout import HandshakeRefused
 from waterspout.engine import Engine, Policy, Prepared, Session
-from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, Peer, Refused
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, SOCKETIO_1, Generation
 
@@ -271,7 +271,7 @@ def greet(session: Session) -> None:
 @pytest.mark.parametrize("transport", OLD)
 def test_an_application_that_starts_with_the_handshake_speaks_over_the_first_transport(transport: str) -> None:
     engine = make_old(greet)
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     assert len(engine.application.sessions) == 1  # type: ignore[union-attr]
     engine.application.session.push(Prepared(b"3:::and more"))  # type: ignore[union-attr]
     peer.switch(transport)
@@ -281,7 +281,7 @@ def test_an_application_that_starts_with_the_handshake_speaks_over_the_first_tra
 
 def test_an_application_that_starts_with_the_transport_hears_of_no_handshake() -> None:
     engine = make_old(greet, application_starts="transport")
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     assert engine.application.sessions == []  # type: ignore[union-attr]
     peer.switch("xhr-polling")
     assert peer.take() == ["3:::welcome", "1::"]
@@ -289,7 +289,7 @@ def test_an_application_that_starts_with_the_transport_hears_of_no_handshake() -
 
 def test_a_handshake_that_nobody_comes_to_ends_and_the_application_hears_it() -> None:
     engine = make_old(greet)
-    OldPeer(engine, transport=None)
+    Peer(engine, generation=SOCKETIO_1, transport=None)
     engine.driver.advance(30.1)  # type: ignore[attr-defined]
     assert engine.application.closed == [Reason.TRANSPORT_CLOSE]  # type: ignore[union-attr]
     assert nothing_is_left(engine)
@@ -299,7 +299,7 @@ def test_a_handshake_that_nobody_comes_to_ends_and_the_application_hears_it() ->
 def test_a_refused_handshake_has_the_status_and_leaves_nothing(opening: Opening) -> None:
     engine = make_old(opening)
     with pytest.raises(Refused) as caught:
-        OldPeer(engine)
+        Peer(engine, generation=SOCKETIO_1)
     response = caught.value.response
     assert (response.status, response.body) == (401, b"who are you?")
     assert ("WWW-Authenticate", "Basic") in response.headers
@@ -323,9 +323,9 @@ def test_a_refused_script_hears_an_error_because_it_sees_no_status() -> None:
 @pytest.mark.parametrize("transport", OLD)
 def test_a_refusal_that_comes_with_the_transport_is_told_in_packets(transport: str) -> None:
     engine = make_old(refuse_late, application_starts="transport")
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["3:::almost", "7:::2", "0::"]
-    assert isinstance(peer.carrier, OldPolling) or peer.carrier.finished
+    assert isinstance(peer.carrier, PollingCarrier) or peer.carrier.finished
     assert engine.application.closed == []  # type: ignore[union-attr]
     assert nothing_is_left(engine)
 
@@ -342,7 +342,7 @@ def test_a_session_that_was_closed_at_its_handshake_is_drained_by_the_first_poll
         session.close()
 
     engine = make_old(leave)
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["0::"]
     assert engine.application.closed == [Reason.FORCED_CLOSE]  # type: ignore[union-attr]
     assert nothing_is_left(engine)

@@ -8,8 +8,8 @@ import pytest
 from engine.applications import Packets
 from vectors import load, text_of
 from waterspout.engine import Engine, OldRequest, Policy, Prepared, Refuse
-from waterspout.testing import Clock, MemoryLink, OldHixieWebSocket, OldPeer
-from waterspout.testing.links import HIXIE_HANDSHAKE, HIXIE_KEY3
+from waterspout.testing import Clock, HixieCarrier, MemoryLink, Peer
+from waterspout.testing.carriers1 import HIXIE_HANDSHAKE, HIXIE_KEY3
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
 from waterspout.wire.protocol1.hixie import CLOSING, text_frame
@@ -37,10 +37,10 @@ def advance(engine: Engine, seconds: float) -> None:
 class Begun(MemoryLink):
     """A link whose handshake has been admitted, and nothing has come of it behind its head."""
 
-    def __init__(self, peer: OldPeer, name: str = "flashsocket") -> None:
+    def __init__(self, peer: Peer, name: str = "flashsocket") -> None:
         super().__init__(peer, name)
         self.written = b""
-        request = peer.request("GET", f"/{name}/{peer.sid}", HIXIE_HANDSHAKE)
+        request = peer.request("GET", name, HIXIE_HANDSHAKE)
         self.transport = peer.engine.connect(peer.admit(request), request, self)
 
     def arrive(self, data: bytes) -> None:
@@ -53,9 +53,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def visitor(engine: Engine) -> OldPeer:
+def visitor(engine: Engine) -> Peer:
     """A client that has made its handshake, and no more."""
-    return OldPeer(engine, transport=None)
+    return Peer(engine, generation=SOCKETIO_1, transport=None)
 
 
 def ask(
@@ -85,7 +85,7 @@ def test_the_answer_repeats_where_the_client_comes_from_and_what_it_asks_for(
     secure: bool | None, origin: str | None, scheme: str
 ) -> None:
     engine = make(cors_origins=[PAGE, "https://other.example"])
-    sid = OldPeer(engine, transport=None).sid
+    sid = Peer(engine, generation=SOCKETIO_1, transport=None).sid
     fields = [("Host", "localhost:81"), *HIXIE_HANDSHAKE, *([] if origin is None else [("Origin", origin)])]
     decision = ask(engine, sid, fields, secure=secure)
     assert isinstance(decision, OldRequest)
@@ -100,8 +100,9 @@ def test_the_answer_repeats_where_the_client_comes_from_and_what_it_asks_for(
 
 @NAMES
 def test_a_client_that_has_completed_it_is_connected(engine: Engine, name: str) -> None:
-    peer = OldPeer(engine, transport=name, hixie=True)
-    assert isinstance(peer.carrier, OldHixieWebSocket)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
+    peer.carrier = HixieCarrier(peer, name)
+    peer.carrier.open()
     assert peer.carrier.digest == DIGEST
     assert peer.take() == ["1::"]
     assert application(engine).session.transport.name == name
@@ -113,7 +114,7 @@ def test_a_client_that_has_completed_it_is_connected(engine: Engine, name: str) 
 
 @pytest.mark.parametrize("behind", [b"", text_frame(b"3:::a"), text_frame(b"3:::a") + b"\x003"])
 @pytest.mark.parametrize("step", [1, 3, 100])
-def test_what_comes_behind_its_head_may_be_cut_anywhere(visitor: OldPeer, step: int, behind: bytes) -> None:
+def test_what_comes_behind_its_head_may_be_cut_anywhere(visitor: Peer, step: int, behind: bytes) -> None:
     link, data = Begun(visitor), HIXIE_KEY3 + behind
     for at in range(0, len(data), step):
         link.transport.receive(data[at : at + step])
@@ -124,7 +125,7 @@ def test_what_comes_behind_its_head_may_be_cut_anywhere(visitor: OldPeer, step: 
 
 @pytest.mark.parametrize("row", load("hixie")["refused"], ids=lambda row: str(row["name"]))
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Key1", "Sec-WebSocket-Key2"])
-def test_a_key_that_hides_no_number_is_refused_and_the_session_goes_on(visitor: OldPeer, row: Any, name: str) -> None:
+def test_a_key_that_hides_no_number_is_refused_and_the_session_goes_on(visitor: Peer, row: Any, name: str) -> None:
     key = [] if row["key1"] is None else [(name, text_of(row["key1"]))]
     others = [(field, value) for field, value in HIXIE_HANDSHAKE if field != name]
     decision = ask(visitor.engine, visitor.sid, [("Host", "localhost"), *others, *key])
@@ -150,7 +151,7 @@ def test_a_key_that_hides_no_number_is_refused_and_the_session_goes_on(visitor: 
 )
 def test_what_could_not_be_repeated_is_refused(fields: tuple[tuple[str, str], ...], target: str) -> None:
     engine = make(cors_origins="*")
-    sid = OldPeer(engine, transport=None).sid
+    sid = Peer(engine, generation=SOCKETIO_1, transport=None).sid
     request = Request("GET", f"/socket.io/1/flashsocket/{sid}?{target}", [*fields, *HIXIE_HANDSHAKE])
     decision = engine.admit(request)
     assert isinstance(decision, Refuse)
@@ -161,7 +162,7 @@ def test_what_could_not_be_repeated_is_refused(fields: tuple[tuple[str, str], ..
 
 def test_pages_and_hosts_are_held_to_the_policy_as_with_the_standard() -> None:
     engine = make(cors_origins=PAGE, allowed_hosts="localhost")
-    sid = OldPeer(engine, transport=None).sid
+    sid = Peer(engine, generation=SOCKETIO_1, transport=None).sid
     for host, origin, status in (
         ("localhost", PAGE, 101),
         ("localhost", "http://localhost", 101),
@@ -174,7 +175,7 @@ def test_pages_and_hosts_are_held_to_the_policy_as_with_the_standard() -> None:
         assert response.status == status
 
 
-def test_an_unknown_session_is_refused_as_with_the_standard(visitor: OldPeer) -> None:
+def test_an_unknown_session_is_refused_as_with_the_standard(visitor: Peer) -> None:
     decision = ask(visitor.engine, "gone", [("Host", "localhost"), *HIXIE_HANDSHAKE])
     assert isinstance(decision, Refuse)
     assert (decision.response.status, decision.response.body) == (400, b"7:::1+0")
@@ -192,7 +193,7 @@ def test_a_later_client_does_not_get_it(engine: Engine) -> None:
 
 @pytest.mark.parametrize("come", [b"", HIXIE_KEY3[:7]])
 def test_what_does_not_complete_the_handshake_in_time_is_cut_and_the_session_goes_on(
-    visitor: OldPeer, come: bytes
+    visitor: Peer, come: bytes
 ) -> None:
     link = Begun(visitor)
     link.transport.receive(come)
@@ -206,7 +207,7 @@ def test_what_does_not_complete_the_handshake_in_time_is_cut_and_the_session_goe
     assert visitor.take() == ["1::"]
 
 
-def test_who_goes_during_the_handshake_leaves_no_deadline(visitor: OldPeer) -> None:
+def test_who_goes_during_the_handshake_leaves_no_deadline(visitor: Peer) -> None:
     link = Begun(visitor)
     assert len(visitor.engine.deadlines) == 2  # the other is of the session, which waits for a transport
     link.lose()
@@ -214,7 +215,7 @@ def test_who_goes_during_the_handshake_leaves_no_deadline(visitor: OldPeer) -> N
 
 
 @pytest.mark.parametrize("how", ["by a request", "by the server"])
-def test_a_handshake_ends_with_its_session(visitor: OldPeer, how: str) -> None:
+def test_a_handshake_ends_with_its_session(visitor: Peer, how: str) -> None:
     link = Begun(visitor)
     if how == "by a request":
         visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
@@ -226,8 +227,8 @@ def test_a_handshake_ends_with_its_session(visitor: OldPeer, how: str) -> None:
     assert len(visitor.engine.deadlines) == 0
 
 
-def test_a_handshake_whose_session_has_ended_before_it_goes_on_ends_at_once(visitor: OldPeer) -> None:
-    request = visitor.request("GET", f"/flashsocket/{visitor.sid}", HIXIE_HANDSHAKE)
+def test_a_handshake_whose_session_has_ended_before_it_goes_on_ends_at_once(visitor: Peer) -> None:
+    request = visitor.request("GET", "flashsocket", HIXIE_HANDSHAKE)
     decision, link = visitor.admit(request), MemoryLink(visitor, "flashsocket")
     visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
     visitor.engine.connect(decision, request, link)
@@ -236,7 +237,7 @@ def test_a_handshake_whose_session_has_ended_before_it_goes_on_ends_at_once(visi
 
 
 def test_a_session_that_has_gone_on_elsewhere_keeps_what_it_has_until_the_handshake_is_complete(
-    visitor: OldPeer,
+    visitor: Peer,
 ) -> None:
     link = Begun(visitor)
     visitor.switch("xhr-polling")
@@ -266,7 +267,7 @@ def test_a_session_that_has_gone_on_elsewhere_keeps_what_it_has_until_the_handsh
 )
 def test_a_broken_frame_ends_its_session_and_no_other(frame: bytes) -> None:
     engine = make(max_payload_bytes=100)
-    neighbour, peer = (OldPeer(engine, transport="flashsocket", hixie=True) for _ in range(2))
+    neighbour, peer = (Peer(engine, generation=SOCKETIO_1, transport="hixie") for _ in range(2))
     peer.carrier.transport.receive(text_frame(b"3:::first") + frame + text_frame(b"3:::behind"))  # type: ignore[union-attr]
     assert peer.closed == 0
     assert application(engine).words() == ["first"]
@@ -278,7 +279,7 @@ def test_a_broken_frame_ends_its_session_and_no_other(frame: bytes) -> None:
 def test_the_closing_frame_of_the_client_is_answered_and_its_session_waits_for_the_next_transport(
     engine: Engine,
 ) -> None:
-    peer = OldPeer(engine, transport="flashsocket", hixie=True)
+    peer = Peer(engine, generation=SOCKETIO_1, transport="hixie")
     peer.carrier.transport.receive(CLOSING + text_frame(b"3:::behind"))  # type: ignore[union-attr]
     assert peer.closed == 0
     assert application(engine).words() == application(engine).closed == []
@@ -289,7 +290,7 @@ def test_the_closing_frame_of_the_client_is_answered_and_its_session_waits_for_t
 
 
 def test_heartbeats_are_those_of_all_websockets(engine: Engine) -> None:
-    peer = OldPeer(engine, transport="flashsocket", hixie=True)
+    peer = Peer(engine, generation=SOCKETIO_1, transport="hixie")
     peer.take()
     advance(engine, 25)
     assert peer.take() == ["2::"]
@@ -302,8 +303,8 @@ def test_heartbeats_are_those_of_all_websockets(engine: Engine) -> None:
 
 
 def test_a_message_for_all_is_framed_for_each_in_its_way(engine: Engine) -> None:
-    flash = OldPeer(engine, transport="flashsocket", hixie=True)
-    standard = OldPeer(engine, transport="websocket")
+    flash = Peer(engine, generation=SOCKETIO_1, transport="hixie")
+    standard = Peer(engine, generation=SOCKETIO_1, transport="websocket")
     prepared = Prepared(b"3:::all")
     for session in application(engine).sessions:
         session.push(prepared)
@@ -313,10 +314,10 @@ def test_a_message_for_all_is_framed_for_each_in_its_way(engine: Engine) -> None
 
 
 def test_of_what_lies_in_the_link_what_has_left_it_does_not_come_again(engine: Engine) -> None:
-    peer = OldPeer(engine, transport="flashsocket", hixie=True)
+    peer = Peer(engine, generation=SOCKETIO_1, transport="hixie")
     peer.take()
     link = peer.carrier
-    assert isinstance(link, OldHixieWebSocket)
+    assert isinstance(link, HixieCarrier)
     link.held = True
     for word in (b"first", b"second", b"third"):
         application(engine).session.push(Prepared(b"3:::" + word))

@@ -7,7 +7,7 @@ import pytest
 from engine.applications import Packets, Recorder
 from engine.messenger import UPGRADE, Conversation, MemoryMessenger, OldConversation
 from waterspout.engine import Engine, OldRequest, Policy, Prepared
-from waterspout.testing import Clock, OldPeer, Peer
+from waterspout.testing import Clock, Peer
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -299,7 +299,7 @@ def test_the_next_transport_takes_over_politely_from_one_that_holds_nothing(old:
 
 
 def test_a_session_that_ended_since_it_was_admitted_has_nothing_to_say(old: Engine) -> None:
-    peer = OldPeer(old, transport=None)
+    peer = Peer(old, generation=SOCKETIO_1, transport=None)
     request = Request("GET", f"/socket.io/1/websocket/{peer.sid}", UPGRADE)
     decision = old.admit(request)
     assert isinstance(decision, OldRequest)

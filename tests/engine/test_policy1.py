@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared, Session
-from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, Peer, Refused
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -64,7 +64,7 @@ def nothing_is_left(engine: Engine) -> bool:
 
 
 def test_the_handshake_of_tornadio2() -> None:
-    handshake = OldPeer(make(**TORNADIO2), transport=None).handshake
+    handshake = Peer(make(**TORNADIO2), generation=SOCKETIO_1, transport=None).handshake
     transports = "websocket,flashsocket,xhr-polling,jsonp-polling,htmlfile,xhr-multipart"
     assert handshake.split(":")[1:] == ["17", "25", transports]
 
@@ -80,16 +80,17 @@ def test_the_handshake_of_tornadio2() -> None:
 def test_clients_are_offered_the_transports_that_are_for_them_in_their_order(
     chosen: tuple[str, ...], jsonp: bool, offered: str
 ) -> None:
-    peer = OldPeer(make(old_transports=chosen, jsonp=jsonp), transport=None)
+    peer = Peer(make(old_transports=chosen, jsonp=jsonp), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[3] == offered
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_what_is_not_offered_is_refused(transport: str) -> None:
     others = tuple(name for name in TRANSPORTS if name != transport)
-    peer = OldPeer(make(old_transports=others), transport=None)
+    peer = Peer(make(old_transports=others), generation=SOCKETIO_1, transport=None)
     assert peer.ask("GET", f"/{transport}/{peer.sid}?i=0").status == 404
-    peer = OldPeer(make(old_transports=(transport,), transports=("websocket",)), transport=transport)
+    engine = make(old_transports=(transport,), transports=("websocket",))
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
 
 
@@ -107,7 +108,7 @@ def test_the_later_clients_have_the_transports_that_are_for_all() -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_an_unknown_session_has_the_status_of_the_policy_and_no_text(transport: str, method: str) -> None:
     engine = make(unknown_session=401)
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     for sid in ("x", "token-0000000000000099") * 5:  # however often it is asked for
         answer = peer.ask(method, f"/{transport}/{sid}?i=0")
         assert (answer.status, answer.body) == (401, b"")
@@ -115,7 +116,7 @@ def test_an_unknown_session_has_the_status_of_the_policy_and_no_text(transport: 
 
 
 def test_who_leaves_a_session_that_is_unknown_has_left_it() -> None:
-    peer = OldPeer(make(unknown_session=401), transport=None)
+    peer = Peer(make(unknown_session=401), generation=SOCKETIO_1, transport=None)
     assert peer.ask("GET", "/xhr-polling/x?disconnect").status == 200
     assert peer.ask("GET", f"//{peer.sid}/?disconnect=1").status == 200
     assert peer.ask("GET", f"/xhr-polling/{peer.sid}").status == 401
@@ -124,13 +125,13 @@ def test_who_leaves_a_session_that_is_unknown_has_left_it() -> None:
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_a_closed_session_is_drained_once_and_is_unknown_then(transport: str) -> None:
     engine = make(**TORNADIO2)
-    peer = OldPeer(engine, transport=transport, polls=False)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport, polls=False)
     assert peer.take() == ["1::"]
     session = application(engine).session
     session.push(Prepared(b"3:::last"))
     session.push(Prepared(b"0::"))
     session.close()
-    assert isinstance(peer.carrier, OldPolling)
+    assert isinstance(peer.carrier, PollingCarrier)
     peer.carrier.poll()
     assert peer.take() == ["3:::last", "0::"]
     for method in ("GET", "POST"):
@@ -141,15 +142,15 @@ def test_a_closed_session_is_drained_once_and_is_unknown_then(transport: str) ->
 @pytest.mark.parametrize("transport", STREAMING)
 def test_a_closed_session_is_no_session_for_what_streams(transport: str) -> None:
     engine = make(**TORNADIO2)
-    peer = OldPeer(engine, transport="xhr-polling", polls=False)
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling", polls=False)
     application(engine).session.close()
     assert peer.ask("GET", f"/{transport}/{peer.sid}").status == 401
 
 
 def test_a_request_whose_session_has_ended_while_its_body_came_has_the_status_too() -> None:
     engine = make(unknown_session=404)
-    peer = OldPeer(engine, transport="xhr-polling")
-    exchange = MemoryExchange(peer.request("POST", f"/xhr-polling/{peer.sid}"))
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
+    exchange = MemoryExchange(peer.request("POST", "xhr-polling"))
     decision = peer.admit(exchange.request)
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     engine.respond(decision, exchange, b"3:::late")
@@ -157,7 +158,7 @@ def test_a_request_whose_session_has_ended_while_its_body_came_has_the_status_to
     assert (exchange.response.status, exchange.response.body) == (404, b"")
 
 
-def from_elsewhere(peer: OldPeer | Peer, request: Request) -> Any:
+def from_elsewhere(peer: Peer, request: Request) -> Any:
     request.remote_address = "192.0.2.7"
     return peer.engine.admit(request)
 
@@ -166,18 +167,18 @@ def from_elsewhere(peer: OldPeer | Peer, request: Request) -> Any:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_session_is_unknown_to_another_address(transport: str, method: str) -> None:
     engine = make(verify_remote_ip=True, unknown_session=401)
-    peer = OldPeer(engine, transport=transport)
-    decision = from_elsewhere(peer, peer.request(method, f"/{transport}/{peer.sid}?i=0"))
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
+    decision = from_elsewhere(peer, peer.request(method, transport))
     assert decision.response.status == 401
-    decision = from_elsewhere(peer, peer.request("GET", f"//{peer.sid}/?disconnect=1"))
+    decision = from_elsewhere(peer, peer.request(below=f"//{peer.sid}/?disconnect=1"))
     assert decision.response.status == 200
     application(engine).session.push(Prepared(b"3:::still here"))
     assert peer.take()[-1] == "3:::still here"
 
 
 def test_a_session_has_all_addresses_unless_the_policy_says_otherwise() -> None:
-    peer = OldPeer(make(), transport="xhr-polling")
-    assert from_elsewhere(peer, peer.request("POST", f"/xhr-polling/{peer.sid}")).session is not None
+    peer = Peer(make(), generation=SOCKETIO_1, transport="xhr-polling")
+    assert from_elsewhere(peer, peer.request("POST", "xhr-polling")).session is not None
 
 
 @pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)
@@ -202,7 +203,7 @@ def test_a_later_client_finds_no_session_from_another_address(
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_of_two_gets_the_second_is_refused_and_the_first_goes_on(transport: str, second: str) -> None:
     engine = make(second_poll="refuse")
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
     answer = peer.ask("GET", f"/{second}/{peer.sid}?i=0")
     assert (answer.status, answer.body) == (401, b"")
@@ -214,9 +215,9 @@ def test_of_two_gets_the_second_is_refused_and_the_first_goes_on(transport: str,
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_a_get_after_one_that_was_answered_or_given_up_is_no_second_one(transport: str) -> None:
     engine = make(second_poll="refuse")
-    peer = OldPeer(engine, transport=transport, polls=False)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport, polls=False)
     carrier = peer.carrier
-    assert isinstance(carrier, OldPolling)
+    assert isinstance(carrier, PollingCarrier)
     carrier.poll()
     peer.lose()
     carrier.poll()
@@ -229,7 +230,7 @@ def test_a_get_after_one_that_was_answered_or_given_up_is_no_second_one(transpor
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"])
 @pytest.mark.parametrize("reply", ["1", "", "å"])
 def test_a_post_is_answered_as_the_policy_says(transport: str, reply: str) -> None:
-    peer = OldPeer(make(post_reply=reply), transport=transport)
+    peer = Peer(make(post_reply=reply), generation=SOCKETIO_1, transport=transport)
     name, body = ("jsonp-polling", b'd="3:::hi"') if transport == "jsonp-polling" else (transport, b"3:::hi")
     answer = peer.ask("POST", f"/{name}/{peer.sid}?i=0", body)
     assert (answer.status, answer.body) == (200, reply.encode())
@@ -243,7 +244,7 @@ def test_a_post_is_answered_as_the_policy_says(transport: str, reply: str) -> No
 @pytest.mark.parametrize("transport", STREAMING)
 def test_the_third_heartbeat_without_an_answer_ends_the_session(transport: str, is_global: bool) -> None:
     engine = make(**TORNADIO2, global_heartbeats=is_global)
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
     for packets in (["2::"], ["2::"], ["2::", "0::"]):
         advance(engine, 11.999)
@@ -258,7 +259,7 @@ def test_the_third_heartbeat_without_an_answer_ends_the_session(transport: str, 
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_polling_hears_them_too_if_they_are_for_all(transport: str) -> None:
     engine = make(**TORNADIO2)
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     for packets in (["1::"], ["2::"], ["2::"], ["2::", "0::"]):
         assert peer.take() == packets
         advance(engine, 12)
@@ -269,7 +270,7 @@ def test_polling_hears_them_too_if_they_are_for_all(transport: str) -> None:
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_polling_hears_none_if_they_are_for_what_streams(transport: str) -> None:
     engine = make(**TORNADIO2, global_heartbeats=False)
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     for _ in range(10):
         advance(engine, 20)
     assert peer.take() == ["1::", *["8::"] * 10]
@@ -279,7 +280,7 @@ def test_polling_hears_none_if_they_are_for_what_streams(transport: str) -> None
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_only_a_heartbeat_answers_and_it_answers_all_before_it(transport: str) -> None:
     engine = make(**TORNADIO2)
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     peer.take()
     for _ in range(3):
         advance(engine, 24)
@@ -296,7 +297,7 @@ def test_only_a_heartbeat_answers_and_it_answers_all_before_it(transport: str) -
 @pytest.mark.parametrize("is_global", [True, False])
 def test_they_come_as_regularly_as_a_clock_whatever_else_comes(is_global: bool) -> None:
     engine = make(**TORNADIO2, global_heartbeats=is_global)
-    peer = OldPeer(engine, transport="websocket")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="websocket")
     peer.take()
     for _ in range(5):
         advance(engine, 5)
@@ -311,7 +312,7 @@ def test_they_come_as_regularly_as_a_clock_whatever_else_comes(is_global: bool) 
 
 def test_they_begin_with_the_handshake_if_they_are_for_all() -> None:
     engine = make(**TORNADIO2)
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
     assert peer.take() == ["1::", "2::", "2::"]
@@ -324,7 +325,7 @@ def test_they_begin_with_the_handshake_if_they_are_for_all() -> None:
 
 def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
     engine = make(**TORNADIO2, global_heartbeats=False)
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
     assert peer.take() == ["1::"]
@@ -345,7 +346,7 @@ def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
 
 def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() -> None:
     engine = make(**{**TORNADIO2, "application_starts": "transport"})
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
     advance(engine, 12)
@@ -354,7 +355,7 @@ def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() ->
 
 def test_the_answers_of_a_client_that_is_not_read_are_not_missed() -> None:
     engine = make(**TORNADIO2, max_calls=1)
-    peer = OldPeer(engine, transport="websocket")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="websocket")
     session = application(engine).session
     session.begin_call()
     for _ in range(5):

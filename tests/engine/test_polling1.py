@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets, TurningClock
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
 
@@ -20,33 +20,33 @@ def engine_of(clock: Clock | None = None) -> Engine:
 
 
 @pytest.fixture(params=POLLINGS)
-def peer(request: pytest.FixtureRequest) -> OldPeer:
-    peer = OldPeer(engine_of(), transport=request.param, polls=False)
+def peer(request: pytest.FixtureRequest) -> Peer:
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport=request.param, polls=False)
     assert peer.take() == ["1::"]
     return peer
 
 
-def polling(peer: OldPeer) -> OldPolling:
-    assert isinstance(peer.carrier, OldPolling)
+def polling(peer: Peer) -> PollingCarrier:
+    assert isinstance(peer.carrier, PollingCarrier)
     return peer.carrier
 
 
-def application(peer: OldPeer) -> Packets:
+def application(peer: Peer) -> Packets:
     assert isinstance(peer.engine.application, Packets)
     return peer.engine.application
 
 
-def clock(peer: OldPeer) -> Clock:
+def clock(peer: Peer) -> Clock:
     assert isinstance(peer.engine.driver, Clock)
     return peer.engine.driver
 
 
-def tell(peer: OldPeer, *words: str) -> None:
+def tell(peer: Peer, *words: str) -> None:
     for word in words:
         application(peer).session.push(Prepared(b"3:::" + word.encode()))
 
 
-def test_what_is_queued_comes_at_once_and_in_one_answer(peer: OldPeer) -> None:
+def test_what_is_queued_comes_at_once_and_in_one_answer(peer: Peer) -> None:
     tell(peer, "a", "😀1", "")
     polling(peer).poll()
     assert not polling(peer).is_parked
@@ -54,21 +54,21 @@ def test_what_is_queued_comes_at_once_and_in_one_answer(peer: OldPeer) -> None:
 
 
 def test_one_packet_is_bare_and_several_are_framed_in_utf_16_units() -> None:
-    peer = OldPeer(engine_of(), transport="xhr-polling", polls=False)
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport="xhr-polling", polls=False)
     assert polling(peer).responses[-1].body == b"1::"
     tell(peer, "😀1", "x")
     polling(peer).poll()
     assert polling(peer).responses[-1].body == "\ufffd7\ufffd3:::😀1\ufffd5\ufffd3:::x".encode()
 
 
-def test_a_get_is_parked_until_there_is_something_to_say(peer: OldPeer) -> None:
+def test_a_get_is_parked_until_there_is_something_to_say(peer: Peer) -> None:
     polling(peer).poll()
     assert polling(peer).is_parked
     tell(peer, "a")
     assert peer.take() == ["3:::a"]
 
 
-def test_a_get_is_held_so_long_and_no_longer(peer: OldPeer) -> None:
+def test_a_get_is_held_so_long_and_no_longer(peer: Peer) -> None:
     polling(peer).poll()
     clock(peer).advance(19.9)
     assert polling(peer).is_parked
@@ -87,12 +87,12 @@ class Stuck(MemoryExchange):
 @pytest.mark.parametrize("name", POLLINGS)
 @pytest.mark.parametrize("first", [False, True])
 def test_an_answer_that_has_not_left_comes_once_more(name: str, other: str, first: bool) -> None:
-    peer = OldPeer(engine_of(), transport=None if first else name, polls=False)
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport=None if first else name, polls=False)
     expected = ["1::", "3:::a", "3:::b"] if first else ["3:::a", "3:::b"]
     if not first:
         assert peer.take() == ["1::"]
         tell(peer, "a", "b")
-    stuck = Stuck(peer.request("GET", f"/{name}/{peer.sid}?i=0"))
+    stuck = Stuck(peer.request("GET", name))
     peer.engine.respond(peer.admit(stuck.request), stuck)
     assert stuck.response is not None
     if first:
@@ -101,12 +101,12 @@ def test_an_answer_that_has_not_left_comes_once_more(name: str, other: str, firs
     peer.switch(other)
     assert peer.take() == expected
     tell(peer, "c")
-    if isinstance(peer.carrier, OldPolling):
+    if isinstance(peer.carrier, PollingCarrier):
         peer.carrier.poll()
     assert peer.take() == ["3:::c"]
 
 
-def test_of_two_gets_the_older_is_let_go(peer: OldPeer) -> None:
+def test_of_two_gets_the_older_is_let_go(peer: Peer) -> None:
     older = MemoryExchange(polling(peer).request)
     peer.engine.respond(peer.admit(older.request), older)
     polling(peer).poll()
@@ -118,7 +118,7 @@ def test_of_two_gets_the_older_is_let_go(peer: OldPeer) -> None:
     assert application(peer).closed == []
 
 
-def test_a_get_that_is_given_up_costs_nothing(peer: OldPeer) -> None:
+def test_a_get_that_is_given_up_costs_nothing(peer: Peer) -> None:
     polling(peer).poll()
     peer.lose()
     tell(peer, "a", "b")
@@ -126,15 +126,15 @@ def test_a_get_that_is_given_up_costs_nothing(peer: OldPeer) -> None:
     assert peer.take() == ["3:::a", "3:::b"]
 
 
-def test_a_post_that_is_given_up_leaves_the_get_alone(peer: OldPeer) -> None:
+def test_a_post_that_is_given_up_leaves_the_get_alone(peer: Peer) -> None:
     polling(peer).poll()
-    peer.engine.abort(peer.admit(peer.request("POST", f"/{peer.carrier.name}/{peer.sid}?i=0")))
+    peer.engine.abort(peer.admit(peer.request("POST")))
     peer.engine.abort(peer.admit(polling(peer).request))  # a GET that was given up before its own body came
     tell(peer, "a")
     assert peer.take() == ["3:::a"]
 
 
-def test_a_client_is_away_from_its_last_get_on(peer: OldPeer) -> None:
+def test_a_client_is_away_from_its_last_get_on(peer: Peer) -> None:
     polling(peer).poll()
     clock(peer).advance(15)
     tell(peer, "a")
@@ -144,7 +144,7 @@ def test_a_client_is_away_from_its_last_get_on(peer: OldPeer) -> None:
     assert application(peer).closed == [Reason.TRANSPORT_CLOSE]
 
 
-def test_if_none_match_changes_nothing(peer: OldPeer) -> None:
+def test_if_none_match_changes_nothing(peer: Peer) -> None:
     peer.headers = (("If-None-Match", "*"), ("If-Modified-Since", "Thu, 01 Jan 2099 00:00:00 GMT"))
     for _ in range(2):
         tell(peer, "same")
@@ -157,7 +157,7 @@ def test_if_none_match_changes_nothing(peer: OldPeer) -> None:
 
 def test_an_answer_waits_for_the_end_of_the_turn() -> None:
     turning = TurningClock()
-    peer = OldPeer(engine_of(turning), transport="xhr-polling")
+    peer = Peer(engine_of(turning), generation=SOCKETIO_1, transport="xhr-polling")
     turning.turn()
     peer.take()
     tell(peer, "a", "b")
@@ -169,7 +169,7 @@ def test_an_answer_waits_for_the_end_of_the_turn() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_script_is_ascii_that_nothing_in_it_can_end(text: str) -> None:
-    peer = OldPeer(engine_of(), transport="jsonp-polling", polls=False)
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport="jsonp-polling", polls=False)
     tell(peer, text)
     polling(peer).poll()
     answer = polling(peer).responses[-1]
@@ -183,7 +183,7 @@ def test_a_script_is_ascii_that_nothing_in_it_can_end(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_text_comes_to_the_server_as_it_was(peer: OldPeer, text: str) -> None:
+def test_a_text_comes_to_the_server_as_it_was(peer: Peer, text: str) -> None:
     peer.send(f"3:::{text}")
     assert application(peer).words() == [text]
 
@@ -199,7 +199,7 @@ def test_a_text_comes_to_the_server_as_it_was(peer: OldPeer, text: str) -> None:
     ],
 )
 def test_a_form_has_a_json_string_or_the_payload_itself(field: str, words: list[str]) -> None:
-    peer = OldPeer(engine_of(), transport="jsonp-polling")
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport="jsonp-polling")
     answer = peer.ask("POST", f"/jsonp-polling/{peer.sid}?i=0", b"d=" + quote_plus(field).encode())
     assert (answer.status, answer.body) == (200, b"1")
     assert ("Content-Type", "text/plain; charset=UTF-8") in answer.headers
@@ -208,19 +208,19 @@ def test_a_form_has_a_json_string_or_the_payload_itself(field: str, words: list[
 
 @pytest.mark.parametrize("body", [b"", b"x=3:::a", b"3:::a", b"d=%zz", b"d=%22unended", b"d=3:::a&e=1", b'd="a" "b"'])
 def test_a_form_that_is_none_ends_the_session(body: bytes) -> None:
-    peer = OldPeer(engine_of(), transport="jsonp-polling")
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport="jsonp-polling")
     assert peer.ask("POST", f"/jsonp-polling/{peer.sid}?i=0", body).status == 400
     assert not peer.engine.sessions
 
 
 def test_of_many_posts_at_once_no_more_wait_than_ten() -> None:
-    peer = OldPeer(engine_of(), transport="xhr-polling")
+    peer = Peer(engine_of(), generation=SOCKETIO_1, transport="xhr-polling")
     session = application(peer).session
     for _ in range(1000):
         session.begin_call()
     exchanges = []
     for number in range(11):
-        exchanges.append(MemoryExchange(peer.request("POST", f"/xhr-polling/{peer.sid}")))
+        exchanges.append(MemoryExchange(peer.request("POST")))
         peer.engine.respond(peer.admit(exchanges[-1].request), exchanges[-1], b"3:::%d" % number)
     statuses = [exchange.response.status for exchange in exchanges if exchange.response is not None]
     assert statuses == [200] * 10 + [400]
@@ -228,7 +228,7 @@ def test_of_many_posts_at_once_no_more_wait_than_ten() -> None:
     assert application(peer).words() == []
 
 
-def test_traffic_is_counted(peer: OldPeer) -> None:
+def test_traffic_is_counted(peer: Peer) -> None:
     traffic = peer.engine.traffic
     before = (traffic.messages_in, traffic.messages_out, traffic.bytes_in)
     peer.say("abc")

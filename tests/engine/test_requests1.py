@@ -7,7 +7,7 @@ import pytest
 from engine.applications import Packets
 from waterspout.engine import Cookie, Engine, OldRequest, Policy
 from waterspout.engine.http.refusals import Refuse
-from waterspout.testing import Clock, MemoryExchange, OldPeer, OldPolling, OldStream, Peer, Refused
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused, StreamCarrier
 from waterspout.testing.links import HANDSHAKE
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
@@ -29,9 +29,9 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def visitor(engine: Engine) -> OldPeer:
+def visitor(engine: Engine) -> Peer:
     """A client that has made its handshake, and no more."""
-    return OldPeer(engine, transport=None)
+    return Peer(engine, generation=SOCKETIO_1, transport=None)
 
 
 # The handshake
@@ -39,7 +39,7 @@ def visitor(engine: Engine) -> OldPeer:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("below", ["", "/", "/?t=123", "?t=123"])
-def test_a_handshake_says_id_timeouts_and_transports(visitor: OldPeer, method: str, below: str) -> None:
+def test_a_handshake_says_id_timeouts_and_transports(visitor: Peer, method: str, below: str) -> None:
     answer = visitor.ask(method, below)
     assert answer.status == 200
     assert dict(answer.headers)["Content-Type"] == "text/plain; charset=UTF-8"
@@ -50,9 +50,9 @@ def test_a_handshake_says_id_timeouts_and_transports(visitor: OldPeer, method: s
 
 
 def test_a_client_is_told_to_be_patient_for_as_long_as_anything_may_be_silent() -> None:
-    peer = OldPeer(make(ping_interval=50, ping_timeout=20, resume_timeout=10), transport=None)
+    peer = Peer(make(ping_interval=50, ping_timeout=20, resume_timeout=10), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[1:3] == ["70", "70"]
-    peer = OldPeer(make(ping_interval=5, ping_timeout=5, resume_timeout=90), transport=None)
+    peer = Peer(make(ping_interval=5, ping_timeout=5, resume_timeout=90), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[1:3] == ["10", "90"]
 
 
@@ -67,11 +67,11 @@ def test_a_client_is_told_to_be_patient_for_as_long_as_anything_may_be_silent() 
     ],
 )
 def test_a_handshake_offers_what_the_policy_has(transports: tuple[str, ...], offered: str) -> None:
-    peer = OldPeer(make(transports=transports), transport=None)
+    peer = Peer(make(transports=transports), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[3] == offered
 
 
-def test_a_handshake_for_a_script_is_a_script(visitor: OldPeer) -> None:
+def test_a_handshake_for_a_script_is_a_script(visitor: Peer) -> None:
     answer = visitor.ask("GET", "/?t=1&jsonp=7")
     assert re.fullmatch(rb'/\*\*/io\.j\[7\]\("[\w-]+:45:45:[\w,-]+"\);', answer.body)
     fields = dict(answer.headers)
@@ -80,7 +80,7 @@ def test_a_handshake_for_a_script_is_a_script(visitor: OldPeer) -> None:
 
 
 @pytest.mark.parametrize("index", ["alert(1)", "", "-1", "1;alert(1)", "9999999999", "\u0661", "1%0a"])
-def test_what_is_no_index_of_a_callback_is_refused_and_not_repeated(visitor: OldPeer, index: str) -> None:
+def test_what_is_no_index_of_a_callback_is_refused_and_not_repeated(visitor: Peer, index: str) -> None:
     for below in (f"/?jsonp={index}", f"/jsonp-polling/{visitor.sid}?i={index}", f"/jsonp-polling/x?i={index}"):
         answer = visitor.ask("GET", below)
         assert answer.status == 400
@@ -89,12 +89,12 @@ def test_what_is_no_index_of_a_callback_is_refused_and_not_repeated(visitor: Old
 
 
 def test_a_users_own_parameters_of_these_names_are_nobodys_business(engine: Engine) -> None:
-    peer = OldPeer(engine, transport="xhr-polling", query="i=mine")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling", query="i=mine")
     assert peer.take() == ["1::"]
-    assert OldPeer(engine, transport=None).ask("GET", f"/xhr-polling/{peer.sid}?jsonp=mine&disconnect").status == 200
+    assert peer.ask("GET", f"/xhr-polling/{peer.sid}?jsonp=mine&disconnect").status == 200
 
 
-def test_a_parameter_without_a_name_is_no_index_of_a_callback(visitor: OldPeer) -> None:
+def test_a_parameter_without_a_name_is_no_index_of_a_callback(visitor: Peer) -> None:
     answer = visitor.ask("GET", f"/xhr-polling/{visitor.sid}?=mine")
     assert (answer.status, answer.body) == (200, b"1::")
 
@@ -108,7 +108,7 @@ def test_a_script_of_a_foreign_page_is_refused_in_its_own_words(engine: Engine, 
 
 
 def test_jsonp_can_be_off() -> None:
-    peer = OldPeer(make(jsonp=False), transport=None)
+    peer = Peer(make(jsonp=False), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[3] == "websocket,htmlfile,xhr-polling"
     assert b"new Error" in peer.ask("GET", "/?jsonp=0").body
     assert peer.ask("GET", f"/jsonp-polling/{peer.sid}?i=0").status == 403
@@ -123,11 +123,11 @@ def test_another_version_is_refused(engine: Engine, below: str) -> None:
 def test_an_engine_without_this_generation_says_so() -> None:
     engine = make(generations=(ENGINEIO_4,))
     with pytest.raises(Refused, match="400 this server does not speak"):
-        OldPeer(engine)
+        Peer(engine, generation=SOCKETIO_1)
 
 
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "post"])
-def test_other_methods_are_refused_everywhere(visitor: OldPeer, method: str) -> None:
+def test_other_methods_are_refused_everywhere(visitor: Peer, method: str) -> None:
     for below in ("/", f"/xhr-polling/{visitor.sid}", f"/websocket/{visitor.sid}"):
         answer = visitor.ask(method, below)
         assert answer.status == 405
@@ -135,14 +135,14 @@ def test_other_methods_are_refused_everywhere(visitor: OldPeer, method: str) -> 
 
 
 @pytest.mark.parametrize("below", ["/websocket", "/websocket/", "/a/b/c", "/xhr-polling/x/y/z"])
-def test_there_is_nothing_at_other_paths(visitor: OldPeer, below: str) -> None:
+def test_there_is_nothing_at_other_paths(visitor: Peer, below: str) -> None:
     assert visitor.ask("GET", below).status == 404
 
 
 def test_ten_thousand_handshakes_that_never_connect_are_collected(engine: Engine) -> None:
     clock = engine.driver
     assert isinstance(clock, Clock)
-    sids = {OldPeer(engine, transport=None).sid for _ in range(10_000)}
+    sids = {Peer(engine, generation=SOCKETIO_1, transport=None).sid for _ in range(10_000)}
     assert len(sids) == len(engine.sessions) == 10_000
     clock.advance(30.1)
     assert not engine.sessions
@@ -152,7 +152,7 @@ def test_ten_thousand_handshakes_that_never_connect_are_collected(engine: Engine
 
 
 def test_no_cookie_is_set(engine: Engine) -> None:
-    answer = OldPeer(make(cookie=Cookie()), transport=None).ask("GET", "/")
+    answer = Peer(make(cookie=Cookie()), generation=SOCKETIO_1, transport=None).ask("GET", "/")
     assert "Set-Cookie" not in dict(answer.headers)
 
 
@@ -160,8 +160,8 @@ def test_no_cookie_is_set(engine: Engine) -> None:
 
 
 def test_a_listed_origin_may_send_credentials_because_these_clients_do() -> None:
-    peer = OldPeer(make(cors_origins=PAGE), transport="xhr-polling", headers=[("Origin", PAGE)])
-    assert isinstance(peer.carrier, OldPolling)
+    peer = Peer(make(cors_origins=PAGE), generation=SOCKETIO_1, transport="xhr-polling", headers=[("Origin", PAGE)])
+    assert isinstance(peer.carrier, PollingCarrier)
     posted = peer.ask("POST", f"/xhr-polling/{peer.sid}", b"3:::hi")
     for answer in (peer.ask("GET", "/"), peer.carrier.responses[0], posted, peer.ask("OPTIONS", "/")):
         fields = dict(answer.headers)
@@ -171,7 +171,8 @@ def test_a_listed_origin_may_send_credentials_because_these_clients_do() -> None
 
 
 def test_everybody_may_come_but_without_credentials() -> None:
-    fields = dict(OldPeer(make(cors_origins="*"), transport=None, headers=[("Origin", PAGE)]).ask("GET", "/").headers)
+    peer = Peer(make(cors_origins="*"), generation=SOCKETIO_1, transport=None, headers=[("Origin", PAGE)])
+    fields = dict(peer.ask("GET", "/").headers)
     assert fields["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in fields
 
@@ -202,13 +203,13 @@ def test_the_log_names_the_origin_that_is_not_listed_whatever_its_client_hears(e
 
 
 def test_the_host_without_a_scheme_is_the_origin_of_no_page(engine: Engine) -> None:
-    assert OldPeer(engine, headers=[("Origin", "localhost")]).take() == ["1::"]
+    assert Peer(engine, generation=SOCKETIO_1, headers=[("Origin", "localhost")]).take() == ["1::"]
     with pytest.raises(Refused, match="403"):
-        OldPeer(engine, headers=[("Origin", "localhost:81")])
+        Peer(engine, generation=SOCKETIO_1, headers=[("Origin", "localhost:81")])
 
 
 def test_a_preflight_is_answered() -> None:
-    peer = OldPeer(make(cors_origins=PAGE), transport=None, headers=[("Origin", PAGE)])
+    peer = Peer(make(cors_origins=PAGE), generation=SOCKETIO_1, transport=None, headers=[("Origin", PAGE)])
     answer = peer.ask("OPTIONS", f"/xhr-polling/{peer.sid}")
     assert answer.status == 204
     assert dict(answer.headers)["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
@@ -221,7 +222,7 @@ def test_a_preflight_is_answered() -> None:
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_each_transport_begins_with_the_connect_packet(engine: Engine, transport: str, slash: str) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     peer.sid += slash
     peer.switch(transport)
     assert peer.take() == ["1::"]
@@ -231,7 +232,7 @@ def test_each_transport_begins_with_the_connect_packet(engine: Engine, transport
 @pytest.mark.parametrize("transport", ["webtransport", "polling", "__class__", "close", "XHR-POLLING", "none", "%00"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_transport_is_refused_and_the_session_goes_on(engine: Engine, method: str, transport: str) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     answer = peer.ask(method, f"/{transport}/{peer.sid}")
     assert (answer.status, answer.body) == (404, b"7:::0")
     peer.switch("xhr-polling")
@@ -240,7 +241,7 @@ def test_an_unknown_transport_is_refused_and_the_session_goes_on(engine: Engine,
 
 @pytest.mark.parametrize("transport", ["websocket", "flashsocket", "jsonp-polling", "htmlfile", "xhr-multipart"])
 def test_a_transport_that_is_not_enabled_is_refused(transport: str) -> None:
-    peer = OldPeer(make(transports=("xhr-polling",)), transport=None)
+    peer = Peer(make(transports=("xhr-polling",)), generation=SOCKETIO_1, transport=None)
     assert peer.ask("GET", f"/{transport}/{peer.sid}?i=1").status == 404
     peer.switch("xhr-polling")
     assert peer.take() == ["1::"]
@@ -261,7 +262,7 @@ def test_a_name_of_the_old_clients_is_no_transport_of_the_modern_ones() -> None:
 
 @pytest.mark.parametrize("sid", ["x", "a" * 5000, "__class__", "%2e%2e", "token-0000000000000099"])
 def test_an_unknown_session_is_told_to_begin_again_in_the_words_of_its_transport(engine: Engine, sid: str) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     for method in ("GET", "POST"):
         answer = peer.ask(method, f"/xhr-polling/{sid}")
         assert (answer.status, answer.body) == (200, OVER)
@@ -277,7 +278,7 @@ def test_an_unknown_session_is_told_to_begin_again_in_the_words_of_its_transport
 
 @pytest.mark.parametrize("below", ["/xhr-polling/gone", "/jsonp-polling/gone?i=3"])
 def test_who_asks_on_and_on_for_an_unknown_session_has_a_status_for_an_answer(engine: Engine, below: str) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     assert [peer.ask("GET", below).status for _ in range(9)] == [200] * 3 + [404] * 6
     assert peer.ask("GET", below).body == b""
     assert [peer.ask("POST", below, b"").status for _ in range(9)] == [200] * 9
@@ -286,14 +287,14 @@ def test_who_asks_on_and_on_for_an_unknown_session_has_a_status_for_an_answer(en
 
 
 def test_what_is_kept_of_those_that_ask_on_is_bounded(engine: Engine) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     for number in range(3000):
         assert peer.ask("GET", f"/xhr-polling/{number}").status == 200
     assert len(engine._told._times) == 1000
 
 
 def test_a_session_of_the_modern_clients_is_none_here_and_the_other_way_round(engine: Engine) -> None:
-    modern, old = Peer(engine, transport="polling"), OldPeer(engine, transport="xhr-polling")
+    modern, old = Peer(engine, transport="polling"), Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
     assert old.ask("GET", f"/xhr-polling/{modern.sid}").body == OVER
     request = Request("GET", f"/socket.io/?EIO=4&transport=polling&sid={old.sid}", [("Host", "localhost")])
     assert engine.admit(request).response.status == 400  # type: ignore[union-attr]
@@ -301,7 +302,7 @@ def test_a_session_of_the_modern_clients_is_none_here_and_the_other_way_round(en
 
 
 @pytest.mark.parametrize("transport", ["websocket", "flashsocket"])
-def test_a_websocket_needs_its_handshake(visitor: OldPeer, transport: str) -> None:
+def test_a_websocket_needs_its_handshake(visitor: Peer, transport: str) -> None:
     assert visitor.ask("GET", f"/{transport}/{visitor.sid}").status == 400
     for version in ("", "6", "9", "14", "13, 8", "08"):
         fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", version)]
@@ -314,10 +315,10 @@ def test_a_websocket_needs_its_handshake(visitor: OldPeer, transport: str) -> No
 @pytest.mark.parametrize(("version", "reads"), [("7", True), ("8", True), (" 8\t", True), ("13", False)])
 def test_a_draft_has_its_origin_in_a_field_of_another_name(version: str, reads: bool, name: str) -> None:
     engine = make(cors_origins=PAGE)
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     fields = [(field, version if field == "Sec-WebSocket-Version" else value) for field, value in HANDSHAKE]
     for origin in (PAGE, "http://localhost", "http://evil.example"):
-        decision = engine.admit(peer.request("GET", f"/websocket/{peer.sid}", [*fields, (name, origin)]))
+        decision = engine.admit(peer.request("GET", "websocket", [*fields, (name, origin)]))
         if origin == "http://evil.example" and (reads or name == "Origin"):
             assert isinstance(decision, Refuse)
             assert (decision.response.status, decision.response.body) == (403, b"handshake bad origin")
@@ -335,7 +336,7 @@ def test_a_draft_is_spoken_with_the_oldest_clients_only(engine: Engine) -> None:
         assert (decision.response.status if isinstance(decision, Refuse) else None) == status
 
 
-def test_a_callback_without_a_number_is_number_0(visitor: OldPeer) -> None:
+def test_a_callback_without_a_number_is_number_0(visitor: Peer) -> None:
     answer = visitor.ask("GET", f"/jsonp-polling/{visitor.sid}")
     assert (answer.status, answer.body) == (200, b'/**/io.j[0]("1::");')
     assert visitor.ask("GET", "/jsonp-polling/gone").body == b'/**/io.j[0]("7:::1+0");'
@@ -343,17 +344,17 @@ def test_a_callback_without_a_number_is_number_0(visitor: OldPeer) -> None:
 
 @pytest.mark.parametrize("below", ["/jsonp-polling/{}", "/jsonp-polling/{}?i=0"])
 def test_a_script_of_a_foreign_page_gets_nothing_with_a_number_or_without(engine: Engine, below: str) -> None:
-    sid = OldPeer(engine, transport=None).sid
+    sid = Peer(engine, generation=SOCKETIO_1, transport=None).sid
     request = Request("GET", f"/socket.io/1{below.format(sid)}", [("Host", "localhost"), ("Referer", "http://evil/")])
     answer = engine.admit(request).response  # type: ignore[union-attr]
     assert answer.status == 403
-    assert OldPeer(engine, transport=None).ask("GET", f"/xhr-polling/{sid}").body == b"1::"
+    assert Peer(engine, generation=SOCKETIO_1, transport=None).ask("GET", f"/xhr-polling/{sid}").body == b"1::"
 
 
 @pytest.mark.parametrize("origins", [None, "*", PAGE])
 @pytest.mark.parametrize("below", ["/?jsonp=1", "/jsonp-polling/{}?i=1", "/jsonp-polling/{}", "/xhr-polling/{}", "/"])
 def test_who_says_no_origin_gets_no_fields_of_cors(origins: str | None, below: str) -> None:
-    peer = OldPeer(make(cors_origins=origins), transport=None)
+    peer = Peer(make(cors_origins=origins), generation=SOCKETIO_1, transport=None)
     answer = peer.ask("GET", below.format(peer.sid))
     assert answer.status == 200
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
@@ -366,7 +367,7 @@ def test_who_says_no_origin_gets_no_fields_of_cors(origins: str | None, below: s
                                    "/xhr-polling/{}?t=1&disconnect=1&x=y", "/anything/{}/?a&disconnect"])  # fmt: skip
 @pytest.mark.parametrize("transport", [*TRANSPORTS, None])
 def test_a_request_may_end_the_session(engine: Engine, transport: str | None, below: str) -> None:
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     answer = peer.ask("GET", below.format(peer.sid))
     assert (answer.status, answer.body) == (200, b"")
     assert not engine.sessions
@@ -380,7 +381,7 @@ def test_a_request_may_end_the_session(engine: Engine, transport: str | None, be
 
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"])
 def test_a_post_may_be_the_first_request_and_is_not_lost(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=None)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     body = b"d=%223%3A%3A%3Afirst%22" if transport == "jsonp-polling" else b"3:::first"
     assert peer.ask("POST", f"/{transport}/{peer.sid}?i=0", body).body == b"1"
     assert engine.application.words() == ["first"]  # type: ignore[union-attr]
@@ -399,7 +400,7 @@ def test_a_post_may_be_the_first_request_and_is_not_lost(engine: Engine, transpo
     ],
 )
 def test_a_post_brings_packets(engine: Engine, body: bytes, words: list[str]) -> None:
-    peer = OldPeer(engine, transport="xhr-polling")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
     answer = peer.ask("POST", f"/xhr-polling/{peer.sid}", body)
     assert (answer.status, answer.body) == (200, b"1")
     assert engine.application.words() == words  # type: ignore[union-attr]
@@ -412,7 +413,7 @@ def test_a_post_brings_packets(engine: Engine, body: bytes, words: list[str]) ->
 )  # fmt: skip
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling"])
 def test_a_broken_payload_ends_the_session_and_is_not_repeated(engine: Engine, transport: str, body: bytes) -> None:
-    peer = OldPeer(engine, transport="xhr-polling")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
     if transport == "jsonp-polling":
         body = b"d=" + b"".join(b"%%%02X" % byte for byte in body)
     answer = peer.ask("POST", f"/{transport}/{peer.sid}?i=0", body)
@@ -424,7 +425,7 @@ def test_a_broken_payload_ends_the_session_and_is_not_repeated(engine: Engine, t
 
 def test_too_many_packets_in_a_post_end_the_session() -> None:
     engine = make(max_packets=3)
-    peer = OldPeer(engine, transport="xhr-polling")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
     peer.send("3:::1", "3:::2", "3:::3")
     with pytest.raises(Refused, match="400"):
         peer.send("3:::1", "3:::2", "3:::3", "3:::4")
@@ -432,8 +433,8 @@ def test_too_many_packets_in_a_post_end_the_session() -> None:
 
 
 def test_a_body_over_the_limit_is_refused_and_the_session_knows_nothing_of_it(engine: Engine) -> None:
-    peer = OldPeer(engine, transport="xhr-polling")
-    decision = peer.admit(peer.request("POST", f"/xhr-polling/{peer.sid}"))
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
+    decision = peer.admit(peer.request("POST"))
     assert engine.refuse_body(decision).status == 413
     peer.say("still here")
     assert engine.application.words() == ["still here"]  # type: ignore[union-attr]
@@ -444,8 +445,8 @@ def test_a_body_over_the_limit_is_refused_and_the_session_knows_nothing_of_it(en
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_whose_session_has_ended_meanwhile_is_told_so(engine: Engine, method: str) -> None:
-    peer = OldPeer(engine, transport=None)
-    exchange = MemoryExchange(peer.request(method, f"/xhr-polling/{peer.sid}"))
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
+    exchange = MemoryExchange(peer.request(method, "xhr-polling"))
     decision = peer.admit(exchange.request)
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     engine.respond(decision, exchange, b"3:::late")
@@ -457,11 +458,11 @@ def test_a_request_whose_session_has_ended_meanwhile_is_told_so(engine: Engine, 
 
 @pytest.mark.parametrize("transport", ["websocket", "htmlfile"])
 def test_a_transport_whose_session_has_ended_meanwhile_ends(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=None)
-    stream = OldStream(peer, transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
+    stream = StreamCarrier(peer, transport)
     fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
     key = [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")]
-    request = peer.request("GET", f"/{transport}/{peer.sid}", [*fields, *key])
+    request = peer.request("GET", transport, [*fields, *key])
     decision = peer.admit(request)
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     written: list[bytes] = []
@@ -472,8 +473,8 @@ def test_a_transport_whose_session_has_ended_meanwhile_ends(engine: Engine, tran
 
 
 def test_an_engine_that_closes_opens_nothing_more(engine: Engine) -> None:
-    peer = OldPeer(engine, transport=None)
-    handshake = MemoryExchange(peer.request("GET", "/"))
+    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
+    handshake = MemoryExchange(peer.request(below="/"))
     decision = peer.admit(handshake.request)
     closing = engine.close()
     assert closing.done
@@ -485,7 +486,7 @@ def test_an_engine_that_closes_opens_nothing_more(engine: Engine) -> None:
 
 
 def test_a_message_keeps_what_it_was(engine: Engine) -> None:
-    peer = OldPeer(engine)
+    peer = Peer(engine, generation=SOCKETIO_1)
     peer.send('4:::{"a":1}', "3::/there:text")
     assert engine.application.heard[1:] == [  # type: ignore[union-attr]
         Message("/", {"a": 1}, is_json=True),

@@ -7,13 +7,13 @@ import pytest
 from engine.applications import Packets, TurningClock
 from waterspout.engine import Engine, Policy, Prepared, Session, State
 from waterspout.engine.states import FORCED_BY_SERVER
-from waterspout.testing import Clock, OldPeer, OldPolling, OldStream, OldWebSocket, Refused
+from waterspout.testing import Clock, Peer, PollingCarrier, Refused, StreamCarrier, WebSocketCarrier
 from waterspout.testing.frames import client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
 from waterspout.wire.packets import Packet
 
-WEBSOCKETS = ("websocket", "flashsocket")
+WEBSOCKETS = ("websocket", "hixie")
 STREAMS = ("htmlfile", "xhr-multipart")
 POLLINGS = ("xhr-polling", "jsonp-polling")
 TRANSPORTS = (*WEBSOCKETS, *STREAMS, *POLLINGS)
@@ -27,8 +27,7 @@ class World:
         self.application = Packets()
         options = {"generations": (SOCKETIO_1,), **policy}
         self.engine = Engine(self.application, driver=self.clock, path="/socket.io", policy=Policy(**options))  # type: ignore[arg-type]
-        hixie = transport == "flashsocket"  # as Flash itself; who comes to it from elsewhere is no Flash
-        self.peer = OldPeer(self.engine, transport=transport, polls=polls, hixie=hixie)
+        self.peer = Peer(self.engine, generation=SOCKETIO_1, transport=transport, polls=polls)
         self.session = self.application.session
         self.peer.take()
 
@@ -38,9 +37,9 @@ class World:
             self.session.push(Prepared(b"3:::" + word.encode()))
 
     @property
-    def link(self) -> OldWebSocket | OldStream:
+    def link(self) -> WebSocketCarrier | StreamCarrier:
         carrier = self.peer.carrier
-        assert isinstance(carrier, OldWebSocket | OldStream)
+        assert isinstance(carrier, WebSocketCarrier | StreamCarrier)
         return carrier
 
     def is_forgotten(self) -> bool:
@@ -80,7 +79,7 @@ def test_another_transport_may_come_before_the_first_has_gone(world: World, othe
     world.peer.switch(other)
     world.tell("b")
     assert [packet for packet in world.peer.take() if packet != "8::"] == said("a", "b")
-    if isinstance(before, OldWebSocket | OldStream):
+    if isinstance(before, WebSocketCarrier | StreamCarrier):
         assert before.finished
         before.transport.lost()
     world.tell("c")
@@ -175,7 +174,7 @@ def test_a_client_that_comes_back_again_and_again_misses_nothing() -> None:
     for number in range(60):
         world.tell(f"{number}")
         expected.append(f"3:::{number}")
-        if number % 3 == 0 and isinstance(world.peer.carrier, OldWebSocket | OldStream):
+        if number % 3 == 0 and isinstance(world.peer.carrier, WebSocketCarrier | StreamCarrier):
             world.peer.carrier.held = True
         if number % 4 == 3:
             world.peer.lose()
@@ -196,7 +195,7 @@ def try_next(world: World, transport: str, after: float = 10) -> None:
     world.peer.switch(transport)
 
 
-def seen(world: World) -> list[str]:
+def seen(world: World) -> list[str | bytes]:
     """What the client gets, without what says nothing."""
     return [packet for packet in world.peer.take() if packet not in ("8::", "2::")]
 
@@ -208,7 +207,7 @@ def test_who_has_shown_nothing_gets_all_again_over_its_next_transport(first: str
     try_next(world, other)
     world.tell("c")
     if other in POLLINGS:
-        assert isinstance(world.peer.carrier, OldPolling)
+        assert isinstance(world.peer.carrier, PollingCarrier)
         world.peer.carrier.poll()
     assert seen(world) == ["1::", *said("a", "b", "c")]
     assert len(world.application.sessions) == 1
@@ -223,7 +222,7 @@ def test_each_try_gets_everything_from_the_beginning(lost: bool) -> None:
             world.peer.lose()
         try_next(world, transport)
     assert seen(world) == ["1::", *said("0", "1", "2")]
-    assert isinstance(world.peer.carrier, OldPolling)
+    assert isinstance(world.peer.carrier, PollingCarrier)
     world.peer.carrier.poll()
     world.tell("3")
     assert seen(world) == said("3")
@@ -242,7 +241,7 @@ def test_what_had_not_left_the_first_transport_comes_once() -> None:
 def test_who_has_shown_that_something_arrives_gets_nothing_twice(world: World, other: str) -> None:
     world.tell("a")
     world.peer.polls = False
-    if isinstance(world.peer.carrier, OldPolling):
+    if isinstance(world.peer.carrier, PollingCarrier):
         world.peer.carrier.poll()
     else:
         world.peer.beat()
@@ -292,7 +291,7 @@ def test_a_transport_that_was_tried_in_vain_may_be_lost_without_harm() -> None:
 def test_two_pollings_of_one_client_do_not_drive_each_other_out() -> None:
     world = World("xhr-polling")
     first = world.peer.carrier
-    assert isinstance(first, OldPolling)
+    assert isinstance(first, PollingCarrier)
     assert first.is_parked
     world.peer.switch("jsonp-polling")
     assert first.is_parked
@@ -304,7 +303,7 @@ def test_two_pollings_of_one_client_do_not_drive_each_other_out() -> None:
 def test_a_get_that_was_left_is_answered_when_the_session_ends() -> None:
     world = World("xhr-polling")
     first = world.peer.carrier
-    assert isinstance(first, OldPolling)
+    assert isinstance(first, PollingCarrier)
     world.peer.switch("websocket")
     world.session.drop(Reason.PING_TIMEOUT)
     assert not first.is_parked
@@ -314,7 +313,7 @@ def test_a_get_that_was_left_is_answered_when_the_session_ends() -> None:
 def test_a_newer_get_lets_the_one_go_that_was_left() -> None:
     world = World("xhr-polling")
     first = world.peer.carrier
-    assert isinstance(first, OldPolling)
+    assert isinstance(first, PollingCarrier)
     world.peer.switch("websocket")
     world.peer.switch("xhr-polling")
     assert not first.is_parked
@@ -440,9 +439,9 @@ def test_a_client_leaves_and_what_it_says_behind_that_is_not_heard(world: World,
 
 @pytest.mark.parametrize("packet", ["9::", "garbage", "", "5:::{", "6:::x", "3:x::y", "5:::[]", "4:::nope"])
 def test_a_broken_packet_ends_the_session(world: World, packet: str) -> None:
-    if packet == "" and world.session.transport.name not in WEBSOCKETS:
+    if packet == "" and not isinstance(world.peer.carrier, WebSocketCarrier):
         return  # an empty body has no packet
-    if world.session.transport.name in WEBSOCKETS:
+    if isinstance(world.peer.carrier, WebSocketCarrier):
         world.peer.send(packet)
     else:
         with pytest.raises(Refused, match="400"):
@@ -461,7 +460,7 @@ def test_a_binary_message_ends_the_session() -> None:
 def test_what_is_queued_is_said_before_the_server_ends_the_session(world: World) -> None:
     world.peer.polls = False
     carrier = world.peer.carrier
-    if isinstance(carrier, OldPolling):
+    if isinstance(carrier, PollingCarrier):
         carrier.lose()
     else:
         carrier.blocked = True
@@ -470,7 +469,7 @@ def test_what_is_queued_is_said_before_the_server_ends_the_session(world: World)
     world.session.close(FORCED_BY_SERVER)
     world.tell("too late")
     assert world.session.state is State.CLOSING
-    if isinstance(carrier, OldPolling):
+    if isinstance(carrier, PollingCarrier):
         carrier.poll()
     else:
         carrier.unblock()
@@ -483,7 +482,7 @@ def test_what_is_queued_is_said_before_the_server_ends_the_session(world: World)
 def test_who_would_not_notice_that_the_server_goes_is_told_to_begin_again(world: World) -> None:
     world.tell("a")
     world.engine.close()
-    goodbye = [] if world.session.transport.name in WEBSOCKETS else ["7:::1+0"]
+    goodbye = [] if isinstance(world.peer.carrier, WebSocketCarrier) else ["7:::1+0"]
     assert [packet for packet in world.peer.take() if packet != "8::"] == [*said("a"), *goodbye]
     world.clock.advance(1)
     assert world.is_forgotten()
@@ -503,7 +502,7 @@ def test_the_last_words_to_a_client_that_does_not_come_are_dropped() -> None:
 
 @pytest.mark.parametrize("away", [False, True])
 def test_an_engine_that_closes_ends_all(world: World, away: bool) -> None:
-    visitor = OldPeer(world.engine, transport=None)
+    visitor = Peer(world.engine, generation=SOCKETIO_1, transport=None)
     if away:
         world.peer.polls = False
         world.peer.lose()
@@ -527,7 +526,7 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
         assert world.link.paused
         world.peer.send("3:::a", "3:::b")
     else:
-        request = world.peer.request("POST", f"/xhr-polling/{world.peer.sid}")
+        request = world.peer.request("POST", "xhr-polling")
         answers: list[object] = []
 
         class Waiting:
@@ -617,7 +616,7 @@ def test_posts_go_on_when_the_session_does_whatever_carries_it_by_then() -> None
 def test_posts_that_wait_are_answered_when_the_session_ends() -> None:
     world = World("htmlfile", max_calls=1)
     world.session.begin_call()
-    request = world.peer.request("POST", f"/htmlfile/{world.peer.sid}")
+    request = world.peer.request("POST", "htmlfile")
     answers: list[object] = []
 
     class Waiting:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared
-from waterspout.testing import Clock, OldPeer, OldStream
+from waterspout.testing import Clock, Peer, StreamCarrier
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
 
@@ -20,8 +20,8 @@ def engine() -> Engine:
     return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(generations=(SOCKETIO_1,)))
 
 
-def stream_of(peer: OldPeer) -> OldStream:
-    assert isinstance(peer.carrier, OldStream)
+def stream_of(peer: Peer) -> StreamCarrier:
+    assert isinstance(peer.carrier, StreamCarrier)
     return peer.carrier
 
 
@@ -35,7 +35,7 @@ def tell(engine: Engine, *words: str) -> None:
     [("htmlfile", "text/html; charset=UTF-8"), ("xhr-multipart", 'multipart/x-mixed-replace;boundary="socketio"')],
 )
 def test_the_head_says_what_comes(engine: Engine, transport: str, kind: str) -> None:
-    head = stream_of(OldPeer(engine, transport=transport)).head
+    head = stream_of(Peer(engine, generation=SOCKETIO_1, transport=transport)).head
     assert head is not None
     assert head.status == 200
     fields = dict(head.headers)
@@ -46,7 +46,7 @@ def test_the_head_says_what_comes(engine: Engine, transport: str, kind: str) -> 
 
 
 def test_an_htmlfile_begins_with_enough_for_a_browser_to_start(engine: Engine) -> None:
-    body = stream_of(OldPeer(engine, transport="htmlfile")).body
+    body = stream_of(Peer(engine, generation=SOCKETIO_1, transport="htmlfile")).body
     preamble, _, rest = body.partition(b"</script>")
     assert preamble.startswith(b"<html><body><script>function _(")
     assert len(body) - len(rest.lstrip()) >= 256
@@ -55,7 +55,7 @@ def test_an_htmlfile_begins_with_enough_for_a_browser_to_start(engine: Engine) -
 
 @pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--", "\u2028", "a\\/b", "é😀", "'\"\\"])
 def test_nothing_in_a_text_ends_a_script_element(engine: Engine, text: str) -> None:
-    peer = OldPeer(engine, transport="htmlfile")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="htmlfile")
     stream = stream_of(peer)
     before = len(stream.body)
     tell(engine, text)
@@ -67,7 +67,7 @@ def test_nothing_in_a_text_ends_a_script_element(engine: Engine, text: str) -> N
 
 
 def test_the_parts_are_what_a_mime_parser_reads(engine: Engine) -> None:
-    peer = OldPeer(engine, transport="xhr-multipart")
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-multipart")
     tell(engine, "plain", "--socketio--", "a\r\n--socketio\r\nb", "é😀")
     stream = stream_of(peer)
     head = b'Content-Type: multipart/x-mixed-replace; boundary="socketio"\r\n\r\n'
@@ -81,7 +81,7 @@ def test_the_parts_are_what_a_mime_parser_reads(engine: Engine) -> None:
 
 @pytest.mark.parametrize("transport", STREAMS)
 def test_a_client_that_reads_nothing_is_waited_for_and_then_cut(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     peer.take()
     stream_of(peer).blocked = True
     tell(engine, "a", "b")
@@ -96,7 +96,7 @@ def test_a_client_that_reads_nothing_is_waited_for_and_then_cut(engine: Engine, 
 
 @pytest.mark.parametrize("transport", STREAMS)
 def test_what_a_client_says_on_the_connection_itself_is_not_read(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     stream_of(peer).transport.receive(b"GET /admin HTTP/1.1\r\n\r\n" * 1000)
     tell(engine, "a")
     assert peer.take() == ["1::", "3:::a"]
@@ -104,7 +104,7 @@ def test_what_a_client_says_on_the_connection_itself_is_not_read(engine: Engine,
 
 @pytest.mark.parametrize("transport", STREAMS)
 def test_an_answer_ends_as_http_wants_it(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     engine.application.session.close()  # type: ignore[union-attr]
     assert peer.closed == 0
     assert stream_of(peer).finished
@@ -113,7 +113,7 @@ def test_an_answer_ends_as_http_wants_it(engine: Engine, transport: str) -> None
 
 @pytest.mark.parametrize("transport", STREAMS)
 def test_a_second_answer_takes_over(engine: Engine, transport: str) -> None:
-    peer = OldPeer(engine, transport=transport)
+    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     first = stream_of(peer)
     peer.switch(transport)
     tell(engine, "a")

@@ -6,7 +6,7 @@ import pytest
 
 from engine.test_resumable import TRANSPORTS, World
 from waterspout.engine import Session
-from waterspout.testing import MemoryExchange, OldPolling, OldStream, OldWebSocket
+from waterspout.testing import MemoryExchange, PollingCarrier, StreamCarrier, WebSocketCarrier
 from waterspout.wire.packets import Message, Packet
 
 STEPS = 300
@@ -22,15 +22,15 @@ class Walk:
         self.heard: list[str] = []
         self.calls = 0
         self.told = self.said = 0
-        self.seen: list[str] = []
+        self.seen: list[str | bytes] = []
         self.world.peer.polls = False
-        if isinstance(self.carrier, OldPolling):
+        if isinstance(self.carrier, PollingCarrier):
             self.poll()
         else:
             self.world.peer.beat()
 
     @property
-    def carrier(self) -> OldWebSocket | OldStream | OldPolling:
+    def carrier(self) -> WebSocketCarrier | StreamCarrier | PollingCarrier:
         return self.world.peer.carrier
 
     def hear(self, session: Session, packet: Packet) -> None:
@@ -52,38 +52,38 @@ class Walk:
 
     def say(self) -> None:
         """Say several things at once: over a WebSocket in one read. A POST would wait for its answer."""
-        if isinstance(self.carrier, OldWebSocket) and not self.carrier.finished and not self.carrier.paused:
+        if isinstance(self.carrier, WebSocketCarrier) and not self.carrier.finished and not self.carrier.paused:
             words = range(self.said, self.said + self.random.randint(1, 4))
             self.said = words.stop
-            self.carrier.transport.receive(b"".join(self.carrier.frame(b"3:::%d" % word) for word in words))
-        elif not isinstance(self.carrier, OldWebSocket) and not self.world.session.is_paused:
+            self.carrier.transport.receive(b"".join(self.carrier.frame(f"3:::{word}") for word in words))
+        elif not isinstance(self.carrier, WebSocketCarrier) and not self.world.session.is_paused:
             peer = self.world.peer
-            exchange = MemoryExchange(peer.request("POST", f"/xhr-polling/{peer.sid}"))
+            exchange = MemoryExchange(peer.request("POST", "xhr-polling"))
             peer.engine.respond(peer.admit(exchange.request), exchange, f"3:::{self.said}".encode())
             self.said += 1
 
     def poll(self) -> None:
-        if isinstance(self.carrier, OldPolling) and not self.carrier.is_parked:
+        if isinstance(self.carrier, PollingCarrier) and not self.carrier.is_parked:
             self.carrier.poll()
 
     def hold(self) -> None:
-        if not isinstance(self.carrier, OldPolling):
+        if not isinstance(self.carrier, PollingCarrier):
             self.carrier.held = True
 
     def release(self) -> None:
-        if not isinstance(self.carrier, OldPolling) and not self.carrier.finished:
+        if not isinstance(self.carrier, PollingCarrier) and not self.carrier.finished:
             self.carrier.release()
 
     def block(self) -> None:
-        if not isinstance(self.carrier, OldPolling):
+        if not isinstance(self.carrier, PollingCarrier):
             self.carrier.blocked = True
 
     def unblock(self) -> None:
-        if not isinstance(self.carrier, OldPolling) and not self.carrier.finished:
+        if not isinstance(self.carrier, PollingCarrier) and not self.carrier.finished:
             self.carrier.unblock()
 
     def lose(self) -> None:
-        if isinstance(self.carrier, OldPolling) or not self.carrier.finished:
+        if isinstance(self.carrier, PollingCarrier) or not self.carrier.finished:
             self.world.peer.lose()
 
     def switch(self) -> None:

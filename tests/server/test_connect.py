@@ -12,7 +12,7 @@ from msgspec import Struct
 from turns import packets, turn, until
 from waterspout import ArgumentError, ConnectRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
-from waterspout.testing import ClientRefused, Clock, OldPair, OldPeer, Pair, Peer, Refused
+from waterspout.testing import SOCKETIO_1, ClientRefused, Clock, Pair, Peer, Refused
 from waterspout.wire.generations import ENGINEIO_3
 
 
@@ -264,8 +264,8 @@ def test_clients_of_0_9_are_refused_as_well(server: Server) -> None:
     def connect(socket: Socket, auth: Login) -> None: ...
 
     server.engine.bind(Clock())
-    assert "7:::2" in OldPeer(server).take()
-    assert OldPeer(server, query="token=a").take()[0] == "1::"
+    assert "7:::2" in Peer(server, generation=SOCKETIO_1).take()
+    assert Peer(server, generation=SOCKETIO_1, query="token=a").take()[0] == "1::"
 
 
 @pytest.mark.parametrize(
@@ -665,7 +665,7 @@ def test_a_connect_handler_that_waits_for_its_client_is_told_so_at_once(server: 
 @pytest.mark.parametrize("transport", ["websocket", "xhr-polling"])
 def test_one_that_waits_for_a_client_of_0_9_is_told_the_same(server: Server, transport: str) -> None:
     got = asking(server)
-    OldPair(server, transport=transport)
+    Pair(server, generation=SOCKETIO_1, transport=transport)
     assert got == [WAITS]
 
 

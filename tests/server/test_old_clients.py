@@ -7,7 +7,7 @@ import pytest
 
 from waterspout import ConnectRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
-from waterspout.testing import Clock, OldPair, OldPeer, OldPolling, Pair, Peer
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, PollingCarrier
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
@@ -32,8 +32,8 @@ def heard_by(server: Server, event: str = "message", namespace: str = "/") -> li
     return heard
 
 
-def news(peer: OldPeer) -> list[str]:
-    return [packet for packet in peer.take() if packet not in ("8::", "1::")]
+def news(peer: Peer) -> list[str]:
+    return [packet for packet in map(str, peer.take()) if packet not in ("8::", "1::")]
 
 
 # How it ends
@@ -43,7 +43,7 @@ def test_a_connection_that_is_ended_is_ended_alike_in_all_its_namespaces(server:
     told: list[tuple[str, str]] = []
     for name in ("/", "/chat", "/news"):
         server.of(name).on_disconnect(lambda socket, reason: told.append((socket.namespace, reason)))
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     for name in ("/chat", "/news"):
         pair.peer.connect(name)
     pair.socket.disconnect(close=True)
@@ -55,7 +55,7 @@ def test_a_connection_that_is_ended_is_ended_alike_in_all_its_namespaces(server:
 
 def test_send_json_and_emit_come_to_the_same_handlers(server: Server, transport: str) -> None:
     messages, said = heard_by(server), heard_by(server, "say")
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     peer.say("text: with\nall 😀")
     peer.say("")
     peer.say({"a": [1, None]}, is_json=True)
@@ -75,7 +75,7 @@ def test_a_dictionary_of_a_client_is_one_argument_whatever_its_keys(server: Serv
             return len(data)
 
     server.register("/", Counting)
-    peer = OldPair(server).peer
+    peer = Pair(server, generation=SOCKETIO_1).peer
     peer.emit("say", {name: 1}, id=1)
     peer.emit("count", {name: 1, "x": 2}, id=2)
     peer.emit("count", {name: 1}, {name: 2}, id=3)
@@ -96,7 +96,7 @@ def test_an_answer_is_what_the_handler_returns(server: Server, transport: str) -
     def two(socket: Socket) -> tuple[str, str]:
         return "a+b", "c"
 
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     for number, name in enumerate(("none", "one", "two"), 7):
         peer.emit(name, id=number)
     assert news(peer) == ["6:::7", "6:::8+[[1,2]]", '6:::9+["a+b","c"]']
@@ -114,7 +114,7 @@ def test_a_handler_that_raises_ends_nothing_and_what_comes_later_is_heard(server
         failures.append(event)
 
     said = heard_by(server, "say")
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     peer.emit("boom", id=1)
     peer.emit("say", "later")
     assert said == [("later",)]
@@ -129,7 +129,7 @@ def test_a_receipt_comes_before_anybody_looks_at_the_message(server: Server, tra
         socket.emit("seen", text)
         return "is not sent"
 
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     peer.say("x", id=5, receipt=True)
     assert news(peer) == ["6:::5", '5:::{"name":"seen","args":["x"]}']
     peer.send("5:6::" + '{"name":"nobody listens"}', "3:7:/unknown:x")
@@ -137,7 +137,7 @@ def test_a_receipt_comes_before_anybody_looks_at_the_message(server: Server, tra
 
 
 def test_the_server_asks_and_the_client_answers(server: Server, transport: str) -> None:
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     asked = pair.socket.call("question", 1)
     (question,) = news(pair.peer)
     assert question == '5:1+::{"name":"question","args":[1]}'
@@ -149,7 +149,7 @@ def test_the_server_asks_and_the_client_answers(server: Server, transport: str) 
 
 
 def test_a_call_to_a_room_gathers_the_answers_of_all_generations(server: Server, transport: str) -> None:
-    old, modern = OldPair(server, transport=transport), Pair(server)
+    old, modern = Pair(server, generation=SOCKETIO_1, transport=transport), Pair(server)
     asked = server.call("q")
     assert news(old.peer) == ['5:1+::{"name":"q"}']
     old.peer.acknowledge(1, "old")
@@ -171,7 +171,10 @@ def test_rooms_mix_the_generations(server: Server, transport: str) -> None:
     def shout(socket: Socket, *args: Any) -> None:
         socket.broadcast("shout", *args, to="room")
 
-    old, stranger = OldPair(server, transport=transport), OldPair(server, transport=transport)
+    old, stranger = (
+        Pair(server, generation=SOCKETIO_1, transport=transport),
+        Pair(server, generation=SOCKETIO_1, transport=transport),
+    )
     others = [Pair(server, generation=row, transport=way) for row in (ENGINEIO_3, ENGINEIO_4)
               for way in ("polling", "websocket")]  # fmt: skip
     pairs: list[Any] = [old, *others]
@@ -187,7 +190,7 @@ def test_rooms_mix_the_generations(server: Server, transport: str) -> None:
 
 
 def test_bytes_come_to_an_old_client_as_base64_and_leave_nobody_unserved(server: Server, transport: str) -> None:
-    old, modern = OldPair(server, transport=transport), Pair(server)
+    old, modern = Pair(server, generation=SOCKETIO_1, transport=transport), Pair(server)
     server.emit("file", {"data": b"\0\xff"})
     (packet,) = news(old.peer)
     assert '"AP8="' in packet
@@ -195,7 +198,7 @@ def test_bytes_come_to_an_old_client_as_base64_and_leave_nobody_unserved(server:
 
 
 def test_leaving_empties_the_rooms(server: Server, transport: str) -> None:
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     pair.socket.join("room")
     pair.peer.leave()
     assert not server.sockets()
@@ -215,7 +218,7 @@ def test_an_endpoint_is_entered_with_its_query(server: Server, transport: str, k
         seen.append(auth)
 
     heard = heard_by(server, "say", "/chat")
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     peer.send(knock, '5::/chat:{"name":"say","args":["hello"]}')
     assert news(peer) == ["1::/chat"]
     assert seen == [{"name": "ada", "x": "1"}]
@@ -231,7 +234,7 @@ def test_the_query_and_the_cookies_of_the_handshake_are_the_connect_handlers(ser
     def connect(socket: Socket, auth: Any) -> None:
         seen.append((auth, socket.request.param("user"), socket.request.cookies, socket.request.remote_address))
 
-    OldPair(server, transport=transport, query="user=ada", headers=[("Cookie", "a=b")])
+    Pair(server, generation=SOCKETIO_1, transport=transport, query="user=ada", headers=[("Cookie", "a=b")])
     assert seen == [({"user": "ada"}, "ada", {"a": "b"}, "127.0.0.1")]
 
 
@@ -246,7 +249,7 @@ def test_a_client_may_speak_before_it_has_entered(server: Server, transport: str
             await asyncio.sleep(0)
             entered.append(socket)
 
-        peer = OldPeer(server, transport="websocket")
+        peer = Peer(server, generation=SOCKETIO_1, transport="websocket")
         peer.connect("/slow")
         for number in range(100):
             peer.emit("say", number, namespace="/slow")
@@ -263,7 +266,7 @@ def test_who_speaks_where_it_cannot_enter_is_told_and_stays_connected(server: Se
     def refuse(socket: Socket, auth: Any) -> bool:
         return False
 
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     for namespace in ("/nowhere", "/closed"):
         pair.peer.connect(namespace)
         pair.peer.emit("say", 1, namespace=namespace)
@@ -277,7 +280,7 @@ def test_a_client_leaves_an_endpoint_and_comes_back(server: Server, transport: s
     chat = server.of("/chat")
     left: list[Any] = []
     chat.on_disconnect(lambda socket, reason: left.append(reason))
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     pair.peer.connect("/chat")
     pair.peer.leave("/chat")
     assert left == [Reason.CLIENT_DISCONNECT]
@@ -301,7 +304,7 @@ def test_a_refused_client_is_told_and_does_not_try_again(server: Server, transpo
         return refusal
 
     server.engine.bind(Clock())
-    peer = OldPeer(server, transport=transport)
+    peer = Peer(server, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["7:::2", "0::"]
     assert server.stats().sessions == {}
     assert not server.sockets()
@@ -312,7 +315,7 @@ def test_the_server_ends_it(server: Server, transport: str, close: bool) -> None
     left: list[Any] = []
     server.on_disconnect(lambda socket, reason: left.append((socket.namespace, reason)))
     server.of("/chat").on_disconnect(lambda socket, reason: left.append((socket.namespace, reason)))
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     pair.peer.connect("/chat")
     pair.peer.take()
     pair.socket.emit("last words")
@@ -327,7 +330,7 @@ def test_the_client_ends_it_and_its_disconnect_handlers_run_once(server: Server,
     left: list[Any] = []
     server.on_disconnect(lambda socket, reason: left.append(reason))
     server.of("/chat").on_disconnect(lambda socket, reason: left.append(reason))
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     pair.peer.connect("/chat")
     pair.peer.leave()
     pair.peer.ask("GET", f"//{pair.peer.sid}/?disconnect=1")
@@ -339,7 +342,7 @@ def test_a_socket_survives_its_transport(server: Server, transport: str, other: 
     left: list[Any] = []
     server.on_disconnect(lambda socket, reason: left.append(reason))
     heard = heard_by(server)
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     pair.socket.join("room")
     server.emit("before", to="room")
     pair.peer.lose()
@@ -361,7 +364,7 @@ def test_who_does_not_come_back_leaves_its_rooms(transport: str) -> None:
     server = Server(resume_timeout=5)
     left: list[Any] = []
     server.on_disconnect(lambda socket, reason: left.append(reason))
-    pair = OldPair(server, transport=transport, polls=False)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport, polls=False)
     pair.socket.join("room")
     pair.peer.lose()
     pair.clock.advance(4.9)
@@ -373,15 +376,18 @@ def test_who_does_not_come_back_leaves_its_rooms(transport: str) -> None:
 
 
 def test_a_get_is_held_as_long_as_the_option_says() -> None:
-    pair = OldPair(Server(poll_hold=3), transport="xhr-polling", polls=False)
-    assert isinstance(pair.peer.carrier, OldPolling)
+    pair = Pair(Server(poll_hold=3), generation=SOCKETIO_1, transport="xhr-polling", polls=False)
+    assert isinstance(pair.peer.carrier, PollingCarrier)
     pair.peer.carrier.poll()
     pair.clock.advance(3)
     assert pair.peer.take() == ["8::"]
 
 
 def test_a_closing_server_lets_all_go(server: Server, transport: str) -> None:
-    pair, visitor = OldPair(server, transport=transport), OldPeer(server, transport=None)
+    pair, visitor = (
+        Pair(server, generation=SOCKETIO_1, transport=transport),
+        Peer(server, generation=SOCKETIO_1, transport=None),
+    )
     closing = server.close()
     pair.clock.advance(1)
     assert closing.done
@@ -394,13 +400,13 @@ def test_a_closing_server_lets_all_go(server: Server, transport: str) -> None:
 
 
 def test_a_socket_says_what_its_client_speaks(server: Server, transport: str) -> None:
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     assert (pair.socket.generation, pair.socket.transport) == ("Socket.IO 1", transport)
     assert server.stats().sessions == {"Socket.IO 1": {transport: 1}}
 
 
 def test_the_id_of_a_session_is_told_to_nobody_else(server: Server, transport: str) -> None:
-    pair = OldPair(server, transport=transport)
+    pair = Pair(server, generation=SOCKETIO_1, transport=transport)
     other: Peer = Pair(server).peer
     server.of("/chat")
     pair.peer.connect("/chat")
@@ -408,7 +414,7 @@ def test_the_id_of_a_session_is_told_to_nobody_else(server: Server, transport: s
     server.emit("all", pair.socket.transport)
     carrier = pair.peer.carrier
     said = [*pair.peer.take(), *other.take()]
-    if isinstance(carrier, OldPolling):
+    if isinstance(carrier, PollingCarrier):
         said += [str((answer.headers, answer.body)) for answer in carrier.responses]
     assert not [packet for packet in said if pair.peer.sid in str(packet)]
 
@@ -422,7 +428,7 @@ def test_hooks_see_old_clients_like_all_others(transport: str) -> None:
     def typed(socket: Socket, number: int) -> int:
         return number
 
-    peer = OldPair(server, transport=transport).peer
+    peer = Pair(server, generation=SOCKETIO_1, transport=transport).peer
     peer.emit("typed", "no number", id=1)
     peer.emit("typed", 1, id=2)
     answers = news(peer)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from waterspout import Server, Socket
-from waterspout.testing import Clock, OldPair, Pair, Peer
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 
@@ -52,7 +52,7 @@ def test_a_socket_whose_id_is_its_sessions_does_not_show_it(server: Server) -> N
     pair = Pair(server, generation=ENGINEIO_3)
     assert pair.socket.id == pair.peer.sid
     assert repr(pair.socket) == f"<Socket {pair.peer.sid[:4]}... in /, connected>"
-    old = OldPair(server)
+    old = Pair(server, generation=SOCKETIO_1)
     assert repr(old.socket) == f"<Socket {old.peer.sid[:4]}... in /, connected>"
 
 

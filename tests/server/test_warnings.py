@@ -8,7 +8,7 @@ import pytest
 
 from waterspout import ConnectRefused, Server, Socket
 from waterspout.engine import Refuse
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPair, Pair, Peer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer
 from waterspout.types import Request
 
 
@@ -45,7 +45,7 @@ def test_an_event_without_a_handler_is_named_once(
 
 
 def test_a_message_without_a_name_is_named_too(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    OldPair(server).peer.send("3:::hello")
+    Pair(server, generation=SOCKETIO_1).peer.send("3:::hello")
     assert "the event 'message' in /" in warnings(caplog)[0]
 
 

@@ -1,38 +1,40 @@
 """What carries a peer's packets: a WebSocket, or long-polling."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
-from ..engine import Engine, Open, Response, Resume, WebSocketTransport
+from ..engine import Response
 from ..types import Request
 from ..wire.deflate import Deflate
-from ..wire.generations import Generation
 from .frames import client_frame, server_frames
-from .links import HANDSHAKE, MemoryLink
-from .polls import MemoryExchange, Polls, Refused
+from .links import HANDSHAKE, Client, Headers, MemoryLink
+
+_BINARY = ("Content-Type", "application/octet-stream")
 
 
-class Client(Protocol):
-    """What a carrier needs of its peer."""
+class Refused(Exception):
+    """The server has refused a request; `response` is its answer."""
 
-    carrier: Any
-    closed: int | None
-    engine: Engine
-    extensions: str
-    frames: list[tuple[int, bytes]]
-    generation: Generation
-    polls: bool
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response.status} {response.body.decode(errors='replace')}")
+        self.response = response
 
-    def request(
-        self, method: str = "GET", transport: str | None = None, headers: Sequence[tuple[str, str]] = ()
-    ) -> Request:
-        """Make a request."""
 
-    def admit(self, request: Request) -> Open | Resume:
-        """Ask the engine what it means."""
+class MemoryExchange:
+    """A request, and its answer once it is there."""
 
-    def receive(self, packet: str | bytes) -> None:
-        """Take what has come."""
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.response: Response | None = None
+
+    def respond(self, response: Response) -> None:
+        """Take the answer."""
+        assert self.response is None
+        self.response = response
+
+    def take_back(self) -> bool:
+        """Return False: in memory, an answer arrives at once."""
+        return False
 
 
 class WebSocketCarrier(MemoryLink):
@@ -41,33 +43,36 @@ class WebSocketCarrier(MemoryLink):
     `extensions` is the server's answer to what the peer has offered, empty if it has agreed to nothing.
     """
 
-    peer: Client
-    transport: WebSocketTransport
+    handshake = HANDSHAKE
 
-    def __init__(self, peer: Client) -> None:
-        super().__init__(peer, "websocket")
+    def __init__(self, peer: Client, name: str = "websocket") -> None:
+        super().__init__(peer, name)
         self.written: list[bytes] = []
         self.extensions = ""
 
     def open(self) -> None:
         """Make the handshake."""
         offer = self.peer.extensions
-        fields = (*HANDSHAKE, ("Sec-WebSocket-Extensions", offer)) if offer else HANDSHAKE
-        request = self.peer.request(transport="websocket", headers=fields)
+        fields = (*self.handshake, ("Sec-WebSocket-Extensions", offer)) if offer else self.handshake
+        request = self.peer.request(transport=self.name, headers=fields)
         decision = self.peer.admit(request)
         self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
-        transport = self.peer.engine.connect(decision, request, self)
-        assert isinstance(transport, WebSocketTransport)
-        self.transport = transport
+        self.transport = self.peer.engine.connect(decision, request, self)
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send each packet in a frame of its own."""
-        encode = self.peer.generation.engineio.encode_binary
         for packet in packets:
-            opcode, payload = (1, packet.encode()) if isinstance(packet, str) else (2, encode(packet))
-            if self.extensions:
-                opcode, payload = opcode | 0x40, Deflate().deflate(payload)
-            self.feed(client_frame(opcode, payload))
+            self.feed(self.frame(packet))
+
+    def frame(self, packet: str | bytes) -> bytes:
+        """Write the frame of a packet."""
+        if isinstance(packet, str):
+            opcode, payload = 1, packet.encode()
+        else:
+            opcode, payload = 2, self.peer.generation.engineio.encode_binary(packet)
+        if self.extensions:
+            opcode, payload = opcode | 0x40, Deflate().deflate(payload)
+        return client_frame(opcode, payload)
 
     def feed(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -90,45 +95,97 @@ class WebSocketCarrier(MemoryLink):
             peer.closed = int.from_bytes(payload[:2], "big")
 
 
-class PollingCarrier(Polls):
-    """A peer's long-polling. `responses` keeps the server's answers."""
+class Poster:
+    """What sends by POST."""
 
     peer: Client
-
-    def __init__(self, peer: Client) -> None:
-        super().__init__(peer, "polling")
-
-    def open(self) -> None:
-        """Make the handshake."""
-        self.poll()
-        if self.responses and self.responses[0].status != 200:
-            raise Refused(self.responses[0])
-
-    def poll(self) -> None:
-        """Send a GET."""
-        self.park(self.peer.request(transport=self.name))
+    name: str
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send the packets in one POST; raises `Refused` unless it is answered with 200."""
-        messages = [(p.encode(), ()) if isinstance(p, str) else (b"", (p,)) for p in packets]
-        body, binary = self.peer.generation.engineio.encode_payload(messages)
-        self.post(body, (("Content-Type", "application/octet-stream"),) if binary else ())
+        self.post(*self.encode(packets))
 
-    def post(self, body: bytes, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def post(self, body: bytes, headers: Headers = ()) -> None:
         """Send a body as it is."""
         answer = MemoryExchange(self.peer.request("POST", self.name, headers))
         self.peer.engine.respond(self.peer.admit(answer.request), answer, body)
         if answer.response is not None and answer.response.status != 200:
             raise Refused(answer.response)
 
-    def take(self, response: Response) -> None:
-        """Take the packets of an answer."""
+    def encode(self, packets: Iterable[str | bytes]) -> tuple[bytes, Headers]:
+        """Write the body of a POST; return it with its header fields."""
+        messages = [(p.encode(), ()) if isinstance(p, str) else (b"", (p,)) for p in packets]
+        body, is_binary = self.peer.generation.engineio.encode_payload(messages)
+        return body, (_BINARY,) if is_binary else ()
+
+
+class PollingCarrier(Poster):
+    """A peer's long-polling, of which one GET is parked at most. `responses` keeps the server's answers."""
+
+    goodbye = "1"
+
+    def __init__(self, peer: Client, name: str = "polling") -> None:
+        self.peer = peer
+        self.name = name
+        self.responses: list[Response] = []
+        self.request: Request
+        self._parked: Any = None
+
+    def open(self) -> None:
+        """Send the first GET."""
+        self.poll()
+        if self.responses and self.responses[0].status != 200:
+            raise Refused(self.responses[0])
+
+    @property
+    def is_parked(self) -> bool:
+        """Tell whether a GET waits for its answer."""
+        return self._parked is not None
+
+    def poll(self) -> None:
+        """Send a GET."""
+        self.request = self.peer.request(transport=self.name)
+        self._parked = self.peer.admit(self.request)
+        self.peer.engine.respond(self._parked, self)
+
+    def lose(self) -> None:
+        """Give up the parked GET."""
+        if self._parked is not None:
+            parked, self._parked = self._parked, None
+            self.peer.engine.abort(parked)
+
+    def respond(self, response: Response) -> None:
+        """Take the answer to the GET, and poll again."""
+        if self._parked is None:
+            return  # given up
+        self._parked = None
+        self.responses.append(response)
+        self._take(response)
+        self.peer.engine.driver.soon(self._poll_again)
+
+    def take_back(self) -> bool:
+        """Return False: in memory, an answer arrives at once."""
+        return False
+
+    def decode(self, response: Response) -> Iterable[str | bytes]:
+        """Read the packets of an answer."""
+        return self.peer.generation.engineio.decode_payload(response.body, binary=_BINARY in response.headers)
+
+    def _take(self, response: Response) -> None:
         peer = self.peer
         if response.status != 200:
             peer.closed = 0
             return
-        binary = ("Content-Type", "application/octet-stream") in response.headers
-        for packet in peer.generation.engineio.decode_payload(response.body, binary=binary):
+        for packet in self.decode(response):
             peer.receive(packet)
-            if packet == "1":
+            if packet == self.goodbye:
+                peer.closed = 0
+
+    def _poll_again(self) -> None:
+        peer = self.peer
+        if peer.polls and peer.closed is None and self._parked is None and peer.carrier is self:
+            try:
+                self.poll()
+            except Refused as refused:
+                self.responses.append(refused.response)
                 peer.closed = 0

@@ -1,8 +1,13 @@
-"""A link in memory, on which a peer's WebSocket or endless answer comes."""
+"""A link in memory, the base of what carries a peer's packets over a connection of its own."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from ..engine import Engine, Fed
+from ..engine import Admitted, Engine, Fed
+from ..types import Request
+from ..wire.generations import Generation
+
+Headers = Sequence[tuple[str, str]]
 
 HANDSHAKE = (
     ("Upgrade", "websocket"),
@@ -12,26 +17,31 @@ HANDSHAKE = (
 )
 """The fields of an opening handshake (RFC 6455, section 1.3)."""
 
-HIXIE_HANDSHAKE = (
-    ("Upgrade", "WebSocket"),
-    ("Connection", "Upgrade"),
-    ("Sec-WebSocket-Key1", "4 @1  46546xW%0l 1 5"),
-    ("Sec-WebSocket-Key2", "12998 5 Y3 1  .P00"),
-)
-HIXIE_KEY3 = b"^n:ds[4U"
-"""The same of draft 76 (draft-ietf-hybi-thewebsocketprotocol-00, section 1.2), and what comes behind its head."""
 
+class Client(Protocol):
+    """What a carrier needs of its peer."""
 
-class Linked(Protocol):
-    """What a link needs of its peer."""
-
+    carrier: Any
+    closed: int | None
     engine: Engine
+    extensions: str
+    frames: list[tuple[int, bytes]]
+    generation: Generation
+    polls: bool
+    query: str
+    sid: str
+
+    def request(self, method: str = ..., transport: str | None = ..., headers: Headers = ...) -> Request: ...
+
+    def admit(self, request: Request) -> Admitted: ...
+
+    def receive(self, packet: str | bytes) -> None: ...
 
 
 class MemoryLink:
     """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
 
-    def __init__(self, peer: Linked, name: str) -> None:
+    def __init__(self, peer: Client, name: str) -> None:
         self.peer = peer
         self.name = name
         self.blocked = self.held = self.finished = self.paused = False
@@ -84,15 +94,15 @@ class MemoryLink:
         self._waiting.clear()
 
     def pause(self) -> None:
-        """Hear that the server reads no further; `paused` says so."""
+        """Called when the server stops reading; `paused` tells so."""
         self.paused = True
 
     def resume(self) -> None:
-        """Hear that it reads again."""
+        """Called when the server reads again."""
         self.paused = False
 
     def arrive(self, data: bytes) -> None:
-        """Take what has left the link."""
+        """Called with what has left the link."""
         raise NotImplementedError
 
     def _leave(self, data: bytes) -> None:

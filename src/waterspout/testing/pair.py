@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlencode
 
 from ..errors import ConnectRefused
 from ..server import Server, Socket
 from ..wire.generations import ENGINEIO_4, Generation
 from .clock import Clock
-from .peer import Peer, check_generation
+from .dialects import dialect_of
+from .peer import Peer, check_generation, encode_query
 
 
 class ClientRefused(Exception):
@@ -26,7 +26,7 @@ class ClientRefused(Exception):
 class Pair:
     """A server and one client that has entered "/": `peer`, the server's `socket` for it, and the `clock`.
 
-    The options are those of `Peer`, and the `auth` of the client (of Socket.IO 1.x and 2.x: their query, so its
+    The options are those of `Peer`, and the `auth` of the client (of Socket.IO 0.7 to 2.x: their query, so its
     values are strings). Several pairs of one server share its clock. At the end of a `with` block the client has
     left. Raises `ClientRefused`. A client whose connect handler waits is not `connected` yet: let time pass.
     """
@@ -59,7 +59,7 @@ class Pair:
                 server,
                 generation=generation,
                 transport=transport,
-                query="&".join(filter(None, (query, _query(auth)))) if implicit else query,
+                query="&".join(filter(None, (query, encode_query(auth or {})))) if implicit else query,
                 headers=headers,
                 polls=polls,
                 extensions=extensions,
@@ -67,7 +67,7 @@ class Pair:
             if not implicit:
                 self.peer.connect(auth=auth)
         self.socket = self._find(raised)
-        self.peer.skip(2)  # the handshake and the acceptance
+        self.peer.skip(dialect_of(generation).greetings)
 
     def __enter__(self) -> "Pair":
         return self
@@ -93,10 +93,3 @@ class Pair:
         if cause is not None:
             raise ClientRefused(f"the server refused the client, because a handler failed: {cause!r}") from cause
         raise ClientRefused(f"the server did not let the client in, and said {self.peer.take()!r}")
-
-
-def _query(auth: dict[str, Any] | None) -> str:
-    for name, value in (auth or {}).items():
-        if not isinstance(value, str):
-            raise TypeError(f"auth has {name}={value!r}: clients of 1.x and 2.x send their query, so give a string")
-    return urlencode(auth or {})

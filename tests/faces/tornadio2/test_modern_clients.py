@@ -12,7 +12,7 @@ from faces.tornadio2.applications import Chat, closed, routed
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, proto
 from waterspout.faces.tornadio2.carrier import Carrier, ModernCarrier, carry
 from waterspout.faces.tornadio2.session import Session
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer, Refused
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Peer, Refused
 from waterspout.wire.generations import Generation, all_rows
 
 REFUSED = {ENGINEIO_3: '44/a,"Not authorized"', ENGINEIO_4: '44/a,{"message":"Not authorized"}'}
@@ -367,7 +367,7 @@ def test_numbers_are_numbers_for_all(clock: Clock, generation: Generation) -> No
     peer = client(router, generation)
     peer.emit("price", id=1)
     assert said(peer) == ['42["price",1.5,[{"deep":2.0}]]', '42["message",{"price":1.5}]', "431[0.5]"]
-    old = OldPeer(router.engine)
+    old = Peer(router.engine, generation=SOCKETIO_1)
     old.take()
     old.emit("price", id=1)
     assert old.take()[0] == '5:::{"args": [1.5, [{"deep": 2.0}]], "name": "price"}'
@@ -406,7 +406,7 @@ def test_packets_that_users_write_themselves_reach_all(router: TornadioRouter, g
 
 
 def test_all_generations_at_once(router: TornadioRouter) -> None:
-    members: list[Any] = [OldPeer(router.engine), Peer(router.engine, generation=ENGINEIO_3), Peer(router.engine)]
+    members = [Peer(router.engine, generation=row) for row in (SOCKETIO_1, ENGINEIO_3, ENGINEIO_4)]
     members[2].connect()
     for member in members:
         member.take()

@@ -11,20 +11,20 @@ from faces.tornadio2.applications import Chat, closed, routed
 from faces.tornadio2.dummies import later
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen, proto
 from waterspout.faces.tornadio2.session import Session
-from waterspout.testing import Clock, OldPeer, Refused
+from waterspout.testing import SOCKETIO_1, Clock, Peer, Refused
 
 STREAMS = ("websocket", "flashsocket", "htmlfile")
 
 
-def client(router: TornadioRouter, transport: str | None = "websocket", **options: Any) -> OldPeer:
+def client(router: TornadioRouter, transport: str | None = "websocket", **options: Any) -> Peer:
     """Return a client that has seen what every client sees first."""
-    peer = OldPeer(router.engine, transport=transport, **options)
+    peer = Peer(router.engine, generation=SOCKETIO_1, transport=transport, **options)
     if transport is not None:
         assert peer.take()[:1] == ["1::"]
     return peer
 
 
-def session_of(router: TornadioRouter, peer: OldPeer) -> Session:
+def session_of(router: TornadioRouter, peer: Peer) -> Session:
     session = router.get_session(peer.sid)
     assert isinstance(session, Session)
     return session
@@ -59,7 +59,7 @@ def test_t2_s12_a_namespace_is_where_the_clients_come(clock: Clock) -> None:
     router = TornadioRouter(Chat, namespace="hb")
     router.engine.bind(clock)
     peer = client(router)
-    assert peer.request("GET", "/").path == "/hb/1/"
+    assert peer.request(below="/").path == "/hb/1/"
     peer.send("3:::x")
     assert peer.take() == ["3:::x"]
 
@@ -111,7 +111,7 @@ def test_t2_95_an_odd_cookie_is_a_morsel_too_and_hides_no_other(router: Tornadio
 
 
 def test_wp_24_56_connect_comes_first_then_what_on_open_has_sent(router: TornadioRouter, transport: str) -> None:
-    peer = OldPeer(router.engine, transport=transport, query="name=x")
+    peer = Peer(router.engine, generation=SOCKETIO_1, transport=transport, query="name=x")
     assert peer.take() == ["1::", '5:::{"args": [{"name": "x"}], "name": "hi"}']
 
 
@@ -338,10 +338,10 @@ def test_a_session_that_on_open_has_closed_is_over(clock: Clock, transport: str)
 
     router = routed(clock, Shy)
     if transport in ("xhr-polling", "jsonp-polling"):
-        assert OldPeer(router.engine, transport=transport).take() == ["1::", "0::"]
+        assert Peer(router.engine, generation=SOCKETIO_1, transport=transport).take() == ["1::", "0::"]
     else:
         with pytest.raises(Refused) as refusal:
-            OldPeer(router.engine, transport=transport)
+            Peer(router.engine, generation=SOCKETIO_1, transport=transport)
         assert refusal.value.response.status == 401
     assert router.stats.dump()["active_sessions"] == 0
     clock.advance(60)
@@ -359,7 +359,7 @@ def test_wp_70_three_heartbeats_without_an_answer_end_the_session(
     for _ in range(3):
         peer.send("3:::only 2:: counts")
         clock.advance(12)
-    assert [packet for packet in peer.take() if not packet.startswith("3")] == ["2::", "2::", "2::", "0::"]
+    assert [packet for packet in map(str, peer.take()) if packet[0] != "3"] == ["2::", "2::", "2::", "0::"]
     assert closed() == [None]
 
 

@@ -13,8 +13,7 @@ from faces.tornadio2.dummies import Recorder, opened
 from waterspout.faces import tornadio2
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, polling
 from waterspout.faces.tornadio2 import router as routers
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Clock, OldPeer, Peer
-from waterspout.testing.polls import MemoryExchange
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, MemoryExchange, Peer
 from waterspout.types import Request
 
 MODULES = sorted(path.stem for path in Path(tornadio2.__file__).parent.glob("*.py") if path.stem != "__init__")
@@ -27,7 +26,7 @@ class Main(Recorder):
 
 def test_pp_6_what_a_connection_sends_is_for_its_client_and_its_endpoint(clock: Clock) -> None:
     made = routed(clock)
-    one, other = OldPeer(made.engine), OldPeer(made.engine)
+    one, other = Peer(made.engine, generation=SOCKETIO_1), Peer(made.engine, generation=SOCKETIO_1)
     for peer in (one, other):
         peer.send("1::/a")
         peer.take()
@@ -43,7 +42,7 @@ def test_pp_9_an_event_may_have_any_name(clock: Clock, name: str) -> None:
         def handle(self) -> int:
             return 5
 
-    peer = OldPeer(routed(clock, Named).engine)
+    peer = Peer(routed(clock, Named).engine, generation=SOCKETIO_1)
     peer.take()
     peer.emit(name, id=1)
     assert peer.take() == ["6:::1+[5]"]
@@ -53,7 +52,7 @@ def test_pp_9_an_event_may_have_any_name(clock: Clock, name: str) -> None:
 def test_pp_9_but_that_of_an_event_of_socket_io_which_is_ignored(
     router: TornadioRouter, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old = OldPeer(router.engine)
+    old = Peer(router.engine, generation=SOCKETIO_1)
     old.send(f'5:1+::{{"name":"{name}"}}', "3:::on")
     assert old.take()[-1] == "3:::on"
     for generation in (ENGINEIO_3, ENGINEIO_4):
@@ -74,7 +73,7 @@ def test_pp_9_but_that_of_an_event_of_socket_io_which_is_ignored(
 def test_pp_9_a_client_of_4_x_is_not_sent_a_name_that_would_end_its_connection(
     router: TornadioRouter, name: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    old, modern = OldPeer(router.engine), Peer(router.engine)
+    old, modern = Peer(router.engine, generation=SOCKETIO_1), Peer(router.engine)
     modern.connect()
     for peer in (old, modern):
         peer.take()
@@ -122,7 +121,7 @@ def test_pp_40_44_everybody_is_whom_the_application_iterates() -> None:
 def test_pp_46_what_waits_for_a_client_is_bounded(clock: Clock) -> None:
     for settings, is_kept in (({}, False), ({"max_outbox_bytes": 3_000_000}, True)):
         made = routed(clock, Chat, **settings)
-        peer = OldPeer(made.engine, transport="xhr-polling", polls=False)
+        peer = Peer(made.engine, generation=SOCKETIO_1, transport="xhr-polling", polls=False)
         connection = made.get_session(peer.sid).conn
         for _ in range(20):
             connection.send("x" * 100_000)
@@ -162,7 +161,7 @@ def test_every_module_logs_under_its_original_name_or_that_of_one(name: str) -> 
 def test_scripts_of_every_page_are_answered_also_of_one_that_hides_itself(
     clock: Clock, fields: list[tuple[str, str]]
 ) -> None:
-    peer = OldPeer(routed(clock).engine, transport=None)
+    peer = Peer(routed(clock).engine, generation=SOCKETIO_1, transport=None)
     for below in ("/?jsonp=0", f"/jsonp-polling/{peer.sid}?i=0"):
         headers = [("Host", "localhost"), *fields]
         request = Request("GET", f"/socket.io/1{below}", headers, remote_address="127.0.0.1")
@@ -174,7 +173,7 @@ def test_scripts_of_every_page_are_answered_also_of_one_that_hides_itself(
 
 @pytest.mark.parametrize("form", ["d=%223%3A%3A%3Aq%5C%22%22", "d=3%3A%3A%3Aq%22", 'd="\\u0033:::q\\""'])
 def test_a_form_has_a_string_of_json_or_the_packet_itself(clock: Clock, form: str) -> None:
-    peer = OldPeer(routed(clock).engine, transport=None)
+    peer = Peer(routed(clock).engine, generation=SOCKETIO_1, transport=None)
     assert peer.ask("POST", f"/jsonp-polling/{peer.sid}?i=0", form.encode()).status == 200
     peer.switch("jsonp-polling")
     assert peer.take()[-1] == '3:::q"'

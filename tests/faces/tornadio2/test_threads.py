@@ -13,7 +13,7 @@ from turns import turn, until
 from waterspout.drivers import AsyncioDriver
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
 from waterspout.faces.tornadio2.session import Session
-from waterspout.testing import OldPeer
+from waterspout.testing import SOCKETIO_1, Peer
 from waterspout.wire.packets import Event
 
 KINDS = [*MODERN, *OLD_TRANSPORTS]
@@ -221,9 +221,9 @@ def test_a_thread_that_on_open_starts_is_heard_behind_what_on_open_says() -> Non
     async def main() -> None:
         router = TornadioRouter(Starter)
         router.engine.bind(AsyncioDriver())
-        peer = OldPeer(router.engine)
+        peer = Peer(router.engine, generation=SOCKETIO_1)
         said = ["1::", '5:::{"args": [{}], "name": "from on_open"}', '5:::{"args": [{}], "name": "from the thread"}']
-        got: list[str] = []
+        got: list[str | bytes] = []
         for _ in range(10):
             await turn()
             got += peer.take()

@@ -1,0 +1,75 @@
+"""How the clients of Engine.IO, and those of Socket.IO 0.7 to 0.9, write what is below Socket.IO's packets."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..wire.generations import SOCKETIO_1, Generation
+from ..wire.protocol1 import socketio as socketio1
+from .carriers import PollingCarrier, WebSocketCarrier
+from .carriers1 import HixieCarrier, JsonpCarrier, StreamCarrier, XhrCarrier
+from .links import Client, Headers
+
+Carrier = WebSocketCarrier | PollingCarrier | StreamCarrier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a family of clients makes its requests, and the packets that no codec of Socket.IO has."""
+
+    carriers: Mapping[str, Callable[[Client, str], Carrier]]
+    path: str  # behind the engine's
+    target: Callable[[Client, str], str]  # of a request for a transport, below the path
+    has_handshake: bool  # a request that comes before any transport
+    headers: Headers  # of every request
+    prefix: str  # of the texts that are packets of Socket.IO
+    goodbye: str
+    pong: str
+    greetings: int  # packets that a client gets before it is in "/"
+
+
+def _target(client: Client, transport: str) -> str:
+    query = [f"EIO={client.generation.revision}", f"transport={transport}", f"sid={client.sid}" * bool(client.sid)]
+    return "/?" + "&".join(filter(None, [*query, client.query]))
+
+
+def _target1(client: Client, transport: str) -> str:
+    if not client.sid:
+        return "/?" + "&".join(filter(None, ["t=1", client.query]))
+    return f"/{transport}/{client.sid}" + "?i=0" * (transport == "jsonp-polling")
+
+
+ENGINEIO = Dialect(
+    carriers={"polling": PollingCarrier, "websocket": WebSocketCarrier},
+    path="",
+    target=_target,
+    has_handshake=False,
+    headers=(),
+    prefix="4",
+    goodbye="1",
+    pong="3",
+    greetings=2,
+)
+PROTOCOL1 = Dialect(
+    carriers={
+        "websocket": WebSocketCarrier,
+        "flashsocket": WebSocketCarrier,
+        "hixie": lambda peer, name: HixieCarrier(peer, "flashsocket"),
+        "xhr-polling": XhrCarrier,
+        "jsonp-polling": JsonpCarrier,
+        "htmlfile": StreamCarrier,
+        "xhr-multipart": StreamCarrier,
+    },
+    path="/1",
+    target=_target1,
+    has_handshake=True,
+    headers=(("Referer", "http://localhost/"),),  # a page of the server's: scripts of other pages are refused
+    prefix="",
+    goodbye="0::",
+    pong=socketio1.HEARTBEAT.decode(),
+    greetings=1,
+)
+
+
+def dialect_of(generation: Generation) -> Dialect:
+    """Return how the clients of a generation write."""
+    return PROTOCOL1 if generation.revision == SOCKETIO_1.revision else ENGINEIO
