@@ -40,6 +40,19 @@ async def packets(peer: Peer, count: int) -> list[str | bytes]:
     return received
 
 
+async def events(peer: Peer, count: int) -> list[tuple[Any, ...]]:
+    """Let the loop turn until so many events have come to "/"; AssertionError for more."""
+    received: list[tuple[Any, ...]] = []
+
+    def enough() -> bool:
+        received.extend(peer.events())
+        return len(received) >= count
+
+    await until(enough)
+    assert len(received) == count, received
+    return received
+
+
 class CountingLoop(asyncio.SelectorEventLoop):
     """Counts the tasks, futures and timers that it is asked for; `call_later` is one of `call_at`."""
 

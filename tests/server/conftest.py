@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from waterspout import Server
-from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 
-GENERATIONS = {"3": ENGINEIO_3, "4": ENGINEIO_4}
+GENERATIONS = {"1": SOCKETIO_1, "3": ENGINEIO_3, "4": ENGINEIO_4}
+CLIENTS = ["1-xhr-polling", "1-websocket", "3-polling", "3-websocket", "4-polling", "4-websocket"]
 
 
 @pytest.fixture
@@ -15,13 +16,29 @@ def server() -> Server:
     return Server()
 
 
-@pytest.fixture(params=["3", "4"])
+@pytest.fixture(params=["1", "3", "4"])
 def generation(request: pytest.FixtureRequest) -> Any:
     return GENERATIONS[request.param]
 
 
-@pytest.fixture(params=["3-polling", "3-websocket", "4-polling", "4-websocket"])
+@pytest.fixture(params=["3", "4"])
+def engineio(request: pytest.FixtureRequest) -> Any:
+    """A generation of Engine.IO, for what only they have: attachments, upgrades, payloads that wait."""
+    return GENERATIONS[request.param]
+
+
+@pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The options of a `Pair` or a `Peer`: each generation over each transport."""
-    revision, transport = request.param.split("-")
+    """The options of a `Pair` or a `Peer`: each generation over polling and over a WebSocket."""
+    return options_of(request.param)
+
+
+@pytest.fixture(params=[name for name in CLIENTS if name[0] != "1"])
+def engineio_client(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The same of Engine.IO 3 and 4 only, for what only they have."""
+    return options_of(request.param)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    revision, _, transport = name.partition("-")
     return {"generation": GENERATIONS[revision], "transport": transport}

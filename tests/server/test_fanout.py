@@ -95,23 +95,23 @@ class Colour(Enum):
 
 
 VALUES = [
-    (Point(1, Decimal("1.50")), '{"x":1,"y":"1.50"}'),
-    (Colour.RED, '"red"'),
-    (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
-    (float("nan"), "null"),
-    ((1, 2), "[1,2]"),
-    (2**70, "1180591620717411303424"),
+    (Point(1, Decimal("1.50")), {"x": 1, "y": "1.50"}),
+    (Colour.RED, "red"),
+    (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (float("nan"), None),
+    ((1, 2), [1, 2]),
+    (2**70, 1180591620717411303424),
 ]
 
 
-@pytest.mark.parametrize(("value", "text"), VALUES)
+@pytest.mark.parametrize(("value", "read"), VALUES)
 def test_values_that_json_has_no_word_for_are_spelt_out(
-    server: Server, client: dict[str, Any], value: object, text: str
+    server: Server, client: dict[str, Any], value: object, read: object
 ) -> None:
     pair = Pair(server, **client)
     server.emit("say", value)
     pair.socket.emit("say", value)
-    assert pair.peer.take() == [f'42["say",{text}]'] * 2
+    assert pair.peer.events() == [("say", read)] * 2
 
 
 loop: list[Any] = []
@@ -178,4 +178,4 @@ def test_nothing_is_left_of_a_generation_that_has_gone(server: Server) -> None:
     Counted.encodings = 0
     server.emit("say", Counted())
     assert Counted.encodings == 1
-    assert new.peer.take() == ['42["say","text"]']
+    assert new.peer.events() == [("say", "text")]

@@ -4,45 +4,47 @@ from typing import Any
 
 import pytest
 
+from server.clients import vanish
 from server.later import Handler, LateClock, note
 from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
 from waterspout.errors import EventRefused, RateLimited, TooManyCalls
 from waterspout.server.limits import Allowance, Limits
-from waterspout.testing import Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+from waterspout.wire.packets import Event
 
 # Namespaces
 
 
-def enter(pair: Pair, *names: str) -> list[str]:
-    """Knock at namespaces, and return the types of what came: 40 or 44."""
+def enter(pair: Pair, *names: str) -> list[bool]:
+    """Knock at namespaces, and tell of each answer whether the client is in."""
     for name in names:
         pair.server.of(name)
         pair.peer.connect(name)
-    return [str(packet)[:2] for packet in pair.peer.take()]
+    return [str(packet)[:2] in ("40", "1:") for packet in pair.peer.take()]
 
 
 def test_a_hundred_namespaces_are_allowed_and_the_next_is_refused_with_a_sentence(
     server: Server, client: dict[str, Any]
 ) -> None:
     pair = Pair(server, **client)
-    assert enter(pair, *(f"/{number}" for number in range(99))) == ["40"] * 99
+    assert enter(pair, *(f"/{number}" for number in range(99))) == [True] * 99
     server.of("/more")
     pair.peer.connect("/more")
     (packet,) = pair.peer.take()
     sentence = "Too many namespaces: 100 are allowed on one connection"
     quoted = f'"{sentence}"' if client["generation"] is ENGINEIO_3 else f'{{"message":"{sentence}"}}'
-    assert packet == f"44/more,{quoted}"
+    assert packet == ("7::/more:2" if client["generation"] is SOCKETIO_1 else f"44/more,{quoted}")
     assert pair.socket.connected
     pair.peer.leave("/5")
-    assert enter(pair, "/more") == ["40"]
+    assert enter(pair, "/more") == [True]
 
 
 def test_who_has_left_may_enter_again_and_again(client: dict[str, Any]) -> None:
     server = Server(max_namespaces=3)
     pair = Pair(server, **client)
     for number in range(50):
-        assert enter(pair, f"/{number}") == ["40"]
+        assert enter(pair, f"/{number}") == [True]
         pair.peer.leave(f"/{number}")
     data = pair.socket._session.data
     assert len(data) == 3
@@ -69,7 +71,7 @@ def test_refused_ones_do_not_count(client: dict[str, Any]) -> None:
     for _ in range(10):
         pair.peer.connect("/no")
         pair.peer.connect("/invalid")
-    assert enter(pair, "/yes")[-1] == "40"
+    assert enter(pair, "/yes")[-1]
 
 
 # Questions
@@ -118,10 +120,9 @@ def test_events_beyond_the_rate_are_dropped_and_told(client: dict[str, Any]) -> 
     pair = Pair(server, **client)
     for number in range(5):
         pair.peer.emit("say", number, id=number)
-    *good, bad, _ = pair.peer.take()
     text = "the event 'say' is dropped: a client may send 3 in a second (max_events_per_second)"
-    assert good == [f"43{number}[{number}]" for number in range(3)]
-    assert bad == f'433[{{"error":{{"message":"{text}"}}}}]'
+    refusal = {"error": {"message": text}}
+    assert pair.peer.acks() == {0: 0, 1: 1, 2: 2, 3: refusal, 4: refusal}
     assert heard == [0, 1, 2]
     assert errors == [("say", RateLimited)] * 2
     assert pair.clock.reports == []
@@ -200,6 +201,11 @@ def test_each_kind_of_error_is_reported_by_itself(server: Server, client: dict[s
 # Calls: a client is read no further
 
 
+def work(peer: Peer, number: int) -> str:
+    """The event of a number as this client writes it."""
+    return peer.generation.socketio.encode_event("/", "work", [number], number)[0].decode()
+
+
 class Busy:
     """A client whose handlers take their time, three at most."""
 
@@ -213,7 +219,8 @@ class Busy:
         self.peer, self.session, self.clock = self.pair.peer, self.pair.socket._session, self.pair.clock
 
     def work(self, *numbers: int) -> None:
-        self.peer.send(*(f'42{number}["work",{number}]' for number in numbers))
+        """Send so many events at once: by polling in one POST."""
+        self.peer.send(*(work(self.peer, number) for number in numbers))
 
     @property
     def heard(self) -> list[int]:
@@ -236,7 +243,7 @@ def test_a_client_with_too_many_calls_is_read_no_further(busy: Busy) -> None:
     assert busy.heard == [0, 1, 2, 3]
     busy.answer_all()
     assert busy.heard == list(range(10))
-    assert busy.peer.take() == [f"43{number}[]" for number in range(10)]
+    assert busy.peer.acks() == dict.fromkeys(range(10))
     assert busy.session._calls == 0
 
 
@@ -261,7 +268,7 @@ def test_messages_of_one_read_and_parts_of_frames_come_in_order(generation: Any)
     busy = Busy({"generation": generation})
     carrier = busy.peer.carrier
     assert isinstance(carrier, WebSocketCarrier)
-    frames = b"".join(client_frame(1, f'42{number}["work",{number}]'.encode()) for number in range(20))
+    frames = b"".join(client_frame(1, work(busy.peer, number).encode()) for number in range(20))
     carrier.feed(frames[:150])
     for at in range(150, len(frames), 7):
         carrier.feed(frames[at : at + 7])
@@ -273,7 +280,7 @@ def test_a_broken_frame_behind_a_pause_ends_the_connection_when_it_is_reached(ge
     busy = Busy({"generation": generation})
     carrier = busy.peer.carrier
     assert isinstance(carrier, WebSocketCarrier)
-    good = b"".join(client_frame(1, f'42{number}["work",{number}]'.encode()) for number in range(4))
+    good = b"".join(client_frame(1, work(busy.peer, number).encode()) for number in range(4))
     carrier.feed(good + b"\xff\xff\xff\xff")
     assert busy.heard == [0, 1, 2]
     assert busy.reasons == []
@@ -284,11 +291,12 @@ def test_a_broken_frame_behind_a_pause_ends_the_connection_when_it_is_reached(ge
 
 
 def test_a_goodbye_behind_a_pause_is_heard_behind_what_came_before_it(busy: Busy) -> None:
-    busy.peer.send(*(f'42["work",{number}]' for number in range(4)), "1")
+    old = busy.peer.generation is SOCKETIO_1
+    busy.peer.send(*(work(busy.peer, number) for number in range(4)), "0::" if old else "1")
     assert busy.reasons == []
     busy.answer_all()
     assert busy.heard == [0, 1, 2, 3]
-    assert busy.reasons == [Reason.TRANSPORT_CLOSE]
+    assert busy.reasons == [Reason.CLIENT_DISCONNECT if old else Reason.TRANSPORT_CLOSE]
 
 
 @pytest.mark.parametrize("row", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
@@ -310,16 +318,16 @@ def test_a_post_is_answered_when_the_last_of_it_is_read(row: Any) -> None:
     assert other.heard == [0, 1, 2, 3, 4]
 
 
-def test_polls_are_served_during_a_pause(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_polls_are_served_during_a_pause(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     busy.work(0, 1, 2, 3)
     busy.pair.socket.emit("news")
-    assert busy.peer.take() == ['42["news"]']
+    assert busy.peer.events() == [("news",)]
 
 
 @pytest.mark.parametrize("size_bytes", [1, 2000])
-def test_a_poll_leaves_with_a_late_answer_before_the_client_is_read_on(generation: Any, size_bytes: int) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"}, most=1)
+def test_a_poll_leaves_with_a_late_answer_before_the_client_is_read_on(engineio: Any, size_bytes: int) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"}, most=1)
 
     @busy.server.on("simply called")
     def hear(socket: Socket, text: Any) -> Any:  # of any other type, it would be converted first
@@ -354,8 +362,8 @@ class Parked:
 
 
 @pytest.mark.parametrize("end", ["close", "disconnect", "shutdown", "abort", "timeout", "two polls"])
-def test_the_end_of_a_session_during_a_pause_answers_its_post(generation: Any, end: str) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_the_end_of_a_session_during_a_pause_answers_its_post(engineio: Any, end: str) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     parked = Parked(busy.peer)
     assert parked.statuses == []
     match end:
@@ -384,8 +392,8 @@ def test_the_end_of_a_session_during_a_pause_answers_its_post(generation: Any, e
     assert len(busy.server.engine.deadlines) == 0
 
 
-def test_a_handler_that_ends_the_connection_on_the_last_allowed_call_leaves_no_post_open(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_a_handler_that_ends_the_connection_on_the_last_allowed_call_leaves_no_post_open(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     inner = busy.handler
 
     def work(socket: Socket, number: int) -> Any:
@@ -398,12 +406,12 @@ def test_a_handler_that_ends_the_connection_on_the_last_allowed_call_leaves_no_p
     assert not busy.server.engine.sessions
 
 
-@pytest.mark.parametrize("way", ["lose", "disconnect", "shutdown"])
+@pytest.mark.parametrize("way", ["vanish", "disconnect", "shutdown"])
 def test_the_end_of_a_websocket_during_a_pause_leaves_nothing(generation: Any, way: str) -> None:
     busy = Busy({"generation": generation})
     busy.work(*range(10))
-    if way == "lose":
-        busy.peer.lose()
+    if way == "vanish":
+        vanish(busy.pair)
     elif way == "disconnect":
         busy.pair.socket.disconnect(close=True)
     else:
@@ -415,8 +423,8 @@ def test_the_end_of_a_websocket_during_a_pause_leaves_nothing(generation: Any, w
     assert len(busy.server.engine.deadlines) == 0
 
 
-def test_an_upgrade_that_does_not_wait_for_its_post_is_abandoned(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_an_upgrade_that_does_not_wait_for_its_post_is_abandoned(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     parked = Parked(busy.peer)
     websocket = busy.peer.probe()
     websocket.send(["2probe", "5", '42["work",9]'])
@@ -433,8 +441,8 @@ def test_an_upgrade_that_does_not_wait_for_its_post_is_abandoned(generation: Any
     assert busy.session._calls == 0
 
 
-def test_a_websocket_that_takes_over_is_paused_too(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"}, most=1)
+def test_a_websocket_that_takes_over_is_paused_too(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"}, most=1)
     busy.session.begin_call()  # of a hook
     busy.peer.upgrade()
     carrier = busy.peer.carrier
@@ -448,8 +456,8 @@ def test_a_websocket_that_takes_over_is_paused_too(generation: Any) -> None:
     assert not carrier.paused
 
 
-def test_what_is_broken_behind_a_pause_ends_the_session_whatever_was_to_take_over(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_what_is_broken_behind_a_pause_ends_the_session_whatever_was_to_take_over(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     parked = Parked(busy.peer, *[b'42["work",0]'] * 3, b"9")
     busy.peer.probe().send(["2probe", "5"])
     assert busy.reasons == []
@@ -458,8 +466,8 @@ def test_what_is_broken_behind_a_pause_ends_the_session_whatever_was_to_take_ove
     assert parked.statuses == [400]
 
 
-def test_a_post_with_a_goodbye_and_a_pause_behind_it_is_answered(generation: Any) -> None:
-    busy = Busy({"generation": generation, "transport": "polling"})
+def test_a_post_with_a_goodbye_and_a_pause_behind_it_is_answered(engineio: Any) -> None:
+    busy = Busy({"generation": engineio, "transport": "polling"})
     work = b'42["work",0]'
     with busy.server.engine.turn:
         parked = Parked(busy.peer, work, work, b"1", work, work)
@@ -486,7 +494,8 @@ def test_a_client_is_read_no_further_while_much_of_it_waits(client: dict[str, An
         server.of("/x").on_connect(connect)
         server.of("/x").on("work", ordered=True)(handler)
         pair.peer.connect("/x")
-    argument: Any = bytes(4000) if kind == "with attachments" else "x" * 4000
+    size = 3000 if client["generation"] is SOCKETIO_1 else 4000  # of which base64 makes 4000
+    argument: Any = bytes(size) if kind == "with attachments" else "x" * 4000
     for _ in range(3):
         assert not session.is_paused
         pair.peer.emit("work", argument, namespace="/x" if kind == "early" else "/")
@@ -502,14 +511,16 @@ def test_a_client_is_read_no_further_while_much_of_it_waits(client: dict[str, An
     assert (session._calls, session._pending_bytes) == (0, 0)
 
 
-def test_a_large_event_whose_handler_asks_its_client_does_not_keep_the_answer_out(client: dict[str, Any]) -> None:
+def test_a_large_event_whose_handler_asks_its_client_does_not_keep_the_answer_out(
+    engineio_client: dict[str, Any],
+) -> None:
     server = Server(max_payload_bytes=10_000)
 
     @server.on("work")
     async def work(socket: Socket, *parts: bytes) -> Any:
         return await socket.call("question", timeout=5)
 
-    pair = Pair(server, **client)
+    pair = Pair(server, **engineio_client)
     pair.peer.send("454-" + '0["work"' + "".join(f',{{"_placeholder":true,"num":{n}}}' for n in range(4)) + "]")
     for _ in range(4):
         pair.peer.send(bytes(4000))
@@ -525,7 +536,7 @@ def test_early_events_stay_in_front_of_what_a_pause_has_kept_out(client: dict[st
     pair = Pair(server, **client)
     pair.peer.connect("/x")
     filling = "x" * 6000
-    count = 2 if client["transport"] == "polling" else 4  # a third POST would come before the answer to the second
+    count = 4 if client["transport"] == "websocket" else 2  # a third POST would come before the answer to the second
     for number in range(count):
         pair.peer.emit("work", number, filling, namespace="/x")
     connect.answer()
@@ -565,12 +576,11 @@ class Asking:
             return "failed"
 
     def send(self, count: int) -> None:
-        self.peer.send(*(f'42{number}["work",{number}]' for number in range(count)))
+        self.peer.send(*(work(self.peer, number) for number in range(count)))
 
     def asked(self) -> list[int]:
         """The ids of the questions that have come."""
-        packets = [str(packet) for packet in self.peer.take()]
-        return [int(packet[2 : packet.index("[")]) for packet in packets if "question" in packet]
+        return [event.id for event in self.peer.pick(Event, "/") if event.id is not None]
 
 
 def test_who_sends_many_events_that_each_ask_it_something_is_heard(client: dict[str, Any]) -> None:
@@ -580,7 +590,7 @@ def test_who_sends_many_events_that_each_ask_it_something_is_heard(client: dict[
     assert len(ids) == 20
     for number in ids:
         asking.peer.acknowledge(number, "answer")
-    assert sorted(str(packet) for packet in asking.peer.take()) == sorted(f'43{n}["answer"]' for n in range(20))
+    assert asking.peer.acks() == dict.fromkeys(range(20), "answer")
     assert (asking.session._calls, asking.session.is_paused, asking.failed) == (0, False, [])
 
 
@@ -606,7 +616,7 @@ def test_handlers_that_go_on_after_an_answer_count_again(generation: Any) -> Non
     assert carrier.paused
     busy.pair.socket.call("another")
     assert not carrier.paused
-    busy.peer.lose()
+    vanish(busy.pair)
     busy.answer_all()
     assert busy.session._calls == 0
 
@@ -624,11 +634,11 @@ def test_the_heartbeat_does_not_end_who_is_not_read(client: dict[str, Any]) -> N
     assert busy.heard == [0, 1, 2, 3]
 
 
-def test_who_is_not_read_hears_that_the_server_lives(client: dict[str, Any]) -> None:
+def test_who_is_not_read_hears_that_the_server_lives(engineio_client: dict[str, Any]) -> None:
     """A client of Engine.IO 4 waits 45 s for a ping; one of 3 waits 20 s, from its ping on, for any packet."""
-    busy = Busy(client)
+    busy = Busy(engineio_client)
     busy.work(*range(3))
-    word, patience = ("6", 20) if client["generation"] is ENGINEIO_3 else ("2", 45)
+    word, patience = ("6", 20) if engineio_client["generation"] is ENGINEIO_3 else ("2", 45)
     for _ in range(10):
         busy.clock.advance(patience)
         assert word in busy.peer.take()
@@ -639,8 +649,10 @@ def test_a_silent_client_that_is_read_again_is_ended_in_time(client: dict[str, A
     busy.work(*range(3))
     busy.clock.advance(30)
     busy.answer_all()
+    busy.peer.polls = False
     busy.clock.advance(200)
-    assert busy.reasons == [Reason.PING_TIMEOUT]
+    away = client["transport"] == "xhr-polling"  # whose GETs are its only heartbeats
+    assert busy.reasons == [Reason.TRANSPORT_CLOSE if away else Reason.PING_TIMEOUT]
     assert len(busy.server.engine.deadlines) == 0
 
 
@@ -726,7 +738,7 @@ def test_timeouts_and_ends_leave_no_deadline(client: dict[str, Any]) -> None:
     pair.clock.advance(2)
     with pytest.raises(AckTimeout):
         short.result()
-    pair.peer.lose()
+    vanish(pair)
     with pytest.raises(SocketClosed):
         long.result()
     assert len(server.engine.deadlines) <= before

@@ -42,7 +42,7 @@ def test_who_is_admitted_is_in(server: Server, driver: Waiting, peer: Peer) -> N
     driver.answer()
     assert str(peer.take()[0]).startswith("40/party")
     peer.emit("say", "hello", id=1, namespace="/party")
-    assert peer.take() == ['43/party,1["hello"]']
+    assert peer.acks("/party") == {1: "hello"}
 
 
 def test_who_leaves_before_the_answer_is_not_let_in(server: Server, driver: Waiting, peer: Peer) -> None:
