@@ -15,6 +15,8 @@ from waterspout.drivers import AsyncioDriver
 from waterspout.testing import SOCKETIO_1, ClientRefused, Clock, Pair, Peer, Refused
 from waterspout.wire.generations import ENGINEIO_3
 
+OLDER = pytest.mark.parametrize("row", [SOCKETIO_1, ENGINEIO_3], ids=["1", "3"])
+
 
 def knock(server: Server, clock: Clock | None = None, **client: Any) -> Peer:
     """Return a client that has asked to enter, and got its OPEN packet."""
@@ -41,17 +43,19 @@ def test_a_client_gets_an_id_that_is_not_the_one_of_its_session(server: Server) 
     assert [socket.id for socket in server.sockets()] == ["token-0000000000000002"]
 
 
-def test_an_older_client_is_in_without_asking_and_knows_its_id_from_its_session(server: Server) -> None:
-    peer = knock(server, Clock(), generation=ENGINEIO_3)
-    assert peer.take()[1:] == ["40"]
+@OLDER
+def test_an_older_client_is_in_without_asking_and_knows_its_id_from_its_session(server: Server, row: Any) -> None:
+    peer = knock(server, Clock(), generation=row)
+    assert peer.take()[-1] == ("1::" if row is SOCKETIO_1 else "40")
     assert [socket.id for socket in server.sockets()] == [peer.sid] == ["token-0000000000000001"]
 
 
-def test_an_older_client_works_out_its_id_in_other_namespaces(server: Server) -> None:
+@OLDER
+def test_an_older_client_works_out_its_id_in_other_namespaces(server: Server, row: Any) -> None:
     server.of("/chat")
-    peer = knock(server, Clock(), generation=ENGINEIO_3)
+    peer = knock(server, Clock(), generation=row)
     peer.connect("/chat")
-    assert peer.take()[2:] == ["40/chat,"]
+    assert peer.take()[-1] == ("1::/chat" if row is SOCKETIO_1 else "40/chat,")
     assert [socket.id for socket in server.of("/chat").sockets()] == ["/chat#token-0000000000000001"]
 
 
@@ -85,26 +89,33 @@ def test_the_auth_is_an_empty_dictionary_where_none_was_sent(server: Server, cli
     assert seen == [{}]
 
 
-def test_the_auth_of_an_older_client_is_its_query_without_the_words_of_the_protocol(server: Server) -> None:
+@OLDER
+def test_the_auth_of_an_older_client_is_its_query_without_the_words_of_the_protocol(server: Server, row: Any) -> None:
     seen: list[object] = []
     server.on_connect(lambda socket, auth: seen.append(auth))
-    knock(server, generation=ENGINEIO_3, query="token=a%20b&t=Nx1&b64=1&j=0&room=x")
+    knock(server, generation=row, query="token=a%20b&t=Nx1&b64=1&j=0&room=x")
     assert seen == [{"token": "a b", "room": "x"}]
 
 
-def test_the_auth_of_an_older_client_in_another_namespace_is_the_query_behind_its_name(server: Server) -> None:
+@OLDER
+def test_the_auth_of_an_older_client_in_another_namespace_is_the_query_behind_its_name(
+    server: Server, row: Any
+) -> None:
     seen: list[object] = []
     server.of("/chat").on_connect(lambda socket, auth: seen.append((socket.namespace, auth)))
-    peer = knock(server, generation=ENGINEIO_3, query="token=root")
-    peer.send("40/chat?token=a%26b&x=%E2%9C%93,")
+    peer = knock(server, generation=row, query="token=root")
+    peer.connect("/chat", auth={"token": "a&b", "x": "✓"})
     assert seen == [("/chat", {"token": "a&b", "x": "✓"})]
 
 
-def test_the_query_behind_the_name_of_another_namespace_is_the_clients_own_whatever_its_names(server: Server) -> None:
+@OLDER
+def test_the_query_behind_the_name_of_another_namespace_is_the_clients_own_whatever_its_names(
+    server: Server, row: Any
+) -> None:
     seen: list[object] = []
     server.of("/chat").on_connect(lambda socket, auth: seen.append(auth))
-    peer = knock(server, generation=ENGINEIO_3)
-    peer.send("40/chat?t=1&j=2&sid=3&b64=4&EIO=5&transport=6,")
+    peer = knock(server, generation=row)
+    peer.connect("/chat", auth=dict(zip(("t", "j", "sid", "b64", "EIO", "transport"), "123456", strict=True)))
     assert seen == [{"t": "1", "j": "2", "sid": "3", "b64": "4", "EIO": "5", "transport": "6"}]
 
 
@@ -242,16 +253,19 @@ def test_a_refused_client_may_try_again_with_another_auth(server: Server) -> Non
     assert peer.take()[0][:3] == "40{"
 
 
-def test_a_query_has_numbers_and_booleans_where_they_are_asked_for_and_json_has_its_own(server: Server) -> None:
+@OLDER
+def test_a_query_has_numbers_and_booleans_where_they_are_asked_for_and_json_has_its_own(
+    server: Server, row: Any
+) -> None:
     seen: list[Any] = []
 
     @server.of("/chat").on_connect
     def connect(socket: Socket, auth: Login) -> None:
         seen.append(auth)
 
-    old, new = knock(server, generation=ENGINEIO_3), knock(server)
-    old.send("40/chat?token=7&version=2,")
-    old.send("40/chat?token=7&version=two,")
+    old, new = knock(server, generation=row), knock(server)
+    old.connect("/chat", auth={"token": "7", "version": "2"})
+    old.connect("/chat", auth={"token": "7", "version": "two"})
     new.connect("/chat", auth={"token": "7", "version": "2"})
     assert seen == [Login("7", 2)]
     assert f"{TEXT}Expected `int`, got `str`, at $.version" in str(new.take()[-1])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server.clients import vanish
 from waterspout import Reason, Server, Socket
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Pair, Peer, Refused, client_frame
 
@@ -78,6 +79,21 @@ def test_leaving_one_namespace_is_not_leaving_another(server: Server, client: di
     assert pair.socket.connected
 
 
+def test_a_client_comes_back_to_a_namespace_that_it_has_left(server: Server, client: dict[str, Any], told: Any) -> None:
+    left: list[str] = []
+    chat = server.of("/chat")
+    chat.on_disconnect(lambda socket, reason: left.append(reason))
+    pair = Pair(server, **client)
+    for leave in (lambda: pair.peer.leave("/chat"), chat.disconnect):
+        pair.peer.connect("/chat")
+        chat.emit("hello")
+        leave()
+        chat.emit("lost")
+        assert pair.peer.events("/chat") == [("hello",)]
+    assert left == [Reason.CLIENT_DISCONNECT, Reason.SERVER_DISCONNECT]
+    assert (pair.socket.connected, told) == (True, [])
+
+
 def test_the_server_sends_a_client_out_of_a_namespace(server: Server, client: dict[str, Any], told: list[Any]) -> None:
     pair = Pair(server, **client)
     pair.socket.emit("goodbye")
@@ -130,7 +146,7 @@ def test_the_farewell_comes_after_what_is_running(server: Server, client: dict[s
 
 
 def break_text(pair: Pair) -> None:
-    pair.peer.send('42["')
+    pair.peer.send("5:::{" if pair.peer.generation is SOCKETIO_1 else '42["')
 
 
 def break_frame(pair: Pair) -> None:
@@ -138,18 +154,15 @@ def break_frame(pair: Pair) -> None:
 
 
 def say_goodbye(pair: Pair) -> None:
-    pair.peer.send("1")
+    pair.peer.close()
 
 
 def close_frame(pair: Pair) -> None:
     pair.peer.carrier.feed(client_frame(8, b"\x03\xe8"))  # type: ignore[union-attr]
 
 
-def vanish(pair: Pair) -> None:
-    pair.peer.lose()
-
-
 def fall_silent(pair: Pair) -> None:
+    pair.peer.polls = False
     pair.clock.advance(100)
 
 
@@ -164,10 +177,20 @@ ENDS = [
     (fall_silent, "websocket", "ping timeout"),
     (fall_silent, "polling", "ping timeout"),
 ]
+OLD_ENDS = [
+    (vanish, "websocket", "transport close"),
+    (vanish, "xhr-polling", "transport close"),
+    (say_goodbye, "websocket", "client namespace disconnect"),
+    (say_goodbye, "xhr-polling", "client namespace disconnect"),
+    (break_text, "websocket", "parse error"),
+    (break_frame, "websocket", "parse error"),
+    (fall_silent, "websocket", "ping timeout"),
+    (fall_silent, "xhr-polling", "transport close"),
+]
+CASES = [(row, *end) for row in (ENGINEIO_3, ENGINEIO_4) for end in ENDS] + [(SOCKETIO_1, *end) for end in OLD_ENDS]
 
 
-@pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
-@pytest.mark.parametrize(("end", "transport", "reason"), ENDS)
+@pytest.mark.parametrize(("generation", "end", "transport", "reason"), CASES)
 def test_the_end_of_a_connection_is_the_end_of_its_sockets(
     server: Server, told: list[Any], generation: Any, end: Any, transport: str, reason: str
 ) -> None:

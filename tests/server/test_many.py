@@ -13,15 +13,15 @@ from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.server.cluster import Broadcast, BusDisconnect, Join, Leave, encode
 from waterspout.server.rooms import Audience, Rooms
-from waterspout.testing import Clock, Pair, Peer, WebSocketCarrier
-from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer, WebSocketCarrier
+from waterspout.wire.packets import Event
 
-ALL = [(ENGINEIO_3, "polling"), (ENGINEIO_3, "websocket"), (ENGINEIO_4, "polling"), (ENGINEIO_4, "websocket")]
+ALL = [(SOCKETIO_1, "xhr-polling"), (ENGINEIO_3, "websocket"), (ENGINEIO_4, "polling"), (ENGINEIO_4, "websocket")]
 
 
 @pytest.fixture
 def four(server: Server) -> list[Pair]:
-    """A client of each generation over each transport: all in "all", two in "red"."""
+    """Clients of all generations over polling and WebSockets: all in "all", two in "red"."""
     pairs = [Pair(server, generation=row, transport=transport) for row, transport in ALL]
     for number, pair in enumerate(pairs):
         pair.socket.join("all", *(["red"] if number % 2 else []))
@@ -110,7 +110,7 @@ def test_a_disconnect_handler_may_act_on_the_room_that_is_sent_away(server: Serv
 
 def test_a_room_is_asked_in_one_frame_for_each_generation(server: Server, four: list[Pair]) -> None:
     replies = server.call("who", 1, to="all", timeout=5)
-    assert [pair.peer.take() for pair in four] == [['421["who",1]']] * 4
+    assert [pair.peer.pick(Event, "/") for pair in four] == [[Event("/", "who", [1], 1)]] * 4
     for number, pair in enumerate(four):
         assert not replies.done
         pair.peer.acknowledge(1, *range(number))
@@ -159,7 +159,7 @@ def test_an_answer_may_cause_the_next_question(server: Server, four: list[Pair])
     first.add_done_callback(lambda done: asked.append(server.call("two", to="all")))
     four[0].peer.acknowledge(1)
     assert len(asked) == 1
-    assert [pair.peer.take()[-1] for pair in four] == ['422["two"]'] * 4
+    assert [pair.peer.pick(Event, "/")[-1] for pair in four] == [Event("/", "two", [], 2)] * 4
 
 
 # fetch_sockets

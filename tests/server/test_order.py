@@ -9,18 +9,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from server.clients import vanish
 from server.later import Handler, LateClock
 from turns import packets, turn, until
 from waterspout import EventRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Session
 from waterspout.testing import Pair, Peer
-from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
+from waterspout.wire.generations import Generation
 
 
-@pytest.fixture(params=[ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
-def pair(request: pytest.FixtureRequest) -> Pair:
-    return Pair(Server(driver=LateClock()), generation=request.param)
+@pytest.fixture
+def pair(generation: Generation) -> Pair:
+    return Pair(Server(driver=LateClock()), generation=generation)
 
 
 def calls(pair: Pair) -> int:
@@ -138,14 +139,16 @@ def test_what_ends_the_process_in_an_argument_or_an_answer_is_told_and_goes_on(
     assert len(pair.clock.reports) == 1
 
 
-@pytest.mark.parametrize("end", ["leave", "lose", "disconnect", "close"])
+@pytest.mark.parametrize("end", ["leave", "vanish", "disconnect", "close"])
 def test_the_end_drops_what_is_queued_and_the_answer_of_what_runs(pair: Pair, end: str) -> None:
     handler, session = Handler(), pair.socket._session
     pair.server.on("say", ordered=True)(handler)
     for number in range(5):
         pair.peer.emit("say", number, id=number)
-    if end in ("leave", "lose"):
-        getattr(pair.peer, end)()
+    if end == "leave":
+        pair.peer.leave()
+    elif end == "vanish":
+        vanish(pair)
     else:
         pair.socket.disconnect(close=end == "close")
     pair.peer.take()
