@@ -693,6 +693,6 @@ def test_a_task_of_the_connect_handler_may_wait_for_the_answer(server: Server) -
         await asyncio.sleep(0)
 
     pair = Pair(server)
-    assert pair.peer.take() == ['421["name"]']
+    assert pair.peer.events() == [("name",)]
     pair.peer.acknowledge(1, "Ada")
     assert got == ["Ada"]

@@ -181,8 +181,8 @@ def test_a_step_may_take_its_time(outcome: Any) -> None:
         step.fail(outcome)
     else:
         step.answer(outcome)
-    answers = {"None": ['431["ok"]'], "no": ['431[{"error":{"message":"no"}}]']}
-    assert pair.peer.take() == answers.get(str(outcome), [])
+    answers: dict[str, dict[int, Any]] = {"None": {1: "ok"}, "no": {1: {"error": {"message": "no"}}}}
+    assert pair.peer.acks() == answers.get(str(outcome), {})
     assert session._calls == 0
 
 
