@@ -167,12 +167,12 @@ def test_a_timeout_is_a_number(server: Server, timeout: Any) -> None:
             call("question", timeout=timeout)
 
 
-def test_an_answer_that_was_not_awaited_is_told_to_be(server: Server) -> None:
+def test_an_answer_that_was_not_awaited_is_told_to_be(server: Server, generation: Any) -> None:
     @server.on("ask")
     async def ask(socket: Socket) -> Any:
         return {"answer": [socket.call("question")]}
 
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("ask", id=1)
     ((_, error),) = pair.clock.reports
     assert str(error) == (
@@ -181,8 +181,8 @@ def test_an_answer_that_was_not_awaited_is_told_to_be(server: Server) -> None:
     )
 
 
-def test_a_client_that_does_not_answer_in_time_is_given_up(server: Server) -> None:
-    pair = Pair(server)
+def test_a_client_that_does_not_answer_in_time_is_given_up(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question", timeout=5)
     pair.clock.advance(4.9)
     assert not pending.done
@@ -193,8 +193,8 @@ def test_a_client_that_does_not_answer_in_time_is_given_up(server: Server) -> No
     assert pair.socket.connected
 
 
-def test_an_answer_that_comes_too_late_is_ignored(server: Server) -> None:
-    pair = Pair(server)
+def test_an_answer_that_comes_too_late_is_ignored(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question", timeout=5)
     pair.clock.advance(6)
     pair.peer.acknowledge(1, "sorry")
@@ -234,8 +234,8 @@ def test_nobody_answers_for_another(server: Server, client: dict[str, Any]) -> N
     assert pending.result() == "me"
 
 
-def test_one_client_is_never_asked_under_the_number_of_another(server: Server) -> None:
-    one, two = Pair(server), Pair(server)
+def test_one_client_is_never_asked_under_the_number_of_another(server: Server, generation: Any) -> None:
+    one, two = Pair(server, generation=generation), Pair(server, generation=generation)
     one.socket.call("question")
     two.socket.call("question")
     one.socket.call("question")
@@ -253,8 +253,8 @@ def test_a_client_that_leaves_will_not_answer(server: Server, client: dict[str, 
             pending.result()
 
 
-def test_a_client_that_has_left_cannot_be_asked(server: Server) -> None:
-    pair = Pair(server)
+def test_a_client_that_has_left_cannot_be_asked(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pair.peer.leave()
     pending = pair.socket.call("question")
     with pytest.raises(SocketClosed, match="the client has left: 'question' was not sent"):
@@ -269,8 +269,8 @@ def test_a_timeout_is_a_number_of_seconds(server: Server, timeout: float) -> Non
     assert pair.peer.take() == []
 
 
-def test_a_question_that_cannot_be_sent_fails_with_the_event_and_the_type(server: Server) -> None:
-    pair = Pair(server)
+def test_a_question_that_cannot_be_sent_fails_with_the_event_and_the_type(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question", object())
     with pytest.raises(TypeError, match="the event 'question' cannot be sent: object cannot be sent as JSON"):
         pending.result()
@@ -281,8 +281,8 @@ def test_a_question_that_cannot_be_sent_fails_with_the_event_and_the_type(server
 # Waiting
 
 
-def test_a_result_can_be_waited_for(server: Server) -> None:
-    pair = Pair(server)
+def test_a_result_can_be_waited_for(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question", timeout=5)
     with pytest.raises(TimeoutError, match="no result within 1 s"):
         pending.wait(1)
@@ -291,8 +291,8 @@ def test_a_result_can_be_waited_for(server: Server) -> None:
         pending.wait()
 
 
-def test_a_result_that_is_there_is_not_waited_for(server: Server) -> None:
-    pair = Pair(server)
+def test_a_result_that_is_there_is_not_waited_for(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question")
     pair.peer.acknowledge(1, "yes")
     seen: list[Pending[Any]] = []
@@ -301,14 +301,14 @@ def test_a_result_that_is_there_is_not_waited_for(server: Server) -> None:
     assert pending.wait(0) == "yes"
 
 
-def test_there_is_no_result_before_there_is_one(server: Server) -> None:
-    pending = Pair(server).socket.call("question")
+def test_there_is_no_result_before_there_is_one(server: Server, generation: Any) -> None:
+    pending = Pair(server, generation=generation).socket.call("question")
     with pytest.raises(RuntimeError, match=r"there is no result yet: await this, or call wait\(\)"):
         pending.result()
 
 
-def test_a_callback_that_fails_is_reported_and_harms_nobody(server: Server) -> None:
-    pair = Pair(server)
+def test_a_callback_that_fails_is_reported_and_harms_nobody(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     first = pair.socket.call("question", timeout=1)
     second = pair.socket.call("question", timeout=1)
     third = pair.socket.call("question", timeout=2)
@@ -325,14 +325,14 @@ def test_a_callback_that_fails_is_reported_and_harms_nobody(server: Server) -> N
     assert pair.socket.connected
 
 
-def test_a_callback_that_fails_does_not_stop_the_end_of_a_connection(server: Server) -> None:
+def test_a_callback_that_fails_does_not_stop_the_end_of_a_connection(server: Server, generation: Any) -> None:
     gone: list[str] = []
     server.on_disconnect(lambda socket, reason: gone.append(reason))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.socket.join("lobby")
     pair.socket.call("question").add_done_callback(lambda pending: 1 / 0)
     last = pair.socket.call("question")
-    pair.peer.lose()
+    vanish(pair)
     assert last.done
     assert gone == ["transport close"]
     assert len(server.of("/").rooms) == 0
@@ -436,8 +436,8 @@ def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over
     assert len(failed) == 100_000
 
 
-def test_the_table_is_empty_after_answers_timeouts_and_the_end(server: Server) -> None:
-    pair = Pair(server)
+def test_the_table_is_empty_after_answers_timeouts_and_the_end(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     session, clock, deadlines = pair.socket._session, pair.clock, server.engine.deadlines
     acks = Acks(session)
     before = len(deadlines)
@@ -452,8 +452,8 @@ def test_the_table_is_empty_after_answers_timeouts_and_the_end(server: Server) -
     assert len(acks) == len(deadlines) - before == session._calls == 0
 
 
-def test_a_socket_that_was_asked_has_no_deadline_left_after_the_answer(server: Server) -> None:
-    pair = Pair(server)
+def test_a_socket_that_was_asked_has_no_deadline_left_after_the_answer(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     before = len(server.engine.deadlines)
     for number in range(1, 101):
         pair.socket.call("question")

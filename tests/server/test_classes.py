@@ -100,7 +100,7 @@ def test_the_class_is_described(chat: Server) -> None:
     assert described["shout it"]["ordered"]
 
 
-def test_events_and_hooks_are_inherited_and_may_be_replaced(server: Server) -> None:
+def test_events_and_hooks_are_inherited_and_may_be_replaced(server: Server, generation: Any) -> None:
     class Quiet(Chat):
         def say(self, text: str) -> str:  # still the handler of "say"
             return "hush"
@@ -112,7 +112,7 @@ def test_events_and_hooks_are_inherited_and_may_be_replaced(server: Server) -> N
             return super().say("psst")
 
     server.register("/", Quiet)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for number, name in enumerate(("say", "shout it", "leave")):
         pair.peer.emit(name, "x", id=number)
     pair.peer.emit("whisper", id=3)
@@ -120,7 +120,7 @@ def test_events_and_hooks_are_inherited_and_may_be_replaced(server: Server) -> N
     assert type(Pair(Server()).socket) is Socket
 
 
-def test_a_method_may_handle_several_events(server: Server) -> None:
+def test_a_method_may_handle_several_events(server: Server, generation: Any) -> None:
     class Twice(Socket):
         @event("a")
         @event("b", ordered=True)
@@ -128,7 +128,7 @@ def test_a_method_may_handle_several_events(server: Server) -> None:
             return "both"
 
     server.register("/", Twice)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("a", id=1)
     pair.peer.emit("b", id=2)
     assert pair.peer.acks() == {1: "both", 2: "both"}
@@ -242,7 +242,9 @@ def test_a_method_that_looks_like_a_handler_and_is_none_is_refused(
     assert server.describe()["/"] == []
 
 
-def test_a_name_that_looks_like_a_hooks_may_belong_to_a_handler_or_to_what_is_no_method(server: Server) -> None:
+def test_a_name_that_looks_like_a_hooks_may_belong_to_a_handler_or_to_what_is_no_method(
+    server: Server, generation: Any
+) -> None:
     class Fine(Socket):
         on_air = True
 
@@ -257,18 +259,18 @@ def test_a_name_that_looks_like_a_hooks_may_belong_to_a_handler_or_to_what_is_no
             return "replaced"
 
     server.register("/", Finer)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("said", id=1)
     assert pair.peer.acks() == {1: "replaced"}
 
 
-def test_register_returns_the_namespace_with_the_type_of_its_sockets(server: Server) -> None:
+def test_register_returns_the_namespace_with_the_type_of_its_sockets(server: Server, generation: Any) -> None:
     class Talk(Socket):
         name = "Ada"
 
     chat = assert_type(server.register("/talk", Talk), Namespace[Talk])
     rooms = assert_type(server.register(re.compile("/room-.*"), Talk), DynamicNamespace[Talk])
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/talk")
     pair.peer.connect("/room-1")
     (socket,) = assert_type(chat.sockets(), list[Talk])

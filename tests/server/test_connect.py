@@ -289,12 +289,12 @@ def test_where_nothing_came_there_is_an_empty_dictionary_or_none(
 
 
 @pytest.mark.parametrize("place", ["on_connect", "use"])
-def test_an_auth_that_nothing_becomes_is_refused_at_registration(server: Server, place: str) -> None:
+def test_an_auth_that_nothing_becomes_is_refused_at_registration(server: Server, place: str, generation: Any) -> None:
     def connect(socket: Socket, auth: Socket) -> None: ...
 
     with pytest.raises(TypeError, match="cannot handle 'connect', parameter 'auth': nothing that a client sends is a"):
         getattr(server, place)(connect)
-    Pair(server)
+    Pair(server, generation=generation)
 
 
 def test_what_the_type_of_an_auth_raises_of_its_own_is_an_internal_error(server: Server) -> None:
@@ -626,8 +626,8 @@ def test_events_that_waited_are_not_heard_by_a_client_that_was_sent_away() -> No
     asyncio.run(main())
 
 
-def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: Server) -> None:
-    victim = Pair(server)
+def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: Server, generation: Any) -> None:
+    victim = Pair(server, generation=generation)
     caught: list[str] = []
 
     @server.on_connect
@@ -636,7 +636,7 @@ def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: S
             socket.join("lobby", victim.socket.id)
         caught.append(str(refused.value))
 
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     assert caught
     assert pair.socket.rooms == set()
     victim.socket.emit("secret")
@@ -681,7 +681,7 @@ def test_on_a_loop_it_is_told_the_same(server: Server) -> None:
     assert got == [WAITS]
 
 
-def test_a_task_of_the_connect_handler_may_wait_for_the_answer(server: Server) -> None:
+def test_a_task_of_the_connect_handler_may_wait_for_the_answer(server: Server, generation: Any) -> None:
     got: list[object] = []
 
     async def ask(socket: Socket) -> None:
@@ -692,7 +692,7 @@ def test_a_task_of_the_connect_handler_may_wait_for_the_answer(server: Server) -
         socket.data["task"] = asyncio.create_task(ask(socket))
         await asyncio.sleep(0)
 
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     assert pair.peer.events() == [("name",)]
     pair.peer.acknowledge(1, "Ada")
     assert got == ["Ada"]

@@ -230,17 +230,19 @@ def test_the_handler_may_tell_the_others_and_its_client_hears_nothing(server: Se
     assert len(server.of("/").rooms) == 1
 
 
-def test_data_of_a_socket_is_still_there_for_the_handler(server: Server) -> None:
+def test_data_of_a_socket_is_still_there_for_the_handler(server: Server, generation: Any) -> None:
     seen: list[Any] = []
     server.on_disconnect(lambda socket, reason: seen.append(socket.data))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.socket.data["name"] = "Ada"
-    pair.peer.lose()
+    vanish(pair)
     assert seen == [{"name": "Ada"}]
 
 
-def test_a_handler_that_ends_other_connections_meets_them_one_by_one(server: Server, told: list[Any]) -> None:
-    pairs = [Pair(server) for _ in range(3)]
+def test_a_handler_that_ends_other_connections_meets_them_one_by_one(
+    server: Server, told: list[Any], generation: Any
+) -> None:
+    pairs = [Pair(server, generation=generation) for _ in range(3)]
 
     @server.on("everybody out")
     def out(socket: Socket) -> None:

@@ -61,9 +61,11 @@ def test_all_of_a_pattern_share_handlers_but_not_rooms(server: Server, client: d
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_what_cannot_be_sent_is_refused_whether_or_not_somebody_is_there(server: Server, is_there: bool) -> None:
+def test_what_cannot_be_sent_is_refused_whether_or_not_somebody_is_there(
+    server: Server, is_there: bool, generation: Any
+) -> None:
     family = server.of(ROOMS)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     if is_there:
         pair.peer.connect("/room-1")
     with pytest.raises(ValueError, match="connect"):
@@ -76,9 +78,9 @@ def test_what_cannot_be_sent_is_refused_whether_or_not_somebody_is_there(server:
         family.emit("say", latest=5)  # type: ignore[arg-type]
 
 
-def test_what_is_registered_later_is_heard_by_those_that_are_there(server: Server) -> None:
+def test_what_is_registered_later_is_heard_by_those_that_are_there(server: Server, generation: Any) -> None:
     family = server.of(ROOMS)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/room-1")
     pair.peer.take()
     family.on("ask")(lambda socket: "ok")
@@ -151,12 +153,12 @@ def test_one_lives_while_somebody_is_on_the_way_in() -> None:
     assert names(family) == []
 
 
-def test_of_a_name_that_a_pattern_matches_is_the_one_that_clients_enter(server: Server) -> None:
+def test_of_a_name_that_a_pattern_matches_is_the_one_that_clients_enter(server: Server, generation: Any) -> None:
     family = server.of(ROOMS)
     kept = server.of("/room-1")
     assert server.of("/room-1") is kept
     assert names(family) == []  # nobody is there
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for _ in range(2):  # also when all have left, and come again
         pair.peer.connect("/room-1")
         pair.peer.take()
@@ -193,10 +195,12 @@ def test_handlers_are_registered_with_the_pattern_and_not_with_one_of_its_names(
         server.register("/room-1", type("Chat", (Socket,), {}))
 
 
-def test_a_name_of_its_own_goes_before_a_pattern_and_the_first_pattern_before_the_next(server: Server) -> None:
+def test_a_name_of_its_own_goes_before_a_pattern_and_the_first_pattern_before_the_next(
+    server: Server, generation: Any
+) -> None:
     named = server.of("/room-1")
     first, second = server.of(ROOMS), server.of(re.compile("/.*"))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for name in ("/room-1", "/room-2", "/else"):
         pair.peer.connect(name)
     assert len(named.sockets()) == 1
@@ -365,10 +369,10 @@ def test_an_answer_after_the_end_of_the_connection_changes_nothing(asked: Any, e
     assert not server.engine.sessions
 
 
-def test_questions_count_among_the_namespaces_of_a_connection() -> None:
+def test_questions_count_among_the_namespaces_of_a_connection(generation: Any) -> None:
     server, verdict = Server(max_namespaces=3, driver=LateClock()), Handler()
     server.of(lambda name, auth: verdict(None, name))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for number in range(4):
         pair.peer.connect(f"/{number}")
     assert len(verdict.heard) == 2
@@ -401,19 +405,19 @@ def test_a_class_serves_the_names_of_a_pattern(server: Server, client: dict[str,
     assert [one["event"] for one in server.describe()[ROOMS.pattern]] == ["where"]
 
 
-def test_a_family_reports_ten_errors_whatever_their_namespaces_are() -> None:
+def test_a_family_reports_ten_errors_whatever_their_namespaces_are(generation: Any) -> None:
     server = Server(driver=Clock())
     server.of(re.compile("/.*")).on_connect(lambda socket, auth: 1 / 0)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for number in range(300):
         pair.peer.connect(f"/{number}")
     assert len(pair.clock.reports) == 10
 
 
-def test_a_name_that_a_client_has_chosen_is_short_and_ascii_in_the_log() -> None:
+def test_a_name_that_a_client_has_chosen_is_short_and_ascii_in_the_log(generation: Any) -> None:
     server = Server(driver=Clock())
     server.of(re.compile("/.*")).on("say")(lambda socket: 1 / 0)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for name in ("/caf\u00e9", "/" + "x" * 900):
         pair.peer.connect(name)
         pair.peer.emit("say", namespace=name)
@@ -438,16 +442,18 @@ def test_a_name_with_other_signs_is_a_name(server: Server, name: str) -> None:
     assert server.of(name).name == name
 
 
-def test_a_name_that_looks_like_a_pattern_may_be_one_of_a_family(server: Server) -> None:
+def test_a_name_that_looks_like_a_pattern_may_be_one_of_a_family(server: Server, generation: Any) -> None:
     family = server.of(re.compile(re.escape("/a(b)*")))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/a(b)*")
     assert server.of("/a(b)*") is family.namespaces()[0]
 
 
-def test_an_event_to_all_of_a_family_reaches_the_rooms_of_an_iterator_in_each_of_them(server: Server) -> None:
+def test_an_event_to_all_of_a_family_reaches_the_rooms_of_an_iterator_in_each_of_them(
+    server: Server, generation: Any
+) -> None:
     family = server.of(ROOMS)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for name in ("/room-1", "/room-2"):
         pair.peer.connect(name)
         server.of(name).join("red")

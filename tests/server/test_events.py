@@ -72,13 +72,13 @@ PRIVATE = ["*", "error", "__init__", "__class__", "_x", "trigger_event", "emit",
 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_what_a_client_names_reaches_only_what_was_registered_for_that_name(
-    server: Server, client: dict[str, Any], name: str
+    server: Server, generation: Generation, name: str
 ) -> None:
     heard: list[object] = []
     server.on("say")(lambda socket: heard.append("say"))
     server.on_error(lambda *everything: heard.append("error"))
     server.on_disconnect(lambda *everything: heard.append("disconnect"))
-    pair = Pair(server, **client)
+    pair = Pair(server, generation=generation)
     server.on_connect(lambda *everything: heard.append("connect"))
     pair.peer.emit(name, pair.socket.id, id=1)
     assert heard == []
@@ -268,7 +268,7 @@ def test_the_error_handler_may_speak_to_the_client(server: Server, client: dict[
     assert pair.peer.events() == [("failed", "say")]
 
 
-def test_an_error_handler_that_fails_is_reported_and_not_asked_about_itself(server: Server) -> None:
+def test_an_error_handler_that_fails_is_reported_and_not_asked_about_itself(server: Server, generation: Any) -> None:
     calls: list[str] = []
 
     @server.on_error
@@ -277,7 +277,7 @@ def test_an_error_handler_that_fails_is_reported_and_not_asked_about_itself(serv
         raise LookupError("again")
 
     server.on("say")(lambda socket: 1 / 0)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("say")
     assert calls == ["say"]
     assert [text for text, _ in pair.clock.reports] == [
@@ -448,14 +448,14 @@ def test_what_the_handler_of_any_event_refuses_is_acknowledged_once_and_not_hand
     assert heard == []
 
 
-def test_a_refusal_to_enter_that_an_event_raises_is_told_where_it_belongs(server: Server) -> None:
+def test_a_refusal_to_enter_that_an_event_raises_is_told_where_it_belongs(server: Server, generation: Any) -> None:
     refusal = ConnectRefused("no")
 
     @server.on("say")
     def say(socket: Socket) -> None:
         raise refusal
 
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for _ in range(2):
         pair.peer.emit("say", id=1)
     assert refusal.__notes__ == ["ConnectRefused is for connect handlers: raise EventRefused to refuse an event"]
@@ -464,14 +464,14 @@ def test_a_refusal_to_enter_that_an_event_raises_is_told_where_it_belongs(server
 
 
 @pytest.mark.parametrize("verb", ["emit", "broadcast"])
-def test_the_report_of_a_handler_that_awaits_nothing_says_so(verb: str) -> None:
+def test_the_report_of_a_handler_that_awaits_nothing_says_so(verb: str, generation: Any) -> None:
     server = Server(driver=Clock())
 
     @server.on("say")
     async def say(socket: Socket) -> None:
         await getattr(socket, verb)("lobby")
 
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         pair.peer.emit("say")
         ((_, error),) = pair.clock.reports
     note = "".join(getattr(error, "__notes__", ()))
@@ -479,14 +479,14 @@ def test_the_report_of_a_handler_that_awaits_nothing_says_so(verb: str) -> None:
     assert "leave `await` out there" in note
 
 
-def test_no_other_type_error_is_explained() -> None:
+def test_no_other_type_error_is_explained(generation: Any) -> None:
     server = Server(driver=Clock())
 
     @server.on("say")
     def say(socket: Socket) -> None:
         raise TypeError("no")
 
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         pair.peer.emit("say")
         ((_, error),) = pair.clock.reports
     assert not hasattr(error, "__notes__")

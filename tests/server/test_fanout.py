@@ -109,9 +109,9 @@ VALUES = [
 
 @pytest.mark.parametrize(("value", "read"), VALUES)
 def test_values_that_json_has_no_word_for_are_spelt_out(
-    server: Server, client: dict[str, Any], value: object, read: object
+    server: Server, generation: Any, value: object, read: object
 ) -> None:
-    pair = Pair(server, **client)
+    pair = Pair(server, generation=generation)
     server.emit("say", value)
     pair.socket.emit("say", value)
     assert pair.peer.events() == [("say", read)] * 2

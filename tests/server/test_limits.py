@@ -90,9 +90,9 @@ def test_a_client_that_owes_too_many_answers_is_asked_nothing_more(client: dict[
     assert not pair.socket.call("q").done
 
 
-def test_a_room_counts_who_owes_too_much_among_the_missing() -> None:
+def test_a_room_counts_who_owes_too_much_among_the_missing(generation: Any) -> None:
     server = Server(max_pending_acks=1)
-    one, two = Pair(server), Pair(server)
+    one, two = Pair(server, generation=generation), Pair(server, generation=generation)
     one.socket.call("q")
     replies = server.call("who", timeout=5)
     assert [len(pair.peer.take()) for pair in (one, two)] == [1, 1]
@@ -132,11 +132,11 @@ def test_events_beyond_the_rate_are_dropped_and_told(client: dict[str, Any]) -> 
     assert heard == [0, 1, 2, 9]
 
 
-def test_each_socket_has_its_own_rate_and_unknown_events_count() -> None:
+def test_each_socket_has_its_own_rate_and_unknown_events_count(generation: Any) -> None:
     server, heard = Server(max_events_per_second=2), list[str]()
     server.on("say")(lambda socket: heard.append("/"))
     server.of("/x").on("say")(lambda socket: heard.append("/x"))
-    one, two = Pair(server), Pair(server)
+    one, two = Pair(server, generation=generation), Pair(server, generation=generation)
     one.peer.connect("/x")
     one.peer.emit("say", namespace="/x")
     one.peer.emit("nothing")
@@ -146,19 +146,19 @@ def test_each_socket_has_its_own_rate_and_unknown_events_count() -> None:
     assert heard == ["/x", "/"]
 
 
-def test_acknowledgements_are_no_events() -> None:
+def test_acknowledgements_are_no_events(generation: Any) -> None:
     server = Server(max_events_per_second=1)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     asked = [pair.socket.call("q") for _ in range(10)]
     for number in range(1, 11):
         pair.peer.acknowledge(number, number)
     assert [one.result() for one in asked] == list(range(1, 11))
 
 
-def test_a_long_name_is_cut_in_what_the_client_is_told() -> None:
+def test_a_long_name_is_cut_in_what_the_client_is_told(generation: Any) -> None:
     server = Server(max_events_per_second=1)
     server.on_any(print)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("nothing")
     pair.peer.emit("x" * 100_000, id=1)
     (told,) = pair.peer.take()
@@ -544,10 +544,10 @@ def test_early_events_stay_in_front_of_what_a_pause_has_kept_out(client: dict[st
     assert pair.socket._session._pending_bytes == 0
 
 
-def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits() -> None:
+def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits(generation: Any) -> None:
     server, connect = Server(max_payload_bytes=10_000, driver=LateClock()), Handler()
     server.of("/x").on_connect(connect)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/x")
     pair.peer.emit("work", "x" * 4000, namespace="/x")
     pair.peer.leave("/x")
@@ -683,10 +683,10 @@ def test_a_heartbeat_that_lay_unread_counts_when_it_is_read() -> None:
 # What else is counted
 
 
-def test_connect_handlers_that_take_their_time_are_counted() -> None:
+def test_connect_handlers_that_take_their_time_are_counted(generation: Any) -> None:
     server, handler = Server(max_calls=5, driver=LateClock()), Handler()
     server.of("/x").on_connect(handler)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for _ in range(1000):
         pair.peer.connect("/x")
         pair.peer.leave("/x")
@@ -698,7 +698,7 @@ def test_connect_handlers_that_take_their_time_are_counted() -> None:
 
 
 @pytest.mark.parametrize("hook", ["on_disconnect", "on_error"])
-def test_hooks_that_take_their_time_are_counted(hook: str) -> None:
+def test_hooks_that_take_their_time_are_counted(hook: str, generation: Any) -> None:
     server, handler = Server(max_calls=5, driver=LateClock()), Handler()
     chat = server.of("/x")
     if hook == "on_disconnect":
@@ -706,7 +706,7 @@ def test_hooks_that_take_their_time_are_counted(hook: str) -> None:
     else:
         chat.on_error(lambda socket, event, error: handler(socket, event))
     chat.on("fail")(lambda socket: 1 / 0)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for _ in range(100):
         pair.peer.connect("/x")
         pair.peer.emit("fail", namespace="/x")
@@ -718,12 +718,12 @@ def test_hooks_that_take_their_time_are_counted(hook: str) -> None:
     assert pair.socket._session._calls == 0
 
 
-def test_a_hook_that_fails_later_is_reported_and_counted_down() -> None:
+def test_a_hook_that_fails_later_is_reported_and_counted_down(generation: Any) -> None:
     server, handler = Server(driver=LateClock()), Handler()
     server.on_disconnect(handler)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     session = pair.socket._session
-    pair.peer.lose()
+    vanish(pair)
     assert session._calls == 1
     handler.fail(KeyError("later"))
     assert session._calls == 0

@@ -130,10 +130,10 @@ def test_attachments_of_a_client_that_has_not_entered_are_not_kept(server: Serve
     assert tables(server) == EMPTY
 
 
-def test_a_socket_that_is_kept_keeps_no_other(server: Server) -> None:
+def test_a_socket_that_is_kept_keeps_no_other(server: Server, generation: Any) -> None:
     kept: list[Socket] = []
     server.on_disconnect(lambda socket, reason: kept.append(socket))
     for _ in range(3):
-        Pair(server).peer.lose()
+        vanish(Pair(server, generation=generation))
     assert len(kept) == 3
     assert tables(server) == EMPTY

@@ -214,8 +214,8 @@ def test_a_name_of_socketios_own_cannot_be_emitted(server: Server, name: str) ->
     assert pair.peer.take() == []
 
 
-def test_what_is_emitted_has_a_string_for_its_name(server: Server) -> None:
-    pair = Pair(server)
+def test_what_is_emitted_has_a_string_for_its_name(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     for emit in server.emit, pair.socket.emit, pair.socket.broadcast, pair.socket.call:
         with pytest.raises(TypeError, match="the event's name is 5: give a string"):
             emit(5)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 
 from waterspout import Server, Socket
 from waterspout.server.rooms import Audience, Room, Rooms
-from waterspout.testing import Pair
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Pair
 
 # The index
 
@@ -97,8 +97,8 @@ def test_what_can_be_no_room_is_refused_with_a_sentence(server: Server, option: 
 # Joining and leaving
 
 
-def test_a_socket_knows_its_rooms(server: Server) -> None:
-    socket = Pair(server).socket
+def test_a_socket_knows_its_rooms(server: Server, generation: Any) -> None:
+    socket = Pair(server, generation=generation).socket
     assert socket.rooms == frozenset()
     socket.join("lobby", 7)
     socket.join("lobby")
@@ -135,9 +135,9 @@ def test_a_client_that_leaves_is_taken_out_of_all_rooms(server: Server, client: 
     assert stays.peer.events() == [("news",)]
 
 
-def test_a_room_of_one_namespace_is_not_the_room_of_another(server: Server) -> None:
+def test_a_room_of_one_namespace_is_not_the_room_of_another(server: Server, generation: Any) -> None:
     chat = server.of("/chat")
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/chat")
     pair.peer.take()
     pair.socket.join("lobby")
@@ -146,8 +146,8 @@ def test_a_room_of_one_namespace_is_not_the_room_of_another(server: Server) -> N
     assert pair.peer.events("/chat") == [("news",)]
 
 
-def test_the_own_id_may_be_joined_and_changes_nothing(server: Server) -> None:
-    pair = Pair(server)
+def test_the_own_id_may_be_joined_and_changes_nothing(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pair.socket.join(pair.socket.id)
     server.emit("news", to=pair.socket.id)
     assert pair.peer.events() == [("news",)]
@@ -157,10 +157,10 @@ def test_the_own_id_may_be_joined_and_changes_nothing(server: Server) -> None:
 
 
 @pytest.mark.parametrize("way", ["socket", "server", "connect handler"])
-def test_the_own_id_becomes_no_room(server: Server, way: str) -> None:
+def test_the_own_id_becomes_no_room(server: Server, way: str, generation: Any) -> None:
     if way == "connect handler":
         server.on_connect(lambda socket, auth: socket.join(socket.id, "lobby"))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     if way == "socket":
         pair.socket.join(pair.socket.id, "lobby")
     elif way == "server":
@@ -170,8 +170,8 @@ def test_the_own_id_becomes_no_room(server: Server, way: str) -> None:
     assert server.sockets(to="lobby") == [pair.socket]
 
 
-def test_the_id_of_another_is_no_room_to_join(server: Server) -> None:
-    eve, ada = Pair(server), Pair(server)
+def test_the_id_of_another_is_no_room_to_join(server: Server, generation: Any) -> None:
+    eve, ada = Pair(server, generation=generation), Pair(server, generation=generation)
     with pytest.raises(ValueError, match=f"'{ada.socket.id}' is the id of another socket"):
         eve.socket.join("lobby", ada.socket.id)
     assert eve.socket.rooms == frozenset()
@@ -215,11 +215,16 @@ EMITS: list[tuple[str, Call, str]] = [
 ]
 
 
+CLIENTS = [(SOCKETIO_1, "xhr-polling"), (ENGINEIO_3, "websocket"), (ENGINEIO_4, "polling"), (SOCKETIO_1, "websocket")]
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
 @pytest.mark.parametrize(("call", "expected"), [case[1:] for case in EMITS], ids=[case[0] for case in EMITS])
 def test_an_event_reaches_each_addressed_client_once_and_no_other(
-    server: Server, client: dict[str, Any], call: Call, expected: str
+    server: Server, first: int, call: Call, expected: str
 ) -> None:
-    pairs = {name: Pair(server, **client) for name in ("ada", "bob", "cy", "dan")}
+    clients = zip(("ada", "bob", "cy", "dan"), CLIENTS[first:] + CLIENTS[:first], strict=True)
+    pairs = {name: Pair(server, generation=row, transport=transport) for name, (row, transport) in clients}
     for name, rooms in {"ada": ["red"], "bob": ["red", "blue"], "cy": ["blue"]}.items():
         pairs[name].socket.join(*rooms)
     call(server, {name: pair.socket for name, pair in pairs.items()})
@@ -227,16 +232,16 @@ def test_an_event_reaches_each_addressed_client_once_and_no_other(
     assert received == {name: [("x",)] if name in expected.split() else [] for name in pairs}
 
 
-def test_a_room_bearing_an_id_that_nobody_has_any_more_reaches_nobody(server: Server) -> None:
-    pair, other = Pair(server), Pair(server)
+def test_a_room_bearing_an_id_that_nobody_has_any_more_reaches_nobody(server: Server, generation: Any) -> None:
+    pair, other = Pair(server, generation=generation), Pair(server, generation=generation)
     pair.peer.lose()
     other.socket.emit("x")
     server.emit("x", to=pair.socket.id)
     assert other.peer.events() == [("x",)]
 
 
-def test_clients_may_join_and_leave_while_a_room_is_served(server: Server) -> None:
-    pairs = [Pair(server) for _ in range(3)]
+def test_clients_may_join_and_leave_while_a_room_is_served(server: Server, generation: Any) -> None:
+    pairs = [Pair(server, generation=generation) for _ in range(3)]
 
     def rooms() -> Iterator[str]:
         yield "lobby"
@@ -280,8 +285,8 @@ def test_what_means_nobody_is_refused(option: str, value: Any) -> None:
         Server().emit("x", **wrong)
 
 
-def test_a_socket_is_meant_by_itself_or_its_id(server: Server) -> None:
-    one, two, three = (Pair(server) for _ in range(3))
+def test_a_socket_is_meant_by_itself_or_its_id(server: Server, generation: Any) -> None:
+    one, two, three = (Pair(server, generation=generation) for _ in range(3))
     two.socket.join("lobby")
     server.emit("one", to=one.socket)
     server.emit("both", to=[one.socket, "lobby", one.socket.id])
@@ -292,15 +297,15 @@ def test_a_socket_is_meant_by_itself_or_its_id(server: Server) -> None:
     assert not two.socket.connected
 
 
-def test_a_socket_of_another_namespace_is_nobody_here(server: Server) -> None:
-    pair = Pair(server)
+def test_a_socket_of_another_namespace_is_nobody_here(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     server.of("/chat").emit("x", to=pair.socket)
     assert pair.peer.take() == []
 
 
 @pytest.mark.parametrize("room", [True, False])
-def test_true_and_false_are_no_rooms(server: Server, room: bool) -> None:
-    pair = Pair(server)
+def test_true_and_false_are_no_rooms(server: Server, room: bool, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     for verb in (pair.socket.join, pair.socket.leave, server.join, server.leave):
         with pytest.raises(TypeError, match=f"{room} is no room: give a string or a number"):
             verb("lobby", room)

@@ -163,10 +163,10 @@ def test_close_is_done_at_once_where_nobody_is(server: Server) -> None:
     assert server.close().done
 
 
-def test_closing_twice_is_closing_once(server: Server) -> None:
+def test_closing_twice_is_closing_once(server: Server, generation: Any) -> None:
     reasons: list[str] = []
     server.on_disconnect(lambda socket, reason: reasons.append(reason))
-    Pair(server)
+    Pair(server, generation=generation)
     assert server.close().done
     assert server.close().done
     assert reasons == [Reason.SHUTDOWN]
@@ -192,8 +192,8 @@ def test_who_does_not_come_for_its_goodbye_is_not_waited_for(server: Server) -> 
     assert not server.engine.sessions
 
 
-def test_open_questions_are_over_when_the_server_closes(server: Server) -> None:
-    pair = Pair(server)
+def test_open_questions_are_over_when_the_server_closes(server: Server, generation: Any) -> None:
+    pair = Pair(server, generation=generation)
     pending = pair.socket.call("question")
     server.close()
     assert pending.done

@@ -9,17 +9,17 @@ from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 
-def test_a_socket_has_a_dictionary_for_the_users_own_things(server: Server) -> None:
-    one, other = Pair(server).socket, Pair(server).socket
+def test_a_socket_has_a_dictionary_for_the_users_own_things(server: Server, generation: Any) -> None:
+    one, other = Pair(server, generation=generation).socket, Pair(server, generation=generation).socket
     assert one.data == {}
     one.data["name"] = "Ada"
     assert one.data == {"name": "Ada"}
     assert other.data == {}
 
 
-def test_sockets_of_one_client_in_two_namespaces_share_no_data(server: Server) -> None:
+def test_sockets_of_one_client_in_two_namespaces_share_no_data(server: Server, generation: Any) -> None:
     server.of("/chat")
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.connect("/chat")
     (chat,) = server.of("/chat").sockets()
     pair.socket.data["name"] = "Ada"
@@ -95,8 +95,8 @@ def test_ids_are_long_random_and_never_the_sessions() -> None:
     assert all(len(id) >= 20 for id in ids)
 
 
-def test_emit_names_no_receivers(server: Server) -> None:
-    socket = Pair(server).socket
+def test_emit_names_no_receivers(server: Server, generation: Any) -> None:
+    socket = Pair(server, generation=generation).socket
     with pytest.raises(TypeError, match="unexpected keyword argument 'to'"):
         socket.emit("news", to="lobby")  # type: ignore[call-arg]
 
@@ -110,14 +110,14 @@ def test_arguments_may_change_after_they_were_emitted(server: Server, client: di
     assert pair.peer.events() == [("news", {"n": 1})] * 2
 
 
-def test_a_handler_may_emit_to_its_own_namespace_while_it_is_served(server: Server) -> None:
+def test_a_handler_may_emit_to_its_own_namespace_while_it_is_served(server: Server, generation: Any) -> None:
     @server.on("say")
     def say(socket: Socket, text: str) -> str:
         server.emit("said", text)
         socket.broadcast("heard")
         return "ok"
 
-    one, two = Pair(server), Pair(server)
+    one, two = Pair(server, generation=generation), Pair(server, generation=generation)
     one.peer.emit("say", "hello", id=1)
     assert one.peer.events() == [("said", "hello")]
     assert one.peer.acks() == {1: "ok"}
@@ -130,9 +130,9 @@ def test_a_clock_may_be_the_servers_driver_from_the_start() -> None:
     assert pair.clock is clock
 
 
-def test_what_is_done_to_a_client_that_has_left_changes_nothing_and_raises_nothing() -> None:
+def test_what_is_done_to_a_client_that_has_left_changes_nothing_and_raises_nothing(generation: Any) -> None:
     server = Server(driver=Clock())
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         socket = pair.socket
     socket.join("lobby")
     socket.emit("late")

@@ -105,12 +105,12 @@ def test_errors_are_counted_and_refusals_are_none(server: Server, client: dict[s
     assert server.stats().errors == 3
 
 
-def test_handlers_are_measured_from_the_first_look_on() -> None:
+def test_handlers_are_measured_from_the_first_look_on(generation: Any) -> None:
     server, slow = Server(driver=LateClock()), Handler()
     server.on("quick")(lambda socket: None)
     server.on("slow", ordered=True)(slow)
     server.on("typed")(_typed)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("quick")
     assert server.stats().handlers == {"/": {}}
     pair.peer.emit("quick")
@@ -280,11 +280,11 @@ def test_two_lambdas_of_one_line_are_told_apart() -> None:
 
 
 @pytest.fixture
-def typed(client: dict[str, Any]) -> Pair:
+def typed(generation: Any) -> Pair:
     server = Server()
     server.on("say")(_say)
     server.on("data")(_data)
-    return Pair(server, **client)
+    return Pair(server, generation=generation)
 
 
 def _say(socket: Socket, message: Message, *tags: str) -> list[Any]:

@@ -169,11 +169,11 @@ def test_a_step_that_fails_ends_its_event_only(server: Server, client: dict[str,
 
 
 @pytest.mark.parametrize("outcome", [None, False, EventRefused("no"), KeyError()])
-def test_a_step_may_take_its_time(outcome: Any) -> None:
+def test_a_step_may_take_its_time(outcome: Any, generation: Any) -> None:
     server, step = Server(driver=LateClock()), Handler()
     server.use_event(step)
     server.on("say")(lambda socket: "ok")
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("say", id=1)
     session = server.engine.sessions[pair.peer.sid]
     assert session._calls == 1
@@ -186,11 +186,11 @@ def test_a_step_may_take_its_time(outcome: Any) -> None:
     assert session._calls == 0
 
 
-def test_a_handler_is_not_called_when_its_client_left_during_a_step() -> None:
+def test_a_handler_is_not_called_when_its_client_left_during_a_step(generation: Any) -> None:
     server, step, heard = Server(driver=LateClock()), Handler(), list[str]()
     server.use_event(step)
     server.on("say")(lambda socket: heard.append("say"))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("say", id=1)
     pair.socket.disconnect()
     step.answer()
@@ -294,12 +294,12 @@ def test_an_async_handler_of_any_event_ends_what_it_does_not_acknowledge(ordered
     asyncio.run(main())
 
 
-def test_an_error_of_the_handler_of_any_event_does_not_keep_the_events_own(server: Server) -> None:
+def test_an_error_of_the_handler_of_any_event_does_not_keep_the_events_own(server: Server, generation: Any) -> None:
     errors: list[Any] = []
     server.on("say")(lambda socket: "ok")
     server.on_any(lambda socket, event, *args: 1 / 0)
     server.on_error(lambda socket, event, error: errors.append((event, type(error))))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("say", id=1)
     pair.peer.emit("shout", id=2)
     assert pair.peer.acks() == {1: "ok"}
@@ -312,11 +312,11 @@ def test_there_is_one_handler_of_any_event(server: Server) -> None:
         server.on_any(print)
 
 
-def test_steps_come_before_the_handler_of_any_event_and_for_unknown_events_too(server: Server) -> None:
+def test_steps_come_before_the_handler_of_any_event_and_for_unknown_events_too(server: Server, generation: Any) -> None:
     heard: list[str] = []
     server.on_any(lambda socket, event, *args: heard.append(f"any {event}"))
     server.use_event(lambda socket, event, args: note(heard, f"step {event}", event != "bad"))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     pair.peer.emit("x")
     pair.peer.emit("bad")
     assert heard == ["step x", "any x", "step bad"]
@@ -347,9 +347,9 @@ def test_the_handler_waits_until_any_has_ended() -> None:
     asyncio.run(main())
 
 
-def test_names_that_clients_choose_fill_neither_the_log_nor_the_memory(server: Server) -> None:
+def test_names_that_clients_choose_fill_neither_the_log_nor_the_memory(server: Server, generation: Any) -> None:
     server.on_any(lambda socket, event, *args: 1 / 0)
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for number in range(1000):
         pair.peer.emit(f"{number}" * 100)
     assert len(pair.clock.reports) == 10
@@ -362,10 +362,10 @@ def test_names_that_clients_choose_fill_neither_the_log_nor_the_memory(server: S
     assert pair.clock.reports[-1][0] == "the handler of 'again' in / failed"
 
 
-def test_a_handler_of_errors_that_fails_does_not_fill_the_log_either(server: Server) -> None:
+def test_a_handler_of_errors_that_fails_does_not_fill_the_log_either(server: Server, generation: Any) -> None:
     server.on("say")(lambda socket: 1 / 0)
     server.on_error(lambda socket, event, error: int("x"))
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     for _ in range(100):
         pair.peer.emit("say")
     assert [type(error) for _, error in pair.clock.reports].count(ZeroDivisionError) == 10

@@ -49,9 +49,11 @@ def test_a_message_without_a_name_is_named_too(server: Server, caplog: pytest.Lo
     assert "the event 'message' in /" in warnings(caplog)[0]
 
 
-def test_no_event_is_unknown_where_any_is_heard(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_event_is_unknown_where_any_is_heard(
+    server: Server, caplog: pytest.LogCaptureFixture, generation: Any
+) -> None:
     server.on_any(lambda socket, event, *args: None)
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         pair.peer.emit("syn")
     assert warnings(caplog) == []
 
@@ -65,16 +67,18 @@ def test_no_event_is_unknown_where_any_is_heard(server: Server, caplog: pytest.L
     ],
 )
 def test_arguments_that_do_not_fit_are_named_once(
-    server: Server, caplog: pytest.LogCaptureFixture, args: tuple[Any, ...], outline: str
+    server: Server, caplog: pytest.LogCaptureFixture, args: tuple[Any, ...], outline: str, generation: Any
 ) -> None:
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         for _ in range(20):
             pair.peer.emit("say", *args)
     assert warnings(caplog) == [f"an event in / is refused, and its handler is not called: {outline}"]
 
 
-def test_a_namespace_that_is_not_there_is_named_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    with Pair(server) as pair:
+def test_a_namespace_that_is_not_there_is_named_once(
+    server: Server, caplog: pytest.LogCaptureFixture, generation: Any
+) -> None:
+    with Pair(server, generation=generation) as pair:
         for _ in range(20):
             pair.peer.connect("/chat")
     (line,) = warnings(caplog)
@@ -122,9 +126,9 @@ def flood(pair: Pair, clock: Clock, way: str, count: int) -> None:
 
 @pytest.mark.parametrize("way", ["events", "namespaces", "origins"])
 def test_after_two_hundred_names_one_line_says_that_no_more_are_shown(
-    server: Server, caplog: pytest.LogCaptureFixture, way: str
+    server: Server, caplog: pytest.LogCaptureFixture, way: str, generation: Any
 ) -> None:
-    pair = Pair(server)
+    pair = Pair(server, generation=generation)
     flood(pair, pair.clock, way, 230)
     lines = warnings(caplog)
     assert len(lines) == 201
@@ -132,8 +136,10 @@ def test_after_two_hundred_names_one_line_says_that_no_more_are_shown(
     assert "199" in lines[-2]
 
 
-def test_names_that_the_throttle_left_out_come_later(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    with Pair(server) as pair:
+def test_names_that_the_throttle_left_out_come_later(
+    server: Server, caplog: pytest.LogCaptureFixture, generation: Any
+) -> None:
+    with Pair(server, generation=generation) as pair:
         for number in range(15):
             pair.peer.emit(f"event {number}")
         assert len(warnings(caplog)) == 10
@@ -144,10 +150,10 @@ def test_names_that_the_throttle_left_out_come_later(server: Server, caplog: pyt
 
 
 def test_names_of_dynamic_namespaces_are_not_in_the_lines_of_their_events(
-    server: Server, caplog: pytest.LogCaptureFixture
+    server: Server, caplog: pytest.LogCaptureFixture, generation: Any
 ) -> None:
     server.of(re.compile("/room-.*"))
-    with Pair(server) as pair:
+    with Pair(server, generation=generation) as pair:
         for number in range(5):
             pair.peer.connect(f"/room-{number}")
             pair.peer.emit("syn", namespace=f"/room-{number}")
