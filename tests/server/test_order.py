@@ -217,8 +217,8 @@ def test_steps_of_ordered_events_are_ordered_too(pair: Pair) -> None:
     assert calls(pair) == 0
 
 
-def test_ten_thousand_ordered_events_do_not_nest(pair: Pair) -> None:
-    heard: list[int] = []
+def test_ten_thousand_ordered_events_do_not_nest() -> None:
+    pair, heard = Pair(Server(driver=LateClock())), list[int]()
     gate = Handler()
     pair.server.on("wait", ordered=True)(gate)
     pair.server.on("say", ordered=True)(lambda socket, number: heard.append(number))
