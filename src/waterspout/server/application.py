@@ -76,12 +76,11 @@ class SocketIOApplication:
             most = self._limits.max_namespaces
             push_refusal(session, packet.namespace, f"Too many namespaces: {most} are allowed on one connection")
             return
-        auth = _auth(packet)
         namespace = self.namespaces.find(packet.namespace)
-        if namespace is not None:
-            namespace.open(session, auth)
+        if namespace is not None:  # a query takes time to parse, which is only spent on a namespace that may exist
+            namespace.open(session, _auth(packet))
         elif is_namespace(packet.namespace):
-            _NamespaceLookup(self, session, packet.namespace, auth).ask()
+            _NamespaceLookup(self, session, packet).ask()
         else:
             self.turn_away(session, packet.namespace)
 
@@ -104,12 +103,12 @@ class _NamespaceLookup:
 
     __slots__ = ("_application", "_auth", "_functions", "_name", "_session")
 
-    def __init__(self, application: SocketIOApplication, session: Session, name: str, auth: Auth) -> None:
+    def __init__(self, application: SocketIOApplication, session: Session, packet: Connect) -> None:
         self._application = application
         self._session = session
-        self._name = name
-        self._auth = auth
+        self._name = packet.namespace
         self._functions = [one for one in application.namespaces.dynamic if callable(one.match)]
+        self._auth = _auth(packet) if self._functions else Auth({})
 
     def ask(self) -> None:
         if not self._functions:
