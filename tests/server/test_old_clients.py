@@ -413,6 +413,18 @@ def test_the_id_of_a_session_is_told_to_nobody_else(server: Server, transport: s
     assert not [packet for packet in said if pair.peer.sid in str(packet)]
 
 
+def test_all_endpoints_share_a_rate_also_after_they_were_left(transport: str) -> None:
+    server, calls = Server(max_events_per_second=3), list[str]()
+    chat = server.of("/chat")
+    chat.on_connect(lambda socket, auth: calls.append("connect"))
+    chat.on("say")(lambda socket: calls.append("say"))
+    peer = OldPair(server, transport=transport).peer
+    for _ in range(10):
+        peer.send("1::/chat", '5::/chat:{"name":"say"}', "3::/chat:a message", "0::/chat")
+    assert calls == ["connect", "say"]  # the message has no handler, but counts
+    assert news(peer)[-1] == "7::/chat:2"
+
+
 def test_hooks_see_old_clients_like_all_others(transport: str) -> None:
     server = Server(max_events_per_second=2)
     errors: list[Any] = []

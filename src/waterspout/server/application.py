@@ -10,7 +10,7 @@ from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_
 from .dispatch import shorten
 from .entrance import Auth
 from .life import CountingAsker
-from .limits import Limits
+from .limits import Limits, MeteredSockets
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
 from .signatures import Function
@@ -22,7 +22,7 @@ class SocketIOApplication:
     """Passes packets to sockets, and makes sockets of connect packets.
 
     A session's `data` is a dictionary by namespace: a socket, or a `_NamespaceLookup` that decides whether there will
-    be one, or None after the socket has disconnected.
+    be one, or None after the socket has disconnected. With a rate limit it is a `MeteredSockets`.
     """
 
     engine: Engine
@@ -33,7 +33,7 @@ class SocketIOApplication:
 
     def open(self, session: Session, request: Request) -> None:
         """Begin with no namespaces."""
-        session.data = {}
+        session.data = {} if self._limits.max_events_per_second is None else MeteredSockets()
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Take a packet; nearly all of them are events."""
@@ -72,6 +72,11 @@ class SocketIOApplication:
         push_refusal(session, name, "Invalid namespace")
 
     def _connect(self, session: Session, packet: Connect) -> None:
+        limit = self._limits.max_events_per_second
+        if limit is not None and not session.data.spend(limit, self.engine.driver.now()):
+            rule = f"a client may send {limit:g} in a second (max_events_per_second), and this counts too"
+            push_refusal(session, packet.namespace, f"Too many events: {rule}")
+            return
         if not self._has_room(session.data):
             most = self._limits.max_namespaces
             push_refusal(session, packet.namespace, f"Too many namespaces: {most} are allowed on one connection")
