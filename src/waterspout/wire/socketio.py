@@ -103,6 +103,10 @@ class Revision:
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
     _json_apart: Callable[[Any, json.StandIn], tuple[bytes, list[bytes]]] = staticmethod(json.encode_apart)
 
+    # Beside attachments, 3.x and the first of 4.x call `data.hasOwnProperty` of every object. One that has such a key
+    # makes them throw, and their decoder takes nothing more.
+    _fatal_key = "hasOwnProperty"
+
     def __init__(self, encode_clean: json.EncodeClean = json.encode_clean) -> None:
         self._encode_clean = encode_clean
 
@@ -235,8 +239,9 @@ class Revision:
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         text, attachments = self._json_apart(data, _placeholder)
-        if attachments and text.count(_PLACEHOLDER) > len(attachments):
-            text, attachments = self._json_apart(_disarm(json.as_builtins(data)), _placeholder)
+        fatal_key = self._fatal_key
+        if attachments and (text.count(_PLACEHOLDER) > len(attachments) or (fatal_key and _FATAL in text)):
+            text, attachments = self._json_apart(_disarm(json.as_builtins(data), fatal_key), _placeholder)
         count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
         return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
 
@@ -251,6 +256,7 @@ class _Revision4(Revision):
 
     _json = staticmethod(json.encode_ascii)
     _json_apart = staticmethod(json.encode_apart_ascii)
+    _fatal_key = ""
 
     def _connect(self, namespace: str, data: Any) -> Connect:
         if not (data is _ABSENT or data is None or type(data) is dict or type(data) is list):
@@ -358,21 +364,23 @@ def _number(number: int | None) -> bytes:
 
 
 _PLACEHOLDER = b'"_placeholder":'  # as a key: in a string, a backslash stands before the quotes
+_FATAL = b'"hasOwnProperty":'
 
 
 def _placeholder(number: int) -> dict[str, Any]:
     return {"_placeholder": True, "num": number}
 
 
-def _disarm(value: Any) -> Any:
-    """Copy a value of builtin types, false in the place of whatever else `_placeholder` is in its dictionaries.
+def _disarm(value: Any, fatal_key: str) -> Any:
+    """Copy a value of builtin types without one key, false in the place of whatever else `_placeholder` is there.
 
     Beside attachments, clients put one of these in the place of such a dictionary, and end their connection if there is
     none of its `num`. Somebody may have sent it to the server as plain data, and nothing escapes it.
     """
     match value:
         case dict():
-            return {key: key != "_placeholder" and _disarm(item) for key, item in value.items()}
+            items = value.items()
+            return {key: key != "_placeholder" and _disarm(item, fatal_key) for key, item in items if key != fatal_key}
         case list() | tuple():
-            return [_disarm(item) for item in value]
+            return [_disarm(item, fatal_key) for item in value]
     return value
