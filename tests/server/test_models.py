@@ -242,6 +242,30 @@ class WithInit:
         self.x = abs(x)
 
 
+class CheckingModels(type(BaseModel)):  # type: ignore[misc]
+    def __call__(cls, **fields: Any) -> Any:
+        return super().__call__(**fields)
+
+
+class CalledModel(BaseModel, metaclass=CheckingModels):
+    x: int
+
+
+class Checking(type):
+    def __call__(cls, x: int) -> Any:
+        return super().__call__(x)
+
+
+@dataclass
+class Called(metaclass=Checking):
+    x: int
+
+
+@pydantic.dataclasses.dataclass
+class CalledOrder(metaclass=Checking):
+    x: int
+
+
 class Gathered(BaseModel):
     ids: set[int]
 
@@ -262,6 +286,18 @@ UNSUPPORTED = [
     (Annotated[list[Line], Meta(max_length=3)], "pydantic does not know msgspec.Meta"),
     (Line | Outer, "pydantic cannot convert to it: Unable to generate pydantic-core schema"),
     (list[Line | WithInit], "WithInit has its own __init__, which pydantic would not run: check in __post_init__"),
+    (
+        list[CalledModel],
+        "CalledModel has its own __call__ in its metaclass, which pydantic would not run: check in a val",
+    ),
+    (
+        CalledOrder,
+        "CalledOrder has its own __call__ in its metaclass, which pydantic would not run: check in a validator",
+    ),
+    (
+        list[Line | Called],
+        "Called has its own __call__ in its metaclass, which pydantic would not run: check in __post",
+    ),
     (Gathered, "has items (int) whose hashes a client can make collide: bound it with pydantic.Field(max_length=1000)"),
     (Keyed, "has keys (uuid) whose hashes"),
     (Mixed, "has items (any) whose hashes"),

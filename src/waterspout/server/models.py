@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
-from .constructors import own_method
+from .constructors import CALL, has_own_call, own_method
 
 _ITS_OWN = ("pydantic", "pydantic_core", "annotated_types")  # modules of what stands in Annotated
 _SETS = ("set", "frozenset")
@@ -47,7 +47,7 @@ class Model:
             raise TypeError(f"pydantic cannot convert to it: {reason}") from error
         self._validate = _hurried(schema) or self._adapter.validate_python
         self._refusal = pydantic.ValidationError
-        _check_dataclasses(schema)
+        _check_calls(schema, pydantic.BaseModel)
         _check_hashes(schema, annotation)
 
     def convert(self, value: Any) -> Any:
@@ -174,15 +174,22 @@ def _fail_fast(schema: Any, kinds: tuple[str, ...]) -> Any:
     return {**copy, "fail_fast": True} if kind in kinds else copy
 
 
-def _check_dataclasses(schema: Any) -> None:
-    """Raise TypeError for a dataclass, none of pydantic's, whose own constructor pydantic does not call."""
+def _check_calls(schema: Any, model: type) -> None:
+    """Raise TypeError for a class with a check that only a call of it would run: pydantic does not call it.
+
+    It runs the `__init__` of models and of its own dataclasses, of others `__post_init__` alone.
+    """
     for part in _nodes(schema):
         cls = part.get("cls")
-        if part.get("type") == "dataclass" and isinstance(cls, type) and not _is_its_dataclass(cls):
+        if part.get("type") not in ("dataclass", "model") or not isinstance(cls, type):
+            continue
+        name, remedy = None, "check in __post_init__, or make it a pydantic model"
+        if not _is_its_dataclass(cls):
             name = own_method(cls)
-            if name is not None:
-                remedy = "check in __post_init__, or make it a pydantic model"
-                raise TypeError(f"{cls.__qualname__} has its own {name}, which pydantic would not run: {remedy}")
+        elif has_own_call(cls) and type(cls).__call__ is not type(model).__call__:
+            name, remedy = CALL, "check in a validator"
+        if name is not None:
+            raise TypeError(f"{cls.__qualname__} has its own {name}, which pydantic would not run: {remedy}")
 
 
 def _check_hashes(schema: Any, annotation: Any) -> None:
