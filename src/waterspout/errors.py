@@ -49,7 +49,7 @@ class WrongParser(DecodeError):
 
 
 class PayloadTooLarge(DecodeError):
-    """A message or a request body above `max_payload_bytes`."""
+    """A message or a request body above `max_payload_bytes`, or a query of a namespace above 64 KB."""
 
     status = 413
     close_code = 1009

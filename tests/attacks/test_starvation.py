@@ -8,6 +8,7 @@ from typing import Any, TypeVarTuple
 import pytest
 
 from attacks.raw import Raw
+from engine.applications import TurningClock
 from hosts.client import opening, request, target, text
 from hosts.handloop import HandLoop
 from hosts.suite.echo import Echo
@@ -17,6 +18,7 @@ from waterspout.engine import Traffic
 from waterspout.hosts.link import READ_BYTES, Output
 from waterspout.testing import Clock, MemoryExchange, Peer, client_frame, server_frames
 from waterspout.types import Request
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
 Args = TypeVarTuple("Args")
 
@@ -94,6 +96,48 @@ def test_a_turn_takes_no_more_of_a_post_than_of_a_websocket(size: int) -> None:
         clock.waiting.pop(0)()
     assert 800_000 < sum(heard) < 1_000_000
     assert max(heard) <= 65_536 + size
+
+
+def payload(row: Generation, numbers: range) -> bytes:
+    """Write events as the payload of a POST."""
+    if row is SOCKETIO_1:
+        packets = [f'5:::{{"name":"n","args":[{number}]}}' for number in numbers]
+        return "".join(f"\ufffd{len(packet)}\ufffd{packet}" for packet in packets).encode()
+    packets = [f'42["n",{number}]' for number in numbers]
+    if row is ENGINEIO_4:
+        return "\x1e".join(packets).encode()
+    return "".join(f"{len(packet)}:{packet}" for packet in packets).encode()
+
+
+@pytest.mark.parametrize(("row", "posts"), [(ENGINEIO_3, 1), (ENGINEIO_4, 1), (SOCKETIO_1, 1), (SOCKETIO_1, 10)])
+def test_a_turn_takes_no_more_of_posts_whose_every_event_pauses_its_client(row: Generation, posts: int) -> None:
+    """An event of an ordered handler counts while it runs: the client is paused before it, and resumed behind it."""
+    clock, heard, most = TurningClock(), list[int](), 0
+    server = Server(driver=clock, max_calls=5)
+    server.on("n", ordered=True)(lambda socket, number: heard.append(number))
+    is_old = row is SOCKETIO_1
+    peer = Peer(server, generation=row, transport="xhr-polling" if is_old else "polling")
+    if row is ENGINEIO_4:
+        peer.connect()
+    clock.turn()
+    for _ in range(4):
+        server.engine.sessions[peer.sid].begin_call()  # of handlers that go on
+    modern = f"/socket.io/?EIO={row.revision}&transport=polling&sid={peer.sid}"
+    request = Request("POST", f"/socket.io/1/xhr-polling/{peer.sid}" if is_old else modern)
+    exchanges = [MemoryExchange(request) for _ in range(posts)]
+    for number, exchange in enumerate(exchanges):
+        decision: Any = server.engine.admit(request)
+        server.engine.respond(decision, exchange, payload(row, range(number * 999, number * 999 + 999)))
+    turns = 1
+    while clock.is_waiting:
+        before = len(heard)
+        clock.turn_once()
+        turns += 1
+        most = max(most, len(heard) - before)
+    assert heard == list(range(999 * posts))
+    assert most <= 500
+    assert turns < 10 * posts
+    assert all(exchange.response is not None for exchange in exchanges)
 
 
 async def most_in_a_turn(count: Callable[[], int], end: int) -> int:

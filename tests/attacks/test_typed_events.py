@@ -81,7 +81,7 @@ GOOD = '{"items":[{"price":1}]}'
 LONG = '"' + "x" * 100_000 + '"'
 HOSTILE = {
     "nothing": "", "null": "null", "a number": "7", "a boolean": "true", "a list": "[]", "an empty object": "{}",
-    "a long text": LONG, "4000 digits": "9" * 4000, "more than a double": '{"items":[{"price":-1e999}]}',
+    "a long text": LONG, "400 digits": "9" * 400, "more than a double": '{"items":[{"price":-1e999}]}',
     "deep": nested(200), "deep inside": f'{{"items":{nested(200)}}}',
     "a wrong item behind 10,000": '{"items":[' + '{"price":1},' * MANY + "7]}",
     "10,000 names": "{" + ",".join(f'"k{number}":{number}' for number in range(MANY)) + "}",
@@ -122,7 +122,7 @@ def test_what_no_handler_takes_is_told_in_a_few_words_and_reaches_nobody(generat
     assert site.is_well()
 
 
-PICKS = ['"c",1', '["a"],1', '{"a":1},1', "null,1", '"a",10', '"a",-1', '"a",1e0', f'"a",{"9" * 4000}', f"{LONG},1"]
+PICKS = ['"c",1', '["a"],1', '{"a":1},1', "null,1", '"a",10', '"a",-1', '"a",1e0', f'"a",{"9" * 400}', f"{LONG},1"]
 
 
 @pytest.mark.parametrize("pick", PICKS)

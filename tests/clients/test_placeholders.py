@@ -44,6 +44,17 @@ def written(revision: Revision) -> str:
 
 
 @pytest.mark.parametrize("parser", PARSERS)
+def test_an_official_parser_reads_what_somebody_has_sent_with_a_key_that_it_calls(node: str, parser: str) -> None:
+    revision = PARSERS[parser]
+    text, _ = revision.encode_event("/", "said", [{"hasOwnProperty": 1, "a": 2}, b"picture"])
+    command = [node, "--no-deprecation", "-e", READ, str(MODULES / parser), text.decode()[1:]]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    read = {"a": 2} if revision is REVISION_5 else {"hasOwnProperty": 1, "a": 2}
+    assert json.loads(run.stdout) == ["said", read, PICTURE]
+
+
+@pytest.mark.parametrize("parser", PARSERS)
 def test_an_official_parser_leaves_it_alone(node: str, parser: str) -> None:
     command = [node, "--no-deprecation", "-e", READ, str(MODULES / parser), written(PARSERS[parser])]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -47,6 +47,11 @@ class TurningClock(Clock):
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         self._afterwards.append((function, args))
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is to be done afterwards."""
+        return bool(self._afterwards)
+
     def turn(self) -> None:
         """End the turn, and those that come of it."""
         while self._afterwards:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Packets, Recorder
+from engine.applications import Packets, Recorder, TurningClock
 from engine.messenger import UPGRADE, Conversation, MemoryMessenger, OldConversation
 from waterspout.engine import Engine, OldRequest, Policy, Prepared
 from waterspout.testing import Clock, Peer
@@ -168,6 +168,51 @@ def test_a_pause_within_what_waited_holds_the_rest(clock: Clock) -> None:
     client.transport.resume()
     assert application.heard == ["a", "b"]
     assert client.messenger.paused
+
+
+@pytest.mark.parametrize("pausing", [False, True])
+def test_what_waited_is_delivered_over_several_turns_and_in_order(*, pausing: bool) -> None:
+    class Pausing(Recorder):
+        def message(self, session: Any, data: str | bytes) -> None:
+            super().message(session, data)
+            if pausing:
+                session.transport.pause()
+                session.transport.resume()  # within the turn, as a plain handler's end does
+
+    clock, application = TurningClock(), Pausing()
+    client = Conversation(Engine(application, driver=clock), ENGINEIO_4)
+    clock.turn()
+    client.transport.pause()
+    client.say(*[f"4{number}" for number in range(1200)])
+    client.transport.resume()
+    counts = [len(application.heard)]
+    client.say("4last")  # of a host that brings more meanwhile
+    while clock.is_waiting:
+        assert client.messenger.paused
+        clock.turn_once()
+        counts.append(len(application.heard))
+    assert counts == [500, 1000, 1201]
+    assert application.heard == [*map(str, range(1200)), "last"]
+    assert not client.messenger.paused
+    client.say("4more")
+    assert application.heard[-1] == "more"
+
+
+def test_a_pause_between_the_turns_of_what_waited_holds_the_rest() -> None:
+    clock, application = TurningClock(), Recorder()
+    client = Conversation(Engine(application, driver=clock), ENGINEIO_4)
+    clock.turn()
+    client.transport.pause()
+    client.say(*["4" + "x" * 1000] * 100)
+    client.transport.resume()
+    assert len(application.heard) == 66  # 64 KB
+    client.transport.pause()
+    client.transport.resume()  # which begins no second chain of turns
+    client.transport.pause()
+    clock.turn()
+    assert len(application.heard) == 66
+    client.transport.resume()
+    assert len(application.heard) == 100
 
 
 def test_what_waited_may_be_broken(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from turns import events, packets, turn, until
 from waterspout import ArgumentError, ConnectRefused, Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import SOCKETIO_1, ClientRefused, Clock, Pair, Peer, Refused
-from waterspout.wire.generations import ENGINEIO_3
+from waterspout.wire.generations import ENGINEIO_3, with_parser
 
 OLDER = pytest.mark.parametrize("row", [SOCKETIO_1, ENGINEIO_3], ids=["1", "3"])
 
@@ -125,6 +125,34 @@ def test_a_query_of_more_than_a_thousand_parameters_ends_the_connection(server: 
     pair.peer.send("40/chat?" + "a=1&" * 1000 + ",")
     assert pair.peer.closed == 1002
     assert server.of("/chat").sockets() == []
+
+
+@pytest.mark.parametrize("parser", ["json", "msgpack"])
+@pytest.mark.parametrize(("size", "closed"), [(65_536, None), (65_537, 1009)])
+def test_a_query_above_64_kb_ends_the_connection(parser: str, size: int, closed: int | None) -> None:
+    server = Server(parser=parser)
+    server.of("/chat")
+    peer = Pair(server, generation=with_parser(ENGINEIO_3, parser)).peer
+    namespace = "/chat?a=".ljust(size + len("/chat?"), "b")
+    peer.send(f"40{namespace}," if parser == "json" else f'4{{"type":0,"nsp":"{namespace}"}}')
+    assert peer.closed == closed
+    assert len(server.of("/chat").sockets()) == (1 if closed is None else 0)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_query_is_parsed_for_a_namespace_only_that_may_exist(*, old: bool) -> None:
+    server, names = Server(), list[str]()
+    too_many = "a=1&" * 1000  # one more than a query may have: whoever parses it ends the connection
+
+    def knocks() -> int | None:
+        peer = Peer(server, generation=SOCKETIO_1) if old else Pair(server, generation=ENGINEIO_3).peer
+        peer.send(f"1::/nope?{too_many}" if old else f"40/nope?{too_many},")
+        return peer.closed
+
+    assert knocks() is None
+    server.of(lambda name, auth: names.append(name))
+    assert knocks() is not None
+    assert names == []
 
 
 # Refusal

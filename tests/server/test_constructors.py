@@ -6,7 +6,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
 import pytest
-from msgspec import Struct
+from msgspec import Struct, StructMeta
 
 from waterspout.errors import ArgumentError
 from waterspout.server.arguments import Arguments
@@ -95,6 +95,44 @@ class TupleWithInit(namedtuple("Untyped", "x")):
         assert x > 0
 
 
+class Checking(type):
+    def __call__(cls, x: int) -> Any:
+        assert x > 0
+        return super().__call__(x)
+
+
+class CheckingStructs(StructMeta):
+    def __call__(self, *args: Any, **fields: Any) -> Any:
+        return super().__call__(*args, **fields)
+
+
+class Registering(type):  # which says nothing of calls
+    pass
+
+
+@dataclass
+class Called(metaclass=Checking):
+    x: int
+
+
+@attrs.define
+class CalledAttrs(metaclass=Checking):
+    x: int
+
+
+class CalledTuple(Plain, metaclass=Checking):
+    pass
+
+
+class CalledStruct(Struct, metaclass=CheckingStructs):
+    x: int
+
+
+@dataclass
+class Registered(metaclass=Registering):
+    x: int
+
+
 class Holder(Struct):
     found: list[WithInit] | None = None
 
@@ -112,6 +150,10 @@ REFUSED = [
     (WithFixedAttribute, "the field 'y' with init=False"),
     (TupleWithNew, "its own __new__, which would not run: take a dataclass, and check in its __post_init__"),
     (TupleWithInit, "its own __init__, which would not run: take a dataclass"),
+    (Called, "Called has its own __call__ in its metaclass, which would not run: check in __post_init__, which does"),
+    (CalledAttrs, "its own __call__ in its metaclass, which would not run: check in __attrs_post_init__, which does"),
+    (CalledTuple, "its own __call__ in its metaclass, which would not run: take a dataclass, and check in its __post"),
+    (CalledStruct, "its own __call__ in its metaclass, which would not run: check in __post_init__, which does"),
     (dict[str, list[WithInit]], "WithInit has its own __init__"),
     (Holder, "WithInit has its own __init__"),
     (WithInit | bytes, "WithInit has its own __init__"),
@@ -176,7 +218,10 @@ class Bare:
     x: int
 
 
-@pytest.mark.parametrize("kind", [Frozen, Child, Boxed[int], Failure, Property, Defined, FrozenAttrs, Bare], ids=str)
+KINDS = [Frozen, Child, Boxed[int], Failure, Property, Defined, FrozenAttrs, Bare, Registered]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_class_of_fields_is_taken(kind: Any) -> None:
     (made,) = taking(kind).convert([{"x": 5}])
     assert made.x == 5

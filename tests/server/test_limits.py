@@ -132,18 +132,73 @@ def test_events_beyond_the_rate_are_dropped_and_told(client: dict[str, Any]) -> 
     assert heard == [0, 1, 2, 9]
 
 
-def test_each_socket_has_its_own_rate_and_unknown_events_count(generation: Any) -> None:
+def test_each_connection_has_its_own_rate_and_unknown_events_count() -> None:
     server, heard = Server(max_events_per_second=2), list[str]()
-    server.on("say")(lambda socket: heard.append("/"))
-    server.of("/x").on("say")(lambda socket: heard.append("/x"))
-    one, two = Pair(server, generation=generation), Pair(server, generation=generation)
-    one.peer.connect("/x")
-    one.peer.emit("say", namespace="/x")
-    one.peer.emit("nothing")
-    one.peer.emit("nothing")
-    one.peer.emit("say")
+    server.on("say")(lambda socket: heard.append(socket.transport))
+    one, two = Pair(server), Pair(server, transport="polling")
+    for event in ("say", "nothing", "say"):
+        one.peer.emit(event)
     two.peer.emit("say")
-    assert heard == ["/x", "/"]
+    assert heard == ["websocket", "polling"]
+
+
+def test_all_namespaces_of_a_connection_share_a_rate_in_which_their_connects_count(client: dict[str, Any]) -> None:
+    server, heard = Server(max_events_per_second=4), list[str]()
+    for name in ("/", "/x", "/y"):
+        server.of(name).on("say")(lambda socket: heard.append(socket.namespace))
+    pair = Pair(server, **client)
+    for name in ("/x", "/y"):
+        pair.peer.connect(name)
+        pair.peer.emit("say", namespace=name)
+    pair.peer.emit("say")
+    assert heard == ["/x", "/y"]
+
+
+def test_whoever_leaves_and_enters_again_has_what_was_left_of_its_rate(engineio_client: dict[str, Any]) -> None:
+    server, calls = Server(max_events_per_second=5), list[str]()
+    server.on_connect(lambda socket, auth: calls.append("connect"))
+    server.on("say")(lambda socket: calls.append("say"))
+    pair = Pair(server, **engineio_client)
+    for _ in range(50):
+        pair.peer.emit("say")
+        pair.peer.leave("/")
+        pair.peer.connect("/")
+    assert len(calls) == 1 + 5
+    pair.clock.advance(1)
+    pair.peer.connect("/")
+    pair.peer.emit("say")
+    assert calls[6:] == ["connect", "say"]
+
+
+def test_a_client_that_is_refused_asks_no_more_often_than_it_may_send(engineio_client: dict[str, Any]) -> None:
+    server, asked = Server(max_events_per_second=3), list[str]()
+
+    @server.of("/x").use
+    def refuse(socket: Socket, auth: Any) -> bool:
+        asked.append("/x")
+        return False
+
+    server.of(lambda name, auth: asked.append(name))
+    pair = Pair(server, **engineio_client)
+    pair.peer.take()
+    for _ in range(50):
+        pair.peer.connect("/x")
+        pair.peer.connect("/nobody")
+    assert asked == ["/x", "/nobody", "/x"]
+    told = pair.peer.take()
+    assert len(told) == 100  # each is answered
+    sentence = "Too many events: a client may send 3 in a second (max_events_per_second), and this counts too"
+    quoted = f'"{sentence}"' if engineio_client["generation"] is ENGINEIO_3 else f'{{"message":"{sentence}"}}'
+    assert told[-1] == f"44/nobody,{quoted}"
+
+
+def test_the_first_connect_is_free(client: dict[str, Any]) -> None:
+    server, heard = Server(max_events_per_second=0.5), list[int]()
+    server.on("say")(lambda socket, number: heard.append(number))
+    pair = Pair(server, **client)
+    pair.peer.emit("say", 1)
+    pair.peer.emit("say", 2)
+    assert heard == [1]
 
 
 def test_acknowledgements_are_no_events(generation: Any) -> None:

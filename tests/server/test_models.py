@@ -48,6 +48,10 @@ class Names(RootModel[list[str]]):
     pass
 
 
+class Strict(BaseModel, extra="forbid"):
+    pass
+
+
 class Picture(BaseModel):
     content: bytes
 
@@ -108,7 +112,7 @@ REFUSED = [
     (PositiveInt, -1, "Input should be greater than 0, got -1", "$"),
     (Annotated[int, AfterValidator(even)], 3, "Value error, odd, got 3", "$"),
     (Line | bytes, 3, "Input should be a valid dictionary or instance of Line, got 3", "$"),
-    (list[PositiveInt], [-1] * 101, "101 of its values do not fit", "$"),
+    (Strict, {str(number): 0 for number in range(101)}, "101 of its values do not fit", "$"),
 ]
 
 
@@ -121,6 +125,59 @@ def test_a_mismatch_says_what_is_wrong_what_came_and_where(
     where = "" if place == "$" else f", at {place}"
     assert str(caught.value) == f"the event 'say' does not take this as 'value': {detail}{where}"
     assert (caught.value.argument, caught.value.place) == ("value", place)
+
+
+SEEN: list[object] = []
+
+
+def refuse(value: object) -> object:
+    SEEN.append(value)
+    raise ValueError("no")
+
+
+Wrong = Annotated[int, pydantic.BeforeValidator(refuse)]
+
+
+class Within(BaseModel):
+    default: list[Wrong]  # and the field's name is one that has a meaning in pydantic's schemas
+
+
+class Otherwise(BaseModel):
+    deep: dict[str, list[Wrong]]
+
+
+@pydantic.dataclasses.dataclass
+class WithinDataclass:
+    items: list[Within | Otherwise]
+
+
+ITEMS = [str(number) for number in range(5000)]
+MANY_FAULTS = [
+    (list[Wrong], ITEMS),
+    (tuple[Wrong, ...], ITEMS),
+    (Annotated[set[Wrong], Field(max_length=10_000)], ITEMS),
+    (Annotated[frozenset[Wrong], Field(max_length=10_000)], ITEMS),
+    (dict[str, Wrong], dict.fromkeys(ITEMS, 1)),
+    (Within, {"default": ITEMS}),
+    (list[Within], [{"default": ITEMS}] * 3),
+    (list[list[Within | Otherwise]], [[{"default": ITEMS}] * 3] * 3),
+    (WithinDataclass, {"items": [{"default": ITEMS}] * 3}),
+    (Otherwise, {"deep": {"a": ITEMS, "b": ITEMS}}),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value"), MANY_FAULTS)
+def test_of_many_items_that_do_not_fit_one_is_looked_at(annotation: Any, value: Any) -> None:
+    def handle(socket: Socket, value: Any) -> None: ...
+
+    handle.__annotations__["value"] = annotation
+    SEEN.clear()
+    with pytest.raises(ArgumentError) as caught:
+        Arguments(handle, "event").convert([value])
+    assert len(SEEN) == 1
+    assert caught.value.place.startswith("$")
+    fault: Any = caught.value.__cause__
+    assert fault.__cause__.error_count() <= 2  # a union has one of each of its members
 
 
 @pytest.mark.parametrize("text", ["x" * 1000, "é\n\x1b[31m" * 100])
@@ -185,6 +242,30 @@ class WithInit:
         self.x = abs(x)
 
 
+class CheckingModels(type(BaseModel)):  # type: ignore[misc]
+    def __call__(cls, **fields: Any) -> Any:
+        return super().__call__(**fields)
+
+
+class CalledModel(BaseModel, metaclass=CheckingModels):
+    x: int
+
+
+class Checking(type):
+    def __call__(cls, x: int) -> Any:
+        return super().__call__(x)
+
+
+@dataclass
+class Called(metaclass=Checking):
+    x: int
+
+
+@pydantic.dataclasses.dataclass
+class CalledOrder(metaclass=Checking):
+    x: int
+
+
 class Gathered(BaseModel):
     ids: set[int]
 
@@ -205,6 +286,18 @@ UNSUPPORTED = [
     (Annotated[list[Line], Meta(max_length=3)], "pydantic does not know msgspec.Meta"),
     (Line | Outer, "pydantic cannot convert to it: Unable to generate pydantic-core schema"),
     (list[Line | WithInit], "WithInit has its own __init__, which pydantic would not run: check in __post_init__"),
+    (
+        list[CalledModel],
+        "CalledModel has its own __call__ in its metaclass, which pydantic would not run: check in a val",
+    ),
+    (
+        CalledOrder,
+        "CalledOrder has its own __call__ in its metaclass, which pydantic would not run: check in a validator",
+    ),
+    (
+        list[Line | Called],
+        "Called has its own __call__ in its metaclass, which pydantic would not run: check in __post",
+    ),
     (Gathered, "has items (int) whose hashes a client can make collide: bound it with pydantic.Field(max_length=1000)"),
     (Keyed, "has keys (uuid) whose hashes"),
     (Mixed, "has items (any) whose hashes"),

@@ -284,3 +284,15 @@ def test_the_id_of_a_session_is_told_to_nobody_else(server: Server, transport: s
     if isinstance(carrier, PollingCarrier):
         said += [str((answer.headers, answer.body)) for answer in carrier.responses]
     assert not [packet for packet in said if pair.peer.sid in str(packet)]
+
+
+def test_all_endpoints_share_a_rate_also_after_they_were_left(transport: str) -> None:
+    server, calls = Server(max_events_per_second=3), list[str]()
+    chat = server.of("/chat")
+    chat.on_connect(lambda socket, auth: calls.append("connect"))
+    chat.on("say")(lambda socket: calls.append("say"))
+    peer = Pair(server, transport=transport, generation=SOCKETIO_1).peer
+    for _ in range(10):
+        peer.send("1::/chat", '5::/chat:{"name":"say"}', "3::/chat:a message", "0::/chat")
+    assert calls == ["connect", "say"]  # the message has no handler, but counts
+    assert peer.take()[-1] == "7::/chat:2"

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from waterspout.errors import DecodeError, TooMany
 from waterspout.wire import frames, json, notepack
-from waterspout.wire.frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP, TOO_MANY, WITHIN
+from waterspout.wire.frames import (
+    BYTES_EACH,
+    MAX_CONTAINERS,
+    MAX_DEPTH,
+    MAX_DIGITS,
+    TOO_DEEP,
+    TOO_LONG,
+    TOO_MANY,
+    WITHIN,
+)
 from waterspout.wire.msgpack import MSGPACK_4, MSGPACK_5
 from waterspout.wire.packets import Event
 from waterspout.wire.protocol1 import socketio as socketio1
@@ -94,9 +103,39 @@ def test_a_lone_surrogate_is_left_to_the_reader_too(bounds: Any) -> None:
     assert bounds.text_bounds('"\ud800"' + " " * 300) == WITHIN
 
 
+@pytest.mark.parametrize("before", [*range(MAX_DIGITS + 2), 3000])
+def test_so_many_digits_are_within_and_one_more_is_not(bounds: Any, before: int) -> None:
+    for number in ("1" * MAX_DIGITS, "-" + "1" * MAX_DIGITS, "0." + "9" * MAX_DIGITS):
+        text = f"{' ' * before}[{number},{number}]"
+        assert bounds.text_bounds(text) == bounds.text_bounds(text.encode()) == WITHIN
+        assert bounds.text_bounds(text.replace(",", "0,")) == bounds.text_bounds(text.replace("]", "0]")) == TOO_LONG
+
+
+@pytest.mark.parametrize("string", ['"{}"', '"\\"{}"', '"é{}\\\\"', '"\\\\\\"{}"'])
+def test_digits_in_strings_are_no_number(bounds: Any, string: str) -> None:
+    text = f"[{string.format('1' * 5000)},1,{string.format('2' * 5000)}]"
+    assert bounds.text_bounds(text) == WITHIN
+    assert bounds.text_bounds(text.replace(",1,", f",{'1' * 401},")) == TOO_LONG
+
+
+@pytest.mark.parametrize("revision", [REVISION_4, REVISION_5, socketio1])
+def test_a_number_of_more_digits_is_refused_before_it_is_read(revision: Any) -> None:
+    for digits, is_read in ((MAX_DIGITS, True), (MAX_DIGITS + 1, False)):
+        args = f'"said",{"7" * digits}'
+        text = f'5:::{{"name":"a","args":[{args}]}}' if revision is socketio1 else f'42["a",{args}]'
+        at = 0 if revision is socketio1 else 1
+        if is_read:
+            assert revision.decode(text, at).args == ["said", int("7" * digits)]
+            continue
+        with pytest.raises(DecodeError, match="a number has more than 400 digits in a row"):
+            revision.decode(text, at)
+
+
 @fixed
 @given(
-    st.lists(st.tuples(st.sampled_from(["[", "]", "{", "}", '"', "\\", "é", "[]", '"[" ', "1,"]), st.integers(1, 200))),
+    st.lists(
+        st.tuples(st.sampled_from(["[", "]", "{", "}", '"', "\\", "é", "[]", '"[" ', "1,", "1"]), st.integers(1, 200))
+    ),
     st.booleans(),
 )
 def test_python_and_c_agree_on_any_text(pieces: list[tuple[str, int]], is_bytes: bool) -> None:

@@ -86,7 +86,7 @@ def test_a_lone_surrogate_arrives_as_the_replacement_character(text: str, value:
     [
         ("18446744073709551616", 2**64),
         ("-9223372036854775809", -(2**63) - 1),
-        ("1" * 4300, int("1" * 4300)),
+        ("-" + "1" * 400, int("-" + "1" * 400)),
         ("1e400", float("inf")),
         ("-1e400", float("-inf")),
         ("1e308", 1e308),
@@ -139,7 +139,7 @@ def test_the_edges_of_json_are_read(text: str, value: Any) -> None:
         b'"\xc0\x80"',
         b'"\xed\xa0\xbd"',
         b"\xff\xfe1\x00",
-        "1" * 4301,
+        "1" * 401,
         "1" * 100_000,
         "[-" + "1" * 100_000 + "]",
         "[" * 250,
@@ -147,7 +147,7 @@ def test_the_edges_of_json_are_read(text: str, value: Any) -> None:
     ids=lambda text: repr(text[:12]) + str(len(text)),
 )
 def test_broken_json_is_a_decode_error(text: str | bytes) -> None:
-    with pytest.raises(DecodeError, match="broken JSON"):
+    with pytest.raises(DecodeError, match=r"broken JSON|more than 400 digits"):
         json.decode(text)
 
 

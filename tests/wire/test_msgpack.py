@@ -368,7 +368,9 @@ def test_a_row_whose_codec_is_its_own_keeps_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "values"), [(b"\0", 1), (b"\x91\0", 2), (b"\x90", 1), (b"\x80", 1), (b"\x81\xa1a\0", 3)], ids=repr
+    ("item", "values"),
+    [(b"\0", 1), (b"\x91\0", 2), (b"\x90", 1), (b"\x80", 1), (b"\x81\xa1a\0", 3), (b"\xd7\0" + bytes(8), 5)],
+    ids=repr,
 )
 def test_the_values_that_are_read_one_by_one_have_a_limit(
     monkeypatch: pytest.MonkeyPatch, steps: Callable[[Callable[[], object]], int], item: bytes, values: int

@@ -310,6 +310,31 @@ def test_binary_content_that_only_a_false_placeholder_had_is_no_attachment(revis
     assert revision.encode_event("/", "a", [{"_placeholder": b"1"}]) == (b'42["a",{"_placeholder":false}]', ())
 
 
+HAS_OWN = [
+    ({"hasOwnProperty": 1}, b"{}", b'{"hasOwnProperty":1}'),
+    ({"a": [({"hasOwnProperty": "x", "b": 2},)]}, b'{"a":[[{"b":2}]]}', b'{"a":[[{"hasOwnProperty":"x","b":2}]]}'),
+    ({"hasOwnProperty": {"_placeholder": True}}, b"{}", b'{"hasOwnProperty":{"_placeholder":false}}'),
+    (['"hasOwnProperty":'], rb'["\"hasOwnProperty\":"]', rb'["\"hasOwnProperty\":"]'),
+]
+
+
+@pytest.mark.usefixtures("each_way")
+@pytest.mark.parametrize(("value", "since_3_x", "before"), HAS_OWN)
+def test_a_key_that_makes_clients_of_3_x_throw_is_left_out_beside_attachments(
+    value: Any, since_3_x: bytes, before: bytes
+) -> None:
+    for revision, text in ((REVISION_5, since_3_x), (REVISION_4, before)):
+        written = b'["a",%b,%b]' % (text, REAL)
+        assert revision.encode_event("/", "a", [value, b"1"]) == (b"451-" + written, (b"1",))
+        assert revision.encode_ack("/x", 7, ["a", value, b"1"]) == (b"461-/x,7" + written, (b"1",))
+
+
+def test_without_attachments_such_a_key_stays() -> None:
+    text = b'42["a",{"hasOwnProperty":1}]'
+    assert REVISION_5.encode_event("/", "a", [{"hasOwnProperty": 1}]) == (text, ())
+    assert REVISION_5.encode_event("/", "a", [{"hasOwnProperty": b"1"}]) == (b'42["a",{}]', ())
+
+
 @both
 def test_the_search_for_false_placeholders_looks_at_no_value_where_there_is_none(
     revision: Revision, steps: Callable[[Callable[[], object]], int]

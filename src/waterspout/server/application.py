@@ -10,7 +10,7 @@ from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_
 from .dispatch import shorten
 from .entrance import Auth
 from .life import CountingAsker
-from .limits import Limits
+from .limits import Limits, MeteredSockets
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
 from .signatures import Function
@@ -22,7 +22,7 @@ class SocketIOApplication:
     """Passes packets to sockets, and makes sockets of connect packets.
 
     A session's `data` is a dictionary by namespace: a socket, or a `_NamespaceLookup` that decides whether there will
-    be one, or None after the socket has disconnected.
+    be one, or None after the socket has disconnected. With a rate limit it is a `MeteredSockets`.
     """
 
     engine: Engine
@@ -33,7 +33,7 @@ class SocketIOApplication:
 
     def open(self, session: Session, request: Request) -> None:
         """Begin with no namespaces."""
-        session.data = {}
+        session.data = {} if self._limits.max_events_per_second is None else MeteredSockets()
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Take a packet; nearly all of them are events."""
@@ -72,16 +72,20 @@ class SocketIOApplication:
         push_refusal(session, name, "Invalid namespace")
 
     def _connect(self, session: Session, packet: Connect) -> None:
+        limit = self._limits.max_events_per_second
+        if limit is not None and not session.data.spend(limit, self.engine.driver.now()):
+            rule = f"a client may send {limit:g} in a second (max_events_per_second), and this counts too"
+            push_refusal(session, packet.namespace, f"Too many events: {rule}")
+            return
         if not self._has_room(session.data):
             most = self._limits.max_namespaces
             push_refusal(session, packet.namespace, f"Too many namespaces: {most} are allowed on one connection")
             return
-        auth = _auth(packet)
         namespace = self.namespaces.find(packet.namespace)
-        if namespace is not None:
-            namespace.open(session, auth)
+        if namespace is not None:  # a query takes time to parse, which is only spent on a namespace that may exist
+            namespace.open(session, _auth(packet))
         elif is_namespace(packet.namespace):
-            _NamespaceLookup(self, session, packet.namespace, auth).ask()
+            _NamespaceLookup(self, session, packet).ask()
         else:
             self.turn_away(session, packet.namespace)
 
@@ -104,12 +108,12 @@ class _NamespaceLookup:
 
     __slots__ = ("_application", "_auth", "_functions", "_name", "_session")
 
-    def __init__(self, application: SocketIOApplication, session: Session, name: str, auth: Auth) -> None:
+    def __init__(self, application: SocketIOApplication, session: Session, packet: Connect) -> None:
         self._application = application
         self._session = session
-        self._name = name
-        self._auth = auth
+        self._name = packet.namespace
         self._functions = [one for one in application.namespaces.dynamic if callable(one.match)]
+        self._auth = _auth(packet) if self._functions else Auth({})
 
     def ask(self) -> None:
         if not self._functions:

@@ -10,6 +10,7 @@ from typing import Any, get_origin
 
 from msgspec import inspect as kinds
 
+CALL = "__call__ in its metaclass"
 _BY_DATACLASSES = "__create_fn__."
 _BY_ATTRS = "<attrs generated "
 _ATTRS = "attr._make"  # the module whose closures attrs puts into classes
@@ -17,10 +18,16 @@ _ATTRS = "attr._make"  # the module whose closures attrs puts into classes
 
 def check_constructor(part: kinds.Type) -> None:
     """Raise TypeError, with the remedy, for a class whose own checks would not run; `part` may be any type."""
-    if not isinstance(part, kinds.DataclassType | kinds.NamedTupleType):
+    if not isinstance(part, kinds.DataclassType | kinds.NamedTupleType | kinds.StructType):
         return
     cls = get_origin(part.cls) or part.cls
-    reason = _of_tuple(cls) if isinstance(part, kinds.NamedTupleType) else _of_fields(cls)
+    match part:
+        case kinds.NamedTupleType():
+            reason = _of_tuple(cls)
+        case kinds.StructType():
+            reason = _of_struct(cls)
+        case _:
+            reason = _of_fields(cls)
     if reason is not None:
         raise TypeError(f"{cls.__qualname__} {reason}")
 
@@ -30,13 +37,26 @@ def _of_tuple(cls: type) -> str | None:
         owner = _owner(cls, name)
         if owner not in (object, tuple) and "_make" not in owner.__dict__:
             return f"has its own {name}, which would not run: take a dataclass, and check in its __post_init__"
+    if has_own_call(cls):
+        return f"has its own {CALL}, which would not run: take a dataclass, and check in its __post_init__"
     return None
+
+
+def _of_struct(cls: type) -> str | None:
+    """Look at the metaclass alone: a Struct has no `__init__` and no `__new__` of its own."""
+    return f"has its own {CALL}, which would not run: check in __post_init__, which does" if has_own_call(cls) else None
 
 
 def own_method(cls: type) -> str | None:
     """Return the name of a method that only a call of this dataclass or attrs class would run, if it has one."""
     names = ("__init__", "__new__", "__setattr__")
-    return next((name for name in names if not _is_generated(_owner(cls, name).__dict__[name])), None)
+    own = next((name for name in names if not _is_generated(_owner(cls, name).__dict__[name])), None)
+    return CALL if own is None and has_own_call(cls) else own
+
+
+def has_own_call(cls: type) -> bool:
+    """Tell whether a metaclass says what a call of the class does; one in C says no more than `type`."""
+    return not _is_generated(_owner(type(cls), "__call__").__dict__["__call__"])
 
 
 def _of_fields(cls: Any) -> str | None:

@@ -4,18 +4,20 @@ Pydantic is no dependency. It is imported when the first annotation asks for it,
 what msgspec would make of such a type would be unchecked, or nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
-from .constructors import own_method
+from .constructors import CALL, has_own_call, own_method
 
 _ITS_OWN = ("pydantic", "pydantic_core", "annotated_types")  # modules of what stands in Annotated
 _SETS = ("set", "frozenset")
 _PREDICTABLE = frozenset(("any", "int", "float", "complex", "decimal", "uuid"))  # see annotations.py
+_MANY = ("list", "tuple", "set", "frozenset", "dict")  # what may hold as many faults as a client likes
+_LITERAL = ("default", "metadata")  # keys of a core schema's node behind which no schema stands
 _FEW = 100  # faults that are looked at: to list 250,000 takes half a second, to count them a tenth of that
 _INSTALL = "pydantic 2 is not installed: install it, or take a Struct, and msgspec.Meta for constraints"
 
@@ -43,9 +45,9 @@ class Model:
         except pydantic.errors.PydanticUserError as error:
             reason = str(error).partition("\n")[0]
             raise TypeError(f"pydantic cannot convert to it: {reason}") from error
-        self._validate = self._adapter.validate_python
+        self._validate = _hurried(schema) or self._adapter.validate_python
         self._refusal = pydantic.ValidationError
-        _check_dataclasses(schema)
+        _check_calls(schema, pydantic.BaseModel)
         _check_hashes(schema, annotation)
 
     def convert(self, value: Any) -> Any:
@@ -140,15 +142,54 @@ def _has_fields(kind: type) -> bool:
     return is_typeddict(kind) or (issubclass(kind, tuple) and "_fields" in dir(kind))
 
 
-def _check_dataclasses(schema: Any) -> None:
-    """Raise TypeError for a dataclass, none of pydantic's, whose own constructor pydantic does not call."""
+def _hurried(schema: Any) -> Callable[[Any], Any] | None:
+    """Return a validator that stops at the first item that does not fit; None if this pydantic has none.
+
+    Else a megabyte of what does not fit has 500,000 faults, which take a second and 350 MB. The validators that models
+    keep (prebuilt) are not used, for they go through to the end.
+    """
+    from pydantic_core import SchemaError, SchemaValidator
+
+    options: dict[str, Any] = (
+        {"_use_prebuilt": False} if "_use_prebuilt" in (SchemaValidator.__text_signature__ or "") else {}
+    )
+    for kinds in (_MANY, _MANY[:-1]):  # older versions know it of no dictionaries
+        try:
+            found: Callable[[Any], Any] = SchemaValidator(_fail_fast(schema, kinds), **options).validate_python
+        except SchemaError:
+            continue
+        return found
+    return None
+
+
+def _fail_fast(schema: Any, kinds: tuple[str, ...]) -> Any:
+    """Return a copy of a core schema in which these kinds of nodes stop at their first fault."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_fail_fast(one, kinds) for one in schema)
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    literal = _LITERAL if isinstance(kind, str) else ()  # else these are names of fields
+    copy = {key: one if key in literal else _fail_fast(one, kinds) for key, one in schema.items()}
+    return {**copy, "fail_fast": True} if kind in kinds else copy
+
+
+def _check_calls(schema: Any, model: type) -> None:
+    """Raise TypeError for a class with a check that only a call of it would run: pydantic does not call it.
+
+    It runs the `__init__` of models and of its own dataclasses, of others `__post_init__` alone.
+    """
     for part in _nodes(schema):
         cls = part.get("cls")
-        if part.get("type") == "dataclass" and isinstance(cls, type) and not _is_its_dataclass(cls):
+        if part.get("type") not in ("dataclass", "model") or not isinstance(cls, type):
+            continue
+        name, remedy = None, "check in __post_init__, or make it a pydantic model"
+        if not _is_its_dataclass(cls):
             name = own_method(cls)
-            if name is not None:
-                remedy = "check in __post_init__, or make it a pydantic model"
-                raise TypeError(f"{cls.__qualname__} has its own {name}, which pydantic would not run: {remedy}")
+        elif has_own_call(cls) and type(cls).__call__ is not type(model).__call__:
+            name, remedy = CALL, "check in a validator"
+        if name is not None:
+            raise TypeError(f"{cls.__qualname__} has its own {name}, which pydantic would not run: {remedy}")
 
 
 def _check_hashes(schema: Any, annotation: Any) -> None:

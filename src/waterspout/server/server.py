@@ -45,8 +45,9 @@ class Server(Events):
     - `per_message_deflate` compresses WebSockets: True, or a `waterspout.engine.Deflate`.
     - `subprotocols`: those of WebSockets that are accepted, if a client offers one; None is whichever it offers first.
     - `max_outbox_bytes`: what may wait for a client. `max_calls`: how many calls of handlers may be unanswered
-      before a client is read no further. `max_namespaces` is for each connection, `max_pending_acks` (calls
-      that a client has not answered) and `max_events_per_second` are for each socket.
+      before a client is read no further. `max_namespaces` is for each connection, and so is `max_events_per_second`, in
+      which CONNECT packets count, but for the first. `max_pending_acks` (calls that a client has not answered) is
+      for each socket.
     - `max_header_lines`: a request with more is refused with 431.
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets

@@ -14,7 +14,6 @@ from .dispatch import ANSWERS, EventQueue, dispatch
 from .fanout import delivery, prepare
 from .handlers import check_name
 from .life import CONNECTED, CONNECTING, GONE, EarlyAnswer, EarlyTraffic, Life
-from .limits import Allowance
 from .rooms import Except, Room, Target, audience, check_rooms
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ class Socket:
     __slots__ = (
         "__weakref__",
         "_acks",
-        "_allowance",
         "_data",
         "_early",
         "_leaving",
@@ -62,7 +60,6 @@ class Socket:
         self._data: dict[str, Any] | None = None
         self._early: EarlyTraffic | None = EarlyTraffic(session)
         self._queue: EventQueue | None = None
-        self._allowance: Allowance | None = None
         self._leaving = False
 
     def __repr__(self) -> str:
@@ -237,11 +234,9 @@ class Socket:
         self._namespace.part(self, reason)
 
     def _spend(self, per_second: float) -> bool:
-        """Count an event against the rate limit; False if there were too many."""
-        now = self._driver.now()
-        if self._allowance is None:
-            self._allowance = Allowance(per_second, now)
-        return self._allowance.spend(per_second, now)
+        """Count an event against the rate limit of the connection; False if there were too many."""
+        spent: bool = self._session.data.spend(per_second, self._driver.now())
+        return spent
 
     def _expect(self, ack_id: int, event: str, asker: Answerable, timeout: float) -> bool:
         """Wait for an acknowledgement; reject, and return False, if the client has `max_pending_acks` open already."""

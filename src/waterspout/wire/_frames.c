@@ -133,7 +133,8 @@ static PyObject *text_frame(PyObject *module, PyObject *payload)
 
 /* What frames.py says of these; they are the same there. */
 enum { MAX_DEPTH = 250, MAX_CONTAINERS = 50000, BYTES_EACH = 20 };
-enum { WITHIN, TOO_DEEP, TOO_MANY };
+enum { MAX_DIGITS = 400 };
+enum { WITHIN, TOO_DEEP, TOO_MANY, TOO_LONG };
 
 static Py_ssize_t most_containers(Py_ssize_t n)
 {
@@ -153,6 +154,45 @@ static Py_ssize_t count_up_to(Py_ssize_t most, const char *text, Py_ssize_t n, c
     return count;
 }
 
+static int is_digit_at(const char *text, Py_ssize_t n, Py_ssize_t at)
+{
+    return at >= 0 && at < n && text[at] >= '0' && text[at] <= '9';
+}
+
+/* So many digits cannot stand between two places that are looked at; those around a digit there are counted. */
+static int has_many_digits(const char *text, Py_ssize_t n)
+{
+    Py_ssize_t at, first, last;
+
+    for (at = MAX_DIGITS; at < n; at += MAX_DIGITS + 1)
+        if (is_digit_at(text, n, at)) {
+            for (first = at; is_digit_at(text, n, first - 1) && at - first <= MAX_DIGITS; first--)
+                ;
+            for (last = at; is_digit_at(text, n, last + 1) && last - first < MAX_DIGITS; last++)
+                ;
+            if (last - first >= MAX_DIGITS)
+                return 1;
+        }
+    return 0;
+}
+
+static int has_long_number(const char *text, Py_ssize_t n)
+{
+    Py_ssize_t i, digits = 0;
+
+    if (!has_many_digits(text, n))
+        return 0;
+    for (i = 0; i < n; i++) { /* they may be those of a string */
+        digits = is_digit_at(text, n, i) ? digits + 1 : 0;
+        if (digits > MAX_DIGITS)
+            return 1;
+        if (text[i] == '"')
+            for (i++; i < n && text[i] != '"'; i++)
+                i += text[i] == '\\';
+    }
+    return 0;
+}
+
 /* Nearly every text is short, or has few brackets: only others are looked at more closely. */
 static int json_bounds(const char *text, Py_ssize_t n)
 {
@@ -160,6 +200,8 @@ static int json_bounds(const char *text, Py_ssize_t n)
 
     if (n <= MAX_DEPTH)
         return WITHIN;
+    if (has_long_number(text, n))
+        return TOO_LONG;
     if (count_up_to(MAX_DEPTH, text, n, '[') + count_up_to(MAX_DEPTH, text, n, '{') <= MAX_DEPTH)
         return WITHIN;
     for (i = 0; i < n; i++)

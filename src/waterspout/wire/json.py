@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import DecodeError, TooMany
 from . import surrogates
-from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, TOO_DEEP
+from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_LONG
 
 try:
     from ._frames import text_bounds
@@ -49,9 +49,9 @@ decode_clean = msgspec.json.Decoder(float_hook=float).decode
 def decode(text: str | bytes) -> Any:
     """Read one JSON value; the escape of a lone surrogate (section 8.2) arrives as U+FFFD, like in a browser's UTF-8.
 
-    Integers have at most 4,300 digits, floats beyond a double are infinite (as in JavaScript), and the last of equal
-    keys counts. Raises DecodeError, whatever the text, also for more than MAX_DEPTH levels; TooMany for more than
-    MAX_CONTAINERS lists and objects.
+    Floats beyond a double are infinite (as in JavaScript), and the last of equal keys counts. Raises DecodeError,
+    whatever the text, also for more than MAX_DEPTH levels, and for a number of more than MAX_DIGITS digits in a row;
+    TooMany for more than MAX_CONTAINERS lists and objects.
     """
     if len(text) > MAX_DEPTH:
         check_bounds(text_bounds(text))
@@ -65,6 +65,8 @@ def check_bounds(bounds: int) -> None:
     """Raise DecodeError or TooMany for what `text_bounds` or `packed_bounds` has found, unless that is 0."""
     if bounds == TOO_DEEP:
         raise DecodeError(f"lists and objects are nested in more than {MAX_DEPTH} levels")
+    if bounds == TOO_LONG:
+        raise DecodeError(f"a number has more than {MAX_DIGITS} digits in a row")
     if bounds:
         each = f"and more than one for each {BYTES_EACH} bytes"
         raise TooMany(f"more than {MAX_CONTAINERS} lists and objects in a packet, {each}")

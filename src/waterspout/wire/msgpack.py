@@ -13,7 +13,7 @@ from ..errors import DecodeError, WrongParser
 from . import json, notepack
 from .frames import MAX_CONTAINERS
 from .packets import Connect, Disconnect, Packet
-from .socketio import Encoded, Partial, Revision, ack, event, event_or_error
+from .socketio import Encoded, Partial, Revision, ack, connect_with_query, event, event_or_error
 
 try:
     from ._frames import packed_bounds
@@ -155,8 +155,7 @@ class _Msgpack4(_Msgpack):
             raise WrongParser(_SPEAKS_OBJECTS)
         if form.data is None and form.id is None:
             if form.type == 0:
-                path, _, query = form.nsp.partition("?")
-                return Connect(path, query=query)
+                return connect_with_query(*form.nsp.partition("?")[::2])
             if form.type == 1:
                 return Disconnect(form.nsp)
         raise DecodeError(f"a client sends no such packet of type {form.type} as text")

@@ -22,7 +22,11 @@ _INTEGERS = range(-(2**63), 2**64)
 _UNCHANGED = frozenset((str, float, bool, bytes, type(None)))
 
 MAX_VALUES = 200_000
-"""How many values one message may have where they are read one by one, which takes 50 ms; keys count as well."""
+"""How many values one message may have where they are read one by one, which takes 50 ms; keys count as well.
+
+A Date counts as 5: to make it takes as long, and to write it, too.
+"""
+_DATE = 5
 
 _pack = msgspec.msgpack.Encoder(enc_hook=json.plain).encode
 
@@ -184,7 +188,10 @@ class _Reader:
             json.check_bounds(TOO_MANY)
         if size > len(self._data) - self.at:  # each takes a byte at least
             raise IndexError
-        self._left -= size
+        self._spend(size)
+
+    def _spend(self, values: int) -> None:
+        self._left -= values
         if self._left < 0:
             raise TooMany(f"more than {MAX_VALUES} values in a message with binary content, dates or deep nesting")
 
@@ -209,6 +216,7 @@ class _Reader:
 
     def _date(self) -> datetime:
         self._expect_type_0()
+        self._spend(_DATE - 1)
         milliseconds: int = self._number(_INT64)
         try:
             return _EPOCH + milliseconds * _MILLISECOND

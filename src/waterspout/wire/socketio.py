@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import DecodeError, ReservedName, TooMany, WrongParser
+from ..errors import DecodeError, PayloadTooLarge, ReservedName, TooMany, WrongParser
 from . import json
 from .frames import MAX_CONTAINERS
 from .packets import Ack, Connect, Disconnect, Error, Event, Packet
@@ -31,6 +31,9 @@ _ABSENT: Any = object()
 # by heart: to write one takes 900 instructions less, of 27,000 for an acknowledged event.
 _COMMON = 1000
 _ACKS = [b"43%d" % number for number in range(_COMMON)]
+
+MAX_QUERY = 65_536
+"""Characters of the query behind a namespace, as many as the head of a request has: 1 MB of escapes takes 180 ms."""
 
 SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
 """What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
@@ -99,6 +102,10 @@ class Revision:
 
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
     _json_apart: Callable[[Any, json.StandIn], tuple[bytes, list[bytes]]] = staticmethod(json.encode_apart)
+
+    # Beside attachments, 3.x and the first of 4.x call `data.hasOwnProperty` of every object. One that has such a key
+    # makes them throw, and their decoder takes nothing more.
+    _fatal_key = "hasOwnProperty"
 
     def __init__(self, encode_clean: json.EncodeClean = json.encode_clean) -> None:
         self._encode_clean = encode_clean
@@ -232,8 +239,9 @@ class Revision:
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         text, attachments = self._json_apart(data, _placeholder)
-        if attachments and text.count(_PLACEHOLDER) > len(attachments):
-            text, attachments = self._json_apart(_disarm(json.as_builtins(data)), _placeholder)
+        fatal_key = self._fatal_key
+        if attachments and (text.count(_PLACEHOLDER) > len(attachments) or (fatal_key and _FATAL in text)):
+            text, attachments = self._json_apart(_disarm(json.as_builtins(data), fatal_key), _placeholder)
         count = b"%b%d-" % (kind, len(attachments)) if attachments else b"2" if kind == b"5" else b"3"
         return b"4%b%b%b%b" % (count, _address(namespace), _number(number), text), tuple(attachments)
 
@@ -248,12 +256,12 @@ class _Revision4(Revision):
 
     _json = staticmethod(json.encode_ascii)
     _json_apart = staticmethod(json.encode_apart_ascii)
+    _fatal_key = ""
 
     def _connect(self, namespace: str, data: Any) -> Connect:
         if not (data is _ABSENT or data is None or type(data) is dict or type(data) is list):
             raise DecodeError("CONNECT has no data before revision 5")
-        path, _, query = namespace.partition("?")
-        return Connect(path, query=query)
+        return connect_with_query(*namespace.partition("?")[::2])
 
     def _event(self, namespace: str, id: int | None, data: Any) -> Event | Error:
         return Error(namespace) if data is _ABSENT else event_or_error(namespace, id, data)
@@ -281,6 +289,13 @@ class _Revision4(Revision):
 
 REVISION_4: Revision = _Revision4(json.encode_clean_ascii)
 REVISION_5 = Revision()
+
+
+def connect_with_query(namespace: str, query: str) -> Connect:
+    """Make a CONNECT of a client before revision 5; raises PayloadTooLarge for a query above MAX_QUERY."""
+    if len(query) > MAX_QUERY:
+        raise PayloadTooLarge(f"the query of a namespace has at most {MAX_QUERY} characters, not {len(query)}")
+    return Connect(namespace, query=query)
 
 
 def event(namespace: str, id: int | None, data: Any) -> Event:
@@ -349,21 +364,23 @@ def _number(number: int | None) -> bytes:
 
 
 _PLACEHOLDER = b'"_placeholder":'  # as a key: in a string, a backslash stands before the quotes
+_FATAL = b'"hasOwnProperty":'
 
 
 def _placeholder(number: int) -> dict[str, Any]:
     return {"_placeholder": True, "num": number}
 
 
-def _disarm(value: Any) -> Any:
-    """Copy a value of builtin types, false in the place of whatever else `_placeholder` is in its dictionaries.
+def _disarm(value: Any, fatal_key: str) -> Any:
+    """Copy a value of builtin types without one key, false in the place of whatever else `_placeholder` is there.
 
     Beside attachments, clients put one of these in the place of such a dictionary, and end their connection if there is
     none of its `num`. Somebody may have sent it to the server as plain data, and nothing escapes it.
     """
     match value:
         case dict():
-            return {key: key != "_placeholder" and _disarm(item) for key, item in value.items()}
+            items = value.items()
+            return {key: key != "_placeholder" and _disarm(item, fatal_key) for key, item in items if key != fatal_key}
         case list() | tuple():
-            return [_disarm(item) for item in value]
+            return [_disarm(item, fatal_key) for item in value]
     return value

@@ -274,6 +274,15 @@ def test_auth_of_the_main_connection_joins_the_arguments_of_the_handshake(router
     assert (arguments["token"], arguments["a"], "number" in arguments) == (["secret"], ["1", "2"], False)
 
 
+@pytest.mark.parametrize(("size", "code"), [(65_533, None), (65_534, 1000)])  # beside the name and two signs
+def test_the_auth_of_an_endpoint_has_no_more_text_than_a_query(
+    router: TornadioRouter, size: int, code: int | None
+) -> None:
+    peer = client(router, ENGINEIO_4)
+    peer.connect("/a", auth={"a": "b" * size})
+    assert peer.closed == code
+
+
 def test_a_client_that_asks_for_no_namespace_is_not_waited_for_ever(router: TornadioRouter, clock: Clock) -> None:
     peer = Peer(router.engine)
     clock.advance(10)

@@ -238,7 +238,7 @@ def _websocket(
 
 def _messages(table: Table, generation: Generation, request: Request, messenger: Messenger) -> MessageTransport:
     base64, limit = bool(request.param("b64")), table.policy.max_payload_bytes
-    return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, base64=base64)
+    return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, driver=table.driver, base64=base64)
 
 
 def drop_begun(table: Table, sid: str) -> None:

@@ -120,9 +120,14 @@ class OldRequest:
         """Make a transport of the messenger, behind the greeting."""
         session = self.session
         assert session is not None
-        limit = table.policy.max_payload_bytes
         transport = ResumableMessages(
-            messenger, self.generation, table.traffic, limit_bytes=limit, name=self.transport, replay=session.replay
+            messenger,
+            self.generation,
+            table.traffic,
+            limit_bytes=table.policy.max_payload_bytes,
+            driver=table.driver,
+            name=self.transport,
+            replay=session.replay,
         )
         _join(session, transport)
         return transport

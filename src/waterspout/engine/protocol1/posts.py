@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from ...errors import ProtocolError
 from ..driver import Driver
 from ..traffic import Traffic
-from ..transports.inflow import Inflow
+from ..transports.inflow import Inflow, Slice
 from ..transports.interfaces import Sink
 
 _MOST = 10  # payloads that wait while the session reads nothing; the official clients send one at a time
@@ -15,7 +15,7 @@ _MOST = 10  # payloads that wait while the session reads nothing; the official c
 class Posts:
     """The payloads of a session, one after the other; while it is paused, they wait unanswered."""
 
-    __slots__ = ("_driver", "_paused", "_sink", "_traffic", "_waiting")
+    __slots__ = ("_driver", "_paused", "_sink", "_slice", "_traffic", "_waiting")
 
     def __init__(self, sink: Sink, driver: Driver, traffic: Traffic) -> None:
         self._sink = sink
@@ -34,7 +34,11 @@ class Posts:
             done(error)
             self._go_on()
 
-        self._waiting.append(Inflow(packets, self._sink, driver=self._driver, traffic=self._traffic, done=finished))
+        if not self._waiting:
+            self._slice = Slice()
+        self._waiting.append(
+            Inflow(packets, self._sink, driver=self._driver, traffic=self._traffic, share=self._slice, done=finished)
+        )
         if len(self._waiting) == 1:
             self._go_on()
         return True

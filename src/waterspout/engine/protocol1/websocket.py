@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ...types import Reason
 from ...wire.generations import Generation
 from ...wire.websocket import Close, Message, Reader, text_frame
+from ..driver import Driver
 from ..prepared import Prepared
 from ..traffic import Traffic
 from ..transports.interfaces import Link, Messenger
@@ -115,10 +116,11 @@ class ResumableMessages(MessageTransport):
         traffic: Traffic,
         *,
         limit_bytes: int,
+        driver: Driver,
         name: str,
         replay: ReplayBuffer,
     ) -> None:
-        super().__init__(messenger, generation, traffic, limit_bytes=limit_bytes)
+        super().__init__(messenger, generation, traffic, limit_bytes=limit_bytes, driver=driver)
         self.name = name
         self._sent = Sent(replay)
 

@@ -11,10 +11,33 @@ _SLICE = 500  # packets in one turn: what they cause has to leave before more co
 _SLICE_SIZE = 65_536  # characters or bytes, whichever comes first: a megabyte of small lists takes 75 ms
 
 
-class Inflow:
-    """Delivers packets to a sink; `done` is called once, with what was wrong with them or None."""
+class Slice:
+    """What may still be delivered in this turn: `packets` and their `size`. A pause does not renew it."""
 
-    __slots__ = ("_done", "_driver", "_packets", "_paused", "_sink", "_traffic")
+    __slots__ = ("packets", "size")
+
+    def __init__(self) -> None:
+        self.renew()
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the rest has to wait for the next turn."""
+        return self.packets <= 0 or self.size < 0
+
+    def renew(self) -> None:
+        """Begin the next turn."""
+        self.packets, self.size = _SLICE, _SLICE_SIZE
+
+
+class Inflow:
+    """Delivers packets to a sink; `done` is called once, with what was wrong with them or None.
+
+    Payloads that are delivered one after the other have a slice in common, their `share`. An event whose handler is
+    plain may pause its client and resume it before the turn ends, so a pause neither renews the slice nor starts a
+    second chain of turns.
+    """
+
+    __slots__ = ("_done", "_driver", "_is_busy", "_packets", "_paused", "_sink", "_slice", "_traffic")
 
     def __init__(
         self,
@@ -23,44 +46,27 @@ class Inflow:
         *,
         driver: Driver,
         traffic: Traffic,
+        share: Slice,
         done: Callable[[ProtocolError | None], object],
     ) -> None:
         self._packets = packets
         self._sink = sink
         self._driver = driver
         self._traffic = traffic
+        self._slice = share
         self._done: Callable[[ProtocolError | None], object] | None = done
         self._paused = False
-
-    def read(self) -> None:
-        """Deliver a slice; the rest comes in the next turn, or after a pause."""
-        error: ProtocolError | None = None
-        size = 0
-        try:
-            for count, packet in enumerate(self._packets, 1):
-                self._traffic.messages_in += 1
-                size += len(packet)
-                if isinstance(packet, bytes):
-                    self._sink.receive_binary(packet)
-                else:
-                    self._sink.receive_text(packet)
-                if self._paused:
-                    return
-                if count == _SLICE or size > _SLICE_SIZE:
-                    self._driver.soon(self._go_on)
-                    return
-        except ProtocolError as broken:
-            error = broken
-        self.end(error)
+        self._is_busy = False  # it delivers, or will in the next turn
 
     def pause(self) -> None:
         """Deliver nothing until `resume`."""
         self._paused = True
 
     def resume(self) -> None:
-        """Deliver on."""
+        """Deliver what is left of the slice; the rest comes in the next turns, or after a pause."""
         self._paused = False
-        self._go_on()
+        if not self._is_busy:
+            self._go_on()
 
     def end(self, error: ProtocolError | None = None) -> None:
         """Deliver no more: that was all, or nobody reads it."""
@@ -68,6 +74,38 @@ class Inflow:
         if done is not None:
             done(error)
 
+    # Below this line: how it is done
+
     def _go_on(self) -> None:
-        if self._done is not None and not self._paused:
-            self.read()
+        self._is_busy = False
+        if self._done is None or self._paused:
+            return
+        self._is_busy = True
+        if self._slice.is_used_up or self._deliver():
+            self._driver.soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._slice.renew()
+        self._go_on()
+
+    def _deliver(self) -> bool:
+        """Deliver packets until there is none, or a pause begins; return whether the slice ends first."""
+        part, error = self._slice, None
+        try:
+            for packet in self._packets:
+                self._traffic.messages_in += 1
+                part.packets -= 1
+                part.size -= len(packet)
+                if isinstance(packet, bytes):
+                    self._sink.receive_binary(packet)
+                else:
+                    self._sink.receive_text(packet)
+                if self._paused:
+                    self._is_busy = False
+                    return False
+                if part.packets <= 0 or part.size < 0:
+                    return True
+        except ProtocolError as broken:
+            error = broken
+        self.end(error)
+        return False

@@ -8,8 +8,10 @@ from collections import deque
 from ...errors import PayloadTooLarge, ProtocolError, TooMany
 from ...types import Reason
 from ...wire.generations import Generation
+from ..driver import Driver
 from ..prepared import Prepared
 from ..traffic import Traffic
+from .inflow import Slice
 from .interfaces import Messenger, Sink
 from .null import NOWHERE
 
@@ -23,11 +25,14 @@ class MessageTransport:
     __slots__ = (
         "__weakref__",
         "_base64",
+        "_driver",
         "_held",
         "_held_bytes",
+        "_is_busy",
         "_is_over",
         "_is_paused",
         "_limit",
+        "_slice",
         "generation",
         "messenger",
         "name",
@@ -39,7 +44,14 @@ class MessageTransport:
     http = None
 
     def __init__(
-        self, messenger: Messenger, generation: Generation, traffic: Traffic, *, limit_bytes: int, base64: bool = False
+        self,
+        messenger: Messenger,
+        generation: Generation,
+        traffic: Traffic,
+        *,
+        limit_bytes: int,
+        driver: Driver,
+        base64: bool = False,
     ) -> None:
         self.name = "websocket"
         self.messenger = messenger
@@ -48,7 +60,10 @@ class MessageTransport:
         self.sink: Sink = NOWHERE
         self._limit = limit_bytes
         self._base64 = base64
+        self._driver = driver
         self._is_over = self._is_paused = False
+        self._is_busy = False  # it delivers what is held, or will in the next turn
+        self._slice: Slice | None = None  # of what is held
         self._held: deque[str | bytes] = deque()
         self._held_bytes = 0
 
@@ -64,7 +79,7 @@ class MessageTransport:
         try:
             if size > self._limit:
                 raise PayloadTooLarge(f"A message has more than {self._limit} bytes; send less at once")
-            if self._is_paused:
+            if self._is_paused or self._held:
                 self._hold(message, size)
             else:
                 self._deliver(message)
@@ -103,17 +118,10 @@ class MessageTransport:
             self.messenger.pause()
 
     def resume(self) -> None:
-        """Deliver what came before the pause took effect, and read on."""
+        """Deliver what came before the pause took effect, a slice in a turn, and read on."""
         self._is_paused = False
-        try:
-            while self._held and not self._is_paused:
-                message = self._held.popleft()
-                self._held_bytes -= wire_bytes(message)
-                self._deliver(message)
-        except ProtocolError as error:
-            self._fail(error)
-        if not self._is_paused and not self._is_over:
-            self.messenger.resume()
+        if not self._is_busy:
+            self._go_on()
 
     def finish(self, code: int, text: str = "") -> bool:
         """Say goodbye, and deliver no more."""
@@ -132,6 +140,38 @@ class MessageTransport:
             raise TooMany("messages come on while the session reads none: wait for answers")
         self._held.append(message)
         self._held_bytes += size
+
+    def _go_on(self) -> None:
+        self._is_busy = True
+        try:
+            self._deliver_held()
+        except ProtocolError as error:
+            self._fail(error)
+        if self._held and not self._is_paused:
+            self._driver.soon(self._next_turn)
+            return
+        self._is_busy = False
+        if not self._is_paused and not self._is_over:
+            self._slice = None
+            self.messenger.resume()
+
+    def _next_turn(self) -> None:
+        self._slice, self._is_busy = None, False
+        if not self._is_paused and not self._is_over:
+            self._go_on()
+
+    def _deliver_held(self) -> None:
+        """Deliver until the slice ends, or a pause begins."""
+        part = self._slice
+        if part is None:
+            part = self._slice = Slice()
+        while self._held and not self._is_paused and not part.is_used_up:
+            message = self._held.popleft()
+            size = wire_bytes(message)
+            self._held_bytes -= size
+            part.packets -= 1
+            part.size -= size
+            self._deliver(message)
 
     def _deliver(self, message: str | bytes) -> None:
         if isinstance(message, str):

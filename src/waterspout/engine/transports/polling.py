@@ -9,7 +9,7 @@ from ..prepared import Prepared
 from ..states import State
 from ..traffic import Traffic
 from ..turn import Turn
-from .inflow import Inflow
+from .inflow import Inflow, Slice
 from .interfaces import Exchange, Source
 
 CLOSE = Prepared(b"1")
@@ -150,11 +150,11 @@ class PollingTransport:
         except ProtocolError as error:
             done(error)
             return
-        self._inflow = Inflow(packets, session, driver=self._turn.driver, traffic=self._traffic, done=done)
-        if self._paused:
-            self._inflow.pause()
-        else:
-            self._inflow.read()
+        self._inflow = Inflow(
+            packets, session, driver=self._turn.driver, traffic=self._traffic, share=Slice(), done=done
+        )
+        if not self._paused:
+            self._inflow.resume()
 
     def _drop_inflow(self) -> None:
         """Answer a POST whose rest nobody reads any more."""

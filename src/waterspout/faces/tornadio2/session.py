@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from inspect import getattr_static
 from typing import Any, Protocol, TypeVar, TypeVarTuple
@@ -12,9 +12,10 @@ from tornado.web import HTTPError
 
 from ...drivers.log import logger
 from ...engine import Engine
-from ...errors import DecodeError, ProtocolError, ReservedName
+from ...errors import DecodeError, PayloadTooLarge, ProtocolError, ReservedName
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import socketio as socketio1
+from ...wire.socketio import MAX_QUERY
 from . import calls, dispatch, proto
 from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints
@@ -395,7 +396,7 @@ class Session(SessionBase):
             case Connect("/"):
                 self.complain(log, "a client enters the main connection, where it is")
             case Connect():
-                query = packet.query or urlencode(texts(packet.data))
+                query = packet.query or _query_of(packet.data)
                 self.connect_endpoint(f"{packet.namespace}?{query}" if query else packet.namespace)
             case Disconnect("/"):
                 self.close()
@@ -413,6 +414,14 @@ class Session(SessionBase):
             return
         result = dispatch.handle(connection, packet)
         calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
+
+
+def _query_of(auth: Mapping[str, Any] | None) -> str:
+    """Write the texts of a client's auth as a query; PayloadTooLarge for more of them than a query may have."""
+    own = texts(auth)
+    if sum(len(name) + len(text) + 2 for name, text in own.items()) > MAX_QUERY:
+        raise PayloadTooLarge(f"the texts of an auth have at most {MAX_QUERY} characters at an endpoint")
+    return urlencode(own)
 
 
 def _warn_of_heartbeats() -> None:

@@ -14,7 +14,7 @@ from .. import json, surrogates
 from ..engineio3 import cut_units
 from ..engineio4 import bounded, decode_text
 from ..packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
-from ..socketio import RESERVED, Encoded, name_of
+from ..socketio import RESERVED, Encoded, connect_with_query, name_of
 
 try:
     from .._frames import split_event_1
@@ -102,7 +102,7 @@ def _connect(rest: str) -> Connect:
     """Read where to, and the query in either of its places: behind the endpoint, or as data (WP-41)."""
     found = _ENDPOINT.fullmatch(rest)
     assert found is not None
-    return Connect(_namespace(found[1]), query=found[2])
+    return connect_with_query(_namespace(found[1]), found[2])
 
 
 def _namespace(endpoint: str) -> str:
