@@ -1,6 +1,7 @@
 """Tornado's own lines in a process of ours, and in one of the user's."""
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from tornado.web import Application
 
 from waterspout import Server
 from waterspout.hosts import standalone
-from waterspout.hosts.loggers import NAMES, throttled
+from waterspout.hosts.loggers import NAMES, reporting, throttled
 from waterspout.hosts.tornado import routes
 
 MANY = 100
@@ -100,3 +101,38 @@ def test_a_line_that_cannot_be_filled_is_left_to_its_handlers() -> None:
         record = logging.makeLogRecord({"name": "tornado.general", "msg": "%d", "args": ("x",)})
         assert logging.getLogger("tornado.general").filter(record)
     assert (record.msg, record.args) == ("%d", ("x",))
+
+
+async def orphan(number: int) -> None:
+    raise KeyError(f"{number} " + "x" * 900_000)
+
+
+def test_what_a_task_raises_that_nobody_awaits_is_short_and_not_as_often_as_clients_like(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        with throttled(), reporting(asyncio.get_running_loop()):
+            for number in range(12):
+                await asyncio.wait([asyncio.create_task(orphan(number), name="audit")])
+            gc.collect()
+        asyncio.get_running_loop().call_exception_handler({"message": "asyncio's own again"})
+
+    asyncio.run(main())
+    *failures, count, own = caplog.records
+    assert [record.getMessage() for record in failures] == ["Task exception was never retrieved: audit, orphan"] * 10
+    assert all(2000 < len(record.exc_text or "") < 3000 for record in failures)
+    assert count.getMessage().startswith("2 more like this in the last second: Task exception was never")
+    assert own.getMessage() == "asyncio's own again"
+
+
+def test_an_exception_handler_of_the_users_own_stays() -> None:
+    heard: list[object] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
+        with reporting(loop):
+            loop.call_exception_handler({"message": "it failed"})
+
+    asyncio.run(main())
+    assert heard == ["it failed"]

@@ -1,7 +1,8 @@
 """What the core logs: through its driver, and at most ten lines of a kind in a second.
 
 Whatever a client can cause goes this way: refusals, broken packets, failures of handlers. The lines that are left out
-are counted, and the engine's deadlines bring the count a second later, or its end if that comes first.
+are counted, and the engine's deadlines bring the count a second later, or its end if that comes first. Tracebacks of
+50,000 characters use up a second's lines of their kind, too.
 
 What a program has probably forgotten, such as the handler of an event, is a warning for each name (`warn_of`): Python
 writes warnings where nobody has set up logging. Clients choose such names, so there are 200 of a text, and no more.
@@ -68,7 +69,7 @@ class Log:
     def report(self, kind: Hashable, text: str, error: BaseException | None = None) -> None:
         """Log what has gone wrong in a user's function, as `Driver.report` does."""
         if self.allows(kind, lambda more: self._table.driver.report(MORE % (more, text))):
-            self._table.driver.report(text, error)
+            self.wrote(kind, self._table.driver.report(text, error))
 
     def broke(self, sid: str, error: ProtocolError) -> None:
         """Log that a session is ended because its client broke the protocol.
@@ -83,6 +84,10 @@ class Log:
     def allows(self, kind: Hashable, tell: Tell) -> bool:
         """Tell whether a line of this kind may be written now; see `Throttle`."""
         return self._throttle.allows(kind, self._table.driver.now(), tell)
+
+    def wrote(self, kind: Hashable, size: int) -> None:
+        """Count the characters of the traceback in the line that was allowed last."""
+        self._throttle.wrote(kind, size)
 
     def flush(self) -> None:
         """Log the counts of what was left out now: the end may come before the second is over."""
