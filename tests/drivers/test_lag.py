@@ -5,10 +5,12 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import uvloop
+from pydantic import BaseModel, field_validator
 
 from drivers.keeper import Keeper
 from turns import turn
@@ -299,3 +301,183 @@ def test_what_blocks_after_its_first_step_is_named(
         await server.close()
 
     asyncio.run(main())
+
+
+# What blocks before the function is called, and after it has returned
+
+
+def blocked(site: Site) -> list[str]:
+    return [note for note in site.driver.notes if "has blocked" in note]
+
+
+def looked_at_here() -> None:
+    look = threading.Thread(target=LOOKS[-1])
+    look.start()
+    look.join(PATIENCE)
+
+
+@dataclass
+class Slow:
+    """Takes its time when it is checked, as the argument of an event and of a connect handler."""
+
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        looked_at_here()
+
+
+class SlowModel(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def check(cls, number: int) -> int:
+        looked_at_here()
+        return number
+
+
+class SlowToWrite(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        looked_at_here()
+        return ""
+
+
+def of_dataclass(socket: Socket, value: Slow) -> None: ...
+
+
+def of_model(socket: Socket, value: SlowModel) -> None: ...
+
+
+def entering(socket: Socket, auth: Slow) -> None: ...
+
+
+def answering(socket: Socket, value: Any) -> Any:
+    return SlowToWrite()
+
+
+def last(socket: Socket, event: str, args: list[Any]) -> None:
+    looked_at_here()
+
+
+def failing(socket: Socket, value: Any) -> None:
+    raise ValueError("it fails")
+
+
+class SlowHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        looked_at_here()
+
+
+HIDDEN: list[tuple[Callable[[Server], object], str]] = [
+    (lambda server: server.on("say")(of_dataclass), "the check of the arguments for the handler of 'say' in / ("),
+    (lambda server: server.on("say")(of_model), "the check of the arguments for the handler of 'say' in / ("),
+    (lambda server: server.on_connect(entering), "the check of the arguments for the connect handler of / ("),
+    (lambda server: server.on("say")(answering), "the result of the handler of 'say' in / ("),
+    (lambda server: server.on("say")(failing), "the report of what was raised by the handler of 'say' in / ("),
+    (
+        lambda server: (server.use_event(step), server.use_event(last), server.on("say")(print)),
+        "a step before 'say' in / (",
+    ),
+]
+
+
+def step(socket: Socket, event: str, args: list[Any]) -> None: ...
+
+
+@pytest.mark.parametrize(("register", "name"), HIDDEN)
+def test_what_blocks_beside_the_function_is_named_and_placed(
+    register: Callable[[Server], object], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+    handler = SlowHandler()
+
+    async def main() -> None:
+        site = Site(Notes())
+        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
+        server = Server()
+        server.engine.bind(site.driver)
+        register(server)
+        peer = Peer(server)
+        peer.connect(auth={"number": 1})
+        peer.emit("say", {"number": 1}, id=1)
+        (note,) = blocked(site)
+        assert note.startswith(f"{name}test_lag.py:"), note
+        await server.close()
+
+    logging.getLogger("waterspout").addHandler(handler)
+    try:
+        asyncio.run(main())
+    finally:
+        logging.getLogger("waterspout").removeHandler(handler)
+
+
+def test_what_follows_on_a_function_that_has_ended_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+
+    async def main() -> None:
+        site = Site(Notes())
+        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
+        server = Server()
+        server.engine.bind(site.driver)
+        server.use_event(step)
+        server.on("say")(lambda socket: looked_at_here())
+        peer = Peer(server)
+        peer.connect()
+        peer.emit("say")
+        (note,) = blocked(site)
+        assert note.startswith("the handler of 'say' in / (test_lag.py:"), note
+        await server.close()
+
+    asyncio.run(main())
+
+
+def test_names_that_clients_make_up_are_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+
+    async def main() -> None:
+        site = Site(Notes())
+        times = iter(range(10, 10_000))
+
+        def look() -> None:
+            now = float(next(times))
+            site.look(now, now + 0.2)
+
+        LOOKS.append(look)
+        server = Server()
+        server.engine.bind(site.driver)
+        server.on_any(lambda socket, event, *args: looked_at_here())
+        peer = Peer(server)
+        peer.connect()
+        for number in range(200):
+            peer.emit(f"event {number}")
+        assert len(blocked(site)) == 4  # one a minute
+        assert len(site.guard._silent) == 1
+        await server.close()
+
+    asyncio.run(main())
+
+
+def test_what_is_not_to_be_named_again_is_forgotten_after_its_minute_and_lines_are_limited() -> None:
+    def test(site: Site) -> None:
+        def call(name: int, now: float) -> None:
+            def handler() -> None:
+                looking = threading.Thread(target=lambda: site.look(now, now + 0.2))
+                looking.start()
+                looking.join(PATIENCE)
+
+            handler.__qualname__ = f"handler_{name}"  # as a decorator's function has the name of the other
+            site.driver.run(handler, (), Keeper(), None)
+
+        for number in range(100):
+            call(number, float(number))
+        assert len(site.driver.notes) == 100
+        assert len(site.guard._silent) == 60
+        for number in range(15):
+            call(number, 1000.0)
+        assert len(site.driver.notes) == 110
+        call(0, 2000.0)
+        assert site.driver.notes[110] == "5 more of these in the last second: a handler has blocked the event loop"
+
+    by_hand(test)

@@ -65,3 +65,14 @@ def test_the_next_second_is_counted_anew(told: Told) -> None:
     told.throttle.due("a", 2.0)
     assert told.counts == [2, 5]
     assert told.asked == [("a", 1.0), ("a", 2.0)]
+
+
+def test_long_lines_use_up_a_second_before_there_are_ten(told: Told) -> None:
+    for now, allowed in ((0.0, True), (0.2, True), (0.4, True), (0.6, False), (0.9, False)):
+        assert told.allow(now) == [allowed]
+        if allowed:
+            told.throttle.wrote("a", 20_000)
+    told.throttle.due("a", 1.6)
+    assert told.counts == [2]
+    assert told.allow(0.9, kind="b") == [True]
+    assert told.allow(1.0) == [True]  # the first of the three is a second old

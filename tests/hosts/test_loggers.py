@@ -1,16 +1,17 @@
 """Tornado's own lines in a process of ours, and in one of the user's."""
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import Iterator
 
 import pytest
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from waterspout import Server
 from waterspout.hosts import standalone
-from waterspout.hosts.loggers import NAMES, throttled
+from waterspout.hosts.loggers import NAMES, reporting, throttled
 from waterspout.hosts.tornado import routes
 
 MANY = 100
@@ -100,3 +101,78 @@ def test_a_line_that_cannot_be_filled_is_left_to_its_handlers() -> None:
         record = logging.makeLogRecord({"name": "tornado.general", "msg": "%d", "args": ("x",)})
         assert logging.getLogger("tornado.general").filter(record)
     assert (record.msg, record.args) == ("%d", ("x",))
+
+
+async def orphan(number: int) -> None:
+    raise KeyError(f"{number} " + "x" * 900_000)
+
+
+def test_what_a_task_raises_that_nobody_awaits_is_short_and_not_as_often_as_clients_like(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        with throttled(), reporting(asyncio.get_running_loop()):
+            for number in range(12):
+                await asyncio.wait([asyncio.create_task(orphan(number), name="audit")])
+            gc.collect()
+        asyncio.get_running_loop().call_exception_handler({"message": "asyncio's own again"})
+
+    asyncio.run(main())
+    *failures, count, own = caplog.records
+    assert [record.getMessage() for record in failures] == ["Task exception was never retrieved: audit, orphan"] * 10
+    assert all(2000 < len(record.exc_text or "") < 3000 for record in failures)
+    assert count.getMessage().startswith("2 more like this in the last second: Task exception was never")
+    assert own.getMessage() == "asyncio's own again"
+
+
+def test_an_exception_handler_of_the_users_own_stays() -> None:
+    heard: list[object] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: heard.append(context["message"]))
+        with reporting(loop):
+            loop.call_exception_handler({"message": "it failed"})
+
+    asyncio.run(main())
+    assert heard == ["it failed"]
+
+
+SID = "x3Yq_-0123456789abcdef"
+SECRET = "SECRET"
+MISSED = {
+    f"/socket.io//1/xhr-polling/{SID}": "/socket.io//1/xhr-polling/x3Yq...",
+    f"/elsewhere/{SID}/?sid={SID}&token={SECRET}": "/elsewhere/x3Yq.../",
+    f"/nothere?a='b'\xa0{SECRET}\x85?{SID}": "/nothere",
+    "/static/a-file-with-a-rather-long-name.js": "/static/a-file-with-a-rather-long-name.js",
+}
+
+
+@pytest.mark.parametrize("path", MISSED, ids=ascii)
+def test_a_request_that_misses_the_engine_is_named_without_its_secrets(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    asyncio.run(serve(get(path), 12))
+    lines = [record.getMessage() for record in caplog.records if record.name == "tornado.access"]
+    assert lines[0].startswith(f"404 GET {MISSED[path]} (127.0.0.1) ")
+    assert lines[-1].startswith(f"2 more like this in the last second: 404 GET {MISSED[path]} (127.0.0.1) ")
+    assert not re.search(f"{SECRET}|{SID}", caplog.text)
+
+
+def test_so_is_one_whose_handler_raises(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(RequestHandler):
+        def get(self) -> None:
+            raise ValueError("it fails")
+
+    async def main() -> None:
+        with throttled():
+            http = Application([("/page", Failing)]).listen(0, "127.0.0.1")
+            port = next(iter(http._sockets.values())).getsockname()[1]
+            await flood(port, get(f"/page?token={SECRET}"), 1)
+            http.stop()
+
+    asyncio.run(main())
+    failure, _ = [record for record in caplog.records if record.name.startswith("tornado")]
+    assert failure.getMessage() == "Uncaught exception GET /page (127.0.0.1)\\x0a'GET /page'"
+    assert SECRET not in caplog.text

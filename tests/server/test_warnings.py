@@ -118,22 +118,68 @@ def flood(pair: Pair, clock: Clock, way: str, count: int) -> None:
         elif way == "namespaces":
             pair.peer.connect(f"/{number}")
         else:
-            ask(pair.server, "/socket.io/?EIO=4&transport=polling", Origin=f"http://{number}.example")
+            ask(pair.server, "/socket.io/?EIO=4&transport=polling", Origin=f"http://{number}.{way.replace(' ', '-')}")
         if number % 9 == 8:
             clock.advance(1)
             pair.peer.take()
 
 
 @pytest.mark.parametrize("way", ["events", "namespaces", "origins"])
-def test_after_two_hundred_names_one_line_says_that_no_more_are_shown(
+def test_after_two_hundred_names_one_line_says_that_few_more_are_shown(
     server: Server, caplog: pytest.LogCaptureFixture, way: str, generation: Any
 ) -> None:
     pair = Pair(server, generation=generation)
     flood(pair, pair.clock, way, 230)
     lines = warnings(caplog)
     assert len(lines) == 201
-    assert lines[-1].startswith("200 names are in such lines, and no more will be: ")
+    assert lines[-1].startswith("200 names are in such lines, and from now on only 10 more an hour will be: ")
     assert "199" in lines[-2]
+
+
+def test_names_that_a_client_makes_up_hide_none_of_another_kind(caplog: pytest.LogCaptureFixture) -> None:
+    server = Server(driver=Clock(), allowed_hosts=["here.example", "localhost"])
+    target = "/socket.io/?EIO=4&transport=polling"
+    server.of("/chat")
+    pair = Pair(server)
+    for number in range(230):
+        ask(server, target, Host="here.example", Origin=f"http://{number}.example")
+        pair.peer.emit(f"event {number}")
+        if number % 9 == 8:
+            pair.clock.advance(1)
+    pair.peer.connect("/chat")
+    pair.peer.emit("syn", namespace="/chat")
+    ask(server, target, Host="there.example")
+    ask(server, f"{target}&j=1", Host="here.example")
+    event, host, script = warnings(caplog)[-3:]
+    assert "'syn' in /chat" in event
+    assert "the host 'there.example' is not allowed" in host
+    assert "cors_origins" in script
+
+
+def test_ten_more_names_are_shown_in_an_hour(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    pair = Pair(server)
+    flood(pair, pair.clock, "origins", 230)
+    for hour in range(2):
+        before = len(warnings(caplog))
+        pair.clock.advance(3600)
+        flood(pair, pair.clock, f"origins of hour {hour}", 20)
+        assert len(warnings(caplog)) - before == 10
+    assert sum("only 10 more" in line for line in warnings(caplog)) == 1
+
+
+def test_the_memory_of_names_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    server = Server(driver=clock)
+    target = "/socket.io/?EIO=4&transport=polling"
+    for number in range(500):
+        clock.advance(360)
+        ask(server, target, Origin=f"http://{number}.example")
+    assert len(warnings(caplog)) == 500
+    clock.advance(360)
+    ask(server, target, Origin="http://499.example")
+    assert len(warnings(caplog)) == 500
+    ask(server, target, Origin="http://0.example")  # which is forgotten
+    assert len(warnings(caplog)) == 501
 
 
 def test_names_that_the_throttle_left_out_come_later(

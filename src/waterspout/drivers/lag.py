@@ -3,24 +3,42 @@
 Nothing is added to the calls of handlers, whose time is counted in nanoseconds. A thread looks at the stack of
 the loop's thread, twice within `slow_handler` seconds. Where it finds a handler there it knocks at the loop; when
 that does not answer in time, and the same call is still there, the call is named. An idle loop is left asleep.
+
+A call has three parts that can block: the check of its arguments (`Arguments.checked`), the function itself, and what
+becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable, Mapping
+from functools import partial
 from types import CodeType, FrameType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from ..engine.driver import Layer, Level
+from ..engine.log import MORE
+from ..engine.throttle import Throttle
+from ..server.arguments import checked
 from .system import SystemDriver, name_of
 
 SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
 _ASYNC = "await what takes so long, or leave it to a thread (asyncio.to_thread)"
+_CHECK = "leave it to the handler, which can be async or threaded"
+_RESULT = "return less"
+_REPORT = "look for what blocks among the handlers of your log"
+
+_BETWEEN = frozenset(
+    ("pydantic", "pydantic_core", "attr", "attrs", "dataclasses", "functools", "contextlib", "logging")
+)
+"""Packages that call users' functions: their own place in the source would tell nobody what blocks."""
+
+
+_TEXT = "%s%s has blocked the event loop for %.2f s: %s"
 
 
 class Loop(Protocol):
@@ -47,7 +65,8 @@ class LagGuard:
         self._frame: FrameType | None = None
         self._since = 0.0
         self._turned = self._named = False
-        self._silent: dict[str, float] = {}
+        self._silent: dict[Hashable, float] = {}
+        self._throttle = Throttle(lambda kind, at: None)
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -60,46 +79,54 @@ class LagGuard:
 
     def look(self, driver: SystemDriver, limit: float, now: float) -> None:
         """Warn of a call that has kept the loop from turning for longer than `limit` seconds, once."""
-        frame, inner = self._entry()
+        call = self._call()
+        frame = None if call is None else call.frame
         if frame is None or frame is not self._frame or self._turned:
             self._frame, self._since = frame, now
             self._turned = self._named = False
             if frame is not None:
                 self._loop.call_soon_threadsafe(self._turn)
-        elif now - self._since > limit and not self._named:
+        elif call is not None and now - self._since > limit and not self._named:
             self._named = True
-            self._warn(driver, frame, inner, now)
+            self._warn(driver, call, now)
 
     def _turn(self) -> None:
         self._turned = True
 
-    def _entry(self) -> tuple[FrameType | None, FrameType | None]:
-        """Return the frame from which the running function was called, the outermost one, and the function's own."""
-        entry = inner = below = None
+    def _call(self) -> "_Call | None":
+        """Return the outermost call of a function that has not ended."""
+        call = below = None
         frame = sys._current_frames().get(self._thread)
         while frame is not None:
             if frame.f_code in self._entries:
-                entry, inner = frame, below
+                found = _Call(frame, _part(frame, below))
+                if call is None or not found.has_ended:
+                    call = found
             below, frame = frame, frame.f_back
-        return entry, inner
+        return call
 
-    def _warn(self, driver: SystemDriver, frame: FrameType, inner: FrameType | None, now: float) -> None:
-        found = frame.f_locals
-        what = _describe(found)
-        if now - self._silent.get(what, -SILENCE) < SILENCE:
+    def _place(self, call: "_Call") -> str:
+        """Return where the user's outermost function in a call is."""
+        user = None
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not call.frame:
+            if _is_users(frame):
+                user = frame
+            frame = frame.f_back
+        return "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
+
+    def _warn(self, driver: SystemDriver, call: "_Call", now: float) -> None:
+        key = call.key
+        if now - self._silent.get(key, -SILENCE) < SILENCE or not self._throttle.allows(LagGuard, now, self._tell_more):
             return
-        self._silent[what] = now
-        place = "" if inner is None else f" ({os.path.basename(inner.f_code.co_filename)}:{inner.f_lineno})"
-        remedy = _ASYNC if "coroutine" in found else _PLAIN
-        driver.note(
-            Layer.SERVER,
-            Level.WARNING,
-            "%s%s has blocked the event loop for %.2f s: %s",
-            what,
-            place,
-            now - self._since,
-            remedy,
-        )
+        self._silent = {one: at for one, at in self._silent.items() if now - at < SILENCE}
+        self._silent[key] = now
+        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, self._place(call), now - self._since, call.remedy)
+
+    def _tell_more(self, more: int) -> None:
+        driver = self._driver()
+        if driver is not None:
+            driver.note(Layer.SERVER, Level.WARNING, MORE, more, "a handler has blocked the event loop")
 
     def _watch(self) -> None:
         while (driver := self._driver()) is not None and (limit := driver.slow_handler) is not None:
@@ -113,8 +140,64 @@ class LagGuard:
         self._frame = None
 
 
-def _describe(found: Any) -> str:
+class _Call(NamedTuple):
+    """A call on the stack: the frame that has made it, and which part of it runs."""
+
+    frame: FrameType
+    part: str
+
+    @property
+    def has_ended(self) -> bool:
+        return self.part in ("answered", "failed")
+
+    @property
+    def key(self) -> Hashable:
+        """What is not named twice in a minute: never a name, for clients choose those of events."""
+        function = _function(self.frame.f_locals)
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(function, "cr_code", None) or getattr(function, "__code__", type(function))
+        return self.part, code, getattr(function, "__qualname__", None)  # a decorator's code is that of many
+
+    @property
+    def name(self) -> str:
+        found = self.frame.f_locals
+        name = _describe(found)
+        match self.part:
+            case "checked":
+                return f"the check of the arguments for {name}"
+            case "answered":
+                return f"the result of {name}"
+            case "failed":
+                return f"the report of what was raised by {name}"
+            case _:
+                return name
+
+    @property
+    def remedy(self) -> str:
+        own = _ASYNC if "coroutine" in self.frame.f_locals else _PLAIN
+        return {"checked": _CHECK, "answered": _RESULT, "failed": _REPORT}.get(self.part, own)
+
+
+def _part(frame: FrameType, below: FrameType | None) -> str:
+    """Say which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
+    if frame.f_code is checked.__code__:
+        return "checked"
+    name = "" if below is None or _is_users(below) else below.f_code.co_name
+    return name if name in ("answered", "failed") else ""
+
+
+def _is_users(frame: FrameType) -> bool:
+    package, _, rest = frame.f_globals.get("__name__", "").partition(".")
+    return (package != "waterspout" and package not in _BETWEEN) or rest.startswith("demo")
+
+
+def _describe(found: Mapping[str, Any]) -> str:
     describe = getattr(found["asker"], "describe", None)
     if describe is not None:
         return str(describe(found["token"]))
-    return name_of(found.get("function") or found.get("coroutine"))
+    return name_of(_function(found))
+
+
+def _function(found: Mapping[str, Any]) -> Any:
+    return found["coroutine"] if "coroutine" in found else found["function"]

@@ -2,17 +2,18 @@
 
 What clients write gets into lines: paths, origins, names of events. A filter at the logger, before all handlers,
 escapes control characters (C0, DEL, C1, line separators), the characters that turn the direction of text around, and
-lone surrogates, which no file takes.
+lone surrogates, which no file takes. The filter also formats tracebacks, once and bounded (`tracebacks`), so that
+formatters find them in `exc_text`.
 """
 
 import asyncio
 import logging
 import re
 import time
-import traceback
 from collections.abc import Hashable
 
 from ..engine.throttle import Tell, Throttle
+from .tracebacks import MAX_TEXT, Traceback, shorten
 
 _OBEYED = "\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _CONTROL = re.compile(f"[\0-\n{_OBEYED}]")
@@ -31,22 +32,36 @@ def clean(text: str) -> str:
     return _CONTROL.sub(_escape, text)
 
 
-def clean_record(record: logging.LogRecord, max_length: int | None = None) -> None:
-    """Make a record clean, its traceback too; a text that is longer than `max_length` characters is cut.
+def write(log: logging.Logger, level: int, text: str, *values: object, error: BaseException | None = None) -> int:
+    """Log a line; return how many characters the traceback of `error` has, where it is written."""
+    if not log.isEnabledFor(level):
+        return 0
+    told = None if error is None else (type(error), error, error.__traceback__)
+    path, number, function, _ = log.findCaller(stacklevel=2)
+    record = log.makeRecord(log.name, level, path, number, text, values, told, function)
+    log.handle(record)
+    return len(record.exc_text or "")
 
-    The record stays as it is where nothing has to be escaped, so that its text and values can be told apart.
+
+def clean_record(record: logging.LogRecord, max_length: int = MAX_TEXT) -> None:
+    """Make a record clean and short: its text, of at most `max_length` characters, and its traceback.
+
+    The record stays as it is where nothing has to be escaped, so that its text and values can be told apart. The
+    traceback is put into `exc_text`; an exception with texts that are too long is left out of `exc_info`, for a
+    formatter or a handler would make all of them again.
     """
+    if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
+        found = Traceback(record.exc_info[1])
+        record.exc_text = _clean_traceback(found.parts)
+        if not found.is_whole:
+            record.exc_info = None
     try:
         text = record.getMessage()
     except Exception:  # somebody's text and values that do not fit: their handlers say so
         return
-    short = text if max_length is None or len(text) <= max_length else f"{text[:max_length]}..."
+    short = text if len(text) <= max_length else f"{text[:max_length]}..."
     if (cleaned := clean(short)) is not text and cleaned != text:
         record.msg, record.args = cleaned, ()
-    if record.exc_info and record.exc_info[1] is not None:
-        plain = "".join(traceback.format_exception(record.exc_info[1]))
-        if (cleaned := _clean_traceback(record.exc_info[1])) != plain:
-            record.exc_text = cleaned.rstrip("\n")
 
 
 class _Clean(logging.Filter):
@@ -68,6 +83,10 @@ class LoopThrottle:
         """Tell whether a line of this kind may be written now; see `Throttle`."""
         return self._throttle.allows(kind, time.monotonic(), tell)
 
+    def wrote(self, kind: Hashable, size: int) -> None:
+        """Count the characters of the traceback in the line that was allowed last."""
+        self._throttle.wrote(kind, size)
+
     def flush(self) -> None:
         """Write all counts now."""
         self._throttle.flush()
@@ -80,10 +99,10 @@ class LoopThrottle:
         loop.call_later(max(0.0, at - time.monotonic()), self._throttle.due, kind, at)
 
 
-def _clean_traceback(error: BaseException) -> str:
-    """Format an exception; a text with several lines is indented, so that no line of it looks like one of the log."""
-    parts = (part if part.startswith("\n") else _indent(part) for part in traceback.format_exception(error))
-    return _CONTROL_IN_TRACEBACK.sub(_escape, "".join(parts))
+def _clean_traceback(parts: list[str]) -> str:
+    """Join a traceback; a text with several lines is indented, so that no line of it looks like one of the log."""
+    text = shorten("".join(part if part.startswith("\n") else _indent(part) for part in parts))
+    return shorten(_CONTROL_IN_TRACEBACK.sub(_escape, text)).rstrip("\n")
 
 
 def _indent(part: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine import Pending
 from ..engine.driver import Asker, Layer, Level
-from .log import logger
+from .log import logger, write
 
 PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, tuple, dict))
 """The types of most results: a look here is cheaper than a look for `__await__`."""
@@ -45,9 +45,9 @@ class SystemDriver:
         """Return 128 random bits."""
         return secrets.token_urlsafe(16)
 
-    def report(self, text: str, error: BaseException | None = None) -> None:
-        """Log it as an error of `waterspout.server`, with the traceback."""
-        _LOGGERS[Layer.SERVER].error("%s", text, exc_info=error)
+    def report(self, text: str, error: BaseException | None = None) -> int:
+        """Log it as an error of `waterspout.server`, with the traceback; return how many characters that has."""
+        return write(_LOGGERS[Layer.SERVER], Level.ERROR, "%s", text, error=error)
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log it; nothing is formatted where nobody listens."""

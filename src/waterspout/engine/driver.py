@@ -105,8 +105,11 @@ class Driver(Protocol):
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Call the function once `now()` has reached `at`; a new alarm replaces the one before."""
 
-    def report(self, text: str, error: BaseException | None = None) -> None:
-        """Log what has gone wrong in a user's function, or on the bus: as an error of the server's layer."""
+    def report(self, text: str, error: BaseException | None = None) -> int:
+        """Log what has gone wrong in a user's function, or on the bus: as an error of the server's layer.
+
+        Returns the number of characters of the traceback, which the log limits for each second.
+        """
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log what has happened; `text` is filled with the values only if somebody reads it.

@@ -136,7 +136,8 @@ class Table:
         self.traffic.refused += 1
         text = "a request of %s is refused with %d: %s"
         values = request.remote_address, refusal.response.status, refusal.detail
-        if not (refusal.subject and self.log.warn_of(_ENGINE, refusal.subject, text, *values)):
+        subject = refusal.subject
+        if subject is None or not self.log.warn_of(_ENGINE, subject.name, text, *values, kind=subject.kind):
             self.log.note(_ENGINE, Level.INFO, text, *values)
 
     # The end of all

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 MOST = 10  # lines of a kind
+MOST_CHARACTERS = 50_000  # of tracebacks; the last of them may go beyond, once
 SECOND = 1.0
 
 Tell = Callable[[int], object]
@@ -11,7 +12,7 @@ Tell = Callable[[int], object]
 
 
 class Throttle:
-    """Allows ten lines of a kind in any second, and counts the rest.
+    """Allows ten lines of a kind in any second, fewer if they are long (`wrote`), and counts the rest.
 
     `later(kind, at)` is called when there is something to count: `due(kind, at)` is to be called at that time. If that
     does not happen, the next line of the kind brings the count. A kind is a place in the code, never a client's text:
@@ -32,16 +33,20 @@ class Throttle:
         found = self._kinds.get(kind)
         if found is None:
             found = self._kinds[kind] = _Kind()
-        times = found.times
-        if len(times) == MOST and now - times[0] < SECOND:
+        if found.is_full(now):
             if not found.left_out:
                 found.tell = tell
                 self._later(kind, now + SECOND)
             found.left_out += 1
             return False
         found.count()
-        times.append(now)
+        found.times.append(now)
+        found.sizes.append(0)
         return True
+
+    def wrote(self, kind: Hashable, size: int) -> None:
+        """Count the characters of the line of this kind that was allowed last."""
+        self._kinds[kind].sizes[-1] += size
 
     def due(self, kind: Hashable, at: float) -> None:
         """Write how many lines of a kind were left out, if any were."""
@@ -58,12 +63,19 @@ class Throttle:
 class _Kind:
     """The last lines of a kind, and how many were left out since."""
 
-    __slots__ = ("left_out", "tell", "times")
+    __slots__ = ("left_out", "sizes", "tell", "times")
 
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=MOST)
+        self.sizes: deque[int] = deque(maxlen=MOST)
         self.left_out = 0
         self.tell: Tell | None = None
+
+    def is_full(self, now: float) -> bool:
+        if len(self.times) == MOST and now - self.times[0] < SECOND:
+            return True
+        sizes = zip(self.times, self.sizes, strict=True)
+        return sum(size for at, size in sizes if now - at < SECOND) >= MOST_CHARACTERS
 
     def count(self) -> None:
         left_out, tell = self.left_out, self.tell

@@ -20,7 +20,7 @@ from ..errors import CannotStart
 from .collector import fitted
 from .flashpolicy import serve_policy
 from .listeners import listen, unix_listener, urls
-from .loggers import throttled
+from .loggers import reporting, throttled
 from .loops import running_loop
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
@@ -73,7 +73,7 @@ async def serve(
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     limit = BODIES * engine.policy.max_payload_bytes
-    with throttled(), ExitStack() as accepting:
+    with throttled(), reporting(asyncio.get_running_loop()), ExitStack() as accepting:
         listeners = list(site.inherited)
         for listener in listeners:
             accepting.callback(listener.close)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import INTERRUPTS, Asker
 from ..errors import ArgumentError, ConnectRefused
-from .arguments import Arguments
+from .arguments import Arguments, checked
 from .life import CountingAsker
 from .signatures import Function
 
@@ -124,7 +124,7 @@ class ConnectSteps:
         auth = self._auth.value
         if step.auth is not None:
             try:
-                auth = step.auth.convert(self._auth)
+                auth = checked(step.auth, self._auth, self, index, step.function.call)
             except BaseException as error:  # a refusal, or what a user's own type raises
                 self.failed(index, error)
                 if isinstance(error, INTERRUPTS):

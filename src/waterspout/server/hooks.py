@@ -58,14 +58,14 @@ class Hooks:
         if isinstance(error, ArgumentError) and error.outline:
             key = self._handlers.name, error.event, error.argument
             text = "an event in %s is refused, and its handler is not called: %s"
-            self._engine.log.warn_of(_SERVER, key, text, self._handlers.name, error.outline)
+            self._engine.log.warn_of(_SERVER, key, text, self._handlers.name, error.outline, kind=self._handlers.name)
         self.tell(ON_ERROR, socket, event, error)
 
     def event_unknown(self, event: str) -> None:
         """Warn, once, of an event that has no handler: nothing else becomes of it."""
         name = self._handlers.name
         text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
-        self._engine.log.warn_of(_SERVER, (name, event), text, shorten(event), name)
+        self._engine.log.warn_of(_SERVER, event, text, shorten(event), name, kind=name)
 
     def cookies_used(self) -> None:
         """Warn, once, of cookies that a step reads where pages of all origins may connect: they count as the user's."""

@@ -80,10 +80,10 @@ class Clock(InlineDriver):
         """Call the function when `advance` or `block` gets there."""
         self._alarm = at, function
 
-    def report(self, text: str, error: BaseException | None = None) -> None:
+    def report(self, text: str, error: BaseException | None = None) -> int:
         """Keep it in `reports`, and log it: a test that fails shows what its handlers raised."""
         self.reports.append((text, error))
-        super().report(text, error)
+        return super().report(text, error)
 
     def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""

@@ -14,7 +14,7 @@ from ..policy import TRANSPORTS, Policy
 from ..session import Session
 from . import origins
 from .decisions import Open, Resume
-from .refusals import Fault, Refuse, refuse
+from .refusals import Fault, Refuse, Subject, refuse
 from .response import Headers, Response, subprotocol, version_spoken
 
 
@@ -42,7 +42,7 @@ ANSWERED = (Refuse, Preflight)
 
 Decision = Refuse | Preflight | Open | Resume | Unknown
 
-SCRIPT = "a script"
+SCRIPT = Subject("script", "")
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
 
 _UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it pass on Upgrade and Connection"
@@ -52,8 +52,7 @@ _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
     """Decide what the request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
-        subject = request.header("origin") or ""
-        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=subject)
+        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
     headers = origins.headers(request, policy)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
@@ -144,7 +143,7 @@ class _Question:
             headers = (*self.headers, *version_spoken(error))
             dropped = self.request.header("upgrade") is None  # no client of WebSockets leaves it out
             detail = f"{error}{_UPGRADE_DROPPED if dropped else ''}"
-            subject = "Upgrade" if dropped else ""
+            subject = Subject("upgrade", "") if dropped else None
             return refuse(Fault.BAD_REQUEST, detail, headers, status=error.status, subject=subject)
         accepted = (*self.headers, *subprotocol(self.request, self.policy.subprotocols))
         deflate = self.policy.deflate
@@ -165,6 +164,12 @@ class _Question:
 
     def _no(self, fault: Fault, detail: str) -> Refuse:
         return refuse(fault, detail, self.headers)
+
+
+def claimant(request: Request) -> Subject | None:
+    """Return the subject of a refusal of a foreign origin."""
+    origin = origins.claimed(request)
+    return Subject("origin", origin) if origin else None
 
 
 def foreign(request: Request) -> str:

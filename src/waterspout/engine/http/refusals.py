@@ -5,6 +5,7 @@ The codes, texts and their order are those of the JavaScript server (engine.io 6
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from ...errors import HandshakeRefused
 from ...wire import json
@@ -14,16 +15,23 @@ _ENOUGH = 3  # times
 _MOST_TOLD = 1000  # sessions; who asks without a pause comes again before so many others have come
 
 
+class Subject(NamedTuple):
+    """What the options of the server would have to allow: `kind` is "origin", "host", "script" or "upgrade"."""
+
+    kind: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Refuse:
     """The request is answered with this, and changes nothing; `detail` says why, for the log.
 
-    `subject` is who or what the options of the server would have to allow; the first refusal of each is a warning.
+    The first refusal of each `subject` is a warning.
     """
 
     response: Response
     detail: str = ""
-    subject: str = ""
+    subject: Subject | None = None
 
 
 class Fault(Enum):
@@ -37,7 +45,9 @@ class Fault(Enum):
     UNSUPPORTED_PROTOCOL = (5, 400, "Unsupported protocol version")
 
 
-def refuse(fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None, subject: str = "") -> Refuse:
+def refuse(
+    fault: Fault, detail: str, headers: Headers = (), *, status: int | None = None, subject: Subject | None = None
+) -> Refuse:
     """Make the official answer of a refusal."""
     code, official_status, message = fault.value
     body = json.encode({"code": code, "message": message, "detail": detail})

@@ -10,7 +10,7 @@ from . import origins
 from .admission import show
 from .hostnames import Hostnames
 from .proxies import Proxies
-from .refusals import Fault, Refuse, refuse
+from .refusals import Fault, Refuse, Subject, refuse
 
 
 class Screen:
@@ -41,8 +41,9 @@ class Screen:
         return None
 
     def _refuse_host(self, request: Request) -> Refuse:
-        detail = f"the host {show(_host(request))} is not allowed: add it to allowed_hosts"
-        subject = _host(request) or ""
+        host = _host(request)
+        subject = Subject("host", host) if host else None
+        detail = f"the host {show(host)} is not allowed: add it to allowed_hosts"
         if requests1.is_old(request, self._path):
             return replace(requests1.refused(request, 403, detail, ()), subject=subject)
         return refuse(Fault.FORBIDDEN, detail, subject=subject)

@@ -14,7 +14,7 @@ from ...wire.protocol1 import hixie
 from ...wire.protocol1 import socketio as socketio1
 from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
-from ..http.admission import SCRIPT, Preflight, Unknown, find, foreign
+from ..http.admission import SCRIPT, Preflight, Unknown, claimant, find, foreign
 from ..http.refusals import Refuse
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
 from ..policy import OLD_TRANSPORTS, Policy
@@ -51,7 +51,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     """Decide what a request means; nothing is changed by asking."""
     if not origins.allowed(request, policy):
         refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
-        return replace(refusal, detail=foreign(request), subject=request.header("origin") or "")
+        return replace(refusal, detail=foreign(request), subject=claimant(request))
     headers = origins.headers(request, policy, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from ...drivers.log import LoopThrottle
+from ...drivers.log import LoopThrottle, write
 from ...engine import MORE, Engine, outline
 from ...server.dispatch import shorten
 
@@ -27,9 +27,10 @@ class Complaints:
         def tell(more: int) -> None:
             log.log(level, MORE, more, outline(text))
 
-        if self._limit.allows((log.name, text, type(error)), tell):
+        kind = log.name, text, type(error)
+        if self._limit.allows(kind, tell):
             values = tuple(shorten(value) if isinstance(value, str) else value for value in values)
-            log.log(level, text, *values, exc_info=error)
+            self._limit.wrote(kind, write(log, level, text, *values, error=error))
 
 
 ALONE = Complaints()
