@@ -10,7 +10,7 @@ import pytest
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
 from waterspout.engine import TRANSITIONS, Ending, Engine, Policy, Prepared, Session, State, Step
-from waterspout.testing import Clock, OldPeer, Peer, Refused, server_frames
+from waterspout.testing import SOCKETIO_1, Clock, Peer, Refused, server_frames
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, Generation
 
@@ -610,7 +610,7 @@ def test_what_a_client_sent_is_not_in_the_log(
 
 @pytest.mark.parametrize("said", [SECRET, f"5:{SECRET}::x", f"6:::{SECRET}", f"5:::{SECRET}", f"4:::{SECRET}"])
 def test_nor_is_what_a_client_of_0_7_to_0_9_sent(said: str, caplog: pytest.LogCaptureFixture) -> None:
-    peer = OldPeer(Server(driver=Clock()))
+    peer = Peer(Server(driver=Clock()), generation=SOCKETIO_1)
     with caplog.at_level("DEBUG", "waterspout"), suppress(Refused):
         peer.send(said)
     assert not re.search("SECRET|TOKEN", caplog.text)
