@@ -431,3 +431,53 @@ def test_what_follows_on_a_function_that_has_ended_has_a_name_of_its_own(monkeyp
         await server.close()
 
     asyncio.run(main())
+
+
+def test_names_that_clients_make_up_are_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+
+    async def main() -> None:
+        site = Site(Notes())
+        times = iter(range(10, 10_000))
+
+        def look() -> None:
+            now = float(next(times))
+            site.look(now, now + 0.2)
+
+        LOOKS.append(look)
+        server = Server()
+        server.engine.bind(site.driver)
+        server.on_any(lambda socket, event, *args: looked_at_here())
+        peer = Peer(server)
+        peer.connect()
+        for number in range(200):
+            peer.emit(f"event {number}")
+        assert len(blocked(site)) == 4  # one a minute
+        assert len(site.guard._silent) == 1
+        await server.close()
+
+    asyncio.run(main())
+
+
+def test_what_is_not_to_be_named_again_is_forgotten_after_its_minute_and_lines_are_limited() -> None:
+    def test(site: Site) -> None:
+        def call(name: int, now: float) -> None:
+            def handler() -> None:
+                looking = threading.Thread(target=lambda: site.look(now, now + 0.2))
+                looking.start()
+                looking.join(PATIENCE)
+
+            handler.__qualname__ = f"handler_{name}"  # as a decorator's function has the name of the other
+            site.driver.run(handler, (), Keeper(), None)
+
+        for number in range(100):
+            call(number, float(number))
+        assert len(site.driver.notes) == 100
+        assert len(site.guard._silent) == 60
+        for number in range(15):
+            call(number, 1000.0)
+        assert len(site.driver.notes) == 110
+        call(0, 2000.0)
+        assert site.driver.notes[110] == "5 more of these in the last second: a handler has blocked the event loop"
+
+    by_hand(test)

@@ -4,7 +4,7 @@ Nothing is added to the calls of handlers, whose time is counted in nanoseconds.
 the loop's thread, twice within `slow_handler` seconds. Where it finds a handler there it knocks at the loop; when
 that does not answer in time, and the same call is still there, the call is named. An idle loop is left asleep.
 
-A call has three parts that can block: the check of its arguments (`Arguments.checked`), the function itself, and what
+A call has three parts that can block: the check of its arguments (`Arguments.convert`), the function itself, and what
 becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
@@ -12,13 +12,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from ..engine.driver import Layer, Level
-from ..server.arguments import checked
+from ..engine.log import MORE
+from ..engine.throttle import Throttle
+from ..server.arguments import Arguments
 from .system import SystemDriver, name_of
 
 SILENCE = 60.0  # s in which the same function is not named again
@@ -62,7 +65,8 @@ class LagGuard:
         self._frame: FrameType | None = None
         self._since = 0.0
         self._turned = self._named = False
-        self._silent: dict[str, float] = {}
+        self._silent: dict[Hashable, float] = {}
+        self._throttle = Throttle(lambda kind, at: None)
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -91,23 +95,38 @@ class LagGuard:
 
     def _call(self) -> "_Call | None":
         """Return the outermost call of a function that has not ended."""
-        call = below = user = None
+        call = below = None
         frame = sys._current_frames().get(self._thread)
         while frame is not None:
             if frame.f_code in self._entries:
-                found = _Call(frame, _part(frame, below), user)
+                found = _Call(frame, _part(frame, below))
                 if call is None or not found.has_ended:
                     call = found
-            if _is_users(frame):
-                user = frame
             below, frame = frame, frame.f_back
         return call
 
+    def _place(self, call: "_Call") -> str:
+        """Return where the user's outermost function in a call is."""
+        user = None
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not call.frame:
+            if _is_users(frame):
+                user = frame
+            frame = frame.f_back
+        return "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
+
     def _warn(self, driver: SystemDriver, call: "_Call", now: float) -> None:
-        if now - self._silent.get(call.name, -SILENCE) < SILENCE:
+        key = call.key
+        if now - self._silent.get(key, -SILENCE) < SILENCE or not self._throttle.allows(LagGuard, now, self._tell_more):
             return
-        self._silent[call.name] = now
-        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, call.place, now - self._since, call.remedy)
+        self._silent = {one: at for one, at in self._silent.items() if now - at < SILENCE}
+        self._silent[key] = now
+        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, self._place(call), now - self._since, call.remedy)
+
+    def _tell_more(self, more: int) -> None:
+        driver = self._driver()
+        if driver is not None:
+            driver.note(Layer.SERVER, Level.WARNING, MORE, more, "a handler has blocked the event loop")
 
     def _watch(self) -> None:
         while (driver := self._driver()) is not None and (limit := driver.slow_handler) is not None:
@@ -122,15 +141,23 @@ class LagGuard:
 
 
 class _Call(NamedTuple):
-    """A call on the stack: the frame that has made it, which part of it runs, and the user's outermost frame in it."""
+    """A call on the stack: the frame that has made it, and which part of it runs."""
 
     frame: FrameType
     part: str
-    user: FrameType | None
 
     @property
     def has_ended(self) -> bool:
         return self.part in ("answered", "failed")
+
+    @property
+    def key(self) -> Hashable:
+        """What is not named twice in a minute: never a name, for clients choose those of events."""
+        function = _function(self.frame.f_locals)
+        while isinstance(function, partial):
+            function = function.func
+        code = getattr(function, "cr_code", None) or getattr(function, "__code__", type(function))
+        return self.part, code, getattr(function, "__qualname__", id(function))  # a decorator's code is that of many
 
     @property
     def name(self) -> str:
@@ -147,12 +174,6 @@ class _Call(NamedTuple):
                 return name
 
     @property
-    def place(self) -> str:
-        if self.user is None:
-            return ""
-        return f" ({os.path.basename(self.user.f_code.co_filename)}:{self.user.f_lineno})"
-
-    @property
     def remedy(self) -> str:
         own = _ASYNC if "coroutine" in self.frame.f_locals else _PLAIN
         return {"checked": _CHECK, "answered": _RESULT, "failed": _REPORT}.get(self.part, own)
@@ -160,7 +181,7 @@ class _Call(NamedTuple):
 
 def _part(frame: FrameType, below: FrameType | None) -> str:
     """Say which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
-    if frame.f_code is checked.__code__:
+    if frame.f_code is Arguments.convert.__code__:
         return "checked"
     name = "" if below is None or _is_users(below) else below.f_code.co_name
     return name if name in ("answered", "failed") else ""
@@ -179,4 +200,7 @@ def _describe(found: Mapping[str, Any]) -> str:
 
 
 def _function(found: Mapping[str, Any]) -> Any:
-    return found["coroutine"] if "coroutine" in found else found["function"]
+    """Return the function of a call, or where its arguments are checked, these."""
+    if "coroutine" in found:
+        return found["coroutine"]
+    return found["function"] if "function" in found else found["self"]
