@@ -18,6 +18,25 @@ from waterspout.errors import (
 )
 
 
+@pytest.mark.parametrize(
+    ("quoted", "outline"),
+    [
+        ("it's", "a packet is none of this client's: ..."),
+        ('"', "a packet is none of this client's: ..."),
+        ("'\"\\", "a packet is none of this client's: ..."),
+        (b"'\xff\n", "a packet is none of this client's: ..."),
+    ],
+)
+def test_what_a_decoder_quotes_is_not_in_the_outline(quoted: str | bytes, outline: str) -> None:
+    assert DecodeError(f"a packet is none of this client's: {quoted!r}").outline == outline
+    assert DecodeError(f"unlike {quoted!r}, and not {quoted!r}.").outline == "unlike ..., and not ...."
+
+
+def test_names_and_parsers_are_in_the_outline() -> None:
+    for kind in (ProtocolError, ReservedName, WrongParser):
+        assert kind("the event name 'connect'").outline == "the event name 'connect'"
+
+
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     assert len(classes) == 18

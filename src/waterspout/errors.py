@@ -11,6 +11,7 @@ from typing import Never
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
+_QUOTED = re.compile(r"""(?<!\w)b?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)  # what repr makes
 
 
 class WaterspoutError(Exception):
@@ -23,9 +24,18 @@ class ProtocolError(WaterspoutError):
     status = 400
     close_code = 1002
 
+    @property
+    def outline(self) -> str:
+        """The text for a log: without what a decoder has quoted of the client's message."""
+        return str(self)
+
 
 class DecodeError(ProtocolError):
     """Bytes that are not what the protocol allows: the only exception that a decoder raises."""
+
+    @property
+    def outline(self) -> str:
+        return _QUOTED.sub("...", str(self))
 
 
 class InvalidText(DecodeError):
@@ -43,9 +53,13 @@ class TooMany(DecodeError):
 class ReservedName(DecodeError):
     """An event bears a name that is Socket.IO's own."""
 
+    outline = ProtocolError.outline
+
 
 class WrongParser(DecodeError):
     """The client and the server were given different parsers: JSON and msgpack."""
+
+    outline = ProtocolError.outline
 
 
 class PayloadTooLarge(DecodeError):

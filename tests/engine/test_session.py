@@ -1,5 +1,6 @@
 """One connection: its states, its outbox, its life and its end."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
 from waterspout.engine import TRANSITIONS, Ending, Engine, Policy, Prepared, Session, State, Step
-from waterspout.testing import Clock, Peer, Refused, server_frames
+from waterspout.testing import Clock, OldPeer, Peer, Refused, server_frames
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, Generation
 
@@ -569,5 +570,47 @@ def test_the_log_says_what_a_client_did_against_the_protocol_and_not_whose_sessi
     with caplog.at_level("INFO", "waterspout.engine"), suppress(Refused):
         peer.send("9")
     (line,) = [record.getMessage() for record in caplog.records if "broke the protocol" in record.getMessage()]
-    assert line.startswith(f"session {peer.sid[:4]}... broke the protocol, and is ended: '9' is no packet of")
+    assert line.startswith(f"session {peer.sid[:4]}... broke the protocol, and is ended: ... is no packet of")
     assert peer.sid not in caplog.text
+
+
+SECRET = "SECRET'\"TOKEN\\"
+BROKEN = [
+    SECRET,
+    f"4{SECRET}",
+    f'40{{"token":"{SECRET}"',
+    f'40["{SECRET}"]',
+    f"44{SECRET}",
+    f'42["{SECRET}"',
+    f"45{SECRET}",
+    f'46-["{SECRET}"]',
+    f"b{SECRET}",
+    f"b4{SECRET}",
+    f"-1:{SECRET}",
+    SECRET.encode(),
+    b"\x04" + SECRET.encode(),
+    b"\x00\x02\xff" + SECRET.encode(),
+]
+
+
+@pytest.mark.parametrize("said", BROKEN, ids=ascii)
+def test_what_a_client_sent_is_not_in_the_log(
+    engine: Engine,
+    clock: Clock,
+    generation: Generation,
+    transport: str,
+    said: str | bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    peer = Peer(engine, generation=generation, transport=transport)
+    with caplog.at_level("DEBUG", "waterspout"), suppress(Refused):
+        peer.send(said)
+    assert not re.search("SECRET|TOKEN", caplog.text)
+
+
+@pytest.mark.parametrize("said", [SECRET, f"5:{SECRET}::x", f"6:::{SECRET}", f"5:::{SECRET}", f"4:::{SECRET}"])
+def test_nor_is_what_a_client_of_0_7_to_0_9_sent(said: str, caplog: pytest.LogCaptureFixture) -> None:
+    peer = OldPeer(Server(driver=Clock()))
+    with caplog.at_level("DEBUG", "waterspout"), suppress(Refused):
+        peer.send(said)
+    assert not re.search("SECRET|TOKEN", caplog.text)

@@ -78,12 +78,13 @@ class Log:
     def broke(self, sid: str, error: ProtocolError) -> None:
         """Log that a session is ended because its client broke the protocol.
 
-        A wrong parser is the operator's mistake, so log a warning; once a minute, since a page's clients have the same.
+        What it sent is not in the line. A wrong parser is the operator's mistake, so log a warning; once a minute,
+        since a page's clients have the same.
         """
         level, now = Level.INFO, self._table.driver.now()
         if isinstance(error, WrongParser) and now >= self._silent_until:
             level, self._silent_until = Level.WARNING, now + _SILENCE
-        self.note(Layer.ENGINE, level, "session %s... broke the protocol, and is ended: %s", sid[:4], error)
+        self.note(Layer.ENGINE, level, "session %s... broke the protocol, and is ended: %s", sid[:4], error.outline)
 
     def allows(self, kind: Hashable, tell: Tell) -> bool:
         """Tell whether a line of this kind may be written now; see `Throttle`."""

@@ -279,10 +279,10 @@ class Session(SessionBase):
         try:
             packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
         except ReservedName as error:
-            self.complain(log, "an event is ignored: %s", error)
+            self.complain(log, "an event is ignored: %s", error.outline)
             return
         except DecodeError as error:
-            self.complain(log, "a packet is broken: %s", error)
+            self.complain(log, "a packet is broken: %s", error.outline)
             raise BrokenPacket(*error.args) from error
         if self.foreign():
             self.post(self._take_posted, packet)
@@ -296,7 +296,7 @@ class Session(SessionBase):
         try:
             is_early = self._openings.keep(packet)
         except ProtocolError as error:
-            self.complain(log, "%s: the client is closed", error)
+            self.complain(log, "%s: the client is closed", error.outline)
             return error
         return None if is_early else self._take(packet)
 
