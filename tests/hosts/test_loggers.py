@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from waterspout import Server
 from waterspout.hosts import standalone
@@ -136,3 +136,43 @@ def test_an_exception_handler_of_the_users_own_stays() -> None:
 
     asyncio.run(main())
     assert heard == ["it failed"]
+
+
+SID = "x3Yq_-0123456789abcdef"
+SECRET = "SECRET"
+MISSED = {
+    f"/socket.io//1/xhr-polling/{SID}": "/socket.io//1/xhr-polling/x3Yq...",
+    f"/elsewhere/{SID}/?sid={SID}&token={SECRET}": "/elsewhere/x3Yq.../",
+    f"/nothere?a='b'\xa0{SECRET}\x85?{SID}": "/nothere",
+    "/static/a-file-with-a-rather-long-name.js": "/static/a-file-with-a-rather-long-name.js",
+}
+
+
+@pytest.mark.parametrize("path", MISSED, ids=ascii)
+def test_a_request_that_misses_the_engine_is_named_without_its_secrets(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    asyncio.run(serve(get(path), 12))
+    lines = [record.getMessage() for record in caplog.records if record.name == "tornado.access"]
+    assert lines[0].startswith(f"404 GET {MISSED[path]} (127.0.0.1) ")
+    assert lines[-1].startswith(f"2 more like this in the last second: 404 GET {MISSED[path]} (127.0.0.1) ")
+    assert not re.search(f"{SECRET}|{SID}", caplog.text)
+
+
+def test_so_is_one_whose_handler_raises(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(RequestHandler):
+        def get(self) -> None:
+            raise ValueError("it fails")
+
+    async def main() -> None:
+        with throttled():
+            http = Application([("/page", Failing)]).listen(0, "127.0.0.1")
+            port = next(iter(http._sockets.values())).getsockname()[1]
+            await flood(port, get(f"/page?token={SECRET}"), 1)
+            http.stop()
+
+    asyncio.run(main())
+    failure, _ = [record for record in caplog.records if record.name.startswith("tornado")]
+    assert failure.getMessage() == "Uncaught exception GET /page (127.0.0.1)\\x0a'GET /page'"
+    assert SECRET not in caplog.text

@@ -7,15 +7,18 @@ of the user's own these loggers are left alone.
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tornado.httputil import HTTPInputError
+from tornado.httputil import HTTPInputError, HTTPServerRequest
 
 from ..drivers.log import LoopThrottle, clean, clean_record, write
 
 NAMES = ("asyncio", "tornado.access", "tornado.application", "tornado.general")
+_QUERY = re.compile(r"\?[^ ]*")  # a target has no space, but may have any other that Python knows
+_ID = re.compile(r"(?<![\w-])([\w-]{4})[\w-]{18}(?![\w-])", re.ASCII)  # 22 characters, as `Driver.token` makes them
 _MAX_LENGTH = 500  # characters; a path may have 60,000
 
 
@@ -54,7 +57,9 @@ def reporting(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 class _Limit(logging.Filter):
     """Cleans records, cuts their texts, and drops those that are too many. A kind is a place in the source.
 
-    Header lines that Tornado cannot read, and quotes, are left out: a cookie may be one of them.
+    Header lines that Tornado cannot read, and quotes, are left out: a cookie may be one of them. So are the queries of
+    requests, and all but the start of what may be the id of a session in their paths: a client whose path is none of
+    the engine's has one, too.
     """
 
     def __init__(self) -> None:
@@ -66,7 +71,7 @@ class _Limit(logging.Filter):
         if self._is_counting:
             return True
         if isinstance(record.args, tuple):
-            record.args = tuple(map(_without_quotation, record.args))
+            record.args = tuple(map(_without_secrets, record.args))
         kind = record.pathname, record.lineno, record.levelno, record.exc_info and record.exc_info[0]
         if not self._throttle.allows(kind, lambda more: self._count(record, more)):
             return False
@@ -87,8 +92,16 @@ class _Limit(logging.Filter):
             self._is_counting = False
 
 
-def _without_quotation(value: object) -> object:
-    return str(value).partition(" '")[0].partition(' "')[0] if isinstance(value, HTTPInputError) else value
+def _without_secrets(value: object) -> object:
+    match value:
+        case HTTPInputError():
+            return str(value).partition(" '")[0].partition(' "')[0]
+        case HTTPServerRequest():
+            return f"{value.method} {_without_secrets(value.uri)}"
+        case str():
+            return _ID.sub(r"\1...", _QUERY.sub("", value))
+        case _:
+            return value
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
