@@ -36,6 +36,32 @@ def on_a_loop(test: Callable[[AsyncioDriver, Keeper], Any]) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("is_foreign", [True, False])
+def test_what_comes_after_the_loop_is_closed_fails_with_a_sentence(is_foreign: bool) -> None:
+    server = Server()
+    failures: list[str] = []
+
+    async def main() -> None:
+        server.engine.bind(AsyncioDriver())
+
+    def late() -> None:
+        for verb in (lambda: server.emit("late"), lambda: server.engine.driver.soon(print)):
+            try:
+                verb()
+            except RuntimeError as error:
+                failures.append(str(error))
+
+    asyncio.run(main())
+    if is_foreign:
+        thread = threading.Thread(target=late)
+        thread.start()
+        thread.join()
+    else:
+        late()
+    assert len(failures) == 1 + is_foreign  # on the loop's own thread, an event to nobody is sent to nobody
+    assert all("the event loop that served this server is closed" in failure for failure in failures)
+
+
 # Functions
 
 

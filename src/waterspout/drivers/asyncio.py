@@ -25,6 +25,10 @@ from .threads import ThreadPool, threaded_asker
 
 Args = TypeVarTuple("Args")
 
+_CLOSED = (
+    "the event loop that served this server is closed, and its clients are gone: end your threads before the loop, "
+    "for example in a function of server.on_stop"
+)
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
@@ -94,11 +98,16 @@ class AsyncioDriver(SystemDriver):
             self._ending.look()
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
-        """Call the function in the next turn of the loop; from any thread."""
-        if self.foreign():
-            self.loop.call_soon_threadsafe(function, *args)
-        else:
-            self.loop.call_soon(function, *args)
+        """Call the function in the next turn of the loop; from any thread. RuntimeError once the loop is closed."""
+        try:
+            if self.foreign():
+                self.loop.call_soon_threadsafe(function, *args)
+            else:
+                self.loop.call_soon(function, *args)
+        except RuntimeError as error:
+            if self.loop.is_closed():
+                raise RuntimeError(_CLOSED) from error
+            raise
 
     def foreign(self) -> bool:
         """Tell whether the caller is on another thread than the loop."""

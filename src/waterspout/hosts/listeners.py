@@ -17,6 +17,7 @@ from ..errors import CannotStart
 
 BACKLOG = 1024
 LOCALHOST = "localhost"
+_MOST_DIGITS = 10  # of a number of descriptors, which is an int of C
 FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 
 _ATTEMPTS = 10  # to find a port that is free at both addresses of this machine
@@ -166,8 +167,9 @@ def _inherited(pid: int) -> range:
     if os.environ.get("LISTEN_PID") != str(pid):
         return range(0)
     count = os.environ.get("LISTEN_FDS", "")
-    if not (count.isascii() and count.isdecimal()):
-        raise CannotStart(f"cannot take sockets: LISTEN_FDS is {count!r}, and LISTEN_PID is this process; unset both")
+    if not (count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS):
+        shown = count if len(count) <= _MOST_DIGITS else f"{count[:_MOST_DIGITS]}..."
+        raise CannotStart(f"cannot take sockets: LISTEN_FDS is {shown!r}, and LISTEN_PID is this process; unset both")
     return range(FIRST_INHERITED, FIRST_INHERITED + int(count))
 
 
