@@ -16,7 +16,7 @@ from typing import Any, TypeVarTuple
 
 from ..engine import INTERRUPTS, Pending
 from ..engine.driver import Asker, Layer, Level, Waitable
-from ..server.arguments import checked
+from ..server.arguments import Arguments
 from .ending import Ending
 from .lag import LagGuard
 from .system import PLAIN, SystemDriver, answer, is_asynchronous
@@ -209,4 +209,4 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-_ENTRIES = (AsyncioDriver.run.__code__, carry.__code__, checked.__code__)
+_ENTRIES = (AsyncioDriver.run.__code__, carry.__code__, Arguments.convert.__code__)

@@ -4,7 +4,7 @@ Nothing is added to the calls of handlers, whose time is counted in nanoseconds.
 the loop's thread, twice within `slow_handler` seconds. Where it finds a handler there it knocks at the loop; when
 that does not answer in time, and the same call is still there, the call is named. An idle loop is left asleep.
 
-A call has three parts that can block: the check of its arguments (`Arguments.checked`), the function itself, and what
+A call has three parts that can block: the check of its arguments (`Arguments.convert`), the function itself, and what
 becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
@@ -21,7 +21,7 @@ from weakref import ref
 from ..engine.driver import Layer, Level
 from ..engine.log import MORE
 from ..engine.throttle import Throttle
-from ..server.arguments import checked
+from ..server.arguments import Arguments
 from .system import SystemDriver, name_of
 
 SILENCE = 60.0  # s in which the same function is not named again
@@ -157,7 +157,7 @@ class _Call(NamedTuple):
         while isinstance(function, partial):
             function = function.func
         code = getattr(function, "cr_code", None) or getattr(function, "__code__", type(function))
-        return self.part, code, getattr(function, "__qualname__", None)  # a decorator's code is that of many
+        return self.part, code, getattr(function, "__qualname__", id(function))  # a decorator's code is that of many
 
     @property
     def name(self) -> str:
@@ -181,7 +181,7 @@ class _Call(NamedTuple):
 
 def _part(frame: FrameType, below: FrameType | None) -> str:
     """Say which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
-    if frame.f_code is checked.__code__:
+    if frame.f_code is Arguments.convert.__code__:
         return "checked"
     name = "" if below is None or _is_users(below) else below.f_code.co_name
     return name if name in ("answered", "failed") else ""
@@ -200,4 +200,7 @@ def _describe(found: Mapping[str, Any]) -> str:
 
 
 def _function(found: Mapping[str, Any]) -> Any:
-    return found["coroutine"] if "coroutine" in found else found["function"]
+    """Return the function of a call, or where its arguments are checked, these."""
+    if "coroutine" in found:
+        return found["coroutine"]
+    return found["function"] if "function" in found else found["self"]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, signature
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -17,8 +17,6 @@ from ..errors import ArgumentError
 from ..wire.json import as_read
 from .annotations import BytesOr, describe, has_binary, innermost, resolve
 from .models import Mismatch, Model
-
-Value_contra = TypeVar("Value_contra", contravariant=True)
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -120,10 +118,11 @@ class Arguments:
         self.exactly = len(takes) if self._fewest == self._most else -1
         self._plain = -1 if self.typed else self.exactly
 
-    def convert(self, args: list[Any]) -> list[Any]:
+    def convert(self, args: list[Any], asker: Asker | None = None, token: Any = None) -> list[Any]:
         """Return what to call the handler with, the server's own arguments apart: `args` itself, if nothing is typed.
 
-        ArgumentError for what the handler does not take.
+        ArgumentError for what the handler does not take. The guard (`drivers/lag`) reads `asker` and `token` off the
+        stack: the types may run code of the user's, which may block.
         """
         count = len(args)
         if count == self._plain:
@@ -296,18 +295,3 @@ def _cut(text: str, longest: int) -> str:
     """Shorten and escape what may be a client's."""
     escaped = ascii(text[: longest + 1])[1:-1]
     return escaped if len(escaped) <= longest else f"{escaped[: longest - 3]}..."
-
-
-class Converter(Protocol[Value_contra]):
-    """`Arguments`, or those of a connect handler."""
-
-    def convert(self, value: Value_contra, /) -> Any:
-        """Return what the function is to be called with, or raise."""
-
-
-def checked(arguments: Converter[Value_contra], value: Value_contra, asker: Asker, token: Any, function: Any) -> Any:
-    """Convert the arguments of a user's function, whose types may run code of the user's.
-
-    Nothing but a frame on the stack: the guard (`drivers/lag`) reads the names of `asker`, `token` and `function`.
-    """
-    return arguments.convert(value)

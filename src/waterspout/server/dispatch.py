@@ -12,7 +12,6 @@ from ..engine import INTERRUPTS, Asker, Prepared, Session
 from ..errors import ConnectRefused, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
-from .arguments import checked
 from .handlers import Handler
 from .life import CONNECTED, CountingAsker
 
@@ -256,7 +255,7 @@ class EventCall:
             self._end()
             return
         try:
-            args = checked(handler.arguments, self._args, self, _OWN, handler.function)
+            args = handler.arguments.convert(self._args, self, _OWN)
         except BaseException as error:  # a refusal, or what a user's own type raises
             self.failed(_OWN, error)
             if isinstance(error, INTERRUPTS):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import INTERRUPTS, Asker
 from ..errors import ArgumentError, ConnectRefused
-from .arguments import Arguments, checked
+from .arguments import Arguments
 from .life import CountingAsker
 from .signatures import Function
 
@@ -34,7 +34,7 @@ class AuthArgument:
         self._of_query = Arguments(function, "connect", most=1, strict=False)
         self.typed = self._of_json.typed
 
-    def convert(self, auth: Auth) -> Any:
+    def convert(self, auth: Auth, asker: Asker | None = None, token: Any = None) -> Any:
         """Return what to call the handler with; ArgumentError for what it does not take.
 
         A query's "5" and "true" are made numbers and booleans where these are asked for. Where nothing came, which is
@@ -42,13 +42,13 @@ class AuthArgument:
         """
         arguments = self._of_query if auth.is_query else self._of_json
         try:
-            return arguments.convert([auth.value])[0]
+            return arguments.convert([auth.value], asker, token)[0]
         except ArgumentError as error:
             if auth.value != _NOTHING:
                 raise
             refusal = error
         try:
-            return arguments.convert([None])[0]
+            return arguments.convert([None], asker, token)[0]
         except ArgumentError:
             raise refusal from refusal.__cause__
 
@@ -124,7 +124,7 @@ class ConnectSteps:
         auth = self._auth.value
         if step.auth is not None:
             try:
-                auth = checked(step.auth, self._auth, self, index, step.function.call)
+                auth = step.auth.convert(self._auth, self, index)
             except BaseException as error:  # a refusal, or what a user's own type raises
                 self.failed(index, error)
                 if isinstance(error, INTERRUPTS):
