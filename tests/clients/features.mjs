@@ -306,13 +306,14 @@ const LIMITS = {
 
     cable.release();
     for (let i = 0; i < count; i++) same(await fillers.next(), [FILLER]);
-    await request(silent.socket, "volatile and latest");
-    same(order, [
-      ["latest", 99],
-      ...every25th.map(([value]) => ["ordinary", value]),
-      ["volatile", "to a reader"],
-      ["latest", "to a reader"],
-    ]);
+    await request(silent.socket, "nothing");
+    same(order.splice(0), [["latest", 99], ...every25th.map(([value]) => ["ordinary", value])]);
+    const wasTold = () => order.some(([event]) => event === "volatile");
+    for (let tries = 0; tries < 5 && !wasTold(); tries++) {
+      order.length = 0; // a ping that waits for the next poll keeps a volatile event out
+      await request(silent.socket, "volatile and latest");
+    }
+    same(order, [["volatile", "to a reader"], ["latest", "to a reader"]]);
   },
 
   "a client that does not read is cut": async ({ port, open, start, left, leave }) => {
