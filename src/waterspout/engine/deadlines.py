@@ -1,4 +1,9 @@
-"""Every wait there is, in one table: exact, cancelled in constant time, one alarm for all."""
+"""Every wait there is, in one table: exact, cancelled in constant time, one alarm for all.
+
+How it works: a timer of the event loop for each heartbeat of each client would be an object and a heap operation for
+each, so there is one alarm of the driver, at the earliest deadline. Whoever waits is a key (the waiter and the kind
+of wait), and has a method `due(kind, at)`.
+"""
 
 from collections.abc import Callable, Hashable
 from heapq import heappop, heappush

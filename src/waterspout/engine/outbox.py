@@ -1,4 +1,10 @@
-"""What waits for a client while its transport takes nothing: in order, counted, and bounded."""
+"""What waits for a client while its transport takes nothing: in order, counted, and bounded.
+
+How it works: a deque of `Prepared` values, which are shared with other clients: a message that waits for 10,000
+clients is in memory once. `size_bytes` counts what each weighs here. A message with a key (`emit(..., latest=)`) has
+a place of its own, `_Latest`, in which the next message with the same key takes over. Volatile messages never come
+here, unless the outbox is empty (see `Session._keep`).
+"""
 
 from collections import deque
 from collections.abc import Hashable

@@ -1,4 +1,18 @@
-"""One connection of a client, whatever carries it: its states, its outbox, its life and its end."""
+"""One connection of a client, whatever carries it: its states, its outbox, its life and its end.
+
+How it works: an application calls `push`. While `_outbox` is None, the transport takes what is pushed at once. When
+it refuses, an `Outbox` is made, and everything goes there, in order, until the transport calls `writable`, or
+fetches with `take` (polling). When the outbox is empty again it is dropped, so that an idle session holds nothing.
+
+The session knows when to begin and to end, but not what is said: each text or binary message goes to its dialect,
+which calls back (`await_attachments`, `closed_by_client`, `expire`, ...).
+
+The end has two parts. `close` only marks: the state becomes CLOSING, and a job of the turn tells the application and
+lets the transport say goodbye, so no user's function runs inside a transition. `_end` is the one place where a
+session becomes CLOSED; it clears deadlines, outbox and probe, and takes the session out of the table. All ways to
+the end lead there: `lost` and `failed` (the transport is gone), `drop` (the engine gives up), `finished` (the
+goodbye is said), `discard` and `abandon`. The table in docs/architecture.md says who calls which.
+"""
 
 from collections.abc import Iterable
 from enum import Enum

@@ -2,6 +2,15 @@
 
 All that is written in a turn of the loop leaves in one system call at its end (6 to 20 % faster than one
 for each read); writability is asked for only when the kernel refuses.
+
+How it works: a link with something to write stands in the list `waiting` of its engine's `Output`, which the loop
+calls once at the end of the turn. What the kernel does not take stays in `_out`, and the loop is asked to call when
+there is room (`_blocked`). Above `HIGH_WATER_BYTES`, `write` tries the kernel at once, and refuses if that takes
+nothing; then the receiver's `writable` is called later. So a link holds a bounded amount, and the rest waits in the
+session's outbox, where it is counted.
+
+`finish` sends the last bytes and closes in good order: shutdown, then reading until the client closes or `LINGER` is
+over, because a socket closed with unread bytes resets the connection, and the client may lose the goodbye.
 """
 
 import os

@@ -1,4 +1,11 @@
-"""A request that Tornado reads for an engine: its body, with a deadline, and its answer."""
+"""A request that Tornado reads for an engine: its body, with a deadline, and its answer.
+
+How it works: the engine decides with the head of the request (`Engine.admit`). What is refused is answered at once,
+and its body is read and dropped for a while, since a client that is still sending does not see an answer before a
+reset. Otherwise the body is collected up to `max_payload_bytes`, within `BODY_TIMEOUT`, and given to
+`Engine.respond`. The answer may come much later (a parked GET); until then the connection is watched for the end of
+its client.
+"""
 
 import asyncio
 import re

@@ -1,4 +1,10 @@
-"""One event to many sockets: encoded once for each generation, the same bytes to everybody."""
+"""One event to many sockets: encoded once for each generation, the same bytes to everybody.
+
+How it works: the namespace counts its clients by generation, so that `rows` knows without looking at the members
+which encodings are needed. All of them are made before anything is queued: a value that one codec cannot carry is an
+error, and nobody gets anything. Then one loop pushes the `Prepared` of its generation to each session. In this loop
+nothing is made for a member that the garbage collector would have to track.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Sequence

@@ -1,4 +1,9 @@
-"""Who is in which room of a namespace, and whom a set of names means."""
+"""Who is in which room of a namespace, and whom a set of names means.
+
+How it works: each socket is in a room of its own, named by its id, so a socket, an id and a room are the same for
+`to` and `except_`. A room exists while it has members. Whom a call means is an `Audience` of names, which can be
+sent to other nodes; only `select` makes sockets of it.
+"""
 
 from collections.abc import Collection, Iterable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar

@@ -1,4 +1,15 @@
-"""A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST."""
+"""A session's long-polling: what is queued leaves with the next GET, what comes arrives by POST.
+
+How it works: a GET is parked in `_poll` until there is something to send. `write` always refuses, so everything
+waits in the session's outbox; `notify` says that it is no longer empty, and a job of the turn (`flush`) takes all of
+it as one answer. So everything that a turn has to say leaves together.
+
+A POST is announced by `begin_post` before its body is read, since a second one at the same time ends the session.
+Its payload is delivered by an `Inflow`, in slices, and answered when all of it is delivered: a client that waits for
+the answer, as all official ones do, is slowed down by a session that is paused.
+
+The goodbye is an answer of its own, behind the one with what was queued (see `flush`).
+"""
 
 from ...errors import ProtocolError
 from ...types import Reason

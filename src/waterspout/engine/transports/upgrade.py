@@ -1,4 +1,14 @@
-"""The way from polling to a WebSocket (Engine.IO, "Upgrade"): probe, answer, and the client's `5`."""
+"""The way from polling to a WebSocket (Engine.IO, "Upgrade"): probe, answer, and the client's `5`.
+
+How it works: the client opens a WebSocket for its session and sends `2probe` there. The `Probe` is the sink of that
+WebSocket meanwhile; the session goes on over polling. It answers `3probe`, and lets the parked GET go with a noop,
+again every 0.1 s, until the client has stopped polling and sends `5`. Then polling retires, the session becomes the
+sink, and `Session.upgrade` sends what is queued to the WebSocket.
+
+Nothing is lost because nothing is sent to the WebSocket before the `5`, and nothing is taken from the outbox for
+polling behind it. Anything else that comes over the WebSocket, or `upgrade_timeout`, ends the attempt, and polling
+goes on.
+"""
 
 from enum import Enum
 

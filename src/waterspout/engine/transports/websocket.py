@@ -1,4 +1,13 @@
-"""A session's WebSocket: frames on one side, Engine.IO packets on the other."""
+"""A session's WebSocket: frames on one side, Engine.IO packets on the other.
+
+How it works: the host calls `receive` with the bytes of each read. The `Reader` cuts them into messages, and each
+goes to the sink: a session, or the probe of an upgrade. A message may pause the transport (too many calls of the
+session are pending): then the messages of this read that are left are kept as an iterator, further bytes are kept as
+bytes, and the link stops reading, until `resume`.
+
+Frames are made once for each `Prepared`, and shared by all WebSockets that send it. `write` hands them to the link,
+which joins all of a turn; while the link is full it returns False, and the session keeps its messages.
+"""
 
 from collections.abc import Iterator
 
