@@ -74,7 +74,7 @@ class ConnectRefused(WaterspoutError):
 
     A string is the error's message, anything else its `data`; either can be given by name beside the other. Clients
     of Socket.IO 1.x and 2.x know one value only: the data where there is some, else the message. Those of 0.7 to
-    0.9 hear neither.
+    0.9 get neither.
     """
 
     def __init__(self, reason: object = None, /, *more: Never, message: str | None = None, data: object = None) -> None:

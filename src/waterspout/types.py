@@ -15,7 +15,7 @@ _ABSOLUTE = compile_pattern(r"https?://([^/?#]*)", IGNORECASE).match
 def split_target(target: str) -> tuple[str | None, str]:
     """Split a request's target into its host, if it is in absolute form, and the rest, from the path on.
 
-    Whoever asks a proxy writes `http://host/path`, and a server has to take it (RFC 9112, section 3.2.2).
+    A client of a proxy writes `http://host/path`, and a server has to take it (RFC 9112, section 3.2.2).
     """
     found = None if target.startswith("/") else _ABSOLUTE(target)
     if found is None:

@@ -6,7 +6,7 @@ from ..engine import Driver, Pending
 
 
 class MemoryBus:
-    """What the adapters of one process share: those that are attached hear each other."""
+    """What the adapters of one process share: those that are attached receive each other's messages."""
 
     def __init__(self) -> None:
         self.adapters: list[MemoryAdapter] = []

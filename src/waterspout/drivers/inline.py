@@ -87,7 +87,7 @@ class InlineDriver(SystemDriver):
                 self._running -= 1
 
     def foreign(self) -> bool:
-        """Return False: whoever calls is the core's thread."""
+        """Return False: there is one thread only."""
         return False
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:

@@ -119,7 +119,7 @@ class ThreadPool:
             try:
                 self._post(self._answer, call, result, error)
             except RuntimeError:
-                return  # the loop was closed meanwhile, and nobody is there to hear
+                return  # the loop was closed meanwhile, and nobody waits for the result
             del call, result, error  # else they would live until the next call comes
 
 

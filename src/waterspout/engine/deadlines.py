@@ -13,7 +13,7 @@ _PER_SECOND = 16  # buckets; at 10,000 sessions and 25 s about 25 deadlines shar
 
 
 class Waiter(Protocol):
-    """Whoever set a deadline."""
+    """The object that set a deadline."""
 
     def due(self, kind: Any, at: float) -> None:
         """Act: the time `at`, which was set for this kind of wait, has come."""

@@ -47,7 +47,7 @@ class Asker(Protocol):
         """Take the exception that the function raised."""
 
     def later(self, token: Any) -> "Asker":
-        """Hear that the function goes on asynchronously; return who is to hear what comes of it."""
+        """Called when the function goes on asynchronously; return the asker for its result."""
 
 
 class Waitable(Protocol):

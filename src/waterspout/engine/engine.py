@@ -163,7 +163,7 @@ class Engine:
     def close(self) -> Pending[None]:
         """Admit nobody, tell all clients, and be done when the last session has ended.
 
-        Who polls but does not come for its goodbye within a second has gone.
+        A client that polls has a second to fetch its goodbye.
         """
         if self.table.closing is None:
             self.table.closing = Pending(self.table.driver)

@@ -1,4 +1,4 @@
-"""A result that comes later, for whoever waits: a coroutine, a greenlet, a thread or a callback."""
+"""A result that comes later: for a coroutine, a greenlet, a thread or a callback."""
 
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast

@@ -94,13 +94,14 @@ class Policy:
     `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
 
     The others are of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with their
-    "handshake", which it may refuse then. With `application_answers` it gets a client's goodbye, `Disconnect("/")`, and
-    what asks for a receipt, and answers both; else the engine has, before it hears of them. `old_transports` are those
-    that they are offered, in this order, instead of what `transports` says. `close_timeout_advertised` is what their
-    handshake tells as its close timeout; None is `resume_timeout`, or what is longer. A `second_poll` beside one that
-    is held can "replace" it, or the policy is to "refuse" it with 401. A POST is answered with `post_reply`, and who
-    names an `unknown_session` with the packet that tells it to begin again, or with this status and no text. With
-    `websocket_check`, a WebSocket carries nothing before its client has answered a heartbeat within `ping_timeout`.
+    "handshake", which it may refuse then. With `application_answers` it gets a client's goodbye, `Disconnect("/")`,
+    and what asks for a receipt, and answers both; else the engine does so, before the application gets them.
+    `old_transports` are those that they are offered, in this order, instead of what `transports` says.
+    `close_timeout_advertised` is what their handshake tells as its close timeout; None is `resume_timeout`, or what
+    is longer. A `second_poll` beside one that is held can "replace" it, or the policy is to "refuse" it with 401. A
+    POST is answered with `post_reply`, and who names an `unknown_session` with the packet that tells it to begin
+    again, or with this status and no text. With `websocket_check`, a WebSocket carries nothing before its client has
+    answered a heartbeat within `ping_timeout`.
 
     `missed_heartbeats`: None, or how many heartbeats without an answer end a session of theirs. They come each
     `ping_interval`, whatever else does, and nothing but a heartbeat answers them; with `global_heartbeats` from the

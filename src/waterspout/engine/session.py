@@ -110,7 +110,7 @@ class Session(Backlog):
         self.data: Any = None
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
-        self.is_refused = False  # by the application, which hears no more of it
+        self.is_refused = False  # by the application, which is not called again
         self.dialect = dialect
         self.heartbeat = dialect.heartbeat(self)
         self._outbox: Outbox | None = None
@@ -149,7 +149,7 @@ class Session(Backlog):
             self._close_within(ending)
             self.table.turn.add(lambda: self._say_goodbye(ending.reason))
         elif ending.within is not None and self.state is State.CLOSING:
-            self._close_within(ending)  # whoever closes all has less time than who has closed this one
+            self._close_within(ending)  # closing all sessions leaves less time than closing this one
 
     def let_go(self, namespace: str) -> None:
         """Tell the client that the application has disconnected it from a namespace."""
@@ -234,7 +234,7 @@ class Session(Backlog):
         self._end()
 
     def discard(self) -> None:
-        """End before there was anything: the application does not want it, and hears nothing of its end."""
+        """End before there was anything: the application has refused it, and its `close` is not called."""
         self.is_refused = True
         self._end()
 

@@ -12,7 +12,7 @@ Args = TypeVarTuple("Args")
 class Turn:
     """Jobs that are done after what is running now, in their order.
 
-    Whoever goes through many sockets holds the turn meanwhile (`with turn:`), so that nothing changes
+    Code that goes through many sockets holds the turn meanwhile (`with turn:`), so that nothing changes
     under its feet even where the driver does things at once.
     """
 

@@ -52,7 +52,7 @@ class EngineHandler(RequestHandler):
         self._exchange: HandlerExchange | None = None
         self._rest: Rest | None = None
         self._is_served = self._is_gone = self._has_ended = False
-        if self.is_redefined:  # Tornado looks it up here, so that the engine hears of it whatever the class does
+        if self.is_redefined:  # Tornado looks it up here, so that the engine is called whatever the class does
             self.on_connection_close = self._lose  # type: ignore[method-assign]
         super().__init__(application, request, **options)
         self._connection.set_body_timeout(BODY_TIMEOUT)
@@ -143,7 +143,7 @@ class EngineHandler(RequestHandler):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the engine refuses this request, whoever else would answer it."""
+        """Whether the engine refuses this request, even if the class would answer it."""
         return isinstance(self._admitted()[0], Refuse)
 
     @property
@@ -208,7 +208,7 @@ class EngineHandler(RequestHandler):
         self._abandon()
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Log what a method has raised as Tornado does, but without the id of the session: whoever reads it has it."""
+        """Log what a method has raised as Tornado does, but without the id of the session, which is a secret."""
         if isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
         else:

@@ -31,7 +31,8 @@ class FailureWatch:
     def watch(self, descriptor: int, callback: Callback, *, with_end: bool = False) -> None:
         """Call back once in each turn while the socket has an error, until `forget`.
 
-        The error is left to whoever reads or writes. `with_end` calls back when the peer sends no more, too; once.
+        The error itself is left for the next read or write. With `with_end`, the end of what the peer sends counts as
+        well, once.
         """
         if not hasattr(select, "epoll"):
             return

@@ -1,4 +1,4 @@
-"""One connected, non-blocking socket on any loop, for whoever reads and writes it.
+"""One connected, non-blocking socket on any loop.
 
 All that is written in a turn of the loop leaves in one system call at its end (6 to 20 % faster than one
 for each read); writability is asked for only when the kernel refuses.
@@ -195,7 +195,7 @@ class Link:
             receiver.receive(ahead)
 
     def write(self, data: bytes) -> bool:
-        """Queue bytes for the end of the turn; False if too much waits, then the receiver hears `writable`."""
+        """Queue bytes for the end of the turn; False if too much waits: then the receiver's `writable` is called later."""
         out = self._out
         if out is None:
             if self._last:
@@ -222,7 +222,7 @@ class Link:
         return True
 
     def finish(self, data: bytes) -> None:
-        """Send these last bytes behind all others, then close; the receiver hears no more.
+        """Send these last bytes behind all others, then close; the receiver is not called again.
 
         The peer has `close_timeout` to take them all, and then `LINGER` to close.
         """
@@ -239,7 +239,7 @@ class Link:
     def pause(self) -> None:
         """Read no more until `resume`; the kernel makes the peer wait. What fails on writing is noticed still.
 
-        A peer that vanishes meanwhile is not noticed by reading: whoever pauses keeps its heartbeat.
+        A peer that vanishes meanwhile is not noticed by reading, so the heartbeat goes on.
         """
         if not self._paused and self._descriptor >= 0:
             self._paused = True

@@ -29,7 +29,7 @@ def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> lis
 
 
 def signpost(path: str) -> list[Any]:
-    """Return the route of "/" where there is no page: whoever looks there is told where clients connect."""
+    """Return the route of "/" where there is no page: it says where clients connect."""
     return [(r"/", Signpost, {"path": path})]
 
 

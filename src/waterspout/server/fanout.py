@@ -56,7 +56,7 @@ class Fanout:
     def push(self, members: Collection["Socket"], forms: dict[Generation, Prepared]) -> None:
         """Queue the event for each member, in its generation's form.
 
-        Nothing else happens meanwhile: whoever must be cut for its full outbox is cut afterwards.
+        Nothing else happens meanwhile: a client whose outbox is full is cut afterwards.
         """
         with self._turn:
             if len(forms) == 1:

@@ -111,7 +111,7 @@ class Namespace(Events, Generic[Kind]):
     ) -> Pending[Replies]:
         """Ask many clients of this node and wait for their acknowledgements: `Replies(answers, missing)`.
 
-        Who leaves, does not answer within `timeout` seconds, or owes too many answers, is missing; it never
+        A client that leaves, does not answer within `timeout` seconds, or owes too many answers, is missing; it never
         raises AckTimeout. TypeError for what JSON cannot carry.
         """
         check_name(event)

@@ -202,7 +202,7 @@ class Namespaces:
         )
 
     def _title(self, match: "Pattern[str] | Matcher") -> str:
-        """Name a family, unlike all others, for whoever reads what the server tells of itself."""
+        """Return a unique name of a family, for metrics and `describe`."""
         title = match.pattern if isinstance(match, Pattern) else _name(match)
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title

@@ -59,7 +59,7 @@ def _values(depth: int) -> Any:
     return _values(0) | list[inner] | dict[str, inner]  # type: ignore[valid-type]  # made while running, for msgspec
 
 
-# Read as `Any`, maps may have any keys, and whoever chooses integers that collide keeps a server busy for seconds
+# Read as `Any`, maps may have any keys, and a client that chooses integers that collide keeps a server busy for seconds
 # with a megabyte. msgspec checks keys in types only, which cannot recur: so 6 levels, without binary content, are read
 # at its speed, and all else by `notepack.decode`.
 _read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(

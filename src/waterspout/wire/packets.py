@@ -85,5 +85,5 @@ Signal = Heartbeat | Noop
 
 
 def as_event(message: Message) -> Event:
-    """Return a message as the event "message", for whoever knows events only."""
+    """Return a message as the event "message", for code that knows events only."""
     return Event(message.namespace, "message", [message.data], message.id, message.receipt)

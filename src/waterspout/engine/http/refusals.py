@@ -69,7 +69,7 @@ class Told:
         self._times: dict[int, int] = {}  # in their order; hashes, for a client may make an id as long as it likes
 
     def tell(self, sid: str) -> bool:
-        """Count once more; return whether it was often enough for whoever understands it."""
+        """Count once more; return whether that was often enough for a client that understands it."""
         key = hash(sid)
         times = self._times[key] = self._times.get(key, 0) + 1
         if len(self._times) > _MOST_TOLD:

@@ -1,6 +1,6 @@
 """A WebSocket of Socket.IO 0.7 to 0.9 that has to show that anything gets through (docs/protocol-1.md, WP-22).
 
-A proxy may let the handshake pass and nothing that follows. The client, which hears no `1::`, tries its next transport.
+A proxy may let the handshake pass and nothing that follows. The client, which gets no `1::`, tries its next transport.
 """
 
 from enum import Enum
@@ -40,7 +40,7 @@ class Check:
         session.add_opening(self)
 
     def receive_text(self, text: str) -> None:
-        """Let the WebSocket carry the session, which hears this first."""
+        """Let the WebSocket carry the session, which gets this text first."""
         self._give_up()
         self._websocket.sink = self._session
         self._session.attach(self._websocket)

@@ -160,7 +160,7 @@ class OldRequest:
         """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
         heartbeat = policy.ping_interval + policy.ping_timeout
         patience = policy.close_timeout_advertised
-        if patience is None:  # a client that hears nothing for so long gives up, too: longer than anything is silent
+        if patience is None:  # a client that gets nothing for so long gives up, too: longer than any silence
             patience = max(policy.resume_timeout or 0, heartbeat)
         text = socketio1.encode_handshake(self.sid, heartbeat, patience, offered(policy))
         if self.index is None:

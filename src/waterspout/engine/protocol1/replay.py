@@ -67,7 +67,7 @@ class Sent:
 
     `written` has each message with its end, in bytes from the first on; `total_bytes` is the end of all that was
     written, also of what is nobody's message (a pong). `give_back` returns what has not left the link; bytes that the
-    kernel took count as sent, and are forgotten with the next write. The replay of the session hears of every message.
+    kernel took count as sent, and are forgotten with the next write. The session's replay buffer gets every message.
     """
 
     __slots__ = ("replay", "total_bytes", "written")
@@ -86,7 +86,7 @@ class Sent:
             self.attempt(self.replay, prepared)
 
     def attempt(self, replay: ReplayBuffer, prepared: Prepared) -> None:
-        """Let the replay hear of a message, or forget it if it is over."""
+        """Add a message to the replay buffer, or forget the buffer if it is over."""
         if replay.is_over:
             self.replay = None
         else:

@@ -142,7 +142,7 @@ def _websocket(request: Request, admitted: OldRequest, policy: Policy) -> OldReq
 
 
 def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
-    """Refuse in words, whoever asks: a script element, too."""
+    """Refuse in words, or in a script for a script element."""
     index = request.param("jsonp")
     if index is not None and is_index(index):
         return refuse_script(int(index), text, headers)

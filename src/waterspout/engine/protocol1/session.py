@@ -143,7 +143,7 @@ class ResumableSession(Session):
         self.heartbeat.known(self)
 
     def refuse(self) -> None:
-        """Tell the client that it is not wanted, and end; the application hears nothing of it."""
+        """Tell the client that it is refused, and end; the application's `close` is not called."""
         self.is_refused = True
         with self.table.turn:  # one answer to a GET
             self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))

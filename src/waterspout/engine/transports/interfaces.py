@@ -30,7 +30,7 @@ class Transport(Protocol):
         """Itself, if it serves the HTTP requests of a session; None for a WebSocket."""
 
     def write(self, prepared: Prepared) -> bool:
-        """Take this, or return False: the sink hears `writable` when there is room again."""
+        """Take this, or return False: the sink's `writable` is called when there is room again."""
 
     def notify(self) -> None:
         """Hear that the outbox is no longer empty; a transport that fetches from it does so after this turn."""
@@ -44,7 +44,7 @@ class Transport(Protocol):
     def finish(self, code: int, text: str = "") -> bool:
         """Say goodbye after what was taken, with a WebSocket close code, and end.
 
-        Return whether that is done; if not, the session hears `finished`.
+        Return whether that is done; if not, the session's `finished` is called later.
         """
 
     def retire(self) -> bool:

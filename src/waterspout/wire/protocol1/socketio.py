@@ -161,7 +161,7 @@ def encode_connect(namespace: str, sid: str) -> Encoded:
 def encode_connect_error(namespace: str, message: str, data: object = None) -> Encoded:
     """Write that the client may not enter a namespace; there is no place for a text or data (WP-47).
 
-    It hears `connect_failed` in the namespace, or `error` where the server has no such namespace.
+    It emits `connect_failed` in the namespace, or `error` where the server has no such namespace.
     """
     return encode_error(namespace, "" if message == _UNNAMED_NAMESPACE else "unauthorized")
 
@@ -169,7 +169,7 @@ def encode_connect_error(namespace: str, message: str, data: object = None) -> E
 def encode_error(namespace: str, reason: str = "", advice: str = "") -> Encoded:
     """Write what is wrong, one of `REASONS`, and what to do, one of `ADVICE` (WP-47); ValueError for another.
 
-    With advice the client starts again from the handshake, without it hears `error`.
+    With advice the client starts again from the handshake, without it emits `error`.
     """
     number = str(REASONS.index(reason)) if reason else ""
     data = f"{number}+{ADVICE.index(advice)}" if advice else number
@@ -282,7 +282,7 @@ def _with_length(packet: bytes) -> bytes:
 def encode_handshake(
     sid: str, heartbeat_timeout: float | None, close_timeout: float, transports: Sequence[str]
 ) -> bytes:
-    """Write the answer to a handshake (WP-3), times in seconds, of which the client hears whole ones, at least 1.
+    """Write the answer to a handshake (WP-3), times in seconds, which are sent as whole ones, at least 1.
 
     None for the heartbeat means that there is none; 0.9 then gives up at once, with any transport that beats.
     """
