@@ -195,7 +195,7 @@ class Link:
             receiver.receive(ahead)
 
     def write(self, data: bytes) -> bool:
-        """Queue bytes for the end of the turn; False if too much waits: then the receiver's `writable` is called later."""
+        """Queue bytes for the end of the turn; False if too much waits: the receiver's `writable` is called later."""
         out = self._out
         if out is None:
             if self._last:
