@@ -44,6 +44,26 @@ def ask(engine: Engine, way: str, *fields: tuple[str, str], **options: Any) -> A
     return engine.admit(Request(method, f"/socket.io{below}", (*fields, *own), **options))
 
 
+# Bodies in a Content-Encoding
+
+
+@pytest.mark.parametrize("path", ["/socket.io/?EIO=4&transport=polling", "/socket.io/1/xhr-polling/x"])
+def test_a_function_of_origins_that_fails_keeps_its_page_from_reading_the_refusal_of_a_coding(path: str) -> None:
+    """It runs through the driver here as everywhere: its failure is reported, and does not reach the host."""
+
+    def judge(origin: str) -> bool:
+        raise LookupError(origin)
+
+    engine = make(cors_origins=judge)
+    fields = [("Host", "here.example"), ("Origin", "http://there.example"), ("Content-Encoding", "gzip")]
+    decision = engine.admit(Request("POST", path, fields))
+    assert isinstance(decision, Refuse)
+    assert decision.response.status == 415
+    assert "Access-Control-Allow-Origin" not in dict(decision.response.headers)
+    assert isinstance(engine.driver, Clock)
+    assert "the function cors_origins failed" in engine.driver.reports[0][0]
+
+
 # Header lines
 
 

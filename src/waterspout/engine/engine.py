@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from ..types import Reason, Request
@@ -10,7 +9,6 @@ from .applications import MessageApplication, PacketApplication
 from .driver import Driver, Layer, Level
 from .http.admission import ANSWERED, Preflight, Unknown, decide
 from .http.decisions import Admitted, Open, Resume
-from .http.origins import Judge
 from .http.refusals import Fault, Refuse, Told, refuse
 from .http.response import Response
 from .http.screening import Screen
@@ -23,8 +21,6 @@ from .session import Session
 from .table import Table
 from .transports.interfaces import Exchange, Fed, Link, Messenger
 from .transports.messages import MessageTransport
-
-_ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to look up on Python 3.11
 
 
 class Engine:
@@ -46,10 +42,7 @@ class Engine:
         if isinstance(application, MessageApplication) == isinstance(application, PacketApplication):
             raise TypeError(f"{application!r} is no application: give it `message`, or else `packet` and `announced`")
         driver = self.default_driver() if driver is None else driver
-        policy = Policy() if policy is None else policy
-        self.table = table = Table(application, policy, driver)
-        if callable(origins := policy.cors_origins):
-            table.policy = replace(policy, cors_origins=Judge(origins, table))
+        self.table = table = Table(application, Policy() if policy is None else policy, driver)
         self.application = application
         self.path = mount_path(path)
         self.policy: Policy = table.policy
@@ -62,7 +55,7 @@ class Engine:
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
         self._told = Told()
-        self._screen = Screen(policy, self.path)
+        self._screen = Screen(table.policy, self.path)
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._when_closing: list[Callable[[], object]] = []
@@ -166,7 +159,7 @@ class Engine:
         A client that polls has a second to fetch its goodbye.
         """
         if self.table.closing is None:
-            self.table.closing = Pending(self.table.driver)
+            self.table.closing = Pending(self.driver)
             functions, self._when_closing = self._when_closing, []
             for function in functions:
                 function()
@@ -188,7 +181,7 @@ class Engine:
 
     def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
         decision = decide(request, self.policy, self.sessions)
-        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.table.driver.now():
+        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
             decision.session.drop(Reason.PING_TIMEOUT)
             decision = decide(request, self.policy, self.sessions)
         return decision.refusal if isinstance(decision, Unknown) else decision

@@ -5,6 +5,7 @@ The driver is another after `Engine.bind`, so what needs it keeps the table, and
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import HandshakeRefused, ProtocolError, ReservedName
@@ -12,6 +13,7 @@ from ..types import Reason, Request
 from ..wire.packets import Packet
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
+from .http.origins import Judge
 from .http.refusals import Fault, Refuse, refuse
 from .log import Log
 from .pending import Pending
@@ -38,6 +40,8 @@ class Table:
 
     def __init__(self, application: "MessageApplication | PacketApplication", policy: Policy, driver: Driver) -> None:
         self.application = application
+        if callable(origins := policy.cors_origins):
+            policy = replace(policy, cors_origins=Judge(origins, self))
         self.policy = policy
         self.driver = driver
         self.sessions: dict[str, Session] = {}
