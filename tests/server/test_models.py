@@ -166,12 +166,12 @@ def stops(kind: str) -> bool:
         pydantic_core.SchemaValidator(schema).validate_python(value)
     except pydantic_core.ValidationError as error:
         return error.error_count() == 1
-    except pydantic_core.SchemaError:
-        return False
     raise AssertionError(value)
 
 
-STOPS = {kind for kind in ("list", "dict") if stops(kind)}  # lists from 2.8 on, dictionaries later
+STOPS = set(filter(stops, FAIL_FAST))  # lists from 2.8 on, dictionaries from 2.12 on
+if "list" in STOPS and tuple(map(int, pydantic.VERSION.split(".")[:2])) not in ((2, 11), (2, 12)):
+    STOPS.add("model")  # these two use the validators of nested models, which do not stop
 ITEMS = [str(number) for number in range(5000)]
 MANY_FAULTS = [
     (list[Wrong], ITEMS, "list"),
@@ -180,9 +180,9 @@ MANY_FAULTS = [
     (Annotated[frozenset[Wrong], Field(max_length=10_000)], ITEMS, "list"),
     (dict[str, Wrong], dict.fromkeys(ITEMS, 1), "dict"),
     (Within, {"default": ITEMS}, "list"),
-    (list[Within], [{"default": ITEMS}] * 3, "list"),
-    (list[list[Within | Otherwise]], [[{"default": ITEMS}] * 3] * 3, "list"),
-    (WithinDataclass, {"items": [{"default": ITEMS}] * 3}, "list"),
+    (list[Within], [{"default": ITEMS}] * 3, "model"),
+    (list[list[Within | Otherwise]], [[{"default": ITEMS}] * 3] * 3, "model"),
+    (WithinDataclass, {"items": [{"default": ITEMS}] * 3}, "model"),
     (Otherwise, {"deep": {"a": ITEMS, "b": ITEMS}}, "dict"),
 ]
 
