@@ -84,3 +84,20 @@ def by_thread(events: list[Event], count: int) -> list[list[Any]]:
     """Return the arguments behind the thread's number of `count` events of each thread; AssertionError for others."""
     assert len(events) == count * THREADS
     return [[event.args[1:] for event in events if event.args[0] == thread] for thread in range(THREADS)]
+
+
+async def wakes(client: Client, emit: Callable[[str], object], patience: float) -> bool:
+    """Tell whether what another thread emits arrives within `patience` seconds, while the loop sleeps."""
+    arrived = threading.Event()
+    receive = client.peer.receive
+
+    def heard(packet: Any) -> None:
+        receive(packet)
+        arrived.set()
+
+    def work() -> bool:
+        emit("x")
+        return arrived.wait(patience)
+
+    client.peer.receive = heard  # type: ignore[method-assign]
+    return await asyncio.to_thread(work)

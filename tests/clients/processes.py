@@ -15,11 +15,15 @@ SECONDS_FOR_THE_SERVER = 20  # to start, and to stop
 SECONDS_FOR_THE_MATRIX = 120
 
 
+Errors = dict[tuple[str, str, str], str | None]
+"""An error or None by generation, transport and scenario."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the clients saw: an error or None by (generation, transport, scenario), and how their process ended."""
+    """What the clients saw: the errors, and how their process ended."""
 
-    errors: dict[tuple[str, str, str], str | None]
+    errors: Errors
     ending: str
 
 
@@ -56,11 +60,36 @@ def run_matrix(node: str, port: int, parser: str = "json", *scenarios: str) -> R
         killed_after(SECONDS_FOR_THE_MATRIX, process),
     ):
         output, errors = process.communicate()
-    results = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
-    return Report(
-        {(line["generation"], line["transport"], line["scenario"]): line["error"] for line in results},
-        f"exit code {process.returncode}\n{errors}",
-    )
+    return Report(errors_of(output), f"exit code {process.returncode}\n{errors}")
+
+
+def play(node: str, log: Path, name: str, seconds: float, *, options: tuple[str, ...] = ()) -> Errors:
+    """Run the server of `clients.NAME` with the clients of NAME.mjs, and return what these report.
+
+    `log` gets what the server writes to its standard error; `options` are Python's.
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), *sys.path)))}
+    command = [sys.executable, *options, "-m", f"clients.{name}"]
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as server,
+        killed_after(seconds, server),
+    ):
+        assert server.stdout is not None
+        port = server.stdout.readline().decode().strip()
+        assert port, log.read_text()
+        script = [node, "--no-deprecation", str(HERE / f"{name}.mjs"), port]
+        clients = subprocess.run(script, capture_output=True, text=True, timeout=seconds, check=False)
+        server.terminate()
+        assert server.wait() == 0, log.read_text()
+    assert clients.returncode == 0, clients.stderr
+    return errors_of(clients.stdout)
+
+
+def errors_of(output: str) -> Errors:
+    """Read the reports of clients, a line of JSON for each scenario."""
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{") and line.endswith("}")]
+    return {(line["generation"], line["transport"], line["scenario"]): line["error"] for line in lines}
 
 
 @contextmanager

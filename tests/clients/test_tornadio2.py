@@ -1,17 +1,11 @@
 """Clients 0.9.17, 2.5.0 and 4.8.4 of one application of TornadIO2 at once, over their transports."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients.processes import killed_after
+from clients.processes import play
 
-HERE = Path(__file__).parent
 WATCHDOG_SECONDS = 240
 KINDS = [("0.9.17", "websocket"), ("0.9.17", "xhr-polling")] + [
     (generation, transport) for generation in ("2.5.0", "4.8.4") for transport in ("polling", "websocket", "upgrade")
@@ -36,25 +30,10 @@ SCENARIOS = (
 def seen(node: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the clients saw: an error or None by generation, transport and scenario."""
     log = tmp_path_factory.mktemp("tornadio2") / "log"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), *sys.path)))}
-    command = [sys.executable, "-W", "error", "-m", "clients.tornadio2"]
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as server,
-        killed_after(WATCHDOG_SECONDS, server),
-    ):
-        assert server.stdout is not None
-        port = server.stdout.readline().decode().strip()
-        assert port, log.read_text()
-        script = [node, "--no-deprecation", str(HERE / "tornadio2.mjs"), port]
-        clients = subprocess.run(script, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False)
-        server.terminate()
-        assert server.wait() == 0, log.read_text()
-    assert clients.returncode == 0, clients.stderr
+    errors = play(node, log, "tornadio2", WATCHDOG_SECONDS, options=("-W", "error"))
     failures = [line for line in log.read_text().splitlines() if line.startswith(("Traceback", "ValueError"))]
     assert failures == ["Traceback (most recent call last):", "ValueError: a handler of the test fails"] * len(KINDS)
-    lines = [json.loads(line) for line in clients.stdout.splitlines() if line.startswith("{")]
-    return {(line["generation"], line["transport"], line["scenario"]): line["error"] for line in lines}
+    return errors
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -1,17 +1,11 @@
 """Three applications in the habits of TornadIO2's time, served with one added line, and clients 0.9.17 and 4.8.4."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients.processes import killed_after
+from clients.processes import play
 
-HERE = Path(__file__).parent
 WATCHDOG_SECONDS = 120
 KINDS = [("0.9.17", "websocket"), ("0.9.17", "xhr-polling"), ("4.8.4", "websocket"), ("4.8.4", "polling")]
 SCENARIOS = (
@@ -27,24 +21,9 @@ SCENARIOS = (
 def seen(node: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the clients saw: an error or None by generation, transport and scenario."""
     log = tmp_path_factory.mktemp("habits") / "log"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), *sys.path)))}
-    command = [sys.executable, "-m", "clients.tornadio2_habits"]
-    with (
-        log.open("wb") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as server,
-        killed_after(WATCHDOG_SECONDS, server),
-    ):
-        assert server.stdout is not None
-        port = server.stdout.readline().decode().strip()
-        assert port, log.read_text()
-        script = [node, "--no-deprecation", str(HERE / "tornadio2_habits.mjs"), port]
-        clients = subprocess.run(script, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False)
-        server.terminate()
-        assert server.wait() == 0, log.read_text()
-    assert clients.returncode == 0, clients.stderr
+    errors = play(node, log, "tornadio2_habits", WATCHDOG_SECONDS)
     assert "Traceback" not in log.read_text(), log.read_text()
-    lines = [json.loads(line) for line in clients.stdout.splitlines() if line.startswith("{")]
-    return {(line["generation"], line["transport"], line["scenario"]): line["error"] for line in lines}
+    return errors
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from threads import FEW, MODERN, OLD, SIZES, THREADS, Client, Pace, by_thread, in_threads
+from threads import FEW, MODERN, OLD, SIZES, THREADS, Client, Pace, by_thread, in_threads, wakes
 from turns import until
 from waterspout import Reason, Server, Socket
 from waterspout.drivers import AsyncioDriver
@@ -170,20 +170,9 @@ def test_nothing_comes_behind_a_disconnect(kind: str) -> None:
 def test_a_loop_that_sleeps_is_woken() -> None:
     async def main() -> None:
         chat = Chat("4-websocket")
-        arrived = threading.Event()
-        receive = chat.client.peer.receive
-
-        def heard(packet: Any) -> None:
-            receive(packet)
-            arrived.set()
-
-        chat.client.peer.receive = heard  # type: ignore[method-assign]
-
-        def work() -> bool:
-            chat.socket.emit("x")
-            return arrived.wait(20)  # the next timer of this loop is the heartbeat, after 25 s
-
-        assert await asyncio.to_thread(work)
+        assert await wakes(
+            chat.client, chat.socket.emit, 20
+        )  # the heartbeat is the next timer, after 25 s
 
     asyncio.run(main())
 

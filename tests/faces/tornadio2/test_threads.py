@@ -8,7 +8,7 @@ import pytest
 
 from faces.tornadio2.applications import OLD_TRANSPORTS
 from faces.tornadio2.dummies import DummyHandler, DummyRequest
-from threads import MODERN, SIZES, THREADS, Client, Pace, by_thread, impatient, in_threads
+from threads import MODERN, SIZES, THREADS, Client, Pace, by_thread, impatient, in_threads, wakes
 from turns import turn, until
 from waterspout.drivers import AsyncioDriver
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, event, gen
@@ -235,20 +235,9 @@ def test_a_thread_that_on_open_starts_is_heard_behind_what_on_open_says() -> Non
 def test_a_loop_that_sleeps_is_woken() -> None:
     async def main() -> None:
         chat = Chat("4-websocket")
-        arrived = threading.Event()
-        receive = chat.client.peer.receive
-
-        def heard(packet: Any) -> None:
-            receive(packet)
-            arrived.set()
-
-        chat.client.peer.receive = heard  # type: ignore[method-assign]
-
-        def work() -> bool:
-            chat.session.conn.emit("x")
-            return arrived.wait(10)  # the next timer of this loop is the heartbeat, after 12 s
-
-        assert await asyncio.to_thread(work)
+        assert await wakes(
+            chat.client, chat.session.conn.emit, 10
+        )  # the heartbeat is the next timer, after 12 s
 
     asyncio.run(main())
 
