@@ -170,9 +170,7 @@ def test_nothing_comes_behind_a_disconnect(kind: str) -> None:
 def test_a_loop_that_sleeps_is_woken() -> None:
     async def main() -> None:
         chat = Chat("4-websocket")
-        assert await wakes(
-            chat.client, chat.socket.emit, 20
-        )  # the heartbeat is the next timer, after 25 s
+        assert await wakes(chat.client, chat.socket.emit, 20)  # the heartbeat is the next timer, after 25 s
 
     asyncio.run(main())
 

@@ -235,9 +235,7 @@ def test_a_thread_that_on_open_starts_is_heard_behind_what_on_open_says() -> Non
 def test_a_loop_that_sleeps_is_woken() -> None:
     async def main() -> None:
         chat = Chat("4-websocket")
-        assert await wakes(
-            chat.client, chat.session.conn.emit, 10
-        )  # the heartbeat is the next timer, after 12 s
+        assert await wakes(chat.client, chat.session.conn.emit, 10)  # the heartbeat is the next timer, after 12 s
 
     asyncio.run(main())
 
