@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.ports import free_port
+
 BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
 PEERS = ("ours", "node", "psio-aiohttp", "psio-granian")
@@ -30,14 +32,6 @@ def command(peer: str, port: int) -> list[str]:
     if kind == "node":
         return [shutil.which("node") or "node", str(BENCH / "peers" / "node.js"), str(port)]
     return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), str(port), *filter(None, [variant])]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

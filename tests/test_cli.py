@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado.testing import bind_unused_port
 
 import waterspout
 from hosts import flash
 from missing import missing
+from ports import free_port
 from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart, cli
 
@@ -90,13 +90,6 @@ def version(address: str, **options: Any) -> str:
     """Ask the served module which version it is."""
     with entered(address, **options) as client:
         return client.ask('420["version"]')
-
-
-def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -864,8 +857,7 @@ def test_the_tornado_application_of_the_readme_serves_its_page_and_the_server(fo
     readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
     app, main = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     [page] = re.findall(r"```html\n(.*?)```", readme, re.DOTALL)
-    listening, port = bind_unused_port()
-    listening.close()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     main = main.replace("8000", str(port)).replace("    await", f"    print({address!r}, flush=True)\n    await")
     (folder / "app.py").write_text(app)

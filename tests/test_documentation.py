@@ -16,11 +16,11 @@ from typing import Any
 import engineio
 import pytest
 import socketio
-from tornado.testing import bind_unused_port
 
 import waterspout.errors
 import waterspout.server
 import waterspout.testing
+from ports import free_port
 from serving import PATIENCE, Client, running
 
 ROOT = Path(__file__).parent.parent
@@ -110,8 +110,7 @@ def test_the_test_of_the_chat_passes(folder: Path) -> None:
 @contextmanager
 def application(program: Path) -> Iterator[str]:
     """Run a program that serves at port 8000 at another port, and return its address."""
-    listening, port = bind_unused_port()
-    listening.close()
+    port = free_port()
     program.write_text(program.read_text("utf-8").replace("8000", str(port)), "utf-8")
     with running(program.parent, program=("-u", str(program))) as command:
         address = command.address()

@@ -15,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 
+from ports import free_port
 from serving import Client as TextClient
 from serving import running
 from turns import turn
@@ -364,8 +365,7 @@ def test_operations_serves_its_numbers_beside_the_clients() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_operations_ends_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
-    listening, port = bind_unused_port()
-    listening.close()
+    port = free_port()
     program = tmp_path / "operations.py"
     source = (EXAMPLES / "operations.py").read_text("utf-8")
     program.write_text(

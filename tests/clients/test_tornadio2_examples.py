@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from clients.processes import killed_after
+from ports import free_port
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples" / "tornadio2"
@@ -27,11 +28,11 @@ SECONDS_TO_START = 30
 @contextmanager
 def running(name: str, log: Path) -> Iterator[str]:
     """Run an example on free ports and give its address; nothing may fail in it meanwhile."""
-    port, socket_port = free_ports()
+    port = free_port()
     environment = {
         **os.environ,
         "PORT": str(port),
-        "SOCKET_PORT": str(socket_port),
+        "SOCKET_PORT": str(free_port()),
         "SOCKET_IO_CLIENT": str(CLIENT),
     }
     command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
@@ -44,14 +45,6 @@ def running(name: str, log: Path) -> Iterator[str]:
             process.kill()
     assert ended is None, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody uses now."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tornado.testing import bind_unused_port
-
 from deploy.backends import PATIENCE, ROOT, until_listening
+from ports import free_port
 
 HOST = "127.0.0.1"
 PLACES = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])  # not on every PATH
@@ -138,12 +137,6 @@ def _notices(path: Path) -> Iterator[socket.socket]:
 def _await_readiness(notices: socket.socket) -> None:
     while b"READY=1" not in notices.recv(4096):
         pass
-
-
-def free_port() -> int:
-    listener, port = bind_unused_port()
-    listener.close()
-    return port
 
 
 def _edited(sample: str, changes: dict[str, str]) -> str:

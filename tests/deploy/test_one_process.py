@@ -10,10 +10,11 @@ import pytest
 
 from clients.test_one_byte_too_many import LIMIT
 from deploy.backends import Backend, waterspout
-from deploy.proxies import HOST, KINDS, Front, free_port, proxied
+from deploy.proxies import HOST, KINDS, Front, proxied
 from deploy.reports import CLIENTS, Report, lines, script, talk
 from deploy.visitor import Polling, Visitor
 from hosts import flash
+from ports import free_port
 from serving import Client
 
 pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")

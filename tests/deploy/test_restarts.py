@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.backends import Backend, waterspout, waterspout_at
-from deploy.proxies import HOST, Front, free_port, proxied
+from deploy.proxies import HOST, Front, proxied
 from deploy.reports import CLIENTS, Report, report, script
 from deploy.visitor import Visitor
+from ports import free_port
 
 
 @pytest.fixture(scope="module", params=["unix", "tcp"])

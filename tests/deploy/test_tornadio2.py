@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from deploy.backends import Backend
-from deploy.proxies import HOST, Front, free_port, proxied
+from deploy.proxies import HOST, Front, proxied
 from deploy.reports import CLIENTS, Report, report, script, talk
 from deploy.test_samples import number
 from deploy.visitor import Visitor
+from ports import free_port
 from waterspout.faces.tornadio2.router import DEFAULT_SETTINGS
 
 ONE, OTHER = "127.0.0.9", "127.0.0.8"

@@ -10,6 +10,7 @@ import pytest
 from hosts.host import PATIENCE, sockets
 from hosts.suite.vanishing import half_close, reset
 from hosts.tornado_host import LOOPS
+from ports import free_port
 from waterspout import Server
 from waterspout.hosts import flashpolicy, standalone
 from waterspout.hosts.flashpolicy import serve_policy
@@ -111,8 +112,7 @@ def test_a_port_that_cannot_be_had_is_reported_and_stops_nothing(caplog: pytest.
 
 
 def test_a_site_serves_it_for_its_own_port_and_only_if_it_is_asked_to() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     site = standalone.Site(bind=[("127.0.0.1", 0)], flash_policy_port=port, flash_policy_domains=("a.example",))
 
     async def main() -> tuple[str, bytes]:

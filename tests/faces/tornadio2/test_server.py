@@ -18,10 +18,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
-from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from hosts.certificate import Certificate, make_certificate
+from ports import free_port
 from waterspout import Server
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter, flashserver, server
 from waterspout.faces.tornadio2.server import SocketServer
@@ -58,12 +58,6 @@ async def end(*servers: SocketServer) -> None:
     for each in servers:
         each.stop()
         await each.close_all_connections()
-
-
-def free_port() -> int:
-    listener, port = bind_unused_port()
-    listener.close()
-    return port
 
 
 def test_it_listens_where_the_settings_say_and_runs_the_loop() -> None:

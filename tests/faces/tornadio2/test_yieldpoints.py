@@ -14,6 +14,7 @@ from tornado.ioloop import IOLoop
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
+from ports import free_port
 from waterspout import Pending
 from waterspout.faces.tornadio2 import gen
 from waterspout.testing import Clock
@@ -455,9 +456,7 @@ def test_a_status_that_is_an_error_stays_in_the_response() -> None:
 
 
 def test_a_server_that_cannot_be_reached_is_a_response_599() -> None:
-    listener, port = bind_unused_port()
-    listener.close()
-    url = f"http://127.0.0.1:{port}/"
+    url = f"http://127.0.0.1:{free_port()}/"
 
     def work() -> Steps:
         response = yield gen.Task(AsyncHTTPClient().fetch, url)
