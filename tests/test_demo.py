@@ -13,6 +13,7 @@ import pytest
 
 from clients.processes import killed_after
 from missing import missing
+from ports import free_port
 from serving import running
 from waterspout.demo import app
 from waterspout.engine.http.hostnames import Hostnames
@@ -130,7 +131,7 @@ def test_the_page_works_in_a_browser(browse: Browse, address: str, scenario: str
 
 
 def test_the_page_goes_on_when_the_server_was_started_again(browse: Browse, address: str, tmp_path: Path) -> None:
-    demo = ("demo", "--bind", "127.0.0.1:0", "--client", str(LIBRARY))
+    demo = ("demo", "--bind", f"127.0.0.1:{free_port()}", "--client", str(LIBRARY))
     with running(tmp_path, *demo) as first:
         browse("restart", first.address(), address, first.process.pid)
 

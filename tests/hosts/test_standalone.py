@@ -15,6 +15,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import RequestHandler
 
 from hosts.client import opening, request, target
+from ports import free_port
 from waterspout import CannotStart, Server
 from waterspout.hosts import standalone
 
@@ -35,7 +36,7 @@ class Serving:
         self.urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         serving = standalone.serve(
             server,
-            standalone.Site(bind=[("127.0.0.1", 0)], extra_routes=[("/page", Page)]),
+            standalone.Site(bind=[("127.0.0.1", free_port())], extra_routes=[("/page", Page)]),
             stop=self.stop,
             ready=self.urls.set_result,
         )

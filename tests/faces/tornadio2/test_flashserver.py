@@ -12,6 +12,7 @@ import pytest
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
+from ports import free_port
 from waterspout.faces.tornadio2 import flashserver
 from waterspout.faces.tornadio2.flashserver import FlashPolicyServer
 
@@ -119,7 +120,7 @@ def test_it_listens_as_soon_as_it_is_made_and_answers_when_the_loop_runs(file: P
 
 def test_it_can_be_stopped_before_the_loop_runs_and_twice(file: Path) -> None:
     async def main() -> None:
-        server = FlashPolicyServer(None, 0, str(file))
+        server = FlashPolicyServer(None, free_port(), str(file))
         server.stop()
         server.stop()
         await asyncio.sleep(0)
@@ -131,7 +132,7 @@ def test_it_can_be_stopped_before_the_loop_runs_and_twice(file: Path) -> None:
 
 def test_it_listens_no_more_when_it_is_stopped(file: Path) -> None:
     async def main() -> None:
-        server = FlashPolicyServer(None, 0, str(file))
+        server = FlashPolicyServer(None, free_port(), str(file))
         await ask(server.port)
         server.stop()
         with pytest.raises(ConnectionRefusedError):

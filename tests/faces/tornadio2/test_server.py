@@ -118,7 +118,7 @@ def test_a_port_that_is_taken_is_an_error() -> None:
 
 def test_a_stop_before_the_first_turn_of_the_loop_closes_the_port() -> None:
     async def main() -> None:
-        started = SocketServer(application(), auto_start=False)
+        started = SocketServer(application(socket_io_port=free_port()), auto_start=False)
         started.stop()
         await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
@@ -230,7 +230,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_policy_is_served_if_port_and_file_are_set(policy: str) -> None:
     async def main() -> bytes:
-        started = SocketServer(application(flash_policy_port=0, flash_policy_file=policy), auto_start=False)
+        started = SocketServer(application(flash_policy_port=free_port(), flash_policy_file=policy), auto_start=False)
         assert started.policy_server is not None
         place = ("127.0.0.1", started.policy_server.port)
         reader, writer = await asyncio.open_connection(*place)
