@@ -129,6 +129,14 @@ class Notes(AsyncioDriver):
         self.notes.append(text % values)
 
 
+def in_another_thread(look: Callable[[], None]) -> None:
+    """Run this in another thread, and block this one meanwhile."""
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
 class Site:
     """A guard of the thread that makes this; `knocks` is what would turn that thread's loop."""
 
@@ -150,10 +158,7 @@ class Site:
         """Let another thread look while this one is in a handler."""
 
         def handler() -> None:
-            looking = threading.Thread(target=look)
-            looking.start()
-            looking.join(PATIENCE)
-            assert not looking.is_alive()
+            in_another_thread(look)
 
         self.driver.run(handler, (), asker or Keeper(), None)
 
@@ -250,12 +255,22 @@ async def anything(*args: Any) -> bool:
 LOOKS: list[Callable[[], None]] = []
 
 
+def served(site: Site, look: Callable[[], None] | None = None) -> Server:
+    """Return a server whose functions are looked at, for longer than the limit unless `look` does it otherwise."""
+    LOOKS[:] = [look or functools.partial(site.look, 10.0, 10.2)]
+    server = Server()
+    server.engine.bind(site.driver)
+    return server
+
+
+def looked_at_here() -> None:
+    in_another_thread(LOOKS[-1])
+
+
 async def looked_at() -> bool:
     """Let the loop turn, and block it while it is looked at."""
     await turn()
-    look = threading.Thread(target=LOOKS[-1])
-    look.start()
-    look.join(PATIENCE)
+    looked_at_here()
     return True
 
 
@@ -275,16 +290,10 @@ NAMED: list[tuple[Callable[[Server], object], str]] = [
 
 @pytest.mark.parametrize(("register", "name"), NAMED)
 @pytest.mark.parametrize("size", [1, 10_000])
-def test_what_blocks_after_its_first_step_is_named(
-    register: Callable[[Server], object], name: str, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
-
+def test_what_blocks_after_its_first_step_is_named(register: Callable[[Server], object], name: str, size: int) -> None:
     async def main() -> None:
         site = Site(Notes())
-        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
-        server = Server()
-        server.engine.bind(site.driver)
+        server = served(site)
         register(server)
         peer = Peer(server)
         peer.connect()
@@ -308,12 +317,6 @@ def test_what_blocks_after_its_first_step_is_named(
 
 def blocked(site: Site) -> list[str]:
     return [note for note in site.driver.notes if "has blocked" in note]
-
-
-def looked_at_here() -> None:
-    look = threading.Thread(target=LOOKS[-1])
-    look.start()
-    look.join(PATIENCE)
 
 
 @dataclass
@@ -387,17 +390,12 @@ def step(socket: Socket, event: str, args: list[Any]) -> None: ...
 
 
 @pytest.mark.parametrize(("register", "name"), HIDDEN)
-def test_what_blocks_beside_the_function_is_named_and_placed(
-    register: Callable[[Server], object], name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
+def test_what_blocks_beside_the_function_is_named_and_placed(register: Callable[[Server], object], name: str) -> None:
     handler = SlowHandler()
 
     async def main() -> None:
         site = Site(Notes())
-        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
-        server = Server()
-        server.engine.bind(site.driver)
+        server = served(site)
         register(server)
         peer = Peer(server)
         peer.connect(auth={"number": 1})
@@ -413,14 +411,10 @@ def test_what_blocks_beside_the_function_is_named_and_placed(
         logging.getLogger("waterspout").removeHandler(handler)
 
 
-def test_what_follows_on_a_function_that_has_ended_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
-
+def test_what_follows_on_a_function_that_has_ended_has_a_name_of_its_own() -> None:
     async def main() -> None:
         site = Site(Notes())
-        LOOKS.append(functools.partial(site.look, 10.0, 10.2))
-        server = Server()
-        server.engine.bind(site.driver)
+        server = served(site)
         server.use_event(step)
         server.on("say")(lambda socket: looked_at_here())
         peer = Peer(server)
@@ -433,9 +427,7 @@ def test_what_follows_on_a_function_that_has_ended_has_a_name_of_its_own(monkeyp
     asyncio.run(main())
 
 
-def test_names_that_clients_make_up_are_one_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.test_lag.LOOKS", [])
-
+def test_names_that_clients_make_up_are_one_function() -> None:
     async def main() -> None:
         site = Site(Notes())
         times = iter(range(10, 10_000))
@@ -444,9 +436,7 @@ def test_names_that_clients_make_up_are_one_function(monkeypatch: pytest.MonkeyP
             now = float(next(times))
             site.look(now, now + 0.2)
 
-        LOOKS.append(look)
-        server = Server()
-        server.engine.bind(site.driver)
+        server = served(site, look)
         server.on_any(lambda socket, event, *args: looked_at_here())
         peer = Peer(server)
         peer.connect()
@@ -463,9 +453,7 @@ def test_what_is_not_to_be_named_again_is_forgotten_after_its_minute_and_lines_a
     def test(site: Site) -> None:
         def call(name: int, now: float) -> None:
             def handler() -> None:
-                looking = threading.Thread(target=lambda: site.look(now, now + 0.2))
-                looking.start()
-                looking.join(PATIENCE)
+                in_another_thread(lambda: site.look(now, now + 0.2))
 
             handler.__qualname__ = f"handler_{name}"  # as a decorator's function has the name of the other
             site.driver.run(handler, (), Keeper(), None)
