@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVarTuple
 
-from waterspout.engine import Prepared, Session
+from waterspout.engine import Engine, Policy, Prepared, Session
 from waterspout.testing import Clock, Peer, PollingCarrier, WebSocketCarrier
 from waterspout.types import Reason, Request
+from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
 from waterspout.wire.packets import Connect, Event, Message, Packet
 
 Args = TypeVarTuple("Args")
@@ -108,3 +109,9 @@ class Packets:
     def words(self) -> list[object]:
         """What came in messages."""
         return [packet.data for packet in self.heard if isinstance(packet, Message)]
+
+
+def make(**policy: Any) -> Engine:
+    """Return an engine with such an application, for clients of 4.x and of 0.7 to 0.9 at the same time."""
+    options = {"generations": (ENGINEIO_4, SOCKETIO_1), **policy}
+    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))

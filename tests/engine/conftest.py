@@ -4,8 +4,8 @@ import pytest
 
 from engine.applications import Recorder
 from waterspout.engine import Engine
-from waterspout.testing import Clock
-from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
+from waterspout.testing import Clock, Peer
+from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
 
 @pytest.fixture(params=[ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)
@@ -33,3 +33,9 @@ def application() -> Recorder:
 @pytest.fixture
 def engine(application: Recorder, clock: Clock) -> Engine:
     return Engine(application, driver=clock)
+
+
+@pytest.fixture
+def visitor(engine: Engine) -> Peer:
+    """A client of Socket.IO 0.9 that has made its handshake, and no more, for engines that admit it."""
+    return Peer(engine, generation=SOCKETIO_1, transport=None)

@@ -5,23 +5,18 @@ from typing import Any
 
 import pytest
 
-from engine.applications import Packets
+from engine.applications import Packets, make
 from vectors import load, text_of
-from waterspout.engine import Engine, OldRequest, Policy, Prepared, Refuse
+from waterspout.engine import Engine, OldRequest, Prepared, Refuse
 from waterspout.testing import Clock, HixieCarrier, MemoryLink, Peer
 from waterspout.testing.carriers1 import HIXIE_HANDSHAKE, HIXIE_KEY3
 from waterspout.types import Reason, Request
-from waterspout.wire.generations import ENGINEIO_4, SOCKETIO_1
+from waterspout.wire.generations import SOCKETIO_1
 from waterspout.wire.protocol1.hixie import CLOSING, text_frame
 
 PAGE = "http://page.example"
 DIGEST = b"8jKS'y:G*Co,Wxa-"
 NAMES = pytest.mark.parametrize("name", ["websocket", "flashsocket"])
-
-
-def make(**policy: Any) -> Engine:
-    options = {"generations": (ENGINEIO_4, SOCKETIO_1), **policy}
-    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))
 
 
 def application(engine: Engine) -> Packets:
@@ -50,12 +45,6 @@ class Begun(MemoryLink):
 @pytest.fixture
 def engine() -> Engine:
     return make()
-
-
-@pytest.fixture
-def visitor(engine: Engine) -> Peer:
-    """A client that has made its handshake, and no more."""
-    return Peer(engine, generation=SOCKETIO_1, transport=None)
 
 
 def ask(

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from engine.applications import Packets
-from waterspout.engine import Cookie, Engine, OldRequest, Policy
+from engine.applications import make
+from waterspout.engine import Cookie, Engine, OldRequest
 from waterspout.engine.http.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused, StreamCarrier
 from waterspout.testing.links import HANDSHAKE
@@ -18,20 +18,9 @@ OVER = b"7:::1+0"
 PAGE = "http://page.example"
 
 
-def make(**policy: object) -> Engine:
-    options = {"generations": (ENGINEIO_4, SOCKETIO_1), **policy}
-    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def engine() -> Engine:
     return make()
-
-
-@pytest.fixture
-def visitor(engine: Engine) -> Peer:
-    """A client that has made its handshake, and no more."""
-    return Peer(engine, generation=SOCKETIO_1, transport=None)
 
 
 # The handshake
