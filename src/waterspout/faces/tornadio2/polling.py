@@ -1,24 +1,17 @@
 """The transports that come and go: polling by XMLHttpRequest or scripts, and htmlfile beside its POSTs."""
 
-import re
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 
 from tornado.web import HTTPError
 
 from ...drivers.log import logger
-from ...engine import Response
+from ...engine import PollResponse, Response
 from ...hosts.handlers import EngineStreamHandler
-from ...wire import json, surrogates
-from ...wire.protocol1 import envelopes
-from ...wire.protocol1 import socketio as socketio1
+from ...wire import surrogates
 from .preflight import CheckedHandler
 
 log = logger("tornadio2.polling")
-
-_SCRIPT = re.compile(rb'/\*\*/io\.j\[\d+\]\((".*")\);')
-_TEXT = Response(200, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")))
 
 
 class TornadioPollingHandlerBase(CheckedHandler):
@@ -26,8 +19,6 @@ class TornadioPollingHandlerBase(CheckedHandler):
 
     `session` is the one that a request belongs to, while it does.
     """
-
-    _session_id = ""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Carry a session; each transport has its own way."""
@@ -67,7 +58,6 @@ class TornadioPollingHandlerBase(CheckedHandler):
         self.release()
 
     def _carry(self, session_id: str) -> Awaitable[None] | None:
-        self._session_id = session_id
         self.session = self._get_session(session_id)
         return self.serve()
 
@@ -76,8 +66,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
     """A GET that waits until there is something to say, or for `xhr_polling_timeout`."""
 
     name = "xhr-polling"
-    _response = _TEXT
-    _is_last = False  # answer: the session is closed
+    _response: PollResponse
 
     def get(self, session_id: str) -> Awaitable[None] | None:
         """Wait for what the session has to say."""
@@ -85,35 +74,19 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
 
     def answer(self, response: Response) -> None:
         """Send the packets of an answer to a GET by `send_messages`, and any other as it is."""
-        payload = self._payload(response.body) if self.request.method == "GET" and response.status == 200 else None
-        if not payload:
+        if not isinstance(response, PollResponse):
             super().answer(response)
             return
         self._response = response
-        carried = self.engine.sessions.get(self._session_id)
-        self._is_last = carried is None or not carried.is_live
-        self.send_messages([str(packet) for packet in socketio1.decode_payload(payload)])
-        if self._is_last:
+        self.send_messages([packet.decode() for packet in response.packets])
+        if response.is_last:
             self.session_closed()
 
     def send_messages(self, messages: list[str]) -> None:
         """Answer the GET with packets; the session goes on without it."""
-        payload, _ = socketio1.encode_payload((self._packet(message), ()) for message in messages)
-        super().answer(replace(self._response, body=self._body_of(payload)))
-        if not self._is_last:  # else `session_closed` does
+        super().answer(self._response.carrying([surrogates.encode(message) for message in messages]))
+        if not self._response.is_last:  # else `session_closed` does
             self._detach()
-
-    def _packet(self, message: str) -> bytes:
-        """Return a packet as it is in a payload."""
-        return surrogates.encode(message)
-
-    def _payload(self, body: bytes) -> bytes | None:
-        """Return the packets of an answer's body, None if it has none."""
-        return body
-
-    def _body_of(self, payload: bytes) -> bytes:
-        """Return the body of an answer with these packets."""
-        return payload
 
 
 class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
@@ -154,14 +127,3 @@ class TornadioJSONPHandler(TornadioXHRPollingHandler):
         if not self.body.startswith(b"d="):
             raise HTTPError(403)
         return super().post(session_id)
-
-    def _packet(self, message: str) -> bytes:
-        return socketio1.as_json_message(super()._packet(message))
-
-    def _payload(self, body: bytes) -> bytes | None:
-        script = _SCRIPT.fullmatch(body)
-        return None if script is None else str(json.decode(script[1].decode())).encode()
-
-    def _body_of(self, payload: bytes) -> bytes:
-        index = self.get_argument("i", "0")
-        return envelopes.encode_script(int(index) if index.isdecimal() else 0, payload)
