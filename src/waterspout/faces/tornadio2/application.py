@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...engine import Asker, Engine
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName

@@ -7,8 +7,7 @@ from inspect import isawaitable
 from types import GeneratorType
 from typing import Any, Protocol
 
-from ...drivers import InlineDriver
-from ...drivers.log import logger
+from ...drivers import InlineDriver, logger
 from ...engine import Asker, Driver
 from . import gen
 from .carrier import ByHand

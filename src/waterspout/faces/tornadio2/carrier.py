@@ -8,9 +8,9 @@ from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Request
 from ...wire import surrogates
+from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Message, Packet
-from ...wire.protocol1 import socketio as socketio1
-from ...wire.socketio import RESERVED, Encoded
+from ...wire.socketio import RESERVED
 from . import proto
 from .info import ActiveRequest, cookies_of
 
@@ -208,7 +208,7 @@ class ModernCarrier(Carrier):
         elif namespace != "/":
             self._push(namespace, self._codec.encode_connect_error(namespace, "Not authorized"))
 
-    def _push(self, namespace: str, encoded: Encoded) -> None:
+    def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:
         prepared = Prepared(*encoded)
         if namespace in self._held:
             self._hold(namespace, prepared)
@@ -238,5 +238,5 @@ def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
 
     What this face writes is a packet of 0.9: where that is what the session's codec speaks, it goes as it is.
     """
-    kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
+    kind = Carrier if session.generation.socketio is SOCKETIO_1.socketio else ModernCarrier
     return kind(session, sent)

@@ -5,7 +5,7 @@ from inspect import getattr_static
 from threading import Lock
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
-from ...drivers.log import logger
+from ...drivers import logger
 from . import proto
 from .dispatch import handlers_of, mark, override_of, own_arguments
 

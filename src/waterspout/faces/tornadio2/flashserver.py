@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.netutil import bind_sockets
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...hosts.flashpolicy import PORT, PolicyConnection
 from .periodic import current_loop
 

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextvars import Context, copy_context
 from functools import partial, wraps
+from inspect import isawaitable
 from types import GeneratorType
 from typing import Any
 
-from ...drivers.system import is_asynchronous
 from ...engine import INTERRUPTS
 from .outcome import Outcome
 from .runner import KeyReuseError, LeakedCallbackError, Runner, UnknownKeyError
@@ -179,7 +179,7 @@ def _call(outcome: Outcome, function: Callable[[], Any]) -> None:
 
 
 def _settle(outcome: Outcome, result: Any) -> None:
-    if is_asynchronous(result):
+    if isawaitable(result):
         result = _wait_for(result)
     if isinstance(result, GeneratorType):
         _OutcomeRunner(result, outcome).run()

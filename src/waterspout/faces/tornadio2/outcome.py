@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from typing import Any
 
-from ...drivers.log import logger
+from ...drivers import logger
 from .complaints import ALONE
 
 log = logger("tornadio2.gen")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ...drivers.log import logger
+from ...drivers import logger
 
 log = logger("tornadio2.periodic")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...hosts.handlers import EngineWebSocketHandler
 from .preflight import RoutedHandler, require_socket_origin
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...engine import PollResponse, Response
 from ...hosts.handlers import EngineStreamHandler
 from ...wire import surrogates

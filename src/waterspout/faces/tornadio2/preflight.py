@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request

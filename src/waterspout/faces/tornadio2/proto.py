@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...errors import DecodeError
 from ...wire import json, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
-from ...wire.protocol1 import socketio as socketio1
+from ...wire.protocol1 import decode, decode_payload, encode_payload
 from .complaints import ALONE
 
 log = logger("tornadio2.proto")
@@ -53,7 +53,7 @@ def meaning(pack: str) -> Packet | Signal:
     if isinstance(pack, Pack) and pack.packet is not None:
         return pack.packet
     try:
-        return socketio1.decode(pack)
+        return decode(pack)
     except DecodeError as error:
         raise ValueError(str(error)) from error
 
@@ -182,14 +182,14 @@ def decode_frames(data: str | bytes) -> list[str]:
     """
     body = surrogates.encode(data) if isinstance(data, str) else data
     try:
-        return [str(packet) for packet in socketio1.decode_payload(body)]
+        return [str(packet) for packet in decode_payload(body)]
     except DecodeError as error:
         raise ValueError(str(error)) from error
 
 
 def encode_frames(packets: Iterable[str]) -> bytes:
     """Join packets into the body of an answer; one alone has no frame."""
-    return socketio1.encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
+    return encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
 
 
 # Below this line: how it is done

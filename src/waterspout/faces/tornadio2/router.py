@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 from tornado import ioloop, version_info
 
-from ...engine import ANY_HOST, Driver, Engine, Policy
-from ...engine.options import check_seconds
+from ...engine import ANY_HOST, Driver, Engine, Policy, check_seconds
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
 from .application import Application

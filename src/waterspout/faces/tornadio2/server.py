@@ -8,7 +8,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from ...drivers.log import logger
+from ...drivers import logger
 from .flashserver import FlashPolicyServer
 from .periodic import current_loop
 

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...engine import Engine
 from ...errors import DecodeError, PayloadTooLarge, ProtocolError, ReservedName
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
-from ...wire.protocol1 import socketio as socketio1
+from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
 from . import calls, dispatch, proto
 from .carrier import BY_HAND, ByHand, Carrier, Visitor
@@ -278,7 +278,7 @@ class Session(SessionBase):
         itself.
         """
         try:
-            packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
+            packet = decode(msg.decode() if isinstance(msg, bytes) else msg)
         except ReservedName as error:
             self.complain(log, "an event is ignored: %s", error.outline)
             return

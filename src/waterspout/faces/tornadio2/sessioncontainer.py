@@ -4,9 +4,9 @@ import math
 from heapq import heappop, heappush
 from time import time
 
-from ...drivers.system import SystemDriver
+from ...drivers import InlineDriver
 
-_new_id = SystemDriver().token
+_new_id = InlineDriver().token
 
 
 class SessionBase:

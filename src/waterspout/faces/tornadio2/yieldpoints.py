@@ -12,7 +12,6 @@ from tornado.gen import BadYieldError, convert_yielded, moment
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
-from ...drivers.system import discard, is_asynchronous
 from .outcome import Outcome
 
 
@@ -340,14 +339,14 @@ def point_of(yielded: Any) -> YieldPoint:
         return Multi(yielded)
     if isinstance(yielded, Outcome):
         return _Later(yielded)
-    if not isinstance(yielded, asyncio.Future) and is_asynchronous(yielded):
+    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded):
         _require_loop(yielded)
     future = convert_yielded(yielded)
     return _Moment() if future is moment else _Future(future)
 
 
 def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
-    if isinstance(result, futures.Future) or is_asynchronous(result):
+    if isinstance(result, futures.Future) or inspect.isawaitable(result):
         return point_of(result)
     name = getattr(func, "__qualname__", repr(func))
     raise TypeError(f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited")
@@ -364,7 +363,8 @@ def _require_loop(awaitable: Any) -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        discard(awaitable)
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
         raise RuntimeError(f"{awaitable!r} is asynchronous, and no loop is running") from None
 
 
