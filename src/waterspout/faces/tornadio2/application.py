@@ -1,52 +1,40 @@
 """The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
 
 from http.client import responses
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from tornado.web import HTTPError
 
 from ...drivers import logger
-from ...engine import Asker, Engine
+from ...engine import Asker
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Packet
 from .carrier import Visitor, carry
-from .complaints import Complaints, complaints_of
+from .complaints import Complaints
 from .session import Session
-from .stats import StatsCollector
+from .sessioncontainer import SessionContainer
+
+if TYPE_CHECKING:
+    from .router import TornadioRouter
 
 log = logger("tornadio2.session")
 
 
-class Router(Protocol):
-    """Who makes the sessions."""
-
-    engine: Engine
-    stats: StatsCollector
-
-    def create_session(self, request: Any) -> Session:
-        """Make one, or raise HTTPError."""
-
-    def keep(self, session: Session) -> None:
-        """Take one that the engine has let in."""
-
-    def forget(self, session: Session) -> None:
-        """Let one go that has ended."""
-
-
-class Application:
+class FaceApplication:
     """Makes a session of TornadIO2 of each handshake, and lets it hear what comes.
 
     An engine's session has, as its `data`, the other one, whose handler is a `Carrier` of the first.
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: "TornadioRouter", sessions: SessionContainer) -> None:
         self._router = router
+        self._sessions = sessions
 
     def open(self, session: EngineSession, request: Request) -> None:
         """Let `on_open` decide; HandshakeRefused with its status where it refuses, 500 where it fails."""
-        opening = _Opening(complaints_of(self._router))
+        opening = _Handshake(self._router.complaints)
         visitor = Visitor(session, request)
         self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
         if opening.refusal is not None:
@@ -54,7 +42,7 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        self._router.keep(opened)
+        self._sessions.keep(opened)
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
@@ -65,11 +53,12 @@ class Application:
             return
         if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
-            _enter(opened, packet)
+            if opened.carrier.enter() and packet.data:  # it has been open since the handshake
+                opened.info.join(packet.data)
             return
         self._router.stats.on_packet_recv(1)
-        if isinstance(packet, Disconnect) and packet.namespace == "/" and _leave(opened):
-            return
+        if isinstance(packet, Disconnect) and packet.namespace == "/" and opened.endpoints and opened.carrier.leave():
+            return  # of the main connection alone
         if opened.take(opened.carrier.hear(packet)) is not None:
             opened.close()
 
@@ -89,10 +78,10 @@ class Application:
             opened.remove_handler(opened.handler)
         opened.close()
         opened.send_queue.clear()
-        self._router.forget(opened)
+        self._sessions.forget(opened)
 
 
-class _Opening:
+class _Handshake:
     """What came of the making of a session."""
 
     def __init__(self, complaints: Complaints) -> None:
@@ -114,14 +103,3 @@ class _Opening:
     def later(self, token: None) -> Asker:
         self.failed(token, TypeError("create_session is no coroutine: make its on_open one"))
         return self
-
-
-def _enter(session: Session, packet: Connect) -> None:
-    """Let a client into the main connection, which has been open since the handshake."""
-    if session.carrier.enter() and packet.data:
-        session.info.join(packet.data)
-
-
-def _leave(session: Session) -> bool:
-    """Let a client out of the main connection, or return False if that is the end of everything."""
-    return bool(session.endpoints) and session.carrier.leave()

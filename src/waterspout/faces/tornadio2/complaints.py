@@ -40,9 +40,3 @@ def _shortened(text: str) -> str:
 
 ALONE = Complaints()
 """For what has no router at hand."""
-
-
-def complaints_of(server: object) -> Complaints:
-    """Return those of a router; users' own routers may have none."""
-    found: Complaints | None = getattr(server, "complaints", None)
-    return ALONE if found is None else found

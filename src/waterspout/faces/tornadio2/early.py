@@ -1,17 +1,19 @@
 """What comes for a connection before it has decided whether its client may enter."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...drivers import logger
 from ...errors import ProtocolError
 from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
 from . import calls
-from .carrier import ByHand
-from .outcome import Outcome
+from .yieldpoints import Outcome
 
-log = logging.getLogger("tornadio2.session")
+if TYPE_CHECKING:
+    from .session import Session
+
+log = logger("tornadio2.session")
 
 
 class Openings:
@@ -20,61 +22,78 @@ class Openings:
     `take` is then called with each packet. Decorated methods have never kept anybody waiting, and do not here.
     """
 
-    __slots__ = ("_early", "_owner", "_take")
+    __slots__ = ("_openings", "_session", "_take")
 
-    def __init__(self, owner: calls.Owner, take: Callable[[Packet | Signal], object]) -> None:
-        self._owner = owner
+    def __init__(self, session: "Session", take: Callable[[Packet | Signal], object]) -> None:
+        self._session = session
         self._take = take
-        self._early: dict[str, Early] = {}
+        self._openings: dict[str, _Opening] = {}
 
     def __contains__(self, path: str) -> bool:
-        return path in self._early
+        return path in self._openings
 
     def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
         """Let an `on_open` end, whose result `decide` gets, and then what was meant for its connection go on."""
         if isinstance(result, Outcome):
             if not result.done:
-                name = type(self._owner.conn).__name__
+                name = type(self._session.conn).__name__
                 _warn(name if path == "/" else f"an endpoint of {name}")
-            calls.then(self._owner, result, decide)
+            calls.then(self._session, result, decide)
             return
-        early = self._early.setdefault(path, Early())
-        early.openings += 1
-        calls.then(self._owner, result, partial(self._opened, path, early, decide))
+        opening = self._openings.setdefault(path, _Opening())
+        opening.running += 1
+        calls.then(self._session, result, partial(self._opened, path, opening, decide))
 
     def keep(self, packet: Packet | Signal) -> bool:
-        """Keep a packet that has to wait, or return False; ProtocolError for one too many."""
-        early = self._awaited(packet) if self._early else None
-        if early is None:
+        """Keep a packet that has to wait, which counts as a call; ProtocolError for one too many."""
+        opening = self._awaited(packet) if self._openings else None
+        if opening is None:
             return False
-        early.keep(packet, self._owner.carrier)
+        carrier = self._session.carrier
+        if len(opening.early) >= carrier.max_early_events:
+            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
+        opening.early.append((packet, carrier.begin_call()))
         return True
 
     def forget(self, path: str) -> None:
         """Drop what waits for a connection, which is closed."""
-        if (early := self._early.pop(path, None)) is not None:
-            early.end()
+        if (opening := self._openings.pop(path, None)) is not None:
+            opening.end_calls()
 
-    def _opened(self, path: str, early: "Early", decide: Callable[[Any], None], result: Any) -> None:
-        early.openings -= 1
-        if early.openings:
-            decide(result)
-            return
-        if self._early.get(path) is early:
-            del self._early[path]
+    def _opened(self, path: str, opening: "_Opening", decide: Callable[[Any], None], result: Any) -> None:
+        opening.running -= 1
+        is_open = not opening.running and self._openings.get(path) is opening
+        if is_open:
+            del self._openings[path]
         decide(result)
-        for packet in early.packets():
-            self._take(packet)
-        early.end()
+        if is_open:
+            for packet, _ in opening.early:
+                self._take(packet)
+            opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
 
-    def _awaited(self, packet: Packet | Signal) -> "Early | None":
-        """Return with what a packet has to wait; acknowledgements do not, for an `on_open` may wait for one."""
+    def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
+        """Return for what a packet has to wait; acknowledgements do not, for an `on_open` may wait for one."""
         match packet:
             case Event() | Message():
-                return self._early.get("/") or self._early.get(packet.namespace)
+                return self._openings.get("/") or self._openings.get(packet.namespace)
             case Connect() | Disconnect() if packet.namespace != "/":
-                return self._early.get("/")
+                return self._openings.get("/")
         return None
+
+
+class _Opening:
+    """The calls of one connection's `on_open` that run, and the packets that wait, each with what ends its call."""
+
+    __slots__ = ("early", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.early: list[tuple[Packet | Signal, Callable[[], object]]] = []
+
+    def end_calls(self) -> None:
+        for _, end in self.early:
+            end()
+        self.early.clear()
 
 
 @cache
@@ -82,33 +101,3 @@ def _warn(name: str) -> None:
     """Say once that a decorated `on_open` lets clients in before it has ended."""
     text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
     log.warning(text, name)
-
-
-class Early:
-    """The packets that wait for one connection. `openings` are the calls of its `on_open` that have not ended."""
-
-    __slots__ = ("_ends", "_packets", "openings")
-
-    def __init__(self) -> None:
-        self.openings = 0
-        self._packets: list[Packet | Signal] = []
-        self._ends: list[Callable[[], object]] = []
-
-    def keep(self, packet: Packet | Signal, carrier: ByHand) -> None:
-        """Keep a packet, which counts as a call; ProtocolError for more than its carrier allows."""
-        if len(self._packets) >= carrier.max_early_events:
-            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
-        self._packets.append(packet)
-        self._ends.append(carrier.begin_call())
-
-    def packets(self) -> Iterator[Packet | Signal]:
-        """Give them one after the other, and forget them."""
-        packets, self._packets = self._packets, []
-        yield from packets
-
-    def end(self) -> None:
-        """Count them no longer: not before all are handled, for nothing may be read, and overtake the rest."""
-        ends, self._ends = self._ends, []
-        self._packets.clear()
-        for end in ends:
-            end()

@@ -18,9 +18,8 @@ from types import GeneratorType
 from typing import Any
 
 from ...engine import INTERRUPTS
-from .outcome import Outcome
 from .runner import KeyReuseError, LeakedCallbackError, Runner, UnknownKeyError
-from .yieldpoints import Arguments, Callback, Multi, Task, Wait, WaitAll, YieldPoint
+from .yieldpoints import Arguments, Callback, Multi, Outcome, Task, Wait, WaitAll, YieldPoint
 
 __all__ = [
     "Arguments",

@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from ...types import Request, parse_query, split_cookies, unquote_cookie
+from ...types import Request, split_cookies, unquote_cookie
 
 
 class ConnectionInfo:
@@ -80,14 +80,6 @@ def cookies_of(request: Request) -> Any:
             continue
         cookies[name] = morsel
     return cookies
-
-
-def parse(query: str) -> dict[str, list[str]]:
-    """Return the arguments of a query."""
-    arguments: dict[str, list[str]] = {}
-    for name, value in parse_query(query):
-        arguments.setdefault(name, []).append(value)
-    return arguments
 
 
 def texts(auth: Mapping[str, Any] | None) -> dict[str, str]:

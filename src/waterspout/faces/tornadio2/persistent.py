@@ -32,22 +32,10 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
         self.session = self.server.get_session(session_id)
         super().open(session_id)
 
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """Let the session hear a packet."""
-        return super().on_message(message)
-
     def on_close(self) -> None:
         """Carry the session no longer; it waits for the next transport."""
         super().on_close()
         self.session = None
-
-    def session_closed(self) -> None:
-        """Close the WebSocket, for its session is closed."""
-        super().session_closed()
-
-    def send_messages(self, messages: list[str | bytes]) -> None:
-        """Send packets, each in a message of its own."""
-        super().send_messages(messages)
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Answer with 405: what a client sends comes through its WebSocket."""

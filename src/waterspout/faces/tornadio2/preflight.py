@@ -15,7 +15,7 @@ from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request
 from .carrier import Carrier
-from .complaints import complaints_of
+from .complaints import ALONE
 
 log = logger("tornadio2.preflight")
 
@@ -102,7 +102,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
         """Raise HTTPError(401) for a page of an origin that may not ask."""
         if not self.is_allowed:
             origin = self.request.headers.get("Origin", "")
-            complaints_of(self.server).write(log, "%a is not allowed to ask", origin, level=logging.WARNING)
+            _warn(self.server, "%a is not allowed to ask", origin)
             raise HTTPError(401)
 
     def require_page(self) -> None:
@@ -163,8 +163,12 @@ def require_socket_origin(handler: RequestHandler, server: Any, kind: Any) -> No
     origin = headers.get("Origin", headers.get("Sec-Websocket-Origin"))
     check = getattr(kind, "check_origin", None)
     if origin is not None and check is not None and not _decided(check(handler, origin)):
-        complaints_of(server).write(log, "%a is not allowed to open a WebSocket", origin, level=logging.WARNING)
+        _warn(server, "%a is not allowed to open a WebSocket", origin)
         raise HTTPError(403)
+
+
+def _warn(server: Any, text: str, origin: str) -> None:
+    getattr(server, "complaints", ALONE).write(log, text, origin, level=logging.WARNING)
 
 
 def _page(referer: str) -> str:

@@ -11,12 +11,11 @@ from tornado import ioloop, version_info
 from ...engine import ANY_HOST, Driver, Engine, Policy, check_seconds
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
-from .application import Application
+from .application import FaceApplication
 from .complaints import Complaints
 from .conn import SocketConnection
-from .heartbeats import MISSED_HEARTBEATS
 from .periodic import Callback, current_loop, is_running
-from .session import Session
+from .session import MISSED_HEARTBEATS, Session
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
 
@@ -84,12 +83,12 @@ class TornadioRouter:
     ) -> None:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
-        self.engine = Engine(Application(self), path=f"/{namespace}", policy=_policy(self.settings))
+        self._sessions = SessionContainer()  # the engine counts the time of its own
+        self.engine = Engine(FaceApplication(self, self._sessions), path=f"/{namespace}", policy=_policy(self.settings))
         self.complaints = Complaints(self.engine)
         self._connection = connection
         self._namespace = namespace
         self._loop = io_loop
-        self._sessions = SessionContainer()  # the engine counts the time of its own
         self._sweep: Callback | None = None
         self.engine.when_bound(self._begin)
         _warn(user_settings)
@@ -145,14 +144,6 @@ class TornadioRouter:
     def get_session(self, session_id: str) -> Any:
         """Return a session, or None."""
         return self._sessions.get(session_id)
-
-    def keep(self, session: Session) -> None:
-        """Take a session whose time the engine counts."""
-        self._sessions.keep(session)
-
-    def forget(self, session: Session) -> None:
-        """Let a session go that the engine has ended."""
-        self._sessions.forget(session)
 
     def _begin(self, driver: Driver) -> None:
         """Begin what needs a loop, now that there is one."""

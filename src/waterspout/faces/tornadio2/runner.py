@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.gen import Return
 
-from .yieldpoints import Failed, Known, YieldPoint, packed, point_of
+from .yieldpoints import Outcome, YieldPoint, packed, point_of
 
 
 class KeyReuseError(Exception):
@@ -34,7 +34,7 @@ class Runner:
         self.running = False
         self.finished = False
         self.value: Any = None
-        self._awaited: YieldPoint = Known(None)
+        self._awaited: YieldPoint = Outcome().resolve(None)
         self._context = copy_context()
         self._unanswered: set[Hashable] = set()
         self._answers: dict[Hashable, Any] = {}
@@ -102,7 +102,7 @@ class Runner:
             self._awaited = point_of(yielded)
             self._context.run(self._awaited.start, self)
         except Exception as error:
-            self._awaited = Failed(error)
+            self._awaited = Outcome().reject(error)
 
     def _check_callbacks(self) -> None:
         leaked = [*self._unanswered, *self._answers]

@@ -5,14 +5,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from inspect import getattr_static
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
-from ...drivers import logger
-from ...engine import Engine
+from ...drivers import InlineDriver, logger
+from ...engine import Driver, Engine, on_core
 from ...errors import DecodeError, PayloadTooLarge, ProtocolError, ReservedName
+from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
@@ -21,15 +22,15 @@ from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints
 from .conn import SocketConnection
 from .early import Openings
-from .heartbeats import Heartbeats
-from .info import ConnectionInfo, parse, texts
+from .info import ConnectionInfo, texts
+from .periodic import Callback
 from .sessioncontainer import SessionBase
 
-__all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Handler", "Session"]
-
+__all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Session"]
 
 log = logger("tornadio2.session")
 
+MISSED_HEARTBEATS = 2  # more than these end a session
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
 Args = TypeVarTuple("Args")
@@ -45,22 +46,9 @@ def posted(verb: Verb) -> Verb:
 
     @wraps(verb)
     def post(self: "Session", /, *args: Any, **kwargs: Any) -> None:
-        if self.foreign():
-            self.post(partial(verb, self, *args, **kwargs))
-        else:
-            verb(self, *args, **kwargs)
+        on_core(self.driver, partial(verb, self, *args, **kwargs))
 
     return post  # type: ignore[return-value]  # the same signature
-
-
-class Handler(Protocol):
-    """What carries a session: a handler of Tornado, or in a test an object with these two methods."""
-
-    def send_messages(self, messages: list[str]) -> None:
-        """Take packets."""
-
-    def session_closed(self) -> None:
-        """Hear that the session is closed, once all its packets are sent."""
 
 
 class Session(SessionBase):
@@ -79,7 +67,7 @@ class Session(SessionBase):
         self.remote_ip = request.remote_ip
         self.info = ConnectionInfo(request.remote_ip, request.arguments, request.cookies)
         self.endpoints: dict[str, Any] = {}
-        self.handler: Handler | None = None
+        self.handler: Any = None
         self.send_queue: list[str] = []
         self.is_carried = isinstance(request, Visitor)
         if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
@@ -87,7 +75,8 @@ class Session(SessionBase):
         self._is_open = self._is_closing = self._is_refused = False
         self._openings = Openings(self, self._take_early)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
-        self._heartbeats = Heartbeats()
+        self._timer: Callback | None = None  # of heartbeats
+        self._missed_heartbeats = 0
         self.conn: Any = conn(self)
         self.send_message(proto.connect())
         self._open()
@@ -116,7 +105,7 @@ class Session(SessionBase):
         """The handler, or where that is none of the engine's, who stands for it."""
         return self.handler if isinstance(self.handler, Carrier) else BY_HAND
 
-    def set_handler(self, handler: Handler) -> bool:
+    def set_handler(self, handler: Any) -> bool:
         """Let a handler carry the session; False if there is one, or it serves another address.
 
         It counts as a connection; those of sessions that came through the engine are counted where requests come.
@@ -129,7 +118,7 @@ class Session(SessionBase):
             self.server.stats.connection_opened()
         return True
 
-    def remove_handler(self, handler: Handler) -> None:
+    def remove_handler(self, handler: Any) -> None:
         """Go on without this handler; raises an Exception for another one than carries the session."""
         if self.handler is not handler:
             raise Exception("this handler does not carry the session, so it cannot be removed")
@@ -140,13 +129,18 @@ class Session(SessionBase):
 
     # Threads
 
+    @property
+    def driver(self) -> Driver:
+        """Who runs functions: the engine's driver, or one without a loop."""
+        return InlineDriver() if self._engine is None else self._engine.driver
+
     def foreign(self) -> bool:
         """Tell whether the caller is on another thread than the session's loop."""
-        return self._engine is not None and self._engine.driver.foreign()
+        return self.driver.foreign()
 
     def post(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call a function on the session's loop, in the order in which a thread has posted them."""
-        calls.driver(self).soon(function, *args)
+        self.driver.soon(function, *args)
 
     # What is sent
 
@@ -197,17 +191,22 @@ class Session(SessionBase):
             server.running_loop if hasattr(server, "running_loop") else getattr(server, "io_loop", None)
         )  # a stand-in
         if loop is not None:
-            self._heartbeats.start(self._due, server.settings["heartbeat_interval"], loop)
+            self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
+            self._timer.start()
 
     @posted
     def stop_heartbeat(self) -> None:
         """Send no more heartbeats."""
-        self._heartbeats.stop()
+        self._missed_heartbeats = 0
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
 
     @posted
     def delay_heartbeat(self) -> None:
         """Put the next heartbeat off."""
-        self._heartbeats.delay()
+        if self._timer is not None:
+            self._timer.delay()
 
     @property
     def _heartbeat(self) -> Callable[[], None]:
@@ -226,7 +225,8 @@ class Session(SessionBase):
 
     def _beat(self) -> None:
         self.send_message(proto.heartbeat())
-        if self._heartbeats.miss():
+        self._missed_heartbeats += 1
+        if self._missed_heartbeats > MISSED_HEARTBEATS:
             self.close()
 
     # Endpoints
@@ -254,7 +254,7 @@ class Session(SessionBase):
                 self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
                 return
             connection = self.endpoints[path] = kind(self, path)
-        info = ConnectionInfo(self.remote_ip, parse(query), self.info.cookies)
+        info = ConnectionInfo(self.remote_ip, Request("GET", f"?{query}").query, self.info.cookies)
         self.send_message(proto.connect(path))
         self._openings.follow(path, connection.on_open(info), partial(self._admit, path, connection))
 
@@ -317,7 +317,7 @@ class Session(SessionBase):
         if self.is_closed and self.handler is not None:
             self.handler.session_closed()
 
-    def _is_of_client(self, handler: Handler) -> bool:
+    def _is_of_client(self, handler: Any) -> bool:
         request = getattr(handler, "request", None)
         if request is None or not self.server.settings.get("verify_remote_ip", False):
             return True
@@ -392,7 +392,7 @@ class Session(SessionBase):
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
             case Heartbeat():
-                self._heartbeats.answer()
+                self._missed_heartbeats = 0
             case Connect("/"):
                 self.complain(log, "a client enters the main connection, where it is")
             case Connect():

@@ -6,13 +6,16 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from concurrent import futures
 from functools import partial
 from threading import get_ident
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tornado.gen import BadYieldError, convert_yielded, moment
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
-from .outcome import Outcome
+from ...drivers import logger
+from .complaints import ALONE
+
+log = logger("tornadio2.gen")
 
 
 class Arguments(NamedTuple):
@@ -29,7 +32,7 @@ def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else None
 
 
-def homing(function: Callable[..., None]) -> Callable[..., None]:
+def homing(function: Callable[..., object]) -> Callable[..., object]:
     """Return the function for other threads, too: from there it is posted to the loop that is running now."""
     try:
         loop = asyncio.get_running_loop()
@@ -46,30 +49,14 @@ def homing(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-class Driving(Protocol):
-    """The runner of the generator: a table of keyed callbacks, and a way to go on. It calls nobody back by itself."""
-
-    def register_callback(self, key: Hashable) -> None:
-        """Expect an answer for this key."""
-
-    def result_callback(self, key: Hashable) -> Callable[..., None]:
-        """Return the function that is to be called with the answer."""
-
-    def is_ready(self, key: Hashable) -> bool:
-        """Tell whether the answer is there; raise where the key is unknown."""
-
-    def pop_result(self, key: Hashable) -> Any:
-        """Return the answer, and free the key."""
-
-    def run(self) -> None:
-        """Go on, if what the generator waits for is ready."""
-
-
 class YieldPoint:
     """What a generator can wait for."""
 
-    def start(self, runner: Driving) -> None:
-        """The generator waits; call `runner.run` when the result is there. What this raises is thrown into it."""
+    def start(self, runner: Any) -> None:
+        """Called when the generator waits; call `runner.run` when the result is there.
+
+        What this raises is thrown into the generator.
+        """
 
     def is_ready(self) -> bool:
         """Tell whether the result is there."""
@@ -89,7 +76,7 @@ class YieldPoint:
 
 
 class _Waiting:
-    """What drives a coroutine that waits for one point; it keeps no keys, which are of a generator."""
+    """The runner of a coroutine that waits for one point."""
 
     _changed: "asyncio.Future[None] | None" = None
 
@@ -98,21 +85,83 @@ class _Waiting:
         self._changed = asyncio.get_running_loop().create_future()
         return self._changed
 
-    def register_callback(self, key: Hashable) -> None:
-        raise BadYieldError(f"Callback({key!r}) and Wait are for generators that `tornadio2.gen` drives")
-
-    def result_callback(self, key: Hashable) -> Callable[..., None]:
-        raise BadYieldError(key)
-
-    def is_ready(self, key: Hashable) -> bool:
-        raise BadYieldError(f"Wait({key!r}) is for generators that `tornadio2.gen` drives")
-
-    def pop_result(self, key: Hashable) -> Any:
-        raise BadYieldError(key)
-
     def run(self) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
+
+    def register_callback(self, key: Hashable) -> None:
+        raise BadYieldError(f"Callback and Wait are for generators that `tornadio2.gen` drives, so is the key {key!r}")
+
+    is_ready = register_callback
+
+
+class Outcome(YieldPoint):
+    """The result or the error of a call that goes on; needs no loop, and can be awaited on one.
+
+    An error that comes when nobody listens is logged.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._is_late = False
+        self._callbacks: list[Callable[[Outcome], object]] = []
+
+    def result(self) -> Any:
+        """Return the result or raise the error; RuntimeError while there is neither."""
+        if not self.done:
+            raise RuntimeError("there is no result yet")
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def hand_over(self) -> Any:
+        """Return the result or raise the error if there is one, else this object."""
+        if self.done:
+            return self.result()
+        self._is_late = True
+        return self
+
+    def add_done_callback(self, function: "Callable[[Outcome], object]") -> None:
+        """Call the function with this object once the call has ended: at once if it has."""
+        if self.done:
+            function(self)
+        else:
+            self._callbacks.append(function)
+
+    def resolve(self, value: Any) -> "Outcome":
+        """Set the result, unless there is one."""
+        if not self.done:
+            self.value = value
+            self._settle()
+        return self
+
+    def reject(self, error: BaseException) -> "Outcome":
+        """Set the error."""
+        self.error = error
+        if self._is_late and not self._callbacks:
+            ALONE.write(log, "a generator has failed, and nobody waits for it", error=error)
+        self._settle()
+        return self
+
+    def _settle(self) -> None:
+        self.done = True
+        callbacks, self._callbacks = self._callbacks, []
+        for function in callbacks:
+            function(self)
+
+    def start(self, runner: Any) -> None:
+        """Call `runner.run` at the end."""
+        self.add_done_callback(lambda _: runner.run())
+
+    def is_ready(self) -> bool:
+        """Return `done`."""
+        return self.done
+
+    def get_result(self) -> Any:
+        """Return the result or raise the error."""
+        return self.result()
 
 
 class Callback(YieldPoint):
@@ -120,9 +169,9 @@ class Callback(YieldPoint):
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
-        self._function: Callable[..., None]
+        self._function: Callable[..., object]
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         """Register the key."""
         runner.register_callback(self.key)
         self._function = homing(runner.result_callback(self.key))
@@ -131,7 +180,7 @@ class Callback(YieldPoint):
         """Return True: the function is there at once."""
         return True
 
-    def get_result(self) -> Callable[..., None]:
+    def get_result(self) -> Callable[..., object]:
         """Return the function."""
         return self._function
 
@@ -141,9 +190,9 @@ class WaitAll(YieldPoint):
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self.keys = list(keys)
-        self._runner: Driving
+        self._runner: Any
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         """Look for the answers with this runner, which must know all keys."""
         self._runner = runner
         for key in self.keys:
@@ -185,12 +234,14 @@ class Task(YieldPoint):
         self._point: YieldPoint
         self._is_silent = False
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         """Call the function."""
         parameters = _parameters(self.func)
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
-            self._point = reply = _Reply(runner)
-            self.func(*self.args, callback=homing(reply.answer), **self.kwargs)
+            self._point = reply = Outcome()
+            reply.start(runner)
+            answer = homing(lambda *args, **kwargs: reply.resolve(packed(args, kwargs)))
+            self.func(*self.args, callback=answer, **self.kwargs)
         else:
             silence = {"raise_error": False} if "raise_error" in parameters else {}
             self._is_silent = bool(silence) and not self.kwargs.get("raise_error")
@@ -219,7 +270,7 @@ class Multi(YieldPoint):
         values = children.values() if isinstance(children, Mapping) else children
         self._points = [point_of(value) for value in values]
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         """Begin all of them."""
         for point in self._points:
             point.start(runner)
@@ -234,90 +285,13 @@ class Multi(YieldPoint):
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
 
 
-class Known(YieldPoint):
-    """Waits for nothing."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def is_ready(self) -> bool:
-        """Return True."""
-        return True
-
-    def get_result(self) -> Any:
-        """Return the value."""
-        return self._value
-
-
-class Failed(Known):
-    """Waits for nothing, and throws an error into the generator."""
-
-    def get_result(self) -> Any:
-        """Raise the error."""
-        raise self._value
-
-
-class _Reply(YieldPoint):
-    """Waits until its function is called; only the first call counts."""
-
-    def __init__(self, runner: Driving) -> None:
-        self._runner = runner
-        self._answers: list[Any] = []
-
-    def answer(self, *args: Any, **kwargs: Any) -> None:
-        if not self._answers:
-            self._answers.append(packed(args, kwargs))
-            self._runner.run()
-
-    def is_ready(self) -> bool:
-        return bool(self._answers)
-
-    def get_result(self) -> Any:
-        return self._answers[0]
-
-
-class _Moment(YieldPoint):
-    """Lets the loop turn once."""
-
-    def __init__(self) -> None:
-        self._has_passed = False
-
-    def start(self, runner: Driving) -> None:
-        IOLoop.current().add_callback(self._pass, runner)
-
-    def _pass(self, runner: Driving) -> None:
-        self._has_passed = True
-        runner.run()
-
-    def is_ready(self) -> bool:
-        return self._has_passed
-
-    def get_result(self) -> None: ...
-
-
-class _Later(YieldPoint):
-    """Waits for a call that a decorator of `gen` drives."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-
-    def start(self, runner: Driving) -> None:
-        self._outcome.add_done_callback(lambda _: runner.run())
-
-    def is_ready(self) -> bool:
-        return self._outcome.done
-
-    def get_result(self) -> Any:
-        return self._outcome.result()
-
-
 class _Future(YieldPoint):
     """Waits for a future, of asyncio or of a pool of threads."""
 
     def __init__(self, future: Any) -> None:
         self._future = future
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         if isinstance(self._future, futures.Future):  # it calls back on another thread
             IOLoop.current().add_future(self._future, lambda _: runner.run())
         elif not self._future.done():
@@ -337,12 +311,14 @@ def point_of(yielded: Any) -> YieldPoint:
         return yielded
     if isinstance(yielded, list | dict):
         return Multi(yielded)
-    if isinstance(yielded, Outcome):
-        return _Later(yielded)
     if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded):
         _require_loop(yielded)
     future = convert_yielded(yielded)
-    return _Moment() if future is moment else _Future(future)
+    if future is not moment:
+        return _Future(future)
+    outcome = Outcome()
+    IOLoop.current().add_callback(outcome.resolve, None)
+    return outcome
 
 
 def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
