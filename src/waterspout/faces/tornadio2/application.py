@@ -42,7 +42,7 @@ class FaceApplication:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        self._sessions.keep(opened)
+        self._sessions.add(opened)  # create_session may be the user's own
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 

@@ -1,11 +1,17 @@
-"""The calling of what users wrote: plain, async or a generator, and what becomes of what it raises."""
+"""The calling of what users wrote: plain, async or a generator, and what becomes of what it raises.
+
+What comes for a connection whose `on_open` still runs waits in `Openings`.
+"""
 
 from collections.abc import Callable
+from functools import cache, partial
 from inspect import isawaitable
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from ...drivers import logger
+from ...errors import ProtocolError
+from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
 from . import gen
 from .yieldpoints import Outcome
 
@@ -53,6 +59,93 @@ def nothing(result: Any) -> None:
     """Do nothing: nobody asked for the result."""
 
 
+class Openings:
+    """Each `on_open` of a session that takes its time, by endpoint, and what waits for it to end.
+
+    `take` is then called with each packet. Decorated methods have never kept anybody waiting, and do not here.
+    """
+
+    __slots__ = ("_openings", "_session", "_take")
+
+    def __init__(self, session: "Session", take: Callable[[Packet | Signal], object]) -> None:
+        self._session = session
+        self._take = take
+        self._openings: dict[str, _Opening] = {}
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._openings
+
+    def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
+        """Let an `on_open` end, whose result `decide` gets, and then what was meant for its connection go on."""
+        if isinstance(result, Outcome):
+            if not result.done:
+                name = type(self._session.conn).__name__
+                _warn(name if path == "/" else f"an endpoint of {name}")
+            then(self._session, result, decide)
+            return
+        opening = self._openings.setdefault(path, _Opening())
+        opening.running += 1
+        then(self._session, result, partial(self._opened, path, opening, decide))
+
+    def keep(self, packet: Packet | Signal) -> bool:
+        """Keep a packet that has to wait, which counts as a call; ProtocolError for one too many."""
+        opening = self._awaited(packet) if self._openings else None
+        if opening is None:
+            return False
+        carrier = self._session.carrier
+        if len(opening.early) >= carrier.max_early_events:
+            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
+        opening.early.append((packet, carrier.begin_call()))
+        return True
+
+    def forget(self, path: str) -> None:
+        """Drop what waits for a connection, which is closed."""
+        if (opening := self._openings.pop(path, None)) is not None:
+            opening.end_calls()
+
+    def _opened(self, path: str, opening: "_Opening", decide: Callable[[Any], None], result: Any) -> None:
+        opening.running -= 1
+        is_open = not opening.running and self._openings.get(path) is opening
+        if is_open:
+            del self._openings[path]
+        decide(result)
+        if is_open:
+            for packet, _ in opening.early:
+                self._take(packet)
+            opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
+
+    def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
+        """Return for what a packet has to wait; acknowledgements do not, for an `on_open` may wait for one."""
+        match packet:
+            case Event() | Message():
+                return self._openings.get("/") or self._openings.get(packet.namespace)
+            case Connect() | Disconnect() if packet.namespace != "/":
+                return self._openings.get("/")
+        return None
+
+
+class _Opening:
+    """The calls of one connection's `on_open` that run, and the packets that wait, each with what ends its call."""
+
+    __slots__ = ("early", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.early: list[tuple[Packet | Signal, Callable[[], object]]] = []
+
+    def end_calls(self) -> None:
+        for _, end in self.early:
+            end()
+        self.early.clear()
+
+
+@cache
+def _warn(name: str) -> None:
+    """Say once that a decorated `on_open` lets clients in before it has ended."""
+    text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
+    log.warning(text, name)
+
+
 class _SessionCall:
     """A call that may go on later: it is counted meanwhile, and `follow` gets the result."""
 
@@ -88,7 +181,6 @@ class _SessionCall:
             self.failed(None, outcome.error)
 
     def describe(self, token: None) -> str:
-        """Name the handler, for a warning."""
         return f"a handler of {type(self._session.conn).__name__}"
 
     def _fail(self, error: BaseException) -> None:

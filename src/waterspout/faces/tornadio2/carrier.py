@@ -95,13 +95,11 @@ class Carrier(ByHand):
         return self.session.transport.name
 
     def send_messages(self, messages: list[str]) -> None:
-        """Send packets."""
         self._sent(len(messages))
         for message in messages:
             self.write(message)
 
     def write(self, message: str) -> None:
-        """Send a packet."""
         if message:
             self.session.push(Prepared(surrogates.encode(message)))
 
@@ -161,7 +159,6 @@ class ModernCarrier(Carrier):
         return packet
 
     def enter(self) -> bool:
-        """Let the client into the main connection."""
         if self._is_in_main and "/" not in self._held:
             return False
         self._is_in_main = True
@@ -183,7 +180,6 @@ class ModernCarrier(Carrier):
             self.session.push(prepared)
 
     def refuse(self, namespace: str, why: str) -> None:
-        """Tell the client why."""
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
 
     def _takes(self, name: object) -> bool:

@@ -29,7 +29,6 @@ class FlashPolicyServer:
         self.io_loop.add_callback(self._serve)
 
     def stop(self) -> None:
-        """Listen no more."""
         for server in self._servers:
             server.close()
         for listener in self._listeners:

@@ -46,12 +46,10 @@ class ActiveRequest:
 
     @property
     def host(self) -> str:
-        """Host and port that the client has asked for."""
         return self._request.host or ""
 
     @property
     def headers(self) -> HTTPHeaders:
-        """Its header fields."""
         headers = HTTPHeaders()
         for name, value in self._request.headers.items():
             headers.add(name, value)
@@ -64,7 +62,6 @@ class ActiveRequest:
 
     @property
     def cookies(self) -> Any:
-        """Its cookies: to each name a Morsel."""
         return cookies_of(self._request)
 
 

@@ -38,12 +38,10 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
         self.session = None
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer with 405: what a client sends comes through its WebSocket."""
+        """Answer with 405: what a client sends comes through its WebSocket, and nobody asks before."""
         raise HTTPError(405)
 
-    def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer with 405: nobody asks before a WebSocket."""
-        raise HTTPError(405)
+    options = post
 
 
 class TornadioFlashSocketHandler(TornadioWebSocketHandler):

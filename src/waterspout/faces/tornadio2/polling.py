@@ -42,7 +42,6 @@ class TornadioPollingHandlerBase(CheckedHandler):
             super().on_connection_close()
 
     def send_messages(self, messages: list[str]) -> None:
-        """Send packets, which the session has for its client."""
         raise NotImplementedError(f"{type(self).__name__} has no send_messages of its own")
 
     def _get_session(self, session_id: str) -> Any:
@@ -69,7 +68,6 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
     _response: PollResponse
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Wait for what the session has to say."""
         return self._carry(session_id)
 
     def answer(self, response: Response) -> None:
@@ -98,15 +96,12 @@ class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
     name = "htmlfile"
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Begin the page."""
         return self._carry(session_id)
 
     def send_messages(self, messages: list[str]) -> None:
-        """Write packets, each in a script of its own."""
         EngineStreamHandler.send_messages(self, messages)
 
     def session_closed(self) -> None:
-        """End the page, for its session is closed."""
         super().session_closed()
         EngineStreamHandler.session_closed(self)
 

@@ -67,7 +67,6 @@ class RoutedHandler(EngineHandler):
     name = ""
 
     def initialize(self, server: Any) -> None:
-        """Take the router from the route."""
         super().initialize(server.engine)
         self.server = server
         self.session: Any = None
@@ -82,7 +81,6 @@ class RoutedHandler(EngineHandler):
                 carrier.attend(self.residence.read(self.request))
 
     def ended(self) -> None:
-        """The connection is gone."""
         self.server.stats.connection_closed()
 
 

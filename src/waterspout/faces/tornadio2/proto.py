@@ -96,12 +96,10 @@ def message(endpoint: str | None, msg: Any, message_id: int | str | None = None,
     if isinstance(msg, bytes):
         msg = msg.decode()
     number = _number(message_id)
-    if not isinstance(msg, str):
-        packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=True)
-        return Pack(f"4:{number}:{endpoint or ''}:{_json(msg)}", packet)
-    if force_json:
-        return Pack(f"4:{number}:{endpoint or ''}:{msg}")
-    return Pack(f"3:{number}:{endpoint or ''}:{msg}", Message(endpoint or "/", msg, _id(number), receipt=bool(number)))
+    is_json = not isinstance(msg, str)
+    packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=is_json)
+    kind, text = (JSON, _json(msg)) if is_json else (JSON if force_json else MESSAGE, msg)
+    return Pack(f"{kind}:{number}:{endpoint or ''}:{text}", None if force_json and not is_json else packet)
 
 
 def event(endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any) -> Pack:

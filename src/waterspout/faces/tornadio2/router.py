@@ -137,8 +137,7 @@ class TornadioRouter:
         The engine calls this at each handshake, so that a router may have sessions of its own class.
         """
         session = Session(self._connection, self, request, self.settings["session_expiry"])
-        if not session.is_carried:
-            self._sessions.add(session)
+        self._sessions.add(session)
         return session
 
     def get_session(self, session_id: str) -> Any:

@@ -21,7 +21,6 @@ from . import calls, dispatch, proto
 from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints
 from .conn import SocketConnection
-from .early import Openings
 from .info import ConnectionInfo, texts
 from .periodic import Callback
 from .sessioncontainer import SessionBase
@@ -61,7 +60,8 @@ class Session(SessionBase):
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
-        super().__init__(getattr(request, "session_id", None), expiry)
+        self.is_carried = isinstance(request, Visitor)  # by the engine, which counts its time, too
+        super().__init__(getattr(request, "session_id", None), None if self.is_carried else expiry)
         self.server = server
         self._engine: Engine | None = getattr(server, "engine", None)
         self.remote_ip = request.remote_ip
@@ -69,11 +69,10 @@ class Session(SessionBase):
         self.endpoints: dict[str, Any] = {}
         self.handler: Any = None
         self.send_queue: list[str] = []
-        self.is_carried = isinstance(request, Visitor)
         if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
             _warn_of_heartbeats()
         self._is_open = self._is_closing = self._is_refused = False
-        self._openings = Openings(self, self._take_early)
+        self._openings = calls.Openings(self, self._take_early)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._timer: Callback | None = None  # of heartbeats
         self._missed_heartbeats = 0
@@ -88,7 +87,7 @@ class Session(SessionBase):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the session is closed."""
+        """Whether the main connection is closed, and so all."""
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
@@ -182,7 +181,7 @@ class Session(SessionBase):
 
     @posted
     def reset_heartbeat(self) -> None:
-        """Begin to count heartbeats anew."""
+        """Begin to send heartbeats, `heartbeat_interval` from now, unless the engine does."""
         self.stop_heartbeat()
         if self.is_carried:
             return
@@ -204,7 +203,7 @@ class Session(SessionBase):
 
     @posted
     def delay_heartbeat(self) -> None:
-        """Put the next heartbeat off."""
+        """Send the next heartbeat `heartbeat_interval` from now."""
         if self._timer is not None:
             self._timer.delay()
 
@@ -260,7 +259,7 @@ class Session(SessionBase):
 
     @posted
     def disconnect_endpoint(self, endpoint: str) -> None:
-        """Close an endpoint."""
+        """Close an endpoint, and tell the client; one that is not open is logged."""
         connection = self.endpoints.pop(endpoint, None)
         if connection is None:
             self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
@@ -357,7 +356,6 @@ class Session(SessionBase):
         self._complaints.write(log, text, *values, level=logging.INFO)
 
     def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
-        """Keep a client out of an endpoint."""
         self.complain(log, text, *values)
         self.carrier.refuse(path, told)
 

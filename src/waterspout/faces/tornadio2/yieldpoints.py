@@ -152,15 +152,12 @@ class Outcome(YieldPoint):
             function(self)
 
     def start(self, runner: Any) -> None:
-        """Call `runner.run` at the end."""
         self.add_done_callback(lambda _: runner.run())
 
     def is_ready(self) -> bool:
-        """Return `done`."""
         return self.done
 
     def get_result(self) -> Any:
-        """Return the result or raise the error."""
         return self.result()
 
 
@@ -172,16 +169,13 @@ class Callback(YieldPoint):
         self._function: Callable[..., object]
 
     def start(self, runner: Any) -> None:
-        """Register the key."""
         runner.register_callback(self.key)
         self._function = homing(runner.result_callback(self.key))
 
     def is_ready(self) -> bool:
-        """Return True: the function is there at once."""
         return True
 
     def get_result(self) -> Callable[..., object]:
-        """Return the function."""
         return self._function
 
 
@@ -193,13 +187,11 @@ class WaitAll(YieldPoint):
         self._runner: Any
 
     def start(self, runner: Any) -> None:
-        """Look for the answers with this runner, which must know all keys."""
         self._runner = runner
         for key in self.keys:
             runner.is_ready(key)
 
     def is_ready(self) -> bool:
-        """Tell whether all of them have been called."""
         return all(map(self._runner.is_ready, self.keys))
 
     def get_result(self) -> Any:
@@ -214,7 +206,6 @@ class Wait(WaitAll):
         super().__init__([key])
 
     def get_result(self) -> Any:
-        """Return the one answer."""
         (answer,) = super().get_result()
         return answer
 
@@ -235,7 +226,6 @@ class Task(YieldPoint):
         self._is_silent = False
 
     def start(self, runner: Any) -> None:
-        """Call the function."""
         parameters = _parameters(self.func)
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
             self._point = reply = Outcome()
@@ -253,7 +243,6 @@ class Task(YieldPoint):
         return self._point.is_ready()
 
     def get_result(self) -> Any:
-        """Return the result."""
         try:
             return self._point.get_result()
         except (OSError, HTTPError) as error:
@@ -271,12 +260,10 @@ class Multi(YieldPoint):
         self._points = [point_of(value) for value in values]
 
     def start(self, runner: Any) -> None:
-        """Begin all of them."""
         for point in self._points:
             point.start(runner)
 
     def is_ready(self) -> bool:
-        """Tell whether all results are there."""
         return all(point.is_ready() for point in self._points)
 
     def get_result(self) -> Any:
