@@ -59,8 +59,7 @@ class FaceApplication:
         self._router.stats.on_packet_recv(1)
         if isinstance(packet, Disconnect) and packet.namespace == "/" and opened.endpoints and opened.carrier.leave():
             return  # of the main connection alone
-        if opened.take(opened.carrier.hear(packet)) is not None:
-            opened.close()
+        opened.receive(opened.carrier.hear(packet))
 
     def reserved(self, session: EngineSession, error: ReservedName) -> None:
         """Log an event that bears a name of Socket.IO's own, and drop it."""

@@ -60,16 +60,15 @@ def nothing(result: Any) -> None:
 
 
 class Openings:
-    """Each `on_open` of a session that takes its time, by endpoint, and what waits for it to end.
+    """Each `on_open` of a session that takes its time, by endpoint, and the packets that wait for it to end.
 
-    `take` is then called with each packet. Decorated methods have never kept anybody waiting, and do not here.
+    Decorated methods have never kept anybody waiting, and do not here.
     """
 
-    __slots__ = ("_openings", "_session", "_take")
+    __slots__ = ("_openings", "_session")
 
-    def __init__(self, session: "Session", take: Callable[[Packet | Signal], object]) -> None:
+    def __init__(self, session: "Session") -> None:
         self._session = session
-        self._take = take
         self._openings: dict[str, _Opening] = {}
 
     def __contains__(self, path: str) -> bool:
@@ -111,7 +110,7 @@ class Openings:
         decide(result)
         if is_open:
             for packet, _ in opening.early:
-                self._take(packet)
+                self._session.receive(packet)  # it may have to wait for another `on_open`
             opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
 
     def _awaited(self, packet: Packet | Signal) -> "_Opening | None":

@@ -12,21 +12,19 @@ from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Message, Packet
 from ...wire.socketio import RESERVED
 from . import proto
-from .info import ActiveRequest, cookies_of
+from .info import ActiveRequest
 
 log = logging.getLogger("tornadio2.session")
 
 _NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
-class Visitor:
-    """A handshake, as a session of TornadIO2 looks at it: who comes, and under which id."""
+class Visitor(ActiveRequest):
+    """A handshake, with the id of its session."""
 
     def __init__(self, session: EngineSession, request: Request) -> None:
+        super().__init__(request)
         self.session_id = session.id
-        self.remote_ip = request.remote_address
-        self.arguments = request.query
-        self.cookies = cookies_of(request)
 
 
 class ByHand:

@@ -72,7 +72,7 @@ class Session(SessionBase):
         if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
             _warn_of_heartbeats()
         self._is_open = self._is_closing = self._is_refused = False
-        self._openings = calls.Openings(self, self._take_early)
+        self._openings = calls.Openings(self)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
         self._timer: Callback | None = None  # of heartbeats
         self._missed_heartbeats = 0
@@ -186,9 +186,7 @@ class Session(SessionBase):
         if self.is_carried:
             return
         server = self.server
-        loop = (
-            server.running_loop if hasattr(server, "running_loop") else getattr(server, "io_loop", None)
-        )  # a stand-in
+        loop = getattr(server, "running_loop" if hasattr(server, "running_loop") else "io_loop", None)
         if loop is not None:
             self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
             self._timer.start()
@@ -285,20 +283,29 @@ class Session(SessionBase):
             self.complain(log, "a packet is broken: %s", error.outline)
             raise BrokenPacket(*error.args) from error
         if self.foreign():
-            self.post(self._take_posted, packet)
+            self.post(self.receive, packet)
         elif (failure := self.take(packet)) is not None:
             raise failure
+
+    def receive(self, packet: Packet | Signal) -> None:
+        """Take a packet, and close the session where its handler fails."""
+        if self.take(packet) is not None:
+            self.close()
 
     def take(self, packet: Packet | Signal) -> BaseException | None:
         """Take a packet of any generation, and return what a handler has raised, which is logged."""
         if self.is_closed:
             return None
         try:
-            is_early = self._openings.keep(packet)
+            if self._openings.keep(packet):
+                return None
         except ProtocolError as error:
             self.complain(log, "%s: the client is closed", error.outline)
             return error
-        return None if is_early else self._take(packet)
+        failure = calls.ask(self, self._handle, packet)
+        if failure is not None:
+            self._failed(packet, failure)
+        return failure
 
     @posted
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
@@ -366,26 +373,13 @@ class Session(SessionBase):
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
 
-    def _take_posted(self, packet: Packet | Signal) -> None:
-        if self.take(packet) is not None:
-            self.close()
-
-    def _take_early(self, packet: Packet | Signal) -> None:
-        """Take what has waited: nobody is there to be told of a failure."""
-        if not self.is_closed and self._take(packet) is not None:
-            self.close()
-
-    def _take(self, packet: Packet | Signal) -> BaseException | None:
-        error = calls.ask(self, self._handle, packet)
-        if error is None:
-            return None
+    def _failed(self, packet: Packet | Signal, error: BaseException) -> None:
         connection = self.get_connection(dispatch.endpoint_of(packet)) or self.conn
         if isinstance(packet, Connect) and isinstance(error, HTTPError):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
             self._refused(text, type(connection).__name__, self.remote_ip, error.status_code)
         else:
             self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
-        return error
 
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
