@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from inspect import getattr_static
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
@@ -32,7 +32,6 @@ log = logger("tornadio2.session")
 MISSED_HEARTBEATS = 2  # more than these end a session
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
-Args = TypeVarTuple("Args")
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
@@ -137,7 +136,7 @@ class Session(SessionBase):
         """Tell whether the caller is on another thread than the session's loop."""
         return self.driver.foreign()
 
-    def post(self, function: Callable[[*Args], object], *args: *Args) -> None:
+    def post(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function on the session's loop, in the order in which a thread has posted them."""
         self.driver.soon(function, *args)
 

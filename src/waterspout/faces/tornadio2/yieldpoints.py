@@ -14,6 +14,7 @@ from tornado.ioloop import IOLoop
 
 from ...drivers import logger
 from .complaints import ALONE
+from .periodic import is_running
 
 log = logger("tornadio2.gen")
 
@@ -298,8 +299,10 @@ def point_of(yielded: Any) -> YieldPoint:
         return yielded
     if isinstance(yielded, list | dict):
         return Multi(yielded)
-    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded):
-        _require_loop(yielded)
+    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and not is_running():
+        if inspect.iscoroutine(yielded):
+            yielded.close()
+        raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")
     future = convert_yielded(yielded)
     if future is not moment:
         return _Future(future)
@@ -320,15 +323,6 @@ def _unreachable(error: Exception, request: Any = "", *args: Any, **options: Any
     if not isinstance(request, HTTPRequest):
         request = HTTPRequest(str(options.get("request", request)))
     return HTTPResponse(request, 599, error=error, reason=str(error), request_time=0)
-
-
-def _require_loop(awaitable: Any) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        if inspect.iscoroutine(awaitable):
-            awaitable.close()
-        raise RuntimeError(f"{awaitable!r} is asynchronous, and no loop is running") from None
 
 
 def _parameters(func: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
