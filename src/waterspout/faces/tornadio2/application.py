@@ -1,4 +1,4 @@
-"""The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
+"""The application of the engine: passes what happens to an engine's session on to the session of TornadIO2."""
 
 from http.client import responses
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from ...engine import Asker
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
-from ...wire.packets import Connect, Disconnect, Packet
+from ...wire.packets import Connect, Disconnect, Error, Packet
 from .carrier import Visitor, carry
 from .complaints import Complaints
 from .session import Session
@@ -23,17 +23,14 @@ log = logger("tornadio2.session")
 
 
 class FaceApplication:
-    """Makes a session of TornadIO2 of each handshake, and lets it hear what comes.
-
-    An engine's session has, as its `data`, the other one, whose handler is a `Carrier` of the first.
-    """
+    """Makes a session of TornadIO2 for each handshake: the `data` of the engine's, which its `handler` carries."""
 
     def __init__(self, router: "TornadioRouter", sessions: SessionContainer) -> None:
         self._router = router
         self._sessions = sessions
 
     def open(self, session: EngineSession, request: Request) -> None:
-        """Let `on_open` decide; HandshakeRefused with its status where it refuses, 500 where it fails."""
+        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails."""
         opening = _Handshake(self._router.complaints)
         visitor = Visitor(session, request)
         self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
@@ -47,9 +44,9 @@ class FaceApplication:
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
-        """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
+        """Pass a packet on."""
         opened: Session = session.data
-        if opened.carrier.ignores(packet):
+        if type(packet) is Error:  # of clients of 1.x to 4.x: the JavaScript servers ignore it
             return
         if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
@@ -71,7 +68,7 @@ class FaceApplication:
             session.astray(namespace, "attachments")
 
     def close(self, session: EngineSession, reason: Reason) -> None:
-        """The client is gone: its endpoints hear so, and then the main connection."""
+        """Close the session: its endpoints, and then the main connection."""
         opened: Session = session.data
         if opened.handler is not None:
             opened.remove_handler(opened.handler)
@@ -81,7 +78,7 @@ class FaceApplication:
 
 
 class _Handshake:
-    """What came of the making of a session."""
+    """Called with the session that was made, or with what was raised."""
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
