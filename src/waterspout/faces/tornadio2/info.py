@@ -1,4 +1,4 @@
-"""What a connection is told of its client: when it opens, and by the request that carries its session."""
+"""What a connection can know of its client: the handshake, and the request that carries its session."""
 
 from collections.abc import Mapping
 from http.cookies import CookieError, Morsel, SimpleCookie
@@ -19,7 +19,7 @@ class ConnectionInfo:
         self._own = self.arguments
 
     def join(self, auth: Mapping[str, Any]) -> None:
-        """Add the texts that a client says when it enters, instead of what it has said when it entered before."""
+        """Add the texts of a client's `auth`, in the place of those that were added before."""
         own = self._own
         self.arguments = {**own, **{name: [*own.get(name, ()), text] for name, text in texts(auth).items()}}
 
@@ -34,7 +34,7 @@ class ConnectionInfo:
 
 
 class ActiveRequest:
-    """The request that carries a session, or has last, with the names of Tornado's; `arguments` are its query's."""
+    """The request that carries a session, or the last one that did, with Tornado's names for its parts."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -66,7 +66,7 @@ class ActiveRequest:
 
 
 def cookies_of(request: Request) -> Any:
-    """Make a Morsel of each cookie, also of one whose name `Morsel.set` refuses, for that is no reason to lose it."""
+    """Make a Morsel of each cookie, also of those whose names `Morsel.set` refuses."""
     cookies = SimpleCookie()
     for name, value in split_cookies(request.header("cookie") or ""):
         morsel: Morsel[str] = Morsel()

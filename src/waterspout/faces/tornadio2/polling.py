@@ -1,4 +1,4 @@
-"""The transports that come and go: polling by XMLHttpRequest or scripts, and htmlfile beside its POSTs."""
+"""The handlers of xhr-polling, jsonp-polling and htmlfile."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -15,27 +15,24 @@ log = logger("tornadio2.polling")
 
 
 class TornadioPollingHandlerBase(CheckedHandler):
-    """What all of them share: the session, what it is told, and POSTs.
-
-    `session` is the one that a request belongs to, while it does.
-    """
+    """Their base: POSTs, and the `session` that the request belongs to, while it does."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Carry a session; each transport has its own way."""
         raise NotImplementedError(f"{type(self).__name__} has no get of its own")
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Let the session hear the packets of a POST, up to the first broken one, which closes it."""
+        """Handle the packets of a POST, up to the first invalid one, which closes the session."""
         self.require_origin()
         self.session = self._get_session(session_id)
         return self.serve()
 
     def session_closed(self) -> None:
-        """Hear from the session that it is closed, and all of it is said."""
+        """Called when the session is closed, and all packets are sent."""
         self._detach()
 
     def on_connection_close(self) -> None:
-        """Hear from Tornado that the client has gone: what it has not got waits for its next request."""
+        """Called when the client has gone: what was not sent waits for its next request."""
         try:
             self._detach()
         finally:
@@ -45,14 +42,14 @@ class TornadioPollingHandlerBase(CheckedHandler):
         raise NotImplementedError(f"{type(self).__name__} has no send_messages of its own")
 
     def _get_session(self, session_id: str) -> Any:
-        """Return the session, also a closed one that has something to say still; HTTPError(401) if there is none."""
+        """Return the session, also a closed one with packets to send; HTTPError(401) if there is none."""
         session = self.server.get_session(session_id)
         if session is None:
             raise HTTPError(401)
         return session
 
     def _detach(self) -> None:
-        """Let the session go on without this request."""
+        """Detach the request from the session."""
         self.session = None
         self.release()
 
@@ -62,7 +59,7 @@ class TornadioPollingHandlerBase(CheckedHandler):
 
 
 class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
-    """A GET that waits until there is something to say, or for `xhr_polling_timeout`."""
+    """A GET that waits for packets, at most for `xhr_polling_timeout`."""
 
     name = "xhr-polling"
     _response: PollResponse
@@ -71,7 +68,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
         return self._carry(session_id)
 
     def answer(self, response: Response) -> None:
-        """Send the packets of an answer to a GET by `send_messages`, and any other as it is."""
+        """Send the packets of a poll's answer by `send_messages`; any other answer as it is."""
         if not isinstance(response, PollResponse):
             super().answer(response)
             return
@@ -81,7 +78,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
             self.session_closed()
 
     def send_messages(self, messages: list[str]) -> None:
-        """Answer the GET with packets; the session goes on without it."""
+        """Answer the GET with packets, and detach it."""
         super().answer(self._response.carrying([surrogates.encode(message) for message in messages]))
         if not self._response.is_last:  # else `session_closed` does
             self._detach()
@@ -107,17 +104,17 @@ class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
 
 
 class TornadioJSONPHandler(TornadioXHRPollingHandler):
-    """The same by scripts that the page includes."""
+    """The same for scripts that a page includes."""
 
     name = "jsonp"
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Wait likewise, for a page that may ask: scripts are read by whoever includes them."""
+        """Wait likewise, if the page may ask: whoever includes a script can read it."""
         self.require_page()
         return super().get(session_id)
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Let the session hear the packets of a form; 403 for a body that is none."""
+        """Handle the packets of a form; 403 for a body that is none."""
         self.require_page()
         if not self.body.startswith(b"d="):
             raise HTTPError(403)

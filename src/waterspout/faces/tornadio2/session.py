@@ -1,4 +1,4 @@
-"""A client's session: its connections, what they hear of it, and in which order it is told so."""
+"""A client's session: its connections, and the order in which they are called."""
 
 import logging
 import warnings
@@ -36,7 +36,7 @@ Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
 class BrokenPacket(DecodeError, ValueError):
-    """A packet is none: a ValueError, as it was with TornadIO2."""
+    """An invalid packet: a ValueError, as with TornadIO2."""
 
 
 def posted(verb: Verb) -> Verb:
@@ -50,12 +50,12 @@ def posted(verb: Verb) -> Verb:
 
 
 class Session(SessionBase):
-    """One client. It needs no event loop: what comes is handled at once, and what is sent is with the handler at once.
+    """One client. It needs no event loop: packets are handled, and passed to the handler, immediately.
 
     `conn` is the class of the main connection, `server` the router. Raises tornado.web.HTTPError(401) if `on_open`
     refuses, and whatever it raises.
 
-    What sends, opens and closes may be called from any thread: from another than the loop's it is posted to the loop.
+    Any thread may call what sends, opens and closes: from another than the loop's, the call is posted to the loop.
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
@@ -90,23 +90,23 @@ class Session(SessionBase):
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
-        """The session's time is over; it goes on if somebody carries it, unless it is removed (`forced`)."""
+        """Called when the session expires, or is removed (`forced`): close it, unless it has a handler."""
         if forced or self.handler is None or self.is_closed:
             self.close()
         else:
             self.promote()
 
-    # Who carries it
+    # The handler
 
     @property
     def carrier(self) -> ByHand:
-        """The handler, or where that is none of the engine's, who stands for it."""
+        """The handler if it is the engine's, else a null object."""
         return self.handler if isinstance(self.handler, Carrier) else BY_HAND
 
     def set_handler(self, handler: Any) -> bool:
-        """Let a handler carry the session; False if there is one, or it serves another address.
+        """Attach a handler; False if there is one, or it serves another address.
 
-        It counts as a connection; those of sessions that came through the engine are counted where requests come.
+        It counts as a connection; for clients of the engine, each request does.
         """
         if self.handler is not None or not self._is_of_client(handler):
             return False
@@ -117,7 +117,7 @@ class Session(SessionBase):
         return True
 
     def remove_handler(self, handler: Any) -> None:
-        """Go on without this handler; raises an Exception for another one than carries the session."""
+        """Detach this handler; raises an Exception if another one is attached."""
         if self.handler is not handler:
             raise Exception("this handler does not carry the session, so it cannot be removed")
         self.handler = None
@@ -129,7 +129,7 @@ class Session(SessionBase):
 
     @property
     def driver(self) -> Driver:
-        """Who runs functions: the engine's driver, or one without a loop."""
+        """The engine's driver, or one without a loop."""
         return InlineDriver() if self._engine is None else self._engine.driver
 
     def foreign(self) -> bool:
@@ -143,7 +143,7 @@ class Session(SessionBase):
     # What is sent
 
     def send_message(self, pack: str) -> None:
-        """Send a packet, as soon as somebody carries the session."""
+        """Send a packet, as soon as there is a handler."""
         if self.foreign():
             self.post(self.send_message, proto.settled(pack))
             return
@@ -152,14 +152,14 @@ class Session(SessionBase):
 
     @posted
     def flush(self) -> None:
-        """Hand what waits to the handler, and tell it if the session is closed."""
+        """Pass the queue to the handler, and tell it if the session is closed."""
         self._flush()
 
     # The end
 
     @posted
     def close(self, endpoint: str | None = None) -> None:
-        """Close an endpoint, or all of them and then the session: each hears `on_close`, and then its client."""
+        """Close an endpoint, or all of them and then the session: first `on_close`, then the client is told."""
         if endpoint:
             self.disconnect_endpoint(endpoint)
         elif not self._is_closing:
@@ -233,9 +233,9 @@ class Session(SessionBase):
 
     @posted
     def connect_endpoint(self, url: str) -> None:
-        """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
+        """Open an endpoint, `/path?query`, or open it again: the client is told, then `on_open` is called.
 
-        One that refuses is closed at once. To one that does not exist nothing is said, and to one too many.
+        If that refuses, the endpoint is closed. Clients of 0.9 are not told of one that does not exist, or is too many.
         """
         path, _, query = url.partition("?")
         connection = self.endpoints.get(path)
@@ -268,10 +268,10 @@ class Session(SessionBase):
     # What comes
 
     def raw_message(self, msg: str | bytes) -> None:
-        """Take a packet of 0.9, and return when it is handled; logs and raises what comes of a broken one or a failure.
+        """Handle a packet of 0.9; an invalid one, and what a handler raises, is logged and raised.
 
-        Whoever calls closes the session then. From another thread than the loop's it is handled later, and closed by
-        itself.
+        The caller has to close the session then. From another thread than the loop's, the packet is handled later, and
+        a failure closes the session.
         """
         try:
             packet = decode(msg.decode() if isinstance(msg, bytes) else msg)
@@ -287,12 +287,12 @@ class Session(SessionBase):
             raise failure
 
     def receive(self, packet: Packet | Signal) -> None:
-        """Take a packet, and close the session where its handler fails."""
+        """Handle a packet, and close the session if that fails."""
         if self.take(packet) is not None:
             self.close()
 
     def take(self, packet: Packet | Signal) -> BaseException | None:
-        """Take a packet of any generation, and return what a handler has raised, which is logged."""
+        """Handle a packet of any generation; return what a handler raised, which is logged."""
         if self.is_closed:
             return None
         try:
@@ -308,7 +308,7 @@ class Session(SessionBase):
 
     @posted
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
-        """Log an error that a client has caused, shortly, and not as often as it likes."""
+        """Log an error that a client has caused: see `Complaints`."""
         self._complaints.write(to, text, *values, error=error)
 
     # Below this line: how it is done
@@ -323,10 +323,9 @@ class Session(SessionBase):
             self.handler.session_closed()
 
     def _is_of_client(self, handler: Any) -> bool:
-        request = getattr(handler, "request", None)
-        if request is None or not self.server.settings.get("verify_remote_ip", False):
+        if not self.server.settings.get("verify_remote_ip", False) or getattr(handler, "request", None) is None:
             return True
-        return bool(request.remote_ip == self.remote_ip)
+        return bool(handler.request.remote_ip == self.remote_ip)
 
     def _open(self) -> None:
         try:
@@ -337,7 +336,7 @@ class Session(SessionBase):
                 self.conn.is_closed = self._is_closing = True
 
     def _decide(self, result: object) -> None:
-        """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
+        """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
         if result or result is None:
             return
         self._refused("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
@@ -347,7 +346,7 @@ class Session(SessionBase):
         self.close()
 
     def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
-        """Let a client into an endpoint that has not refused it, nor closed itself."""
+        """Tell a client that it is accepted, unless the endpoint has refused it, or is closed."""
         if self.endpoints.get(path) is not connection:
             return
         if result is False:
@@ -366,7 +365,7 @@ class Session(SessionBase):
         self.carrier.refuse(path, told)
 
     def _leave(self, connection: SocketConnection) -> None:
-        """Say goodbye to a connection, which may still send something; what it raises is logged."""
+        """Call `on_close`, which may still send; what it raises is logged."""
         later = partial(calls.then, self, follow=calls.nothing, ends=False)
         if (error := calls.ask(self, lambda: later(connection.on_close()))) is not None:
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
@@ -408,7 +407,7 @@ class Session(SessionBase):
 
 
 def _query_of(auth: Mapping[str, Any] | None) -> str:
-    """Write the texts of a client's auth as a query; PayloadTooLarge for more of them than a query may have."""
+    """Write the texts of a client's auth as a query; PayloadTooLarge if they are longer than a query may be."""
     own = texts(auth)
     if sum(len(name) + len(text) + 2 for name, text in own.items()) > MAX_QUERY:
         raise PayloadTooLarge(f"the texts of an auth have at most {MAX_QUERY} characters at an endpoint")
