@@ -10,7 +10,7 @@ from .packets import Packet, Signal
 from .protocol1 import socketio as socketio1
 from .socketio import REVISION_4, REVISION_5, Encoded, Partial, Revision
 
-__all__ = ["ENGINEIO_3", "ENGINEIO_4", "GENERATIONS", "SOCKETIO_1", "Generation"]
+__all__ = ["ENGINEIO_3", "ENGINEIO_4", "GENERATIONS", "SOCKETIO_1", "Generation"]  # the rest is for the core
 
 
 class EngineCodec(Protocol):

@@ -1,6 +1,6 @@
-"""The calling of what users wrote: plain, async or a generator, and what becomes of what it raises.
+"""Calls what users wrote, be it plain, async or a generator, and handles what it raises.
 
-What comes for a connection whose `on_open` still runs waits in `Openings`.
+The packets for a connection whose `on_open` still runs wait in `Openings`.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,9 @@ def ask(session: "Session", function: Any, *args: Any) -> BaseException | None:
 
 
 def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) -> None:
-    """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited.
+    """Call `follow` with the result of what a handler has returned: a value, a generator, or an awaitable.
 
-    Raises what that has raised already; what it raises later, or what `follow` raises then, is logged, and `ends` the
+    What this raises at once is raised here. What it raises later, or `follow` does then, is logged, and `ends` the
     session.
     """
     if isinstance(result, GeneratorType):
@@ -60,9 +60,9 @@ def nothing(result: Any) -> None:
 
 
 class Openings:
-    """Each `on_open` of a session that takes its time, by endpoint, and the packets that wait for it to end.
+    """Each `on_open` of a session that still runs, by endpoint, and the packets that wait for its end.
 
-    Decorated methods have never kept anybody waiting, and do not here.
+    None wait for decorated methods, as in the original.
     """
 
     __slots__ = ("_openings", "_session")
@@ -75,7 +75,7 @@ class Openings:
         return path in self._openings
 
     def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
-        """Let an `on_open` end, whose result `decide` gets, and then what was meant for its connection go on."""
+        """Call `decide` with the result of an `on_open`, then handle the packets that have waited for it."""
         if isinstance(result, Outcome):
             if not result.done:
                 name = type(self._session.conn).__name__
@@ -87,7 +87,7 @@ class Openings:
         then(self._session, result, partial(self._opened, path, opening, decide))
 
     def keep(self, packet: Packet | Signal) -> bool:
-        """Keep a packet that has to wait, which counts as a call; ProtocolError for one too many."""
+        """Keep a packet if it has to wait, counted as a call; ProtocolError for one too many."""
         opening = self._awaited(packet) if self._openings else None
         if opening is None:
             return False
@@ -114,7 +114,7 @@ class Openings:
             opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
 
     def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
-        """Return for what a packet has to wait; acknowledgements do not, for an `on_open` may wait for one."""
+        """Return what a packet has to wait for; not an acknowledgement, for an `on_open` may wait for it."""
         match packet:
             case Event() | Message():
                 return self._openings.get("/") or self._openings.get(packet.namespace)
@@ -140,7 +140,7 @@ class _Opening:
 
 @cache
 def _warn(name: str) -> None:
-    """Say once that a decorated `on_open` lets clients in before it has ended."""
+    """Warn once that a decorated `on_open` lets clients in before it has ended."""
     text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
     log.warning(text, name)
 

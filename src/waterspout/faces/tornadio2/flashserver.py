@@ -1,4 +1,4 @@
-"""The policy that Flash asks for before its sockets may connect, from a file."""
+"""The server of Flash's policy, which is in a file."""
 
 import asyncio
 import socket

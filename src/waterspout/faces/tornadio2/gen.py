@@ -227,8 +227,6 @@ class _Queue:
 class _QueuedOutcome(Outcome):
     """The outcome of a call that others wait behind."""
 
-    __slots__ = ("_queue",)
-
     def __init__(self, queue: _Queue) -> None:
         super().__init__()
         self._queue = queue

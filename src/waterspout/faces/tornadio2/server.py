@@ -1,4 +1,4 @@
-"""An HTTP server that listens and begins by itself, with Flash's policy beside it."""
+"""An HTTP server that starts by itself, and with it the server of Flash's policy."""
 
 import socket
 import ssl

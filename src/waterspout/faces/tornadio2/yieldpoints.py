@@ -93,7 +93,7 @@ class _Waiting:
     def register_callback(self, key: Hashable) -> None:
         raise BadYieldError(f"Callback and Wait are for generators that `tornadio2.gen` drives, so is the key {key!r}")
 
-    is_ready = register_callback
+    is_ready = result_callback = pop_result = register_callback
 
 
 class Outcome(YieldPoint):
