@@ -50,10 +50,7 @@ class ActiveRequest:
 
     @property
     def headers(self) -> HTTPHeaders:
-        headers = HTTPHeaders()
-        for name, value in self._request.headers.items():
-            headers.add(name, value)
-        return headers
+        return HTTPHeaders(dict(self._request.headers))
 
     @property
     def arguments(self) -> dict[str, list[bytes]]:

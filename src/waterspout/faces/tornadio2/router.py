@@ -91,7 +91,9 @@ class TornadioRouter:
         self._loop = io_loop
         self._sweep: Callback | None = None
         self.engine.when_bound(self._begin)
-        _warn(user_settings)
+        if "session_check_interval" in user_settings:
+            text = "session_check_interval: sessions expire exactly session_expiry seconds after their last transport"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
 
     @property
     def io_loop(self) -> Any:
@@ -187,9 +189,3 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         global_heartbeats=settings["global_heartbeats"],
         **{name: settings[name] for name in ENGINE_SETTINGS if name in settings},
     )
-
-
-def _warn(settings: Mapping[str, Any]) -> None:
-    if "session_check_interval" in settings:
-        text = "session_check_interval: sessions expire session_expiry seconds after their last transport, to the point"
-        warnings.warn(text, DeprecationWarning, stacklevel=3)
