@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 PUBLIC_NAMES_ONLY = {"faces", "django"}
+PUBLIC_AS_A_WHOLE = {"waterspout.errors", "waterspout.types"}
 
 # Time, tokens, sockets and tasks are lent to the core; it reports, and drivers log.
 NOT_IN_CORE = """
@@ -48,7 +49,7 @@ ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/
 
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
 CATCH_EVERYTHING = {"drivers", "cli", "testing"}
-RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py", "faces/tornadio2/runner.py"}
+RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py"}
 ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/namespace.py", "wire/places.py"}
 
 # Public and documented, in spite of the underscore.
@@ -206,20 +207,21 @@ def private_names_stay_in_their_package(module: Module) -> Iterator[Complaint]:
 
 
 def exports(module: Module) -> Iterator[Complaint]:
-    if not module.path.endswith("__init__.py"):
-        return
-    body = ast.parse(module.source).body
-    bound = {name for statement in body for name in bound_by(statement)}
-    exported = next(
-        (literal(s) for s in body if isinstance(s, ast.Assign | ast.AnnAssign) and "__all__" in bound_by(s)), None
-    )
-    if exported is None:
-        if bound:
-            yield 1, "a package that has names lists the public ones in __all__"
-        return
-    for name in exported:
+    bound = {name for statement in ast.parse(module.source).body for name in bound_by(statement)}
+    exported = exported_by(module)
+    if exported is None and bound and module.path.endswith("__init__.py"):
+        yield 1, "a package that has names lists the public ones in __all__"
+    for name in sorted(exported or ()):
         if name not in bound and f"{module.name}.{name}" not in module.names:
             yield 1, f"__all__ names {name}, which does not exist"
+
+
+def exported_by(module: Module) -> set[str] | None:
+    """Return the names in __all__; None for a module without, of which nothing is public."""
+    for statement in ast.parse(module.source).body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and "__all__" in bound_by(statement):
+            return set(literal(statement))
+    return None
 
 
 def bound_by(statement: ast.AST) -> set[str]:
@@ -269,6 +271,44 @@ def private_attributes_stay_in_their_package(modules: Iterable[Module]) -> Itera
                 allowed = on_self or name in own[module.layer]
             if not allowed:
                 yield f"{module.path}:{line}: {owner}.{name} is private to another package"
+
+
+def faces_use_public_names(modules: Iterable[Module]) -> Iterator[str]:
+    """A face takes from other packages what a module of theirs lists in __all__, and what `errors` and `types` have."""
+    modules = list(modules)
+    exported = {module.name: exported_by(module) for module in modules}
+    for module in modules:
+        if module.layer not in PUBLIC_NAMES_ONLY:
+            continue
+        for line, origin, name in names_taken(module):
+            public = exported.get(origin)
+            if layer_of(origin) == module.layer or origin in PUBLIC_AS_A_WHOLE:
+                continue
+            if public is None:
+                yield f"{module.path}:{line}: {origin} is not public: it has no __all__"
+            elif name and name not in public:
+                yield f"{module.path}:{line}: {origin} does not list {name} in __all__"
+
+
+def names_taken(module: Module) -> Iterator[tuple[int, str, str]]:
+    """Yield what a module takes from ours, as `imports` does, and what it reads of modules that it imports whole."""
+    yield from (taken for taken in module.imports if taken[1].split(".")[0] == "waterspout")
+    whole = whole_modules(module)
+    for node in module.nodes:
+        match node:
+            case ast.Attribute(value=owner, attr=name) if origin := whole.get(ast.unparse(owner)):
+                if f"{origin}.{name}" not in module.names:
+                    yield node.lineno, origin, name
+
+
+def whole_modules(module: Module) -> dict[str, str]:
+    """Return which modules of ours it has as a whole, by what it calls them."""
+    found = {}
+    for node in module.nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            origin = f"{module.absolute(node)}." if isinstance(node, ast.ImportFrom) else ""
+            found.update({alias.asname or alias.name: f"{origin}{alias.name}" for alias in node.names})
+    return {called: name for called, name in found.items() if name in module.names}
 
 
 def private_attributes_used(module: Module) -> Iterator[tuple[int, str, str]]:
@@ -339,4 +379,9 @@ def check(sources: Mapping[str, str]) -> list[str]:
     names = frozenset(name for path in sources for name in lineage(name_of(path)))
     modules = [Module(path, source, names) for path, source in sources.items()]
     breaches = [f"{m.path}:{line}: {words}" for m in modules for rule in RULES for line, words in rule(m)]
-    return [*breaches, *private_attributes_stay_in_their_package(modules), *no_cycles(modules)]
+    return [
+        *breaches,
+        *private_attributes_stay_in_their_package(modules),
+        *faces_use_public_names(modules),
+        *no_cycles(modules),
+    ]

@@ -111,6 +111,59 @@ def test_a_cycle_between_packages_is_refused() -> None:
     assert "a cycle of imports: engine -> server -> engine" in check(sources)
 
 
+AROUND_A_FACE = {
+    "__init__.py": "from .server import Server\n__all__ = ['Server']",
+    "errors.py": "class DecodeError(Exception): ...",
+    "types.py": "",
+    "server/__init__.py": "from .server import Server\n__all__ = ['Server']",
+    "server/server.py": "class Server: ...",
+    "wire/__init__.py": "",
+    "wire/json.py": "def decode(): ...\ndef check_bounds(): ...\n__all__ = ['decode']",
+    "faces/__init__.py": "",
+    "faces/b.py": "def own(): ...",
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("from ..server.server import Server", "waterspout.server.server is not public: it has no __all__"),
+        ("from ..server import server", "waterspout.server.server is not public"),
+        ("import waterspout.server.server", "waterspout.server.server is not public"),
+        ("if TYPE_CHECKING:\n    from ..server.server import Server", "waterspout.server.server is not public"),
+        ("from ..server import server as s\ns.Server", "waterspout.server.server is not public"),
+        ("from ..server import Socket", "waterspout.server does not list Socket in __all__"),
+        ("from .. import Engine", "waterspout does not list Engine in __all__"),
+        ("from ..wire.json import check_bounds", "waterspout.wire.json does not list check_bounds in __all__"),
+        ("from ..wire import json\njson.check_bounds()", "waterspout.wire.json does not list check_bounds"),
+        ("import waterspout.wire.json\nwaterspout.wire.json.check_bounds()", "does not list check_bounds"),
+        ("from ..wire import json as j\nj.decode(j.check_bounds)", "waterspout.wire.json does not list check_bounds"),
+    ],
+)
+def test_a_face_that_takes_what_is_not_public_is_refused(source: str, complaint: str) -> None:
+    found = check({**AROUND_A_FACE, "faces/a.py": source})
+    assert any(complaint in breach for breach in found), found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from waterspout import Server\nfrom ..server import Server as S",
+        "from ..errors import DecodeError\nfrom .. import types\ntypes.Request",
+        "from ..wire.json import decode\nfrom ..wire import json\njson.decode()",
+        "from .b import own\nfrom . import b\nb.own()",
+        "import tornado.web\ntornado.web.Application",
+    ],
+)
+def test_a_face_takes_what_is_public_and_what_is_its_own(source: str) -> None:
+    assert check({**AROUND_A_FACE, "faces/a.py": source}) == []
+
+
+def test_a_module_that_lists_a_name_which_it_does_not_have_is_refused() -> None:
+    found = check({**AROUND_A_FACE, "wire/json.py": "__all__ = ['decode']"})
+    assert found == ["wire/json.py:1: __all__ names decode, which does not exist"]
+
+
 ACCEPTED = [
     ("wire/a.py", "from waterspout.errors import DecodeError\nfrom . import json\nfrom .json import decode"),
     ("wire/json.py", "import json\nimport msgspec.json\nfrom msgspec import json as fast\nmsgspec.json.encode(1)"),
@@ -129,7 +182,7 @@ ACCEPTED = [
     ("hosts/a.py", "import os\nos._exit(0)"),
     ("cli/target.py", "import importlib\ntry: importlib.import_module(x)\nexcept Exception: pass"),
     ("testing/a.py", "import waterspout.drivers.asyncio\nfrom waterspout import Server"),
-    ("faces/a.py", "from waterspout import Server\nclass A:\n    def f(self):\n        self._x = 1"),
+    ("faces/a.py", "class A:\n    def f(self):\n        self._x = 1"),
     ("__init__.py", "def run():\n    from waterspout.hosts import tornado\n__all__ = ['run']"),
 ]
 

@@ -188,6 +188,20 @@ def test_nothing_reaches_anybody_before_the_main_connection_has_accepted(
         assert router.engine.sessions == {}
 
 
+@pytest.mark.parametrize("ticket", ["", "?ticket=1"])
+def test_what_has_waited_for_the_main_connection_waits_for_its_endpoint_too(clock: Clock, ticket: str) -> None:
+    class Main(Thinking):
+        __endpoints__ = {"/a": Thinking}  # noqa: RUF012
+
+    peer = Peer(routed(clock, Main).engine, generation=SOCKETIO_1, query="ticket=1")
+    peer.send(f"1::/a{ticket}", "3::/a:early", "3:::main")
+    clock.advance(1)
+    assert called == ["main"]
+    clock.advance(1)
+    assert called == (["main", "early"] if ticket else ["main"])
+    assert peer.closed is None
+
+
 def test_the_answer_for_one_visit_does_not_let_the_next_one_in(clock: Clock) -> None:
     peer = modern(routed(clock, Home))
     peer.connect("/a", {"ticket": "1"})

@@ -5,7 +5,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from engine.applications import Packets, TurningClock
-from waterspout.engine import Engine, Policy, Prepared
+from waterspout.engine import Engine, Policy, PollResponse, Prepared
 from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
@@ -59,6 +59,25 @@ def test_one_packet_is_bare_and_several_are_framed_in_utf_16_units() -> None:
     tell(peer, "😀1", "x")
     polling(peer).poll()
     assert polling(peer).responses[-1].body == "\ufffd7\ufffd3:::😀1\ufffd5\ufffd3:::x".encode()
+
+
+def test_an_answer_knows_its_packets_and_can_carry_others(peer: Peer) -> None:
+    tell(peer, "a", "b")
+    polling(peer).poll()
+    answer = polling(peer).responses[-1]
+    assert isinstance(answer, PollResponse)
+    assert (answer.packets, answer.is_last) == ([b"3:::a", b"3:::b"], False)
+    tell(peer, "c", "d")
+    polling(peer).poll()
+    assert polling(peer).responses[-1] == answer.carrying([b"3:::c", b"3:::d"])
+
+
+def test_the_last_answer_of_a_session_says_so(peer: Peer) -> None:
+    application(peer).session.close()
+    polling(peer).poll()
+    answer = polling(peer).responses[-1]
+    assert isinstance(answer, PollResponse)
+    assert answer.is_last
 
 
 def test_a_get_is_parked_until_there_is_something_to_say(peer: Peer) -> None:

@@ -76,9 +76,9 @@ def test_a_second_install_changes_nothing(tmp_path: Path, name: str) -> None:
     program = f"""{INSTALL}
 import sys
 install({name!r})
-finders = list(sys.meta_path)
+before = dict(sys.modules), list(sys.meta_path)
 install({name!r})
-print(sys.meta_path == finders)
+print((sys.modules, sys.meta_path) == before)
 """
     assert run(tmp_path, program) == "True\n"
 

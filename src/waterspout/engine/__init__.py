@@ -15,10 +15,12 @@ from .http.proxies import TrustedProxies
 from .http.refusals import Refuse
 from .http.response import Headers, Response
 from .log import MORE, Log, outline
+from .options import check_seconds
 from .pending import Pending, done_on_core
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .protocol1.decisions import OldRequest
+from .protocol1.polling import PollResponse
 from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
@@ -65,6 +67,7 @@ __all__ = [
     "PacketApplication",
     "Pending",
     "Policy",
+    "PollResponse",
     "Preflight",
     "Prepared",
     "Refuse",
@@ -78,6 +81,7 @@ __all__ = [
     "TrustedProxies",
     "Turn",
     "WebSocketTransport",
+    "check_seconds",
     "done_on_core",
     "on_core",
     "outline",

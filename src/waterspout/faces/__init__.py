@@ -9,11 +9,8 @@ After these lines, an old application can `import tornadio2` and its submodules.
 
 import importlib
 import sys
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from types import ModuleType
+from pkgutil import walk_packages
 
 __all__ = ["FACES", "install"]
 
@@ -35,19 +32,12 @@ def install(name: str) -> None:
     face = importlib.import_module(FACES[name])
     if sys.modules.get(name) is face:
         return
-    _refuse_company(name)
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())  # before the one that would load the face's files a second time
+    if (place := _place(name)) is not None:
+        text = f"another {name} can be imported, from {place}: uninstall it, or import {FACES[name]} instead"
+        raise ImportError(text, name=name)
     sys.modules[name] = face
-
-
-def _refuse_company(name: str) -> None:
-    place = _place(name)
-    if place is not None:
-        raise ImportError(
-            f"another {name} can be imported, from {place}: uninstall it, or import {FACES[name]} instead",
-            name=name,
-        )
+    for found in walk_packages(face.__path__, f"{FACES[name]}."):  # else their files would be loaded a second time
+        sys.modules[name + found.name.removeprefix(FACES[name])] = importlib.import_module(found.name)
 
 
 def _place(name: str) -> str | None:
@@ -61,32 +51,3 @@ def _place(name: str) -> str | None:
             return None
         file, folders = spec.origin, spec.submodule_search_locations or ()
     return file or ", ".join(folders) or "sys.modules"
-
-
-class _Finder(MetaPathFinder):
-    """Finds the modules of an installed face under its original name."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        original, _, below = fullname.partition(".")
-        if not below or original not in FACES or sys.modules.get(original) is not sys.modules.get(FACES[original]):
-            return None
-        ours = f"{FACES[original]}.{below}"
-        return ModuleSpec(fullname, _Alias(ours)) if find_spec(ours) else None
-
-
-class _Alias(Loader):
-    """Loads a module under its name in Waterspout, and returns the same module object."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = importlib.import_module(self._name)
-        self._spec = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Give the module its own spec back, which the import has replaced."""
-        module.__spec__ = self._spec

@@ -12,6 +12,8 @@ from ..drivers.log import logger
 from ..errors import DecodeError
 from ..wire.protocol1.envelopes import decode_policy_request, encode_policy
 
+__all__ = ["PORT", "PolicyConnection", "serve_policy"]
+
 PORT = 843  # where Flash asks first; below 1024, it takes a privilege
 PATIENCE = 3.0  # s that a client has to ask
 

@@ -24,7 +24,7 @@ def require_plain(cls: type) -> None:
             raise TypeError(f"{cls.__name__}.{name} is a coroutine, but nobody waits for it: make it a plain method")
 
 
-class Outcome:
+class FailureAsker:
     """What comes of a user's function: what is told of a failure, by the token."""
 
     def answered(self, token: Callable[[BaseException], object], result: object) -> None:
@@ -34,12 +34,12 @@ class Outcome:
         """It has raised."""
         token(error)
 
-    def later(self, token: Callable[[BaseException], object]) -> "Outcome":
+    def later(self, token: Callable[[BaseException], object]) -> "FailureAsker":
         """It goes on."""
         return self
 
 
-OUTCOME = Outcome()
+OUTCOME = FailureAsker()
 
 
 class Answerer(Protocol):

@@ -10,6 +10,8 @@ from .packets import Packet, Signal
 from .protocol1 import socketio as socketio1
 from .socketio import REVISION_4, REVISION_5, Encoded, Partial, Revision
 
+__all__ = ["ENGINEIO_3", "ENGINEIO_4", "GENERATIONS", "SOCKETIO_1", "Generation"]  # the rest is for the core
+
 
 class EngineCodec(Protocol):
     """What a revision of Engine.IO spells in its own way; each revision is a module of these functions.

@@ -14,6 +14,8 @@ from ..errors import DecodeError, TooMany
 from . import surrogates
 from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_LONG
 
+__all__ = ["decode", "encode_plain", "encode_spaced", "with_floats"]  # the rest is for the core
+
 try:
     from ._frames import text_bounds
 except ImportError:  # there was no compiler

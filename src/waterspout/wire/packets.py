@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+__all__ = ["Ack", "Connect", "Disconnect", "Error", "Event", "Heartbeat", "Message", "Noop", "Packet", "Signal"]
+
 
 class Connect(Struct, frozen=True, gc=False):
     """A client enters a namespace, with `data` (its auth, 3.x and later) or a `query` (before)."""

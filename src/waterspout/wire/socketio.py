@@ -17,6 +17,8 @@ try:
 except ImportError:  # there was no compiler
     from .frames import split_event
 
+__all__ = ["MAX_QUERY", "RESERVED"]  # the rest is for the core
+
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 """Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data").
 

@@ -6,6 +6,8 @@ character that the two are in UTF-16. So do we, both ways. What is here is calle
 
 from typing import Any
 
+__all__ = ["encode", "replace", "replace_all"]
+
 
 def replace(text: str) -> str:
     """Return a text that UTF-8 can carry: pairs as their character, and U+FFFD for each surrogate that is alone."""

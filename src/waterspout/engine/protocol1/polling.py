@@ -1,6 +1,7 @@
 """The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ...wire.protocol1 import envelopes
 from ...wire.protocol1 import socketio as socketio1
@@ -13,6 +14,27 @@ from ..turn import Turn
 from .session import ResumableSession
 
 _NOOP = Prepared(socketio1.NOOP)
+
+
+@dataclass(frozen=True, slots=True)
+class PollResponse(Response):
+    """The answer to a GET of 0.7 to 0.9. `packets` are in its body, as a script where the GET has an `index`.
+
+    `is_last`: the session is over.
+    """
+
+    packets: Sequence[bytes] = ()
+    index: int | None = None
+    is_last: bool = False
+
+    def carrying(self, packets: Sequence[bytes]) -> "PollResponse":
+        """Return the same answer with these packets."""
+        if self.index is not None:
+            packets = [socketio1.as_json_message(packet) for packet in packets]
+        body, _ = socketio1.encode_payload((packet, ()) for packet in packets)
+        if self.index is not None:
+            body = envelopes.encode_script(self.index, body)
+        return replace(self, packets=packets, body=body)
 
 
 class OldPollingTransport:
@@ -137,18 +159,13 @@ class OldPollingTransport:
         exchange, self._poll = self._poll, None
         assert exchange is not None
         self._rest()
-        packets = [(prepared.text, ()) for prepared in messages]
-        kind = TEXT
-        if self._index is not None:
-            packets = [(socketio1.as_json_message(text), ()) for text, _ in packets]
-            kind = SCRIPT
-        body, _ = socketio1.encode_payload(packets)
-        if self._index is not None:
-            body = envelopes.encode_script(self._index, body)
+        index, is_last = self._index, not self.session.is_live
+        headers = (*(TEXT if index is None else SCRIPT), *self._headers)
+        response = PollResponse(200, headers, index=index, is_last=is_last).carrying([each.text for each in messages])
         traffic = self.session.table.traffic
         traffic.messages_out += len(messages)
-        traffic.bytes_out += len(body)
-        exchange.respond(Response(200, (*kind, *self._headers), body))
+        traffic.bytes_out += len(response.body)
+        exchange.respond(response)
 
     def _rest(self) -> None:
         """SessionTimer for the client's next GET."""

@@ -1,52 +1,37 @@
-"""The application of an engine: what its sessions do becomes what those of TornadIO2 hear."""
+"""The application of the engine: passes what happens to an engine's session on to the session of TornadIO2."""
 
 from http.client import responses
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
-from ...engine import Asker, Engine
+from ...drivers import logger
+from ...engine import Asker
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
-from ...wire.packets import Connect, Disconnect, Packet
+from ...wire.packets import Connect, Disconnect, Error, Packet
 from .carrier import Visitor, carry
-from .complaints import Complaints, complaints_of
+from .complaints import Complaints
 from .session import Session
-from .stats import StatsCollector
+from .sessioncontainer import SessionContainer
+
+if TYPE_CHECKING:
+    from .router import TornadioRouter
 
 log = logger("tornadio2.session")
 
 
-class Router(Protocol):
-    """Who makes the sessions."""
+class FaceApplication:
+    """Makes a session of TornadIO2 for each handshake: the `data` of the engine's, which its `handler` carries."""
 
-    engine: Engine
-    stats: StatsCollector
-
-    def create_session(self, request: Any) -> Session:
-        """Make one, or raise HTTPError."""
-
-    def keep(self, session: Session) -> None:
-        """Take one that the engine has let in."""
-
-    def forget(self, session: Session) -> None:
-        """Let one go that has ended."""
-
-
-class Application:
-    """Makes a session of TornadIO2 of each handshake, and lets it hear what comes.
-
-    An engine's session has, as its `data`, the other one, whose handler is a `Carrier` of the first.
-    """
-
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: "TornadioRouter", sessions: SessionContainer) -> None:
         self._router = router
+        self._sessions = sessions
 
     def open(self, session: EngineSession, request: Request) -> None:
-        """Let `on_open` decide; HandshakeRefused with its status where it refuses, 500 where it fails."""
-        opening = _Opening(complaints_of(self._router))
+        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails."""
+        opening = _Handshake(self._router.complaints)
         visitor = Visitor(session, request)
         self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
         if opening.refusal is not None:
@@ -54,24 +39,24 @@ class Application:
         opened = opening.session
         assert opened is not None
         session.data = opened
-        self._router.keep(opened)
+        self._sessions.add(opened)  # create_session may be the user's own
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
-        """Let the session hear a packet; who cannot handle it is closed with all its endpoints."""
+        """Pass a packet on."""
         opened: Session = session.data
-        if opened.carrier.ignores(packet):
+        if type(packet) is Error:  # of clients of 1.x to 4.x: the JavaScript servers ignore it
             return
         if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
-            _enter(opened, packet)
+            if opened.carrier.enter() and packet.data:  # it has been open since the handshake
+                opened.info.join(packet.data)
             return
         self._router.stats.on_packet_recv(1)
-        if isinstance(packet, Disconnect) and packet.namespace == "/" and _leave(opened):
-            return
-        if opened.take(opened.carrier.hear(packet)) is not None:
-            opened.close()
+        if isinstance(packet, Disconnect) and packet.namespace == "/" and opened.endpoints and opened.carrier.leave():
+            return  # of the main connection alone
+        opened.receive(opened.carrier.hear(packet))
 
     def reserved(self, session: EngineSession, error: ReservedName) -> None:
         """Log an event that bears a name of Socket.IO's own, and drop it."""
@@ -83,17 +68,17 @@ class Application:
             session.astray(namespace, "attachments")
 
     def close(self, session: EngineSession, reason: Reason) -> None:
-        """The client is gone: its endpoints hear so, and then the main connection."""
+        """Close the session: its endpoints, and then the main connection."""
         opened: Session = session.data
         if opened.handler is not None:
             opened.remove_handler(opened.handler)
         opened.close()
         opened.send_queue.clear()
-        self._router.forget(opened)
+        self._sessions.forget(opened)
 
 
-class _Opening:
-    """What came of the making of a session."""
+class _Handshake:
+    """Called with the session that was made, or with what was raised."""
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
@@ -114,14 +99,3 @@ class _Opening:
     def later(self, token: None) -> Asker:
         self.failed(token, TypeError("create_session is no coroutine: make its on_open one"))
         return self
-
-
-def _enter(session: Session, packet: Connect) -> None:
-    """Let a client into the main connection, which has been open since the handshake."""
-    if session.carrier.enter() and packet.data:
-        session.info.join(packet.data)
-
-
-def _leave(session: Session) -> bool:
-    """Let a client out of the main connection, or return False if that is the end of everything."""
-    return bool(session.endpoints) and session.carrier.leave()

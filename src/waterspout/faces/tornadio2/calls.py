@@ -1,126 +1,191 @@
-"""The calling of what users wrote: plain, async or a generator, and what becomes of what it raises."""
+"""Calls what users wrote, be it plain, async or a generator, and handles what it raises.
 
-import logging
+The packets for a connection whose `on_open` still runs wait in `Openings`.
+"""
+
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from inspect import isawaitable
 from types import GeneratorType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ...drivers import InlineDriver
-from ...drivers.log import logger
-from ...engine import Asker, Driver
+from ...drivers import logger
+from ...errors import ProtocolError
+from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
 from . import gen
-from .carrier import ByHand
-from .outcome import Outcome
+from .yieldpoints import Outcome
+
+if TYPE_CHECKING:
+    from .session import Session
 
 log = logger("tornadio2.session")
 
-Then = Callable[[Any], None]
+Then = Callable[[Any], object]
 
 
-class Owner(Protocol):
-    """A session, whose connections are called."""
-
-    server: Any
-    conn: Any
-
-    @property
-    def carrier(self) -> ByHand:
-        """Who counts the calls that go on later."""
-
-    def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
-        """Log an error that a client has caused."""
-
-    def close(self) -> None:
-        """End it, because what was called has failed."""
-
-
-def ask(owner: Owner, function: Any, *args: Any) -> BaseException | None:
+def ask(session: "Session", function: Any, *args: Any) -> BaseException | None:
     """Call a function, and return what it has raised at once; what it raises later is logged, and closes the session.
 
     Without an engine, and so without a loop, a coroutine is refused with a sentence.
     """
-    call = _Call(owner)
-    driver(owner).run(function, args, call, None)
+    call = _SessionCall(session)
+    session.driver.run(function, args, call, None)
     return call.error
 
 
-def then(owner: Owner, result: Any, follow: Then, *, ends: bool = True) -> None:
-    """Go on with what a handler has returned: at once, when its generator has ended, or when it was awaited.
+def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) -> None:
+    """Call `follow` with the result of what a handler has returned: a value, a generator, or an awaitable.
 
-    Raises what that has raised already; what it raises later, or what `follow` raises then, is logged, and `ends` the
+    What this raises at once is raised here. What it raises later, or `follow` does then, is logged, and `ends` the
     session.
     """
     if isinstance(result, GeneratorType):
         result = gen.follow(result)
     if isinstance(result, Outcome) and result.done:
         result = result.result()
-    if isinstance(result, Outcome):
-        result.add_done_callback(partial(_go_on, owner, follow, owner.carrier.begin_call(), ends=ends))
-    elif isawaitable(result):
-        call = _Call(owner, partial(_ask_or_close, owner, follow, ends=ends), ends=ends)
-        driver(owner).run(lambda: result, (), call, None)
-        if call.error is not None:
-            raise call.error
-    else:
+    if not isawaitable(result):
         follow(result)
+        return
+    call = _SessionCall(session, follow, ends=ends)
+    if isinstance(result, Outcome):  # which needs no loop
+        result.add_done_callback(call.later(None).settle)
+    else:
+        session.driver.run(lambda: result, (), call, None)
+    if call.error is not None:
+        raise call.error
 
 
 def nothing(result: Any) -> None:
     """Do nothing: nobody asked for the result."""
 
 
-def _go_on(owner: Owner, follow: Then, end_call: Callable[[], object], outcome: Outcome, *, ends: bool) -> None:
-    end_call()
-    _ask_or_close(owner, lambda: follow(outcome.result()), ends=ends)
+class Openings:
+    """Each `on_open` of a session that still runs, by endpoint, and the packets that wait for its end.
+
+    None wait for decorated methods, as in the original.
+    """
+
+    __slots__ = ("_openings", "_session")
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._openings: dict[str, _Opening] = {}
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._openings
+
+    def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
+        """Call `decide` with the result of an `on_open`, then handle the packets that have waited for it."""
+        if isinstance(result, Outcome):
+            if not result.done:
+                name = type(self._session.conn).__name__
+                _warn(name if path == "/" else f"an endpoint of {name}")
+            then(self._session, result, decide)
+            return
+        opening = self._openings.setdefault(path, _Opening())
+        opening.running += 1
+        then(self._session, result, partial(self._opened, path, opening, decide))
+
+    def keep(self, packet: Packet | Signal) -> bool:
+        """Keep a packet if it has to wait, counted as a call; ProtocolError for one too many."""
+        opening = self._awaited(packet) if self._openings else None
+        if opening is None:
+            return False
+        carrier = self._session.carrier
+        if len(opening.early) >= carrier.max_early_events:
+            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
+        opening.early.append((packet, carrier.begin_call()))
+        return True
+
+    def forget(self, path: str) -> None:
+        """Drop what waits for a connection, which is closed."""
+        if (opening := self._openings.pop(path, None)) is not None:
+            opening.end_calls()
+
+    def _opened(self, path: str, opening: "_Opening", decide: Callable[[Any], None], result: Any) -> None:
+        opening.running -= 1
+        is_open = not opening.running and self._openings.get(path) is opening
+        if is_open:
+            del self._openings[path]
+        decide(result)
+        if is_open:
+            for packet, _ in opening.early:
+                self._session.receive(packet)  # it may have to wait for another `on_open`
+            opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
+
+    def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
+        """Return what a packet has to wait for; not an acknowledgement, for an `on_open` may wait for it."""
+        match packet:
+            case Event() | Message():
+                return self._openings.get("/") or self._openings.get(packet.namespace)
+            case Connect() | Disconnect() if packet.namespace != "/":
+                return self._openings.get("/")
+        return None
 
 
-def _ask_or_close(owner: Owner, function: Any, *args: Any, ends: bool) -> None:
-    if (error := ask(owner, function, *args)) is not None:
-        owner.complain(log, "a handler of %s has failed", type(owner.conn).__name__, error=error)
-        if ends:
-            owner.close()
+class _Opening:
+    """The calls of one connection's `on_open` that run, and the packets that wait, each with what ends its call."""
+
+    __slots__ = ("early", "running")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.early: list[tuple[Packet | Signal, Callable[[], object]]] = []
+
+    def end_calls(self) -> None:
+        for _, end in self.early:
+            end()
+        self.early.clear()
 
 
-def driver(owner: Owner) -> Driver:
-    """Return who runs functions: the engine's driver, or one without a loop."""
-    engine = getattr(owner.server, "engine", None)
-    return InlineDriver() if engine is None else engine.driver
+@cache
+def _warn(name: str) -> None:
+    """Warn once that a decorated `on_open` lets clients in before it has ended."""
+    text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
+    log.warning(text, name)
 
 
-class _Call:
-    """A call that may go on later: `follow` gets the result, or the session is closed."""
+class _SessionCall:
+    """A call that may go on later: it is counted meanwhile, and `follow` gets the result."""
 
-    __slots__ = ("_carrier", "_end", "_ends", "_follow", "_owner", "error")
+    __slots__ = ("_end", "_ends", "_follow", "_session", "error")
 
-    def __init__(self, owner: Owner, follow: Then | None = None, *, ends: bool = True) -> None:
-        self._owner = owner
+    def __init__(self, session: "Session", follow: Then | None = None, *, ends: bool = True) -> None:
+        self._session = session
         self._follow = follow
         self._ends = ends
-        self._carrier = owner.carrier
         self._end: Callable[[], object] | None = None
         self.error: BaseException | None = None
 
-    def later(self, token: None) -> Asker:
-        self._end = self._carrier.begin_call()
+    def later(self, token: None) -> "_SessionCall":
+        self._end = self._session.carrier.begin_call()
         return self
 
     def answered(self, token: None, result: Any) -> None:
         if self._end is not None:
             self._end()
-        if self._follow is not None:
-            self._follow(result)
+        error = None if self._follow is None else ask(self._session, self._follow, result)
+        if error is not None:
+            self._fail(error)
 
     def failed(self, token: None, error: BaseException) -> None:
+        if self._end is not None:
+            self._end()
+        self._fail(error)
+
+    def settle(self, outcome: Outcome) -> None:
+        if outcome.error is None:
+            self.answered(None, outcome.value)
+        else:
+            self.failed(None, outcome.error)
+
+    def describe(self, token: None) -> str:
+        return f"a handler of {type(self._session.conn).__name__}"
+
+    def _fail(self, error: BaseException) -> None:
         if self._end is None:
             self.error = error
             return
-        self._end()
-        self._owner.complain(log, "%s has failed", self.describe(token), error=error)
+        self._session.complain(log, "%s has failed", self.describe(None), error=error)
         if self._ends:
-            self._owner.close()
-
-    def describe(self, token: None) -> str:
-        """Name the handler, for a warning."""
-        return f"a handler of {type(self._owner.conn).__name__}"
+            self._session.close()

@@ -1,4 +1,4 @@
-"""What stands between a session of TornadIO2 and the engine's: one for clients of 0.7 to 0.9, one for all others."""
+"""The handlers of sessions that came through the engine: one for clients of 0.7 to 0.9, one for all others."""
 
 import logging
 from collections.abc import Callable
@@ -8,59 +8,50 @@ from ...engine import SLOW_CONSUMER, Prepared
 from ...engine import Session as EngineSession
 from ...types import Request
 from ...wire import surrogates
-from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Message, Packet
-from ...wire.protocol1 import socketio as socketio1
-from ...wire.socketio import RESERVED, Encoded
+from ...wire.generations import SOCKETIO_1
+from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
+from ...wire.socketio import RESERVED
 from . import proto
-from .info import ActiveRequest, cookies_of
+from .info import ActiveRequest
 
 log = logging.getLogger("tornadio2.session")
 
 _NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
-class Visitor:
-    """A handshake, as a session of TornadIO2 looks at it: who comes, and under which id."""
+class Visitor(ActiveRequest):
+    """A handshake, with the id of its session."""
 
     def __init__(self, session: EngineSession, request: Request) -> None:
+        super().__init__(request)
         self.session_id = session.id
-        self.remote_ip = request.remote_address
-        self.arguments = request.query
-        self.cookies = cookies_of(request)
 
 
 class ByHand:
-    """Stands for the carrier of a session that a program drives by itself, or that nobody carries.
-
-    Nothing has to be told to clients but what is sent, as it was with TornadIO2, and nobody counts calls.
-    """
+    """The null carrier: of a session that a program drives itself, or that has no handler yet."""
 
     max_early_events = 100  # packets that may come before an `on_open` has ended
 
-    def ignores(self, packet: Packet) -> bool:
-        """Tell whether a packet is one that the JavaScript servers of its client's time ignored."""
-        return False
-
     def hear(self, packet: Packet) -> Packet:
-        """Return what a packet of the client says in the words of 0.9, which it has of itself."""
+        """Return the packet of 0.9 that means the same."""
         return packet
 
     def enter(self) -> bool:
-        """Let the client into the main connection, or return False for one that is there; 0.9 is from the start."""
+        """Let the client into the main connection; False if it is in, as clients of 0.9 are from the start."""
         return False
 
     def leave(self) -> bool:
-        """Let the client out of the main connection alone, or return False for one that leaves altogether, as 0.9."""
+        """Let the client leave the main connection alone; False for 0.9, where that ends everything."""
         return False
 
     def admit(self, namespace: str) -> None:
-        """Let the client into an endpoint, which has not refused it; it knows since it was told of it."""
+        """Tell the client that the endpoint has accepted it; clients of 0.9 were told before."""
 
     def refuse(self, namespace: str, why: str) -> None:
-        """Keep the client out of an endpoint; TornadIO2 told it nothing."""
+        """Tell the client that it cannot enter an endpoint; clients of 0.9 are told nothing."""
 
     def begin_call(self) -> Callable[[], object]:
-        """Count a call that goes on later, and return what counts its end; a client that has too many waits."""
+        """Count a call that goes on, and return what counts its end; nothing is read while a client has too many."""
         return lambda: None
 
 
@@ -68,10 +59,7 @@ BY_HAND = ByHand()
 
 
 class Carrier(ByHand):
-    """The handler of a session that came through the engine, which keeps what waits and says when the client is gone.
-
-    This one is for clients of 0.7 to 0.9: they hear the text of a packet as it is.
-    """
+    """The handler of a session of the engine's; this one is for clients of 0.7 to 0.9, whose packets are sent as is."""
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         self.session = session
@@ -81,48 +69,43 @@ class Carrier(ByHand):
 
     @property
     def request(self) -> ActiveRequest:
-        """The request that carries the session, or has last: its handshake's until there is another."""
+        """The request that carries the session, or the last one that did; at first the handshake."""
         return ActiveRequest(self._request or self.session.request)
 
     def attend(self, request: Request) -> None:
-        """Take a request that carries the session from now on."""
         request.forget()  # it stays as long as a WebSocket
         self._request = request
 
     @property
     def name(self) -> str:
-        """The name of the transport that carries the session now, as the classes of handlers have theirs."""
+        """The name of the current transport, as the classes of handlers have it."""
         return self.session.transport.name
 
     def send_messages(self, messages: list[str]) -> None:
-        """Send packets."""
         self._sent(len(messages))
         for message in messages:
             self.write(message)
 
     def write(self, message: str) -> None:
-        """Send a packet."""
         if message:
             self.session.push(Prepared(surrogates.encode(message)))
 
     def session_closed(self) -> None:
-        """End the connection behind all that was sent."""
+        """End the connection after all that was sent."""
         self.session.close()
 
     def begin_call(self) -> Callable[[], object]:
-        """Count a call that goes on later, with the bytes that it holds, and return what counts its end."""
         size_bytes = self.session.received_bytes
         self.session.begin_call(size_bytes)
         return partial(self.session.end_call, size_bytes)
 
 
 class ModernCarrier(Carrier):
-    """The same for clients of 1.x to 4.x, who hear in their generation's words what a packet says.
+    """The handler for clients of 1.x to 4.x: a packet is sent as their generation writes it.
 
-    They know whether an endpoint wants them before they hear anything else of it, so that is held back meanwhile; and
-    those of 3.x and 4.x have to ask for the main connection, which has begun with the handshake. What is held back for
-    a client counts as in its outbox. If that is too much for the main connection, which it may never ask for, it hears
-    of that one only what is sent once it is in.
+    What an endpoint sends is held until it has accepted the client; what the main connection sends, until a client of
+    3.x or 4.x asks for it. What is held is limited by `max_outbox_bytes`: beyond, what is held for the main connection
+    is dropped, for the client may never ask for it, or else the client is closed.
     """
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
@@ -133,7 +116,7 @@ class ModernCarrier(Carrier):
         self._is_in_main = True
 
     def write(self, message: str) -> None:
-        """Send what a packet says, if there are words for it."""
+        """Send a packet, if this generation has one of its kind."""
         match proto.meaning(message) if message else None:
             case Connect(namespace):
                 self._begin(namespace)
@@ -150,18 +133,14 @@ class ModernCarrier(Carrier):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
 
-    def ignores(self, packet: Packet) -> bool:
-        return type(packet) is Error
-
     def hear(self, packet: Packet) -> Packet:
-        """Return what a packet says: an event "message" with one argument is what such a client has for a message."""
+        """Return an event "message" with one argument as a message: such clients have no other."""
         match packet:
             case Event(name="message", args=[data]):
                 return Message(packet.namespace, data, packet.id, is_json=True)
         return packet
 
     def enter(self) -> bool:
-        """Let the client into the main connection."""
         if self._is_in_main and "/" not in self._held:
             return False
         self._is_in_main = True
@@ -169,12 +148,11 @@ class ModernCarrier(Carrier):
         return True
 
     def leave(self) -> bool:
-        """Send nothing of the main connection any more: the client has left it, and is in its endpoints still."""
         self._is_in_main = False
         return True
 
     def admit(self, namespace: str) -> None:
-        """Tell the client that it is in, and then what was held back."""
+        """Tell the client that it is accepted, and send what was held."""
         held = self._let_go(namespace) or []
         session = self.session
         session.connected()
@@ -183,11 +161,10 @@ class ModernCarrier(Carrier):
             self.session.push(prepared)
 
     def refuse(self, namespace: str, why: str) -> None:
-        """Tell the client why."""
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
 
     def _takes(self, name: object) -> bool:
-        """Tell whether a client takes an event of this name; one of 4.x that gets another ends its connection."""
+        """Tell whether the client accepts an event of this name: clients of 4.x end their connection at others."""
         if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
             return True
         text = "an event is not sent, because clients of 4.x end their connection at its name: %a"
@@ -195,20 +172,20 @@ class ModernCarrier(Carrier):
         return False
 
     def _begin(self, namespace: str) -> None:
-        """Hold back what is sent there; in the main connection, who need not ask is at once."""
+        """Hold what is sent there; a client that does not ask for the main connection is accepted at once."""
         if namespace != "/":
             self._held.setdefault(namespace, [])
         elif "/" not in self._held:
             self.admit("/")
 
     def _end(self, namespace: str) -> None:
-        """Tell the client that it is out, or if it was not in yet, that it may not."""
+        """Tell the client that it is disconnected, or if it was not accepted yet, that it is refused."""
         if self._let_go(namespace) is None:
             self._push(namespace, self._codec.encode_disconnect(namespace))
         elif namespace != "/":
             self._push(namespace, self._codec.encode_connect_error(namespace, "Not authorized"))
 
-    def _push(self, namespace: str, encoded: Encoded) -> None:
+    def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:
         prepared = Prepared(*encoded)
         if namespace in self._held:
             self._hold(namespace, prepared)
@@ -227,16 +204,13 @@ class ModernCarrier(Carrier):
             self.session.close(SLOW_CONSUMER)
 
     def _let_go(self, namespace: str) -> list[Prepared] | None:
-        """Hold nothing back any more for a connection, and return what was; None if nothing was to be."""
+        """Return what was held for a connection; None if nothing was to be."""
         held = self._held.pop(namespace, None)
         self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
         return held
 
 
 def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
-    """Return the carrier for a session; `sent` is called with the number of packets, whenever some are sent.
-
-    What this face writes is a packet of 0.9: where that is what the session's codec speaks, it goes as it is.
-    """
-    kind = Carrier if session.generation.socketio is socketio1 else ModernCarrier
+    """Return the carrier for a session; `sent` is called with the number of packets, whenever some are sent."""
+    kind = Carrier if session.generation.socketio is SOCKETIO_1.socketio else ModernCarrier
     return kind(session, sent)

@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from ...drivers.log import LoopThrottle, write
+from ...drivers import LoopThrottle, write
 from ...engine import MORE, Engine, outline
-from ...server.dispatch import shorten
+
+LONGEST = 80  # characters of a text
 
 
 class Complaints:
@@ -29,15 +30,13 @@ class Complaints:
 
         kind = log.name, text, type(error)
         if self._limit.allows(kind, tell):
-            values = tuple(shorten(value) if isinstance(value, str) else value for value in values)
+            values = tuple(_shortened(value) if isinstance(value, str) else value for value in values)
             self._limit.wrote(kind, write(log, level, text, *values, error=error))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 ALONE = Complaints()
 """For what has no router at hand."""
-
-
-def complaints_of(server: object) -> Complaints:
-    """Return those of a router; users' own routers may have none."""
-    found: Complaints | None = getattr(server, "complaints", None)
-    return ALONE if found is None else found

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from inspect import getattr_static
 from threading import Lock
-from typing import Any, ClassVar, Protocol, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
-from ...drivers.log import logger
+from ...drivers import logger
 from . import proto
 from .dispatch import handlers_of, mark, override_of, own_arguments
 
@@ -17,16 +17,6 @@ _counting = Lock()  # of the ids of acknowledgements, which several threads may 
 
 F = TypeVar("F", bound=Callable[..., Any])
 AckCallback = Callable[[Any, list[Any] | None], object]
-
-
-class Home(Protocol):
-    """What a connection needs of its session."""
-
-    def send_message(self, pack: str) -> None:
-        """Send a packet."""
-
-    def close(self, endpoint: str | None = None) -> None:
-        """Close an endpoint, or everything."""
 
 
 @overload
@@ -70,7 +60,7 @@ class SocketConnection:
         cls._events = handlers_of(cls)
         override_of(getattr_static(cls, "on_event"))
 
-    def __init__(self, session: Home, endpoint: str | None = None) -> None:
+    def __init__(self, session: Any, endpoint: str | None = None) -> None:
         self.session: Any = session
         self.endpoint = endpoint
         self.is_closed = False

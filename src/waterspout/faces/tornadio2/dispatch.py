@@ -1,4 +1,4 @@
-"""How a packet comes to the method that handles it, and an event whichever shape the application's `on_event` has.
+"""Calls the method that handles a packet; an `on_event` according to its signature.
 
 TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation has overrides with
 that signature, and others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
@@ -70,7 +70,7 @@ def handle(connection: Any, packet: Event | Message | Ack) -> Any:
 
 
 def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> None:
-    """Answer what wants an answer: a receipt has no data, but an event's always has its result."""
+    """Acknowledge what asks for it: a receipt without data, an event with its result."""
     if isinstance(packet, Ack) or packet.id is None or connection.is_closed:
         return
     is_receipt = isinstance(packet, Message) and packet.receipt
@@ -78,7 +78,7 @@ def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> 
 
 
 def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
-    """Call a connection's `on_event`, a bound method, with what came; one dictionary alone has arguments by name."""
+    """Call a connection's `on_event`, a bound method; a dictionary alone has arguments by name."""
     is_named = len(values) == 1 and isinstance(values[0], dict)
     args, kwargs = ([], values[0]) if is_named else (values, {})
     _dispatched.set((args, kwargs))
@@ -98,7 +98,7 @@ def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
 
 @cache
 def override_of(function: Any) -> str:
-    """Say how an `on_event` is to be called, and let its parameter `name` leave that word to the client.
+    """Return how an `on_event` is to be called, and free its parameter `name` for an argument of the client.
 
     "spread": `(self, name, *args, **kwargs)`; "positional": without the `**`; "named": without the `*`, which gets a
     list as `args`; "by name" as documented, with `args` and `kwargs`; "pair" with two parameters of other names.
@@ -129,13 +129,13 @@ def _free_names(function: Any) -> None:
 def own_arguments(
     args: Sequence[Any], kwargs: Mapping[str, Any], *, is_spread: bool
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """Return an event's own arguments, of what has come to the base class in any of the shapes.
+    """Return the arguments of the event, in whichever shape they were passed to the base class.
 
-    `is_spread` says that an override was called first which has them spread out.
+    `is_spread`: an override was called first, with `*args` and `**kwargs`.
     """
-    if not _is_documented(args, kwargs):
+    pair = _documented(args, kwargs)
+    if pair is None:
         return args, kwargs
-    pair = dict(zip(("args", "kwargs"), args, strict=False), **kwargs)
     dispatched = _dispatched.get(None)
     if dispatched is not None and not any(part is value for part in dispatched for value in pair.values()):
         is_spread = is_spread or (_are_same(args, dispatched[0]) and kwargs == dispatched[1])
@@ -148,13 +148,14 @@ def _are_same(some: Sequence[Any], others: Sequence[Any]) -> bool:
     return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
-def _is_documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Tell whether these can be the documented `args` and `kwargs`."""
+def _documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the documented `args` and `kwargs`, if these can be what came."""
     names = ("args", "kwargs")[: len(args)]
     if len(args) > 2 or not kwargs.keys() <= {"args", "kwargs"} - set(names) or not (args or kwargs):
-        return False
+        return None
     pair = dict(zip(names, args, strict=False), **kwargs)
-    return isinstance(pair.get("args", []), list | tuple) and isinstance(pair.get("kwargs", {}), dict)
+    is_sound = isinstance(pair.get("args", []), list | tuple) and isinstance(pair.get("kwargs", {}), dict)
+    return pair if is_sound else None
 
 
 def describe(packet: Packet | Signal, connection: object) -> str:

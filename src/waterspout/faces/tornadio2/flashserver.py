@@ -1,4 +1,4 @@
-"""The policy that Flash asks for before its sockets may connect, from a file."""
+"""The server of Flash's policy, which is in a file."""
 
 import asyncio
 import socket
@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.netutil import bind_sockets
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...hosts.flashpolicy import PORT, PolicyConnection
 from .periodic import current_loop
 
@@ -29,7 +29,6 @@ class FlashPolicyServer:
         self.io_loop.add_callback(self._serve)
 
     def stop(self) -> None:
-        """Listen no more."""
         for server in self._servers:
             server.close()
         for listener in self._listeners:

@@ -9,18 +9,19 @@ A method runs at once, up to the first result that is not there yet; until then 
 returns what the generator returned if it has ended by then, and else an `Outcome`, which can be yielded or awaited.
 """
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from contextvars import Context, copy_context
 from functools import partial, wraps
+from inspect import isawaitable
 from types import GeneratorType
 from typing import Any
 
-from ...drivers.system import is_asynchronous
+from tornado.gen import Return
+
 from ...engine import INTERRUPTS
-from .outcome import Outcome
-from .runner import KeyReuseError, LeakedCallbackError, Runner, UnknownKeyError
-from .yieldpoints import Arguments, Callback, Multi, Task, Wait, WaitAll, YieldPoint
+from .yieldpoints import Arguments, Callback, Multi, Outcome, Task, Wait, WaitAll, YieldPoint, packed, point_of
 
 __all__ = [
     "Arguments",
@@ -42,6 +43,100 @@ __all__ = [
 ]
 
 
+class KeyReuseError(Exception):
+    """The generator has a callback of this key already."""
+
+
+class UnknownKeyError(Exception):
+    """The generator has no callback of this key."""
+
+
+class LeakedCallbackError(Exception):
+    """The generator has ended without waiting for one of its callbacks."""
+
+
+class Runner:
+    """Waits for what a generator yields, and sends the result back in.
+
+    `run` begins, and goes on as far as it gets at once; callbacks and futures call it again. It raises what the
+    generator raises. `finished` tells that the generator has ended, `value` is what it has returned.
+    """
+
+    def __init__(self, gen: Generator[Any, Any, Any]) -> None:
+        self.gen = gen
+        self.running = False
+        self.finished = False
+        self.value: Any = None
+        self._awaited: YieldPoint = Outcome().resolve(None)
+        self._context = copy_context()
+        self._unanswered: set[Hashable] = set()
+        self._answers: dict[Hashable, Any] = {}
+
+    def run(self) -> None:
+        """Go on until the generator has to wait, unless it runs already."""
+        if self.running:
+            return
+        self.running = True
+        try:
+            while not self.finished and self._awaited.is_ready():
+                self._step()
+        finally:
+            self.running = False
+
+    def register_callback(self, key: Hashable) -> None:
+        """Expect an answer for this key. Raises KeyReuseError."""
+        if key in self._unanswered or key in self._answers:
+            raise KeyReuseError(f"the key {key!r} is in use already")
+        self._unanswered.add(key)
+
+    def result_callback(self, key: Hashable) -> Callable[..., None]:
+        """Return the function that is to be called with the answer for this key."""
+        return lambda *args, **kwargs: self.set_result(key, packed(args, kwargs))
+
+    def set_result(self, key: Hashable, result: Any) -> None:
+        """Take the answer for this key, and go on; what comes after the first is ignored."""
+        if key in self._unanswered:
+            self._unanswered.remove(key)
+            self._answers[key] = result
+            self.run()
+
+    def is_ready(self, key: Hashable) -> bool:
+        """Tell whether the answer for this key is there. Raises UnknownKeyError."""
+        if key not in self._unanswered and key not in self._answers:
+            raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
+        return key in self._answers
+
+    def pop_result(self, key: Hashable) -> Any:
+        """Return the answer for this key, which is free again; it must be ready."""
+        return self._answers.pop(key)
+
+    def _step(self) -> None:
+        resume: Callable[[Any], Any]
+        try:
+            resume, value = self.gen.send, self._awaited.get_result()
+        except (Exception, asyncio.CancelledError) as error:
+            resume, value = self.gen.throw, error
+        try:
+            yielded = self._context.run(resume, value)
+        except (StopIteration, Return) as end:
+            self.finished, self.value = True, end.value
+            if leaked := [*self._unanswered, *self._answers]:
+                text = f"the generator has ended without waiting for the callbacks {leaked!r}"
+                raise LeakedCallbackError(text) from None
+        except BaseException:
+            self.finished = True
+            raise
+        else:
+            self._wait_for(yielded)
+
+    def _wait_for(self, yielded: Any) -> None:
+        try:
+            self._awaited = point_of(yielded)
+            self._context.run(self._awaited.start, self)
+        except Exception as error:
+            self._awaited = Outcome().reject(error)
+
+
 class SyncRunner(Runner):
     """A runner that tells when its generator has ended, whether well or not."""
 
@@ -51,13 +146,12 @@ class SyncRunner(Runner):
 
     def run(self) -> None:
         """Go on until the generator has to wait; at its end the callback is called, once."""
-        if self.finished:
-            return
-        try:
-            super().run()
-        finally:
-            if self.finished:
-                self._callback()
+        if not self.finished:
+            try:
+                super().run()
+            finally:
+                if self.finished:
+                    self._callback()
 
 
 def engine(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,8 +227,6 @@ class _Queue:
 class _QueuedOutcome(Outcome):
     """The outcome of a call that others wait behind."""
 
-    __slots__ = ("_queue",)
-
     def __init__(self, queue: _Queue) -> None:
         super().__init__()
         self._queue = queue
@@ -179,7 +271,7 @@ def _call(outcome: Outcome, function: Callable[[], Any]) -> None:
 
 
 def _settle(outcome: Outcome, result: Any) -> None:
-    if is_asynchronous(result):
+    if isawaitable(result):
         result = _wait_for(result)
     if isinstance(result, GeneratorType):
         _OutcomeRunner(result, outcome).run()

@@ -1,4 +1,4 @@
-"""What a connection is told of its client: when it opens, and by the request that carries its session."""
+"""What a connection can know of its client: the handshake, and the request that carries its session."""
 
 from collections.abc import Mapping
 from http.cookies import CookieError, Morsel, SimpleCookie
@@ -6,7 +6,7 @@ from typing import Any
 
 from tornado.httputil import HTTPHeaders
 
-from ...types import Request, parse_query, split_cookies, unquote_cookie
+from ...types import Request, split_cookies, unquote_cookie
 
 
 class ConnectionInfo:
@@ -19,7 +19,7 @@ class ConnectionInfo:
         self._own = self.arguments
 
     def join(self, auth: Mapping[str, Any]) -> None:
-        """Add the texts that a client says when it enters, instead of what it has said when it entered before."""
+        """Add the texts of a client's `auth`, in the place of those that were added before."""
         own = self._own
         self.arguments = {**own, **{name: [*own.get(name, ()), text] for name, text in texts(auth).items()}}
 
@@ -34,7 +34,7 @@ class ConnectionInfo:
 
 
 class ActiveRequest:
-    """The request that carries a session, or has last, with the names of Tornado's; `arguments` are its query's."""
+    """The request that carries a session, or the last one that did, with Tornado's names for its parts."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -46,16 +46,11 @@ class ActiveRequest:
 
     @property
     def host(self) -> str:
-        """Host and port that the client has asked for."""
         return self._request.host or ""
 
     @property
     def headers(self) -> HTTPHeaders:
-        """Its header fields."""
-        headers = HTTPHeaders()
-        for name, value in self._request.headers.items():
-            headers.add(name, value)
-        return headers
+        return HTTPHeaders(dict(self._request.headers))
 
     @property
     def arguments(self) -> dict[str, list[bytes]]:
@@ -64,12 +59,11 @@ class ActiveRequest:
 
     @property
     def cookies(self) -> Any:
-        """Its cookies: to each name a Morsel."""
         return cookies_of(self._request)
 
 
 def cookies_of(request: Request) -> Any:
-    """Make a Morsel of each cookie, also of one whose name `Morsel.set` refuses, for that is no reason to lose it."""
+    """Make a Morsel of each cookie, also of those whose names `Morsel.set` refuses."""
     cookies = SimpleCookie()
     for name, value in split_cookies(request.header("cookie") or ""):
         morsel: Morsel[str] = Morsel()
@@ -80,14 +74,6 @@ def cookies_of(request: Request) -> Any:
             continue
         cookies[name] = morsel
     return cookies
-
-
-def parse(query: str) -> dict[str, list[str]]:
-    """Return the arguments of a query."""
-    arguments: dict[str, list[str]] = {}
-    for name, value in parse_query(query):
-        arguments.setdefault(name, []).append(value)
-    return arguments
 
 
 def texts(auth: Mapping[str, Any] | None) -> dict[str, str]:

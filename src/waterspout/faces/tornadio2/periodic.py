@@ -8,7 +8,7 @@ from typing import Any
 
 from tornado.ioloop import IOLoop
 
-from ...drivers.log import logger
+from ...drivers import logger
 
 log = logger("tornadio2.periodic")
 
@@ -59,7 +59,6 @@ class Callback:
         self._schedule(timeout)
 
     def stop(self) -> None:
-        """Call the function no more."""
         if self._timeout is not None:
             self.io_loop.remove_timeout(self._timeout)
         self._timeout = self.next_run = None

@@ -1,11 +1,11 @@
-"""The transports that stay: WebSocket, by either of its names."""
+"""The handlers of WebSockets, by either of their names."""
 
 from collections.abc import Awaitable
 from typing import Any
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...hosts.handlers import EngineWebSocketHandler
 from .preflight import RoutedHandler, require_socket_origin
 
@@ -15,47 +15,33 @@ log = logger("tornadio2.persistent")
 class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
     """The WebSocket of a session, which outlives it.
 
-    A class that overrides nothing gives its socket to the engine, which is several times as fast. In any other the
-    methods below are called, and do what they say if it calls `super`.
+    A class that overrides nothing gives its socket to the engine, which is several times as fast. Any other has to call
+    `super` in `open`, `on_message`, `on_close`, `send_messages` and `session_closed`.
     """
 
     name = "websocket"
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
-        """Open the WebSocket; 403 for a page of an origin that `check_origin` keeps out."""
+        """Open the WebSocket; 403 for an origin that `check_origin` refuses."""
         if not self.is_redefined:  # else Tornado asks
             require_socket_origin(self, self.server, type(self))
         return super().get(*args, **kwargs)
 
     def open(self, session_id: str) -> None:
-        """Carry this session from now on; a client without one has been answered with 401."""
+        """Attach this session; a client without one has been answered with 401."""
         self.session = self.server.get_session(session_id)
         super().open(session_id)
 
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """Let the session hear a packet."""
-        return super().on_message(message)
-
     def on_close(self) -> None:
-        """Carry the session no longer; it waits for the next transport."""
+        """Detach the session, which waits for the next transport."""
         super().on_close()
         self.session = None
 
-    def session_closed(self) -> None:
-        """Close the WebSocket, for its session is closed."""
-        super().session_closed()
-
-    def send_messages(self, messages: list[str | bytes]) -> None:
-        """Send packets, each in a message of its own."""
-        super().send_messages(messages)
-
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer with 405: what a client sends comes through its WebSocket."""
+        """Answer with 405: clients send through their WebSocket."""
         raise HTTPError(405)
 
-    def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer with 405: nobody asks before a WebSocket."""
-        raise HTTPError(405)
+    options = post
 
 
 class TornadioFlashSocketHandler(TornadioWebSocketHandler):

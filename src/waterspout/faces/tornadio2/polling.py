@@ -1,119 +1,87 @@
-"""The transports that come and go: polling by XMLHttpRequest or scripts, and htmlfile beside its POSTs."""
+"""The handlers of xhr-polling, jsonp-polling and htmlfile."""
 
-import re
 from collections.abc import Awaitable
-from dataclasses import replace
 from typing import Any
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
-from ...engine import Response
+from ...drivers import logger
+from ...engine import PollResponse, Response
 from ...hosts.handlers import EngineStreamHandler
-from ...wire import json, surrogates
-from ...wire.protocol1 import envelopes
-from ...wire.protocol1 import socketio as socketio1
+from ...wire import surrogates
 from .preflight import CheckedHandler
 
 log = logger("tornadio2.polling")
 
-_SCRIPT = re.compile(rb'/\*\*/io\.j\[\d+\]\((".*")\);')
-_TEXT = Response(200, (("Content-Type", "text/plain; charset=UTF-8"), ("Cache-Control", "no-store")))
-
 
 class TornadioPollingHandlerBase(CheckedHandler):
-    """What all of them share: the session, what it is told, and POSTs.
-
-    `session` is the one that a request belongs to, while it does.
-    """
-
-    _session_id = ""
+    """Their base: POSTs, and the `session` that the request belongs to, while it does."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         """Carry a session; each transport has its own way."""
         raise NotImplementedError(f"{type(self).__name__} has no get of its own")
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Let the session hear the packets of a POST, up to the first broken one, which closes it."""
+        """Handle the packets of a POST, up to the first invalid one, which closes the session."""
         self.require_origin()
         self.session = self._get_session(session_id)
         return self.serve()
 
     def session_closed(self) -> None:
-        """Hear from the session that it is closed, and all of it is said."""
+        """Called when the session is closed, and all packets are sent."""
         self._detach()
 
     def on_connection_close(self) -> None:
-        """Hear from Tornado that the client has gone: what it has not got waits for its next request."""
+        """Called when the client has gone: what was not sent waits for its next request."""
         try:
             self._detach()
         finally:
             super().on_connection_close()
 
     def send_messages(self, messages: list[str]) -> None:
-        """Send packets, which the session has for its client."""
         raise NotImplementedError(f"{type(self).__name__} has no send_messages of its own")
 
     def _get_session(self, session_id: str) -> Any:
-        """Return the session, also a closed one that has something to say still; HTTPError(401) if there is none."""
+        """Return the session, also a closed one with packets to send; HTTPError(401) if there is none."""
         session = self.server.get_session(session_id)
         if session is None:
             raise HTTPError(401)
         return session
 
     def _detach(self) -> None:
-        """Let the session go on without this request."""
+        """Detach the request from the session."""
         self.session = None
         self.release()
 
     def _carry(self, session_id: str) -> Awaitable[None] | None:
-        self._session_id = session_id
         self.session = self._get_session(session_id)
         return self.serve()
 
 
 class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
-    """A GET that waits until there is something to say, or for `xhr_polling_timeout`."""
+    """A GET that waits for packets, at most for `xhr_polling_timeout`."""
 
     name = "xhr-polling"
-    _response = _TEXT
-    _is_last = False  # answer: the session is closed
+    _response: PollResponse
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Wait for what the session has to say."""
         return self._carry(session_id)
 
     def answer(self, response: Response) -> None:
-        """Send the packets of an answer to a GET by `send_messages`, and any other as it is."""
-        payload = self._payload(response.body) if self.request.method == "GET" and response.status == 200 else None
-        if not payload:
+        """Send the packets of a poll's answer by `send_messages`; any other answer as it is."""
+        if not isinstance(response, PollResponse):
             super().answer(response)
             return
         self._response = response
-        carried = self.engine.sessions.get(self._session_id)
-        self._is_last = carried is None or not carried.is_live
-        self.send_messages([str(packet) for packet in socketio1.decode_payload(payload)])
-        if self._is_last:
+        self.send_messages([packet.decode() for packet in response.packets])
+        if response.is_last:
             self.session_closed()
 
     def send_messages(self, messages: list[str]) -> None:
-        """Answer the GET with packets; the session goes on without it."""
-        payload, _ = socketio1.encode_payload((self._packet(message), ()) for message in messages)
-        super().answer(replace(self._response, body=self._body_of(payload)))
-        if not self._is_last:  # else `session_closed` does
+        """Answer the GET with packets, and detach it."""
+        super().answer(self._response.carrying([surrogates.encode(message) for message in messages]))
+        if not self._response.is_last:  # else `session_closed` does
             self._detach()
-
-    def _packet(self, message: str) -> bytes:
-        """Return a packet as it is in a payload."""
-        return surrogates.encode(message)
-
-    def _payload(self, body: bytes) -> bytes | None:
-        """Return the packets of an answer's body, None if it has none."""
-        return body
-
-    def _body_of(self, payload: bytes) -> bytes:
-        """Return the body of an answer with these packets."""
-        return payload
 
 
 class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
@@ -125,43 +93,29 @@ class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
     name = "htmlfile"
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Begin the page."""
         return self._carry(session_id)
 
     def send_messages(self, messages: list[str]) -> None:
-        """Write packets, each in a script of its own."""
         EngineStreamHandler.send_messages(self, messages)
 
     def session_closed(self) -> None:
-        """End the page, for its session is closed."""
         super().session_closed()
         EngineStreamHandler.session_closed(self)
 
 
 class TornadioJSONPHandler(TornadioXHRPollingHandler):
-    """The same by scripts that the page includes."""
+    """The same for scripts that a page includes."""
 
     name = "jsonp"
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Wait likewise, for a page that may ask: scripts are read by whoever includes them."""
+        """Wait likewise, if the page may ask: whoever includes a script can read it."""
         self.require_page()
         return super().get(session_id)
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Let the session hear the packets of a form; 403 for a body that is none."""
+        """Handle the packets of a form; 403 for a body that is none."""
         self.require_page()
         if not self.body.startswith(b"d="):
             raise HTTPError(403)
         return super().post(session_id)
-
-    def _packet(self, message: str) -> bytes:
-        return socketio1.as_json_message(super()._packet(message))
-
-    def _payload(self, body: bytes) -> bytes | None:
-        script = _SCRIPT.fullmatch(body)
-        return None if script is None else str(json.decode(script[1].decode())).encode()
-
-    def _body_of(self, payload: bytes) -> bytes:
-        index = self.get_argument("i", "0")
-        return envelopes.encode_script(int(index) if index.isdecimal() else 0, payload)

@@ -1,4 +1,4 @@
-"""Pages of other origins, and the handshake: what all handlers of a router have in common."""
+"""The base of all handlers of a router: origins, and the handshake."""
 
 import logging
 from collections.abc import Awaitable
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request
 from .carrier import Carrier
-from .complaints import complaints_of
+from .complaints import ALONE
 
 log = logger("tornadio2.preflight")
 
@@ -23,10 +23,10 @@ _SCRIPT = ("jsonp", "j")  # in the queries of script elements, of 0.7 to 0.9 and
 
 
 class PreflightHandler(RequestHandler):
-    """Answers a browser that asks whether a page of another origin may ask; also for handlers of one's own."""
+    """Answers the preflight requests of browsers; also a base for your own handlers."""
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer the question, with headers if the origin may ask, else without."""
+        """Answer a preflight request, with headers if the origin is allowed."""
         if _decided(self.preflight()) and "Origin" in self.request.headers:
             self.set_header("Access-Control-Allow-Headers", "Content-Type")
             self.set_header("Access-Control-Max-Age", "600")
@@ -34,7 +34,7 @@ class PreflightHandler(RequestHandler):
         return None
 
     def preflight(self) -> bool:
-        """Let the page that asks read the answer, with its cookies; False if its origin may not."""
+        """Set the headers that let a page of this origin read the answer, with its cookies; False if it may not."""
         origin = self.request.headers.get("Origin")
         if origin is None:
             return True
@@ -47,12 +47,12 @@ class PreflightHandler(RequestHandler):
         return True
 
     def verify_origin(self) -> bool:
-        """Tell whether a page of this request's origin may ask; any may, unless this is overridden."""
+        """Tell whether pages of this request's origin are allowed; all are, unless this is overridden."""
         return True
 
 
 def _decided(answer: object) -> bool:
-    """Return what a method of a user's has said; TypeError for what is to be awaited, which would let everybody in."""
+    """Return what a user's method has decided; TypeError for an awaitable, which would let everybody in."""
     if isawaitable(answer):
         if isinstance(answer, CoroutineType):
             answer.close()
@@ -62,18 +62,17 @@ def _decided(answer: object) -> bool:
 
 
 class RoutedHandler(EngineHandler):
-    """A handler of a router's route, with `dict(server=router)`; while it serves it counts as a connection."""
+    """A handler in a route with `dict(server=router)`; it counts as a connection while it serves."""
 
     name = ""
 
     def initialize(self, server: Any) -> None:
-        """Take the router from the route."""
         super().initialize(server.engine)
         self.server = server
         self.session: Any = None
 
     def begun(self) -> None:
-        """Count a connection, and let the session know by which request it is carried."""
+        """Count a connection, and attach the request to its session."""
         self.server.stats.connection_opened()
         sid = self.path_kwargs.get("session_id") or self.get_query_argument("sid", "")
         if sid and self.request.method == "GET" and not self.is_refused:
@@ -82,34 +81,33 @@ class RoutedHandler(EngineHandler):
                 carrier.attend(self.residence.read(self.request))
 
     def ended(self) -> None:
-        """The connection is gone."""
         self.server.stats.connection_closed()
 
 
 class CheckedHandler(PreflightHandler, RoutedHandler):
-    """A handler whose `preflight` decides about pages of other origins, in the engine's place."""
+    """A handler whose `preflight` decides about origins, in place of the engine."""
 
     _is_allowed: bool | None = None
 
     @property
     def is_allowed(self) -> bool:
-        """What `preflight` says, which is asked once."""
+        """What `preflight` returns; it is called once."""
         if self._is_allowed is None:
             self._is_allowed = _decided(self.preflight())
         return self._is_allowed
 
     def require_origin(self) -> None:
-        """Raise HTTPError(401) for a page of an origin that may not ask."""
+        """Raise HTTPError(401) if the origin is not allowed."""
         if not self.is_allowed:
             origin = self.request.headers.get("Origin", "")
-            complaints_of(self.server).write(log, "%a is not allowed to ask", origin, level=logging.WARNING)
+            _warn(self.server, "%a is not allowed to ask", origin)
             raise HTTPError(401)
 
     def require_page(self) -> None:
-        """The same for a script element, which names its page in Referer alone; that becomes the request's Origin.
+        """The same for a script element: its page is in Referer alone, which becomes the request's Origin.
 
-        A page that hides itself is "null", as it is elsewhere. With an Origin of its own the request is of none that
-        could read the answer against `preflight`.
+        A page that sends none is "null". A request with an Origin of its own needs no check: without the headers of
+        `preflight`, its page cannot read the answer.
         """
         headers = self.request.headers
         if "Origin" not in headers and headers.get("Sec-Fetch-Site") != "same-origin":
@@ -119,7 +117,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
                 self.require_origin()
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer the question of a browser, unless the engine refuses whatever this client asks."""
+        """Answer a preflight request, unless the engine refuses every request of this client."""
         return self.serve() if self.is_refused else super().options(*args, **kwargs)
 
     def answer(self, response: Response) -> None:
@@ -127,7 +125,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
         super().answer(self._checked(response))
 
     def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
-        """Begin an endless answer likewise; the engine's own headers say the same unless a class is redefined."""
+        """Begin an endless answer likewise; unless a class is redefined, the engine's headers are the same."""
         return super().begin(decision, request, self._checked(greeting) if self.is_redefined else greeting)
 
     def _checked(self, response: Response) -> Response:
@@ -137,10 +135,10 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
 
 
 class HandshakeHandler(CheckedHandler):
-    """The first request of each client of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
+    """The handshakes of clients of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Make a session, or serve a modern client's; 401 for a WebSocket or a script of a page that may not ask."""
+        """Make a session, or serve a modern client; 401 if a WebSocket's or script's origin is not allowed."""
         if "Upgrade" in self.request.headers:
             self.require_origin()
             require_socket_origin(self, self.server, getattr(self.server, "socket_handler", None))
@@ -149,26 +147,30 @@ class HandshakeHandler(CheckedHandler):
         return self.serve()
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Serve a client; 401 for a page that may not ask."""
+        """Serve a client; 401 if the origin is not allowed."""
         self.require_origin()
         return self.serve()
 
 
 def require_socket_origin(handler: RequestHandler, server: Any, kind: Any) -> None:
-    """Raise HTTPError(403) for a page that `check_origin` of the class of WebSockets keeps out, as Tornado does.
+    """Raise HTTPError(403), as Tornado does, if `check_origin` of the class of WebSockets refuses the origin.
 
-    Clients of today open theirs at the handshake's handler; an application has assigned `check_origin` to the other.
+    Modern clients open WebSockets at the handshake's handler, and applications assign `check_origin` to the other.
     """
     headers = handler.request.headers
     origin = headers.get("Origin", headers.get("Sec-Websocket-Origin"))
     check = getattr(kind, "check_origin", None)
     if origin is not None and check is not None and not _decided(check(handler, origin)):
-        complaints_of(server).write(log, "%a is not allowed to open a WebSocket", origin, level=logging.WARNING)
+        _warn(server, "%a is not allowed to open a WebSocket", origin)
         raise HTTPError(403)
 
 
+def _warn(server: Any, text: str, origin: str) -> None:
+    getattr(server, "complaints", ALONE).write(log, text, origin, level=logging.WARNING)
+
+
 def _page(referer: str) -> str:
-    """Return the origin of a page; "null" where it is not to be known."""
+    """Return the origin of a page, or "null"."""
     try:
         page = urlsplit(referer)
     except ValueError:

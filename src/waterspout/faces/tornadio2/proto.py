@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ...drivers.log import logger
+from ...drivers import logger
 from ...errors import DecodeError
 from ...wire import json, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
-from ...wire.protocol1 import socketio as socketio1
+from ...wire.protocol1 import decode, decode_payload, encode_payload
 from .complaints import ALONE
 
 log = logger("tornadio2.proto")
@@ -53,7 +53,7 @@ def meaning(pack: str) -> Packet | Signal:
     if isinstance(pack, Pack) and pack.packet is not None:
         return pack.packet
     try:
-        return socketio1.decode(pack)
+        return decode(pack)
     except DecodeError as error:
         raise ValueError(str(error)) from error
 
@@ -96,12 +96,10 @@ def message(endpoint: str | None, msg: Any, message_id: int | str | None = None,
     if isinstance(msg, bytes):
         msg = msg.decode()
     number = _number(message_id)
-    if not isinstance(msg, str):
-        packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=True)
-        return Pack(f"4:{number}:{endpoint or ''}:{_json(msg)}", packet)
-    if force_json:
-        return Pack(f"4:{number}:{endpoint or ''}:{msg}")
-    return Pack(f"3:{number}:{endpoint or ''}:{msg}", Message(endpoint or "/", msg, _id(number), receipt=bool(number)))
+    is_json = not isinstance(msg, str)
+    packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=is_json)
+    kind, text = (JSON, _json(msg)) if is_json else (JSON if force_json else MESSAGE, msg)
+    return Pack(f"{kind}:{number}:{endpoint or ''}:{text}", None if force_json and not is_json else packet)
 
 
 def event(endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any) -> Pack:
@@ -182,14 +180,14 @@ def decode_frames(data: str | bytes) -> list[str]:
     """
     body = surrogates.encode(data) if isinstance(data, str) else data
     try:
-        return [str(packet) for packet in socketio1.decode_payload(body)]
+        return [str(packet) for packet in decode_payload(body)]
     except DecodeError as error:
         raise ValueError(str(error)) from error
 
 
 def encode_frames(packets: Iterable[str]) -> bytes:
     """Join packets into the body of an answer; one alone has no frame."""
-    return socketio1.encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
+    return encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
 
 
 # Below this line: how it is done

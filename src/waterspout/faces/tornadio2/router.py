@@ -8,16 +8,14 @@ from typing import Any, TypeVar
 
 from tornado import ioloop, version_info
 
-from ...engine import ANY_HOST, Driver, Engine, Policy
-from ...engine.options import check_seconds
+from ...engine import ANY_HOST, Driver, Engine, Policy, check_seconds
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
-from .application import Application
+from .application import FaceApplication
 from .complaints import Complaints
 from .conn import SocketConnection
-from .heartbeats import MISSED_HEARTBEATS
 from .periodic import Callback, current_loop, is_running
-from .session import Session
+from .session import MISSED_HEARTBEATS, Session
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
 
@@ -85,15 +83,17 @@ class TornadioRouter:
     ) -> None:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
-        self.engine = Engine(Application(self), path=f"/{namespace}", policy=_policy(self.settings))
+        self._sessions = SessionContainer()  # the engine counts the time of its own
+        self.engine = Engine(FaceApplication(self, self._sessions), path=f"/{namespace}", policy=_policy(self.settings))
         self.complaints = Complaints(self.engine)
         self._connection = connection
         self._namespace = namespace
         self._loop = io_loop
-        self._sessions = SessionContainer()  # the engine counts the time of its own
         self._sweep: Callback | None = None
         self.engine.when_bound(self._begin)
-        _warn(user_settings)
+        if "session_check_interval" in user_settings:
+            text = "session_check_interval: sessions expire exactly session_expiry seconds after their last transport"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
 
     @property
     def io_loop(self) -> Any:
@@ -139,21 +139,12 @@ class TornadioRouter:
         The engine calls this at each handshake, so that a router may have sessions of its own class.
         """
         session = Session(self._connection, self, request, self.settings["session_expiry"])
-        if not session.is_carried:
-            self._sessions.add(session)
+        self._sessions.add(session)
         return session
 
     def get_session(self, session_id: str) -> Any:
         """Return a session, or None."""
         return self._sessions.get(session_id)
-
-    def keep(self, session: Session) -> None:
-        """Take a session whose time the engine counts."""
-        self._sessions.keep(session)
-
-    def forget(self, session: Session) -> None:
-        """Let a session go that the engine has ended."""
-        self._sessions.forget(session)
 
     def _begin(self, driver: Driver) -> None:
         """Begin what needs a loop, now that there is one."""
@@ -198,9 +189,3 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         global_heartbeats=settings["global_heartbeats"],
         **{name: settings[name] for name in ENGINE_SETTINGS if name in settings},
     )
-
-
-def _warn(settings: Mapping[str, Any]) -> None:
-    if "session_check_interval" in settings:
-        text = "session_check_interval: sessions expire session_expiry seconds after their last transport, to the point"
-        warnings.warn(text, DeprecationWarning, stacklevel=3)

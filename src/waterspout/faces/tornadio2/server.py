@@ -1,4 +1,4 @@
-"""An HTTP server that listens and begins by itself, with Flash's policy beside it."""
+"""An HTTP server that starts by itself, and with it the server of Flash's policy."""
 
 import socket
 import ssl
@@ -8,7 +8,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from ...drivers.log import logger
+from ...drivers import logger
 from .flashserver import FlashPolicyServer
 from .periodic import current_loop
 

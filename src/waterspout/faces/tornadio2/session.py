@@ -1,43 +1,42 @@
-"""A client's session: its connections, what they hear of it, and in which order it is told so."""
+"""A client's session: its connections, and the order in which they are called."""
 
 import logging
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from inspect import getattr_static
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tornado.web import HTTPError
 
-from ...drivers.log import logger
-from ...engine import Engine
+from ...drivers import InlineDriver, logger
+from ...engine import Driver, Engine, on_core
 from ...errors import DecodeError, PayloadTooLarge, ProtocolError, ReservedName
+from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
-from ...wire.protocol1 import socketio as socketio1
+from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
 from . import calls, dispatch, proto
 from .carrier import BY_HAND, ByHand, Carrier, Visitor
 from .complaints import Complaints
 from .conn import SocketConnection
-from .early import Openings
-from .heartbeats import Heartbeats
-from .info import ConnectionInfo, parse, texts
+from .info import ConnectionInfo, texts
+from .periodic import Callback
 from .sessioncontainer import SessionBase
 
-__all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Handler", "Session"]
-
+__all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Session"]
 
 log = logger("tornadio2.session")
 
+MISSED_HEARTBEATS = 2  # more than these end a session
 MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
 
-Args = TypeVarTuple("Args")
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
 
 class BrokenPacket(DecodeError, ValueError):
-    """A packet is none: a ValueError, as it was with TornadIO2."""
+    """An invalid packet: a ValueError, as with TornadIO2."""
 
 
 def posted(verb: Verb) -> Verb:
@@ -45,49 +44,37 @@ def posted(verb: Verb) -> Verb:
 
     @wraps(verb)
     def post(self: "Session", /, *args: Any, **kwargs: Any) -> None:
-        if self.foreign():
-            self.post(partial(verb, self, *args, **kwargs))
-        else:
-            verb(self, *args, **kwargs)
+        on_core(self.driver, partial(verb, self, *args, **kwargs))
 
     return post  # type: ignore[return-value]  # the same signature
 
 
-class Handler(Protocol):
-    """What carries a session: a handler of Tornado, or in a test an object with these two methods."""
-
-    def send_messages(self, messages: list[str]) -> None:
-        """Take packets."""
-
-    def session_closed(self) -> None:
-        """Hear that the session is closed, once all its packets are sent."""
-
-
 class Session(SessionBase):
-    """One client. It needs no event loop: what comes is handled at once, and what is sent is with the handler at once.
+    """One client. It needs no event loop: packets are handled, and passed to the handler, immediately.
 
     `conn` is the class of the main connection, `server` the router. Raises tornado.web.HTTPError(401) if `on_open`
     refuses, and whatever it raises.
 
-    What sends, opens and closes may be called from any thread: from another than the loop's it is posted to the loop.
+    Any thread may call what sends, opens and closes: from another than the loop's, the call is posted to the loop.
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
-        super().__init__(getattr(request, "session_id", None), expiry)
+        self.is_carried = isinstance(request, Visitor)  # by the engine, which counts its time, too
+        super().__init__(getattr(request, "session_id", None), None if self.is_carried else expiry)
         self.server = server
         self._engine: Engine | None = getattr(server, "engine", None)
         self.remote_ip = request.remote_ip
         self.info = ConnectionInfo(request.remote_ip, request.arguments, request.cookies)
         self.endpoints: dict[str, Any] = {}
-        self.handler: Handler | None = None
+        self.handler: Any = None
         self.send_queue: list[str] = []
-        self.is_carried = isinstance(request, Visitor)
         if self.is_carried and not isinstance(getattr_static(type(self), "_heartbeat"), property):
             _warn_of_heartbeats()
         self._is_open = self._is_closing = self._is_refused = False
-        self._openings = Openings(self, self._take_early)
+        self._openings = calls.Openings(self)
         self._complaints: Complaints = getattr(server, "complaints", None) or Complaints()
-        self._heartbeats = Heartbeats()
+        self._timer: Callback | None = None  # of heartbeats
+        self._missed_heartbeats = 0
         self.conn: Any = conn(self)
         self.send_message(proto.connect())
         self._open()
@@ -99,27 +86,27 @@ class Session(SessionBase):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the session is closed."""
+        """Whether the main connection is closed, and so all."""
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
-        """The session's time is over; it goes on if somebody carries it, unless it is removed (`forced`)."""
+        """Called when the session expires, or is removed (`forced`): close it, unless it has a handler."""
         if forced or self.handler is None or self.is_closed:
             self.close()
         else:
             self.promote()
 
-    # Who carries it
+    # The handler
 
     @property
     def carrier(self) -> ByHand:
-        """The handler, or where that is none of the engine's, who stands for it."""
+        """The handler if it is the engine's, else a null object."""
         return self.handler if isinstance(self.handler, Carrier) else BY_HAND
 
-    def set_handler(self, handler: Handler) -> bool:
-        """Let a handler carry the session; False if there is one, or it serves another address.
+    def set_handler(self, handler: Any) -> bool:
+        """Attach a handler; False if there is one, or it serves another address.
 
-        It counts as a connection; those of sessions that came through the engine are counted where requests come.
+        It counts as a connection; for clients of the engine, each request does.
         """
         if self.handler is not None or not self._is_of_client(handler):
             return False
@@ -129,8 +116,8 @@ class Session(SessionBase):
             self.server.stats.connection_opened()
         return True
 
-    def remove_handler(self, handler: Handler) -> None:
-        """Go on without this handler; raises an Exception for another one than carries the session."""
+    def remove_handler(self, handler: Any) -> None:
+        """Detach this handler; raises an Exception if another one is attached."""
         if self.handler is not handler:
             raise Exception("this handler does not carry the session, so it cannot be removed")
         self.handler = None
@@ -140,18 +127,23 @@ class Session(SessionBase):
 
     # Threads
 
+    @property
+    def driver(self) -> Driver:
+        """The engine's driver, or one without a loop."""
+        return InlineDriver() if self._engine is None else self._engine.driver
+
     def foreign(self) -> bool:
         """Tell whether the caller is on another thread than the session's loop."""
-        return self._engine is not None and self._engine.driver.foreign()
+        return self.driver.foreign()
 
-    def post(self, function: Callable[[*Args], object], *args: *Args) -> None:
+    def post(self, function: Callable[..., object], *args: Any) -> None:
         """Call a function on the session's loop, in the order in which a thread has posted them."""
-        calls.driver(self).soon(function, *args)
+        self.driver.soon(function, *args)
 
     # What is sent
 
     def send_message(self, pack: str) -> None:
-        """Send a packet, as soon as somebody carries the session."""
+        """Send a packet, as soon as there is a handler."""
         if self.foreign():
             self.post(self.send_message, proto.settled(pack))
             return
@@ -160,14 +152,14 @@ class Session(SessionBase):
 
     @posted
     def flush(self) -> None:
-        """Hand what waits to the handler, and tell it if the session is closed."""
+        """Pass the queue to the handler, and tell it if the session is closed."""
         self._flush()
 
     # The end
 
     @posted
     def close(self, endpoint: str | None = None) -> None:
-        """Close an endpoint, or all of them and then the session: each hears `on_close`, and then its client."""
+        """Close an endpoint, or all of them and then the session: first `on_close`, then the client is told."""
         if endpoint:
             self.disconnect_endpoint(endpoint)
         elif not self._is_closing:
@@ -188,26 +180,29 @@ class Session(SessionBase):
 
     @posted
     def reset_heartbeat(self) -> None:
-        """Begin to count heartbeats anew."""
+        """Begin to send heartbeats, `heartbeat_interval` from now, unless the engine does."""
         self.stop_heartbeat()
         if self.is_carried:
             return
         server = self.server
-        loop = (
-            server.running_loop if hasattr(server, "running_loop") else getattr(server, "io_loop", None)
-        )  # a stand-in
+        loop = getattr(server, "running_loop" if hasattr(server, "running_loop") else "io_loop", None)
         if loop is not None:
-            self._heartbeats.start(self._due, server.settings["heartbeat_interval"], loop)
+            self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
+            self._timer.start()
 
     @posted
     def stop_heartbeat(self) -> None:
         """Send no more heartbeats."""
-        self._heartbeats.stop()
+        self._missed_heartbeats = 0
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
 
     @posted
     def delay_heartbeat(self) -> None:
-        """Put the next heartbeat off."""
-        self._heartbeats.delay()
+        """Send the next heartbeat `heartbeat_interval` from now."""
+        if self._timer is not None:
+            self._timer.delay()
 
     @property
     def _heartbeat(self) -> Callable[[], None]:
@@ -226,7 +221,8 @@ class Session(SessionBase):
 
     def _beat(self) -> None:
         self.send_message(proto.heartbeat())
-        if self._heartbeats.miss():
+        self._missed_heartbeats += 1
+        if self._missed_heartbeats > MISSED_HEARTBEATS:
             self.close()
 
     # Endpoints
@@ -237,9 +233,9 @@ class Session(SessionBase):
 
     @posted
     def connect_endpoint(self, url: str) -> None:
-        """Open an endpoint, `/path?query`, again if it is open: its client hears so, then the endpoint its `on_open`.
+        """Open an endpoint, `/path?query`, or open it again: the client is told, then `on_open` is called.
 
-        One that refuses is closed at once. To one that does not exist nothing is said, and to one too many.
+        If that refuses, the endpoint is closed. Clients of 0.9 are not told of one that does not exist, or is too many.
         """
         path, _, query = url.partition("?")
         connection = self.endpoints.get(path)
@@ -254,13 +250,13 @@ class Session(SessionBase):
                 self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
                 return
             connection = self.endpoints[path] = kind(self, path)
-        info = ConnectionInfo(self.remote_ip, parse(query), self.info.cookies)
+        info = ConnectionInfo(self.remote_ip, Request("GET", f"?{query}").query, self.info.cookies)
         self.send_message(proto.connect(path))
         self._openings.follow(path, connection.on_open(info), partial(self._admit, path, connection))
 
     @posted
     def disconnect_endpoint(self, endpoint: str) -> None:
-        """Close an endpoint."""
+        """Close an endpoint, and tell the client; one that is not open is logged."""
         connection = self.endpoints.pop(endpoint, None)
         if connection is None:
             self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
@@ -272,13 +268,13 @@ class Session(SessionBase):
     # What comes
 
     def raw_message(self, msg: str | bytes) -> None:
-        """Take a packet of 0.9, and return when it is handled; logs and raises what comes of a broken one or a failure.
+        """Handle a packet of 0.9; an invalid one, and what a handler raises, is logged and raised.
 
-        Whoever calls closes the session then. From another thread than the loop's it is handled later, and closed by
-        itself.
+        The caller has to close the session then. From another thread than the loop's, the packet is handled later, and
+        a failure closes the session.
         """
         try:
-            packet = socketio1.decode(msg.decode() if isinstance(msg, bytes) else msg)
+            packet = decode(msg.decode() if isinstance(msg, bytes) else msg)
         except ReservedName as error:
             self.complain(log, "an event is ignored: %s", error.outline)
             return
@@ -286,24 +282,33 @@ class Session(SessionBase):
             self.complain(log, "a packet is broken: %s", error.outline)
             raise BrokenPacket(*error.args) from error
         if self.foreign():
-            self.post(self._take_posted, packet)
+            self.post(self.receive, packet)
         elif (failure := self.take(packet)) is not None:
             raise failure
 
+    def receive(self, packet: Packet | Signal) -> None:
+        """Handle a packet, and close the session if that fails."""
+        if self.take(packet) is not None:
+            self.close()
+
     def take(self, packet: Packet | Signal) -> BaseException | None:
-        """Take a packet of any generation, and return what a handler has raised, which is logged."""
+        """Handle a packet of any generation; return what a handler raised, which is logged."""
         if self.is_closed:
             return None
         try:
-            is_early = self._openings.keep(packet)
+            if self._openings.keep(packet):
+                return None
         except ProtocolError as error:
             self.complain(log, "%s: the client is closed", error.outline)
             return error
-        return None if is_early else self._take(packet)
+        failure = calls.ask(self, self._handle, packet)
+        if failure is not None:
+            self._failed(packet, failure)
+        return failure
 
     @posted
     def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
-        """Log an error that a client has caused, shortly, and not as often as it likes."""
+        """Log an error that a client has caused: see `Complaints`."""
         self._complaints.write(to, text, *values, error=error)
 
     # Below this line: how it is done
@@ -317,11 +322,10 @@ class Session(SessionBase):
         if self.is_closed and self.handler is not None:
             self.handler.session_closed()
 
-    def _is_of_client(self, handler: Handler) -> bool:
-        request = getattr(handler, "request", None)
-        if request is None or not self.server.settings.get("verify_remote_ip", False):
+    def _is_of_client(self, handler: Any) -> bool:
+        if not self.server.settings.get("verify_remote_ip", False) or getattr(handler, "request", None) is None:
             return True
-        return bool(request.remote_ip == self.remote_ip)
+        return bool(handler.request.remote_ip == self.remote_ip)
 
     def _open(self) -> None:
         try:
@@ -332,7 +336,7 @@ class Session(SessionBase):
                 self.conn.is_closed = self._is_closing = True
 
     def _decide(self, result: object) -> None:
-        """Refuse whom `on_open` refuses, by an answer to the handshake if that is still possible."""
+        """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
         if result or result is None:
             return
         self._refused("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
@@ -342,7 +346,7 @@ class Session(SessionBase):
         self.close()
 
     def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
-        """Let a client into an endpoint that has not refused it, nor closed itself."""
+        """Tell a client that it is accepted, unless the endpoint has refused it, or is closed."""
         if self.endpoints.get(path) is not connection:
             return
         if result is False:
@@ -357,42 +361,28 @@ class Session(SessionBase):
         self._complaints.write(log, text, *values, level=logging.INFO)
 
     def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
-        """Keep a client out of an endpoint."""
         self.complain(log, text, *values)
         self.carrier.refuse(path, told)
 
     def _leave(self, connection: SocketConnection) -> None:
-        """Say goodbye to a connection, which may still send something; what it raises is logged."""
+        """Call `on_close`, which may still send; what it raises is logged."""
         later = partial(calls.then, self, follow=calls.nothing, ends=False)
         if (error := calls.ask(self, lambda: later(connection.on_close()))) is not None:
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
 
-    def _take_posted(self, packet: Packet | Signal) -> None:
-        if self.take(packet) is not None:
-            self.close()
-
-    def _take_early(self, packet: Packet | Signal) -> None:
-        """Take what has waited: nobody is there to be told of a failure."""
-        if not self.is_closed and self._take(packet) is not None:
-            self.close()
-
-    def _take(self, packet: Packet | Signal) -> BaseException | None:
-        error = calls.ask(self, self._handle, packet)
-        if error is None:
-            return None
+    def _failed(self, packet: Packet | Signal, error: BaseException) -> None:
         connection = self.get_connection(dispatch.endpoint_of(packet)) or self.conn
         if isinstance(packet, Connect) and isinstance(error, HTTPError):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
             self._refused(text, type(connection).__name__, self.remote_ip, error.status_code)
         else:
             self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
-        return error
 
     def _handle(self, packet: Packet | Signal) -> None:
         match packet:
             case Heartbeat():
-                self._heartbeats.answer()
+                self._missed_heartbeats = 0
             case Connect("/"):
                 self.complain(log, "a client enters the main connection, where it is")
             case Connect():
@@ -417,7 +407,7 @@ class Session(SessionBase):
 
 
 def _query_of(auth: Mapping[str, Any] | None) -> str:
-    """Write the texts of a client's auth as a query; PayloadTooLarge for more of them than a query may have."""
+    """Write the texts of a client's auth as a query; PayloadTooLarge if they are longer than a query may be."""
     own = texts(auth)
     if sum(len(name) + len(text) + 2 for name, text in own.items()) > MAX_QUERY:
         raise PayloadTooLarge(f"the texts of an auth have at most {MAX_QUERY} characters at an endpoint")

@@ -4,9 +4,9 @@ import math
 from heapq import heappop, heappush
 from time import time
 
-from ...drivers.system import SystemDriver
+from ...drivers import InlineDriver
 
-_new_id = SystemDriver().token
+_new_id = InlineDriver().token
 
 
 class SessionBase:
@@ -51,17 +51,12 @@ class SessionContainer:
         if session.expiry is not None:
             heappush(self._queue, (session.expiry_date, session))
 
-    def keep(self, session: SessionBase) -> None:
-        """Take a session whose time somebody else counts."""
-        self._items[session.session_id] = session
-
     def forget(self, session: SessionBase) -> None:
         """Let a session go, which is not told so."""
         if self._items.get(session.session_id) is session:
             del self._items[session.session_id]
 
     def get(self, session_id: str) -> SessionBase | None:
-        """Return a session, or None if there is none of this id."""
         return self._items.get(session_id)
 
     def remove(self, session_id: str) -> bool:

@@ -18,7 +18,6 @@ class MovingAverage:
         self._flushed: deque[int] = deque(maxlen=period)
 
     def add(self, n: int) -> None:
-        """Count this many more."""
         self._sum += n
 
     def flush(self) -> None:
@@ -48,22 +47,18 @@ class StatsCollector:
         self._timer.start()
 
     def stop(self) -> None:
-        """Flush the averages no more."""
         if self._timer is not None:
             self._timer.stop()
 
     def flush(self) -> None:
-        """End a second of the averages."""
         for average in (self.connections_ps, self.packets_sent_ps, self.packets_recv_ps):
             average.flush()
 
     def session_opened(self) -> None:
-        """Count a session."""
         self.active_sessions += 1
         self.max_sessions = max(self.max_sessions, self.active_sessions)
 
     def session_closed(self) -> None:
-        """A session is gone."""
         self.active_sessions -= 1
 
     def connection_opened(self) -> None:
@@ -73,15 +68,12 @@ class StatsCollector:
         self.connections_ps.add(1)
 
     def connection_closed(self) -> None:
-        """A connection is gone."""
         self.active_connections -= 1
 
     def on_packet_sent(self, num: int) -> None:
-        """Count packets to clients."""
         self.packets_sent_ps.add(num)
 
     def on_packet_recv(self, num: int) -> None:
-        """Count packets from clients."""
         self.packets_recv_ps.add(num)
 
     def dump(self) -> dict[str, float]:

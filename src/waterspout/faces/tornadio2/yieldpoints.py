@@ -6,14 +6,17 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
 from concurrent import futures
 from functools import partial
 from threading import get_ident
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tornado.gen import BadYieldError, convert_yielded, moment
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.ioloop import IOLoop
 
-from ...drivers.system import discard, is_asynchronous
-from .outcome import Outcome
+from ...drivers import logger
+from .complaints import ALONE
+from .periodic import is_running
+
+log = logger("tornadio2.gen")
 
 
 class Arguments(NamedTuple):
@@ -30,7 +33,7 @@ def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else None
 
 
-def homing(function: Callable[..., None]) -> Callable[..., None]:
+def homing(function: Callable[..., object]) -> Callable[..., object]:
     """Return the function for other threads, too: from there it is posted to the loop that is running now."""
     try:
         loop = asyncio.get_running_loop()
@@ -47,30 +50,14 @@ def homing(function: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-class Driving(Protocol):
-    """The runner of the generator: a table of keyed callbacks, and a way to go on. It calls nobody back by itself."""
-
-    def register_callback(self, key: Hashable) -> None:
-        """Expect an answer for this key."""
-
-    def result_callback(self, key: Hashable) -> Callable[..., None]:
-        """Return the function that is to be called with the answer."""
-
-    def is_ready(self, key: Hashable) -> bool:
-        """Tell whether the answer is there; raise where the key is unknown."""
-
-    def pop_result(self, key: Hashable) -> Any:
-        """Return the answer, and free the key."""
-
-    def run(self) -> None:
-        """Go on, if what the generator waits for is ready."""
-
-
 class YieldPoint:
     """What a generator can wait for."""
 
-    def start(self, runner: Driving) -> None:
-        """The generator waits; call `runner.run` when the result is there. What this raises is thrown into it."""
+    def start(self, runner: Any) -> None:
+        """Called when the generator waits; call `runner.run` when the result is there.
+
+        What this raises is thrown into the generator.
+        """
 
     def is_ready(self) -> bool:
         """Tell whether the result is there."""
@@ -90,7 +77,7 @@ class YieldPoint:
 
 
 class _Waiting:
-    """What drives a coroutine that waits for one point; it keeps no keys, which are of a generator."""
+    """The runner of a coroutine that waits for one point."""
 
     _changed: "asyncio.Future[None] | None" = None
 
@@ -99,21 +86,80 @@ class _Waiting:
         self._changed = asyncio.get_running_loop().create_future()
         return self._changed
 
-    def register_callback(self, key: Hashable) -> None:
-        raise BadYieldError(f"Callback({key!r}) and Wait are for generators that `tornadio2.gen` drives")
-
-    def result_callback(self, key: Hashable) -> Callable[..., None]:
-        raise BadYieldError(key)
-
-    def is_ready(self, key: Hashable) -> bool:
-        raise BadYieldError(f"Wait({key!r}) is for generators that `tornadio2.gen` drives")
-
-    def pop_result(self, key: Hashable) -> Any:
-        raise BadYieldError(key)
-
     def run(self) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
+
+    def register_callback(self, key: Hashable) -> None:
+        raise BadYieldError(f"Callback and Wait are for generators that `tornadio2.gen` drives, so is the key {key!r}")
+
+    is_ready = result_callback = pop_result = register_callback
+
+
+class Outcome(YieldPoint):
+    """The result or the error of a call that goes on; needs no loop, and can be awaited on one.
+
+    An error that comes when nobody listens is logged.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._is_late = False
+        self._callbacks: list[Callable[[Outcome], object]] = []
+
+    def result(self) -> Any:
+        """Return the result or raise the error; RuntimeError while there is neither."""
+        if not self.done:
+            raise RuntimeError("there is no result yet")
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def hand_over(self) -> Any:
+        """Return the result or raise the error if there is one, else this object."""
+        if self.done:
+            return self.result()
+        self._is_late = True
+        return self
+
+    def add_done_callback(self, function: "Callable[[Outcome], object]") -> None:
+        """Call the function with this object once the call has ended: at once if it has."""
+        if self.done:
+            function(self)
+        else:
+            self._callbacks.append(function)
+
+    def resolve(self, value: Any) -> "Outcome":
+        """Set the result, unless there is one."""
+        if not self.done:
+            self.value = value
+            self._settle()
+        return self
+
+    def reject(self, error: BaseException) -> "Outcome":
+        """Set the error."""
+        self.error = error
+        if self._is_late and not self._callbacks:
+            ALONE.write(log, "a generator has failed, and nobody waits for it", error=error)
+        self._settle()
+        return self
+
+    def _settle(self) -> None:
+        self.done = True
+        callbacks, self._callbacks = self._callbacks, []
+        for function in callbacks:
+            function(self)
+
+    def start(self, runner: Any) -> None:
+        self.add_done_callback(lambda _: runner.run())
+
+    def is_ready(self) -> bool:
+        return self.done
+
+    def get_result(self) -> Any:
+        return self.result()
 
 
 class Callback(YieldPoint):
@@ -121,19 +167,16 @@ class Callback(YieldPoint):
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
-        self._function: Callable[..., None]
+        self._function: Callable[..., object]
 
-    def start(self, runner: Driving) -> None:
-        """Register the key."""
+    def start(self, runner: Any) -> None:
         runner.register_callback(self.key)
         self._function = homing(runner.result_callback(self.key))
 
     def is_ready(self) -> bool:
-        """Return True: the function is there at once."""
         return True
 
-    def get_result(self) -> Callable[..., None]:
-        """Return the function."""
+    def get_result(self) -> Callable[..., object]:
         return self._function
 
 
@@ -142,16 +185,14 @@ class WaitAll(YieldPoint):
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self.keys = list(keys)
-        self._runner: Driving
+        self._runner: Any
 
-    def start(self, runner: Driving) -> None:
-        """Look for the answers with this runner, which must know all keys."""
+    def start(self, runner: Any) -> None:
         self._runner = runner
         for key in self.keys:
             runner.is_ready(key)
 
     def is_ready(self) -> bool:
-        """Tell whether all of them have been called."""
         return all(map(self._runner.is_ready, self.keys))
 
     def get_result(self) -> Any:
@@ -166,7 +207,6 @@ class Wait(WaitAll):
         super().__init__([key])
 
     def get_result(self) -> Any:
-        """Return the one answer."""
         (answer,) = super().get_result()
         return answer
 
@@ -186,12 +226,13 @@ class Task(YieldPoint):
         self._point: YieldPoint
         self._is_silent = False
 
-    def start(self, runner: Driving) -> None:
-        """Call the function."""
+    def start(self, runner: Any) -> None:
         parameters = _parameters(self.func)
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
-            self._point = reply = _Reply(runner)
-            self.func(*self.args, callback=homing(reply.answer), **self.kwargs)
+            self._point = reply = Outcome()
+            reply.start(runner)
+            answer = homing(lambda *args, **kwargs: reply.resolve(packed(args, kwargs)))
+            self.func(*self.args, callback=answer, **self.kwargs)
         else:
             silence = {"raise_error": False} if "raise_error" in parameters else {}
             self._is_silent = bool(silence) and not self.kwargs.get("raise_error")
@@ -203,7 +244,6 @@ class Task(YieldPoint):
         return self._point.is_ready()
 
     def get_result(self) -> Any:
-        """Return the result."""
         try:
             return self._point.get_result()
         except (OSError, HTTPError) as error:
@@ -220,13 +260,11 @@ class Multi(YieldPoint):
         values = children.values() if isinstance(children, Mapping) else children
         self._points = [point_of(value) for value in values]
 
-    def start(self, runner: Driving) -> None:
-        """Begin all of them."""
+    def start(self, runner: Any) -> None:
         for point in self._points:
             point.start(runner)
 
     def is_ready(self) -> bool:
-        """Tell whether all results are there."""
         return all(point.is_ready() for point in self._points)
 
     def get_result(self) -> Any:
@@ -235,90 +273,13 @@ class Multi(YieldPoint):
         return results if self._keys is None else dict(zip(self._keys, results, strict=True))
 
 
-class Known(YieldPoint):
-    """Waits for nothing."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def is_ready(self) -> bool:
-        """Return True."""
-        return True
-
-    def get_result(self) -> Any:
-        """Return the value."""
-        return self._value
-
-
-class Failed(Known):
-    """Waits for nothing, and throws an error into the generator."""
-
-    def get_result(self) -> Any:
-        """Raise the error."""
-        raise self._value
-
-
-class _Reply(YieldPoint):
-    """Waits until its function is called; only the first call counts."""
-
-    def __init__(self, runner: Driving) -> None:
-        self._runner = runner
-        self._answers: list[Any] = []
-
-    def answer(self, *args: Any, **kwargs: Any) -> None:
-        if not self._answers:
-            self._answers.append(packed(args, kwargs))
-            self._runner.run()
-
-    def is_ready(self) -> bool:
-        return bool(self._answers)
-
-    def get_result(self) -> Any:
-        return self._answers[0]
-
-
-class _Moment(YieldPoint):
-    """Lets the loop turn once."""
-
-    def __init__(self) -> None:
-        self._has_passed = False
-
-    def start(self, runner: Driving) -> None:
-        IOLoop.current().add_callback(self._pass, runner)
-
-    def _pass(self, runner: Driving) -> None:
-        self._has_passed = True
-        runner.run()
-
-    def is_ready(self) -> bool:
-        return self._has_passed
-
-    def get_result(self) -> None: ...
-
-
-class _Later(YieldPoint):
-    """Waits for a call that a decorator of `gen` drives."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self._outcome = outcome
-
-    def start(self, runner: Driving) -> None:
-        self._outcome.add_done_callback(lambda _: runner.run())
-
-    def is_ready(self) -> bool:
-        return self._outcome.done
-
-    def get_result(self) -> Any:
-        return self._outcome.result()
-
-
 class _Future(YieldPoint):
     """Waits for a future, of asyncio or of a pool of threads."""
 
     def __init__(self, future: Any) -> None:
         self._future = future
 
-    def start(self, runner: Driving) -> None:
+    def start(self, runner: Any) -> None:
         if isinstance(self._future, futures.Future):  # it calls back on another thread
             IOLoop.current().add_future(self._future, lambda _: runner.run())
         elif not self._future.done():
@@ -338,16 +299,20 @@ def point_of(yielded: Any) -> YieldPoint:
         return yielded
     if isinstance(yielded, list | dict):
         return Multi(yielded)
-    if isinstance(yielded, Outcome):
-        return _Later(yielded)
-    if not isinstance(yielded, asyncio.Future) and is_asynchronous(yielded):
-        _require_loop(yielded)
+    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and not is_running():
+        if inspect.iscoroutine(yielded):
+            yielded.close()
+        raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")
     future = convert_yielded(yielded)
-    return _Moment() if future is moment else _Future(future)
+    if future is not moment:
+        return _Future(future)
+    outcome = Outcome()
+    IOLoop.current().add_callback(outcome.resolve, None)
+    return outcome
 
 
 def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
-    if isinstance(result, futures.Future) or is_asynchronous(result):
+    if isinstance(result, futures.Future) or inspect.isawaitable(result):
         return point_of(result)
     name = getattr(func, "__qualname__", repr(func))
     raise TypeError(f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited")
@@ -358,14 +323,6 @@ def _unreachable(error: Exception, request: Any = "", *args: Any, **options: Any
     if not isinstance(request, HTTPRequest):
         request = HTTPRequest(str(options.get("request", request)))
     return HTTPResponse(request, 599, error=error, reason=str(error), request_time=0)
-
-
-def _require_loop(awaitable: Any) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        discard(awaitable)
-        raise RuntimeError(f"{awaitable!r} is asynchronous, and no loop is running") from None
 
 
 def _parameters(func: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
