@@ -19,6 +19,7 @@ from .pending import Pending, done_on_core
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .protocol1.decisions import OldRequest
+from .protocol1.policy import Protocol1Policy
 from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
@@ -67,6 +68,7 @@ __all__ = [
     "Policy",
     "Preflight",
     "Prepared",
+    "Protocol1Policy",
     "Refuse",
     "Response",
     "Resume",

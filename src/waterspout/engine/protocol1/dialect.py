@@ -25,7 +25,7 @@ class Protocol1:
 
     def heartbeat(self, session: "Session") -> Beats:
         """Return the heartbeat of 0.9's server; or one that counts, if the policy's `missed_heartbeats` says so."""
-        most = session.policy.missed_heartbeats
+        most = session.policy.protocol1.missed_heartbeats
         return ServerPings() if most is None else CountedHeartbeat(most)
 
     def greet(self, session: "Session") -> None:
@@ -53,7 +53,7 @@ class Protocol1:
                 session.heartbeat.pong(session)
             case Noop() | Error():
                 pass
-            case _ if session.policy.application_answers:
+            case _ if table.policy.protocol1.application_answers:
                 table.packet(session, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
             case Disconnect("/"):
                 session.drop(Reason.CLIENT_DISCONNECT)
@@ -92,7 +92,7 @@ class Protocol1:
 
     def expire(self, session: "Session") -> None:
         """End it; where heartbeats are counted, the client is told all the same (WP-70)."""
-        if session.policy.missed_heartbeats is None:
+        if session.policy.protocol1.missed_heartbeats is None:
             session.time_out()
         else:
             boot(session, Ending(reason=Reason.PING_TIMEOUT))

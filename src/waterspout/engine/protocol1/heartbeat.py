@@ -18,12 +18,12 @@ class CountedHeartbeat(Heartbeat):
 
     def known(self, session: Beating) -> None:
         """Begin, if it beats without a transport."""
-        if session.policy.global_heartbeats:
+        if session.policy.protocol1.global_heartbeats:
             self.begin(session)
 
     def present(self, session: Beating, *, streams: bool) -> None:
         """Begin with what streams, if it beats there only."""
-        if not session.policy.global_heartbeats:
+        if not session.policy.protocol1.global_heartbeats:
             if streams:
                 self.begin(session)
             else:
@@ -31,7 +31,7 @@ class CountedHeartbeat(Heartbeat):
 
     def absent(self, session: Beating) -> None:
         """Rest, if it beats with a transport only."""
-        if not session.policy.global_heartbeats:
+        if not session.policy.protocol1.global_heartbeats:
             session.beat_no_more()
 
     def begin(self, session: Beating) -> None:

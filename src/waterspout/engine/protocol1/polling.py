@@ -96,7 +96,7 @@ class OldPollingTransport:
             session.replay.end()  # it asks for more
         self._release()
         self._poll, self._decide_old, self._headers, self._index = exchange, decision, headers, index
-        session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.policy.poll_hold)
+        session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.table.policy.protocol1.poll_hold)
         session.present()
         if session.transport is not self:
             session.attach(self)  # which may answer it already

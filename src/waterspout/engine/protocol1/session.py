@@ -212,8 +212,8 @@ class ResumableSession(Session):
             before.retire()
 
     def _await_return(self) -> None:
-        if self.policy.resume_timeout is not None:
-            self.wait(SessionTimer.RESUME, self.policy.resume_timeout)
+        if (patience := self.table.policy.protocol1.resume_timeout) is not None:
+            self.wait(SessionTimer.RESUME, patience)
 
     def _hand_over(self, brought: Iterator[str | bytes]) -> None:
         """Deliver what a transport had brought, before anything that the next brings."""
