@@ -7,6 +7,7 @@ all sessions of its kind. What differs by a value only (a codec, a flag) is a co
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import DecodeError, ProtocolError, ReservedName
+from ..types import Reason
 from ..wire.packets import Connect
 from ..wire.socketio import Partial
 from .heartbeat import ClientPings, Heartbeat, ServerPings
@@ -132,7 +133,7 @@ class EngineIO:
 
     def expire(self, session: "Session") -> None:
         """End it without a word."""
-        session.time_out()
+        session.drop(Reason.PING_TIMEOUT)
 
     def _control(self, session: "Session", text: str) -> None:
         match text[:1]:

@@ -93,7 +93,7 @@ class Protocol1:
     def expire(self, session: "Session") -> None:
         """End it; where heartbeats are counted, the client is told all the same (WP-70)."""
         if session.policy.protocol1.missed_heartbeats is None:
-            session.time_out()
+            session.drop(Reason.PING_TIMEOUT)
         else:
             boot(session, Ending(reason=Reason.PING_TIMEOUT))
 
