@@ -10,7 +10,7 @@ from ..errors import DecodeError, ProtocolError, ReservedName
 from ..types import Reason
 from ..wire.packets import Connect
 from ..wire.socketio import Partial
-from .heartbeat import ClientPings, Heartbeat, ServerPings
+from .heartbeat import ClientPings, HeartbeatMonitor, ServerPings
 from .prepared import Prepared
 from .states import Ending
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """What a session asks of its dialect."""
 
-    def heartbeat(self, session: "Session") -> Heartbeat:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return a new heartbeat for the session."""
 
     def greet(self, session: "Session") -> None:
@@ -55,7 +55,7 @@ class Dialect(Protocol):
 class EngineIO:
     """Engine.IO 3 and 4, with Socket.IO 1.x to 4.x or a bare application on it."""
 
-    def heartbeat(self, session: "Session") -> Heartbeat:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of Engine.IO 3, where clients ping, or of Engine.IO 4, where the server does."""
         return ClientPings() if session.generation.client_pings else ServerPings()
 

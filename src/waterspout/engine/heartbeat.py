@@ -23,7 +23,7 @@ def signal(text: bytes) -> Prepared:
 _SLACK = 0.1  # of the timeout: a timer this late counts as punctual
 
 
-class Heartbeat:
+class HeartbeatMonitor:
     """Whether the client lives. `limit` is when it counts as dead, whether or not a timer has gone off.
 
     A client that is busy with a long message sends data but no heartbeat: its time is extended, once.
@@ -78,7 +78,7 @@ class Heartbeat:
             session.dialect.expire(session)
 
 
-class ServerPings(Heartbeat):
+class ServerPings(HeartbeatMonitor):
     """The server pings each `ping_interval`; the client answers within `ping_timeout`: Engine.IO 4, and 0.7 to 0.9."""
 
     __slots__ = ("_awaiting_pong",)
@@ -121,7 +121,7 @@ class ServerPings(Heartbeat):
         session.push(signal(session.generation.ping))
 
 
-class ClientPings(Heartbeat):
+class ClientPings(HeartbeatMonitor):
     """The client pings, and gives up when no answer comes within `ping_timeout`: Engine.IO 3."""
 
     __slots__ = ()

@@ -9,8 +9,7 @@ from ...types import Reason
 from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
 from ..dialects import derived_id, enter
-from ..heartbeat import Heartbeat as Beats
-from ..heartbeat import ServerPings
+from ..heartbeat import HeartbeatMonitor, ServerPings
 from ..prepared import Prepared
 from ..states import FORCED_BY_SERVER, SHUTDOWN, Ending
 from .heartbeat import CountedHeartbeat
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class Protocol1:
     """Revision 1 of the protocol: its packets are the session's, without Engine.IO between."""
 
-    def heartbeat(self, session: "Session") -> Beats:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of 0.9's server; or one that counts, if the policy's `missed_heartbeats` says so."""
         most = session.policy.protocol1.missed_heartbeats
         return ServerPings() if most is None else CountedHeartbeat(most)

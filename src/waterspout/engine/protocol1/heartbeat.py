@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from ..heartbeat import Heartbeat, signal
+from ..heartbeat import HeartbeatMonitor, signal
 
 if TYPE_CHECKING:
     from ..session import Session
 
 
-class CountedHeartbeat(Heartbeat):
+class CountedHeartbeat(HeartbeatMonitor):
     """The heartbeat that the policy's `missed_heartbeats` asks for (docs/protocol-1.md, WP-70 and WP-71).
 
     It comes each `ping_interval` whatever the client says, and counts those without an answer.
