@@ -50,10 +50,8 @@ class SessionTimer(Enum):
 
 
 _WAITS = tuple(SessionTimer)
-_HEARTBEAT, _CONNECT = (
-    SessionTimer.HEARTBEAT,
-    SessionTimer.CONNECT,
-)  # members of an Enum take 150 ns to look up on Python 3.11
+# members of an Enum take 150 ns to look up on Python 3.11
+_HEARTBEAT, _CONNECT = SessionTimer.HEARTBEAT, SessionTimer.CONNECT
 
 
 def push_to_all(sessions: Iterable["Session"], prepared: Prepared) -> None:
@@ -258,7 +256,7 @@ class Session(Backlog):
         self.wait(SessionTimer.PARTIAL, self.policy.partial_timeout)
 
     def attachments_complete(self) -> None:
-        """SessionTimer for attachments no longer."""
+        """End the wait for attachments: all have come."""
         self.partial = None
         self.wait_no_longer(SessionTimer.PARTIAL)
 
@@ -312,7 +310,7 @@ class Session(Backlog):
         return self.table.driver.now()
 
     def wait(self, kind: SessionTimer, seconds: float) -> None:
-        """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
+        """Call `due` with this kind after so many seconds; a wait of the same kind is replaced."""
         self.table.deadlines.set(self, kind, self.now() + seconds)
 
     def beat_at(self, at: float) -> None:
