@@ -45,6 +45,7 @@ NOWHERE = {"pickle", "marshal", "shelve", "dill", "yaml"}
 ROWS = re.compile("(ENGINEIO|SOCKETIO|REVISION|MSGPACK)_[0-9]|GENERATIONS")
 COLUMNS = {"implicit_connect", "own_socket_id", "client_pings", "strays"}
 VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
+OPTIONS_OF_OLD_CLIENTS_IN = ("engine/protocol1/", "engine/policy.py", "faces/")
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
@@ -178,6 +179,14 @@ def versions_end_with_the_engine(module: Module) -> Iterator[Complaint]:
             yield node.lineno, f"{node.attr} is the engine's to ask: it has to act on it"
 
 
+def old_clients_have_options_of_their_own(module: Module) -> Iterator[Complaint]:
+    if module.path.startswith(OPTIONS_OF_OLD_CLIENTS_IN):
+        return
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and node.attr == "protocol1":
+            yield node.lineno, "protocol1 has the options of clients of 0.7 to 0.9: engine/protocol1 reads them"
+
+
 def few_catch_everything(module: Module) -> Iterator[Complaint]:
     if module.layer in CATCH_EVERYTHING or module.path in RUN_WHAT_USERS_WROTE | ENCODE_WHAT_USERS_MADE:
         return
@@ -247,6 +256,7 @@ RULES: list[Callable[[Module], Iterator[Complaint]]] = [
     core_is_synchronous_and_sans_io,
     dangerous_and_reserved_modules,
     versions_end_with_the_engine,
+    old_clients_have_options_of_their_own,
     few_catch_everything,
     private_names_stay_in_their_package,
     exports,

@@ -9,7 +9,7 @@ import pytest
 import waterspout
 from layers import MAY_IMPORT
 from waterspout import Reason
-from waterspout.engine import TRANSITIONS, State, Step
+from waterspout.engine import TRANSITIONS, Protocol1Policy, State, Step
 from waterspout.engine.driver import Driver
 from waterspout.engine.http.refusals import Fault
 from waterspout.server import Adapter
@@ -125,7 +125,7 @@ def test_every_name_in_code_that_looks_like_a_class_exists() -> None:
 
 
 def test_every_option_that_is_named_exists() -> None:
-    options = waterspout.Policy.__dataclass_fields__.keys()
+    options = waterspout.Policy.__dataclass_fields__.keys() | Protocol1Policy.__dataclass_fields__.keys()
     named = set(re.findall(r"`(?:policy\.)?([a-z_]+_(?:timeout|bytes))`", PAGE))
     assert named
     assert named <= options

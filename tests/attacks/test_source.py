@@ -61,7 +61,7 @@ def test_no_attribute_is_looked_up_by_a_name_that_comes_at_run_time() -> None:
         ("server/classes.py", "getattr(kind, name, None)"),  # the hooks of a user's class, whose names are a table
         ("server/annotations.py", "getattr(part, name)"),  # the fields of a user's Struct
         ("hosts/overrides.py", "getattr(cls, name, None)"),  # what nobody would await in a user's class
-        ("engine/policy.py", "getattr(self, field.name)"),  # it checks its own fields
+        ("engine/options.py", "getattr(options, field.name)"),  # the fields of a policy, which are checked
         ("faces/tornadio2/dispatch.py", "getattr(connection, name)"),  # a method out of its class's table
         ("cli/target.py", "getattr(found, name)"),  # what the command line names: `module:server`
     }

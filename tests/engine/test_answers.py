@@ -3,7 +3,7 @@
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Engine, Policy, Prepared
+from waterspout.engine import Engine, Policy, Prepared, Protocol1Policy
 from waterspout.testing import Clock, Peer
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
@@ -23,7 +23,7 @@ def connected(transport: str, *, answers: bool) -> tuple[Packets, Peer]:
     policy = Policy(
         generations=(SOCKETIO_1,),
         transports=("polling", "websocket", "flashsocket", "xhr-multipart"),
-        application_answers=answers,
+        protocol1=Protocol1Policy(application_answers=answers),
     )
     engine = Engine(application, path="/socket.io", policy=policy, driver=Clock())
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
@@ -62,8 +62,3 @@ def test_a_request_that_says_goodbye_is_the_engine_s(transport: str) -> None:
     application, peer = connected(transport, answers=True)
     assert peer.ask("GET", f"/{transport}/{peer.sid}?disconnect=1").status == 200
     assert application.closed == [Reason.CLIENT_DISCONNECT]
-
-
-def test_application_answers_is_yes_or_no() -> None:
-    with pytest.raises(TypeError, match="application_answers"):
-        Policy(application_answers="yes")  # type: ignore[arg-type]

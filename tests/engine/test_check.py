@@ -1,11 +1,9 @@
 """A WebSocket of Socket.IO 0.7 to 0.9 that carries nothing before its client has said something (WP-22)."""
 
-from typing import Any
-
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Engine, Policy, Prepared
+from waterspout.engine import Engine, Policy, Prepared, Protocol1Policy
 from waterspout.testing import Clock, HixieCarrier, Peer, StreamCarrier, WebSocketCarrier
 from waterspout.testing.frames import client_frame
 from waterspout.types import Reason
@@ -20,9 +18,10 @@ def peer(request: pytest.FixtureRequest) -> Peer:
     return Peer(make(), generation=SOCKETIO_1, transport=request.param)
 
 
-def make(**policy: Any) -> Engine:
-    options = {"generations": (ENGINEIO_4, SOCKETIO_1), "websocket_check": True, "ping_timeout": 5, **policy}
-    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=Policy(**options))
+def make() -> Engine:
+    protocol1 = Protocol1Policy(websocket_check=True)
+    policy = Policy(generations=(ENGINEIO_4, SOCKETIO_1), protocol1=protocol1, ping_timeout=5)
+    return Engine(Packets(), driver=Clock(), path="/socket.io", policy=policy)
 
 
 def application(peer: Peer) -> Packets:

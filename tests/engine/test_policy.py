@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from waterspout.engine import Cookie, Policy
+from waterspout.engine import Cookie, Policy, Protocol1Policy
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
 SECONDS = (
@@ -17,8 +17,6 @@ SECONDS = (
     "connect_timeout",
     "partial_timeout",
     "close_timeout",
-    "resume_timeout",
-    "poll_hold",
 )
 COUNTS = ("max_payload_bytes", "max_outbox_bytes", "max_packets", "max_attachments", "max_calls", "max_header_lines")
 
@@ -31,8 +29,6 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "connect_timeout": 10,
         "partial_timeout": 10,
         "close_timeout": 10,
-        "resume_timeout": 30,
-        "poll_hold": 20,
         "max_payload_bytes": 1_000_000,
         "max_outbox_bytes": 1_000_000,
         "max_packets": 10_000,
@@ -52,22 +48,26 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "allowed_hosts": None,
         "verify_remote_ip": False,
         "application_starts": "transport",
-        "application_answers": False,
-        "old_transports": None,
-        "close_timeout_advertised": None,
-        "second_poll": "replace",
-        "post_reply": "1",
-        "unknown_session": None,
-        "websocket_check": False,
-        "missed_heartbeats": None,
-        "global_heartbeats": True,
+        "protocol1": {
+            "resume_timeout": 30,
+            "poll_hold": 20,
+            "transports": None,
+            "close_timeout_advertised": None,
+            "unknown_session": None,
+            "second_poll": "replace",
+            "post_reply": "1",
+            "websocket_check": False,
+            "application_answers": False,
+            "missed_heartbeats": None,
+            "global_heartbeats": True,
+        },
     }
     assert Policy().generations == (ENGINEIO_3, ENGINEIO_4)
 
 
 def test_every_number_is_checked_in_these_tests() -> None:
     numbers = {field.name for field in dataclasses.fields(Policy) if field.type in (int, float)}
-    assert numbers == {*SECONDS, *COUNTS} - {"resume_timeout"}, "which may be None, for ever"
+    assert numbers == {*SECONDS, *COUNTS}
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -103,9 +103,6 @@ def test_a_time_in_milliseconds_is_found_out(name: str, value: float) -> None:
 @pytest.mark.parametrize("value", ["25", None, True])
 def test_a_time_is_a_number(name: str, value: Any) -> None:
     wrong: Any = {name: value}
-    if value is None and name == "resume_timeout":
-        assert Policy(**wrong).resume_timeout is None
-        return
     with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give a number of seconds")):
         Policy(**wrong)
 
@@ -118,9 +115,7 @@ def test_a_limit_is_a_whole_number(name: str, value: Any) -> None:
         Policy(**wrong)
 
 
-@pytest.mark.parametrize(
-    "name", ["cors_credentials", "jsonp", "verify_remote_ip", "websocket_check", "global_heartbeats"]
-)
+@pytest.mark.parametrize("name", ["cors_credentials", "jsonp", "verify_remote_ip"])
 @pytest.mark.parametrize("value", ["no", 0, None])
 def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
     wrong: Any = {name: value}
@@ -128,10 +123,7 @@ def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
         Policy(**wrong)
 
 
-@pytest.mark.parametrize(
-    ("name", "choices"),
-    [("application_starts", "transport, handshake"), ("second_poll", "replace, refuse")],
-)
+@pytest.mark.parametrize(("name", "choices"), [("application_starts", "transport, handshake")])
 @pytest.mark.parametrize("value", ["", "never", "TRANSPORT", None, 1])
 def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> None:
     wrong: Any = {name: value}
@@ -142,24 +134,58 @@ def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> No
         assert getattr(Policy(**right), name) == choice
 
 
-def test_what_may_be_none_is_checked_where_it_is_not() -> None:
-    wrong: Any
-    for wrong, error, sentence in (
+@pytest.mark.parametrize(
+    ("wrong", "error", "sentence"),
+    [
+        ({"resume_timeout": 0}, ValueError, "resume_timeout is 0: give a number of seconds above 0"),
+        (
+            {"resume_timeout": 30_000},
+            ValueError,
+            "resume_timeout is 30000: give seconds, not milliseconds, and at most",
+        ),
+        ({"resume_timeout": "30"}, TypeError, "resume_timeout is '30': give a number of seconds"),
+        ({"poll_hold": math.inf}, ValueError, "poll_hold is inf: give a number of seconds above 0"),
+        ({"poll_hold": 20_000}, ValueError, "poll_hold is 20000: give seconds, not milliseconds, and at most 3600"),
+        ({"poll_hold": None}, TypeError, "poll_hold is None: give a number of seconds"),
         ({"close_timeout_advertised": 25_000}, ValueError, "close_timeout_advertised is 25000: give seconds, not"),
         ({"close_timeout_advertised": "25"}, TypeError, "close_timeout_advertised is '25': give a number of seconds"),
         ({"missed_heartbeats": 0}, ValueError, "missed_heartbeats is 0: give a number of at least 1"),
         ({"missed_heartbeats": 2.5}, TypeError, "missed_heartbeats is 2.5: give a whole number"),
         ({"unknown_session": 200}, ValueError, "unknown_session is 200: give a status from 400 to 599, or None"),
         ({"unknown_session": "401"}, ValueError, "unknown_session is '401': give a status from 400 to 599, or None"),
+        ({"second_poll": "REPLACE"}, ValueError, "second_poll is 'REPLACE': choose from replace, refuse"),
+        ({"second_poll": None}, ValueError, "second_poll is None: choose from replace, refuse"),
         ({"post_reply": None}, TypeError, "post_reply is None: give a string"),
-        ({"old_transports": ()}, ValueError, "old_transports are (): choose from websocket, flashsocket, htmlfile"),
-        ({"old_transports": ("polling",)}, ValueError, "old_transports are ('polling',): choose from websocket"),
-        ({"old_transports": "htmlfile"}, TypeError, "old_transports is the string 'htmlfile': give a tuple"),
-    ):
-        with pytest.raises(error, match=re.escape(sentence)):
-            Policy(**wrong)
-    assert Policy(unknown_session=401, missed_heartbeats=3, close_timeout_advertised=25, post_reply="").post_reply == ""
-    assert Policy(old_transports=["htmlfile"]).old_transports == ("htmlfile",)  # type: ignore[arg-type]
+        ({"websocket_check": "no"}, TypeError, "websocket_check is 'no': give True or False"),
+        ({"application_answers": None}, TypeError, "application_answers is None: give True or False"),
+        ({"global_heartbeats": 0}, TypeError, "global_heartbeats is 0: give True or False"),
+        ({"transports": ()}, ValueError, "transports are (): choose from websocket, flashsocket, htmlfile"),
+        ({"transports": ("polling",)}, ValueError, "transports are ('polling',): choose from websocket"),
+        ({"transports": "htmlfile"}, TypeError, "transports is the string 'htmlfile': give a tuple"),
+    ],
+)
+def test_each_option_of_old_clients_is_checked(wrong: Any, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=re.escape(sentence)):
+        Protocol1Policy(**wrong)
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"resume_timeout": None, "close_timeout_advertised": 25, "unknown_session": 401, "missed_heartbeats": 3},
+        {"second_poll": "refuse", "post_reply": "", "transports": ("htmlfile", "websocket")},
+    ],
+)
+def test_options_of_old_clients_are_kept_as_given(right: Any) -> None:
+    policy = Protocol1Policy(**right)
+    assert {name: getattr(policy, name) for name in right} == right
+    assert Protocol1Policy(transports=["htmlfile"]).transports == ("htmlfile",)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [None, {"poll_hold": 20}, Protocol1Policy])
+def test_what_is_no_policy_for_old_clients_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=re.escape(f"protocol1 is {wrong!r}: give a waterspout.engine.Protocol1Policy")):
+        Policy(protocol1=wrong)
 
 
 @pytest.mark.parametrize("transports", [(), ("webtransport",), ("polling", "flash"), "flash", 5, None])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Engine, Policy, Prepared, Session
+from waterspout.engine import Engine, Policy, Prepared, Protocol1Policy, Session
 from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
@@ -13,21 +13,6 @@ from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Gene
 STREAMING = ("websocket", "flashsocket", "htmlfile", "xhr-multipart")
 POLLINGS = ("xhr-polling", "jsonp-polling")
 TRANSPORTS = (*STREAMING, *POLLINGS)
-TORNADIO2 = {
-    "ping_interval": 12,
-    "ping_timeout": 5,
-    "poll_hold": 20,
-    "close_timeout_advertised": 25,
-    "missed_heartbeats": 3,
-    "transports": ("polling", "websocket"),
-    "old_transports": ("websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"),
-    "application_starts": "handshake",
-    "unknown_session": 401,
-    "second_poll": "refuse",
-    "post_reply": "",
-    "verify_remote_ip": True,
-}
-"""As the TornadIO2 of 2012 had it, and xhr-multipart, which it had not any more."""
 
 
 class Greeter(Packets):
@@ -44,6 +29,22 @@ class Greeter(Packets):
 def make(**policy: Any) -> Engine:
     options = {"generations": (ENGINEIO_3, ENGINEIO_4, SOCKETIO_1), **policy}
     return Engine(Greeter(), driver=Clock(), path="/socket.io", policy=Policy(**options))
+
+
+def tornadio2(*, global_heartbeats: bool = True, **policy: Any) -> Engine:
+    """Make one with the policy of the TornadIO2 of 2012; and xhr-multipart, which it had not any more."""
+    protocol1 = Protocol1Policy(
+        poll_hold=20,
+        transports=("websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"),
+        close_timeout_advertised=25,
+        unknown_session=401,
+        second_poll="refuse",
+        post_reply="",
+        missed_heartbeats=3,
+        global_heartbeats=global_heartbeats,
+    )
+    options = {"application_starts": "handshake", "verify_remote_ip": True, **policy}
+    return make(ping_interval=12, ping_timeout=5, protocol1=protocol1, **options)
 
 
 def application(engine: Engine) -> Greeter:
@@ -64,7 +65,7 @@ def nothing_is_left(engine: Engine) -> bool:
 
 
 def test_the_handshake_of_tornadio2() -> None:
-    handshake = Peer(make(**TORNADIO2), generation=SOCKETIO_1, transport=None).handshake
+    handshake = Peer(tornadio2(), generation=SOCKETIO_1, transport=None).handshake
     transports = "websocket,flashsocket,xhr-polling,jsonp-polling,htmlfile,xhr-multipart"
     assert handshake.split(":")[1:] == ["17", "25", transports]
 
@@ -80,22 +81,22 @@ def test_the_handshake_of_tornadio2() -> None:
 def test_clients_are_offered_the_transports_that_are_for_them_in_their_order(
     chosen: tuple[str, ...], jsonp: bool, offered: str
 ) -> None:
-    peer = Peer(make(old_transports=chosen, jsonp=jsonp), generation=SOCKETIO_1, transport=None)
+    peer = Peer(make(protocol1=Protocol1Policy(transports=chosen), jsonp=jsonp), generation=SOCKETIO_1, transport=None)
     assert peer.handshake.split(":")[3] == offered
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_what_is_not_offered_is_refused(transport: str) -> None:
     others = tuple(name for name in TRANSPORTS if name != transport)
-    peer = Peer(make(old_transports=others), generation=SOCKETIO_1, transport=None)
+    peer = Peer(make(protocol1=Protocol1Policy(transports=others)), generation=SOCKETIO_1, transport=None)
     assert peer.ask("GET", f"/{transport}/{peer.sid}?i=0").status == 404
-    engine = make(old_transports=(transport,), transports=("websocket",))
+    engine = make(protocol1=Protocol1Policy(transports=(transport,)), transports=("websocket",))
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
 
 
 def test_the_later_clients_have_the_transports_that_are_for_all() -> None:
-    engine = make(old_transports=("xhr-polling",), transports=("websocket",))
+    engine = make(protocol1=Protocol1Policy(transports=("xhr-polling",)), transports=("websocket",))
     Peer(engine, transport="websocket")
     with pytest.raises(Refused, match="Transport unknown"):
         Peer(engine, transport="polling")
@@ -107,7 +108,7 @@ def test_the_later_clients_have_the_transports_that_are_for_all() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_an_unknown_session_has_the_status_of_the_policy_and_no_text(transport: str, method: str) -> None:
-    engine = make(unknown_session=401)
+    engine = make(protocol1=Protocol1Policy(unknown_session=401))
     peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     for sid in ("x", "token-0000000000000099") * 5:  # however often it is asked for
         answer = peer.ask(method, f"/{transport}/{sid}?i=0")
@@ -116,7 +117,7 @@ def test_an_unknown_session_has_the_status_of_the_policy_and_no_text(transport: 
 
 
 def test_who_leaves_a_session_that_is_unknown_has_left_it() -> None:
-    peer = Peer(make(unknown_session=401), generation=SOCKETIO_1, transport=None)
+    peer = Peer(make(protocol1=Protocol1Policy(unknown_session=401)), generation=SOCKETIO_1, transport=None)
     assert peer.ask("GET", "/xhr-polling/x?disconnect").status == 200
     assert peer.ask("GET", f"//{peer.sid}/?disconnect=1").status == 200
     assert peer.ask("GET", f"/xhr-polling/{peer.sid}").status == 401
@@ -124,7 +125,7 @@ def test_who_leaves_a_session_that_is_unknown_has_left_it() -> None:
 
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_a_closed_session_is_drained_once_and_is_unknown_then(transport: str) -> None:
-    engine = make(**TORNADIO2)
+    engine = tornadio2()
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport, polls=False)
     assert peer.take() == ["1::"]
     session = application(engine).session
@@ -141,14 +142,14 @@ def test_a_closed_session_is_drained_once_and_is_unknown_then(transport: str) ->
 
 @pytest.mark.parametrize("transport", STREAMING)
 def test_a_closed_session_is_no_session_for_what_streams(transport: str) -> None:
-    engine = make(**TORNADIO2)
+    engine = tornadio2()
     peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling", polls=False)
     application(engine).session.close()
     assert peer.ask("GET", f"/{transport}/{peer.sid}").status == 401
 
 
 def test_a_request_whose_session_has_ended_while_its_body_came_has_the_status_too() -> None:
-    engine = make(unknown_session=404)
+    engine = make(protocol1=Protocol1Policy(unknown_session=404))
     peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
     exchange = MemoryExchange(peer.request("POST", "xhr-polling"))
     decision = peer.admit(exchange.request)
@@ -166,7 +167,7 @@ def from_elsewhere(peer: Peer, request: Request) -> Any:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_session_is_unknown_to_another_address(transport: str, method: str) -> None:
-    engine = make(verify_remote_ip=True, unknown_session=401)
+    engine = make(verify_remote_ip=True, protocol1=Protocol1Policy(unknown_session=401))
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     decision = from_elsewhere(peer, peer.request(method, transport))
     assert decision.response.status == 401
@@ -202,7 +203,7 @@ def test_a_later_client_finds_no_session_from_another_address(
 @pytest.mark.parametrize("second", POLLINGS)
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_of_two_gets_the_second_is_refused_and_the_first_goes_on(transport: str, second: str) -> None:
-    engine = make(second_poll="refuse")
+    engine = make(protocol1=Protocol1Policy(second_poll="refuse"))
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
     answer = peer.ask("GET", f"/{second}/{peer.sid}?i=0")
@@ -214,7 +215,7 @@ def test_of_two_gets_the_second_is_refused_and_the_first_goes_on(transport: str,
 
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_a_get_after_one_that_was_answered_or_given_up_is_no_second_one(transport: str) -> None:
-    engine = make(second_poll="refuse")
+    engine = make(protocol1=Protocol1Policy(second_poll="refuse"))
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport, polls=False)
     carrier = peer.carrier
     assert isinstance(carrier, PollingCarrier)
@@ -230,7 +231,7 @@ def test_a_get_after_one_that_was_answered_or_given_up_is_no_second_one(transpor
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"])
 @pytest.mark.parametrize("reply", ["1", "", "å"])
 def test_a_post_is_answered_as_the_policy_says(transport: str, reply: str) -> None:
-    peer = Peer(make(post_reply=reply), generation=SOCKETIO_1, transport=transport)
+    peer = Peer(make(protocol1=Protocol1Policy(post_reply=reply)), generation=SOCKETIO_1, transport=transport)
     name, body = ("jsonp-polling", b'd="3:::hi"') if transport == "jsonp-polling" else (transport, b"3:::hi")
     answer = peer.ask("POST", f"/{name}/{peer.sid}?i=0", body)
     assert (answer.status, answer.body) == (200, reply.encode())
@@ -243,7 +244,7 @@ def test_a_post_is_answered_as_the_policy_says(transport: str, reply: str) -> No
 @pytest.mark.parametrize("is_global", [True, False])
 @pytest.mark.parametrize("transport", STREAMING)
 def test_the_third_heartbeat_without_an_answer_ends_the_session(transport: str, is_global: bool) -> None:
-    engine = make(**TORNADIO2, global_heartbeats=is_global)
+    engine = tornadio2(global_heartbeats=is_global)
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     assert peer.take() == ["1::"]
     for packets in (["2::"], ["2::"], ["2::", "0::"]):
@@ -258,7 +259,7 @@ def test_the_third_heartbeat_without_an_answer_ends_the_session(transport: str, 
 
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_polling_hears_them_too_if_they_are_for_all(transport: str) -> None:
-    engine = make(**TORNADIO2)
+    engine = tornadio2()
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     for packets in (["1::"], ["2::"], ["2::"], ["2::", "0::"]):
         assert peer.take() == packets
@@ -269,7 +270,7 @@ def test_polling_hears_them_too_if_they_are_for_all(transport: str) -> None:
 
 @pytest.mark.parametrize("transport", POLLINGS)
 def test_polling_hears_none_if_they_are_for_what_streams(transport: str) -> None:
-    engine = make(**TORNADIO2, global_heartbeats=False)
+    engine = tornadio2(global_heartbeats=False)
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     for _ in range(10):
         advance(engine, 20)
@@ -279,7 +280,7 @@ def test_polling_hears_none_if_they_are_for_what_streams(transport: str) -> None
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_only_a_heartbeat_answers_and_it_answers_all_before_it(transport: str) -> None:
-    engine = make(**TORNADIO2)
+    engine = tornadio2()
     peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
     peer.take()
     for _ in range(3):
@@ -296,7 +297,7 @@ def test_only_a_heartbeat_answers_and_it_answers_all_before_it(transport: str) -
 
 @pytest.mark.parametrize("is_global", [True, False])
 def test_they_come_as_regularly_as_a_clock_whatever_else_comes(is_global: bool) -> None:
-    engine = make(**TORNADIO2, global_heartbeats=is_global)
+    engine = tornadio2(global_heartbeats=is_global)
     peer = Peer(engine, generation=SOCKETIO_1, transport="websocket")
     peer.take()
     for _ in range(5):
@@ -311,7 +312,7 @@ def test_they_come_as_regularly_as_a_clock_whatever_else_comes(is_global: bool) 
 
 
 def test_they_begin_with_the_handshake_if_they_are_for_all() -> None:
-    engine = make(**TORNADIO2)
+    engine = tornadio2()
     peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
@@ -324,7 +325,7 @@ def test_they_begin_with_the_handshake_if_they_are_for_all() -> None:
 
 
 def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
-    engine = make(**TORNADIO2, global_heartbeats=False)
+    engine = tornadio2(global_heartbeats=False)
     peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
@@ -345,7 +346,7 @@ def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
 
 
 def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() -> None:
-    engine = make(**{**TORNADIO2, "application_starts": "transport"})
+    engine = tornadio2(application_starts="transport")
     peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     advance(engine, 25)
     peer.switch("websocket")
@@ -354,7 +355,7 @@ def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() ->
 
 
 def test_the_answers_of_a_client_that_is_not_read_are_not_missed() -> None:
-    engine = make(**TORNADIO2, max_calls=1)
+    engine = tornadio2(max_calls=1)
     peer = Peer(engine, generation=SOCKETIO_1, transport="websocket")
     session = application(engine).session
     session.begin_call()

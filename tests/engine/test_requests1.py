@@ -5,7 +5,7 @@ import re
 import pytest
 
 from engine.applications import make
-from waterspout.engine import Cookie, Engine, OldRequest
+from waterspout.engine import Cookie, Engine, OldRequest, Protocol1Policy
 from waterspout.engine.http.refusals import Refuse
 from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused, StreamCarrier
 from waterspout.testing.links import HANDSHAKE
@@ -39,9 +39,17 @@ def test_a_handshake_says_id_timeouts_and_transports(visitor: Peer, method: str,
 
 
 def test_a_client_is_told_to_be_patient_for_as_long_as_anything_may_be_silent() -> None:
-    peer = Peer(make(ping_interval=50, ping_timeout=20, resume_timeout=10), generation=SOCKETIO_1, transport=None)
+    peer = Peer(
+        make(ping_interval=50, ping_timeout=20, protocol1=Protocol1Policy(resume_timeout=10)),
+        generation=SOCKETIO_1,
+        transport=None,
+    )
     assert peer.handshake.split(":")[1:3] == ["70", "70"]
-    peer = Peer(make(ping_interval=5, ping_timeout=5, resume_timeout=90), generation=SOCKETIO_1, transport=None)
+    peer = Peer(
+        make(ping_interval=5, ping_timeout=5, protocol1=Protocol1Policy(resume_timeout=90)),
+        generation=SOCKETIO_1,
+        transport=None,
+    )
     assert peer.handshake.split(":")[1:3] == ["10", "90"]
 
 

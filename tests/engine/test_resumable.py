@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from engine.applications import Packets, TurningClock
-from waterspout.engine import Engine, Policy, Prepared, Session, State
+from waterspout.engine import Engine, Policy, Prepared, Protocol1Policy, Session, State
 from waterspout.engine.states import FORCED_BY_SERVER
 from waterspout.testing import Clock, Peer, PollingCarrier, Refused, StreamCarrier, WebSocketCarrier
 from waterspout.testing.frames import client_frame
@@ -343,7 +343,7 @@ def test_the_session_ends_when_nobody_comes_back_in_time(world: World) -> None:
 
 
 def test_a_client_that_is_away_needs_no_heartbeat_and_gets_its_whole_time_again() -> None:
-    world = World("websocket", ping_interval=5, ping_timeout=1, resume_timeout=20)
+    world = World("websocket", ping_interval=5, ping_timeout=1, protocol1=Protocol1Policy(resume_timeout=20))
     world.clock.advance(5)
     assert world.peer.take() == ["2::"]
     world.peer.lose()

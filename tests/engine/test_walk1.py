@@ -5,7 +5,7 @@ import random
 import pytest
 
 from engine.test_resumable import TRANSPORTS, World
-from waterspout.engine import Session
+from waterspout.engine import Protocol1Policy, Session
 from waterspout.testing import MemoryExchange, PollingCarrier, StreamCarrier, WebSocketCarrier
 from waterspout.wire.packets import Message, Packet
 
@@ -17,7 +17,8 @@ class Walk:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.world = World(self.random.choice(TRANSPORTS), max_calls=3, ping_timeout=3600, resume_timeout=3600)
+        protocol1 = Protocol1Policy(resume_timeout=3600)
+        self.world = World(self.random.choice(TRANSPORTS), max_calls=3, ping_timeout=3600, protocol1=protocol1)
         self.world.engine.table.packet = self.hear
         self.heard: list[str] = []
         self.calls = 0

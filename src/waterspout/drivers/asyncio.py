@@ -15,7 +15,7 @@ from types import CoroutineType
 from typing import Any, TypeVarTuple
 
 from ..engine import INTERRUPTS, Pending
-from ..engine.driver import Asker, Layer, Level, Waitable
+from ..engine.driver import Asker, Layer, Level
 from ..server.arguments import Arguments
 from .ending import Ending
 from .lag import LagGuard
@@ -44,7 +44,7 @@ class AsyncioDriver(SystemDriver):
         self._thread = threading.get_ident()
         self._process = os.getpid()
         self._tasks: dict[asyncio.Task[None], tuple[Coroutine[Any, Any, Any], Asker, Any]] = {}
-        self._attending: dict[asyncio.Task[Any], Waitable] = {}
+        self._attending: dict[asyncio.Task[Any], Pending[Any]] = {}
         self._ending: Ending | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
@@ -121,7 +121,7 @@ class AsyncioDriver(SystemDriver):
             self._timer.cancel()
         self._timer = self.loop.call_later(max(0.0, at - self.now()), function)
 
-    def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+    def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
         future, task = self.loop.create_future(), asyncio.current_task()
         assert task is not None
@@ -138,13 +138,13 @@ class AsyncioDriver(SystemDriver):
         """Return who asked for the running coroutine, or in a thread of the pool for the call."""
         return threaded_asker() if self.foreign() else running_asker()
 
-    def block(self, pending: Waitable, timeout: float | None) -> bool:
+    def block(self, pending: Pending[Any], timeout: float | None) -> bool:
         """Block another thread until the pending is done; RuntimeError on the loop's own."""
         if not self.foreign():
             raise RuntimeError("wait() would block the event loop: await this instead")
         done = threading.Event()
 
-        def wake(pending: Waitable) -> None:
+        def wake(pending: Pending[Any]) -> None:
             done.set()
 
         self.soon(pending.add_done_callback, wake)
@@ -162,7 +162,7 @@ class AsyncioDriver(SystemDriver):
         timeout: float,
         done: Callable[[], object],
         *,
-        awaited: Waitable | None = None,
+        awaited: Pending[Any] | None = None,
         unwanted: Asker | None = None,
     ) -> None:
         """Wait for running tasks and threads, cancel or leave behind those that need longer, then call `done`.

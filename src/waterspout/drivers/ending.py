@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine.driver import Waitable
+from ..engine import Pending
 
 AT_THE_END = "the server has ended"
 """The message of a cancellation by which a task can tell that it was not meant as such."""
@@ -17,7 +17,9 @@ Task = asyncio.Task[None]
 class Ending:
     """Waits until no task runs but those that wait for `awaited` themselves, which would never be."""
 
-    def __init__(self, tasks: Mapping[Task, Any], attending: Mapping[Task, Waitable], awaited: Waitable | None) -> None:
+    def __init__(
+        self, tasks: Mapping[Task, Any], attending: Mapping[Task, Pending[Any]], awaited: Pending[Any] | None
+    ) -> None:
         self._tasks = tasks
         self._attending = attending
         self._awaited = awaited

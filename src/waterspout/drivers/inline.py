@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVarTuple
 
 from ..engine import INTERRUPTS, Pending
-from ..engine.driver import Asker, Waitable
+from ..engine.driver import Asker
 from .system import SystemDriver, answer, discard, is_asynchronous
 from .threads import call_threaded, threaded_asker
 
@@ -93,7 +93,7 @@ class InlineDriver(SystemDriver):
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Do nothing: without a loop, time passes when somebody calls `advance`."""
 
-    def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+    def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         """Refuse with RuntimeError: there is no loop."""
         raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
 
@@ -101,7 +101,7 @@ class InlineDriver(SystemDriver):
         """Return who asked for the threaded call that is running: no coroutine runs here."""
         return threaded_asker()
 
-    def block(self, pending: Waitable, timeout: float | None) -> bool:
+    def block(self, pending: Pending[Any], timeout: float | None) -> bool:
         """Refuse with RuntimeError: nobody else would bring the result."""
         raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
 
@@ -114,7 +114,7 @@ class InlineDriver(SystemDriver):
         timeout: float,
         done: Callable[[], object],
         *,
-        awaited: Waitable | None = None,
+        awaited: Pending[Any] | None = None,
         unwanted: Asker | None = None,
     ) -> None:
         """Call `done`: nothing is running."""

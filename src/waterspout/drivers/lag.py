@@ -93,19 +93,19 @@ class LagGuard:
     def _turn(self) -> None:
         self._turned = True
 
-    def _call(self) -> "_Call | None":
+    def _call(self) -> "_StackEntry | None":
         """Return the outermost call of a function that has not ended."""
         call = below = None
         frame = sys._current_frames().get(self._thread)
         while frame is not None:
             if frame.f_code in self._entries:
-                found = _Call(frame, _part(frame, below))
+                found = _StackEntry(frame, _part(frame, below))
                 if call is None or not found.has_ended:
                     call = found
             below, frame = frame, frame.f_back
         return call
 
-    def _place(self, call: "_Call") -> str:
+    def _place(self, call: "_StackEntry") -> str:
         """Return where the user's outermost function in a call is."""
         user = None
         frame = sys._current_frames().get(self._thread)
@@ -115,7 +115,7 @@ class LagGuard:
             frame = frame.f_back
         return "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
 
-    def _warn(self, driver: SystemDriver, call: "_Call", now: float) -> None:
+    def _warn(self, driver: SystemDriver, call: "_StackEntry", now: float) -> None:
         key = call.key
         if now - self._silent.get(key, -SILENCE) < SILENCE or not self._throttle.allows(LagGuard, now, self._tell_more):
             return
@@ -140,7 +140,7 @@ class LagGuard:
         self._frame = None
 
 
-class _Call(NamedTuple):
+class _StackEntry(NamedTuple):
     """A call on the stack: the frame that has made it, and which part of it runs."""
 
     frame: FrameType

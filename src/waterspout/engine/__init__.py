@@ -20,6 +20,7 @@ from .pending import Pending, done_on_core
 from .policy import Cookie, Origins, Policy
 from .prepared import Prepared
 from .protocol1.decisions import OldRequest
+from .protocol1.policy import Protocol1Policy
 from .protocol1.polling import PollResponse
 from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
@@ -70,6 +71,7 @@ __all__ = [
     "PollResponse",
     "Preflight",
     "Prepared",
+    "Protocol1Policy",
     "Refuse",
     "Response",
     "Resume",

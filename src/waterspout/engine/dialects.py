@@ -7,9 +7,10 @@ all sessions of its kind. What differs by a value only (a codec, a flag) is a co
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import DecodeError, ProtocolError, ReservedName
+from ..types import Reason
 from ..wire.packets import Connect
 from ..wire.socketio import Partial
-from .heartbeat import ClientPings, Heartbeat, ServerPings
+from .heartbeat import ClientPings, HeartbeatMonitor, ServerPings
 from .prepared import Prepared
 from .states import Ending
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Dialect(Protocol):
     """What a session asks of its dialect."""
 
-    def heartbeat(self, session: "Session") -> Heartbeat:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return a new heartbeat for the session."""
 
     def greet(self, session: "Session") -> None:
@@ -54,7 +55,7 @@ class Dialect(Protocol):
 class EngineIO:
     """Engine.IO 3 and 4, with Socket.IO 1.x to 4.x or a bare application on it."""
 
-    def heartbeat(self, session: "Session") -> Heartbeat:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of Engine.IO 3, where clients ping, or of Engine.IO 4, where the server does."""
         return ClientPings() if session.generation.client_pings else ServerPings()
 
@@ -132,7 +133,7 @@ class EngineIO:
 
     def expire(self, session: "Session") -> None:
         """End it without a word."""
-        session.time_out()
+        session.drop(Reason.PING_TIMEOUT)
 
     def _control(self, session: "Session", text: str) -> None:
         match text[:1]:

@@ -8,7 +8,10 @@ them do; it does promise to answer each asker exactly once, on the thread of the
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Protocol, TypeVarTuple
+
+if TYPE_CHECKING:
+    from .pending import Pending
 
 Args = TypeVarTuple("Args")
 
@@ -48,16 +51,6 @@ class Asker(Protocol):
 
     def later(self, token: Any) -> "Asker":
         """Called when the function goes on asynchronously; return the asker for its result."""
-
-
-class Waitable(Protocol):
-    """The part of a `Pending` that a driver needs to wait for it."""
-
-    def add_done_callback(self, function: Callable[[Any], object], /) -> None:
-        """Call the function once there is a result."""
-
-    def remove_done_callback(self, function: Callable[[Any], object], /) -> None:
-        """Call the function no more."""
 
 
 class Driver(Protocol):
@@ -118,13 +111,13 @@ class Driver(Protocol):
         what they say are no values.
         """
 
-    def attend(self, pending: "Waitable") -> Generator[Any, Any, None]:
+    def attend(self, pending: "Pending[Any]") -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
 
     def asker(self) -> Asker | None:
         """Return who asked for the coroutine, or for the threaded call, that is running; None for a user's own."""
 
-    def block(self, pending: "Waitable", timeout: float | None) -> bool:
+    def block(self, pending: "Pending[Any]", timeout: float | None) -> bool:
         """Block the calling thread until the pending is done; False after `timeout` seconds."""
 
     def is_over(self, *, idle: bool) -> bool:
@@ -138,7 +131,7 @@ class Driver(Protocol):
         timeout: float,
         done: Callable[[], object],
         *,
-        awaited: Waitable | None = None,
+        awaited: "Pending[Any] | None" = None,
         unwanted: Asker | None = None,
     ) -> None:
         """Wait for running functions, cancel or abandon those that need longer, then call `done`.

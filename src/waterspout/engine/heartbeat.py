@@ -5,12 +5,13 @@ Engine.IO 4, "Heartbeat": the server pings each `ping_interval` and closes when 
 """
 
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
-from ..wire.generations import Generation
-from .policy import Policy
 from .prepared import Prepared
+
+if TYPE_CHECKING:
+    from .session import Session
 
 
 @cache
@@ -22,29 +23,7 @@ def signal(text: bytes) -> Prepared:
 _SLACK = 0.1  # of the timeout: a timer this late counts as punctual
 
 
-class Beating(Protocol):
-    """What the heartbeat needs of its session."""
-
-    generation: Generation
-
-    @property
-    def policy(self) -> Policy: ...
-
-    def now(self) -> float: ...
-
-    def beat_at(self, at: float) -> None:
-        """Call `due` at this time."""
-
-    def beat_no_more(self) -> None:
-        """Call `due` no more, until `beat_at`."""
-
-    def push(self, prepared: Prepared) -> None: ...
-
-    def expire(self) -> None:
-        """End: the client is silent."""
-
-
-class Heartbeat:
+class HeartbeatMonitor:
     """Whether the client lives. `limit` is when it counts as dead, whether or not a timer has gone off.
 
     A client that is busy with a long message sends data but no heartbeat: its time is extended, once.
@@ -56,50 +35,50 @@ class Heartbeat:
         self._extended = self.heard = False
         self.limit = 0.0
 
-    def begin(self, session: Beating) -> None:
+    def begin(self, session: "Session") -> None:
         """Count from now on: at the opening, and whenever the client has shown that it lives."""
         raise NotImplementedError
 
-    def known(self, session: Beating) -> None:
+    def known(self, session: "Session") -> None:
         """The application knows the client, of 0.7 to 0.9, which may have no transport yet."""
 
-    def present(self, session: Beating, *, streams: bool) -> None:
+    def present(self, session: "Session", *, streams: bool) -> None:
         """A transport or a GET of the client has arrived, which shows that it lives."""
         self.begin(session)
 
-    def absent(self, session: Beating) -> None:
+    def absent(self, session: "Session") -> None:
         """The client has no transport."""
         session.beat_no_more()
 
-    def ping(self, session: Beating, data: str) -> None:
+    def ping(self, session: "Session", data: str) -> None:
         """The client pings."""
         raise NotImplementedError
 
-    def pong(self, session: Beating) -> None:
+    def pong(self, session: "Session") -> None:
         """The client answers a ping, or sends a pong that nobody awaits, which changes nothing."""
 
-    def spare(self, session: Beating) -> None:
+    def spare(self, session: "Session") -> None:
         """Show a client that is not read that the server lives; its own heartbeat may lie unread."""
         raise NotImplementedError
 
-    def hasten(self, session: Beating) -> None:
+    def hasten(self, session: "Session") -> None:
         """The client is read no further."""
 
-    def due(self, session: Beating, at: float) -> None:
+    def due(self, session: "Session", at: float) -> None:
         """Act, for the time `at` has come."""
         raise NotImplementedError
 
-    def _extend(self, session: Beating) -> None:
+    def _extend(self, session: "Session") -> None:
         """Give a client that has sent something more time, once; end the session of another."""
         if self.heard and not self._extended:
             self._extended = True
             self.limit = session.now() + session.policy.ping_timeout
             session.beat_at(self.limit)
         else:
-            session.expire()
+            session.dialect.expire(session)
 
 
-class ServerPings(Heartbeat):
+class ServerPings(HeartbeatMonitor):
     """The server pings each `ping_interval`; the client answers within `ping_timeout`: Engine.IO 4, and 0.7 to 0.9."""
 
     __slots__ = ("_awaiting_pong",)
@@ -108,28 +87,28 @@ class ServerPings(Heartbeat):
         super().__init__()
         self._awaiting_pong = False
 
-    def begin(self, session: Beating) -> None:
+    def begin(self, session: "Session") -> None:
         """Ping after `ping_interval`."""
         policy, now = session.policy, session.now()
         self._awaiting_pong = self._extended = self.heard = False
         self.limit = now + policy.ping_interval + policy.ping_timeout
         session.beat_at(now + policy.ping_interval)
 
-    def ping(self, session: Beating, data: str) -> None:
+    def ping(self, session: "Session", data: str) -> None:
         """Refuse it."""
         raise DecodeError(f"a client of {session.generation.name} sent a ping: there the server pings, and it answers")
 
-    def pong(self, session: Beating) -> None:
+    def pong(self, session: "Session") -> None:
         """Count from now on."""
         if self._awaiting_pong:
             self.begin(session)
 
-    def spare(self, session: Beating) -> None:
+    def spare(self, session: "Session") -> None:
         """Ping without waiting for the pong."""
         session.push(signal(session.generation.ping))
         self.begin(session)
 
-    def due(self, session: Beating, at: float) -> None:
+    def due(self, session: "Session", at: float) -> None:
         """Ping, or give up."""
         if self._awaiting_pong:
             self._extend(session)
@@ -142,34 +121,34 @@ class ServerPings(Heartbeat):
         session.push(signal(session.generation.ping))
 
 
-class ClientPings(Heartbeat):
+class ClientPings(HeartbeatMonitor):
     """The client pings, and gives up when no answer comes within `ping_timeout`: Engine.IO 3."""
 
     __slots__ = ()
 
-    def begin(self, session: Beating) -> None:
+    def begin(self, session: "Session") -> None:
         """Wait for a ping as long as interval and timeout together."""
         policy, now = session.policy, session.now()
         self._extended = self.heard = False
         self.limit = now + policy.ping_interval + policy.ping_timeout
         session.beat_at(self.limit)
 
-    def ping(self, session: Beating, data: str) -> None:
+    def ping(self, session: "Session", data: str) -> None:
         """Answer, with the client's data."""
         session.push(Prepared(b"3" + data.encode(errors="replace")))
         self.begin(session)
 
-    def spare(self, session: Beating) -> None:
+    def spare(self, session: "Session") -> None:
         """Send a packet without a meaning: the client takes any packet for a sign of life."""
         session.push(signal(session.generation.noop))
         self.begin(session)
         self.hasten(session)
 
-    def hasten(self, session: Beating) -> None:
+    def hasten(self, session: "Session") -> None:
         """Act before the client gives up its pong, which it will not get while it is not read."""
         session.beat_at(session.now() + session.policy.ping_timeout / 2)
 
-    def due(self, session: Beating, at: float) -> None:
+    def due(self, session: "Session", at: float) -> None:
         """Give up, unless the time was hastened and the client is read again."""
         if session.now() < self.limit:
             session.beat_at(self.limit)

@@ -4,6 +4,7 @@ TypeError for a value of the wrong kind, ValueError for one that is out of range
 """
 
 from collections.abc import Callable, Sequence, Set
+from dataclasses import fields
 from math import inf
 from re import ASCII, Pattern, escape
 from re import compile as compile_pattern
@@ -95,12 +96,30 @@ def check_text(name: str, value: object) -> None:
         raise TypeError(f"{name} is {value!r}: give a string")
 
 
-def transports(value: Any, known: Sequence[str], name: str = "transports") -> tuple[str, ...]:
+_CHECKS: dict[object, Rule] = {
+    float: check_seconds,
+    float | None: or_none(check_seconds),
+    int: check_count,
+    int | None: or_none(check_count),
+    bool: check_switch,
+    str: check_text,
+}
+
+
+def check_fields(options: Any, **by_name: Rule) -> None:
+    """Check each field of a dataclass: by the rule given for its name, else by that of its type, if there is one."""
+    for field in fields(options):
+        check = by_name.get(field.name, _CHECKS.get(field.type))
+        if check is not None:
+            check(field.name, getattr(options, field.name))
+
+
+def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
     """Return the names of transports, refusing what is none."""
     if isinstance(value, str) and value in known:
-        raise TypeError(f"{name} is the string {value!r}: give a tuple, ({value!r},)")
+        raise TypeError(f"transports is the string {value!r}: give a tuple, ({value!r},)")
     if not isinstance(value, Sequence | Set) or not value or any(each not in known for each in value):
-        raise ValueError(f"{name} are {value!r}: choose from {', '.join(known)}")
+        raise ValueError(f"transports are {value!r}: choose from {', '.join(known)}")
     return tuple(value)
 
 

@@ -1,50 +1,23 @@
 """What belongs to the connection and is a matter of choice."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from re import Pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 from .http.hostnames import AllowedHosts, Hostnames
 from .http.proxies import Proxies, TrustedProxies
-from .options import (
-    Rule,
-    check_cookie,
-    check_count,
-    check_origins,
-    check_seconds,
-    check_status,
-    check_subprotocols,
-    check_switch,
-    check_text,
-    one_of,
-    or_none,
-    transports,
-)
+from .options import check_cookie, check_fields, check_origins, check_subprotocols, one_of, transports
+from .protocol1.policy import TRANSPORTS as TRANSPORTS_1
+from .protocol1.policy import Protocol1Policy
 
 Origin = str | Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
 
 TRANSPORTS = ("polling", "websocket")
-OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
-_CHECKS: dict[object, Rule] = {
-    float: check_seconds,
-    int: check_count,
-    bool: check_switch,
-    str: check_text,
-}
-_CHECKS_BY_NAME: dict[str, Rule] = {
-    "application_starts": one_of("transport", "handshake"),
-    "second_poll": one_of("replace", "refuse"),
-    "close_timeout_advertised": or_none(check_seconds),
-    "missed_heartbeats": or_none(check_count),
-    "max_packets_per_poll": or_none(check_count),
-    "resume_timeout": or_none(check_seconds),
-    "unknown_session": or_none(check_status),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +61,12 @@ class Policy:
     `Deflate` of one's own.
 
     `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
-    are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
-    another transport or GET, None for ever, and a GET is held for `poll_hold`.
+    are told of "flashsocket" and "xhr-multipart" only if they are named.
 
     `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
 
-    The others are of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with their
-    "handshake", which it may refuse then. With `application_answers` it gets a client's goodbye, `Disconnect("/")`,
-    and what asks for a receipt, and answers both; else the engine does so, before the application gets them.
-    `old_transports` are those that they are offered, in this order, instead of what `transports` says.
-    `close_timeout_advertised` is what their handshake tells as its close timeout; None is `resume_timeout`, or what
-    is longer. A `second_poll` beside one that is held can "replace" it, or the policy is to "refuse" it with 401. A
-    POST is answered with `post_reply`, and who names an `unknown_session` with the packet that tells it to begin
-    again, or with this status and no text. With `websocket_check`, a WebSocket carries nothing before its client has
-    answered a heartbeat within `ping_timeout`.
-
-    `missed_heartbeats`: None, or how many heartbeats without an answer end a session of theirs. They come each
-    `ping_interval`, whatever else does, and nothing but a heartbeat answers them; with `global_heartbeats` from the
-    handshake on, else while a WebSocket or an endless answer carries the session.
+    `protocol1` has the options of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with
+    their "handshake", which it may refuse then.
 
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
@@ -133,8 +94,6 @@ class Policy:
     connect_timeout: float = 10.0
     partial_timeout: float = 10.0
     close_timeout: float = 10.0
-    resume_timeout: float | None = 30.0
-    poll_hold: float = 20.0
     max_payload_bytes: int = 1_000_000
     max_outbox_bytes: int = 1_000_000
     max_packets: int = 10_000
@@ -154,28 +113,16 @@ class Policy:
     allowed_hosts: AllowedHosts = None
     verify_remote_ip: bool = False
     application_starts: str = "transport"
-    application_answers: bool = False
-    old_transports: tuple[str, ...] | None = None
-    close_timeout_advertised: float | None = None
-    second_poll: str = "replace"
-    post_reply: str = "1"
-    unknown_session: int | None = None
-    websocket_check: bool = False
-    missed_heartbeats: int | None = None
-    global_heartbeats: bool = True
+    protocol1: Protocol1Policy = Protocol1Policy()  # noqa: RUF009  (it is frozen)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            check = _CHECKS_BY_NAME.get(field.name, _CHECKS.get(field.type))
-            if check is not None:
-                check(field.name, getattr(self, field.name))
-        object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *OLD_TRANSPORTS)))
-        if self.old_transports is not None:
-            offered = transports(self.old_transports, ("websocket", *OLD_TRANSPORTS), "old_transports")
-            object.__setattr__(self, "old_transports", offered)
+        check_fields(self, application_starts=one_of("transport", "handshake"))
+        object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *TRANSPORTS_1)))
         check_origins(self.cors_origins, self.cors_credentials)
         if self.cookie is not None and not isinstance(self.cookie, Cookie):
             raise TypeError(f"cookie is {self.cookie!r}: give the cookie's name, 'io', or a waterspout.engine.Cookie")
+        if not isinstance(self.protocol1, Protocol1Policy):
+            raise TypeError(f"protocol1 is {self.protocol1!r}: give a waterspout.engine.Protocol1Policy")
         if not isinstance(self.per_message_deflate, bool | Deflate):
             raise ValueError(f"per_message_deflate is {self.per_message_deflate!r}: give True, False or a Deflate")
         check_subprotocols(self.subprotocols)

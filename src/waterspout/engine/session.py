@@ -5,7 +5,7 @@ it refuses, an `Outbox` is made, and everything goes there, in order, until the 
 fetches with `take` (polling). When the outbox is empty again it is dropped, so that an idle session holds nothing.
 
 The session knows when to begin and to end, but not what is said: each text or binary message goes to its dialect,
-which calls back (`await_attachments`, `closed_by_client`, `expire`, ...).
+which calls back (`await_connect`, `await_attachments`, `closed_by_client`).
 
 The end has two parts. `close` only marks: the state becomes CLOSING, and a job of the turn tells the application and
 lets the transport say goodbye, so no user's function runs inside a transition. `_end` is the one place where a
@@ -16,7 +16,7 @@ goodbye is said), `discard` and `abandon`. The table in docs/architecture.md say
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from ..errors import DecodeError, ProtocolError
 from ..types import Reason, Request
@@ -32,6 +32,7 @@ from .transports.interfaces import Transport
 
 if TYPE_CHECKING:
     from .table import Table
+    from .transports.upgrade import Probe
 
 _CROSSING = 0.5  # s
 
@@ -49,17 +50,8 @@ class SessionTimer(Enum):
 
 
 _WAITS = tuple(SessionTimer)
-_HEARTBEAT, _CONNECT = (
-    SessionTimer.HEARTBEAT,
-    SessionTimer.CONNECT,
-)  # members of an Enum take 150 ns to look up on Python 3.11
-
-
-class Leaving(Protocol):
-    """An upgrade under way, which can be called off."""
-
-    def leave(self) -> None:
-        """End the WebSocket that was to become the transport."""
+# members of an Enum take 150 ns to look up on Python 3.11
+_HEARTBEAT, _CONNECT = SessionTimer.HEARTBEAT, SessionTimer.CONNECT
 
 
 def push_to_all(sessions: Iterable["Session"], prepared: Prepared) -> None:
@@ -115,7 +107,7 @@ class Session(Backlog):
         self.heartbeat = dialect.heartbeat(self)
         self._outbox: Outbox | None = None
         self.partial: Partial | None = None
-        self._probe: Leaving | None = None
+        self._probe: Probe | None = None
         self._close_code = 1000
 
     # What an application says
@@ -264,7 +256,7 @@ class Session(Backlog):
         self.wait(SessionTimer.PARTIAL, self.policy.partial_timeout)
 
     def attachments_complete(self) -> None:
-        """SessionTimer for attachments no longer."""
+        """End the wait for attachments: all have come."""
         self.partial = None
         self.wait_no_longer(SessionTimer.PARTIAL)
 
@@ -288,7 +280,7 @@ class Session(Backlog):
         """Tell whether a WebSocket may prove itself now."""
         return Step.PROBE in TRANSITIONS[self.state]
 
-    def begin_upgrade(self, probe: Leaving) -> None:
+    def begin_upgrade(self, probe: "Probe") -> None:
         """Let a WebSocket prove itself, while all goes on over polling."""
         self._move(Step.PROBE)
         self._probe = probe
@@ -318,7 +310,7 @@ class Session(Backlog):
         return self.table.driver.now()
 
     def wait(self, kind: SessionTimer, seconds: float) -> None:
-        """Hear `due` with this kind after so many seconds, instead of any wait of the same kind."""
+        """Call `due` with this kind after so many seconds; a wait of the same kind is replaced."""
         self.table.deadlines.set(self, kind, self.now() + seconds)
 
     def beat_at(self, at: float) -> None:
@@ -328,14 +320,6 @@ class Session(Backlog):
     def beat_no_more(self) -> None:
         """Let the heartbeat rest."""
         self.table.deadlines.clear(self, _HEARTBEAT)
-
-    def expire(self) -> None:
-        """End: the client has not answered the heartbeat."""
-        self.dialect.expire(self)
-
-    def time_out(self) -> None:
-        """End at once, for the client is silent."""
-        self.drop(Reason.PING_TIMEOUT)
 
     def wait_no_longer(self, kind: SessionTimer) -> None:
         """Forget a wait of this kind, if there is one."""

@@ -6,6 +6,7 @@ from typing import Any, overload
 
 from ..engine import AllowedHosts, Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies, on_core
 from ..engine.options import check_patience
+from ..engine.protocol1.policy import Protocol1Policy
 from ..wire.generations import all_rows
 from .acks import Replies
 from .application import SocketIOApplication
@@ -98,8 +99,7 @@ class Server(Events):
             ping_timeout=ping_timeout,
             upgrade_timeout=upgrade_timeout,
             connect_timeout=connect_timeout,
-            resume_timeout=resume_timeout,
-            poll_hold=poll_hold,
+            protocol1=Protocol1Policy(resume_timeout=resume_timeout, poll_hold=poll_hold),
             max_payload_bytes=max_payload_bytes,
             max_outbox_bytes=max_outbox_bytes,
             max_packets_per_poll=max_packets_per_poll,

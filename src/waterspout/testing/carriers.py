@@ -1,13 +1,16 @@
 """What carries a peer's packets: a WebSocket, or long-polling."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engine import Response
 from ..types import Request
 from ..wire.deflate import Deflate
 from .frames import client_frame, server_frames
-from .links import HANDSHAKE, Client, Headers, MemoryLink
+from .links import HANDSHAKE, Headers, MemoryLink
+
+if TYPE_CHECKING:
+    from .peer import Peer
 
 _BINARY = ("Content-Type", "application/octet-stream")
 
@@ -45,7 +48,7 @@ class WebSocketCarrier(MemoryLink):
 
     handshake = HANDSHAKE
 
-    def __init__(self, peer: Client, name: str = "websocket") -> None:
+    def __init__(self, peer: "Peer", name: str = "websocket") -> None:
         super().__init__(peer, name)
         self.written: list[bytes] = []
         self.extensions = ""
@@ -98,7 +101,7 @@ class WebSocketCarrier(MemoryLink):
 class Poster:
     """What sends by POST."""
 
-    peer: Client
+    peer: "Peer"
     name: str
 
     def send(self, packets: Iterable[str | bytes]) -> None:
@@ -124,7 +127,7 @@ class PollingCarrier(Poster):
 
     goodbye = "1"
 
-    def __init__(self, peer: Client, name: str = "polling") -> None:
+    def __init__(self, peer: "Peer", name: str = "polling") -> None:
         self.peer = peer
         self.name = name
         self.responses: list[Response] = []

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes
 
 from ..engine import Response
@@ -9,7 +10,10 @@ from ..wire import json
 from ..wire.protocol1 import hixie
 from ..wire.protocol1 import socketio as socketio1
 from .carriers import PollingCarrier, Poster, WebSocketCarrier
-from .links import Client, Headers, MemoryLink
+from .links import Headers, MemoryLink
+
+if TYPE_CHECKING:
+    from .peer import Peer
 
 HIXIE_HANDSHAKE = (
     ("Upgrade", "WebSocket"),
@@ -31,7 +35,7 @@ class HixieCarrier(WebSocketCarrier):
 
     handshake = HIXIE_HANDSHAKE
 
-    def __init__(self, peer: Client, name: str) -> None:
+    def __init__(self, peer: "Peer", name: str) -> None:
         super().__init__(peer, name)
         self.digest = self._rest = b""
 

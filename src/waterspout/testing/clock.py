@@ -9,8 +9,7 @@ from ..drivers import InlineDriver
 from ..drivers.system import discard
 from ..drivers.tasks import as_coroutine, carry, running_asker
 from ..drivers.threads import threaded_asker
-from ..engine import Asker
-from ..engine.driver import Waitable
+from ..engine import Asker, Pending
 from .loop import ClockLoop
 
 Args = TypeVarTuple("Args")
@@ -33,7 +32,7 @@ class Clock(InlineDriver):
         self._tokens = 0
         self._loop: ClockLoop | None = None
         self._tasks: dict[asyncio.Task[None], Asker] = {}
-        self._attending: dict[asyncio.Task[Any] | None, Waitable] = {}
+        self._attending: dict[asyncio.Task[Any] | None, Pending[Any]] = {}
 
     def now(self) -> float:
         """Return the time that the test has set."""
@@ -85,7 +84,7 @@ class Clock(InlineDriver):
         self.reports.append((text, error))
         return super().report(text, error)
 
-    def attend(self, pending: Waitable) -> Generator[Any, Any, None]:
+    def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""
         future = asyncio.get_running_loop().create_future()
         pending.add_done_callback(lambda _: None if future.done() else future.set_result(None))
@@ -101,7 +100,7 @@ class Clock(InlineDriver):
         found = running_asker() or threaded_asker()
         return found._asker if isinstance(found, _Witness) else found
 
-    def block(self, pending: Waitable, timeout: float | None) -> bool:
+    def block(self, pending: Pending[Any], timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
         done: list[Any] = []
         pending.add_done_callback(done.append)
@@ -132,7 +131,7 @@ class Clock(InlineDriver):
         timeout: float,
         done: Callable[[], object],
         *,
-        awaited: Waitable | None = None,
+        awaited: Pending[Any] | None = None,
         unwanted: Asker | None = None,
     ) -> None:
         """Wait for asynchronous functions, cancel those that need longer, then call `done`.

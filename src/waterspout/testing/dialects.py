@@ -2,23 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..wire.generations import SOCKETIO_1, Generation
 from ..wire.protocol1 import socketio as socketio1
 from .carriers import PollingCarrier, WebSocketCarrier
 from .carriers1 import HixieCarrier, JsonpCarrier, StreamCarrier, XhrCarrier
-from .links import Client, Headers
+from .links import Headers
+
+if TYPE_CHECKING:
+    from .peer import Peer
 
 Carrier = WebSocketCarrier | PollingCarrier | StreamCarrier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
+class ClientDialect:
     """How a family of clients makes its requests, and the packets that no codec of Socket.IO has."""
 
-    carriers: Mapping[str, Callable[[Client, str], Carrier]]
+    carriers: "Mapping[str, Callable[[Peer, str], Carrier]]"
     path: str  # behind the engine's
-    target: Callable[[Client, str], str]  # of a request for a transport, below the path
+    target: "Callable[[Peer, str], str]"  # of a request for a transport, below the path
     has_handshake: bool  # a request that comes before any transport
     headers: Headers  # of every request
     prefix: str  # of the texts that are packets of Socket.IO
@@ -27,18 +31,18 @@ class Dialect:
     greetings: int  # packets that a client gets before it is in "/"
 
 
-def _target(client: Client, transport: str) -> str:
+def _target(client: "Peer", transport: str) -> str:
     query = [f"EIO={client.generation.revision}", f"transport={transport}", f"sid={client.sid}" * bool(client.sid)]
     return "/?" + "&".join(filter(None, [*query, client.query]))
 
 
-def _target1(client: Client, transport: str) -> str:
+def _target1(client: "Peer", transport: str) -> str:
     if not client.sid:
         return "/?" + "&".join(filter(None, ["t=1", client.query]))
     return f"/{transport}/{client.sid}" + "?i=0" * (transport == "jsonp-polling")
 
 
-ENGINEIO = Dialect(
+ENGINEIO = ClientDialect(
     carriers={"polling": PollingCarrier, "websocket": WebSocketCarrier},
     path="",
     target=_target,
@@ -49,7 +53,7 @@ ENGINEIO = Dialect(
     pong="3",
     greetings=2,
 )
-PROTOCOL1 = Dialect(
+PROTOCOL1 = ClientDialect(
     carriers={
         "websocket": WebSocketCarrier,
         "flashsocket": WebSocketCarrier,
@@ -70,6 +74,6 @@ PROTOCOL1 = Dialect(
 )
 
 
-def dialect_of(generation: Generation) -> Dialect:
+def dialect_of(generation: Generation) -> ClientDialect:
     """Return how the clients of a generation write."""
     return PROTOCOL1 if generation.revision == SOCKETIO_1.revision else ENGINEIO

@@ -1,11 +1,12 @@
 """A link in memory, the base of what carries a peer's packets over a connection of its own."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from ..engine import Admitted, Engine, Fed
-from ..types import Request
-from ..wire.generations import Generation
+from ..engine import Fed
+
+if TYPE_CHECKING:
+    from .peer import Peer
 
 Headers = Sequence[tuple[str, str]]
 
@@ -18,30 +19,10 @@ HANDSHAKE = (
 """The fields of an opening handshake (RFC 6455, section 1.3)."""
 
 
-class Client(Protocol):
-    """What a carrier needs of its peer."""
-
-    carrier: Any
-    closed: int | None
-    engine: Engine
-    extensions: str
-    frames: list[tuple[int, bytes]]
-    generation: Generation
-    polls: bool
-    query: str
-    sid: str
-
-    def request(self, method: str = ..., transport: str | None = ..., headers: Headers = ...) -> Request: ...
-
-    def admit(self, request: Request) -> Admitted: ...
-
-    def receive(self, packet: str | bytes) -> None: ...
-
-
 class MemoryLink:
     """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
 
-    def __init__(self, peer: Client, name: str) -> None:
+    def __init__(self, peer: "Peer", name: str) -> None:
         self.peer = peer
         self.name = name
         self.blocked = self.held = self.finished = self.paused = False

@@ -8,7 +8,7 @@ from hosts.host import Host
 from hosts.suite.old import attach, chunk, visit
 from hosts.tornado_host import TornadoHost
 from waterspout import Engine, Policy, Server
-from waterspout.engine import Prepared, Session
+from waterspout.engine import Prepared, Protocol1Policy, Session
 from waterspout.faces.tornadio2 import persistent, polling, preflight
 from waterspout.faces.tornadio2.stats import StatsCollector
 from waterspout.types import Reason, Request
@@ -48,18 +48,16 @@ class Echo:
 
 
 class Router:
-    """`protocols` are the handlers of the transports, by name; `options` go to the policy."""
+    """`protocols` are the handlers of the transports, by name; `poll_hold` and `options` go to the policy."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, poll_hold: float = 20.0, **options: Any) -> None:
         self.application = Echo()
         policy = Policy(
             generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1),
             cors_origins=re.compile(".*"),
             cors_credentials=True,
             application_starts="handshake",
-            unknown_session=401,
-            second_poll="refuse",
-            post_reply="",
+            protocol1=Protocol1Policy(unknown_session=401, second_poll="refuse", post_reply="", poll_hold=poll_hold),
             **options,
         )
         self.engine = Engine(self.application, path="/socket.io", policy=policy)

@@ -159,9 +159,9 @@ class OldRequest:
     def _handshake(self, policy: Policy) -> Response:
         """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
         heartbeat = policy.ping_interval + policy.ping_timeout
-        patience = policy.close_timeout_advertised
+        patience = policy.protocol1.close_timeout_advertised
         if patience is None:  # a client that gets nothing for so long gives up, too: longer than any silence
-            patience = max(policy.resume_timeout or 0, heartbeat)
+            patience = max(policy.protocol1.resume_timeout or 0, heartbeat)
         text = socketio1.encode_handshake(self.sid, heartbeat, patience, offered(policy))
         if self.index is None:
             return Response(200, (*TEXT, *self.headers), text)
@@ -183,7 +183,7 @@ class OldRequest:
 
     def _poll(self, session: ResumableSession, table: Table, exchange: Exchange) -> None:
         held = isinstance(session.transport, OldPollingTransport) and session.transport.waiting
-        if held and table.policy.second_poll == "refuse":
+        if held and table.policy.protocol1.second_poll == "refuse":
             exchange.respond(Response(401, (*TEXT, *self.headers)))
         else:
             self._polling(session, table.turn).poll(exchange, self, self.headers, self.index)
@@ -201,7 +201,7 @@ class OldRequest:
 
         def done(error: ProtocolError | None) -> None:
             if error is None:
-                exchange.respond(Response(200, headers, session.policy.post_reply.encode()))
+                exchange.respond(Response(200, headers, session.table.policy.protocol1.post_reply.encode()))
                 return
             session.drop(Reason.PARSE_ERROR)
             text = "a POST for session %s... is refused with %d: %s"
@@ -223,8 +223,9 @@ class OldRequest:
 def unknown(decision: OldRequest, policy: Policy, *, is_leaving: bool = False) -> Refuse:
     """Tell a client whose session is over to begin again, in the words of its transport (WP-12)."""
     detail = "the session is over, or another server has it"
-    if policy.unknown_session is not None and not is_leaving:
-        return Refuse(Response(policy.unknown_session, (*TEXT, *decision.headers)), detail)
+    chosen = policy.protocol1.unknown_session
+    if chosen is not None and not is_leaving:
+        return Refuse(Response(chosen, (*TEXT, *decision.headers)), detail)
     text = b"" if is_leaving else socketio1.encode_error("/", "client not handshaken", "reconnect")[0]
     status, kind = 200, TEXT
     if decision.transport in BY_WEBSOCKET and not is_leaving:
@@ -264,7 +265,7 @@ def _join(session: ResumableSession, transport: ResumableCandidate) -> None:
     """Let a session go on over a WebSocket."""
     if session.state is State.CLOSED:  # since it was admitted
         transport.retire()
-    elif session.policy.websocket_check:
+    elif session.policy.protocol1.websocket_check:
         Check(session, transport)
     else:
         transport.sink = session

@@ -9,8 +9,7 @@ from ...types import Reason
 from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
 from ..dialects import derived_id, enter
-from ..heartbeat import Heartbeat as Beats
-from ..heartbeat import ServerPings
+from ..heartbeat import HeartbeatMonitor, ServerPings
 from ..prepared import Prepared
 from ..states import FORCED_BY_SERVER, SHUTDOWN, Ending
 from .heartbeat import CountedHeartbeat
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 class Protocol1:
     """Revision 1 of the protocol: its packets are the session's, without Engine.IO between."""
 
-    def heartbeat(self, session: "Session") -> Beats:
+    def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of 0.9's server; or one that counts, if the policy's `missed_heartbeats` says so."""
-        most = session.policy.missed_heartbeats
+        most = session.policy.protocol1.missed_heartbeats
         return ServerPings() if most is None else CountedHeartbeat(most)
 
     def greet(self, session: "Session") -> None:
@@ -53,7 +52,7 @@ class Protocol1:
                 session.heartbeat.pong(session)
             case Noop() | Error():
                 pass
-            case _ if session.policy.application_answers:
+            case _ if table.policy.protocol1.application_answers:
                 table.packet(session, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
             case Disconnect("/"):
                 session.drop(Reason.CLIENT_DISCONNECT)
@@ -92,8 +91,8 @@ class Protocol1:
 
     def expire(self, session: "Session") -> None:
         """End it; where heartbeats are counted, the client is told all the same (WP-70)."""
-        if session.policy.missed_heartbeats is None:
-            session.time_out()
+        if session.policy.protocol1.missed_heartbeats is None:
+            session.drop(Reason.PING_TIMEOUT)
         else:
             boot(session, Ending(reason=Reason.PING_TIMEOUT))
 

@@ -1,6 +1,7 @@
 """The transports that clients of Socket.IO 0.7 to 0.9 may use (docs/protocol-1.md, WP-3 and WP-11)."""
 
-from ..policy import OLD_TRANSPORTS, Policy
+from ..policy import Policy
+from .policy import TRANSPORTS
 
 BY_POLLING = ("xhr-polling", "jsonp-polling")
 BY_WEBSOCKET = ("websocket", "flashsocket")
@@ -10,8 +11,8 @@ _OFFERED = ("websocket", "htmlfile", "xhr-polling", "jsonp-polling")  # the orde
 
 def offered(policy: Policy) -> list[str]:
     """Return the transports that a handshake names, the best first."""
-    if policy.old_transports is not None:
-        return [name for name in policy.old_transports if is_served(name, policy)]
+    if policy.protocol1.transports is not None:
+        return [name for name in policy.protocol1.transports if is_served(name, policy)]
     return [name for name in _OFFERED if is_served(name, policy)] + [
         name for name in policy.transports if name in ("flashsocket", "xhr-multipart")
     ]
@@ -21,7 +22,7 @@ def is_served(name: str, policy: Policy) -> bool:
     """Tell whether a transport may be used: by its own name, or by that of its kind (WP-11)."""
     if name == "jsonp-polling" and not policy.jsonp:
         return False
-    if policy.old_transports is not None:
-        return name in policy.old_transports
+    if policy.protocol1.transports is not None:
+        return name in policy.protocol1.transports
     kind = "websocket" if name in BY_WEBSOCKET else "polling"
-    return name in policy.transports or (kind in policy.transports and name in OLD_TRANSPORTS)
+    return name in policy.transports or (kind in policy.transports and name in TRANSPORTS)

@@ -84,41 +84,41 @@ class OldPollingTransport:
             self._turn.add(self.flush)
 
     def pause(self) -> None:
-        """Do nothing: the session itself leaves its POSTs unanswered."""
+        """Do nothing: the session leaves its POSTs unanswered."""
 
     def resume(self) -> None:
         """Do nothing: the session goes on with them."""
 
     def finish(self, code: int, text: str = "") -> bool:
-        """Say what is queued, if there is a GET to answer or one comes in time."""
+        """Send what is queued, if a GET is parked or comes in time."""
         self._finishing = True
         self.notify()
         return False
 
     def retire(self) -> bool:
-        """Let a parked GET go."""
+        """Answer a parked GET with a noop."""
         self._release()
         return True
 
     def leave(self) -> None:
-        """Hold a parked GET for its time: who heard at once that it has been left would take over again."""
+        """Hold a parked GET for its time: a client that gets an answer at once would take over again."""
 
     def unsent(self) -> list[Prepared]:
-        """Give back what was in the latest answer, if that has not left, and now never will."""
+        """Give back what was in the latest answer, if that has not been sent and can be taken back."""
         said, self._said = self._said, None
         return said[1] if said is not None and said[0].take_back() else []
 
     def undelivered(self) -> Iterator[str | bytes] | None:
-        """Return None: what the client says comes by POST."""
+        """Return None: what the client sends comes by POST."""
 
     def poll(self, exchange: Exchange, decision: object, headers: Headers, index: int | None) -> None:
-        """Park a GET until there is something to say, or for `poll_hold`; an older one is let go (WP-30)."""
+        """Park a GET until there is something to send, or for `poll_hold`; answer an older one (WP-30)."""
         session = self.session
         if not session.take_back(self) and self._answered:
             session.replay.end()  # it asks for more
         self._release()
         self._poll, self._decide_old, self._headers, self._index = exchange, decision, headers, index
-        session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.policy.poll_hold)
+        session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.table.policy.protocol1.poll_hold)
         session.present()
         if session.transport is not self:
             session.attach(self)  # which may answer it already
@@ -148,7 +148,7 @@ class OldPollingTransport:
             session.finished()
 
     def due(self, kind: SessionTimer, at: float) -> None:
-        """Let a parked GET go: it has been held long enough."""
+        """Answer a parked GET that was held for `poll_hold`."""
         self._release()
 
     def _release(self) -> None:
@@ -168,7 +168,7 @@ class OldPollingTransport:
         exchange.respond(response)
 
     def _rest(self) -> None:
-        """SessionTimer for the client's next GET."""
+        """Wait for the client's next GET."""
         self.session.table.deadlines.clear(self, SessionTimer.RESUME)
         if self.session.transport is self:
             self.session.absent()

@@ -10,7 +10,7 @@ from collections import deque
 from ..policy import Policy
 from ..prepared import Prepared
 
-_SOONEST = 1.0  # s after a transport's coming; who returns sooner had a connection, and lost it
+_SOONEST = 1.0  # s after a transport began; a client that returns sooner had a connection, and lost it
 
 
 class ReplayBuffer:
@@ -27,9 +27,9 @@ class ReplayBuffer:
         self.is_over = False
 
     def goes_on(self, name: str, now: float) -> bool:
-        """Hear of the next transport; tell whether the client tries it because nothing has come over those before.
+        """Tell whether the client tries this next transport because those before have brought it nothing.
 
-        If not, it returns to a connection that it had, and the replay is over.
+        If not, it has lost a connection that worked, and the replay is over.
         """
         is_next = bool(self._names) and name not in self._names and now - self._since >= _SOONEST
         if self._names and not is_next:

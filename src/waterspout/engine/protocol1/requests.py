@@ -17,11 +17,12 @@ from ..http import origins
 from ..http.admission import SCRIPT, Preflight, Unknown, claimant, find, foreign
 from ..http.refusals import Refuse
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
-from ..policy import OLD_TRANSPORTS, Policy
+from ..policy import Policy
 from ..session import Session
 from .decisions import Action, OldRequest, refuse_script, refuse_text, unknown
 from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
+from .policy import TRANSPORTS
 from .session import ResumableSession
 from .streaming import PREAMBLES
 
@@ -101,7 +102,7 @@ def _of_session(
     admitted = replace(admitted, session=session)
     if request.param("disconnect") is not None:
         return replace(admitted, action=Action.DISCONNECT)
-    if (transport not in OLD_TRANSPORTS and transport != "websocket") or not is_served(transport, policy):
+    if (transport not in TRANSPORTS and transport != "websocket") or not is_served(transport, policy):
         text = socketio1.encode_error("/", "transport not supported")[0]
         return Refuse(Response(404, (*TEXT, *headers), text), f"the transport {transport[:40]!a} is not served here")
     if request.method == "POST":

@@ -1,7 +1,7 @@
 """A session of Socket.IO 0.7 to 0.9, which outlives its transports (docs/protocol-1.md, WP-70 to WP-76).
 
-It begins with a handshake and without a transport. Each that comes takes over from the one before, with all that
-this one has not sent; without any, the session waits `resume_timeout` for the next.
+It begins with a handshake and without a transport. Each transport takes over from the one before, with all that this
+has not sent; without a transport, the session waits `resume_timeout` for the next.
 """
 
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ class Resumable(Transport, Protocol):
         """Give back, in order, what it took and has not sent; it sends nothing more."""
 
     def undelivered(self) -> Iterator[str | bytes] | None:
-        """Hand over what has come and was not delivered; None if there is nothing."""
+        """Hand over what was received and not delivered; None if there is nothing."""
 
     def leave(self) -> None:
-        """Hear that the client goes on elsewhere, and may listen here as well; `retire` comes with the end of all."""
+        """Called when another transport takes over; the client may still read this one, so `retire` is called later."""
 
 
 class Opening(Protocol):
@@ -56,9 +56,9 @@ class ResumableSession(Session):
         super().__init__(table, sid, generation, request, PROTOCOL_1)
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
         self._openings: set[Opening] | None = None
-        self._handing_over = 0  # transports that have gone, and not all of what they brought is delivered
+        self._handing_over = 0  # transports that are gone, while what they received is not all delivered
         self.is_known = False  # to the application
-        self.is_started = False  # a transport has come
+        self.is_started = False  # a transport has opened
         self.replay = ReplayBuffer(self.policy)
         self.posts = Posts(self, table.driver, table.traffic)
         self.transport = NOBODY
@@ -119,13 +119,13 @@ class ResumableSession(Session):
         return bool(unsent)
 
     def absent(self) -> None:
-        """Hear that the client has nothing here: it has `resume_timeout` to come back, and no heartbeat meanwhile."""
+        """Called when the client has no transport or GET: it has `resume_timeout` to return, without a heartbeat."""
         if self.is_live:
             self.heartbeat.absent(self)
             self._await_return()
 
     def present(self) -> None:
-        """Hear that it has a transport or a GET here, which shows that it lives."""
+        """Called when a transport or a GET arrives, which shows that the client lives."""
         self.wait_no_longer(SessionTimer.RESUME)
         if self.is_live:
             self.heartbeat.present(self, streams=not self.transport.fetches)
@@ -199,7 +199,7 @@ class ResumableSession(Session):
             self.table.traffic.closed[reason] += 1
 
     def _leave(self, before: Resumable, name: str) -> None:
-        """Decide what becomes of the transport before, now that one of this name has come."""
+        """Retire the transport before, or keep it where the client may still read it, now that this one took over."""
         is_next = self.replay.goes_on(name, self.now())
         if is_next:
             self.give_back(self.replay.take())
@@ -212,8 +212,8 @@ class ResumableSession(Session):
             before.retire()
 
     def _await_return(self) -> None:
-        if self.policy.resume_timeout is not None:
-            self.wait(SessionTimer.RESUME, self.policy.resume_timeout)
+        if (patience := self.table.policy.protocol1.resume_timeout) is not None:
+            self.wait(SessionTimer.RESUME, patience)
 
     def _hand_over(self, brought: Iterator[str | bytes]) -> None:
         """Deliver what a transport had brought, before anything that the next brings."""

@@ -33,7 +33,7 @@ class Transport(Protocol):
         """Take this, or return False: the sink's `writable` is called when there is room again."""
 
     def notify(self) -> None:
-        """Hear that the outbox is no longer empty; a transport that fetches from it does so after this turn."""
+        """Called when the outbox is no longer empty; a transport that fetches from it does so after this turn."""
 
     def pause(self) -> None:
         """Deliver nothing, and read nothing as far as possible, until `resume`."""
@@ -113,7 +113,7 @@ class Source(Sink, Protocol):
         """Hand over all that is queued, or the first messages of so many packets, but one in any case."""
 
     def finished(self) -> None:
-        """Hear that the goodbye is said, which `finish` or `retire` had put off."""
+        """Called when the goodbye is sent that `finish` or `retire` had put off."""
 
     def blame(self, error: ProtocolError) -> None:
         """Log what the client did against the protocol."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from tornado import ioloop, version_info
 
-from ...engine import ANY_HOST, Driver, Engine, Policy, check_seconds
+from ...engine import ANY_HOST, Driver, Engine, Policy, Protocol1Policy, check_seconds
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from . import persistent, polling, preflight
 from .application import FaceApplication
@@ -170,22 +170,24 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
     return Policy(
         ping_interval=settings["heartbeat_interval"],
         ping_timeout=settings["client_timeout"],
-        resume_timeout=settings["session_expiry"],
-        poll_hold=settings["xhr_polling_timeout"],
-        close_timeout_advertised=settings["xhr_polling_timeout"] + settings["client_timeout"],
         transports=tuple(modern) or ("polling",),
-        old_transports=names or None,
         generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1) if names else (ENGINEIO_3, ENGINEIO_4),
         cors_origins=_ANY_ORIGIN,
         cors_credentials=True,
         application_starts="handshake",
-        application_answers=True,
         verify_remote_ip=settings["verify_remote_ip"],
-        second_poll="refuse",
-        post_reply="",
-        unknown_session=401,
-        websocket_check=settings["websocket_check"],
-        missed_heartbeats=MISSED_HEARTBEATS + 1,
-        global_heartbeats=settings["global_heartbeats"],
+        protocol1=Protocol1Policy(
+            resume_timeout=settings["session_expiry"],
+            poll_hold=settings["xhr_polling_timeout"],
+            transports=names or None,
+            close_timeout_advertised=settings["xhr_polling_timeout"] + settings["client_timeout"],
+            unknown_session=401,
+            second_poll="refuse",
+            post_reply="",
+            websocket_check=settings["websocket_check"],
+            application_answers=True,
+            missed_heartbeats=MISSED_HEARTBEATS + 1,
+            global_heartbeats=settings["global_heartbeats"],
+        ),
         **{name: settings[name] for name in ENGINE_SETTINGS if name in settings},
     )
