@@ -422,14 +422,14 @@ def test_a_handler_asks_back() -> None:
 
 def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over(server: Server) -> None:
     pair = Pair(server)
-    clock, session = pair.clock, pair.socket._session
+    clock, session = pair.clock, pair.socket._member.session
     acks, deadlines = Acks(session), server.engine.deadlines
     before = len(deadlines)
     failed: list[Pending[Any]] = []
     for number in range(100_000):
         pending: Pending[Any] = Pending(clock)
         pending.add_done_callback(failed.append)
-        acks.expect(number, "question", pending, now=clock.now(), timeout=5 + number % 100 / 100)
+        acks.expect(number, "question", pending.settle, now=clock.now(), timeout=5 + number % 100 / 100)
     assert len(acks) == len(deadlines) - before == -session._calls == 100_000
     clock.advance(6)
     assert len(acks) == len(deadlines) - before == session._calls == 0
@@ -438,11 +438,11 @@ def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over
 
 def test_the_table_is_empty_after_answers_timeouts_and_the_end(server: Server, generation: Any) -> None:
     pair = Pair(server, generation=generation)
-    session, clock, deadlines = pair.socket._session, pair.clock, server.engine.deadlines
+    session, clock, deadlines = pair.socket._member.session, pair.clock, server.engine.deadlines
     acks = Acks(session)
     before = len(deadlines)
     for number in range(3):
-        acks.expect(number, "question", Pending(clock), now=clock.now(), timeout=number + 1)
+        acks.expect(number, "question", Pending(clock).settle, now=clock.now(), timeout=number + 1)
     acks.answer(2, [])
     acks.answer(2, [])
     assert len(acks) == len(deadlines) - before == -session._calls == 2

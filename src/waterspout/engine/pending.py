@@ -82,17 +82,18 @@ class Pending(Generic[T]):
 
     def resolve(self, value: T) -> None:
         """Set the result, unless there is one."""
-        self._settle(value, None)
+        self.settle(value, None)
 
     def reject(self, error: Exception) -> None:
         """Set the error, unless there is a result."""
-        self._settle(None, error)
+        self.settle(None, error)
 
     def follow(self, other: "Pending[T]") -> None:
         """Take the result of another one, once it has one."""
-        other.add_done_callback(lambda other: self._settle(other._value, other._error))
+        other.add_done_callback(lambda other: self.settle(other._value, other._error))
 
-    def _settle(self, value: Any, error: Exception | None) -> None:
+    def settle(self, value: Any, error: Exception | None) -> None:
+        """Set the result, or the error if there is one, unless there is a result already."""
         if self.done:
             return
         self._value, self._error = value, error

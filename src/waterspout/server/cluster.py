@@ -188,27 +188,14 @@ class Cluster:
         """Encode an event for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
-        rooms = None if to.to is None else list(to.to)
-        return encode(
-            Broadcast(
-                event,
-                list(args),
-                how.volatile,
-                how.compress,
-                how.latest,
-                node=self._node,
-                namespace=namespace,
-                to=rooms,
-                except_=to.excluded,
-            )
-        )
+        return self.address(Broadcast(event, list(args), *how, namespace=namespace), to)
 
-    def address(self, message: Join | Leave | BusDisconnect, to: Audience) -> bytes | None:
-        """Encode something else for the other nodes; None without an adapter."""
+    def address(self, message: BusMessage, to: Audience) -> bytes | None:
+        """Encode a message for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
         rooms = None if to.to is None else list(to.to)
-        return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=to.excluded))
+        return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=list(to.except_)))
 
     def publish(self, message: bytes | None) -> Pending[None]:
         """Publish to the other nodes; the result is the adapter's."""

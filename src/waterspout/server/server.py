@@ -287,6 +287,7 @@ class Server(Events):
         if before is not None:
             before.resolve(None)
         self._cluster.attach(driver)
+        self._namespaces.part_sessionless()
         self._namespaces.follow(driver)
         self._background.start()
 
@@ -302,6 +303,7 @@ class Server(Events):
         if not self._is_closing(done):
             return  # the loop ended before, and there is another
         self._cluster.leave()
+        self._namespaces.part_sessionless()
         engine = self.engine
 
         def finish() -> None:
