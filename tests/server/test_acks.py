@@ -325,6 +325,23 @@ def test_a_callback_that_fails_is_reported_and_harms_nobody(server: Server, gene
     assert pair.socket.connected
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["call", "call to many"])
+def test_a_client_whose_answers_make_callbacks_fail_writes_ten_lines_in_a_second(server: Server, many: bool) -> None:
+    @server.on("ask")
+    def ask(socket: Socket) -> None:
+        pending: Pending[Any] = server.call("question") if many else socket.call("question")
+        pending.add_done_callback(lambda pending: 1 / 0)
+
+    pair = Pair(server)
+    for number in range(1, 31):
+        pair.peer.emit("ask")
+        pair.peer.acknowledge(number)
+    text = "the callback of a result failed"
+    assert [text for text, _ in pair.clock.reports] == [text] * 10
+    pair.clock.advance(1)
+    assert [text for text, _ in pair.clock.reports[10:]] == [f"20 more of these in the last second: {text}"]
+
+
 def test_a_callback_that_fails_does_not_stop_the_end_of_a_connection(server: Server, generation: Any) -> None:
     gone: list[str] = []
     server.on_disconnect(lambda socket, reason: gone.append(reason))

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from enum import Enum
 from typing import Any, Protocol
 
-from ..engine import Asker, Driver, Pending, Prepared, Session
+from ..engine import Asker, Driver, Log, Pending, Prepared, Session
 from ..errors import ProtocolError
 from ..wire.packets import Event
 
@@ -66,8 +66,8 @@ class EarlyAnswer(Pending[Any]):
 
     __slots__ = ("_early", "_event")
 
-    def __init__(self, driver: Driver, early: EarlyTraffic, event: str) -> None:
-        super().__init__(driver)
+    def __init__(self, driver: Driver, log: Log, early: EarlyTraffic, event: str) -> None:
+        super().__init__(driver, log)
         self._early = early
         self._event = event
 

@@ -121,7 +121,7 @@ class Namespace(Events, Generic[Kind]):
         check_timeout(timeout)
         whom, ack_id = audience(to, except_), next(self._ack_ids)
         forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
-        pending: Pending[Replies] = Pending(self.engine.driver)
+        pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
 
         def ask() -> None:
             members = list(self.rooms.select(whom))

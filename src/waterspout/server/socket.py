@@ -144,8 +144,9 @@ class Socket:
         check_name(event)
         check_timeout(timeout)
         member = self._member
-        driver, early, namespace = member.driver, member.early, member.namespace
-        pending: Pending[Any] = Pending(driver) if early is None else EarlyAnswer(driver, early, event)
+        early, namespace = member.early, member.namespace
+        driver, log = namespace.engine.driver, namespace.engine.log
+        pending: Pending[Any] = Pending(driver, log) if early is None else EarlyAnswer(driver, log, early, event)
         ack_id = namespace.next_ack_id()
         try:
             prepared = prepare(member.generation, namespace.name, event, args, ack_id)
