@@ -210,3 +210,11 @@ def test_a_socket_that_has_left_is_known_by_no_member(generation: Generation) ->
     assert socket._member is not member
     assert not hasattr(socket._member, "socket")
     assert (socket.gone, socket.rooms, socket.id) == (True, frozenset(["lobby"]), member.id)
+
+
+def test_a_client_that_does_nothing_costs_a_member_and_a_socket_and_no_more(generation: Generation) -> None:
+    socket = Pair(Server(), generation=generation).socket
+    member = socket._member
+    assert (member.acks, member.early, member.queue, member.rooms, socket._data) == (None,) * 5
+    assert not hasattr(member, "__dict__")
+    assert not hasattr(socket, "__dict__")

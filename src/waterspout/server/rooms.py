@@ -1,8 +1,8 @@
 """Who is in which room of a namespace, and whom a set of names means.
 
-How it works: each socket is in a room of its own, named by its id, so a socket, an id and a room are the same for
+How it works: each member is in a room of its own, named by its id, so a socket, an id and a room are the same for
 `to` and `except_`. A room exists while it has members. Whom a call means is an `Audience` of names, which can be
-sent to other nodes; only `select` makes sockets of it.
+sent to other nodes; only `select` finds the members.
 """
 
 from collections.abc import Collection, Iterable
