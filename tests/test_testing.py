@@ -146,7 +146,7 @@ def test_a_pair_is_a_client_that_has_entered(generation: Generation, transport: 
     assert server.sockets() == [pair.socket]
     assert pair.peer.transport == pair.socket.transport == ("flashsocket" if transport == "hixie" else transport)
     assert pair.peer.take() == []
-    assert pair.peer.sid == pair.socket._session.id
+    assert pair.peer.sid == pair.socket._member.session.id
     assert pair.peer.closed is None
 
 

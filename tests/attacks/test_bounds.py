@@ -99,7 +99,7 @@ def test_thousands_of_namespaces(pair: Pair, kind: str, many: int) -> None:
 
     kept_bytes(200)  # more than are allowed
     assert slope(kept_bytes, many // 8, many // 2) < 20
-    assert len(pair.socket._session.data) == (1 if kind == "nobody" else 100)
+    assert len(pair.socket._member.session.data) == (1 if kind == "nobody" else 100)
     assert sum(pair.server.stats().sockets.values()) == (1 if kind == "nobody" else 100)
     pair.peer.lose()
     assert drained(pair.server)
@@ -118,7 +118,7 @@ def test_thousands_of_namespaces_entered_and_left_or_refused(pair: Pair, accepte
             pair.peer.leave(f"/n{number}")
         assert family.namespaces() == []
     assert len(pair.peer.take()) == many
-    assert len(pair.socket._session.data) <= 100
+    assert len(pair.socket._member.session.data) <= 100
     assert len(farewells) == (many if accepted else 0)
     assert set(pair.server.stats().sockets) == {"/"}
     pair.peer.lose()

@@ -65,8 +65,8 @@ def break_the_protocol(peer: Peer) -> None:
 
 
 def question_and_vanish(peer: Peer) -> None:
-    for socket in peer.engine.sessions[peer.sid].data.values():
-        socket.call("question", timeout=5)
+    for member in peer.engine.sessions[peer.sid].data.values():
+        member.socket.call("question", timeout=5)
     peer.lose()
 
 

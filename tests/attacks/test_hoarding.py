@@ -48,7 +48,7 @@ async def test_who_never_reads_is_kept_on_the_latest_alone_while_others_get_all(
     server, polite, silent = echo.server, await host.websocket(), await host.websocket()
     silent.writer.transport.pause_reading()  # type: ignore[attr-defined]
     victim = of(echo, 1)
-    session = victim._session
+    session = victim._member.session
     while not session.outbox_bytes:
         victim.emit("filler", "x" * 10_000)
         await asyncio.sleep(0)
@@ -158,17 +158,17 @@ async def test_thousands_of_events_that_wait_for_an_answer_are_a_thousand_and_al
 
     neighbour, wire = await host.websocket(), await host.websocket(eio=eio)
     wire.send(b"".join(text(f'42{number}["hold",{number}]') for number in range(many)))
-    await host.until(lambda: of(echo, 1)._session._calls == CALLS)
+    await host.until(lambda: of(echo, 1)._member.session._calls == CALLS)
     for _ in range(20):
         assert await echoes(neighbour)
-    assert of(echo, 1)._session._calls == CALLS
+    assert of(echo, 1)._member.session._calls == CALLS
     assert begun == list(range(1 if ordered else CALLS))
     gate.set()
     for number in range(many):
         assert await wire.text() == f"43{number}[{number}]"
     assert begun == list(range(many))
     assert await echoes(wire)
-    assert of(echo, 1)._session._calls == 0
+    assert of(echo, 1)._member.session._calls == 0
 
 
 async def test_a_client_that_leaves_thousands_behind_leaves_nothing(host: TornadoHost, eio: int, many: int) -> None:
@@ -183,7 +183,7 @@ async def test_a_client_that_leaves_thousands_behind_leaves_nothing(host: Tornad
 
     neighbour, wire = await host.websocket(), await host.websocket(eio=eio)
     wire.send(b"".join(text(f'42{number}["hold",{number}]') for number in range(many)))
-    session = of(echo, 1)._session
+    session = of(echo, 1)._member.session
     await host.until(lambda: session._calls == CALLS)
     of(echo, 1).disconnect(close=True)
     await host.until(lambda: echo.left)
@@ -223,7 +223,7 @@ async def test_of_thousands_of_namespaces_a_hundred_are_entered(host: TornadoHos
     await host.serve((echo := Echo()).server)
     rooms = echo.server.of(re.compile(r"/n\d+"))
     neighbour, wire = await host.websocket(), await host.websocket(eio=eio)
-    session = of(echo, 1)._session
+    session = of(echo, 1)._member.session
     with memory() as used:
         wire.send(text(*(f"40/n{number}," for number in range(many))))
         assert await told(wire, many) == (NAMESPACES - 1, many - NAMESPACES + 1)
@@ -265,7 +265,7 @@ async def test_thousands_of_namespaces_one_after_the_other_leave_none(host: Torn
         assert await told(wire, 1000) == (1000, 0)
         assert await echoes(wire)
         assert rooms.namespaces() == []
-        assert len(of(echo, 0)._session.data) <= NAMESPACES
+        assert len(of(echo, 0)._member.session.data) <= NAMESPACES
     assert echo.server.stats().sockets == {"/": 1}
 
 

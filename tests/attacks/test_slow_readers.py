@@ -34,7 +34,7 @@ def test_a_websocket_that_takes_nothing_is_closed_when_its_outbox_is_full(genera
     neighbour = Peer(pair.server)
     neighbour.connect()
     neighbour.take()
-    slow, session = pair.peer.carrier, pair.socket._session
+    slow, session = pair.peer.carrier, pair.socket._member.session
     assert isinstance(slow, WebSocketCarrier)
     slow.blocked = True
     heaviest = sent = 0
@@ -63,7 +63,7 @@ def test_a_client_that_does_not_poll_is_closed_when_its_outbox_is_full(generatio
         sent += 1
     assert left == [(pair.socket.id, Reason.SLOW_CONSUMER)]
     assert sent <= CAP // 1000 + 1
-    assert pair.socket._session.outbox_bytes == 0
+    assert pair.socket._member.session.outbox_bytes == 0
     pair.clock.advance(10)
     assert pair.server.engine.sessions == {}
     assert len(pair.server.engine.deadlines) == 0

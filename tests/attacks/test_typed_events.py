@@ -215,7 +215,7 @@ def test_thousands_of_keys_of_latest_are_bounded_like_all_that_waits(generation:
     for number in range(3 * KEYS):
         pair.socket.emit("p", number, latest=f"key {number % KEYS}")
     assert left == []
-    assert pair.socket._session.outbox_bytes < 100_000
+    assert pair.socket._member.session.outbox_bytes < 100_000
     stats = server.stats()
     assert stats.replaced >= 2 * KEYS - 1
     for number in range(10_000):

@@ -224,7 +224,7 @@ async def write_in_vain(socket: Socket, sid: str, room: str) -> tuple[int, int, 
     Return how often it was before, and how many were dropped and replaced then.
     """
     silent, fillers = find(sid), 0
-    while not silent._session.outbox_bytes:
+    while not silent._member.session.outbox_bytes:
         silent.emit("filler", FILLER)
         fillers += 1
         await asyncio.sleep(0)

@@ -325,6 +325,23 @@ def test_a_callback_that_fails_is_reported_and_harms_nobody(server: Server, gene
     assert pair.socket.connected
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["call", "call to many"])
+def test_a_client_whose_answers_make_callbacks_fail_writes_ten_lines_in_a_second(server: Server, many: bool) -> None:
+    @server.on("ask")
+    def ask(socket: Socket) -> None:
+        pending: Pending[Any] = server.call("question") if many else socket.call("question")
+        pending.add_done_callback(lambda pending: 1 / 0)
+
+    pair = Pair(server)
+    for number in range(1, 31):
+        pair.peer.emit("ask")
+        pair.peer.acknowledge(number)
+    text = "the callback of a result failed"
+    assert [text for text, _ in pair.clock.reports] == [text] * 10
+    pair.clock.advance(1)
+    assert [text for text, _ in pair.clock.reports[10:]] == [f"20 more of these in the last second: {text}"]
+
+
 def test_a_callback_that_fails_does_not_stop_the_end_of_a_connection(server: Server, generation: Any) -> None:
     gone: list[str] = []
     server.on_disconnect(lambda socket, reason: gone.append(reason))
@@ -422,14 +439,14 @@ def test_a_handler_asks_back() -> None:
 
 def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over(server: Server) -> None:
     pair = Pair(server)
-    clock, session = pair.clock, pair.socket._session
+    clock, session = pair.clock, pair.socket._member.session
     acks, deadlines = Acks(session), server.engine.deadlines
     before = len(deadlines)
     failed: list[Pending[Any]] = []
     for number in range(100_000):
         pending: Pending[Any] = Pending(clock)
         pending.add_done_callback(failed.append)
-        acks.expect(number, "question", pending, now=clock.now(), timeout=5 + number % 100 / 100)
+        acks.expect(number, "question", pending.settle, now=clock.now(), timeout=5 + number % 100 / 100)
     assert len(acks) == len(deadlines) - before == -session._calls == 100_000
     clock.advance(6)
     assert len(acks) == len(deadlines) - before == session._calls == 0
@@ -438,11 +455,11 @@ def test_nothing_of_a_hundred_thousand_questions_is_left_when_their_time_is_over
 
 def test_the_table_is_empty_after_answers_timeouts_and_the_end(server: Server, generation: Any) -> None:
     pair = Pair(server, generation=generation)
-    session, clock, deadlines = pair.socket._session, pair.clock, server.engine.deadlines
+    session, clock, deadlines = pair.socket._member.session, pair.clock, server.engine.deadlines
     acks = Acks(session)
     before = len(deadlines)
     for number in range(3):
-        acks.expect(number, "question", Pending(clock), now=clock.now(), timeout=number + 1)
+        acks.expect(number, "question", Pending(clock).settle, now=clock.now(), timeout=number + 1)
     acks.answer(2, [])
     acks.answer(2, [])
     assert len(acks) == len(deadlines) - before == -session._calls == 2

@@ -147,7 +147,7 @@ def test_functions_may_stand_beside_a_class_but_not_in_its_place(chat: Server) -
     assert pair.peer.acks() == {1: "Chat"}
 
 
-VERBS = ["emit", "join", "leave", "disconnect", "call", "broadcast", "id", "data", "rooms", "request", "_push", "_end"]
+VERBS = ["emit", "join", "leave", "disconnect", "call", "broadcast", "id", "data", "rooms", "request", "_member"]
 
 
 @pytest.mark.parametrize("name", VERBS)

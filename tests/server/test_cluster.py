@@ -15,7 +15,7 @@ from turns import events
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
-from waterspout.engine import Pending
+from waterspout.engine import Driver, Pending
 from waterspout.errors import DecodeError
 from waterspout.server.cluster import Broadcast, decode, encode
 from waterspout.server.rooms import Except
@@ -198,7 +198,7 @@ import asyncio, os, sys
 from waterspout import Server
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
-from waterspout.engine import Pending
+from waterspout.engine import Driver, Pending
 from waterspout.server.cluster import decode
 
 class Adapter(MemoryAdapter):
@@ -341,6 +341,98 @@ def test_a_failure_to_publish_is_reported_once(publish: Callable[[Clock], object
     assert [type(error) for _, error in clock.reports] == errors
     for text, _ in clock.reports:
         assert text == f"the adapter could not publish to {TOPIC!r}, other such failures will be in silence"
+
+
+class Leaving(MemoryAdapter):
+    """An adapter whose other verbs return or raise something."""
+
+    def __init__(self, clock: Clock, **verbs: Callable[[Clock], object]) -> None:
+        super().__init__(MemoryBus())
+        self._clock = clock
+        self._verbs = verbs
+
+    def attach(self, driver: Driver) -> Any:
+        super().attach(driver)
+        return self._verbs.get("attach", lambda clock: None)(self._clock)
+
+    def unsubscribe(self, topic: str) -> Any:
+        super().unsubscribe(topic)
+        return self._verbs.get("unsubscribe", lambda clock: None)(self._clock)
+
+    def detach(self) -> Any:
+        super().detach()
+        return self._verbs.get("detach", lambda clock: None)(self._clock)
+
+
+def resolved_later(clock: Clock) -> Pending[None]:
+    pending: Pending[None] = Pending(clock)
+
+    async def resolve() -> None:
+        await asyncio.sleep(1)
+        pending.resolve(None)
+
+    clock.run(resolve, (), Quiet(), None)
+    return pending
+
+
+class Quiet:
+    """An asker that hears nothing."""
+
+    def answered(self, token: Any, result: Any) -> None: ...
+
+    def failed(self, token: Any, error: BaseException) -> None: ...
+
+    def later(self, token: Any) -> Any:
+        return self
+
+
+def refuse(clock: Clock) -> None:
+    raise ConnectionError("no broker")
+
+
+@pytest.mark.parametrize("detach", [lambda clock: asyncio.sleep(1), resolved_later], ids=["a coroutine", "a Pending"])
+def test_the_end_of_a_server_waits_for_its_adapter(detach: Callable[[Clock], object]) -> None:
+    clock = Clock()
+    pair = Pair(Server(adapter=Leaving(clock, detach=detach), driver=clock))
+    closing = pair.server.close()
+    clock.advance(0.9)
+    assert not closing.done
+    clock.advance(0.1)
+    assert (closing.done, clock.reports) == (True, [])
+
+
+@pytest.mark.parametrize(("handler", "end"), [(0.0, 5.0), (100.0, 6.0)], ids=["alone", "behind a slow handler"])
+def test_an_adapter_that_does_not_come_to_an_end_is_cancelled(handler: float, end: float) -> None:
+    """It has the rest of `shutdown_timeout`, and 1 s at least."""
+    clock = Clock()
+    pair = Pair(Server(adapter=Leaving(clock, detach=lambda clock: asyncio.sleep(1000)), driver=clock))
+    pair.server.on("say")(lambda socket: asyncio.sleep(handler))
+    pair.peer.emit("say")
+    closing = pair.server.close()
+    clock.advance(end - 0.1)
+    assert not closing.done
+    clock.advance(0.1)
+    assert closing.done
+    text = f"the adapter could not detach from {TOPIC!r}, other such failures will be in silence"
+    found, error = clock.reports[-1]
+    assert (found, str(error)) == (text, "it ended with CancelledError()")
+
+
+@pytest.mark.parametrize("fail", [refuse, rejected, lambda clock: lose()], ids=["raised", "a Pending", "a coroutine"])
+@pytest.mark.parametrize("verb", ["unsubscribe", "detach"])
+def test_a_failure_at_the_end_is_reported_and_the_server_ends(verb: str, fail: Callable[[Clock], object]) -> None:
+    clock = Clock()
+    pair = Pair(Server(adapter=Leaving(clock, **{verb: fail}), driver=clock))
+    assert pair.server.close().done
+    text = f"the adapter could not {verb} from {TOPIC!r}, other such failures will be in silence"
+    assert [(found, type(error)) for found, error in clock.reports] == [(text, ConnectionError)]
+
+
+def test_a_failure_to_attach_that_comes_later_is_reported() -> None:
+    clock = Clock()
+    Pair(Server(adapter=Leaving(clock, attach=lambda clock: lose()), driver=clock))
+    text = f"the adapter could not attach to {TOPIC!r}, other such failures will be in silence"
+    assert [(found, type(error)) for found, error in clock.reports] == [(text, ConnectionError)]
 
 
 def test_a_failure_that_comes_later_is_reported_and_each_kind_of_it() -> None:

@@ -33,7 +33,7 @@ class Slow:
 
     @property
     def waiting(self) -> int:
-        return self.socket._session.outbox_bytes
+        return self.socket._member.session.outbox_bytes
 
     def read(self) -> list[tuple[Any, ...]]:
         """Let the client read, and return the events that come to "/"."""

@@ -8,7 +8,7 @@ from server.clients import vanish
 from server.later import Handler, LateClock, note
 from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
 from waterspout.errors import EventRefused, RateLimited, TooManyCalls
-from waterspout.server.limits import Allowance, Limits
+from waterspout.server.limits import Limits, MeteredSockets
 from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 from waterspout.wire.packets import Event
@@ -46,7 +46,7 @@ def test_who_has_left_may_enter_again_and_again(client: dict[str, Any]) -> None:
     for number in range(50):
         assert enter(pair, f"/{number}") == [True]
         pair.peer.leave(f"/{number}")
-    data = pair.socket._session.data
+    data = pair.socket._member.session.data
     assert len(data) == 3
     pair.peer.emit("late", namespace="/49")  # it crossed with the end of its socket
     assert pair.socket.connected
@@ -105,11 +105,13 @@ def test_a_room_counts_who_owes_too_much_among_the_missing(generation: Any) -> N
 
 
 def test_a_bucket_fills_with_the_clock() -> None:
-    bucket = Allowance(2.0, 100.0)
+    bucket = MeteredSockets()
+    assert bucket.spend(2.0, 100.0), "the first is free"
     assert [bucket.spend(2.0, 100.0) for _ in range(4)] == [True, True, False, False]
     assert [bucket.spend(2.0, 100.5) for _ in range(2)] == [True, False]
     assert [bucket.spend(2.0, 200.0) for _ in range(3)] == [True, True, False]
-    slow = Allowance(0.5, 0.0)
+    slow = MeteredSockets()
+    assert slow.spend(0.5, 0.0)
     assert [slow.spend(0.5, now) for now in (0.0, 1.0, 2.0, 3.0, 4.0)] == [True, False, True, False, True]
 
 
@@ -271,7 +273,7 @@ class Busy:
         self.reasons: list[str] = []
         self.server.on_disconnect(lambda socket, reason: self.reasons.append(str(reason)))
         self.pair = Pair(self.server, **options)
-        self.peer, self.session, self.clock = self.pair.peer, self.pair.socket._session, self.pair.clock
+        self.peer, self.session, self.clock = self.pair.peer, self.pair.socket._member.session, self.pair.clock
 
     def work(self, *numbers: int) -> None:
         """Send so many events at once: by polling in one POST."""
@@ -544,7 +546,7 @@ def test_a_client_is_read_no_further_while_much_of_it_waits(client: dict[str, An
     if kind == "stepped":
         server.use_event(lambda socket, event, args: None)
     pair = Pair(server, **client)
-    session = pair.socket._session
+    session = pair.socket._member.session
     if kind == "early":
         server.of("/x").on_connect(connect)
         server.of("/x").on("work", ordered=True)(handler)
@@ -579,7 +581,7 @@ def test_a_large_event_whose_handler_asks_its_client_does_not_keep_the_answer_ou
     pair.peer.send("454-" + '0["work"' + "".join(f',{{"_placeholder":true,"num":{n}}}' for n in range(4)) + "]")
     for _ in range(4):
         pair.peer.send(bytes(4000))
-    assert not pair.socket._session.is_paused
+    assert not pair.socket._member.session.is_paused
     pair.peer.acknowledge(1, "answer")
     assert pair.peer.acks() == {0: "answer"}
 
@@ -596,7 +598,7 @@ def test_early_events_stay_in_front_of_what_a_pause_has_kept_out(client: dict[st
         pair.peer.emit("work", number, filling, namespace="/x")
     connect.answer()
     assert heard == list(range(count))
-    assert pair.socket._session._pending_bytes == 0
+    assert pair.socket._member.session._pending_bytes == 0
 
 
 def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits(generation: Any) -> None:
@@ -607,7 +609,7 @@ def test_who_leaves_before_it_has_entered_leaves_nothing_that_waits(generation: 
     pair.peer.emit("work", "x" * 4000, namespace="/x")
     pair.peer.leave("/x")
     connect.answer()
-    assert (pair.socket._session._calls, pair.socket._session._pending_bytes) == (0, 0)
+    assert (pair.socket._member.session._calls, pair.socket._member.session._pending_bytes) == (0, 0)
 
 
 # Handlers that wait for their own client
@@ -621,7 +623,7 @@ class Asking:
         self.failed: list[Exception] = []
         self.server.on("work")(self.work)
         self.pair = Pair(self.server, **options)
-        self.peer, self.session = self.pair.peer, self.pair.socket._session
+        self.peer, self.session = self.pair.peer, self.pair.socket._member.session
 
     async def work(self, socket: Socket, number: int) -> Any:
         try:
@@ -749,7 +751,7 @@ def test_connect_handlers_that_take_their_time_are_counted(generation: Any) -> N
     while handler.open:
         handler.answer()
     assert len(handler.heard) == 1000
-    assert pair.socket._session._calls == 0
+    assert pair.socket._member.session._calls == 0
 
 
 @pytest.mark.parametrize("hook", ["on_disconnect", "on_error"])
@@ -770,14 +772,14 @@ def test_hooks_that_take_their_time_are_counted(hook: str, generation: Any) -> N
     while handler.open:
         handler.answer()
     assert len(handler.heard) == 100
-    assert pair.socket._session._calls == 0
+    assert pair.socket._member.session._calls == 0
 
 
 def test_a_hook_that_fails_later_is_reported_and_counted_down(generation: Any) -> None:
     server, handler = Server(driver=LateClock()), Handler()
     server.on_disconnect(handler)
     pair = Pair(server, generation=generation)
-    session = pair.socket._session
+    session = pair.socket._member.session
     vanish(pair)
     assert session._calls == 1
     handler.fail(KeyError("later"))

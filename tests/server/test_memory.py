@@ -100,7 +100,7 @@ def test_a_session_on_a_websocket_is_freed_without_the_garbage_collector(
     pair = Pair(server, generation=engineio, transport="polling" if transport == "upgraded" else transport)
     if transport == "upgraded":
         pair.peer.upgrade()
-    session = weakref.ref(pair.socket._session)
+    session = weakref.ref(pair.socket._member.session)
     end(pair)
     del pair
     assert session() is None

@@ -102,7 +102,7 @@ def test_asking_for_namespaces_that_do_not_exist_leaves_nothing_behind(server: S
     for number in range(100):
         pair.peer.connect(f"/{number}")
     assert len(pair.peer.take()) == 100
-    assert list(pair.socket._session.data) == ["/"]
+    assert list(pair.socket._member.session.data) == ["/"]
     assert server.of("/0").sockets() == []
 
 
@@ -245,4 +245,4 @@ def test_a_client_may_be_in_a_namespace_without_being_in_the_first(server: Serve
     peer = Peer(server)
     peer.connect("/chat")
     assert len(server.sockets()) == len(server.of("/chat").sockets()) == 1
-    assert server.sockets()[0]._session is not server.of("/chat").sockets()[0]._session
+    assert server.sockets()[0]._member.session is not server.of("/chat").sockets()[0]._member.session

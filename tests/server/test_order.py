@@ -25,7 +25,7 @@ def pair(generation: Generation) -> Pair:
 
 
 def calls(pair: Pair) -> int:
-    return pair.socket._session._calls
+    return pair.socket._member.session._calls
 
 
 def test_the_next_begins_when_the_one_before_has_ended(pair: Pair) -> None:
@@ -141,7 +141,7 @@ def test_what_ends_the_process_in_an_argument_or_an_answer_is_told_and_goes_on(
 
 @pytest.mark.parametrize("end", ["leave", "vanish", "disconnect", "close"])
 def test_the_end_drops_what_is_queued_and_the_answer_of_what_runs(pair: Pair, end: str) -> None:
-    handler, session = Handler(), pair.socket._session
+    handler, session = Handler(), pair.socket._member.session
     pair.server.on("say", ordered=True)(handler)
     for number in range(5):
         pair.peer.emit("say", number, id=number)

@@ -2,24 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from waterspout import Server, Socket
+from waterspout.server.member import Member
 from waterspout.server.rooms import Audience, Room, Rooms
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Pair
 
 # The index
 
 
-@dataclass(eq=False)
-class Member:
-    id: str
-
-
-ADA, BOB, CY = map(Member, ("ada", "bob", "cy"))
+ADA, BOB, CY = (Member(id, ENGINEIO_4, Server().of("/")) for id in ("ada", "bob", "cy"))
 
 
 def to(*names: Room) -> Audience:
@@ -27,7 +22,7 @@ def to(*names: Room) -> Audience:
 
 
 def test_a_room_begins_with_its_first_member_and_ends_with_its_last() -> None:
-    rooms: Rooms[Member] = Rooms()
+    rooms = Rooms()
     assert len(rooms) == 0
     rooms.join("lobby", ADA)
     rooms.join("lobby", BOB)
@@ -41,7 +36,7 @@ def test_a_room_begins_with_its_first_member_and_ends_with_its_last() -> None:
 
 
 def test_joining_and_leaving_twice_is_joining_and_leaving_once() -> None:
-    rooms: Rooms[Member] = Rooms()
+    rooms = Rooms()
     rooms.join(7, ADA)
     rooms.join(7, ADA)
     assert list(rooms.select(to(7))) == [ADA]
@@ -55,7 +50,7 @@ def test_joining_and_leaving_twice_is_joining_and_leaving_once() -> None:
 
 
 def test_members_are_selected_once_each_in_the_order_of_their_coming() -> None:
-    rooms: Rooms[Member] = Rooms()
+    rooms = Rooms()
     for member in (ADA, BOB, CY):
         rooms.admit(member)
         rooms.join("all", member)
@@ -68,7 +63,7 @@ def test_members_are_selected_once_each_in_the_order_of_their_coming() -> None:
 
 
 def test_a_number_and_its_digits_are_two_rooms() -> None:
-    rooms: Rooms[Member] = Rooms()
+    rooms = Rooms()
     rooms.join(1, ADA)
     rooms.join("1", BOB)
     assert list(rooms.select(to(1))) == [ADA]
@@ -76,7 +71,7 @@ def test_a_number_and_its_digits_are_two_rooms() -> None:
 
 
 def test_an_id_means_its_member_even_where_a_room_was_called_so_before() -> None:
-    rooms: Rooms[Member] = Rooms()
+    rooms = Rooms()
     rooms.join("bob", ADA)
     rooms.expect("cy")
     with pytest.raises(ValueError, match="'cy' is the id of another socket"):

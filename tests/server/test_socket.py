@@ -26,7 +26,7 @@ def test_sockets_of_one_client_in_two_namespaces_share_no_data(server: Server, g
     pair.socket.join("lobby")
     assert (chat.data, chat.rooms) == ({}, frozenset())
     assert chat.id != pair.socket.id
-    assert chat._session is pair.socket._session
+    assert chat._member.session is pair.socket._member.session
 
 
 def test_a_socket_shows_the_request_that_opened_the_connection(server: Server, client: dict[str, Any]) -> None:

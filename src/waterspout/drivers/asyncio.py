@@ -17,7 +17,7 @@ from typing import Any, TypeVarTuple
 from ..engine import INTERRUPTS, Pending
 from ..engine.driver import Asker, Layer, Level
 from ..server.arguments import Arguments
-from .ending import Ending
+from .ending import TaskWait
 from .lag import LagGuard
 from .system import PLAIN, SystemDriver, answer, is_asynchronous
 from .tasks import as_coroutine, carry, running_asker
@@ -45,7 +45,7 @@ class AsyncioDriver(SystemDriver):
         self._process = os.getpid()
         self._tasks: dict[asyncio.Task[None], tuple[Coroutine[Any, Any, Any], Asker, Any]] = {}
         self._attending: dict[asyncio.Task[Any], Pending[Any]] = {}
-        self._ending: Ending | None = None
+        self._wait: TaskWait | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
         self._guard = LagGuard(self, _ENTRIES, self.loop)
@@ -94,8 +94,8 @@ class AsyncioDriver(SystemDriver):
         if task.cancelled() and getcoroutinestate(coroutine) == CORO_CREATED:
             coroutine.close()
             asker.failed(token, asyncio.CancelledError())
-        if self._ending is not None:
-            self._ending.look()
+        if self._wait is not None:
+            self._wait.look()
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call the function in the next turn of the loop; from any thread. RuntimeError once the loop is closed."""
@@ -127,8 +127,8 @@ class AsyncioDriver(SystemDriver):
         assert task is not None
         pending.add_done_callback(lambda _: _wake(future))
         self._attending[task] = pending
-        if self._ending is not None:
-            self._ending.look()
+        if self._wait is not None:
+            self._wait.look()
         try:
             yield from future
         finally:
@@ -181,13 +181,13 @@ class AsyncioDriver(SystemDriver):
             if asker is unwanted and (awaited is None or self._attending.get(task) is not awaited):
                 task.cancel()
         if self.loop.is_running() and (self._tasks or (self._pool is not None and self._pool.is_busy)):
-            self._ending = Ending(self._tasks, self._attending, awaited)
+            self._wait = TaskWait(self._tasks, self._attending, awaited)
             waits = []
             if self._pool is not None and self._pool.is_busy:
                 idle = self.loop.create_future()
                 self._pool.when_idle(lambda: _wake(idle))
                 waits.append(idle)
-            task = self.loop.create_task(self._ending.wait(timeout, *waits))
+            task = self.loop.create_task(self._wait.wait(timeout, *waits))
             task.add_done_callback(lambda _: end())
         else:
             end()

@@ -14,7 +14,7 @@ LAST_WORDS = 1.0  # s that a cancelled task has to tidy up
 Task = asyncio.Task[None]
 
 
-class Ending:
+class TaskWait:
     """Waits until no task runs but those that wait for `awaited` themselves, which would never be."""
 
     def __init__(

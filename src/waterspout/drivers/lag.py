@@ -41,7 +41,7 @@ _BETWEEN = frozenset(
 _TEXT = "%s%s has blocked the event loop for %.2f s: %s"
 
 
-class Loop(Protocol):
+class WatchedLoop(Protocol):
     """What the guard needs of an asyncio loop."""
 
     def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
@@ -57,7 +57,7 @@ class LagGuard:
     The frames of these have the locals `asker`, `token`, and `function` or `coroutine`.
     """
 
-    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: Loop) -> None:
+    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: WatchedLoop) -> None:
         self._driver = ref(driver)
         self._thread = threading.get_ident()
         self._entries = entries

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from .driver import Args, Asker, Driver
 
+if TYPE_CHECKING:
+    from .log import Log
+
 T = TypeVar("T")
 _OPEN = object()
 
@@ -17,10 +20,11 @@ class Pending(Generic[T]):
     nor false.
     """
 
-    __slots__ = ("_callbacks", "_driver", "_error", "_value")
+    __slots__ = ("_callbacks", "_driver", "_error", "_log", "_value")
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, log: "Log | None" = None) -> None:
         self._driver = driver
+        self._log = log  # for a result that a client can bring: its lines are limited
         self._value: Any = _OPEN
         self._error: Exception | None = None
         self._callbacks: list[Callable[[Pending[T]], object]] = []
@@ -82,23 +86,24 @@ class Pending(Generic[T]):
 
     def resolve(self, value: T) -> None:
         """Set the result, unless there is one."""
-        self._settle(value, None)
+        self.settle(value, None)
 
     def reject(self, error: Exception) -> None:
         """Set the error, unless there is a result."""
-        self._settle(None, error)
+        self.settle(None, error)
 
     def follow(self, other: "Pending[T]") -> None:
         """Take the result of another one, once it has one."""
-        other.add_done_callback(lambda other: self._settle(other._value, other._error))
+        other.add_done_callback(lambda other: self.settle(other._value, other._error))
 
-    def _settle(self, value: Any, error: Exception | None) -> None:
+    def settle(self, value: Any, error: Exception | None) -> None:
+        """Set the result, or the error if there is one, unless there is a result already."""
         if self.done:
             return
         self._value, self._error = value, error
         callbacks, self._callbacks = self._callbacks, []
         for function in callbacks:
-            self._driver.run(function, (self,), _CALLED_BACK, self._driver)
+            self._driver.run(function, (self,), _CALLED_BACK, self)
 
 
 def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args: *Args) -> Pending[T]:
@@ -125,12 +130,16 @@ def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args:
 class _CalledBack:
     """Waits for the end of a callback: its result is nobody's, its exception is reported."""
 
-    def answered(self, token: Driver, result: Any) -> None: ...
+    def answered(self, token: Pending[Any], result: Any) -> None: ...
 
-    def failed(self, token: Driver, error: BaseException) -> None:
-        token.report("the callback of a result failed", error)
+    def failed(self, token: Pending[Any], error: BaseException) -> None:
+        text = "the callback of a result failed"
+        if token._log is None:
+            token._driver.report(text, error)
+        else:
+            token._log.report((_CalledBack, type(error)), text, error)
 
-    def later(self, token: Driver) -> Asker:
+    def later(self, token: Pending[Any]) -> Asker:
         return self
 
 

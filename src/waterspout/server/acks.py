@@ -1,21 +1,14 @@
 """Calls that clients have not acknowledged yet: of one socket, and to a whole room."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..engine import Pending, Session
 from ..errors import AckTimeout, SocketClosed, TooManyCalls
 
-
-class Answerable(Protocol):
-    """Takes the result of a call: a `Pending`, or one member's part of a call to a room."""
-
-    def resolve(self, value: Any) -> None:
-        """Take the answer."""
-
-    def reject(self, error: Exception) -> None:
-        """Take the error instead of an answer."""
+Settle = Callable[[Any, Exception | None], object]
+"""Takes the answer to a call, or the error: `Pending.settle`, or for one member of many `ReplyCollector.settle`."""
 
 
 class Acks:
@@ -30,14 +23,14 @@ class Acks:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._deadlines = session.table.deadlines
-        self._pending: dict[int, tuple[str, Answerable, float]] = {}
+        self._pending: dict[int, tuple[str, Settle, float]] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def expect(self, ack_id: int, event: str, asker: Answerable, *, now: float, timeout: float) -> None:
+    def expect(self, ack_id: int, event: str, settle: Settle, *, now: float, timeout: float) -> None:
         """Wait for the answer with this id, `timeout` seconds from `now`."""
-        self._pending[ack_id] = event, asker, timeout
+        self._pending[ack_id] = event, settle, timeout
         self._deadlines.set(self, ack_id, now + timeout)
         self._session.end_call()
 
@@ -50,21 +43,21 @@ class Acks:
         if entry is not None:
             self._deadlines.clear(self, ack_id)
             self._session.begin_call()
-            entry[1].resolve(None if not args else args[0] if len(args) == 1 else tuple(args))
+            entry[1](None if not args else args[0] if len(args) == 1 else tuple(args), None)
 
     def due(self, ack_id: int, at: float) -> None:
         """Reject the call whose deadline has passed."""
-        event, asker, timeout = self._pending.pop(ack_id)
+        event, settle, timeout = self._pending.pop(ack_id)
         self._session.begin_call()
-        asker.reject(AckTimeout(f"the client has not acknowledged {event!r} within {timeout:g} s"))
+        settle(None, AckTimeout(f"the client has not acknowledged {event!r} within {timeout:g} s"))
 
     def close(self) -> None:
         """Reject all calls: the client has disconnected."""
-        for ack_id, (event, asker, _) in tuple(self._pending.items()):
+        for ack_id, (event, settle, _) in tuple(self._pending.items()):
             self._deadlines.clear(self, ack_id)
             del self._pending[ack_id]
             self._session.begin_call()
-            asker.reject(SocketClosed(f"the client left before it acknowledged {event!r}"))
+            settle(None, SocketClosed(f"the client left before it acknowledged {event!r}"))
 
 
 def too_many(most: int, event: str) -> TooManyCalls:
@@ -92,36 +85,15 @@ class ReplyCollector:
         self._missing: list[str] = []
         self._finish()
 
-    def place(self, member: str) -> "_MemberReply":
-        """Return what takes this member's acknowledgement."""
-        return _MemberReply(self, member)
-
-    def answered(self, member: str, value: Any) -> None:
-        """Take an answer."""
+    def settle(self, member: str, value: Any, error: Exception | None) -> None:
+        """Take a member's answer, or count it as missing."""
         del self._waiting[member]
-        self._answers[member] = value
-        self._finish()
-
-    def missed(self, member: str) -> None:
-        """Count a member as missing."""
-        del self._waiting[member]
-        self._missing.append(member)
+        if error is None:
+            self._answers[member] = value
+        else:
+            self._missing.append(member)
         self._finish()
 
     def _finish(self) -> None:
         if not self._waiting:
             self._pending.resolve(Replies(self._answers, tuple(self._missing)))
-
-
-class _MemberReply:
-    __slots__ = ("_collector", "_member")
-
-    def __init__(self, collector: ReplyCollector, member: str) -> None:
-        self._collector = collector
-        self._member = member
-
-    def resolve(self, value: Any) -> None:
-        self._collector.answered(self._member, value)
-
-    def reject(self, error: Exception) -> None:
-        self._collector.missed(self._member)

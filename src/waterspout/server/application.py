@@ -1,4 +1,4 @@
-"""The engine's application that speaks Socket.IO: it passes the packets of sessions to their sockets."""
+"""The engine's application that speaks Socket.IO: it passes the packets of sessions to their members."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,10 +19,10 @@ _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
 
 class SocketIOApplication:
-    """Passes packets to sockets, and makes sockets of connect packets.
+    """Passes packets to members, and makes members of connect packets.
 
-    A session's `data` is a dictionary by namespace: a socket, or a `_NamespaceLookup` that decides whether there will
-    be one, or None after the socket has disconnected. With a rate limit it is a `MeteredSockets`.
+    A session's `data` is a dictionary by namespace: a `SocketMember`, or a `_NamespaceLookup` that decides whether
+    there will be one, or None after the client has disconnected. With a rate limit it is a `MeteredSockets`.
     """
 
     engine: Engine
@@ -37,16 +37,16 @@ class SocketIOApplication:
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Take a packet; nearly all of them are events."""
-        socket = session.data.get(packet.namespace)
-        if socket is not None:
+        member = session.data.get(packet.namespace)
+        if member is not None:
             if type(packet) is Event:
-                socket._receive(packet)
+                member.receive(packet)
             elif type(packet) is Ack:
-                socket._acknowledged(packet.id, packet.args)
+                member.acknowledged(packet.id, packet.args)
             elif type(packet) is Disconnect:
-                socket._part(Reason.CLIENT_DISCONNECT)
+                member.part(Reason.CLIENT_DISCONNECT)
             elif type(packet) is Message:
-                socket._receive(as_event(packet))
+                member.receive(as_event(packet))
         elif type(packet) is Connect:
             self._connect(session, packet)
         elif packet.namespace not in session.data:
@@ -58,10 +58,10 @@ class SocketIOApplication:
             session.astray(namespace, "attachments")
 
     def close(self, session: Session, reason: Reason) -> None:
-        """Disconnect all sockets of the session."""
-        for socket in tuple(session.data.values()):
-            if socket is not None:
-                socket._part(reason)
+        """Disconnect the client from all namespaces."""
+        for member in tuple(session.data.values()):
+            if member is not None:
+                member.part(reason)
 
     def turn_away(self, session: Session, name: str) -> None:
         """Refuse a namespace that does not exist, and log it."""
@@ -93,7 +93,7 @@ class SocketIOApplication:
         """Tell whether the client may enter one more namespace; forget for it the one that it left first."""
         most = self._limits.max_namespaces
         if len(data) >= most:
-            left = next((name for name, socket in data.items() if socket is None), None)
+            left = next((name for name, member in data.items() if member is None), None)
             if left is not None:
                 del data[left]
         return len(data) < most
@@ -102,7 +102,7 @@ class SocketIOApplication:
 class _NamespaceLookup:
     """Calls the functions of dynamic namespaces, one after the other, until one admits the client.
 
-    Meanwhile it stands in the session's `data` in the socket's place: it counts among the namespaces of the connection,
+    Meanwhile it stands in the session's `data` in the member's place: it counts among the namespaces of the connection,
     ignores packets, and ends when the client disconnects.
     """
 
@@ -153,17 +153,16 @@ class _NamespaceLookup:
         """Name the function, for a warning."""
         return f"the function {token._handlers.name} of a dynamic namespace"
 
+    # What is called in the member's place
+
+    def receive(self, packet: Event) -> None: ...
+
+    def acknowledged(self, ack_id: int, args: list[Any]) -> None: ...
+
+    def part(self, reason: Reason) -> None:
+        self.disconnect()
+
     def disconnect(self) -> None:
-        """Stop: the whole connection ends."""
-        self._part()
-
-    # What the application calls in the socket's place
-
-    def _receive(self, packet: Event) -> None: ...
-
-    def _acknowledged(self, ack_id: int, args: list[Any]) -> None: ...
-
-    def _part(self, reason: Reason = Reason.CLIENT_DISCONNECT) -> None:
         self._session.data[self._name] = None
 
     # Below this line: how it is done

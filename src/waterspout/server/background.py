@@ -10,7 +10,7 @@ from typing import Any
 from ..engine import Asker, Engine, on_core
 from .annotations import innermost
 from .handlers import F
-from .signatures import Function, check_callable, check_plain, check_signature
+from .signatures import Function, read_function
 
 
 class Background:
@@ -24,12 +24,14 @@ class Background:
 
     def on_start(self, function: F, *, threaded: bool) -> F:
         """Add what is called at the start: at once, if the server has started already."""
-        on_core(self._engine.driver, self._add, _read(function, "on_start", threaded))
+        on_core(
+            self._engine.driver, self._add, read_function(function, "a function of on_start", (), threaded=threaded)
+        )
         return function
 
     def on_stop(self, function: F, *, threaded: bool) -> F:
         """Add what is called at the end."""
-        self._stops.append(_read(function, "on_stop", threaded))
+        self._stops.append(read_function(function, "a function of on_stop", (), threaded=threaded))
         return function
 
     def start(self) -> None:
@@ -116,15 +118,6 @@ class _StopFunctions:
         then, self._then = self._then, None
         if then is not None:
             then()
-
-
-def _read(function: Any, decorator: str, threaded: bool) -> Function:
-    what = f"a function of {decorator}"
-    check_callable(function, what)
-    check_signature(function, (), what)
-    if threaded:
-        check_plain(function, what)
-    return Function(function, threaded)
 
 
 def _describe(function: Function, decorator: str) -> str:

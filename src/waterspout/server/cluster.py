@@ -33,11 +33,17 @@ class Adapter(Protocol):
     a failure there is reported.
     """
 
-    def attach(self, driver: Driver) -> None:
-        """Connect: the server runs on this driver's loop now, on whose thread the callbacks are to be called."""
+    def attach(self, driver: Driver) -> Awaitable[None] | None:
+        """Connect: the server runs on this driver's loop now, on whose thread the callbacks are to be called.
 
-    def detach(self) -> None:
-        """Disconnect: the loop ends. The subscriptions are over; another `attach` may follow, with another loop."""
+        `subscribe` and `publish` may be called before the result has come.
+        """
+
+    def detach(self) -> Awaitable[None] | None:
+        """Disconnect: the loop ends. The subscriptions are over; another `attach` may follow, with another loop.
+
+        `Server.close` waits for the result for the rest of `shutdown_timeout`, at least for 1 s, and then cancels it.
+        """
 
     def publish(self, topic: str, data: bytes) -> Pending[None]:
         """Give the data to all subscribers of the topic, the publisher's own included."""
@@ -168,11 +174,11 @@ class Cluster:
 
     def attach(self, driver: Driver) -> None:
         """Begin as a node on this driver's loop."""
-        self.detach()
         self._take(driver)
+        self.detach()  # its loop was not closed
         if self._adapter is not None:
             self._node = f"{driver.token()}-{next(_attachments)}"
-            self._adapter.attach(driver)
+            self._watch("attach to", self._adapter.attach(driver))
             self._is_attached = self._listens = True
             self.subscribed = self._watch("subscribe to", self._adapter.subscribe(self._topic, self.receive))
 
@@ -188,27 +194,14 @@ class Cluster:
         """Encode an event for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
-        rooms = None if to.to is None else list(to.to)
-        return encode(
-            Broadcast(
-                event,
-                list(args),
-                how.volatile,
-                how.compress,
-                how.latest,
-                node=self._node,
-                namespace=namespace,
-                to=rooms,
-                except_=to.excluded,
-            )
-        )
+        return self.address(Broadcast(event, list(args), *how, namespace=namespace), to)
 
-    def address(self, message: Join | Leave | BusDisconnect, to: Audience) -> bytes | None:
-        """Encode something else for the other nodes; None without an adapter."""
+    def address(self, message: BusMessage, to: Audience) -> bytes | None:
+        """Encode a message for the other nodes; None without an adapter."""
         if self._adapter is None:
             return None
         rooms = None if to.to is None else list(to.to)
-        return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=to.excluded))
+        return encode(msgspec.structs.replace(message, node=self._node, to=rooms, except_=list(to.except_)))
 
     def publish(self, message: bytes | None) -> Pending[None]:
         """Publish to the other nodes; the result is the adapter's."""
@@ -241,29 +234,39 @@ class Cluster:
 
     def leave(self) -> None:
         """Unsubscribe: deliver nothing more, but go on publishing."""
-        if self._adapter is not None and self._listens:
+        adapter, topic = self._adapter, self._topic
+        if adapter is not None and self._listens:
             self._listens = False
-            self._watch("unsubscribe from", self._adapter.unsubscribe(self._topic))
+            self._run("unsubscribe from", lambda: adapter.unsubscribe(topic))
 
-    def detach(self) -> None:
-        """End as a node, with the loop. What is published from now on is dropped, as are events to clients."""
-        if self._adapter is not None and self._is_attached:
-            self._is_attached = self._listens = False
-            self._adapter.detach()
+    def detach(self) -> bool:
+        """End as a node, with the loop. What is published from now on is dropped, as are events to clients.
+
+        Return whether the adapter needs longer: the driver waits for it then.
+        """
+        if self._adapter is None or not self._is_attached:
+            return False
+        self._is_attached = self._listens = False
+        return not self._run("detach from", self._adapter.detach).done
 
     def _watch(self, verb: str, result: object) -> Pending[None]:
         """Make a `Pending` of what a method of the adapter has returned, and report its failure."""
         if isinstance(result, Pending):
             pending = result
         elif isinstance(result, Awaitable):
-            pending = Pending(self._driver)
-            self._driver.run(lambda: result, (), _AdapterCall(pending), verb)
+            return self._run(verb, lambda: result)
         else:
             return self.done
         if pending.done and pending.error is None:
             return self.done
         pending.add_done_callback(partial(self._look_at, verb))
         return pending
+
+    def _run(self, verb: str, function: Callable[[], object]) -> Pending[None]:
+        """Let the driver call a function and wait for what it returns, as its `finish` does; report its failure."""
+        pending: Pending[None] = Pending(self._driver)
+        self._driver.run(function, (), _AdapterCall(pending), verb)
+        return self._watch(verb, pending)
 
     def _look_at(self, verb: str, pending: Pending[None]) -> None:
         error = pending.error

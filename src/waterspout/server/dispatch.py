@@ -1,6 +1,6 @@
 """Dispatch: from an event to its handler, and from the result to the acknowledgement.
 
-For nearly every event `Socket._receive` calls the handler itself. This module has what must come before: the rate
+For nearly every event `SocketMember.receive` calls the handler itself. This module has what must come before: the rate
 limit, order, steps, and the conversion of arguments; an `EventCall` is the small state machine of one such event.
 """
 
@@ -16,10 +16,10 @@ from .handlers import Handler
 from .life import CONNECTED, CountingAsker
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .member import SocketMember
 
 
-Token = tuple["Socket", Event]
+Token = tuple["SocketMember", Event]
 
 _LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
@@ -30,32 +30,32 @@ class _Answers:
 
     def answered(self, token: Token, result: Any) -> None:
         """Send the result as the acknowledgement, if the client wants one."""
-        socket, packet = token
-        if packet.id is None or socket._life is not CONNECTED:
+        member, packet = token
+        if packet.id is None or member.life is not CONNECTED:
             return
         args = () if result is None else result if type(result) is tuple else (result,)
-        session = socket._session
+        session = member.session
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
         except BaseException as error:  # also what a user's own type raises while it is encoded
             place = find_fault(result, "result") if isinstance(error, Exception) else ""
             what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
-            socket._namespace.hooks.event_failed(socket, packet.name, TypeError(what))
+            member.namespace.hooks.event_failed(member, packet.name, TypeError(what))
             if isinstance(error, INTERRUPTS):
                 raise
         else:
             session.push(Prepared(text, attachments))
 
     def failed(self, token: Token, error: BaseException) -> None:
-        socket, packet = token
-        fail(socket, packet, error)
+        member, packet = token
+        fail(member, packet, error)
 
     def describe(self, token: Token) -> str:
         """Name the handler, for a warning."""
         return f"the handler of {token[1].name!a} in {plain(token[1].namespace)}"
 
     def later(self, token: Token) -> Asker:
-        session = token[0]._session
+        session = token[0].session
         size_bytes = session.received_bytes
         if size_bytes > _LARGE_BYTES:
             session.begin_call(size_bytes)
@@ -78,31 +78,31 @@ class _LateAnswers(_Answers):
 
     def answered(self, token: Token, result: Any) -> None:
         super().answered(token, result)
-        token[0]._session.end_call(self._size_bytes)
+        token[0].session.end_call(self._size_bytes)
 
     def failed(self, token: Token, error: BaseException) -> None:
         super().failed(token, error)
-        token[0]._session.end_call(self._size_bytes)
+        token[0].session.end_call(self._size_bytes)
 
 
 ANSWERS = _Answers()
 _LATE = _LateAnswers()  # of all events that are not large: a call of an `async def` costs no object here
 
 
-def fail(socket: "Socket", packet: Event, error: BaseException) -> None:
+def fail(member: "SocketMember", packet: Event, error: BaseException) -> None:
     """A handler raised: send a refusal to the client, log anything else, and call `on_error` with both."""
     if not isinstance(error, EventRefused):
         if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
             error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
-        socket._namespace.hooks.event_failed(socket, packet.name, error)
+        member.namespace.hooks.event_failed(member, packet.name, error)
         return
     try:
         report = error.report
     except Exception as another:  # a class of the user's
-        socket._namespace.hooks.event_failed(socket, packet.name, another)
+        member.namespace.hooks.event_failed(member, packet.name, another)
     else:
-        ANSWERS.answered((socket, packet), report)
-        socket._namespace.hooks.event_refused(socket, packet.name, error)
+        ANSWERS.answered((member, packet), report)
+        member.namespace.hooks.event_refused(member, packet.name, error)
 
 
 def shorten(name: str) -> str:
@@ -123,27 +123,27 @@ def words(error: BaseException) -> str:
         return type(error).__name__
 
 
-def dispatch(socket: "Socket", packet: Event, handler: Handler | None) -> None:
+def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> None:
     """Dispatch an event of which something comes before its handler."""
-    namespace = socket._namespace
+    namespace = member.namespace
     limit = namespace.limits.max_events_per_second
-    if limit is not None and not socket._spend(limit):
+    if limit is not None and not member.session.data.spend(limit, member.driver.now()):
         what = f"the event {shorten(packet.name)!r} is dropped"
         text = f"{what}: a client may send {limit:g} in a second (max_events_per_second)"
-        fail(socket, packet, RateLimited(text))
+        fail(member, packet, RateLimited(text))
     elif handler is None and namespace._handlers.any is None:
         namespace.hooks.event_unknown(packet.name)
     elif namespace._handlers.ordered if handler is None else handler.ordered:
-        queue = socket._queue
+        queue = member.queue
         if queue is None:
-            queue = socket._queue = EventQueue(socket._session)
-        queue.add(EventCall(socket, packet, handler, queue))
+            queue = member.queue = EventQueue(member.session)
+        queue.add(EventCall(member, packet, handler, queue))
     else:
-        EventCall(socket, packet, handler).begin()
+        EventCall(member, packet, handler).begin()
 
 
 class EventQueue:
-    """The ordered events of one socket: the next begins when the one before it has ended."""
+    """The ordered events of one client: the next begins when the one before it has ended."""
 
     __slots__ = ("_calls", "_session")
 
@@ -191,18 +191,18 @@ class EventCall:
     The token of a step is its index, that of a handler its `Stage`.
     """
 
-    __slots__ = ("_args", "_began", "_handler", "_packet", "_queue", "_socket", "size_bytes")
+    __slots__ = ("_args", "_began", "_handler", "_member", "_packet", "_queue", "size_bytes")
 
     def __init__(
-        self, socket: "Socket", packet: Event, handler: Handler | None, queue: EventQueue | None = None
+        self, member: "SocketMember", packet: Event, handler: Handler | None, queue: EventQueue | None = None
     ) -> None:
-        self._socket = socket
+        self._member = member
         self._packet = packet
         self._handler = handler
         self._queue = queue
         self._args = packet.args
         self._began = 0.0
-        self.size_bytes = socket._session.received_bytes
+        self.size_bytes = member.session.received_bytes
 
     def begin(self) -> None:
         """Go through the first step."""
@@ -213,7 +213,7 @@ class EventCall:
         if token is _ANY and (result is None or self._handler is not None):
             self._handle()  # which ends an event that has no handler: that it was heard is no success
         elif token is _OWN or token is _ANY:
-            ANSWERS.answered((self._socket, self._packet), result)
+            ANSWERS.answered((self._member, self._packet), result)
             self._end()
         elif result is False:
             self._end()
@@ -222,7 +222,7 @@ class EventCall:
 
     def failed(self, token: int | Stage, error: BaseException) -> None:
         """Report, and end; a failure of the handler of any event does not keep the event's own from running."""
-        fail(self._socket, self._packet, error)
+        fail(self._member, self._packet, error)
         if token is _ANY and self._handler is not None and not isinstance(error, EventRefused):
             self._handle()
         else:
@@ -230,7 +230,7 @@ class EventCall:
 
     def later(self, token: int | Stage) -> Asker:
         """Count a call that goes on asynchronously; ordered ones are counted already."""
-        return CountingAsker(self, self._socket._session, self.size_bytes) if self._queue is None else self
+        return CountingAsker(self, self._member.session, self.size_bytes) if self._queue is None else self
 
     def describe(self, token: int | Stage) -> str:
         """Name what is running, for a warning."""
@@ -238,20 +238,21 @@ class EventCall:
         return f"{what} {shorten(self._packet.name)!a} in {plain(self._packet.namespace)}"
 
     def _go_on(self, index: int) -> None:
-        socket, handlers = self._socket, self._socket._namespace._handlers
-        if not socket.connected:
+        member = self._member
+        handlers, driver = member.namespace._handlers, member.driver
+        if member.life is not CONNECTED:
             self._end()
         elif index < len(handlers.event_steps):
             step = handlers.event_steps[index]
-            step.run(socket._driver, (socket, self._packet.name, self._args), self, index)
+            step.run(driver, (member.socket, self._packet.name, self._args), self, index)
         elif handlers.any is not None:
-            handlers.any.run(socket._driver, (socket, self._packet.name, *self._args), self, _ANY)
+            handlers.any.run(driver, (member.socket, self._packet.name, *self._args), self, _ANY)
         else:
             self._handle()
 
     def _handle(self) -> None:
-        socket, handler = self._socket, self._handler
-        if handler is None or not socket.connected:
+        member, handler = self._member, self._handler
+        if handler is None or member.life is not CONNECTED:
             self._end()
             return
         try:
@@ -261,13 +262,14 @@ class EventCall:
             if isinstance(error, INTERRUPTS):
                 raise
             return
-        run = socket._driver.run_threaded if handler.threaded else socket._driver.run
-        self._began = socket._driver.now()
-        run(handler.function, [socket, *args], self, _OWN)
+        driver = member.driver
+        run = driver.run_threaded if handler.threaded else driver.run
+        self._began = driver.now()
+        run(handler.function, [member.socket, *args], self, _OWN)
 
     def _end(self) -> None:
-        timings = self._socket._namespace._handlers.timings
+        timings = self._member.namespace._handlers.timings
         if timings is not None and self._began and self._handler is not None:
-            timings.add(self._handler.event, self._socket._driver.now() - self._began)
+            timings.add(self._handler.event, self._member.driver.now() - self._began)
         if self._queue is not None:
             self._queue.ended()

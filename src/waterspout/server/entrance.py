@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..engine import INTERRUPTS, Asker
 from ..errors import ArgumentError, ConnectRefused
 from .arguments import Arguments
-from .life import CountingAsker
+from .life import GONE, CountingAsker
 from .signatures import Function
 
 if TYPE_CHECKING:
-    from .namespace import Namespace
-    from .socket import Socket
+    from .member import SocketMember
 
 _NOTHING: dict[str, Any] = {}
 
@@ -53,74 +52,74 @@ class AuthArgument:
             raise refusal from refusal.__cause__
 
 
-class Step(NamedTuple):
+class ConnectStep(NamedTuple):
     """A function `(socket, auth)` that runs before a client is connected; `auth` if it annotates that argument."""
 
     function: Function
     auth: AuthArgument | None
 
 
-def read_step(function: Function) -> Step:
+def read_step(function: Function) -> ConnectStep:
     """Read what a step takes."""
     try:
         signature(function.call)
     except (TypeError, ValueError):
-        return Step(function, None)  # a builtin that does not say
+        return ConnectStep(function, None)  # a builtin that does not say
     argument = AuthArgument(function.call)
-    return Step(function, argument if argument.typed else None)
+    return ConnectStep(function, argument if argument.typed else None)
 
 
 class ConnectSteps:
     """Runs the steps and the connect handler for one client, one after the other; the token is the step's index."""
 
-    __slots__ = ("_auth", "_namespace", "_socket", "_steps")
+    __slots__ = ("_auth", "_member", "_namespace", "_steps")
 
-    def __init__(self, namespace: "Namespace", steps: list[Step], socket: "Socket", auth: Auth) -> None:
-        self._namespace = namespace
+    def __init__(self, steps: list[ConnectStep], member: "SocketMember", auth: Auth) -> None:
+        self._namespace = member.namespace
         self._steps = steps
-        self._socket = socket
+        self._member = member
         self._auth = auth
 
     def ask(self, index: int = 0) -> None:
         """Run the next step; after the last, accept the client."""
         if index == len(self._steps):
-            self._namespace.accept(self._socket)
-        elif not self._socket.gone:
+            self._namespace.accept(self._member)
+        elif self._member.life is not GONE:
             self._run(self._steps[index], index)
 
     def answered(self, token: int, result: Any) -> None:
         self._look_at_cookies()
         if result is False:
-            self._namespace.refuse(self._socket, ConnectRefused())
+            self._namespace.refuse(self._member, ConnectRefused())
         else:
             self.ask(token + 1)
 
     def failed(self, token: int, error: BaseException) -> None:
         self._look_at_cookies()
         if isinstance(error, ArgumentError):
-            self._namespace.hooks.event_refused(self._socket, "connect", error)
+            self._namespace.hooks.event_refused(self._member, "connect", error)
             error = ConnectRefused(message=str(error), data=error.report["error"])
         elif not isinstance(error, ConnectRefused):
-            self._namespace.hooks.event_failed(self._socket, "connect", error)
+            self._namespace.hooks.event_failed(self._member, "connect", error)
             error = ConnectRefused(message="Internal error")
-        self._namespace.refuse(self._socket, error)
+        self._namespace.refuse(self._member, error)
 
     def describe(self, token: int) -> str:
         """Name the step, for a warning."""
-        return f"the connect handler of {self._socket.namespace}"
+        return f"the connect handler of {self._namespace.name}"
 
     def later(self, token: int) -> Asker:
         """Count the call: a client may connect and disconnect faster than its steps end."""
-        counting = CountingAsker(self, self._socket._session)
-        if self._socket._early is not None:
-            self._socket._early.asker = counting
+        counting = CountingAsker(self, self._member.session)
+        if self._member.early is not None:
+            self._member.early.asker = counting
         return counting
 
     def _look_at_cookies(self) -> None:
-        if self._socket.request.cookies_used:
+        if self._member.session.request.cookies_used:
             self._namespace.hooks.cookies_used()
 
-    def _run(self, step: Step, index: int) -> None:
+    def _run(self, step: ConnectStep, index: int) -> None:
         auth = self._auth.value
         if step.auth is not None:
             try:
@@ -130,4 +129,4 @@ class ConnectSteps:
                 if isinstance(error, INTERRUPTS):
                     raise
                 return
-        step.function.run(self._socket._driver, (self._socket, auth), self, index)
+        step.function.run(self._member.driver, (self._member.socket, auth), self, index)

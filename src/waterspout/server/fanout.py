@@ -1,21 +1,21 @@
-"""One event to many sockets: encoded once for each generation, the same bytes to everybody.
+"""One event to many members: encoded once for each generation, the same bytes to everybody.
 
-How it works: the namespace counts its clients by generation, so that `rows` knows without looking at the members
+How it works: the namespace counts its members by generation, so that `rows` knows without looking at the members
 which encodings are needed. All of them are made before anything is queued: a value that one codec cannot carry is an
-error, and nobody gets anything. Then one loop pushes the `Prepared` of its generation to each session. In this loop
+error, and nobody gets anything. Then one loop for each generation pushes its `Prepared` to the sessions. In this loop
 nothing is made for a member that the garbage collector would have to track.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..engine import Prepared, Turn, push_to_all
+from ..engine import Prepared, Session, Turn, push_to_all
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .member import Member
 
 UNSENDABLE = (TypeError, ValueError, RecursionError)  # what an encoder raises for values that JSON cannot carry
 
@@ -41,35 +41,50 @@ def delivery(*, volatile: bool, compress: bool, latest: str | None) -> Delivery:
 
 
 class Fanout:
-    """Delivers the events of a namespace. `present` counts its sockets by generation."""
+    """Delivers the events of a namespace. `present` counts its members by generation.
 
-    __slots__ = ("_turn", "present")
+    `spoken` are the generations that its members may have: those of the policy, and any other that has been here.
+    """
 
-    def __init__(self, turn: Turn) -> None:
+    __slots__ = ("_sessionless", "_turn", "present", "spoken")
+
+    def __init__(self, turn: Turn, spoken: Iterable[Generation]) -> None:
         self._turn = turn
+        self._sessionless = 0  # members
         self.present: Counter[Generation] = Counter()
+        self.spoken = dict.fromkeys(spoken)
 
-    def rows(self, members: Collection["Socket"]) -> Collection[Generation]:
-        """Return the generations that these members speak."""
-        return self.present if len(self.present) == 1 else {member._session.generation for member in members}
+    def rows(self, members: Collection["Member"]) -> Collection[Generation]:
+        """Return the generations of these members."""
+        return self.present if len(self.present) == 1 else {member.generation for member in members}
 
-    def push(self, members: Collection["Socket"], forms: dict[Generation, Prepared]) -> None:
+    def push(self, members: Collection["Member"], forms: dict[Generation, Prepared]) -> None:
         """Queue the event for each member, in its generation's form.
 
         Nothing else happens meanwhile: a client whose outbox is full is cut afterwards.
         """
         with self._turn:
-            if len(forms) == 1:
-                push_to_all([member._session for member in members], *forms.values())
-            else:
-                for member in members:
-                    member._session.push(forms[member._session.generation])
+            if len(forms) == 1 and not self._sessionless:
+                push_to_all([member.session for member in members], *forms.values())  # type: ignore[misc]
+                return
+            sessions: dict[Generation, list[Session]] = {row: [] for row in forms}
+            for member in members:
+                if member.session is None:
+                    member.push(forms[member.generation])
+                else:
+                    sessions[member.generation].append(member.session)
+            for row, alike in sessions.items():
+                push_to_all(alike, forms[row])
 
-    def count(self, generation: Generation, change: int) -> None:
-        """Count a socket that came (1) or went (-1)."""
-        self.present[generation] += change
-        if not self.present[generation]:
-            del self.present[generation]
+    def count(self, member: "Member", change: int) -> None:
+        """Count a member that came (1) or went (-1)."""
+        row = member.generation
+        self.spoken.setdefault(row)
+        self.present[row] += change
+        if not self.present[row]:
+            del self.present[row]
+        if member.session is None:
+            self._sessionless += change
 
 
 def prepare(

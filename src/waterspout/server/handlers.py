@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
-from .entrance import Step, read_step
-from .signatures import Function, check_callable, check_first, check_plain, check_signature
+from .entrance import ConnectStep, read_step
+from .signatures import Function, check_callable, check_first, check_plain, read_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,8 +93,8 @@ class Handlers:
         self.driver_orders = driver_orders
         self.events: dict[str, Handler] = {}
         self.hooks: dict[Hook, Function] = {}
-        self.connect: Step | None = None
-        self.steps: list[Step] = []
+        self.connect: ConnectStep | None = None
+        self.steps: list[ConnectStep] = []
         self.event_steps: list[Function] = []
         self.any: Function | None = None
         self.timings: Timings | None = None
@@ -117,38 +117,34 @@ class Handlers:
     def hook(self, kind: Hook, function: F, *, threaded: bool, first: str = "socket") -> F:
         """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
-        check_callable(function, f"the {name} handler")
+        what, of = f"the {name} handler", f" of {self.name}"
+        read = read_function(function, what, kind.value, of=of, threaded=threaded, first=first)
         if kind in self.hooks:
             raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind].call!r}")
-        check_signature(function, kind.value, f"the {name} handler of {self.name}", first=first)
-        if threaded:
-            check_plain(function, f"the {name} handler")
-        self.hooks[kind] = Function(function, threaded)
+        self.hooks[kind] = read
         if kind is ON_CONNECT:
             self.connect = read_step(self.hooks[kind])
         return function
 
     def on_any(self, function: F, *, threaded: bool) -> F:
         """Register the one handler of any event."""
-        check_callable(function, "the handler of any event")
+        calls = ("socket", "event"), ("socket", "event", "*args")
+        read = read_function(function, "the handler of any event", *calls, of=f" of {self.name}", threaded=threaded)
         if self.any is not None:
             raise ValueError(f"{self.name} has a handler of any event already: {self.any.call!r}")
-        for names in (("socket", "event"), ("socket", "event", "*args")):
-            check_signature(function, names, f"the handler of any event of {self.name}")
-        if threaded:
-            check_plain(function, "the handler of any event")
-        self.any = Function(function, threaded)
+        self.any = read
         self.refresh()
         return function
 
     def step(self, function: F, *, threaded: bool) -> F:
         """Add a step before the connect handler."""
-        self.steps.append(read_step(_read(function, ("socket", "auth"), "a step of `use`", threaded)))
+        self.steps.append(read_step(read_function(function, "a step of `use`", ("socket", "auth"), threaded=threaded)))
         return function
 
     def event_step(self, function: F, *, threaded: bool) -> F:
         """Add a step before the handlers of events."""
-        self.event_steps.append(_read(function, ("socket", "event", "args"), "a step of `use_event`", threaded))
+        names = ("socket", "event", "args")
+        self.event_steps.append(read_function(function, "a step of `use_event`", names, threaded=threaded))
         self.refresh()
         return function
 
@@ -203,15 +199,6 @@ class Handlers:
         for handler in tuple(self.events.values()):
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1
-
-
-def _read(function: Callable[..., Any], names: tuple[str, ...], what: str, threaded: bool) -> Function:
-    """Check a step."""
-    check_callable(function, what)
-    check_signature(function, names, what)
-    if threaded:
-        check_plain(function, what)
-    return Function(function, threaded)
 
 
 def check_event(event: object) -> None:

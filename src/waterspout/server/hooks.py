@@ -10,9 +10,9 @@ from .handlers import ON_ERROR, Handlers, Hook
 from .life import CountingAsker
 
 if TYPE_CHECKING:
-    from .socket import Socket
+    from .member import SocketMember
 
-HookToken = tuple[Hook, "Socket"]
+HookToken = tuple[Hook, "SocketMember"]
 
 _SERVER = Layer.SERVER  # see life.py
 
@@ -35,14 +35,14 @@ class Hooks:
         self._engine = engine
         self._handlers = handlers
 
-    def tell(self, kind: Hook, socket: "Socket", *args: Any) -> None:
+    def tell(self, kind: Hook, member: "SocketMember", *args: Any) -> None:
         """Call a hook after what is running now, if one is registered."""
         handler = self._handlers.hooks.get(kind)
         if handler is not None:
             driver = self._engine.driver
-            self._engine.turn.add(lambda: handler.run(driver, (socket, *args), self, (kind, socket)))
+            self._engine.turn.add(lambda: handler.run(driver, (member.socket, *args), self, (kind, member)))
 
-    def event_failed(self, socket: "Socket", event: str, error: BaseException) -> None:
+    def event_failed(self, member: "SocketMember", event: str, error: BaseException) -> None:
         """Report the exception of an event's handler, once, and tell the user's error handler."""
         handlers = self._handlers
         handlers.errors += 1
@@ -51,15 +51,15 @@ class Hooks:
         text = f"the handler of {shorten(event)!a} in {plain(self._name)} failed"
         kind = handlers.name, event if known else None, type(error)
         self._engine.log.report(kind, text, error)
-        self.tell(ON_ERROR, socket, event, error)
+        self.tell(ON_ERROR, member, event, error)
 
-    def event_refused(self, socket: "Socket", event: str, error: EventRefused) -> None:
+    def event_refused(self, member: "SocketMember", event: str, error: EventRefused) -> None:
         """Tell the user's error handler of an event that was refused; warn once of arguments that do not fit."""
         if isinstance(error, ArgumentError) and error.outline:
             key = self._handlers.name, error.event, error.argument
             text = "an event in %s is refused, and its handler is not called: %s"
             self._engine.log.warn_of(_SERVER, key, text, self._handlers.name, error.outline, kind=self._handlers.name)
-        self.tell(ON_ERROR, socket, event, error)
+        self.tell(ON_ERROR, member, event, error)
 
     def event_unknown(self, event: str) -> None:
         """Warn, once, of an event that has no handler: nothing else becomes of it."""
@@ -79,16 +79,16 @@ class Hooks:
 
     def failed(self, token: HookToken, error: BaseException) -> None:
         """Report the failure of a hook; it changes nothing."""
-        kind, socket = token
+        kind, member = token
         if kind is ON_ERROR:
             text = f"the handler of errors in {plain(self._name)} failed"
             self._engine.log.report((self._handlers.name, kind, type(error)), text, error)
         else:
-            self.event_failed(socket, kind.name.lower(), error)
+            self.event_failed(member, kind.name.lower(), error)
 
     def later(self, token: HookToken) -> Asker:
         """Count the call: a client may cause more calls than have ended."""
-        return CountingAsker(self, token[1]._session)
+        return CountingAsker(self, token[1].session)
 
     def describe(self, token: HookToken) -> str:
         """Name a hook, for a warning."""

@@ -4,13 +4,13 @@ from collections.abc import Generator, Iterator
 from enum import Enum
 from typing import Any, Protocol
 
-from ..engine import Asker, Driver, Pending, Prepared, Session
+from ..engine import Asker, Driver, Log, Pending, Prepared, Session
 from ..errors import ProtocolError
 from ..wire.packets import Event
 
 
 class Life(Enum):
-    """Where a socket is between its client's wish to enter and its end."""
+    """The stages of a member; it never goes back to one before."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
@@ -24,16 +24,18 @@ CONNECTING, CONNECTED, GONE = Life
 class EarlyTraffic:
     """What waits while a socket is connecting: the client's events, which count as calls, and `output`, sent to it.
 
-    `asker` is that of the asynchronous step or connect handler that is running for the client.
+    `asker` is that of the asynchronous step or connect handler that is running for the client. `is_leaving`: the server
+    has disconnected it already, which happens when it is accepted.
     """
 
-    __slots__ = ("_events", "_session", "asker", "output")
+    __slots__ = ("_events", "_session", "asker", "is_leaving", "output")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._events: list[tuple[Event, int]] = []
         self.output: list[Prepared] = []
         self.asker: Asker | None = None
+        self.is_leaving = False
 
     def keep(self, packet: Event) -> None:
         """Keep an event until the socket is connected; ProtocolError for more than `max_early_events`."""
@@ -64,8 +66,8 @@ class EarlyAnswer(Pending[Any]):
 
     __slots__ = ("_early", "_event")
 
-    def __init__(self, driver: Driver, early: EarlyTraffic, event: str) -> None:
-        super().__init__(driver)
+    def __init__(self, driver: Driver, log: Log, early: EarlyTraffic, event: str) -> None:
+        super().__init__(driver, log)
         self._early = early
         self._event = event
 

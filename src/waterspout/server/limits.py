@@ -20,40 +20,23 @@ class Limits:
         check_rate("max_events_per_second", self.max_events_per_second)
 
 
-class Allowance:
-    """How many events a client may send now: as many as in a second at once, and then at that rate."""
+class MeteredSockets(dict[str, Any]):
+    """A session's `data` where events are limited: its members by namespace, and one allowance for all of them.
+
+    It is as many events as in a second at once, and then that rate. A client that leaves a namespace and enters it
+    again has no new allowance.
+    """
 
     __slots__ = ("_at", "_left")
 
-    def __init__(self, per_second: float, now: float) -> None:
-        self._left = max(1.0, per_second)
-        self._at = now
-
-    def spend(self, per_second: float, now: float) -> bool:
-        """Take one, or return False."""
-        self._left = min(max(1.0, per_second), self._left + (now - self._at) * per_second)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class MeteredSockets(dict[str, Any]):
-    """A session's `data` where events are limited: its sockets by namespace, and one allowance for all of them.
-
-    A client that leaves a namespace and enters it again has no new allowance.
-    """
-
-    __slots__ = ("_allowance",)
-
     def __init__(self) -> None:
         super().__init__()
-        self._allowance: Allowance | None = None
+        self._at: float | None = None
+        self._left = 0.0
 
     def spend(self, per_second: float, now: float) -> bool:
         """Take one for an event or a CONNECT, or return False. The first CONNECT, which every client needs, is free."""
-        if self._allowance is None:
-            self._allowance = Allowance(per_second, now)
-            return True
-        return self._allowance.spend(per_second, now)
+        most = max(1.0, per_second)
+        left = most + 1 if self._at is None else min(most, self._left + (now - self._at) * per_second)
+        self._at, self._left = now, left - 1 if left >= 1 else left
+        return left >= 1

@@ -1,6 +1,7 @@
 """One namespace: how sockets enter and leave it, its rooms, and what is done to many sockets."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -15,13 +16,15 @@ from .decorators import Events
 from .dispatch import shorten, words
 from .entrance import Auth, ConnectSteps
 from .fanout import Delivery, Fanout, delivery, prepare
-from .handlers import ON_DISCONNECT, Handlers, check_name
+from .handlers import Handlers, check_name
 from .hooks import Hooks
+from .life import CONNECTED
 from .limits import Limits
+from .member import Member, SocketMember
 from .presence import Presence
 from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
-from .socket import Socket, check_timeout
+from .socket import Socket, check_timeout, separate
 
 # The class of a namespace's sockets. The default makes `Namespace` mean Namespace[Socket]; Python has it since 3.13.
 if TYPE_CHECKING:
@@ -62,10 +65,10 @@ class Namespace(Events, Generic[Kind]):
         self.name = name
         self.engine = engine
         self.limits = limits
-        self.rooms: Rooms[Socket] = Rooms()
+        self.rooms = Rooms()
         self.hooks = Hooks(name, engine, handlers)
         self._handlers = handlers
-        self._fanout = Fanout(engine.turn)
+        self._fanout = Fanout(engine.turn, engine.policy.generations)
         self.cluster = cluster
         self._ack_ids = count(1)
         self._family = family
@@ -118,13 +121,22 @@ class Namespace(Events, Generic[Kind]):
         check_timeout(timeout)
         whom, ack_id = audience(to, except_), next(self._ack_ids)
         forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
-        pending: Pending[Replies] = Pending(self.engine.driver)
-        on_core(self.engine.driver, self._call, event, whom, forms, ack_id, timeout, pending)
+        pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
+
+        def ask() -> None:
+            members = list(self.rooms.select(whom))
+            collector = ReplyCollector([member.id for member in members], pending)
+            with self.engine.turn:
+                for member in members:
+                    if member.expect(ack_id, event, partial(collector.settle, member.id), timeout):
+                        member.push(forms[member.generation])
+
+        on_core(self.engine.driver, ask)
         return pending
 
     def sockets(self, *, to: Target = None, except_: Except = None) -> list[Kind]:
         """Return the clients that are here, on this node, now."""
-        return cast(list[Kind], list(self.rooms.select(audience(to, except_))))
+        return cast(list[Kind], self._sockets(audience(to, except_)))
 
     def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
         """Ask who is here, as values: `Presence(sockets, missing)`, with the nodes that did not answer.
@@ -164,7 +176,7 @@ class Namespace(Events, Generic[Kind]):
         check_name(event)
         message = self.cluster.prepare(self.name, event, args, whom, how)
         if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
-            forms = {row: prepare(row, self.name, event, args, how=how) for row in self.engine.policy.generations}
+            forms = {row: prepare(row, self.name, event, args, how=how) for row in tuple(self._fanout.spoken)}
             self.engine.driver.soon(self._send_prepared, whom, forms, message)
         else:
             self.deliver(event, args, whom, how)
@@ -180,115 +192,117 @@ class Namespace(Events, Generic[Kind]):
 
     def apply(self, message: Join | Leave | BusDisconnect, whom: Audience) -> None:
         """Apply a message to the clients of this node, whether it comes from here or from another node."""
-        sockets = list(self.rooms.select(whom))
+        members = list(self.rooms.select(whom))
         if isinstance(message, Join):
-            for socket in sockets:  # before anybody has moved
+            for member in members:  # before anybody has moved
                 for room in message.rooms:
-                    self.rooms.check(room, socket)
+                    self.rooms.check(room, member)
         with self.engine.turn:
-            for socket in sockets:
+            for member in members:
                 match message:
                     case Join():
-                        socket.join(*message.rooms)
+                        member.join(message.rooms)
                     case Leave():
-                        socket.leave(*message.rooms)
+                        member.leave(message.rooms)
                     case BusDisconnect():
-                        socket.disconnect(close=message.close)
+                        member.disconnect(message.close)
 
     def open(self, session: Session, auth: Auth) -> None:
-        """Make the socket of a connecting client, and run the steps and the connect handler."""
-        id = session.socket_id(self.name)
-        socket = session.data[self.name] = self.kind(id, session, self)
-        self.rooms.expect(id)
-        if self._family is not None:
-            self._family.children[self.name] = self
+        """Make member and socket of a connecting client, and run the steps and the connect handler."""
+        member = SocketMember(session.socket_id(self.name), session, self)
+        member.socket = self.kind(member)
+        session.data[self.name] = member
+        self.rooms.expect(member.id)
+        self._show_family()
         steps = list(self._handlers.steps)
         if self._handlers.connect is not None:
             steps.append(self._handlers.connect)
         if steps:
-            ConnectSteps(self, steps, socket, auth).ask()
+            ConnectSteps(steps, member, auth).ask()
         else:
-            self.accept(socket)
+            self.accept(member)
 
-    def accept(self, socket: Socket) -> None:
+    def accept(self, member: SocketMember) -> None:
         """Accept a client, unless it has disconnected meanwhile."""
-        session = socket._session
-        if session.data.get(self.name) is not socket:
+        session = member.session
+        if session.data.get(self.name) is not member:
             return
-        self._note("session %s... has entered %a", socket)
-        self.rooms.admit(socket)
-        self._fanout.count(session.generation, 1)
+        self.note("session %s... has entered %a", member)
+        self.admit(member)
         session.connected()
-        session.push(Prepared(*session.generation.socketio.encode_connect(self.name, socket.id)))
-        socket._accept()
+        session.push(Prepared(*session.generation.socketio.encode_connect(self.name, member.id)))
+        member.accepted()
 
-    def refuse(self, socket: Socket, refusal: ConnectRefused) -> None:
+    def refuse(self, member: SocketMember, refusal: ConnectRefused) -> None:
         """Refuse a client with a connect error."""
-        session = socket._session
-        if session.data.get(self.name) is not socket:
+        session = member.session
+        if session.data.get(self.name) is not member:
             return
-        self._note("session %s... was refused by %a", socket)
-        session.data[self.name] = None
-        socket._end()
-        self.rooms.dismiss(socket.id)
+        self.note("session %s... was refused by %a", member)
+        self._dismiss(member)
         try:
             push_refusal(session, self.name, refusal.message, refusal.data)
         except Exception as error:  # also what a user's own type raises while it is encoded
             place = find_fault(refusal.data, "data")
-            self.hooks.event_failed(socket, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
+            self.hooks.event_failed(member, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
-        self._check_empty()
+        self._show_family()
         session.keep_out(self.name)
 
-    def part(self, socket: Socket, reason: Reason) -> None:
-        """Remove a socket from the namespace and its rooms; its disconnect handler runs after what is running now."""
+    def admit(self, member: Member) -> None:
+        """Let a member in: from now on it gets what is sent to the namespace, and to the rooms that it has joined."""
+        member.life = CONNECTED
+        self.rooms.admit(member)
+        self._fanout.count(member, 1)
+        self._show_family()
+        for room in member.rooms or ():
+            self.rooms.join(room, member)
+
+    def part(self, member: Member, reason: Reason) -> None:
+        """Remove a member from the namespace and its rooms; its disconnect handler runs after what is running now."""
         with self.engine.turn:
-            socket._session.data[self.name] = None
-            accepted = socket._end()
-            self.rooms.dismiss(socket.id)
-            if accepted:
-                self._note("session %s... has left %a", socket)
-                for room in socket.rooms:
-                    self.rooms.leave(room, socket)
-                self._fanout.count(socket._session.generation, -1)
-                self.hooks.tell(ON_DISCONNECT, socket, reason)
-            self._check_empty()
+            if self._dismiss(member):
+                for room in member.rooms or ():
+                    self.rooms.leave(room, member)
+                self._fanout.count(member, -1)
+                member.left(reason)
+            self._show_family()
+
+    def part_sessionless(self) -> None:
+        """Remove the members that are not told by a session that the server is closed."""
+        for member in tuple(self.rooms.by_id.values()):
+            if member.session is None:
+                self.part(member, Reason.SHUTDOWN)
 
     def next_ack_id(self) -> int:
         """Return the id of a new call: one counter, so that a call to a room is one frame."""
         return next(self._ack_ids)
 
+    def note(self, text: str, member: SocketMember) -> None:
+        """Log what a client does, with the first characters of its session's id, which is a secret."""
+        self.engine.log.note(_SERVER, _DEBUG, text, member.session.id[:4], shorten(self.name))
+
     # Below this line: how it is done
 
-    def _note(self, text: str, socket: Socket) -> None:
-        """Log what a client does, with the first characters of its session's id, which is a secret."""
-        self.engine.log.note(_SERVER, _DEBUG, text, socket._session.id[:4], shorten(self.name))
+    def _sockets(self, whom: Audience) -> list[Socket]:
+        members = list(self.rooms.select(whom))  # in one step, for threads
+        return [member.socket for member in members if member.socket is not None]
+
+    def _dismiss(self, member: Member) -> bool:
+        admitted = member.end()
+        self.rooms.dismiss(member.id)
+        if member.socket is not None:
+            separate(member.socket)
+        return admitted
 
     def _send_prepared(self, whom: Audience, forms: dict[Generation, Prepared], message: bytes | None) -> None:
-        members = self.rooms.select(whom)
+        members = [member for member in self.rooms.select(whom) if member.generation in forms]  # others came later
         if members:
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
         self.cluster.publish(message)
 
-    def _call(
-        self,
-        event: str,
-        whom: Audience,
-        forms: dict[Generation, Prepared],
-        ack_id: int,
-        timeout: float,
-        pending: Pending[Replies],
-    ) -> None:
-        members = list(self.rooms.select(whom))
-        collector = ReplyCollector([socket.id for socket in members], pending)
-        with self.engine.turn:
-            for socket in members:
-                if socket._expect(ack_id, event, collector.place(socket.id), timeout):
-                    socket._push(forms[socket._session.generation])
-
     def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
-        found = tuple(picture(socket) for socket in self.rooms.select(whom))
-        pending.resolve(Presence(found))
+        pending.resolve(Presence(tuple(map(picture, self._sockets(whom)))))
 
     def _act(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
         return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)
@@ -297,8 +311,11 @@ class Namespace(Events, Generic[Kind]):
         self.apply(message, whom)
         return self.cluster.tell(self.cluster.address(message, whom))
 
-    def _check_empty(self) -> None:
-        if self._family is not None and not self.has_clients:
+    def _show_family(self) -> None:
+        """Be one of the dynamic namespaces while a client is here, or on its way in."""
+        if self._family is not None and self.has_clients:
+            self._family.children[self.name] = self
+        elif self._family is not None:
             self._family.children.pop(self.name, None)
 
     def _registry(self) -> Handlers:

@@ -142,6 +142,11 @@ class Namespaces:
         for place in (*self._named.values(), *self.dynamic):
             place._handlers.follow(driver.orders)
 
+    def part_sessionless(self) -> None:
+        """Remove the members that no session tells of the end of the server."""
+        for namespace in self:
+            namespace.part_sessionless()
+
     def of(self, name: str, *, ordered: bool | None = None) -> Namespace:
         """Return the namespace of this name; from its first mention on, clients may enter it."""
         check_namespace(name)
@@ -192,14 +197,7 @@ class Namespaces:
         return self._made.add(name, self._new(name, family._handlers, family))
 
     def _new(self, name: str, handlers: Handlers, family: DynamicNamespace | None = None) -> Namespace:
-        return Namespace(
-            name,
-            self._engine,
-            self._cluster,
-            handlers=handlers,
-            limits=self._limits,
-            family=family,
-        )
+        return Namespace(name, self._engine, self._cluster, handlers=handlers, limits=self._limits, family=family)
 
     def _title(self, match: "Pattern[str] | Matcher") -> str:
         """Return a unique name of a family, for metrics and `describe`."""
@@ -208,12 +206,8 @@ class Namespaces:
         return f"{title} #{alike + 1}" if alike else title
 
     def _handlers(self, name: str, ordered: bool | None) -> Handlers:
-        return Handlers(
-            name,
-            ordered=ordered,
-            driver_orders=self._engine.driver.orders,
-            limited=self._limits.max_events_per_second is not None,
-        )
+        limited = self._limits.max_events_per_second is not None
+        return Handlers(name, ordered=ordered, driver_orders=self._engine.driver.orders, limited=limited)
 
 
 def _name(function: Matcher) -> str:

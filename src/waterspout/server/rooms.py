@@ -1,12 +1,15 @@
 """Who is in which room of a namespace, and whom a set of names means.
 
-How it works: each socket is in a room of its own, named by its id, so a socket, an id and a room are the same for
+How it works: each member is in a room of its own, named by its id, so a socket, an id and a room are the same for
 `to` and `except_`. A room exists while it has members. Whom a call means is an `Audience` of names, which can be
-sent to other nodes; only `select` makes sockets of it.
+sent to other nodes; only `select` finds the members.
 """
 
 from collections.abc import Collection, Iterable
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .member import Member
 
 Room = str | int
 
@@ -17,39 +20,25 @@ class Identified(Protocol):
     id: str
 
 
-M = TypeVar("M", bound=Identified)
 Target = None | Room | Identified | Iterable[Room | Identified]
 Except = None | Room | Identified | Iterable[Room | Identified]
 
 
 class Audience(NamedTuple):
-    """Whom something is for: everybody where `to` is None, but for some rooms, ids and members."""
+    """Whom something is for, by names of rooms and ids: everybody where `to` is None, but for `except_`."""
 
     to: tuple[Room, ...] | None
-    except_rooms: tuple[Room, ...] = ()
-    except_members: tuple[Any, ...] = ()
+    except_: tuple[Room, ...] = ()
 
-    @property
-    def excluded(self) -> list[Room]:
-        """The excepted by name, for other nodes."""
-        return [*self.except_rooms, *(member.id for member in self.except_members)]
-
-    def without(self, member: Identified) -> "Audience":
+    def without(self, id: str) -> "Audience":
         """Leave out one member more."""
-        return self._replace(except_members=(member, *self.except_members))
+        return Audience(self.to, (id, *self.except_))
 
 
 def audience(to: Target, except_: Except) -> Audience:
     """Read what a user says; TypeError for what can be neither a room nor a socket."""
     rooms = None if to is None else (to,) if isinstance(to, str) else tuple(map(_room, _each(to, "to")))
-    excluded = () if except_ is None else _each(except_, "except_")
-    if not excluded:
-        return Audience(rooms)
-    return Audience(
-        rooms,
-        tuple(one for one in excluded if isinstance(one, str | int)),
-        tuple(one for one in excluded if not isinstance(one, str | int)),
-    )
+    return Audience(rooms, () if except_ is None else tuple(map(_room, _each(except_, "except_"))))
 
 
 def _room(name: Any) -> Room:
@@ -86,7 +75,7 @@ def _is_room(name: Any) -> bool:
     return isinstance(name, str | int) and not isinstance(name, bool)
 
 
-class Rooms(Generic[M]):
+class Rooms:
     """The members of each room, in the order of their coming; an empty room does not exist.
 
     Each member is also reached by its own id, in a key space of its own: nobody enters that room by name.
@@ -95,9 +84,9 @@ class Rooms(Generic[M]):
     __slots__ = ("_expected", "_members", "by_id")
 
     def __init__(self) -> None:
-        self.by_id: dict[str, M] = {}
+        self.by_id: dict[str, Member] = {}
         self._expected: set[str] = set()
-        self._members: dict[Room, dict[M, None]] = {}
+        self._members: dict[Room, dict[Member, None]] = {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -111,7 +100,7 @@ class Rooms(Generic[M]):
         """Keep an id free for a member that is on its way in."""
         self._expected.add(member_id)
 
-    def admit(self, member: M) -> None:
+    def admit(self, member: "Member") -> None:
         """Let a member in."""
         self._expected.discard(member.id)
         self.by_id[member.id] = member
@@ -121,19 +110,19 @@ class Rooms(Generic[M]):
         self._expected.discard(member_id)
         self.by_id.pop(member_id, None)
 
-    def check(self, room: Room, member: M) -> None:
+    def check(self, room: Room, member: "Member") -> None:
         """Raise ValueError for another member's id, which is no room to join."""
         if room != member.id and (room in self.by_id or room in self._expected):
             raise ValueError(f"{room!r} is the id of another socket: a client's own room cannot be joined")
 
-    def join(self, room: Room, member: M) -> None:
+    def join(self, room: Room, member: "Member") -> None:
         """Add a member to a room."""
         members = self._members.get(room)
         if members is None:
             members = self._members[room] = {}
         members[member] = None
 
-    def leave(self, room: Room, member: M) -> None:
+    def leave(self, room: Room, member: "Member") -> None:
         """Take a member out of a room; nothing happens if it is not there."""
         members = self._members.get(room)
         if members is not None:
@@ -141,24 +130,24 @@ class Rooms(Generic[M]):
             if not members:
                 del self._members[room]
 
-    def select(self, whom: Audience) -> Collection[M]:
+    def select(self, whom: Audience) -> "Collection[Member]":
         """Return the members that are meant, each once."""
         members = self._named(whom.to)
-        if not whom.except_rooms and not whom.except_members:
+        if not whom.except_:
             return members
-        excluded = {*whom.except_members, *self._named(whom.except_rooms)}
+        excluded = set(self._named(whom.except_))
         return [member for member in tuple(members) if member not in excluded]  # a copy: threads ask, too
 
-    def _named(self, names: tuple[Room, ...] | None) -> Collection[M]:
+    def _named(self, names: tuple[Room, ...] | None) -> "Collection[Member]":
         if names is None:
             return self.by_id.values()
         if len(names) == 1:
             return self._one(names[0])
-        members: dict[M, None] = {}
+        members: dict[Member, None] = {}
         for name in names:
             members.update(dict.fromkeys(self._one(name)))
         return members
 
-    def _one(self, name: Room) -> Collection[M]:
+    def _one(self, name: Room) -> "Collection[Member]":
         member = self.by_id.get(name) if isinstance(name, str) else None
         return self._members.get(name, ()) if member is None else (member,)

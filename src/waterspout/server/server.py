@@ -23,6 +23,8 @@ from .rooms import Except, Room, Target, audience
 from .socket import Socket
 from .stats import Stats, collect
 
+_DETACHING = 1.0  # s that an adapter has at least, where handlers have taken all of `shutdown_timeout`
+
 
 class Server(Events):
     """A Socket.IO server for every host, and for clients of 0.7 to 4.x at once.
@@ -271,7 +273,7 @@ class Server(Events):
         """Call what `on_stop` has, tell all clients, flush and end; then wait for running handlers, and cancel them.
 
         All that is asynchronous has `shutdown_timeout`; tasks of `on_start` are cancelled before handlers are waited
-        for.
+        for. The adapter's `detach` comes last, and has the rest of the time, but at least 1 s.
         An `async def` handler may await it: only the others are waited for.
         """
         driver = self.engine.driver
@@ -287,31 +289,33 @@ class Server(Events):
         if before is not None:
             before.resolve(None)
         self._cluster.attach(driver)
+        self._namespaces.part_sessionless()
         self._namespaces.follow(driver)
         self._background.start()
 
     def _close(self, done: Pending[None]) -> None:
-        now, timeout = self.engine.driver.now, self._shutdown_timeout
-        end = now() + timeout
-        self._background.stop(timeout, lambda: self._end(done, max(0.0, end - now())))
+        end = self.engine.driver.now() + self._shutdown_timeout
+        self._background.stop(self._shutdown_timeout, lambda: self._end(done, end))
 
     def _is_closing(self, done: Pending[None]) -> bool:
         return self.__dict__.get("_closing") is done
 
-    def _end(self, done: Pending[None], timeout: float) -> None:
+    def _end(self, done: Pending[None], end: float) -> None:
         if not self._is_closing(done):
             return  # the loop ended before, and there is another
         self._cluster.leave()
-        engine = self.engine
+        self._namespaces.part_sessionless()
+        engine, driver = self.engine, self.engine.driver
 
         def finish() -> None:
             if self._is_closing(done):
-                engine.driver.finish(timeout, ended, awaited=done, unwanted=self._background)
+                driver.finish(max(0.0, end - driver.now()), ended, awaited=done, unwanted=self._background)
 
         def ended() -> None:
-            if self._is_closing(done):
-                self._cluster.detach()
-            done.resolve(None)
+            if self._is_closing(done) and self._cluster.detach():
+                driver.finish(max(_DETACHING, end - driver.now()), lambda: done.resolve(None), awaited=done)
+            else:
+                done.resolve(None)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))

@@ -22,6 +22,18 @@ class Function(NamedTuple):
         (driver.run_threaded if self.threaded else driver.run)(self.call, args, asker, token)
 
 
+def read_function(
+    function: Any, what: str, *calls: tuple[str, ...], of: str = "", threaded: bool, first: str = "socket"
+) -> Function:
+    """Check a function that is called in these ways, with arguments of these names; `of` says where, in a remedy."""
+    check_callable(function, what)
+    for names in calls:
+        check_signature(function, names, what + of, first=first)
+    if threaded:
+        check_plain(function, what)
+    return Function(function, threaded)
+
+
 def check_callable(function: object, what: str) -> None:
     """Raise TypeError for what cannot be called, or would not run when it is."""
     if not callable(function):

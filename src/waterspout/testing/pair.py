@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import ConnectRefused
 from ..server import Server, Socket
+from ..server.member import SocketMember
 from ..wire.generations import ENGINEIO_4, Generation
 from .clock import Clock
 from .dialects import dialect_of
@@ -83,9 +84,9 @@ class Pair:
 
     def _find(self, raised: list[BaseException]) -> Socket:
         session = self.server.engine.sessions.get(self.peer.sid)
-        socket = None if session is None else session.data.get("/")
-        if isinstance(socket, Socket):
-            return socket
+        member = None if session is None else session.data.get("/")
+        if isinstance(member, SocketMember):
+            return member.socket
         self.peer.close()
         cause = raised[0] if raised else None
         if isinstance(cause, ConnectRefused):

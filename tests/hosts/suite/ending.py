@@ -164,7 +164,7 @@ class Ending:
 
         @echo.server.on_connect
         def connect(socket: Socket, auth: Any) -> None:
-            kept.extend((weakref.ref(socket), weakref.ref(socket._session)))
+            kept.extend((weakref.ref(socket), weakref.ref(socket._member.session)))
 
         await host.serve(echo.server)
         wire = await host.websocket()
