@@ -51,7 +51,6 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "trusted_proxies": (),
         "allowed_hosts": None,
         "verify_remote_ip": False,
-        "application_starts": "transport",
         "application_answers": False,
         "old_transports": None,
         "close_timeout_advertised": None,
@@ -130,7 +129,7 @@ def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "choices"),
-    [("application_starts", "transport, handshake"), ("second_poll", "replace, refuse")],
+    [("second_poll", "replace, refuse")],
 )
 @pytest.mark.parametrize("value", ["", "never", "TRANSPORT", None, 1])
 def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> None:

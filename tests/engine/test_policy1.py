@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared, Session
-from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused, admit
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -21,7 +21,6 @@ TORNADIO2 = {
     "missed_heartbeats": 3,
     "transports": ("polling", "websocket"),
     "old_transports": ("websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile", "xhr-multipart"),
-    "application_starts": "handshake",
     "unknown_session": 401,
     "second_poll": "refuse",
     "post_reply": "",
@@ -160,7 +159,7 @@ def test_a_request_whose_session_has_ended_while_its_body_came_has_the_status_to
 
 def from_elsewhere(peer: Peer, request: Request) -> Any:
     request.remote_address = "192.0.2.7"
-    return peer.engine.admit(request)
+    return admit(peer.engine, request)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -342,15 +341,6 @@ def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
     advance(engine, 60)
     assert peer.take() == ["8::"] * 3
     assert application(engine).closed == []
-
-
-def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() -> None:
-    engine = make(**{**TORNADIO2, "application_starts": "transport"})
-    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
-    advance(engine, 25)
-    peer.switch("websocket")
-    advance(engine, 12)
-    assert peer.take() == ["1::", "2::"]
 
 
 def test_the_answers_of_a_client_that_is_not_read_are_not_missed() -> None:

@@ -191,6 +191,7 @@ def test_whoever_awaits_it_gets_the_failure_of_the_adapter(subscribed: bool) -> 
     slow.adapter.published[0].reject(ConnectionError("no broker"))
     with pytest.raises(ConnectionError):
         joined.result()
+    slow.clock.settle()
     assert len(slow.clock.reports) == 1
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from re import Pattern
+from re import ASCII, Pattern
+from re import compile as compile_pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -30,6 +31,7 @@ TRANSPORTS = ("polling", "websocket")
 OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
 
 _DEFLATE = Deflate()
+_COOKIE_VALUE = compile_pattern(r"[!#-+\--:<-\[\]-~]*", ASCII)  # RFC 6265, section 4.1.1
 _CHECKS: dict[object, Rule] = {
     float: check_seconds,
     int: check_count,
@@ -37,7 +39,6 @@ _CHECKS: dict[object, Rule] = {
     str: check_text,
 }
 _CHECKS_BY_NAME: dict[str, Rule] = {
-    "application_starts": one_of("transport", "handshake"),
     "second_poll": one_of("replace", "refuse"),
     "close_timeout_advertised": or_none(check_seconds),
     "missed_heartbeats": or_none(check_count),
@@ -49,9 +50,10 @@ _CHECKS_BY_NAME: dict[str, Rule] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The cookie that carries the session id to a load balancer; it gives nobody access by itself.
+    """A cookie: the one that carries the session id to a load balancer, or one that a function of `on_handshake` sets.
 
-    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have.
+    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have. `max_age` in seconds;
+    None lasts as long as the browser is open.
     """
 
     name: str = "io"
@@ -64,9 +66,11 @@ class Cookie:
     def __post_init__(self) -> None:
         check_cookie(self.name, self.path, self.same_site)
 
-    def header(self, sid: str) -> tuple[str, str]:
-        """Return the header field that sets it."""
-        parts = [f"{self.name}={sid}", f"Path={self.path}"]
+    def header(self, value: str) -> tuple[str, str]:
+        """Return the header field that sets it to a value; ValueError for what no value can be: quote it first."""
+        if not _COOKIE_VALUE.fullmatch(value):
+            raise ValueError(f"the value of the cookie {self.name} is {value!r}: quote it, with urllib.parse.quote")
+        parts = [f"{self.name}={value}", f"Path={self.path}"]
         if self.max_age is not None:
             parts.append(f"Max-Age={self.max_age}")
         if self.http_only:
@@ -153,7 +157,6 @@ class Policy:
     trusted_proxies: TrustedProxies = ()
     allowed_hosts: AllowedHosts = None
     verify_remote_ip: bool = False
-    application_starts: str = "transport"
     application_answers: bool = False
     old_transports: tuple[str, ...] | None = None
     close_timeout_advertised: float | None = None

@@ -73,7 +73,8 @@ def check_first(function: Callable[..., Any], what: str, first: str) -> None:
         name = "handler" if name in ("<lambda>", "__call__") else name
         shown = ", ".join([first, *(str(one.replace(annotation=Parameter.empty)) for one in parameters)])
         reason = "and this takes nothing" if given is None else f"and {given.name!r} of this is none"
-        raise TypeError(f"{what} is called with a socket first, {reason}: write `def {name}({shown})`")
+        what_first = "request" if first == "request" else "socket"
+        raise TypeError(f"{what} is called with a {what_first} first, {reason}: write `def {name}({shown})`")
 
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

@@ -9,7 +9,7 @@ from ..wire import json
 from ..wire.protocol1 import hixie
 from ..wire.protocol1 import socketio as socketio1
 from .carriers import PollingCarrier, Poster, WebSocketCarrier
-from .links import Client, Headers, MemoryLink
+from .links import Client, Headers, MemoryLink, perform
 
 HIXIE_HANDSHAKE = (
     ("Upgrade", "WebSocket"),
@@ -100,7 +100,7 @@ class StreamCarrier(_Poster, MemoryLink):
         request = self.peer.request(transport=self.name)
         decision = self.peer.admit(request)
         self.head = decision.greeting
-        self.transport = self.peer.engine.connect(decision, request, self)
+        self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 
     @property
     def body(self) -> bytes:

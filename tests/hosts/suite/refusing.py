@@ -24,7 +24,7 @@ class Guard:
     """An application that lets nobody in without a name; `engine` serves it."""
 
     def __init__(self) -> None:
-        policy = Policy(generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1), application_starts="handshake")
+        policy = Policy(generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1))
         self.engine = Engine(self, path="/socket.io", policy=policy)
         self.closed: list[Reason] = []
 

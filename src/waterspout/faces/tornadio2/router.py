@@ -187,7 +187,6 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1) if names else (ENGINEIO_3, ENGINEIO_4),
         cors_origins=_ANY_ORIGIN,
         cors_credentials=True,
-        application_starts="handshake",
         application_answers=True,
         verify_remote_ip=settings["verify_remote_ip"],
         second_poll="refuse",
