@@ -7,7 +7,6 @@ from waterspout import Server
 from waterspout.testing import Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
-
 pytestmark = pytest.mark.at_once  # its driver answers when the test says so
 
 

@@ -60,7 +60,7 @@ class Clock(InlineDriver):
         """Call a function; what is asynchronous goes on until it has to wait."""
         asker = asker if self._raised is None else _Witness(asker, self._raised)
         if self.later:
-            self._later.append((super().run, (function, args, asker, token)))
+            self._later.append((super().run, (function, args, _Answer(asker.later(token)), token)))
         else:
             super().run(function, args, asker, token)
             self.settle()
@@ -120,7 +120,7 @@ class Clock(InlineDriver):
     def asker(self) -> Asker | None:
         """Return who asked for the running coroutine, or for the threaded call."""
         found = running_asker() or threaded_asker()
-        return found._asker if isinstance(found, _Witness) else found
+        return None if found is None else _asker_behind(found)
 
     def block(self, pending: Waitable, timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
@@ -168,7 +168,7 @@ class Clock(InlineDriver):
         self.settle()
         tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
         for task in tasks:
-            if self._tasks[task] is unwanted:
+            if _asker_behind(self._tasks[task]) is unwanted:
                 task.cancel()
         if not tasks or self._loop is None:
             done()
@@ -208,6 +208,19 @@ class Clock(InlineDriver):
         return True
 
 
+class _Answer:
+    """Hears for an asker what came of a function that it knows to answer later."""
+
+    __slots__ = ("_asker", "answered", "failed")
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self.answered, self.failed = asker.answered, asker.failed
+
+    def later(self, token: Any) -> "_Answer":
+        return self
+
+
 class _Witness:
     """Hears for an asker what came of a function, and notes what it raised."""
 
@@ -226,6 +239,13 @@ class _Witness:
 
     def later(self, token: Any) -> "Asker":
         return _Witness(self._asker.later(token), self._raised)
+
+
+def _asker_behind(asker: Asker) -> Asker:
+    """Return the core's own asker of a call."""
+    while isinstance(asker, _Witness | _Answer):
+        asker = asker._asker
+    return asker
 
 
 async def _end(tasks: set[asyncio.Task[None]], timeout: float) -> None:
