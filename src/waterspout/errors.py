@@ -7,7 +7,7 @@ answer and the WebSocket close code (RFC 6455, section 7.4.1).
 import http
 import re
 from collections import abc
-from typing import Any, Never
+from typing import Never
 
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
@@ -25,9 +25,9 @@ def header_fields(given: HeaderFields) -> tuple[tuple[str, str], ...]:
     TypeError for what is neither a mapping nor pairs of strings; ValueError for a name or a value that no field can
     have, and for those that say how the answer travels, such as Content-Length.
     """
-    pairs: tuple[Any, ...] = tuple(given.items() if isinstance(given, abc.Mapping) else given)
+    pairs = tuple(given.items() if isinstance(given, abc.Mapping) else given)
     for pair in pairs:
-        if not isinstance(pair, tuple) or [type(part) for part in pair] != [str, str]:
+        if not _is_pair(pair):
             raise TypeError(f"{pair!r} is no header field: give pairs of a name and a value, or a dictionary")
         name, value = pair
         if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
@@ -35,6 +35,10 @@ def header_fields(given: HeaderFields) -> tuple[tuple[str, str], ...]:
         if name.lower() in _OF_THE_HOST or name.lower().startswith("sec-websocket-"):
             raise ValueError(f"{name!r} says how the answer travels, which is the server's own: leave it out")
     return pairs
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, str) for part in value)
 
 
 class WaterspoutError(Exception):

@@ -87,9 +87,9 @@ class Policy:
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin ("file://" and
-    "null" are two), a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script
-    elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
-    `Deflate` of one's own.
+    "null" are two), a pattern that matches it whole, several of these, or a function of it, plain or async. `jsonp`
+    answers script elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it:
+    True, or a `Deflate` of one's own.
 
     `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
     are told of "flashsocket" and "xhr-multipart" only if they are named. Their session waits `resume_timeout` for
@@ -97,8 +97,7 @@ class Policy:
 
     `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
 
-    The others are of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with their
-    "handshake", which it may refuse then. With `application_answers` it gets a client's goodbye, `Disconnect("/")`,
+    The others are of clients of 0.7 to 0.9. With `application_answers` it gets a client's goodbye, `Disconnect("/")`,
     and what asks for a receipt, and answers both; else the engine does so, before the application gets them.
     `old_transports` are those that they are offered, in this order, instead of what `transports` says.
     `close_timeout_advertised` is what their handshake tells as its close timeout; None is `resume_timeout`, or what

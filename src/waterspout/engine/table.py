@@ -67,6 +67,7 @@ class Table:
         """Put a session into the table, whose client the application has let in."""
         self.traffic.opened += 1
         session.known()
+        session.request.native = None
         if session.state is not State.CLOSED:
             self.sessions[session.id] = session
 

@@ -42,7 +42,7 @@ class SocketIOApplication:
         """Ask this function of each request that begins a session."""
         what = "the function of on_handshake"
         check_callable(function, what)
-        check_signature(function, ("request",), what, first="request")
+        check_signature(function, ("request",), what)
         if threaded:
             check_plain(function, what)
         if self.open is not None:

@@ -39,7 +39,7 @@ def check_plain(function: Callable[..., Any], what: str) -> None:
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str, *, first: str = "socket") -> None:
-    """Raise TypeError for a function that cannot be called with these arguments; if any, the first is a socket."""
+    """Raise TypeError for a function that cannot be called with these arguments; it must not forget the socket."""
     try:
         parameters = signature(function)
     except (TypeError, ValueError):
@@ -49,7 +49,7 @@ def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: 
     except TypeError:
         given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
         raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None
-    if names:
+    if names[:1] == ("socket",):
         check_first(function, what, first)
     if "auth" in names and "environ" in parameters.parameters:  # as in python-socketio; it would get the auth
         raise TypeError(f"{what} is called with (socket, auth): what environ has is in socket.request")
@@ -73,8 +73,7 @@ def check_first(function: Callable[..., Any], what: str, first: str) -> None:
         name = "handler" if name in ("<lambda>", "__call__") else name
         shown = ", ".join([first, *(str(one.replace(annotation=Parameter.empty)) for one in parameters)])
         reason = "and this takes nothing" if given is None else f"and {given.name!r} of this is none"
-        what_first = "request" if first == "request" else "socket"
-        raise TypeError(f"{what} is called with a {what_first} first, {reason}: write `def {name}({shown})`")
+        raise TypeError(f"{what} is called with a socket first, {reason}: write `def {name}({shown})`")
 
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

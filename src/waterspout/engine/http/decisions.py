@@ -127,6 +127,11 @@ class Open:
         """Answer with the OPEN packet and what the application has said beside."""
         session = self.session
         assert session is not None
+        if session.state is State.CLOSED:  # while the body came
+            refusal = self.refuse_closing()
+            table.count(exchange.request, refusal)
+            exchange.respond(refusal.response)
+            return
         base64 = bool(exchange.request.param("b64"))
         polling = PollingTransport(session, table.turn, table.traffic, base64=base64)
         upgrades = self.generation.upgrades if "websocket" in table.policy.transports else ()
