@@ -24,6 +24,7 @@ class Raw:
         request = Request("GET", target, HANDSHAKE)
         decision = admit(server.engine, request)
         assert isinstance(decision, Open)
+        assert decision.session is not None
         self.sid = decision.session.id
         self.link = Link(ours.detach(), output)
         self.link.start(server.engine.connect(decision, request, self.link))

@@ -43,6 +43,7 @@ class Page:
     def open(self, j: str | None = "0", more: str = "") -> "Answer":
         answer = self.ask(j, more=more)
         assert isinstance(answer.decision, Open)
+        assert answer.decision.session is not None
         self.sid = answer.decision.session.id
         return answer
 

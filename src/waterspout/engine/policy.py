@@ -1,6 +1,6 @@
 """What belongs to the connection and is a matter of choice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from re import ASCII, Pattern
 from re import compile as compile_pattern
@@ -25,7 +25,7 @@ from .options import (
 )
 
 Origin = str | Pattern[str]
-Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
+Origins = None | Origin | Sequence[Origin] | Callable[[str], bool | Awaitable[bool]]
 
 TRANSPORTS = ("polling", "websocket")
 OLD_TRANSPORTS = ("flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
