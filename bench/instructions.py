@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from bench.servers import BENCH
 from waterspout import Server
 from waterspout.drivers import AsyncioDriver
+from waterspout.testing import admit
 from waterspout.testing.frames import client_frame
 from waterspout.types import Request
 
@@ -77,7 +78,7 @@ class Load:
     def open(self, target: str, fields: Sequence[tuple[str, str]] = UPGRADE) -> Callable[[bytes], object]:
         """Connect a WebSocket, and return what takes its bytes."""
         request = Request("GET", target, fields, remote_address="127.0.0.1")
-        decision = self.engine.admit(request)
+        decision = admit(self.engine, request)
         return self.engine.connect(decision, request, Drain()).receive  # type: ignore[arg-type, no-any-return]
 
     def client(self) -> Callable[[bytes], object]:
@@ -87,7 +88,7 @@ class Load:
 
     def old_client(self) -> Callable[[bytes], object]:
         request = Request("GET", "/socket.io/1/", UPGRADE[:1], remote_address="127.0.0.1")
-        self.engine.respond(self.engine.admit(request), NoAnswer(request))  # type: ignore[arg-type]
+        self.engine.respond(admit(self.engine, request), NoAnswer(request))  # type: ignore[arg-type]
         [sid] = self.engine.sessions
         return self.open(f"/socket.io/1/websocket/{sid}")
 
@@ -131,7 +132,7 @@ class Load:
 
     def ask(self, method: str, target: str, body: bytes = b"") -> None:
         request = Request(method, target, UPGRADE[:1], remote_address="127.0.0.1")
-        self.engine.respond(self.engine.admit(request), NoAnswer(request), body)  # type: ignore[arg-type]
+        self.engine.respond(admit(self.engine, request), NoAnswer(request), body)  # type: ignore[arg-type]
 
 
 LOADS = ("ack", "ack1", "emit", "broadcast", "old_ack", "handshake", "poll")

@@ -14,6 +14,33 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
 _QUOTED = re.compile(r"""(?<!\w)b?(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""", re.DOTALL)  # what repr makes
 
 
+_OF_THE_HOST = frozenset(("connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"))
+
+HeaderFields = abc.Mapping[str, str] | abc.Iterable[tuple[str, str]]
+
+
+def header_fields(given: HeaderFields) -> tuple[tuple[str, str], ...]:
+    """Return header fields as pairs of name and value.
+
+    TypeError for what is neither a mapping nor pairs of strings; ValueError for a name or a value that no field can
+    have, and for those that say how the answer travels, such as Content-Length.
+    """
+    pairs = tuple(given.items() if isinstance(given, abc.Mapping) else given)
+    for pair in pairs:
+        if not _is_pair(pair):
+            raise TypeError(f"{pair!r} is no header field: give pairs of a name and a value, or a dictionary")
+        name, value = pair
+        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+            raise ValueError(f"{name!r}: {value!r} is no header field: it has a name and one line")
+        if name.lower() in _OF_THE_HOST or name.lower().startswith("sec-websocket-"):
+            raise ValueError(f"{name!r} says how the answer travels, which is the server's own: leave it out")
+    return pairs
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, str) for part in value)
+
+
 class WaterspoutError(Exception):
     """The root of everything that this package raises on purpose."""
 
@@ -92,20 +119,18 @@ class ConnectRefused(WaterspoutError):
 
 
 class HandshakeRefused(WaterspoutError):
-    """Raise it in the `open` of an engine's application to refuse a client: there is no session then.
+    """Raise it in a function of `on_handshake`, or in the `open` of an engine's application, to refuse a client.
 
-    The client's handshake is answered with this status, the text and these header fields. Without a text, it is
-    that of the status. ValueError for a status that is none of 300 to 599, and for fields that no answer can have.
+    There is no session then: the handshake is answered with this status, the text and these header fields. Without a
+    text, it is that of the status. ValueError for a status that is none of 300 to 599, and for fields that no answer
+    can have.
     """
 
-    def __init__(self, status: int, text: str = "", headers: abc.Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, text: str = "", headers: "HeaderFields" = ()) -> None:
         if status not in range(300, 600):
             raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401")
         self.status: int = int(status)
-        self.headers: tuple[tuple[str, str], ...] = tuple(headers)
-        for name, value in self.headers:
-            if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
-                raise ValueError(f"{name!r}: {value!r} is no header field: it has a name and one line")
+        self.headers: tuple[tuple[str, str], ...] = header_fields(headers)
         self.text: str = text or _phrase(self.status)
         super().__init__(self.text)
 

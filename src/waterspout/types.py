@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from re import ASCII, DOTALL, IGNORECASE
 from re import compile as compile_pattern
+from typing import Any
 from urllib.parse import parse_qsl
 
 _SIMPLE_QUERY = compile_pattern(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", ASCII).fullmatch  # nothing to unquote
@@ -110,13 +111,23 @@ class Request:
     `remote_address` is the client's, as far as the host or a trusted proxy knows; "unix" stands for a Unix
     socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it, False where such
     a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
-    `HTTPServerRequest`) until the handshake is answered: the `open` of an engine's application sees it, except that of
-    a client of 0.7 to 0.9 whose `application_starts` with its first transport. Then it is None, for it is ten times
-    as large as all the rest, and a client may have nothing but its handshake. `cookies_used` tells whether
-    `cookies` was read and was not empty.
+    `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the `open` of an engine's
+    application see it. Then it is None, for it is ten times as large as all the rest, and a client may have nothing but
+    its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
     """
 
-    __slots__ = ("_head", "_headers", "_host", "_query", "cookies_used", "method", "native", "remote_address", "secure")
+    __slots__ = (
+        "_data",
+        "_head",
+        "_headers",
+        "_host",
+        "_query",
+        "cookies_used",
+        "method",
+        "native",
+        "remote_address",
+        "secure",
+    )
 
     def __init__(
         self,
@@ -132,11 +143,19 @@ class Request:
         self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
         self._headers: Headers | None = None
         self._query: dict[str, list[str]] | None = None
+        self._data: dict[str, Any] | None = None
         self.cookies_used = False
         self.method = method
         self.remote_address = remote_address
         self.secure = secure
         self.native = native
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """A dictionary for the application's own use, as long as the connection lives."""
+        if self._data is None:
+            self._data = {}
+        return self._data
 
     @property
     def target(self) -> str:

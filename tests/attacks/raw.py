@@ -7,6 +7,7 @@ from hosts.handloop import HandLoop
 from waterspout import Request, Server
 from waterspout.engine import Open
 from waterspout.hosts.link import Link, Output
+from waterspout.testing import admit
 from waterspout.wire.generations import ENGINEIO_4, Generation
 
 
@@ -21,9 +22,10 @@ class Raw:
             end.setblocking(False)
         target = f"/socket.io/?EIO={generation.revision}&transport=websocket"
         request = Request("GET", target, HANDSHAKE)
-        decision = server.engine.admit(request)
+        decision = admit(server.engine, request)
         assert isinstance(decision, Open)
-        self.sid = decision.sid
+        assert decision.session is not None
+        self.sid = decision.session.id
         self.link = Link(ours.detach(), output)
         self.link.start(server.engine.connect(decision, request, self.link))
         self.loop.turn()

@@ -8,7 +8,7 @@ import pytest
 from attacks.waiting import Waiting
 from waterspout import Request, Server, Socket
 from waterspout.engine import Preflight, Refuse
-from waterspout.testing import Clock, Peer
+from waterspout.testing import Clock, Peer, admit
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 UPGRADE = (
@@ -60,7 +60,7 @@ def owner(request: pytest.FixtureRequest, generation: Generation) -> Owner:
 def answer(owner: Owner, method: str, query: str, *fields: tuple[str, str]) -> int:
     """Ask as a stranger, and return the status of the refusal; 0 if there is none."""
     request = Request(method, f"/socket.io/?{query}", [("Host", "localhost"), *fields], remote_address="192.0.2.1")
-    decision = owner.server.engine.admit(request)
+    decision = admit(owner.server.engine, request)
     return decision.response.status if isinstance(decision, Refuse | Preflight) else 0
 
 

@@ -12,6 +12,7 @@ from hosts.suite.echo import Echo
 from hosts.tornado_host import TornadoHost
 from waterspout import Request, Server
 from waterspout.engine import Preflight, Refuse
+from waterspout.testing import admit
 
 HOSTILE = [
     "http://a.example\r\nX-Evil: 1",
@@ -38,7 +39,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 def fields(server: Server, request: Request) -> Iterator[str]:
     """Yield all header lines of the answer to a request, as the engine gives them to a host."""
-    decision = server.engine.admit(request)
+    decision = admit(server.engine, request)
     headers = decision.response.headers if isinstance(decision, Refuse | Preflight) else decision.headers
     for name, value in headers:
         yield f"{name}: {value}"
@@ -70,7 +71,7 @@ def test_no_header_that_a_preflight_asks_for_brings_a_line_of_its_own(server: Se
 def test_a_refusal_names_a_value_short_and_quoted(server: Server, name: str, value: str) -> None:
     query = {"EIO": "4", "transport": "polling", name: value}
     asked = Request("GET", "/socket.io/?" + "&".join(f"{key}={part}" for key, part in query.items()))
-    decision = server.engine.admit(asked)
+    decision = admit(server.engine, asked)
     assert isinstance(decision, Refuse)
     body = decision.response.body.decode()
     assert not CONTROL.search(body)

@@ -10,7 +10,7 @@ import pytest
 
 from waterspout import EventRefused, HandshakeRefused, Server
 from waterspout.engine import Engine, Refuse
-from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, Refused
+from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, Refused, admit
 from waterspout.types import Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, with_parser
 
@@ -38,7 +38,7 @@ def lines(log: pytest.LogCaptureFixture, least: int = logging.INFO) -> list[str]
 
 
 def ask(server: Server, target: str, *fields: tuple[str, str], method: str = "GET") -> Any:
-    return server.engine.admit(Request(method, target, fields, remote_address="192.0.2.1"))
+    return admit(server.engine, Request(method, target, fields, remote_address="192.0.2.1"))
 
 
 REFUSED: dict[str, Callable[[Server, str], Any]] = {

@@ -16,7 +16,7 @@ from hosts.tornado_host import TornadoHost
 from waterspout import Server
 from waterspout.engine import Traffic
 from waterspout.hosts.link import READ_BYTES, Output
-from waterspout.testing import Clock, MemoryExchange, Peer, client_frame, server_frames
+from waterspout.testing import Clock, MemoryExchange, Peer, admit, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -89,7 +89,7 @@ def test_a_turn_takes_no_more_of_a_post_than_of_a_websocket(size: int) -> None:
     peer.connect()
     packet = '42["n"' + ",[]" * (size // 3) + "]"
     post = Request("POST", f"/socket.io/?EIO=4&transport=polling&sid={peer.sid}")
-    decision: Any = server.engine.admit(post)
+    decision: Any = admit(server.engine, post)
     server.engine.respond(decision, MemoryExchange(post), "\x1e".join([packet] * (900_000 // size)).encode())
     while clock.waiting:
         heard.append(0)
@@ -126,7 +126,7 @@ def test_a_turn_takes_no_more_of_posts_whose_every_event_pauses_its_client(row: 
     request = Request("POST", f"/socket.io/1/xhr-polling/{peer.sid}" if is_old else modern)
     exchanges = [MemoryExchange(request) for _ in range(posts)]
     for number, exchange in enumerate(exchanges):
-        decision: Any = server.engine.admit(request)
+        decision: Any = admit(server.engine, request)
         server.engine.respond(decision, exchange, payload(row, range(number * 999, number * 999 + 999)))
     turns = 1
     while clock.is_waiting:

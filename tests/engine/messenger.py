@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from waterspout.engine import Engine, MessageTransport, Preflight, Refuse
-from waterspout.testing import SOCKETIO_1, Peer
+from waterspout.testing import SOCKETIO_1, Peer, admit
 from waterspout.types import Request
 from waterspout.wire.generations import Generation
 
@@ -61,7 +61,7 @@ def connect(
 ) -> MessageTransport:
     """Make a handshake, which the engine admits."""
     request = Request("GET", target, fields, remote_address="127.0.0.1")
-    decision = engine.admit(request)
+    decision = admit(engine, request)
     assert not isinstance(decision, Refuse | Preflight)
     assert decision.greeting is not None
     return engine.connect_messages(decision, request, messenger)

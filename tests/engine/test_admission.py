@@ -7,7 +7,7 @@ import pytest
 
 from engine.applications import Recorder, polling_of
 from waterspout.engine import Cookie, Engine, Open, Policy, Refuse, Response, Resume
-from waterspout.testing import Clock, Peer, Refused
+from waterspout.testing import Clock, Peer, Refused, admit
 from waterspout.types import Reason, Request
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -25,7 +25,7 @@ UPGRADE = {
 def ask(
     engine: Engine, query: str, method: str = "GET", fields: Iterable[tuple[str, str]] = (("Host", "localhost"),)
 ) -> Any:
-    return engine.admit(Request(method, f"/engine.io/?{query}", fields))
+    return admit(engine, Request(method, f"/engine.io/?{query}", fields))
 
 
 def answer(decision: object) -> Response:
@@ -95,7 +95,7 @@ def test_a_session_begins_with_get_or_is_refused_with_code_2(engine: Engine, met
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH", "TRACE", "get", ""])
 def test_polling_goes_on_with_get_and_post_or_is_refused_with_code_3(engine: Engine, method: str) -> None:
     peer = Peer(engine, transport="polling")
-    decision = engine.admit(peer.request(method))
+    decision = admit(engine, peer.request(method))
     assert refusal(decision) == (400, 3, "Bad request", f"polling uses GET and POST, not {method!r}")
 
 
@@ -160,7 +160,7 @@ def test_polling_on_a_session_that_has_a_websocket_is_refused(
     upgraded.upgrade()
     for peer in (upgraded, Peer(engine, generation=generation)):
         for method in ("GET", "POST"):
-            decision = engine.admit(peer.request(method, "polling"))
+            decision = admit(engine, peer.request(method, "polling"))
             detail = "the session has left polling for websocket"
             assert refusal(decision) == (400, 3, "Bad request", detail)
         peer.send("4hello")
@@ -254,9 +254,9 @@ def test_a_request_at_interval_and_timeout_is_refused_whether_or_not_a_timer_has
 ) -> None:
     peer = Peer(engine, generation=generation, transport="polling", polls=False)
     clock.time += 44.999
-    assert isinstance(engine.admit(peer.request(method)), Resume)
+    assert isinstance(admit(engine, peer.request(method)), Resume)
     clock.time += 0.001
-    assert refusal(engine.admit(peer.request(method)))[:3] == (400, 1, "Session ID unknown")
+    assert refusal(admit(engine, peer.request(method)))[:3] == (400, 1, "Session ID unknown")
     assert application.closed == [Reason.PING_TIMEOUT]
     assert engine.sessions == {}
     clock.advance(100)
@@ -274,8 +274,9 @@ def test_an_expired_session_is_told_about_by_its_parked_poll(engine: Engine, clo
 def test_an_admitted_session_has_the_id_that_its_client_is_told(engine: Engine, generation: Generation) -> None:
     decision = ask(engine, f"EIO={generation.revision}&transport=polling")
     assert isinstance(decision, Open)
-    assert (decision.generation, decision.sid) == (generation, "token-0000000000000001")
-    assert engine.sessions == {}
+    assert decision.session is not None
+    assert (decision.generation, decision.session.id) == (generation, "token-0000000000000001")
+    assert list(engine.sessions) == [decision.session.id]
 
 
 def test_an_empty_sid_begins_a_session(engine: Engine) -> None:

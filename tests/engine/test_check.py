@@ -48,7 +48,7 @@ def code(peer: Peer, expected: int) -> int:
 def test_the_first_packet_of_the_client_lets_the_websocket_carry(peer: Peer, answer: str) -> None:
     advance(peer, 4.999)
     assert peer.take() == ["2::"]
-    assert application(peer).sessions == []
+    assert application(peer).heard == []
     peer.send(answer)
     assert peer.take() == ["1::"]
     advance(peer, 10)
@@ -111,7 +111,7 @@ def test_a_session_that_ends_meanwhile_takes_no_websocket(peer: Peer) -> None:
     peer.ask("GET", f"//{peer.sid}/?disconnect=1")
     assert peer.closed == code(peer, 1000)
     peer.beat()
-    assert application(peer).sessions == []
+    assert application(peer).heard == []
     assert len(peer.engine.deadlines) == 0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.applications import Recorder, TurningClock, link_of
 from waterspout.engine import Deflate, Engine, Open, Policy, Prepared, Resume, WebSocketTransport
-from waterspout.testing import Clock, Peer, client_frame
+from waterspout.testing import Clock, Peer, admit, client_frame
 from waterspout.types import Reason
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
@@ -95,7 +95,7 @@ def test_the_answer_is_among_the_headers(engine: Engine, generation: Generation,
         peer.sid = sid
         fields = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
         fields += [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Extensions", offer)]
-        decision = engine.admit(peer.request(transport="websocket", headers=fields))
+        decision = admit(engine, peer.request(transport="websocket", headers=fields))
         assert isinstance(decision, Resume if sid else Open)
         assert dict(decision.headers).get("Sec-WebSocket-Extensions") == answer
         assert (decision.deflate is None) == (answer is None)
@@ -103,7 +103,7 @@ def test_the_answer_is_among_the_headers(engine: Engine, generation: Generation,
 
 def test_polling_knows_nothing_of_it(engine: Engine, application: Recorder, generation: Generation) -> None:
     peer = Peer(engine, generation=generation, transport="polling", headers=[("Sec-WebSocket-Extensions", OFFER)])
-    decision = engine.admit(peer.request())
+    decision = admit(engine, peer.request())
     assert isinstance(decision, Resume)
     assert decision.headers == ()
     assert decision.deflate is None

@@ -7,8 +7,8 @@ import pytest
 
 from engine.applications import Packets, Recorder, TurningClock, link_of
 from waterspout import HandshakeRefused
-from waterspout.engine import Engine, Policy, Prepared, Session
-from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
+from waterspout.engine import Engine, Policy, Prepared, Refuse, Session
+from waterspout.testing import Clock, MemoryExchange, Peer, Refused, admit
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, SOCKETIO_1, Generation
 
@@ -71,7 +71,7 @@ def make(opening: Opening, clock: Clock | None = None) -> Engine:
 
 
 def make_old(opening: Opening, **policy: Any) -> Engine:
-    options = {"generations": (SOCKETIO_1,), "application_starts": "handshake", **policy}
+    options = {"generations": (SOCKETIO_1,), **policy}
     return Engine(OldPorter(opening), driver=Clock(), path="/socket.io", policy=Policy(**options))
 
 
@@ -132,7 +132,7 @@ def knock(engine: Engine, generation: Generation) -> Any:
     """Ask for a WebSocket; return what was decided."""
     target = f"/engine.io/?EIO={generation.revision}&transport=websocket"
     request = Request("GET", target, [("Host", "localhost"), *handshake()])
-    return request, engine.admit(request)
+    return request, admit(engine, request)
 
 
 def test_the_application_is_asked_before_a_websocket_is_greeted(generation: Generation) -> None:
@@ -161,7 +161,7 @@ class Unanswerable(MemoryExchange):
 def test_a_handshake_that_could_not_be_answered_leaves_no_session(generation: Generation) -> None:
     engine = make(welcome)
     request = Request("GET", f"/engine.io/?EIO={generation.revision}&transport=polling", [("Host", "localhost")])
-    decision: Any = engine.admit(request)
+    decision: Any = admit(engine, request)
     engine.respond(decision, Unanswerable(request))
     assert len(engine.sessions) == 1
     for _ in range(2):
@@ -170,25 +170,24 @@ def test_a_handshake_that_could_not_be_answered_leaves_no_session(generation: Ge
         assert nothing_is_left(engine)
 
 
-@pytest.mark.parametrize("starts", ["handshake", "transport"])
-def test_a_handshake_of_0_9_that_could_not_be_answered_leaves_none_either(starts: Any) -> None:
+def test_a_handshake_of_0_9_that_could_not_be_answered_leaves_none_either() -> None:
     application = OldPorter(lambda session: None)
-    engine = Engine(application, path="/socket.io", policy=Policy(generations=(SOCKETIO_1,), application_starts=starts))
+    engine = Engine(application, path="/socket.io", policy=Policy(generations=(SOCKETIO_1,)))
     engine.bind(Clock())
     request = Request("GET", "/socket.io/1/", [("Host", "localhost")])
-    decision: Any = engine.admit(request)
+    decision: Any = admit(engine, request)
     engine.respond(decision, Unanswerable(request))
     assert len(engine.sessions) == 1
     for _ in range(2):
         engine.abort(decision)
-        assert application.closed == ([Reason.TRANSPORT_CLOSE] if starts == "handshake" else [])
+        assert application.closed == [Reason.TRANSPORT_CLOSE]
         assert nothing_is_left(engine)
 
 
 def test_a_websocket_that_is_given_up_before_its_upgrade_leaves_the_polling_alone(generation: Generation) -> None:
     engine = make(lambda session: None)
     peer = Peer(engine, generation=generation, transport="polling")
-    decision = engine.admit(peer.request(transport="websocket", headers=handshake()))
+    decision = admit(engine, peer.request(transport="websocket", headers=handshake()))
     engine.abort(decision)  # type: ignore[arg-type]
     engine.application.session.send("on")  # type: ignore[union-attr]
     assert peer.take()[1:] == ["4on"]
@@ -269,7 +268,7 @@ def greet(session: Session) -> None:
 
 
 @pytest.mark.parametrize("transport", OLD)
-def test_an_application_that_starts_with_the_handshake_speaks_over_the_first_transport(transport: str) -> None:
+def test_what_an_application_says_at_the_handshake_goes_over_the_first_transport(transport: str) -> None:
     engine = make_old(greet)
     peer = Peer(engine, generation=SOCKETIO_1, transport=None)
     assert len(engine.application.sessions) == 1  # type: ignore[union-attr]
@@ -277,14 +276,6 @@ def test_an_application_that_starts_with_the_handshake_speaks_over_the_first_tra
     peer.switch(transport)
     assert peer.take() == ["3:::welcome", "3:::and more", "1::"]  # the application's answer to the client's Connect
     assert len(engine.application.sessions) == 1  # type: ignore[union-attr]
-
-
-def test_an_application_that_starts_with_the_transport_hears_of_no_handshake() -> None:
-    engine = make_old(greet, application_starts="transport")
-    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
-    assert engine.application.sessions == []  # type: ignore[union-attr]
-    peer.switch("xhr-polling")
-    assert peer.take() == ["3:::welcome", "1::"]
 
 
 def test_a_handshake_that_nobody_comes_to_ends_and_the_application_hears_it() -> None:
@@ -312,27 +303,11 @@ def test_a_refused_handshake_has_the_status_and_leaves_nothing(opening: Opening)
 def test_a_refused_script_hears_an_error_because_it_sees_no_status() -> None:
     engine = make_old(refuse)
     fields = [("Host", "localhost"), ("Referer", "http://localhost/")]
-    exchange = MemoryExchange(Request("GET", "/socket.io/1/?jsonp=3", fields))
-    engine.respond(engine.admit(exchange.request), exchange)  # type: ignore[arg-type]
-    assert exchange.response is not None
-    assert exchange.response.status == 200
-    assert exchange.response.body == b'/**/io.j[3](new Error("who are you?"));'
+    refusal = admit(engine, Request("GET", "/socket.io/1/?jsonp=3", fields))
+    assert isinstance(refusal, Refuse)
+    assert refusal.response.status == 200
+    assert refusal.response.body == b'/**/io.j[3](new Error("who are you?"));'
     assert nothing_is_left(engine)
-
-
-@pytest.mark.parametrize("transport", OLD)
-def test_a_refusal_that_comes_with_the_transport_is_told_in_packets(transport: str) -> None:
-    engine = make_old(refuse_late, application_starts="transport")
-    peer = Peer(engine, generation=SOCKETIO_1, transport=transport)
-    assert peer.take() == ["3:::almost", "7:::2", "0::"]
-    assert isinstance(peer.carrier, PollingCarrier) or peer.carrier.finished
-    assert engine.application.closed == []  # type: ignore[union-attr]
-    assert nothing_is_left(engine)
-
-
-def refuse_late(session: Session) -> None:
-    session.push(Prepared(b"3:::almost"))
-    raise HandshakeRefused(401)
 
 
 @pytest.mark.parametrize("transport", ["xhr-polling", "jsonp-polling"])

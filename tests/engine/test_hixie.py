@@ -8,7 +8,7 @@ import pytest
 from engine.applications import Packets, make
 from vectors import load, text_of
 from waterspout.engine import Engine, OldRequest, Prepared, Refuse
-from waterspout.testing import Clock, HixieCarrier, MemoryLink, Peer
+from waterspout.testing import Clock, HixieCarrier, MemoryLink, Peer, admit
 from waterspout.testing.carriers1 import HIXIE_HANDSHAKE, HIXIE_KEY3
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import SOCKETIO_1
@@ -51,7 +51,7 @@ def ask(
     engine: Engine, sid: str, fields: Sequence[tuple[str, str]], *, secure: bool | None = None
 ) -> Refuse | OldRequest:
     """Ask for the WebSocket of a session, with these fields and no others."""
-    decision = engine.admit(Request("GET", f"/socket.io/1/flashsocket/{sid}?t=1", fields, secure=secure))
+    decision = admit(engine, Request("GET", f"/socket.io/1/flashsocket/{sid}?t=1", fields, secure=secure))
     assert isinstance(decision, Refuse | OldRequest)
     return decision
 
@@ -142,7 +142,7 @@ def test_what_could_not_be_repeated_is_refused(fields: tuple[tuple[str, str], ..
     engine = make(cors_origins="*")
     sid = Peer(engine, generation=SOCKETIO_1, transport=None).sid
     request = Request("GET", f"/socket.io/1/flashsocket/{sid}?{target}", [*fields, *HIXIE_HANDSHAKE])
-    decision = engine.admit(request)
+    decision = admit(engine, request)
     assert isinstance(decision, Refuse)
     assert decision.response.status == 400
     assert decision.detail.isprintable()
@@ -172,7 +172,7 @@ def test_an_unknown_session_is_refused_as_with_the_standard(visitor: Peer) -> No
 
 def test_a_later_client_does_not_get_it(engine: Engine) -> None:
     fields = [("Host", "localhost"), *HIXIE_HANDSHAKE]
-    decision = engine.admit(Request("GET", "/socket.io/?EIO=4&transport=websocket", fields))
+    decision = admit(engine, Request("GET", "/socket.io/?EIO=4&transport=websocket", fields))
     assert isinstance(decision, Refuse)
     assert decision.response.status == 426
 
@@ -191,7 +191,7 @@ def test_what_does_not_complete_the_handshake_in_time_is_cut_and_the_session_goe
     advance(visitor.engine, 0.001)
     assert link.finished
     assert link.written == b""
-    assert application(visitor.engine).sessions == []
+    assert application(visitor.engine).heard == []
     visitor.switch("xhr-polling")
     assert visitor.take() == ["1::"]
 
@@ -209,10 +209,12 @@ def test_a_handshake_ends_with_its_session(visitor: Peer, how: str) -> None:
     if how == "by a request":
         visitor.ask("GET", f"//{visitor.sid}/?disconnect=1")
     else:
-        assert visitor.engine.close().done
+        closing = visitor.engine.close()
+        visitor.engine.driver.advance(1)  # type: ignore[attr-defined]
+        assert closing.done
     assert link.finished
     link.transport.receive(HIXIE_KEY3 + text_frame(b"3:::late"))
-    assert application(visitor.engine).sessions == []
+    assert application(visitor.engine).heard == []
     assert len(visitor.engine.deadlines) == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from engine.applications import Recorder
 from waterspout.engine import Engine, Open, Policy, Refuse, Response, Resume
-from waterspout.testing import Clock
+from waterspout.testing import Clock, admit
 from waterspout.types import Reason, Request
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -43,7 +43,8 @@ class Page:
     def open(self, j: str | None = "0", more: str = "") -> "Answer":
         answer = self.ask(j, more=more)
         assert isinstance(answer.decision, Open)
-        self.sid = answer.decision.sid
+        assert answer.decision.session is not None
+        self.sid = answer.decision.session.id
         return answer
 
     def post(self, *packets: str) -> "Answer":
@@ -61,7 +62,7 @@ class Answer:
     def __init__(self, engine: Engine, request: Request, body: bytes | None) -> None:
         self.request = request
         self.responses: list[Response] = []
-        self.decision = engine.admit(request)
+        self.decision = admit(engine, request)
         if isinstance(self.decision, Refuse):
             self.responses.append(self.decision.response)
         elif body is not None:
@@ -269,7 +270,7 @@ def test_a_websocket_may_have_a_j_of_the_applications_own() -> None:
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     )
     request = Request("GET", "/engine.io/?EIO=4&transport=websocket&j=x", fields)
-    assert isinstance(Page().engine.admit(request), Open)
+    assert isinstance(admit(Page().engine, request), Open)
 
 
 def test_jsonp_can_be_switched_off(generation: Generation) -> None:

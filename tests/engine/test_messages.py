@@ -7,7 +7,7 @@ import pytest
 from engine.applications import Packets, Recorder, TurningClock
 from engine.messenger import UPGRADE, Conversation, MemoryMessenger, OldConversation
 from waterspout.engine import Engine, OldRequest, Policy, Prepared
-from waterspout.testing import Clock, Peer
+from waterspout.testing import Clock, Peer, admit
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -346,7 +346,7 @@ def test_the_next_transport_takes_over_politely_from_one_that_holds_nothing(old:
 def test_a_session_that_ended_since_it_was_admitted_has_nothing_to_say(old: Engine) -> None:
     peer = Peer(old, generation=SOCKETIO_1, transport=None)
     request = Request("GET", f"/socket.io/1/websocket/{peer.sid}", UPGRADE)
-    decision = old.admit(request)
+    decision = admit(old, request)
     assert isinstance(decision, OldRequest)
     old.sessions[peer.sid].drop(Reason.FORCED_CLOSE)
     messenger = MemoryMessenger()

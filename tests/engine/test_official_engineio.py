@@ -12,7 +12,7 @@ import pytest
 from engine.applications import Recorder
 from waterspout import Server
 from waterspout.engine import Engine, Open, Policy, Preflight, Refuse, Response, Resume
-from waterspout.testing import Clock, client_frame, server_frames
+from waterspout.testing import Clock, admit, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -31,7 +31,7 @@ class Fetch:
     def __init__(self, engine: Engine, target: str, method: str, headers: Sequence[tuple[str, str]]) -> None:
         self.engine = engine
         self.request = Request(method, target, headers)
-        self.decision = engine.admit(self.request)
+        self.decision = admit(engine, self.request)
         self.response: Response | None = None
 
     def send(self, body: bytes) -> "Fetch":
@@ -65,7 +65,7 @@ class Socket:
         self.messages: list[Any] = []
         self.closed = False
         request = Request("GET", target, UPGRADE)
-        decision = engine.admit(request)
+        decision = admit(engine, request)
         if isinstance(decision, Open | Resume):
             self.transport = engine.connect(decision, request, self)
         else:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.applications import Recorder, polling_of
 from waterspout.engine import Engine, Open, Origins, Policy, Preflight, Refuse
-from waterspout.testing import Clock, Peer
+from waterspout.testing import Clock, Peer, admit
 from waterspout.types import Request
 from waterspout.wire import json
 
@@ -34,12 +34,12 @@ def ask(
     engine = Engine(Recorder(), policy=Policy(**options), driver=Clock())
     sid = ""
     if method == "POST":
-        opened: Any = engine.admit(Request("GET", "/engine.io/?EIO=4&transport=polling"))
+        opened: Any = admit(engine, Request("GET", "/engine.io/?EIO=4&transport=polling"))
         engine.respond(opened, Unheard())
-        sid = f"&sid={opened.sid}"
+        sid = f"&sid={opened.session.id}"
     own = (("Host", host),) if origin is None else (("Host", host), ("Origin", origin))
     target = f"/engine.io/?EIO=4&transport={transport}{sid}"
-    return engine.admit(Request(method, target, (*own, *fields), secure=secure))
+    return admit(engine, Request(method, target, (*own, *fields), secure=secure))
 
 
 class Unheard:
@@ -279,7 +279,7 @@ def test_an_asterisk_lets_everybody_in_without_credentials(way: str, origin: str
 def test_a_preflight_allows_the_header_names_that_it_asks_for(wanted: str | None, allowed: str) -> None:
     fields = [("Origin", PAGE)] if wanted is None else [("Origin", PAGE), ("Access-Control-Request-Headers", wanted)]
     engine = Engine(Recorder(), policy=Policy(cors_origins=PAGE), driver=Clock())
-    decision = engine.admit(Request("OPTIONS", "/engine.io/?EIO=4&transport=polling", fields))
+    decision = admit(engine, Request("OPTIONS", "/engine.io/?EIO=4&transport=polling", fields))
     assert isinstance(decision, Preflight)
     assert (decision.response.status, decision.response.body) == (204, b"")
     assert decision.response.headers == (
@@ -330,17 +330,30 @@ def broken(origin: str) -> bool:
 
 
 @ways
-@pytest.mark.parametrize("function", [broken, asynchronous])
-def test_a_function_that_fails_or_is_asynchronous_refuses_all_and_is_reported_once(way: str, function: Any) -> None:
-    clock = Clock()
-    engine = Engine(Recorder(), policy=Policy(cors_origins=function), driver=clock)
+@pytest.mark.parametrize("function", [asynchronous, lambda origin: True])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_function_may_take_its_time(way: str, function: Any, later: bool) -> None:
+    engine = Engine(Recorder(), policy=Policy(cors_origins=function), driver=Clock(later=later))
     method, transport, fields = WAYS[way]
     request = Request(method, f"/engine.io/?EIO=4&transport={transport}", (("Origin", "http://a.example"), *fields))
-    decision = engine.admit(request)
+    decisions: list[Any] = []
+    engine.admit(request, decisions.append)
+    assert bool(decisions) is not later
+    engine.driver.settle()  # type: ignore[attr-defined]
+    (decision,) = decisions
+    assert not isinstance(decision, Refuse) or decision.response.status == 400
+    found = decision.response.headers if isinstance(decision, Refuse | Preflight) else decision.headers
+    assert ("Access-Control-Allow-Origin", "http://a.example") in found
+
+
+@ways
+def test_a_function_that_fails_refuses_all_and_is_reported_once(way: str) -> None:
+    clock = Clock()
+    engine = Engine(Recorder(), policy=Policy(cors_origins=broken), driver=clock)
+    method, transport, fields = WAYS[way]
+    request = Request(method, f"/engine.io/?EIO=4&transport={transport}", (("Origin", "http://a.example"), *fields))
+    decision = admit(engine, request)
     assert isinstance(decision, Refuse)
     assert decision.response.status == 403
     ((text, _),) = clock.reports
-    if function is broken:
-        assert text == "the function cors_origins failed for 'http://a.example', which is refused"
-    else:  # a Clock runs it, as a host would
-        assert text == "the function cors_origins is asynchronous, and all origins are refused: make it plain"
+    assert text == "the function cors_origins failed for 'http://a.example', which is refused"

@@ -47,7 +47,6 @@ def test_the_defaults_are_those_of_the_javascript_server_where_it_has_them() -> 
         "trusted_proxies": (),
         "allowed_hosts": None,
         "verify_remote_ip": False,
-        "application_starts": "transport",
         "protocol1": {
             "resume_timeout": 30,
             "poll_hold": 20,
@@ -121,17 +120,6 @@ def test_a_switch_is_true_or_false(name: str, value: Any) -> None:
     wrong: Any = {name: value}
     with pytest.raises(TypeError, match=re.escape(f"{name} is {value!r}: give True or False")):
         Policy(**wrong)
-
-
-@pytest.mark.parametrize(("name", "choices"), [("application_starts", "transport, handshake")])
-@pytest.mark.parametrize("value", ["", "never", "TRANSPORT", None, 1])
-def test_a_choice_is_one_of_its_words(name: str, choices: str, value: Any) -> None:
-    wrong: Any = {name: value}
-    with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}: choose from {choices}")):
-        Policy(**wrong)
-    for choice in choices.split(", "):
-        right: Any = {name: choice}
-        assert getattr(Policy(**right), name) == choice
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import Engine, Policy, Prepared, Protocol1Policy, Session
-from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused
+from waterspout.testing import Clock, MemoryExchange, Peer, PollingCarrier, Refused, admit
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation
 
@@ -43,7 +43,7 @@ def tornadio2(*, global_heartbeats: bool = True, **policy: Any) -> Engine:
         missed_heartbeats=3,
         global_heartbeats=global_heartbeats,
     )
-    options = {"application_starts": "handshake", "verify_remote_ip": True, **policy}
+    options = {"verify_remote_ip": True, **policy}
     return make(ping_interval=12, ping_timeout=5, protocol1=protocol1, **options)
 
 
@@ -161,7 +161,7 @@ def test_a_request_whose_session_has_ended_while_its_body_came_has_the_status_to
 
 def from_elsewhere(peer: Peer, request: Request) -> Any:
     request.remote_address = "192.0.2.7"
-    return peer.engine.admit(request)
+    return admit(peer.engine, request)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -343,15 +343,6 @@ def test_they_begin_with_what_streams_if_they_are_for_that() -> None:
     advance(engine, 60)
     assert peer.take() == ["8::"] * 3
     assert application(engine).closed == []
-
-
-def test_a_session_that_begins_with_its_transport_beats_behind_its_greeting() -> None:
-    engine = tornadio2(application_starts="transport")
-    peer = Peer(engine, generation=SOCKETIO_1, transport=None)
-    advance(engine, 25)
-    peer.switch("websocket")
-    advance(engine, 12)
-    assert peer.take() == ["1::", "2::"]
 
 
 def test_the_answers_of_a_client_that_is_not_read_are_not_missed() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Recorder, TurningClock
 from waterspout.engine import Ending, Engine, Open, Policy, Prepared, Refuse, Response, Resume
-from waterspout.testing import Clock, Peer, Refused
+from waterspout.testing import Clock, Peer, Refused, admit
 from waterspout.types import Reason, Request
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -22,7 +22,7 @@ class Ask:
     def __init__(self, peer: Peer, method: str = "GET", headers: Sequence[tuple[str, str]] = ()) -> None:
         self.engine = peer.engine
         self.request = peer.request(method, "polling", headers)
-        self.decision = self.engine.admit(self.request)
+        self.decision = admit(self.engine, self.request)
         self.responses: list[Response] = []
         if isinstance(self.decision, Refuse):
             self.respond(self.decision.response)
@@ -395,12 +395,13 @@ def test_a_post_that_is_given_up_ends_the_session_and_the_parked_poll_hears_it(
     assert_over(peer, application, Reason.TRANSPORT_ERROR)
 
 
-def test_a_handshake_that_is_given_up_was_none(engine: Engine, application: Recorder, generation: Generation) -> None:
+def test_a_handshake_that_is_given_up_ends(engine: Engine, application: Recorder, generation: Generation) -> None:
     request = Request("GET", f"/engine.io/?EIO={generation.revision}&transport=polling")
-    decision = engine.admit(request)
+    decision = admit(engine, request)
     assert isinstance(decision, Open)
     engine.abort(decision)
-    assert (engine.sessions, application.sessions, len(engine.deadlines)) == ({}, [], 0)
+    assert application.closed == [Reason.TRANSPORT_CLOSE]
+    assert (engine.sessions, len(engine.deadlines)) == ({}, 0)
 
 
 def test_a_body_that_the_host_refuses_leaves_the_session_alone(peer: Peer, application: Recorder) -> None:

@@ -7,7 +7,7 @@ import pytest
 from engine.applications import Recorder
 from waterspout import Policy, Request, Server
 from waterspout.engine import Engine, Open, Refuse
-from waterspout.testing import Clock, Peer
+from waterspout.testing import Clock, Peer, admit
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 
@@ -15,7 +15,7 @@ def ask(trusted: Any, peer: str, *fields: tuple[str, str], secure: bool | None =
     """Ask for admission; return the request as the application will see it, and the decision."""
     engine = Engine(Recorder(), policy=Policy(trusted_proxies=trusted), driver=Clock())
     request = Request("GET", "/engine.io/?EIO=4&transport=polling", fields, remote_address=peer, secure=secure)
-    return request, engine.admit(request)
+    return request, admit(engine, request)
 
 
 def client(trusted: Any, peer: str, *forwarded: str) -> str:

@@ -509,7 +509,7 @@ def test_an_engine_that_closes_ends_all(world: World, away: bool) -> None:
     closing = world.engine.close()
     world.clock.advance(1)
     assert closing.done
-    assert world.application.closed == [Reason.SHUTDOWN]
+    assert world.application.closed == [Reason.SHUTDOWN, Reason.SHUTDOWN]
     assert world.is_forgotten()
     assert visitor.ask("GET", "/").status == 503
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.applications import Packets
 from waterspout.engine import AllowedHosts, Engine, Policy, Preflight, Refuse
-from waterspout.testing import Clock
+from waterspout.testing import Clock, admit
 from waterspout.types import Request
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
@@ -41,7 +41,7 @@ def make(**options: Any) -> Engine:
 
 def ask(engine: Engine, way: str, *fields: tuple[str, str], **options: Any) -> Any:
     method, below, own = WAYS[way]
-    return engine.admit(Request(method, f"/socket.io{below}", (*fields, *own), **options))
+    return admit(engine, Request(method, f"/socket.io{below}", (*fields, *own), **options))
 
 
 # Bodies in a Content-Encoding
@@ -56,7 +56,7 @@ def test_a_function_of_origins_that_fails_keeps_its_page_from_reading_the_refusa
 
     engine = make(cors_origins=judge)
     fields = [("Host", "here.example"), ("Origin", "http://there.example"), ("Content-Encoding", "gzip")]
-    decision = engine.admit(Request("POST", path, fields))
+    decision = admit(engine, Request("POST", path, fields))
     assert isinstance(decision, Refuse)
     assert decision.response.status == 415
     assert "Access-Control-Allow-Origin" not in dict(decision.response.headers)
@@ -101,9 +101,9 @@ def test_nothing_is_made_of_lines_that_are_too_many(way: str) -> None:
     method, below, own = WAYS[way]
     request = Request(method, f"/socket.io{below}", [(Name("X"), "a")] * 101)
     engine = make(trusted_proxies=1, allowed_hosts="here.example")
-    assert isinstance(engine.admit(request), Refuse)
+    assert isinstance(admit(engine, request), Refuse)
     assert made == []
-    assert isinstance(engine.admit(Request(method, f"/socket.io{below}", [(Name("X"), "a"), *own])), Refuse)
+    assert isinstance(admit(engine, Request(method, f"/socket.io{below}", [(Name("X"), "a"), *own])), Refuse)
     assert made == ["X"]
 
 
@@ -169,7 +169,7 @@ def test_of_several_host_fields_none_counts(way: str) -> None:
     ],
 )
 def test_a_target_with_a_host_of_its_own_counts_instead_of_the_field(target: str, is_refused: bool) -> None:
-    decision = make(allowed_hosts="here.example").admit(Request("GET", target, [("Host", "here.example")]))
+    decision = admit(make(allowed_hosts="here.example"), Request("GET", target, [("Host", "here.example")]))
     assert isinstance(decision, Refuse)  # the rest of such a target is no request of the engine's
     assert (decision.response.status == 403) is is_refused
 
@@ -179,7 +179,7 @@ def test_a_request_in_absolute_form_is_like_any_other_and_its_host_counts(way: s
     method, below, own = WAYS[way]
     for allowed, is_refused in ((None, False), ("here.example", False), (REBOUND, True)):
         fields = [("Host", REBOUND), ("Origin", "http://here.example"), *own]
-        decision = make(allowed_hosts=allowed).admit(Request(method, f"HTTP://here.example/socket.io{below}", fields))
+        decision = admit(make(allowed_hosts=allowed), Request(method, f"HTTP://here.example/socket.io{below}", fields))
         assert isinstance(decision, Refuse) is is_refused
 
 
@@ -189,7 +189,7 @@ def test_a_request_in_absolute_form_is_like_any_other_and_its_host_counts(way: s
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x" * 1000])
 @pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling&sid=x", "/socket.io/1/xhr-polling/x"])
 def test_a_body_in_an_unknown_coding_is_refused_by_its_name(coding: str, target: str) -> None:
-    decision = make().admit(Request("POST", target, [("Content-Encoding", coding)]))
+    decision = admit(make(), Request("POST", target, [("Content-Encoding", coding)]))
     assert isinstance(decision, Refuse)
     assert decision.response.status == 415
     assert dict(decision.response.headers)["Accept-Encoding"] == "identity"
@@ -200,14 +200,14 @@ def test_a_body_in_an_unknown_coding_is_refused_by_its_name(coding: str, target:
 @pytest.mark.parametrize("coding", ["", "identity", " Identity "])
 def test_a_body_as_it_is_may_say_so(coding: str) -> None:
     request = Request("POST", "/socket.io/?EIO=4&transport=polling&sid=x", [("Content-Encoding", coding)])
-    decision = make().admit(request)
+    decision = admit(make(), request)
     assert isinstance(decision, Refuse)
     assert decision.response.status == 400  # there is no such session
 
 
 def test_a_coding_of_no_body_says_nothing() -> None:
     request = Request("GET", "/socket.io/?EIO=4&transport=polling", [("Content-Encoding", "gzip")])
-    assert not isinstance(make().admit(request), Refuse)
+    assert not isinstance(admit(make(), request), Refuse)
 
 
 @pytest.mark.parametrize(
@@ -239,8 +239,8 @@ def test_the_port_of_an_entry_counts(way: str) -> None:
 def test_a_client_of_a_session_is_asked_again_each_time() -> None:
     engine = make(allowed_hosts="here.example")
     opened = ask(engine, "a WebSocket", ("Host", "here.example"))
-    target = f"/socket.io/?EIO=4&transport=polling&sid={opened.sid}"
-    decision = engine.admit(Request("GET", target, [("Host", REBOUND)]))
+    target = f"/socket.io/?EIO=4&transport=polling&sid={opened.session.id}"
+    decision = admit(engine, Request("GET", target, [("Host", REBOUND)]))
     assert isinstance(decision, Refuse)
     assert decision.response.status == 403
 

@@ -10,7 +10,7 @@ import pytest
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
 from waterspout.engine import TRANSITIONS, Ending, Engine, Policy, Prepared, Session, State, Step
-from waterspout.testing import SOCKETIO_1, Clock, Peer, Refused, server_frames
+from waterspout.testing import SOCKETIO_1, Clock, Peer, Refused, admit, server_frames
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, Generation
 
@@ -53,7 +53,7 @@ HANDSHAKE = {
 def knock(engine: Engine) -> tuple[Request, Any]:
     """Ask for a WebSocket of Engine.IO 4; returns the request, and what it means."""
     request = Request("GET", "/engine.io/?EIO=4&transport=websocket", HANDSHAKE.items())
-    return request, engine.admit(request)
+    return request, admit(engine, request)
 
 
 def open_on(link: NarrowLink, engine: Engine) -> Any:

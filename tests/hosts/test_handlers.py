@@ -14,6 +14,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old, OldDrafts
 from hosts.suite.polling import Polling
+from hosts.suite.refusing import Deciding
 from hosts.suite.resets import Resets
 from hosts.suite.vanishing import Vanishing
 from hosts.suite.websocket import WebSocket
@@ -59,6 +60,10 @@ class TestOld(Old): ...
 
 
 class TestVanishing(Vanishing): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)
+class TestDeciding(Deciding): ...
 
 
 class TestOldDrafts(OldDrafts): ...

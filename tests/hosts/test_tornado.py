@@ -21,7 +21,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import Old, OldDrafts, post, visit
 from hosts.suite.polling import Polling
-from hosts.suite.refusing import HANDSHAKES, Guard, Refusing
+from hosts.suite.refusing import HANDSHAKES, Deciding, Guard, Refusing
 from hosts.suite.resets import Resets
 from hosts.suite.vanishing import Vanishing, connected, half_close, reset
 from hosts.suite.websocket import WebSocket, echoes
@@ -71,6 +71,10 @@ class TestOldDrafts(OldDrafts): ...
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
 class TestRefusing(Refusing): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls"], indirect=True)
+class TestDeciding(Deciding): ...
 
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)

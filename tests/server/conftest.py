@@ -5,10 +5,23 @@ from typing import Any
 import pytest
 
 from waterspout import Server
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock
 
 GENERATIONS = {"1": SOCKETIO_1, "3": ENGINEIO_3, "4": ENGINEIO_4}
 CLIENTS = ["1-xhr-polling", "1-websocket", "3-polling", "3-websocket", "4-polling", "4-websocket"]
+
+
+@pytest.fixture(autouse=True)
+def calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests run once more, among those marked `hosts`, where all calls of users' functions answer later."""
+    monkeypatch.setattr(Clock, "later", request.param == "later")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    later = (
+        [] if metafunc.definition.get_closest_marker("at_once") else [pytest.param("later", marks=pytest.mark.hosts)]
+    )
+    metafunc.parametrize("calls", ["at once", *later], indirect=True)
 
 
 @pytest.fixture

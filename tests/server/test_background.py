@@ -90,6 +90,7 @@ def test_what_stops_is_called_while_clients_are_connected_and_tasks_run(server: 
 
     pair = Pair(server)
     closing = server.close()
+    pair.clock.settle()
     assert pair.peer.events() == [("farewell",)]
     assert pair.peer.closed is None
     assert seen == ["task"]
@@ -199,7 +200,9 @@ def test_what_a_function_raises_is_reported_with_its_name_and_the_others_are_cal
     register(broken_later if is_async else broken)
     register(lambda: seen.append("other"))
     pair = Pair(server)
-    assert server.close().done
+    closing = server.close()
+    pair.clock.settle()
+    assert closing.done
     ((text, error),) = pair.clock.reports
     name = f"{test_what_a_function_raises_is_reported_with_its_name_and_the_others_are_called.__name__}.<locals>."
     name += broken_later.__name__ if is_async else broken.__name__
@@ -210,8 +213,9 @@ def test_what_a_function_raises_is_reported_with_its_name_and_the_others_are_cal
 
 def test_a_function_that_is_registered_late_is_called_at_once(server: Server) -> None:
     seen: list[str] = []
-    Pair(server)
+    clock = Pair(server).clock
     server.on_start(lambda: seen.append("start"))
+    clock.settle()
     assert seen == ["start"]
 
 
@@ -273,7 +277,9 @@ def test_the_guard_of_the_loop_names_a_function(server: Server) -> None:
 def test_a_clock_that_is_bound_starts_the_server(server: Server) -> None:
     seen: list[str] = []
     server.on_start(lambda: seen.append("start"))
-    server.engine.bind(Clock())
+    clock = Clock()
+    server.engine.bind(clock)
+    clock.settle()
     assert seen == ["start"]
 
 

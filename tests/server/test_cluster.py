@@ -338,6 +338,7 @@ def test_a_failure_to_publish_is_reported_once(publish: Callable[[Clock], object
     for _ in range(3):
         pair.server.emit("news")
     assert pair.peer.take() == ['42["news"]'] * 3
+    clock.settle()
     assert [type(error) for _, error in clock.reports] == errors
     for text, _ in clock.reports:
         assert text == f"the adapter could not publish to {TOPIC!r}, other such failures will be in silence"
@@ -447,6 +448,7 @@ def test_a_failure_that_comes_later_is_reported_and_each_kind_of_it() -> None:
         pair.server.emit("news")
         assert not waiting[-1].done
         waiting[-1].reject(error)
+    clock.settle()
     assert [type(error) for _, error in clock.reports] == [ConnectionError, OSError]
 
 

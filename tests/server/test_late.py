@@ -135,8 +135,10 @@ def test_functions_of_the_start_and_the_end_are_called_as_well(pair: Pair) -> No
     seen: list[str] = []
     pair.server.on_start(lambda: seen.append("start"))
     pair.server.on_stop(lambda: seen.append("stop"))
+    pair.clock.settle()
     assert seen == ["start"]
     pair.server.close()
+    pair.clock.settle()
     assert seen == ["start", "stop"]
 
 

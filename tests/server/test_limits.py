@@ -10,6 +10,7 @@ from waterspout import AckTimeout, Reason, Server, Socket, SocketClosed
 from waterspout.errors import EventRefused, RateLimited, TooManyCalls
 from waterspout.server.limits import Limits, MeteredSockets
 from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame
+from waterspout.testing.links import respond
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 from waterspout.wire.packets import Event
 
@@ -409,7 +410,7 @@ class Parked:
         self.statuses: list[int] = []
         packets = packets or tuple(f'42{number}["work",{number}]'.encode() for number in range(5))
         body, _ = peer.generation.engineio.encode_payload([(packet, ()) for packet in packets])
-        peer.engine.respond(peer.admit(self.request), self, body)
+        respond(peer.engine, peer.admit(self.request), self, body)
 
     def respond(self, response: Any) -> None:
         self.statuses.append(response.status)

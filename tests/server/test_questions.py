@@ -7,6 +7,8 @@ from waterspout import Server
 from waterspout.testing import Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
+pytestmark = pytest.mark.at_once  # its driver answers when the test says so
+
 
 @pytest.fixture(params=[ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
 def generation(request: pytest.FixtureRequest) -> Generation:

@@ -189,8 +189,10 @@ def test_whoever_awaits_it_gets_the_failure_of_the_adapter(subscribed: bool) -> 
         slow.adapter.subscribed.resolve(None)
     joined = slow.pair.server.join("red")
     slow.adapter.published[0].reject(ConnectionError("no broker"))
+    slow.clock.settle()
     with pytest.raises(ConnectionError):
         joined.result()
+    slow.clock.settle()
     assert len(slow.clock.reports) == 1
 
 

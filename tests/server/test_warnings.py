@@ -8,7 +8,7 @@ import pytest
 
 from waterspout import ConnectRefused, Server, Socket
 from waterspout.engine import Refuse
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer, admit
 from waterspout.types import Request
 
 
@@ -28,7 +28,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def ask(server: Server, target: str, **fields: str) -> None:
     request = Request("GET", target, list(fields.items()), remote_address="192.0.2.1")
-    assert isinstance(server.engine.admit(request), Refuse)
+    assert isinstance(admit(server.engine, request), Refuse)
 
 
 @pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=lambda row: row.name)

@@ -8,11 +8,11 @@ from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
 from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
-from .http.admission import ANSWERED, Preflight
-from .http.decisions import Admitted, Open, Resume
+from .http.admission import Admission
+from .http.decisions import Admitted, Decision, Open, Resume
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
-from .http.refusals import Refuse
+from .http.refusals import ANSWERED, Preflight, Refuse
 from .http.response import Headers, Response
 from .log import MORE, Log, outline
 from .options import check_seconds
@@ -43,11 +43,13 @@ __all__ = [
     "PREAMBLES",
     "SLOW_CONSUMER",
     "TRANSITIONS",
+    "Admission",
     "Admitted",
     "AllowedHosts",
     "Asker",
     "Cookie",
     "Deadlines",
+    "Decision",
     "Deflate",
     "Driver",
     "Ending",

@@ -2,20 +2,21 @@
 
 from typing import Protocol, runtime_checkable
 
-from ..types import Reason, Request
+from ..types import Reason
 from ..wire.packets import Packet
 from .session import Session
 
 
 class Application(Protocol):
-    """What every application of an engine has. Nothing here may block, or raise more than it says."""
+    """What every application of an engine has. Nothing here may block, or raise more than it says.
 
-    def open(self, session: Session, request: Request) -> None:
-        """A client wants to connect, and its handshake is not answered yet; HandshakeRefused refuses it.
+    Beside this it may have `open(session, request)`, which is called before a client's handshake is answered. It is
+    a user's function, plain or asynchronous: the handshake waits for it. It refuses the client by raising
+    HandshakeRefused, and may return header fields for the answer, pairs or a dictionary. What it sends waits for the
+    client's first transport. With `opens_in_thread` it is plain, blocks and runs in a thread.
 
-        What is sent here waits for the client's first transport. (For clients of 0.7 to 0.9 this is called with that
-        transport, and a refusal is a packet, unless the policy's `application_starts` says "handshake".)
-        """
+    It may also have `new_data()`, which returns what `session.data` begins with; else that is None.
+    """
 
     def close(self, session: Session, reason: Reason) -> None:
         """The session is over: nothing more comes, nothing more goes."""

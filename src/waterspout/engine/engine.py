@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from ..types import Reason, Request
 from .applications import MessageApplication, PacketApplication
 from .driver import Driver, Layer, Level
-from .http.admission import ANSWERED, Preflight, Unknown, decide
-from .http.decisions import Admitted, Open, Resume
-from .http.refusals import Fault, Refuse, Told, refuse
+from .http.admission import Admission
+from .http.decisions import Admitted, Decision, Open, Resume
+from .http.origins import Cors, to_ask
+from .http.refusals import ANSWERED, Fault, Preflight, Refuse, Told, refuse
+from .http.requests import Unknown, decide
 from .http.response import Response
 from .http.screening import Screen
 from .options import mount_path
@@ -56,6 +58,7 @@ class Engine:
         self.host: Any = None  # for the host's own use
         self._told = Told()
         self._screen = Screen(table.policy, self.path)
+        self._asks_about_origins = callable(table.policy.cors_origins)
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._when_closing: list[Callable[[], object]] = []
@@ -102,18 +105,28 @@ class Engine:
         """
         return requests1.ANY_HOST + re.escape(self.path) + requests1.below(self.policy)
 
-    def admit(self, request: Request) -> Refuse | Preflight | Open | Resume | OldRequest:
-        """Say what the request means, before its body is read.
+    def admit(self, request: Request, decided: Callable[[Decision], object]) -> Admission | None:
+        """Decide what the request means, before its body is read, and call `decided` with it: at once, or later.
 
-        The host answers a refusal or a preflight. Otherwise, if there is a `greeting`, it sends that and calls
-        `connect`, or `connect_messages`; else it calls `respond` with the body, or `refuse_body`. Where the client goes
-        before that, or before its answer, it calls `abort`.
+        Users' functions are asked on the way, and may take their time; if the client goes meanwhile, the host calls
+        `abort` of what this returns, and `decided` is not called. The host answers a refusal or a preflight.
+        Otherwise, if there is a `greeting`, it sends that and calls `connect`, or `connect_messages`; else it calls
+        `respond` with the body, or `refuse_body`. Where the client goes before that, or before its answer, it calls
+        `abort`.
         """
-        found = self._screen.refuse(request) or self._found(request)
-        decision = found if isinstance(found, ANSWERED) else found.begin(self.table, request)
-        if isinstance(decision, Refuse):
-            self.table.count(request, decision)
-        return decision
+        refusal = self._screen.refuse(request)
+        origin = to_ask(request) if refusal is None and self._asks_about_origins else None
+        if origin is not None:
+            admission = Admission(self.table, request, self._decide, decided)
+            admission.ask_about(origin)
+            return admission
+        decision = refusal or self._decide(request, self.table.cors)
+        if not isinstance(decision, ANSWERED) and decision.is_handshake:
+            admission = Admission(self.table, request, self._decide, decided)
+            admission.ask_application(decision)
+            return admission
+        self.table.tell(request, decision, decided)
+        return None
 
     def respond(self, decision: Admitted, exchange: Exchange, body: bytes = b"") -> None:
         """Serve a polling request; its answer may come much later."""
@@ -168,20 +181,28 @@ class Engine:
 
     # Below this line: how it is done
 
-    def _found(self, request: Request) -> Refuse | Preflight | Open | Resume | OldRequest:
-        return self._decide_old(request) if requests1.is_old(request, self.path) else self._decide(request)
+    def _decide(self, request: Request, cors: Cors) -> Decision:
+        decision = self._screen.refuse_coding(request, cors) or self._mean(request, cors)
+        if isinstance(decision, ANSWERED):
+            return decision
+        return decision.begin(self.table, request) or decision
 
-    def _decide_old(self, request: Request) -> Refuse | Preflight | OldRequest:
-        decision = requests1.decide(request, self.path, self.policy, self.sessions)
+    def _mean(self, request: Request, cors: Cors) -> Refuse | Preflight | Open | Resume | OldRequest:
+        return (
+            self._decide_old(request, cors) if requests1.is_old(request, self.path) else self._decide_new(request, cors)
+        )
+
+    def _decide_old(self, request: Request, cors: Cors) -> Refuse | Preflight | OldRequest:
+        decision = requests1.decide(request, self.path, self.policy, cors, self.sessions)
         if not isinstance(decision, Unknown):
             return decision
         if decision.again is not None and self._told.tell(decision.sid):
             return decision.again
         return decision.refusal
 
-    def _decide(self, request: Request) -> Refuse | Preflight | Open | Resume:
-        decision = decide(request, self.policy, self.sessions)
+    def _decide_new(self, request: Request, cors: Cors) -> Refuse | Preflight | Open | Resume:
+        decision = decide(request, self.policy, cors, self.sessions)
         if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
             decision.session.drop(Reason.PING_TIMEOUT)
-            decision = decide(request, self.policy, self.sessions)
+            decision = decide(request, self.policy, cors, self.sessions)
         return decision.refusal if isinstance(decision, Unknown) else decision

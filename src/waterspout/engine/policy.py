@@ -1,30 +1,33 @@
 """What belongs to the connection and is a matter of choice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from re import Pattern
+from re import ASCII, Pattern
+from re import compile as compile_pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 from .http.hostnames import AllowedHosts, Hostnames
 from .http.proxies import Proxies, TrustedProxies
-from .options import check_cookie, check_fields, check_origins, check_subprotocols, one_of, transports
+from .options import check_cookie, check_fields, check_origins, check_subprotocols, transports
 from .protocol1.policy import TRANSPORTS as TRANSPORTS_1
 from .protocol1.policy import Protocol1Policy
 
 Origin = str | Pattern[str]
-Origins = None | Origin | Sequence[Origin] | Callable[[str], bool]
+Origins = None | Origin | Sequence[Origin] | Callable[[str], bool | Awaitable[bool]]
 
 TRANSPORTS = ("polling", "websocket")
 
 _DEFLATE = Deflate()
+_COOKIE_VALUE = compile_pattern(r"[!#-+\--:<-\[\]-~]*", ASCII)  # RFC 6265, section 4.1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """The cookie that carries the session id to a load balancer; it gives nobody access by itself.
+    """A cookie: the one that carries the session id to a load balancer, or one that a function of `on_handshake` sets.
 
-    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have.
+    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have. `max_age` in seconds;
+    None lasts as long as the browser is open.
     """
 
     name: str = "io"
@@ -37,9 +40,11 @@ class Cookie:
     def __post_init__(self) -> None:
         check_cookie(self.name, self.path, self.same_site)
 
-    def header(self, sid: str) -> tuple[str, str]:
-        """Return the header field that sets it."""
-        parts = [f"{self.name}={sid}", f"Path={self.path}"]
+    def header(self, value: str) -> tuple[str, str]:
+        """Return the header field that sets it to a value; ValueError for what no value can be: quote it first."""
+        if not _COOKIE_VALUE.fullmatch(value):
+            raise ValueError(f"the value of the cookie {self.name} is {value!r}: quote it, with urllib.parse.quote")
+        parts = [f"{self.name}={value}", f"Path={self.path}"]
         if self.max_age is not None:
             parts.append(f"Max-Age={self.max_age}")
         if self.http_only:
@@ -56,17 +61,16 @@ class Policy:
     A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
 
     `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin ("file://" and
-    "null" are two), a pattern that matches it whole, several of these, or a function of it. `jsonp` answers script
-    elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it: True, or a
-    `Deflate` of one's own.
+    "null" are two), a pattern that matches it whole, several of these, or a function of it, plain or async. `jsonp`
+    answers script elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it:
+    True, or a `Deflate` of one's own.
 
     `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
     are told of "flashsocket" and "xhr-multipart" only if they are named.
 
     `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
 
-    `protocol1` has the options of clients of 0.7 to 0.9. `application_starts` with their first "transport", or with
-    their "handshake", which it may refuse then.
+    `protocol1` has the options of clients of 0.7 to 0.9.
 
     `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
     those at a Unix socket); what they say of the client's address, scheme and host is believed.
@@ -112,11 +116,10 @@ class Policy:
     trusted_proxies: TrustedProxies = ()
     allowed_hosts: AllowedHosts = None
     verify_remote_ip: bool = False
-    application_starts: str = "transport"
     protocol1: Protocol1Policy = Protocol1Policy()  # noqa: RUF009  (it is frozen)
 
     def __post_init__(self) -> None:
-        check_fields(self, application_starts=one_of("transport", "handshake"))
+        check_fields(self)
         object.__setattr__(self, "transports", transports(self.transports, (*TRANSPORTS, *TRANSPORTS_1)))
         check_origins(self.cors_origins, self.cors_credentials)
         if self.cookie is not None and not isinstance(self.cookie, Cookie):

@@ -29,6 +29,7 @@ from .outbox import Outbox
 from .prepared import Prepared
 from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
 from .transports.interfaces import Transport
+from .transports.null import NOBODY
 
 if TYPE_CHECKING:
     from .table import Table
@@ -70,7 +71,7 @@ class Session(Backlog):
 
     __slots__ = (
         "__weakref__",
-        "_close_code",
+        "_ending",
         "_outbox",
         "_probe",
         "data",
@@ -78,8 +79,8 @@ class Session(Backlog):
         "generation",
         "heartbeat",
         "id",
+        "is_known",
         "is_live",
-        "is_refused",
         "partial",
         "request",
         "state",
@@ -99,16 +100,17 @@ class Session(Backlog):
         self.id = sid
         self.generation = generation
         self.request = request
-        self.data: Any = None
+        self.data: Any = table.new_data()
         self.state = State.OPEN
         self.is_live = True  # the client and the application can still talk
-        self.is_refused = False  # by the application, which is not called again
+        self.is_known = False  # to the application: its `open` has let the client in
         self.dialect = dialect
         self.heartbeat = dialect.heartbeat(self)
         self._outbox: Outbox | None = None
         self.partial: Partial | None = None
         self._probe: Probe | None = None
-        self._close_code = 1000
+        self._ending = FORCED
+        self.transport = NOBODY
 
     # What an application says
 
@@ -133,13 +135,14 @@ class Session(Backlog):
         if self.is_live:
             self.dialect.announce(self, ending)
             self._move(Step.CLOSE)
-            self._close_code = ending.code
+            self._ending = ending
             if not ending.flush:
                 self._drop_probe()
             if self._outbox is None or not ending.flush:
                 self._outbox = Outbox()  # nothing overtakes what is dropped, and nothing is added any more
             self._close_within(ending)
-            self.table.turn.add(lambda: self._say_goodbye(ending.reason))
+            if self.is_known:
+                self.table.turn.add(self._say_goodbye)
         elif ending.within is not None and self.state is State.CLOSING:
             self._close_within(ending)  # closing all sessions leaves less time than closing this one
 
@@ -225,9 +228,14 @@ class Session(Backlog):
         """The transport has said goodbye."""
         self._end()
 
+    def known(self) -> None:
+        """The application has let the client in; if it has closed the session in the same breath, that comes now."""
+        self.is_known = True
+        if not self.is_live:
+            self.table.turn.add(self._say_goodbye)
+
     def discard(self) -> None:
         """End before there was anything: the application has refused it, and its `close` is not called."""
-        self.is_refused = True
         self._end()
 
     def drop(self, reason: Reason, code: int = 1000) -> None:
@@ -296,7 +304,10 @@ class Session(Backlog):
         self.transport = transport
         if self.is_paused:
             transport.pause()
-        self.writable()
+        if self.state is State.CLOSING and transport.fetches:
+            self._part()
+        else:
+            self.writable()
 
     def abandon_upgrade(self) -> None:
         """Stay on polling."""
@@ -337,7 +348,7 @@ class Session(Backlog):
             case SessionTimer.PARTIAL:
                 self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
             case SessionTimer.CLOSE | SessionTimer.RESUME:
-                self.transport.finish(self._close_code)
+                self.transport.finish(self._ending.code)
                 self._end()
             case _:
                 assert_never(kind)
@@ -368,14 +379,13 @@ class Session(Backlog):
     def _close_within(self, ending: Ending) -> None:
         self.wait(SessionTimer.CLOSE, self.policy.close_timeout if ending.within is None else ending.within)
 
-    def _say_goodbye(self, reason: Reason) -> None:
-        if not self.is_refused:
-            self.table.ended(self, reason)
+    def _say_goodbye(self) -> None:
+        self.table.ended(self, self._ending.reason)
         if self.state is State.CLOSING and (not self._outbox or self.transport.fetches):
             self._part()
 
     def _part(self) -> None:
-        if self.transport.finish(self._close_code):
+        if self.transport.finish(self._ending.code):
             self._end()
 
     def _end(self) -> bool:

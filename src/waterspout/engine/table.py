@@ -5,27 +5,25 @@ The driver is another after `Engine.bind`, so what needs it keeps the table, and
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import HandshakeRefused, ProtocolError, ReservedName
+from ..errors import ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire.packets import Packet
 from .deadlines import Deadlines
 from .driver import Driver, Layer, Level
-from .http.origins import Judge
+from .http.origins import Cors
 from .http.refusals import Fault, Refuse, refuse
 from .log import Log
 from .pending import Pending
 from .policy import Policy
-from .states import SHUTDOWN
+from .states import SHUTDOWN, State
 from .traffic import Traffic
 from .turn import Turn
 
 if TYPE_CHECKING:
     from .applications import MessageApplication, PacketApplication
-    from .http.decisions import Admitted, Resume
-    from .protocol1.session import ResumableSession
+    from .http.decisions import Admitted, Decision, Resume
     from .session import Session
     from .transports.interfaces import Exchange
 
@@ -35,14 +33,14 @@ _ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to
 class Table:
     """Sessions by their ids, and what they need: an application, a driver, deadlines, the turn, numbers, a log.
 
-    `message`, `packet`, `announced` and `reserved` are the application's own functions.
+    `message`, `packet`, `announced`, `reserved` and `new_data` are the application's own functions.
     """
 
     def __init__(self, application: "MessageApplication | PacketApplication", policy: Policy, driver: Driver) -> None:
         self.application = application
-        if callable(origins := policy.cors_origins):
-            policy = replace(policy, cors_origins=Judge(origins, self))
         self.policy = policy
+        listed = () if callable(policy.cors_origins) else policy.cors_origins
+        self.cors = Cors(listed, policy.cors_credentials)
         self.driver = driver
         self.sessions: dict[str, Session] = {}
         self.traffic = Traffic()
@@ -52,6 +50,7 @@ class Table:
         self.max_attachments = policy.max_attachments
         self.closing: Pending[None] | None = None
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
+        self.new_data: Callable[[], object] = getattr(application, "new_data", _no_data)
         self.is_bare = hasattr(application, "message")
         self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
@@ -64,30 +63,13 @@ class Table:
 
     # The beginning and the end of a session
 
-    def introduce(self, session: "Session") -> HandshakeRefused | None:
-        """Ask the application about a client; where it refuses, return why, and there is no session."""
-        with self.turn:  # a session that it closes and refuses has not been there
-            error = self._ask(session)
-            if error is not None:
-                session.discard()
-                return error
-        self.enter(session)
-        return None
-
     def enter(self, session: "Session") -> None:
-        """Put a session into the table; its client may never come again, and what only the handshake needed goes."""
+        """Put a session into the table, whose client the application has let in."""
         self.traffic.opened += 1
-        session.request.forget()
-        self.sessions[session.id] = session
-
-    def start(self, session: "ResumableSession") -> None:
-        """Let the application know a client of Socket.IO 0.7 to 0.9, whose first transport has come."""
-        if not session.is_known:
-            session.known()
-            if self._ask(session) is not None:
-                session.refuse()
-                return
-        self.greet(session)
+        session.known()
+        session.request.native = None
+        if session.state is not State.CLOSED:
+            self.sessions[session.id] = session
 
     def greet(self, session: "Session") -> None:
         """Begin to talk with a client whose first transport has opened."""
@@ -126,14 +108,15 @@ class Table:
 
     def await_no_longer(self, decision: "Admitted") -> None:
         """Forget a request whose body has come, or will not come."""
-        session = getattr(decision, "session", None)
+        session = decision.session
         if session is not None and self._awaited.get(session.id, _NONE)[0] is decision:
             del self._awaited[session.id]
 
-    def refuse(self, exchange: "Exchange", refusal: Refuse) -> None:
-        """Answer with a refusal, and count it."""
-        self.count(exchange.request, refusal)
-        exchange.respond(refusal.response)
+    def tell(self, request: Request, decision: "Decision", decided: "Callable[[Decision], object]") -> None:
+        """Tell a host what is decided about its request, and count a refusal."""
+        if isinstance(decision, Refuse):
+            self.count(request, decision)
+        decided(decision)
 
     def count(self, request: Request, refusal: Refuse) -> None:
         """Count and log a refusal."""
@@ -171,13 +154,6 @@ class Table:
 
     # Below this line: how it is done
 
-    def _ask(self, session: "Session") -> HandshakeRefused | None:
-        try:
-            self.application.open(session, session.request)
-        except HandshakeRefused as error:
-            return error
-        return None
-
     def _end(self, closing: Pending[None]) -> None:
         self.log.flush()
         closing.resolve(None)
@@ -190,6 +166,10 @@ def _reserved(session: "Session", error: ReservedName) -> None:
     """Ignore it, unless its client cannot have sent it: those of 3.x and 4.x refuse such names themselves."""
     if not session.generation.strays:
         raise error
+
+
+def _no_data() -> None:
+    return None
 
 
 def _unwanted(*_: object) -> None:

@@ -9,11 +9,11 @@ from tornado.httputil import HTTPServerRequest
 from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
-from ..engine import ANSWERED, Admitted, Engine, Refuse, Response, Resume
+from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Refuse, Response, Resume
 from ..engine.log import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
-from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes
+from .reception import BODY_TIMEOUT, Rest, announced_bytes
 from .residence import Residence
 from .takeover import take_over
 
@@ -48,10 +48,12 @@ class EngineHandler(RequestHandler):
     def __init__(self, application: Application, request: HTTPServerRequest, **options: Any) -> None:
         self._body = bytearray()
         self._body_bytes = 0
+        self._admission: Admission | None = None  # while it is not decided
+        self._decided: asyncio.Future[None] | None = None  # what `prepare` waits for
         self._decision: Decision | None = None
         self._exchange: HandlerExchange | None = None
         self._rest: Rest | None = None
-        self._is_served = self._is_gone = self._has_ended = False
+        self._is_served = self._is_held = self._is_gone = self._has_ended = False
         if self.is_redefined:  # Tornado looks it up here, so that the engine is called whatever the class does
             self.on_connection_close = self._lose  # type: ignore[method-assign]
         super().__init__(application, request, **options)
@@ -77,21 +79,11 @@ class EngineHandler(RequestHandler):
             return None
         self._is_served = True
         self.begun()
-        decision, exchange = self._admitted()
-        if isinstance(decision, ANSWERED):
-            exchange.respond(decision.response)
-        elif self._is_body_too_large:
-            refusal = self.engine.refuse_body(decision)
-            if decision.greeting is not None:
-                self._let_go()
-            exchange.respond(refusal)
-        elif (greeting := decision.greeting) is not None:
-            exchange.is_over = True
-            return self._begin(decision, exchange.request, greeting)
-        else:
-            self.request.body = self.body
-            self.engine.respond(decision, exchange, self.request.body)
-            self._watch()
+        self._admit()
+        if self._admission is None:
+            return self._serve()
+        self._is_held = True
+        self._watch()
         return None
 
     @property
@@ -143,8 +135,9 @@ class EngineHandler(RequestHandler):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the engine refuses this request, even if the class would answer it."""
-        return isinstance(self._admitted()[0], Refuse)
+        """Whether the engine refuses this request, as far as it has decided, even if the class would answer it."""
+        self._admit()
+        return isinstance(self._decision, Refuse)
 
     @property
     def residence(self) -> Residence:
@@ -156,11 +149,15 @@ class EngineHandler(RequestHandler):
     def prepare(self) -> Awaitable[None] | None:
         """Decide about a POST before its body comes, and refuse a body far beyond the limit."""
         if self.request.method == "POST":
-            self._admitted()
+            self._admit()
         if self._is_far_beyond(self._announced_bytes):
             self._body_bytes = self._announced_bytes
             self.serve()
-        return None
+        if self._admission is None:
+            return None
+        self._watch()
+        self._decided = asyncio.get_running_loop().create_future()
+        return self._decided
 
     def data_received(self, chunk: bytes) -> None:
         """Collect a body up to the limit, and drop what is more, up to four times as much."""
@@ -242,14 +239,54 @@ class EngineHandler(RequestHandler):
 
     # Below this line: how it is done
 
-    def _admitted(self) -> "tuple[Decision, HandlerExchange]":
-        if self._decision is None or self._exchange is None:
-            request = self.residence.read(self.request)
-            self._decision = self.engine.admit(request)
-            self._exchange = HandlerExchange(request, self)
-            if isinstance(self._decision, Resume) and not self._is_served:
-                self.engine.await_body(self._decision, self._exchange)
-        return self._decision, self._exchange
+    def _serve(self) -> Awaitable[None] | None:
+        decision, exchange = self._decision, self._exchange
+        if decision is None or exchange is None:  # `begun` has answered, or the client has gone
+            return None
+        self._leave()
+        if isinstance(decision, ANSWERED):
+            exchange.respond(decision.response)
+        elif self._is_body_too_large:
+            refusal = self.engine.refuse_body(decision)
+            if decision.greeting is not None:
+                self._let_go()
+            exchange.respond(refusal)
+        elif (greeting := decision.greeting) is not None:
+            exchange.is_over = True
+            return self._begin(decision, exchange.request, greeting)
+        else:
+            self.request.body = self.body
+            self.engine.respond(decision, exchange, self.request.body)
+            self._watch()
+        return None
+
+    def _admit(self) -> None:
+        """Ask the engine what the request means, once."""
+        if self._exchange is not None:
+            return
+        request = self.residence.read(self.request)
+        self._exchange = HandlerExchange(request, self)
+        admission = self.engine.admit(request, self._take)
+        if self._decision is None:
+            self._admission = admission
+
+    def _take(self, decision: Decision) -> None:
+        """Take the decision; go on with what has waited for it."""
+        self._decision = decision
+        if isinstance(decision, Resume) and not self._is_served and self._exchange is not None:
+            self.engine.await_body(decision, self._exchange)
+        if self._admission is not None:
+            self._admission = None
+            self._go_on()
+        if self._is_held:
+            self._is_held = False
+            self.engine.driver.run(self._serve, (), OUTCOME, self._fail)
+
+    def _go_on(self) -> None:
+        """Let `prepare` return."""
+        decided, self._decided = self._decided, None
+        if decided is not None and not decided.done():
+            decided.set_result(None)
 
     @property
     def _connection(self) -> HTTP1Connection:
@@ -327,13 +364,17 @@ class EngineHandler(RequestHandler):
 
     def _let_go(self) -> None:
         """Tell the engine that nobody waits any more, if it does not know."""
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.abort()
+            self._go_on()
         decision, self._decision = self._decision, None
         if decision is not None and not isinstance(decision, ANSWERED):
             self.engine.abort(decision)
 
     def _watch(self) -> None:
         """Close the connection when the client goes while the request waits: nobody reads it."""
-        if self._is_waiting:
+        if self._is_waiting and self._watch_no_longer is None:
             self._watch_no_longer = self.residence.watch(self._connection)
             if self._watch_no_longer is None:
                 self.residence.output.loop.soon(self._find_gone)

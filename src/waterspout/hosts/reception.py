@@ -16,14 +16,12 @@ from http.client import responses
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
 
-from ..engine import ANSWERED, Admitted, Preflight, Refuse, Response, Resume
+from ..engine import ANSWERED, Admitted, Decision, Response, Resume
 from ..types import Request
 from .residence import Residence
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
-
-Decision = Refuse | Preflight | Admitted
 
 
 class Rest:

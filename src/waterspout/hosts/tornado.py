@@ -12,11 +12,10 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
-from ..engine import ANSWERED, Engine, Pending
+from ..engine import Engine, Pending
+from .arrival import Arrival
 from .loops import running_loop
-from .reception import Reception
 from .residence import Residence
-from .takeover import Takeover
 
 __all__ = ["Mount", "Mountable", "drain", "routes", "start"]
 
@@ -82,13 +81,9 @@ class Mount(Router):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""
-        ours = self.residence.read(request)
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
-        decision = self.engine.admit(ours)
-        if not isinstance(decision, ANSWERED) and (greeting := decision.greeting) is not None:
-            return Takeover(self.residence, ours, decision, greeting, connection)
-        return Reception(self.residence, decision, ours, connection)
+        return Arrival(self.residence, self.residence.read(request), connection).delegate
 
     async def drain(self) -> None:
         """Do what the function `drain` does."""

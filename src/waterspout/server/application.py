@@ -1,5 +1,6 @@
 """The engine's application that speaks Socket.IO: it passes the packets of sessions to their members."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,7 @@ from .life import CountingAsker
 from .limits import Limits, MeteredSockets
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
-from .signatures import Function
+from .signatures import Function, check_callable, check_plain, check_signature
 
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
@@ -27,13 +28,27 @@ class SocketIOApplication:
 
     engine: Engine
     namespaces: Namespaces
+    open: Callable[[Session, Request], Any] | None = None
+    opens_in_thread = False
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    def open(self, session: Session, request: Request) -> None:
-        """Begin with no namespaces."""
-        session.data = {} if self._limits.max_events_per_second is None else MeteredSockets()
+    def new_data(self) -> dict[str, Any]:
+        """Begin a session without namespaces."""
+        return {} if self._limits.max_events_per_second is None else MeteredSockets()
+
+    def on_handshake(self, function: Callable[..., Any], *, threaded: bool) -> None:
+        """Ask this function of each request that begins a session."""
+        what = "the function of on_handshake"
+        check_callable(function, what)
+        check_signature(function, ("request",), what)
+        if threaded:
+            check_plain(function, what)
+        if self.open is not None:
+            raise ValueError("on_handshake has a function already: one decides, and calls others if it has to")
+        self.opens_in_thread = threaded
+        self.open = lambda session, request: function(request)
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Take a packet; nearly all of them are events."""

@@ -127,6 +127,7 @@ class Server(Events):
         application = SocketIOApplication(limits)
         self.engine = application.engine = Engine(application, driver=driver, path=path, policy=policy)
         self.engine.is_clustered = adapter is not None
+        self._application = application
         self._shutdown_timeout = shutdown_timeout
         self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver, self.engine.driver)
         self._background = Background(self.engine)
@@ -176,6 +177,22 @@ class Server(Events):
     ) -> Callable[[F], F]:
         """Register the handler of an event; see `Namespace.on`."""
         return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
+
+    @overload
+    def on_handshake(self, function: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def on_handshake(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+    def on_handshake(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
+        """Register what is called with the request that begins a connection, before it is answered: `(request)`.
+
+        Plain or async; the client waits. It refuses with `HandshakeRefused(status, text, headers)`, which clients of
+        every generation get as the answer, before they have a connection. It may return header fields for the answer,
+        as a dictionary or as pairs; `Cookie(name=...).header(value)` is one. What it keeps in `request.data` is there
+        for all handlers, as `socket.request.data`. It is called once for a connection, whatever namespaces the client
+        enters then. What else it raises is logged, and the client gets 500. `threaded` as for `on_connect`. ValueError
+        for a second function.
+        """
+        return at_once(function, lambda function: self._on_handshake(function, threaded))
 
     @overload
     def on_start(self, function: F, *, threaded: bool = ...) -> F: ...
@@ -319,6 +336,10 @@ class Server(Events):
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))
+
+    def _on_handshake(self, function: F, threaded: bool) -> F:
+        self._application.on_handshake(function, threaded=threaded)
+        return function
 
     def _deliver(self, message: BusMessage) -> None:
         namespace = self._namespaces.existing(message.namespace)

@@ -51,7 +51,7 @@ def check_plain(function: Callable[..., Any], what: str) -> None:
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str, *, first: str = "socket") -> None:
-    """Raise TypeError for a function that cannot be called with these arguments; if any, the first is a socket."""
+    """Raise TypeError for a function that cannot be called with these arguments; it must not forget the socket."""
     try:
         parameters = signature(function)
     except (TypeError, ValueError):
@@ -61,7 +61,7 @@ def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: 
     except TypeError:
         given = ", ".join(name for name, one in parameters.parameters.items() if one.kind is not Parameter.VAR_KEYWORD)
         raise TypeError(f"{what} is called with ({', '.join(names)}), but takes ({given})") from None
-    if names:
+    if names[:1] == ("socket",):
         check_first(function, what, first)
     if "auth" in names and "environ" in parameters.parameters:  # as in python-socketio; it would get the auth
         raise TypeError(f"{what} is called with (socket, auth): what environ has is in socket.request")

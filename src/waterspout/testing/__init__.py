@@ -17,7 +17,7 @@ from .carriers import MemoryExchange, PollingCarrier, Poster, Refused, WebSocket
 from .carriers1 import HixieCarrier, StreamCarrier
 from .clock import Clock
 from .frames import client_frame, server_frames
-from .links import MemoryLink
+from .links import MemoryLink, admit
 from .pair import ClientRefused, Pair
 from .peer import Peer
 
@@ -37,6 +37,7 @@ __all__ = [
     "Refused",
     "StreamCarrier",
     "WebSocketCarrier",
+    "admit",
     "client_frame",
     "server_frames",
 ]

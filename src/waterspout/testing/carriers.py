@@ -7,7 +7,7 @@ from ..engine import Response
 from ..types import Request
 from ..wire.deflate import Deflate
 from .frames import client_frame, server_frames
-from .links import HANDSHAKE, Headers, MemoryLink
+from .links import HANDSHAKE, Headers, MemoryLink, perform, respond
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -60,7 +60,7 @@ class WebSocketCarrier(MemoryLink):
         request = self.peer.request(transport=self.name, headers=fields)
         decision = self.peer.admit(request)
         self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
-        self.transport = self.peer.engine.connect(decision, request, self)
+        self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 
     def send(self, packets: Iterable[str | bytes]) -> None:
         """Send each packet in a frame of its own."""
@@ -79,7 +79,7 @@ class WebSocketCarrier(MemoryLink):
 
     def feed(self, data: bytes) -> None:
         """Send bytes as they are."""
-        self.transport.receive(data)
+        perform(self.peer.engine, self.transport.receive, data)
 
     def arrive(self, data: bytes) -> None:
         """Keep the frames, and take what is in them."""
@@ -111,7 +111,7 @@ class Poster:
     def post(self, body: bytes, headers: Headers = ()) -> None:
         """Send a body as it is."""
         answer = MemoryExchange(self.peer.request("POST", self.name, headers))
-        self.peer.engine.respond(self.peer.admit(answer.request), answer, body)
+        respond(self.peer.engine, self.peer.admit(answer.request), answer, body)
         if answer.response is not None and answer.response.status != 200:
             raise Refused(answer.response)
 
@@ -149,13 +149,13 @@ class PollingCarrier(Poster):
         """Send a GET."""
         self.request = self.peer.request(transport=self.name)
         self._parked = self.peer.admit(self.request)
-        self.peer.engine.respond(self._parked, self)
+        respond(self.peer.engine, self._parked, self)
 
     def lose(self) -> None:
         """Give up the parked GET."""
         if self._parked is not None:
             parked, self._parked = self._parked, None
-            self.peer.engine.abort(parked)
+            perform(self.peer.engine, self.peer.engine.abort, parked)
 
     def respond(self, response: Response) -> None:
         """Take the answer to the GET, and poll again."""

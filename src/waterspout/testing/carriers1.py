@@ -10,7 +10,7 @@ from ..wire import json
 from ..wire.protocol1 import hixie
 from ..wire.protocol1 import socketio as socketio1
 from .carriers import PollingCarrier, Poster, WebSocketCarrier
-from .links import Headers, MemoryLink
+from .links import Headers, MemoryLink, perform
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -104,7 +104,7 @@ class StreamCarrier(_Poster, MemoryLink):
         request = self.peer.request(transport=self.name)
         decision = self.peer.admit(request)
         self.head = decision.greeting
-        self.transport = self.peer.engine.connect(decision, request, self)
+        self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 
     @property
     def body(self) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from ..drivers import InlineDriver
 from ..drivers.system import discard
@@ -13,6 +13,7 @@ from ..engine import Asker, Pending
 from .loop import ClockLoop
 
 Args = TypeVarTuple("Args")
+R = TypeVar("R")
 
 
 class Clock(InlineDriver):
@@ -21,10 +22,17 @@ class Clock(InlineDriver):
     An `async def` runs on a loop of the clock's own, as far as it gets without waiting for time or for the client;
     `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host.
     RuntimeError where a loop is running already: a test with asynchronous handlers is a plain function.
+
+    With `later` every call of a user's function answers later than it was asked, as where handlers run in greenlets
+    or threads: after what the client, or the code that asked, is doing. When the test goes on, it has answered.
     """
 
-    def __init__(self, start: float = 1000.0) -> None:
+    later: bool = False
+
+    def __init__(self, start: float = 1000.0, *, later: bool | None = None) -> None:
         super().__init__()
+        if later is not None:
+            self.later = later
         self.time = start
         self.reports: list[tuple[str, BaseException | None]] = []
         self._raised: list[BaseException] | None = None
@@ -49,8 +57,21 @@ class Clock(InlineDriver):
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a function; what is asynchronous goes on until it has to wait."""
-        super().run(function, args, asker if self._raised is None else _Witness(asker, self._raised), token)
+        asker = asker if self._raised is None else _Witness(asker, self._raised)
+        if self.later:
+            self._later.append((super().run, (function, args, _Answer(asker.later(token)), token)))
+        else:
+            super().run(function, args, asker, token)
+            self.settle()
+
+    def perform(self, function: Callable[[*Args], R], *args: *Args) -> R:
+        """Do what a client or a host does, return its result, and let what it has asked of users' functions happen."""
+        if not self.later:
+            return function(*args)
+        results: list[R] = []
+        self.hold(lambda: results.append(function(*args)))
         self.settle()
+        return results[0]
 
     @contextmanager
     def witness(self) -> Iterator[list[BaseException]]:
@@ -98,17 +119,21 @@ class Clock(InlineDriver):
     def asker(self) -> Asker | None:
         """Return who asked for the running coroutine, or for the threaded call."""
         found = running_asker() or threaded_asker()
-        return found._asker if isinstance(found, _Witness) else found
+        return None if found is None else _asker_behind(found)
 
     def block(self, pending: Pending[Any], timeout: float | None) -> bool:
         """Let time pass until the pending is done, or the timeout is over."""
         done: list[Any] = []
         pending.add_done_callback(done.append)
         end = None if timeout is None else self.time + timeout
-        self.settle()
-        while not done and self._ring(end):
-            pass
+        self.await_until(lambda: bool(done), end)
         return bool(done)
+
+    def await_until(self, is_done: Callable[[], bool], end: float | None = None) -> None:
+        """Let time pass until something is done, or nothing more happens until `end`."""
+        self.settle()
+        while not is_done() and self._ring(end):
+            pass
 
     def advance(self, seconds: float) -> None:
         """Let time pass; every deadline on the way comes at its own moment."""
@@ -123,6 +148,7 @@ class Clock(InlineDriver):
 
         It is of use after the test itself has done what one of them waits for, such as setting an `asyncio.Event`.
         """
+        self._catch_up()
         while self._loop is not None and self._loop.is_waiting and not self.is_running:
             self.hold(self._loop.turn)
 
@@ -141,7 +167,7 @@ class Clock(InlineDriver):
         self.settle()
         tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
         for task in tasks:
-            if self._tasks[task] is unwanted:
+            if _asker_behind(self._tasks[task]) is unwanted:
                 task.cancel()
         if not tasks or self._loop is None:
             done()
@@ -181,6 +207,19 @@ class Clock(InlineDriver):
         return True
 
 
+class _Answer:
+    """Hears for an asker what came of a function that it knows to answer later."""
+
+    __slots__ = ("_asker", "answered", "failed")
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self.answered, self.failed = asker.answered, asker.failed
+
+    def later(self, token: Any) -> "_Answer":
+        return self
+
+
 class _Witness:
     """Hears for an asker what came of a function, and notes what it raised."""
 
@@ -199,6 +238,13 @@ class _Witness:
 
     def later(self, token: Any) -> "Asker":
         return _Witness(self._asker.later(token), self._raised)
+
+
+def _asker_behind(asker: Asker) -> Asker:
+    """Return the core's own asker of a call."""
+    while isinstance(asker, _Witness | _Answer):
+        asker = asker._asker
+    return asker
 
 
 async def _end(tasks: set[asyncio.Task[None]], timeout: float) -> None:

@@ -1,9 +1,11 @@
 """A link in memory, the base of what carries a peer's packets over a connection of its own."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from ..engine import Fed
+from ..engine import Admitted, Decision, Engine, Exchange, Fed
+from ..types import Request
+from .clock import Clock
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -19,6 +21,32 @@ HANDSHAKE = (
 """The fields of an opening handshake (RFC 6455, section 1.3)."""
 
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+def perform(engine: Engine, function: Callable[[*Args], T], *args: *Args) -> T:
+    """Do what a host does; where the driver is a Clock, what that asks of users' functions has happened then."""
+    driver = engine.driver
+    return driver.perform(function, *args) if isinstance(driver, Clock) else function(*args)
+
+
+def admit(engine: Engine, request: Request) -> Decision:
+    """Return what the engine decides about a request; on a Clock, time passes until it has decided."""
+    decisions: list[Decision] = []
+    perform(engine, engine.admit, request, decisions.append)
+    if not decisions and isinstance(engine.driver, Clock):
+        engine.driver.await_until(lambda: bool(decisions))
+    if not decisions:
+        raise RuntimeError("a function of cors_origins or on_handshake has not answered, and nothing more happens")
+    return decisions[0]
+
+
+def respond(engine: Engine, decision: Admitted, exchange: Exchange, body: bytes = b"") -> None:
+    """Bring a request whose body is complete."""
+    perform(engine, engine.respond, decision, exchange, body)
+
+
 class MemoryLink:
     """A link in memory. While `blocked` it takes nothing; while `held` it takes all, and none of it leaves."""
 
@@ -32,12 +60,12 @@ class MemoryLink:
     def lose(self) -> None:
         """Cut the connection, and all that is held with it."""
         self.finished = True
-        self.transport.lost()
+        perform(self.peer.engine, self.transport.lost)
 
     def unblock(self) -> None:
         """Take bytes again."""
         self.blocked = False
-        self.transport.writable()
+        perform(self.peer.engine, self.transport.writable)
 
     def release(self) -> None:
         """Let what is held arrive."""

@@ -14,6 +14,7 @@ from ..wire.packets import Ack, Event, Message, Packet, Signal, as_event
 from ..wire.socketio import Encoded, Partial
 from .carriers import MemoryExchange, Refused, WebSocketCarrier
 from .dialects import Carrier, dialect_of
+from .links import admit, respond
 
 P = TypeVar("P", Event, Ack)
 
@@ -195,16 +196,16 @@ class Peer:
         The answer has to come at once.
         """
         exchange = MemoryExchange(self.request(method, headers=headers, below=below))
-        decision = self.engine.admit(exchange.request)
+        decision = admit(self.engine, exchange.request)
         if isinstance(decision, ANSWERED):
             return decision.response
-        self.engine.respond(decision, exchange, body)
+        respond(self.engine, decision, exchange, body)
         assert exchange.response is not None, "the answer to this request comes later"
         return exchange.response
 
     def admit(self, request: Request) -> Admitted:
         """Ask the engine what a request means; raises `Refused`."""
-        decision = self.engine.admit(request)
+        decision = admit(self.engine, request)
         if isinstance(decision, ANSWERED):
             raise Refused(decision.response)
         return decision

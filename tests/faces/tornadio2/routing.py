@@ -56,7 +56,6 @@ class Router:
             generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1),
             cors_origins=re.compile(".*"),
             cors_credentials=True,
-            application_starts="handshake",
             protocol1=Protocol1Policy(unknown_session=401, second_poll="refuse", post_reply="", poll_hold=poll_hold),
             **options,
         )

@@ -1,184 +1,138 @@
-"""What an HTTP request means, decided before any of its body is read."""
+"""The way of a request to its decision, on which users' functions are asked.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+How it works: a function of `cors_origins` is asked about the request's origin first. Then the request is decided
+about. If it begins a session, the application's `open` is called, before anything is answered. The driver runs both,
+and each may answer at once or later; meanwhile the host holds the request, and calls `abort` if its client goes.
+"""
 
-from ...errors import ProtocolError
-from ...types import Request
-from ...wire import jsonp
-from ...wire.deflate import negotiate
-from ...wire.generations import GENERATIONS, Generation
-from ...wire.websocket import check_upgrade
-from ..policy import TRANSPORTS, Policy
-from ..session import Session
-from . import origins
-from .decisions import Open, Resume
-from .refusals import Fault, Refuse, Subject, refuse
-from .response import Headers, Response, subprotocol, version_spoken
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
+from ...errors import HandshakeRefused, header_fields
+from ...types import Reason, Request
+from ..states import State
+from .decisions import Admitted, Decision
+from .origins import Cors
+from .refusals import ANSWERED
 
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """A browser asks whether it may ask."""
+if TYPE_CHECKING:
+    from ..table import Table
 
-    response: Response
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The request names a session that is not here; `refusal` is the answer if it is nowhere else.
-
-    Who does not understand it, and asks again and again, has `again` for an answer.
-    """
-
-    sid: str = field(repr=False)
-    refusal: Refuse
-    again: Refuse | None = None
+Decide = Callable[[Request, Cors], Decision]
+Decided = Callable[[Decision], object]
 
 
-ANSWERED = (Refuse, Preflight)
-"""The decisions that are answers already: looking for a tuple takes a third of looking for a union."""
+class Question(Enum):
+    """Which of the user's functions is asked."""
 
-Decision = Refuse | Preflight | Open | Resume | Unknown
-
-SCRIPT = Subject("script", "")
-"""The subject of a refused script element: what a Referer says is a page, of which a site has many."""
-
-_UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it pass on Upgrade and Connection"
-_CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
+    ORIGIN = "the function cors_origins"
+    OPEN = "the function that decides about a handshake"
 
 
-def decide(request: Request, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
-    """Decide what the request means; nothing is changed by asking."""
-    if not origins.allowed(request, policy):
-        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
-    headers = origins.headers(request, policy)
-    if request.method == "OPTIONS":
-        return Preflight(Response(204, (*headers, *origins.preflight(request))))
-    query = request.query
-    torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
-    if torn:
-        return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
-    return _Question(request, policy, headers).answer(sessions)
+class Admission:
+    """A request about which users' functions are asked: `decided` is called with its decision, unless it is aborted."""
 
+    __slots__ = ("_decide", "_decided", "_decision", "_is_aborted", "_origin", "_request", "_table")
 
-def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:
-    """Return the session that the request may have."""
-    session = sessions.get(sid)
-    if session is None or not policy.verify_remote_ip or session.request.remote_address == request.remote_address:
-        return session
-    return None
+    def __init__(self, table: "Table", request: Request, decide: Decide, decided: Decided) -> None:
+        self._table = table
+        self._request = request
+        self._decide = decide
+        self._decided = decided
+        self._decision: Admitted
+        self._origin = ""
+        self._is_aborted = False
 
+    def ask_about(self, origin: str) -> None:
+        """Ask the function `cors_origins`, and decide then."""
+        self._origin = origin
+        self._table.driver.run(self._table.policy.cors_origins, (origin,), self, Question.ORIGIN)  # type: ignore[arg-type]
 
-class _Question:
-    """The parts of a request that the decision rests on."""
+    def ask_application(self, decision: Admitted) -> None:
+        """Ask the application about the session that begins; without a function for it, nobody is asked."""
+        self._decision = decision
+        application, driver = self._table.application, self._table.driver
+        function = getattr(application, "open", None)
+        if function is None:
+            self._opened(None)
+            return
+        run = driver.run_threaded if getattr(application, "opens_in_thread", False) else driver.run
+        run(function, (decision.session, self._request), self, Question.OPEN)
 
-    __slots__ = ("headers", "policy", "request", "revision", "sid", "transport")
+    def abort(self) -> None:
+        """The client has gone before there was a decision."""
+        self._is_aborted = True
 
-    def __init__(self, request: Request, policy: Policy, headers: Headers) -> None:
-        self.request, self.policy, self.headers = request, policy, headers
-        query = request.query
-        self.transport, self.revision, self.sid = (query.get(name, [""])[0] for name in ("transport", "EIO", "sid"))
+    # What the driver answers
 
-    def answer(self, sessions: Mapping[str, Session]) -> Decision:
-        if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
-            choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
-            return self._no(
-                Fault.UNKNOWN_TRANSPORT, f"transport is {show(self.transport)}: this server offers {choice}"
-            )
-        generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
-        if generation is None:
-            return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
-        if self.transport == "polling" and "j" in self.request.query and (refusal := self._jsonp()) is not None:
-            return refusal
-        if not self.sid:
-            return self._open(generation)
-        session = find(sessions, self.sid, self.request, self.policy)
-        if session is None:
-            return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
-        return self._resume(session, generation)
+    def answered(self, token: Question, result: Any) -> None:
+        """Go on with what a user's function has returned."""
+        if token is Question.OPEN:
+            self._opened(result)
+        elif not self._is_aborted:
+            cors = self._table.cors
+            self._go_on(replace(cors, admitted=self._origin) if result else cors)
 
-    def _jsonp(self) -> Refuse | None:
-        """Refuse JSONP that is off, broken or from a foreign page; the client's value is not repeated."""
-        if not self.policy.jsonp:
-            return self._no(Fault.BAD_REQUEST, "the query has j, which asks for JSONP: allow it with jsonp=True")
-        if not jsonp.is_index(self.request.param("j") or ""):
-            return self._no(Fault.BAD_REQUEST, "j is no index of a JSONP callback: it has 1 to 9 digits")
-        if not origins.allowed_script(self.request, self.policy):
-            return refuse(
-                Fault.FORBIDDEN,
-                "neither Sec-Fetch-Site nor Referer says that a page of this origin asks for JSONP: "
-                "let the page send its Referer, or add its origin to cors_origins",
-                self.headers,
-                subject=SCRIPT,
-            )
-        return None
+    def failed(self, token: Question, error: BaseException) -> None:
+        """Refuse the client; what is no refusal is reported."""
+        if token is Question.ORIGIN:
+            self._report(token, f"{token.value} failed for {self._origin[:80]!a}, which is refused", error)
+            self.answered(token, False)
+            return
+        if not isinstance(error, HandshakeRefused):
+            self._report(token, f"{token.value} failed, and the client is refused", error)
+            error = HandshakeRefused(500)
+        session = self._decision.session
+        assert session is not None
+        session.discard()
+        self._tell(self._decision.refuse(error))
 
-    def _open(self, generation: Generation) -> Decision:
-        if self.request.method != "GET":
-            return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {show(self.request.method)}")
-        if self.transport == "websocket":
-            return self._with_key(partial(Open, generation))
-        return Open(generation, self.headers)
+    def later(self, token: Question) -> "Admission":
+        """Wait for an asynchronous function."""
+        return self
 
-    def _resume(self, session: Session, generation: Generation) -> Decision:
-        if session.generation is not generation:
-            return self._no(
-                Fault.BAD_REQUEST, f"the session speaks {session.generation.name}, the request {generation.name}"
-            )
-        if self.transport == "websocket":
-            return self._with_key(partial(Resume, session))
-        if session.transport.name != self.transport:
-            return self._no(Fault.BAD_REQUEST, f"the session has left {self.transport} for {session.transport.name}")
-        if self.request.method not in ("GET", "POST"):
-            return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {show(self.request.method)}")
-        return Resume(session, self.headers)
+    def describe(self, token: Question) -> str:
+        """Name the function, for a warning."""
+        return token.value
 
-    def _with_key(self, decision: Callable[..., Decision]) -> Decision:
-        """Check the handshake of a WebSocket, and agree on its subprotocol and its compression."""
+    # Below this line: how it is done
+
+    def _go_on(self, cors: Cors) -> None:
+        decision = self._decide(self._request, cors)
+        if not isinstance(decision, ANSWERED) and decision.is_handshake:
+            self.ask_application(decision)
+        else:
+            self._tell(decision)
+
+    def _opened(self, result: Any) -> None:
+        """Let the client in; where it has gone, or the server is closing, the application's `close` follows at once."""
+        table, decision = self._table, self._decision
+        session = decision.session
+        assert session is not None
+        table.enter(session)
         try:
-            key = check_upgrade(self.request.method, self.request.header)
-        except ProtocolError as error:
-            headers = (*self.headers, *version_spoken(error))
-            dropped = self.request.header("upgrade") is None  # no client of WebSockets leaves it out
-            detail = f"{error}{_UPGRADE_DROPPED if dropped else ''}"
-            subject = Subject("upgrade", "") if dropped else None
-            return refuse(Fault.BAD_REQUEST, detail, headers, status=error.status, subject=subject)
-        accepted = (*self.headers, *subprotocol(self.request, self.policy.subprotocols))
-        deflate = self.policy.deflate
-        offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
-        agreement = None if deflate is None or offers is None else negotiate(offers, deflate)
-        if agreement is None:
-            return decision(accepted, key)
-        headers = (*accepted, ("Sec-WebSocket-Extensions", agreement.answer))
-        return decision(headers, key, deflate=agreement.deflate)
+            decision.headers = (*decision.headers, *header_fields(() if result is None else result))
+        except (TypeError, ValueError) as error:
+            self._report(Question.OPEN, f"{Question.OPEN.value} has returned what cannot be in its answer", error)
+            session.drop(Reason.FORCED_CLOSE)
+            self._tell(decision.refuse(HandshakeRefused(500)))
+            return
+        if self._is_aborted:
+            session.drop(Reason.TRANSPORT_CLOSE)
+        elif table.is_closing:
+            session.drop(Reason.SHUTDOWN)
+            self._tell(decision.refuse_closing())
+        elif session.state is State.CLOSED:
+            self._tell(decision.refuse(HandshakeRefused(403, "the session was closed before it had begun")))
+        else:
+            self._tell(decision)
 
-    def _unsupported(self) -> str:
-        offered = " and ".join(row.name for row in self.policy.generations)
-        if not self.revision:
-            return f"the request has no EIO parameter; this server speaks {offered}"
-        known = GENERATIONS.get(self.revision)
-        spoken = known.name if known else _CLIENTS.get(self.revision, f"EIO={show(self.revision)}")
-        return f"the client speaks {spoken}; this server speaks {offered}"
+    def _tell(self, decision: Decision) -> None:
+        if not self._is_aborted:
+            self._table.tell(self._request, decision, self._decided)
 
-    def _no(self, fault: Fault, detail: str) -> Refuse:
-        return refuse(fault, detail, self.headers)
-
-
-def claimant(request: Request) -> Subject | None:
-    """Return the subject of a refusal of a foreign origin."""
-    origin = origins.claimed(request)
-    return Subject("origin", origin) if origin else None
-
-
-def foreign(request: Request) -> str:
-    """Say which Origin is not allowed, and what to do."""
-    origin, host = show(origins.claimed(request)), show(request.host)
-    return f"Origin {origin} is not allowed for the host {host}: add it to cors_origins; behind a proxy, pass on Host"
-
-
-def show(value: str | None) -> str:
-    """Quote a client's value for a sentence: short, and with nothing that a terminal obeys."""
-    text = ascii("" if value is None else value[:80])
-    return text if value is None or len(value) <= 80 else f"{text}..."
+    def _report(self, token: Question, text: str, error: BaseException) -> None:
+        if isinstance(error, Exception):  # else it was cancelled, or the process ends
+            self._table.log.report((token, type(error)), text, error)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.deflate import Deflate
 from ...wire.generations import Generation
@@ -15,24 +16,30 @@ from ..table import Table
 from ..transports.deflating import DeflatingBase64Transport, DeflatingTransport
 from ..transports.interfaces import Candidate, Exchange, Fed, Link, Messenger
 from ..transports.messages import MessageTransport
-from ..transports.null import NOBODY
 from ..transports.polling import PollingTransport
 from ..transports.upgrade import Probe
 from ..transports.websocket import Base64Transport, WebSocketTransport
-from .refusals import Fault, Refuse, refuse, refuse_client
-from .response import Headers, Response, switching
+from .refusals import Fault, Preflight, Refuse, refuse
+from .response import SHUTTING_DOWN, Headers, Response, switching
 
 
 class Admitted(Protocol):
     """A request that was not refused, and serves itself.
 
-    It begins; then comes `connect` if it has a greeting, else `respond`, or `refuse_body`. Before either, and until
-    there is an answer, it may be aborted.
+    It begins; of a handshake, the application is asked about the `session` then. After that comes `connect` if it has
+    a greeting, else `respond`, or `refuse_body`. Before either, and until there is an answer, it may be aborted.
     """
 
+    headers: Headers
+    """What its answer says besides."""
+
     @property
-    def headers(self) -> Headers:
-        """What its answer says besides."""
+    def session(self) -> Session | None:
+        """The session that it is for: of a handshake, after `begin`."""
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether a session begins."""
 
     @property
     def greeting(self) -> Response | None:
@@ -42,8 +49,14 @@ class Admitted(Protocol):
     def greeting_pause(self) -> float:
         """The seconds between this head and `connect`."""
 
-    def begin(self, table: Table, request: Request) -> "Admitted | Refuse":
+    def begin(self, table: Table, request: Request) -> Refuse | None:
         """Do what has to be done before its body is read, or its greeting is sent; or refuse it after all."""
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Answer a handshake whose client the application does not want."""
+
+    def refuse_closing(self) -> Refuse:
+        """Answer a handshake while the server closes."""
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Serve it; its answer may come much later."""
@@ -61,20 +74,26 @@ class Admitted(Protocol):
         """Hear that its body is too large, and refused."""
 
 
+Decision = Refuse | Preflight | Admitted
+
+
 @dataclass(slots=True)
 class Open:
-    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling. Its `sid` comes with `begin`.
+    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling.
 
-    So does the session of a WebSocket, which waits for `connect`; who polls has a body to be read first. `deflate` is
-    how a WebSocket is compressed, None if it is not; its answer is among the headers.
+    `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
     """
 
     generation: Generation
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
-    sid: str = field(default="", repr=False)  # a secret
-    session: Session | None = None
+    session: Session | None = field(default=None, repr=False)  # its id is a secret
+
+    @property
+    def is_handshake(self) -> bool:
+        """Return True: a session begins."""
+        return True
 
     @property
     def greeting(self) -> Response | None:
@@ -86,34 +105,40 @@ class Open:
         """The seconds between this head and `connect`."""
         return self.generation.greeting_pause
 
-    def begin(self, table: Table, request: Request) -> "Open | Refuse":
-        """Name the session, and ask the application about a WebSocket."""
+    def begin(self, table: Table, request: Request) -> Refuse | None:
+        """Make the session, which waits for its transport."""
         if table.is_closing:
-            return refuse(Fault.BAD_REQUEST, "the server is shutting down: connect again later", status=503)
-        self.sid = table.driver.token()
+            return self.refuse_closing()
+        sid = table.driver.token()
         if (cookie := table.policy.cookie) is not None:
-            self.headers = (*self.headers, cookie.header(self.sid))
-        if self.key is None:
-            return self
-        session = Session(table, self.sid, self.generation, request)
-        session.transport = NOBODY
-        if (error := table.introduce(session)) is not None:
-            return refuse_client(error, self.headers)
-        self.session = session
-        return self
+            self.headers = (*self.headers, cookie.header(sid))
+        self.session = Session(table, sid, self.generation, request)
+        return None
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Answer with the official code of a client that is not wanted."""
+        return refuse(Fault.FORBIDDEN, error.text, (*self.headers, *error.headers), status=error.status)
+
+    def refuse_closing(self) -> Refuse:
+        """Tell the client to come again."""
+        return refuse(Fault.BAD_REQUEST, SHUTTING_DOWN, self.headers, status=503)
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
-        """Ask the application, and answer with the OPEN packet and what was said beside."""
-        session = Session(table, self.sid, self.generation, exchange.request)
+        """Answer with the OPEN packet and what the application has said beside."""
+        session = self.session
+        assert session is not None
+        if session.state is State.CLOSED:  # while the body came
+            refusal = self.refuse_closing()
+            table.count(exchange.request, refusal)
+            exchange.respond(refusal.response)
+            return
         base64 = bool(exchange.request.param("b64"))
         polling = PollingTransport(session, table.turn, table.traffic, base64=base64)
-        session.transport = polling
-        session.push(_open_packet(session, self.generation.upgrades if "websocket" in table.policy.transports else ()))
-        if (error := table.introduce(session)) is not None:
-            table.refuse(exchange, refuse_client(error, self.headers))
-            return
-        table.greet(session)
+        upgrades = self.generation.upgrades if "websocket" in table.policy.transports else ()
+        session.give_back([_open_packet(session, upgrades)])
         session.heartbeat.begin(session)
+        session.go_on(polling)
+        table.greet(session)
         polling.poll(exchange, self.headers)
         session.request.forget()
 
@@ -131,10 +156,12 @@ class Open:
 
     def abort(self, table: Table) -> None:
         """End the session that has begun, of which the client has not heard."""
-        drop_begun(table, self.sid)
+        drop_begun(table, self.session)
 
     def refuse_body(self) -> None:
-        """Do nothing: there is no session yet."""
+        """End the session that has begun."""
+        assert self.session is not None
+        self.session.drop(Reason.TRANSPORT_ERROR)
 
     def _carry(self, table: Table, transport: Candidate) -> None:
         """Greet the client, and send what the application has had to say meanwhile."""
@@ -150,7 +177,7 @@ class Open:
         table.greet(session)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Resume:
     """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
 
@@ -158,6 +185,11 @@ class Resume:
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
+
+    @property
+    def is_handshake(self) -> bool:
+        """Return False: the session has begun."""
+        return False
 
     @property
     def greeting(self) -> Response | None:
@@ -169,13 +201,21 @@ class Resume:
         """The seconds between this head and `connect`."""
         return 0.0
 
-    def begin(self, table: Table, request: Request) -> "Resume | Refuse":
+    def begin(self, table: Table, request: Request) -> Refuse | None:
         """Expect a POST, of which there is one at once."""
         http = None if request.method != "POST" else self.session.transport.http
         if http is None or http.begin_post():
-            return self
+            return None
         self.session.drop(Reason.TRANSPORT_ERROR)
         return refuse(Fault.BAD_REQUEST, "two POSTs at once: wait for the answer to the first", self.headers)
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Raise AssertionError: the application was asked at the handshake."""
+        raise AssertionError("a request of a session is no handshake")
+
+    def refuse_closing(self) -> Refuse:
+        """Raise AssertionError: a session may end what it has begun."""
+        raise AssertionError("a request of a session is no handshake")
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Bring the polling a payload, or a GET."""
@@ -241,7 +281,7 @@ def _messages(table: Table, generation: Generation, request: Request, messenger:
     return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, driver=table.driver, base64=base64)
 
 
-def drop_begun(table: Table, sid: str) -> None:
-    """End the session of a handshake that was not answered, if it has begun."""
-    if (session := table.sessions.get(sid)) is not None:
+def drop_begun(table: Table, session: Session | None) -> None:
+    """End the session of a handshake that was not answered."""
+    if session is not None and session.id in table.sessions:
         session.drop(Reason.TRANSPORT_CLOSE)

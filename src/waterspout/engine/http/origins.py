@@ -1,19 +1,15 @@
 """Who may come from where: the Origin header against the policy, and the CORS headers of every answer."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from re import ASCII, Pattern
 from re import compile as compile_pattern
-from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from ...types import Request
 from ...wire.websocket import DRAFT_VERSIONS
-from ..log import Log
-from ..policy import Origins, Policy
+from ..policy import Origin
 from .response import Headers
-
-if TYPE_CHECKING:
-    from ..table import Table
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
@@ -23,46 +19,39 @@ _VISIBLE = compile_pattern("[!-~]*")
 _FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
 
 
-class Judge:
-    """A user's function of an origin, run as all of them are: one that fails, or is asynchronous, allows nobody."""
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which origins may connect, as the policy says; `admitted` is the one that its function has admitted, if any."""
 
-    __slots__ = ("_function", "_table")
+    origins: Origin | Sequence[Origin] | None
+    credentials: bool
+    admitted: str | None = None
 
-    def __init__(self, function: Callable[[str], bool], table: "Table") -> None:
-        self._function = function
-        self._table = table
-
-    def __call__(self, origin: str) -> bool:
-        """Tell whether the origin is allowed; what goes wrong is reported."""
-        verdict = _Verdict(self._table.log)
-        self._table.driver.run(self._function, (origin,), verdict, origin)
-        return verdict.is_allowed
+    def lists(self, origin: str) -> bool:
+        """Tell whether this origin may connect although it is not the server's own."""
+        return origin == self.admitted or _listed(origin, self.origins)
 
 
-class _Verdict:
-    __slots__ = ("_log", "is_allowed")
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self.is_allowed = False
-
-    def answered(self, token: str, result: Any) -> None:
-        self.is_allowed = bool(result)
-
-    def failed(self, token: str, error: BaseException) -> None:
-        text = f"the function cors_origins failed for {token[:80]!a}, which is refused"
-        self._log.report((Judge, type(error)), text, error)
-
-    def later(self, token: str) -> "_Verdict":
-        text = "the function cors_origins is asynchronous, and all origins are refused: make it plain"
-        self._log.report(Judge, text)
-        return _Verdict(self._log)
+def to_ask(request: Request) -> str | None:
+    """Return the origin about which a function of `cors_origins` is to be asked; None where it would change nothing."""
+    origin = claimed(request)
+    if origin is None and is_script(request):
+        origin = _origin_of(request.header("referer") or "")
+    if origin is None or not _is_visible(origin) or _same_origin(origin, request):
+        return None
+    return origin
 
 
-def allowed(request: Request, policy: Policy) -> bool:
+def is_script(request: Request) -> bool:
+    """Tell whether a request is, or may be, of a script element: JSONP of any generation."""
+    query = request.query
+    return "j" in query or "jsonp" in query or "/jsonp-polling/" in request.path
+
+
+def allowed(request: Request, cors: Cors) -> bool:
     """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
     origin = claimed(request)
-    return origin is None or _same_origin(origin, request) or _listed(origin, policy.cors_origins)
+    return origin is None or _same_origin(origin, request) or cors.lists(origin)
 
 
 def claimed(request: Request) -> str | None:
@@ -73,21 +62,21 @@ def claimed(request: Request) -> str | None:
     return origin
 
 
-def allowed_script(request: Request, policy: Policy) -> bool:
+def allowed_script(request: Request, cors: Cors) -> bool:
     """Tell whether a request of a script element may be served, where `allowed` has nothing against it.
 
     Such an element sends cookies but no Origin, and the page it stands in gets the answer. So that page has to be
     known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well. One
     that hides itself is served where a list or a pattern admits "null", the origin of pages that hide theirs elsewhere.
     """
-    if policy.cors_origins == "*" or request.header("origin") is not None:
+    if cors.origins == "*" or request.header("origin") is not None:
         return True
     if request.header("sec-fetch-site") == "same-origin":
         return True
     page = _origin_of(request.header("referer") or "")
     if page is None:
-        return not callable(policy.cors_origins) and _listed("null", policy.cors_origins)
-    return _same_origin(page, request) or _listed(page, policy.cors_origins)
+        return cors.lists("null")
+    return _same_origin(page, request) or cors.lists(page)
 
 
 def _origin_of(address: str) -> str | None:
@@ -96,19 +85,19 @@ def _origin_of(address: str) -> str | None:
     return found[0] if found and _split(found[0]) else None
 
 
-def headers(request: Request, policy: Policy, *, credentials: bool = False) -> Headers:
+def headers(request: Request, cors: Cors, *, credentials: bool = False) -> Headers:
     """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2).
 
     With `credentials` a listed origin may send them whatever the policy says: for a client that always does.
     """
     origin = request.header("origin")
     if origin is None:
-        return (("Vary", "Origin"),) if policy.cors_origins not in (None, "*") else ()
-    if policy.cors_origins == "*":
+        return (("Vary", "Origin"),) if cors.origins not in (None, "*") else ()
+    if cors.origins == "*":
         return (("Access-Control-Allow-Origin", "*"),)
-    if not _listed(origin, policy.cors_origins):
+    if not cors.lists(origin):
         return (("Vary", "Origin"),)
-    allowed = (("Access-Control-Allow-Credentials", "true"),) if credentials or policy.cors_credentials else ()
+    allowed = (("Access-Control-Allow-Credentials", "true"),) if credentials or cors.credentials else ()
     return (("Access-Control-Allow-Origin", origin), *allowed, ("Vary", "Origin"))
 
 
@@ -162,16 +151,19 @@ def _address(parts: SplitResult) -> tuple[str | None, int | None]:
     return parts.hostname, parts.port if parts.port is not None else _PORTS.get(parts.scheme)
 
 
-def _listed(origin: str, origins: Origins) -> bool:
+def _is_visible(origin: str) -> bool:
+    """Tell whether an origin may come back in a header field."""
+    return len(origin) <= _LONGEST and _VISIBLE.fullmatch(origin) is not None
+
+
+def _listed(origin: str, origins: Origin | Sequence[Origin] | None) -> bool:
     if origins is None:
         return False
     if isinstance(origins, str):
         named = origins if origins.endswith("://") else origins.removesuffix("/")  # file:// is whole
         return origins == "*" or (len(origin) <= _LONGEST and named.lower() == origin.lower())
-    if not _VISIBLE.fullmatch(origin) or len(origin) > _LONGEST:  # it would come back in a header
+    if not _is_visible(origin):
         return False
     if isinstance(origins, Pattern):
         return origins.fullmatch(origin) is not None
-    if callable(origins):
-        return bool(origins(origin))
     return any(_listed(origin, one) for one in origins)

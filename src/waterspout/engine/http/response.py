@@ -12,6 +12,8 @@ Headers = tuple[tuple[str, str], ...]
 PRIVATE: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 """What every answer with a body says: nobody keeps it, and no browser takes it for a page."""
 
+SHUTTING_DOWN = "the server is shutting down: connect again later"
+
 TEXT: Headers = (("Content-Type", "text/plain; charset=UTF-8"), *PRIVATE)
 
 SCRIPT: Headers = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-Protection", "0"), *PRIVATE)

@@ -7,10 +7,11 @@ from ..policy import Policy
 from ..protocol1 import requests as requests1
 from ..protocol1.decisions import refuse_text
 from . import origins
-from .admission import show
 from .hostnames import Hostnames
+from .origins import Cors
 from .proxies import Proxies
 from .refusals import Fault, Refuse, Subject, refuse
+from .requests import show
 
 
 class Screen:
@@ -19,10 +20,10 @@ class Screen:
     Behind the first it sets what trusted proxies say of the client.
     """
 
-    __slots__ = ("_hosts", "_most_lines", "_path", "_policy", "_proxies")
+    __slots__ = ("_hosts", "_most_lines", "_path", "_proxies")
 
     def __init__(self, policy: Policy, path: str) -> None:
-        self._path, self._policy = path, policy
+        self._path = path
         self._most_lines = policy.max_header_lines
         self._proxies = Proxies(policy.trusted_proxies) if policy.trusted_proxies else None
         self._hosts = None if policy.allowed_hosts is None else Hostnames(policy.allowed_hosts)
@@ -35,10 +36,18 @@ class Screen:
             self._proxies.resolve(request)
         if self._hosts is not None and not self._hosts.allow(_host(request), secure=request.secure):
             return self._refuse_host(request)
-        coding = request.header("content-encoding") if request.method == "POST" else None
-        if coding is not None and coding.strip(" \t").lower() not in ("", "identity"):
-            return self._refuse_coding(request, coding)
         return None
+
+    def refuse_coding(self, request: Request, cors: Cors) -> Refuse | None:
+        """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
+        coding = request.header("content-encoding") if request.method == "POST" else None
+        if coding is None or coding.strip(" \t").lower() in ("", "identity"):
+            return None
+        detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
+        headers = (("Accept-Encoding", "identity"), *origins.headers(request, cors))
+        if requests1.is_old(request, self._path):
+            return refuse_text(415, detail, headers)
+        return refuse(Fault.BAD_REQUEST, detail, headers, status=415)
 
     def _refuse_host(self, request: Request) -> Refuse:
         host = _host(request)
@@ -47,14 +56,6 @@ class Screen:
         if requests1.is_old(request, self._path):
             return replace(requests1.refused(request, 403, detail, ()), subject=subject)
         return refuse(Fault.FORBIDDEN, detail, subject=subject)
-
-    def _refuse_coding(self, request: Request, coding: str) -> Refuse:
-        """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
-        detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
-        headers = (("Accept-Encoding", "identity"), *origins.headers(request, self._policy))
-        if requests1.is_old(request, self._path):
-            return refuse_text(415, detail, headers)
-        return refuse(Fault.BAD_REQUEST, detail, headers, status=415)
 
     def _refuse_lines(self, request: Request) -> Refuse:
         """Refuse with the status of RFC 6585, section 5."""

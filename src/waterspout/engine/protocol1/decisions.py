@@ -3,7 +3,7 @@
 The rows WP-... are those of docs/protocol-1.md.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from ...errors import DecodeError, HandshakeRefused, ProtocolError
@@ -16,7 +16,7 @@ from ...wire.websocket import Reader
 from ..driver import Layer, Level
 from ..http.decisions import drop_begun
 from ..http.refusals import Refuse
-from ..http.response import PRIVATE, TEXT, Headers, Response, switching
+from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response, switching
 from ..policy import Policy
 from ..states import State
 from ..table import Table
@@ -46,9 +46,9 @@ class Action(Enum):
     DISCONNECT = "disconnect"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OldRequest:
-    """An admitted request: `session` is None for a handshake, `index` the number of a script's callback.
+    """An admitted request; `index` is the number of a script's callback.
 
     A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
     """
@@ -56,12 +56,16 @@ class OldRequest:
     action: Action
     headers: Headers
     generation: Generation = SOCKETIO_1
-    session: ResumableSession | None = None
+    session: ResumableSession | None = field(default=None, repr=False)  # its id is a secret
     transport: str = ""
     index: int | None = None
     key: str = ""
     challenge: bytes = b""
-    sid: str = field(default="", repr=False)  # a secret
+
+    @property
+    def is_handshake(self) -> bool:
+        """Whether a session begins."""
+        return self.action is Action.HANDSHAKE
 
     @property
     def greeting(self) -> Response | None:
@@ -79,19 +83,36 @@ class OldRequest:
         """The seconds between this head and `connect`."""
         return 0.0
 
-    def begin(self, table: Table, request: Request) -> "OldRequest | Refuse":
-        """Name the session that a handshake is to begin."""
+    def begin(self, table: Table, request: Request) -> Refuse | None:
+        """Make the session of a handshake."""
         if self.action is not Action.HANDSHAKE:
-            return self
+            return None
         if table.is_closing:
-            return Refuse(_shutting_down(self.headers), "the server is shutting down")
-        return replace(self, sid=table.driver.token())
+            return self.refuse_closing()
+        self.session = ResumableSession(table, table.driver.token(), self.generation, request)
+        return None
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Say that the application does not want the client (WP-5)."""
+        headers = (*self.headers, *error.headers)
+        if self.index is not None:
+            return refuse_script(self.index, error.text, headers)
+        return refuse_text(error.status, error.text, headers)
+
+    def refuse_closing(self) -> Refuse:
+        """Tell the client to come again."""
+        return self.refuse(HandshakeRefused(503, SHUTTING_DOWN))
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Serve a handshake, or a request of a session."""
         session = self.session
-        if session is None:
-            self._shake_hands(table, exchange)
+        assert session is not None
+        if self.action is Action.HANDSHAKE and table.is_closing:  # it was admitted before
+            session.drop(Reason.SHUTDOWN)
+            exchange.respond(self.refuse_closing().response)
+        elif self.action is Action.HANDSHAKE:
+            exchange.respond(self._handshake(session))
+            session.request.forget()
         elif session.state is State.CLOSED:  # while the body came
             refusal = unknown(self, table.policy, is_leaving=self.action is Action.DISCONNECT)
             exchange.respond(refusal.response)
@@ -134,45 +155,27 @@ class OldRequest:
 
     def abort(self, table: Table) -> None:
         """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
-        if self.session is None:
-            drop_begun(table, self.sid)
-        elif isinstance(self.session.transport, OldPollingTransport):
+        if self.action is Action.HANDSHAKE:
+            drop_begun(table, self.session)
+        elif self.session is not None and isinstance(self.session.transport, OldPollingTransport):
             self.session.transport.aborted(self)
 
     def refuse_body(self) -> None:
-        """Do nothing: the session goes on without."""
+        """End the session of a handshake; any other goes on without."""
+        if self.action is Action.HANDSHAKE and self.session is not None:
+            self.session.drop(Reason.TRANSPORT_ERROR)
 
-    def _shake_hands(self, table: Table, exchange: Exchange) -> None:
-        if table.is_closing:  # it was admitted before
-            exchange.respond(_shutting_down(self.headers))
-            return
-        session = ResumableSession(table, self.sid, self.generation, exchange.request)
-        if table.policy.application_starts == "transport":
-            table.enter(session)
-        else:
-            session.known()
-            if (error := table.introduce(session)) is not None:
-                table.refuse(exchange, self._unwanted(error))
-                return
-        exchange.respond(self._handshake(table.policy))
-
-    def _handshake(self, policy: Policy) -> Response:
+    def _handshake(self, session: ResumableSession) -> Response:
         """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
+        policy = session.policy
         heartbeat = policy.ping_interval + policy.ping_timeout
         patience = policy.protocol1.close_timeout_advertised
         if patience is None:  # a client that gets nothing for so long gives up, too: longer than any silence
             patience = max(policy.protocol1.resume_timeout or 0, heartbeat)
-        text = socketio1.encode_handshake(self.sid, heartbeat, patience, offered(policy))
+        text = socketio1.encode_handshake(session.id, heartbeat, patience, offered(policy))
         if self.index is None:
             return Response(200, (*TEXT, *self.headers), text)
         return Response(200, (*_SCRIPT, *self.headers), envelopes.encode_script(self.index, text))
-
-    def _unwanted(self, error: HandshakeRefused) -> Refuse:
-        """Say that the application does not want the client (WP-5)."""
-        headers = (*self.headers, *error.headers)
-        if self.index is not None:
-            return refuse_script(self.index, error.text, headers)
-        return refuse_text(error.status, error.text, headers)
 
     def _websocket(self, session: ResumableSession, table: Table, link: Link) -> ResumableWebSocket:
         make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
@@ -246,10 +249,6 @@ def refuse_text(status: int, text: str, headers: Headers) -> Refuse:
 def refuse_script(index: int, text: str, headers: Headers) -> Refuse:
     """Refuse a script element, which sees nothing but a script (WP-5)."""
     return Refuse(Response(200, (*_SCRIPT, *headers), envelopes.encode_script_error(index, text)), text)
-
-
-def _shutting_down(headers: Headers) -> Response:
-    return Response(503, headers, b"the server is shutting down")
 
 
 def _stream(session: ResumableSession, transport: StreamTransport) -> StreamTransport:

@@ -14,8 +14,9 @@ from ...wire.protocol1 import hixie
 from ...wire.protocol1 import socketio as socketio1
 from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
-from ..http.admission import SCRIPT, Preflight, Unknown, claimant, find, foreign
-from ..http.refusals import Refuse
+from ..http.origins import Cors
+from ..http.refusals import Preflight, Refuse
+from ..http.requests import SCRIPT, Unknown, claimant, find, foreign
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
 from ..policy import Policy
 from ..session import Session
@@ -48,12 +49,12 @@ def is_old(request: Request, path: str) -> bool:
     return rest[:1] == "/" and rest[1:2].isdigit()
 
 
-def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, Session]) -> Decision:
+def decide(request: Request, path: str, policy: Policy, cors: Cors, sessions: Mapping[str, Session]) -> Decision:
     """Decide what a request means; nothing is changed by asking."""
-    if not origins.allowed(request, policy):
+    if not origins.allowed(request, cors):
         refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
         return replace(refusal, detail=foreign(request), subject=claimant(request))
-    headers = origins.headers(request, policy, credentials=True)
+    headers = origins.headers(request, cors, credentials=True)
     if request.method == "OPTIONS":
         return Preflight(Response(204, (*headers, *origins.preflight(request))))
     if SOCKETIO_1 not in policy.generations:
@@ -63,7 +64,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
         return refused(request, 503, "Protocol version not supported.", headers)
     if request.method not in ("GET", "POST"):
         return refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
-    index = _callback(request, rest, policy, headers)
+    index = _callback(request, rest, policy, cors, headers)
     if isinstance(index, Refuse):
         return index
     admitted = OldRequest(action=Action.HANDSHAKE, headers=headers, index=index)
@@ -76,7 +77,7 @@ def decide(request: Request, path: str, policy: Policy, sessions: Mapping[str, S
     return _unknown(request, admitted, sid, policy) if decision is None else decision
 
 
-def _callback(request: Request, rest: list[str], policy: Policy, headers: Headers) -> int | Refuse | None:
+def _callback(request: Request, rest: list[str], policy: Policy, cors: Cors, headers: Headers) -> int | Refuse | None:
     """Return the index of a script's callback, None for what is no script; or refuse it."""
     name = "jsonp" if not rest else "i" if rest[0] == "jsonp-polling" else None  # elsewhere they are the user's own
     index = None if name is None else request.param(name)
@@ -86,7 +87,7 @@ def _callback(request: Request, rest: list[str], policy: Policy, headers: Header
         return None
     if not is_index(index):
         return refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
-    if not (policy.jsonp and origins.allowed_script(request, policy)):
+    if not (policy.jsonp and origins.allowed_script(request, cors)):
         refusal = refused(request, 403, "this server's pages only may use scripts to connect", headers)
         return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}", subject=SCRIPT)
     return int(index)

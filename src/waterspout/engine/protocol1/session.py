@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 from ...errors import ProtocolError
 from ...types import Reason, Request
 from ...wire.generations import Generation
-from ...wire.protocol1 import socketio as socketio1
 from ..prepared import Prepared
 from ..session import Session, SessionTimer
-from ..states import FORCED, Ending, State
+from ..states import State
 from ..transports.interfaces import Transport
 from ..transports.null import NOBODY
-from .dialect import PROTOCOL_1, boot
+from .dialect import PROTOCOL_1
 from .posts import Posts
 from .replay import ReplayBuffer
 
@@ -47,7 +46,7 @@ class Opening(Protocol):
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
-    __slots__ = ("_handing_over", "_left", "_openings", "is_known", "is_started", "posts", "replay")
+    __slots__ = ("_handing_over", "_left", "_openings", "is_started", "posts", "replay")
 
     transport: Resumable
     max_early_events = 100  # these clients do not wait until they have entered
@@ -57,12 +56,9 @@ class ResumableSession(Session):
         self._left: dict[str, Resumable] = {}  # by their names, as the client may still listen there
         self._openings: set[Opening] | None = None
         self._handing_over = 0  # transports that are gone, while what they received is not all delivered
-        self.is_known = False  # to the application
         self.is_started = False  # a transport has opened
         self.replay = ReplayBuffer(self.policy)
         self.posts = Posts(self, table.driver, table.traffic)
-        self.transport = NOBODY
-        self._await_return()
 
     @property
     def can_upgrade(self) -> bool:
@@ -80,7 +76,7 @@ class ResumableSession(Session):
         self.present()
         if not self.is_started:
             self.is_started = True
-            self.table.start(self)
+            self.table.greet(self)
         if brought is not None:
             self._hand_over(brought)
         if self.is_paused or self._handing_over:
@@ -130,24 +126,12 @@ class ResumableSession(Session):
         if self.is_live:
             self.heartbeat.present(self, streams=not self.transport.fetches)
 
-    def close(self, ending: Ending = FORCED) -> None:
-        """End the session after what is running now, or now if the application does not know it."""
-        if self.is_known:
-            super().close(ending)
-        else:
-            self._end()
-
     def known(self) -> None:
-        """Hear that the application is going to know the client."""
-        self.is_known = True
-        self.heartbeat.known(self)
-
-    def refuse(self) -> None:
-        """Tell the client that it is refused, and end; the application's `close` is not called."""
-        self.is_refused = True
-        with self.table.turn:  # one answer to a GET
-            self.push(Prepared(*socketio1.encode_error("/", "unauthorized")))
-            boot(self, FORCED)
+        """Wait for the first transport of a client that the application has let in."""
+        super().known()
+        if self.state is not State.CLOSED:
+            self.heartbeat.known(self)
+            self._await_return()
 
     def begin_call(self, size_bytes: int = 0) -> None:
         """Count a call; with too many, POSTs wait, whatever else carries the session."""
@@ -166,24 +150,17 @@ class ResumableSession(Session):
         if self.is_live:
             self.detach(self.transport)
         else:
-            self._gone(reason)
+            super().lost(reason)
 
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
         self.blame(error)
-        self._gone(Reason.PARSE_ERROR)
+        super().lost(Reason.PARSE_ERROR)
 
     def drop(self, reason: Reason, code: int = 1000) -> None:
         """End the session now."""
-        self._gone(reason)
+        super().lost(reason)
         self.transport.finish(code, reason)
-
-    def abandon(self) -> None:
-        """End without a word to the client, and to an application that does not know it."""
-        if self.is_known:
-            super().abandon()
-        else:
-            self._gone(Reason.SHUTDOWN)
 
     def due(self, kind: SessionTimer, at: float) -> None:
         """Act on a deadline."""
@@ -191,12 +168,6 @@ class ResumableSession(Session):
             self.drop(Reason.TRANSPORT_CLOSE)
         else:
             super().due(kind, at)
-
-    def _gone(self, reason: Reason) -> None:
-        if self.is_known:
-            super().lost(reason)
-        elif self._end():
-            self.table.traffic.closed[reason] += 1
 
     def _leave(self, before: Resumable, name: str) -> None:
         """Retire the transport before, or keep it where the client may still read it, now that this one took over."""

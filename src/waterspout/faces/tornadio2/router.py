@@ -174,7 +174,6 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         generations=(ENGINEIO_3, ENGINEIO_4, SOCKETIO_1) if names else (ENGINEIO_3, ENGINEIO_4),
         cors_origins=_ANY_ORIGIN,
         cors_credentials=True,
-        application_starts="handshake",
         verify_remote_ip=settings["verify_remote_ip"],
         protocol1=Protocol1Policy(
             resume_timeout=settings["session_expiry"],

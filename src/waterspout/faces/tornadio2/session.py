@@ -185,7 +185,7 @@ class Session(SessionBase):
         if self.is_carried:
             return
         server = self.server
-        loop = getattr(server, "running_loop" if hasattr(server, "running_loop") else "io_loop", None)
+        loop = getattr(server, "running_loop", None) or getattr(server, "io_loop", None)
         if loop is not None:
             self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
             self._timer.start()
