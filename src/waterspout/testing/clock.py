@@ -164,6 +164,9 @@ class Clock(InlineDriver):
 
         One that waits for `awaited`, which `done` is to bring about, is not waited for.
         """
+        if self.later and self.is_running and self._later:  # calls that have not begun yet
+            self.soon(lambda: self.finish(timeout, done, awaited=awaited, unwanted=unwanted))
+            return
         self.settle()
         tasks = {task for task in self._tasks if awaited is None or self._attending.get(task) is not awaited}
         for task in tasks:

@@ -185,7 +185,8 @@ class Session(SessionBase):
         if self.is_carried:
             return
         server = self.server
-        loop = getattr(server, "running_loop", None) or getattr(server, "io_loop", None)
+        is_router = hasattr(server, "running_loop")
+        loop = server.running_loop if is_router else getattr(server, "io_loop", None)
         if loop is not None:
             self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
             self._timer.start()
