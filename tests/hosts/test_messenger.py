@@ -22,8 +22,8 @@ from hosts.tornado_host import LOOPS
 from waterspout import Reason, Socket
 from waterspout.engine import Traffic
 from waterspout.hosts.handlers import EngineHandler, EngineStreamHandler, EngineWebSocketHandler
-from waterspout.hosts.link import Output
 from waterspout.hosts.messenger import HandlerMessenger
+from waterspout.hosts.output import Output
 from waterspout.hosts.residence import Residence
 
 

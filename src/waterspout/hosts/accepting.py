@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..drivers.log import logger
-from .link import Loop
+from .output import Loop
 
 AT_ONCE = 100  # connections taken in one turn: the others have theirs
 PAUSE = 1.0  # s without looking for connections, once descriptors are short

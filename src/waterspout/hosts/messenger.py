@@ -9,7 +9,8 @@ from tornado.iostream import IOStream
 
 from ..engine import MessageTransport
 from ..engine.transports.messages import wire_bytes
-from .link import HIGH_WATER_BYTES, Output
+from .link import HIGH_WATER_BYTES
+from .output import Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
 _EARLY_BYTES = 1_000_000  # beyond a message, of a handler that does not wait for the gate

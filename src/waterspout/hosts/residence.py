@@ -15,8 +15,8 @@ from ..drivers import AsyncioDriver
 from ..engine import Driver, Engine
 from ..types import Request
 from .failures import FailureWatch
-from .link import Output
 from .loops import AsyncioLoop
+from .output import Output
 from .processes import warn_of_company
 
 

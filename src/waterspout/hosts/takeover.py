@@ -12,8 +12,9 @@ from tornado.iostream import IOStream
 
 from ..engine import Admitted, Layer, Level, Response
 from ..types import Request
-from .link import Link, Output, SecureLink, prepare
+from .output import Output
 from .residence import Residence
+from .socketlink import SecureLink, SocketLink, prepare
 
 
 @dataclass(slots=True)  # frozen, it would take five times as long to make
@@ -33,7 +34,7 @@ class Takeover(HTTPMessageDelegate):
 
 def take_over(
     stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
-) -> Link | None:
+) -> SocketLink | None:
     """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
     engine = residence.engine
     ahead = _unread(stream)
@@ -81,9 +82,9 @@ def _unread(stream: IOStream) -> bytes:
             return b"".join(pieces)
 
 
-def _link(stream: IOStream, output: Output) -> Link:
+def _link(stream: IOStream, output: Output) -> SocketLink:
     """Take the socket away from Tornado, which has it no longer in its loop and nothing left to do with it."""
     stream.io_loop.remove_handler(stream.socket)
     if isinstance(stream.socket, ssl.SSLSocket):
         return SecureLink(stream.socket, output)
-    return Link(stream.socket.detach(), output)
+    return SocketLink(stream.socket.detach(), output)

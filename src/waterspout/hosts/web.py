@@ -16,9 +16,9 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
 from .accepting import Acceptor
-from .link import prepare
 from .loops import AsyncioLoop
 from .reception import Reception
+from .socketlink import prepare
 from .takeover import Takeover
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
