@@ -14,6 +14,7 @@ from ..engine.log import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
 from .reception import BODY_TIMEOUT, Decision, Rest, announced_bytes
+from .requests import read, watch
 from .residence import Residence
 from .takeover import take_over
 
@@ -147,6 +148,11 @@ class EngineHandler(RequestHandler):
         return isinstance(self._admitted()[0], Refuse)
 
     @property
+    def engine_request(self) -> Request:
+        """The request as the engine sees it."""
+        return read(self.residence, self.request)
+
+    @property
     def residence(self) -> Residence:
         """The engine's place in this process."""
         return Residence.of(self.engine)
@@ -244,7 +250,7 @@ class EngineHandler(RequestHandler):
 
     def _admitted(self) -> "tuple[Decision, HandlerExchange]":
         if self._decision is None or self._exchange is None:
-            request = self.residence.read(self.request)
+            request = self.engine_request
             self._decision = self.engine.admit(request)
             self._exchange = HandlerExchange(request, self)
             if isinstance(self._decision, Resume) and not self._is_served:
@@ -334,7 +340,7 @@ class EngineHandler(RequestHandler):
     def _watch(self) -> None:
         """Close the connection when the client goes while the request waits: nobody reads it."""
         if self._is_waiting:
-            self._watch_no_longer = self.residence.watch(self._connection)
+            self._watch_no_longer = watch(self.residence, self._connection)
             if self._watch_no_longer is None:
                 self.residence.output.loop.soon(self._find_gone)
 

@@ -2,8 +2,6 @@
 
 import socket
 
-from tornado import process
-
 from ..engine import Driver, Layer, Level
 
 _REMEDY = (
@@ -12,10 +10,13 @@ _REMEDY = (
 )
 
 
-def warn_of_company(driver: Driver, sock: socket.socket) -> None:
-    """Warn that this process is one of several, where that is plain to see; for servers without an adapter."""
-    if process.task_id() is not None:
-        driver.note(Layer.HOST, Level.WARNING, "this is one of several processes of fork_processes: %s", _REMEDY)
+def warn_of_company(driver: Driver, sock: socket.socket, processes: str | None) -> None:
+    """Warn that this process is one of several, where that is plain to see; for servers without an adapter.
+
+    `processes` is what has started them, where the host knows that.
+    """
+    if processes is not None:
+        driver.note(Layer.HOST, Level.WARNING, "this is one of several processes of %s: %s", processes, _REMEDY)
     elif _is_shared(sock):
         driver.note(Layer.HOST, Level.WARNING, "the port may be shared by processes (SO_REUSEPORT): %s", _REMEDY)
 

@@ -13,8 +13,9 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from ..engine import ANSWERED, Engine, Pending
-from .loops import running_loop
+from .loops import running_loop, settle
 from .reception import Reception
+from .requests import read
 from .residence import Residence
 from .takeover import Takeover
 
@@ -49,7 +50,7 @@ def start(server: Mountable) -> None:
     RuntimeError without a running loop, and where the server is in use on another. One whose loop is closed, or has
     stopped when nobody is connected, begins anew, also after its `close`.
     """
-    Residence.of(_engine(server)).settle()
+    settle(Residence.of(_engine(server)))
 
 
 async def drain(server: Mountable) -> None:
@@ -73,7 +74,7 @@ class Mount(Router):
         self.engine = engine
         self.residence = Residence.of(engine)
         if running_loop() is not None:
-            self.residence.settle()
+            settle(self.residence)
 
     @property
     def routes(self) -> list[Any]:
@@ -82,7 +83,7 @@ class Mount(Router):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
         """Decide about a request whose head Tornado has read; answers come after the body."""
-        ours = self.residence.read(request)
+        ours = read(self.residence, request)
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
         decision = self.engine.admit(ours)
