@@ -20,7 +20,6 @@ KIT = (
     "loops",
     "messenger",
     "output",
-    "processes",
     "residence",
     "socketlink",
 )

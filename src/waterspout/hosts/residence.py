@@ -3,9 +3,13 @@
 import socket
 from contextlib import suppress
 
-from ..engine import Driver, Engine, Pending
+from ..engine import Driver, Engine, Layer, Level, Pending
 from .output import Loop, Output
-from .processes import warn_of_company
+
+_REMEDY = (
+    "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
+    "or give each a port of its own behind a proxy with sticky sessions, where only the former remains"
+)
 
 
 class Residence:
@@ -40,10 +44,17 @@ class Residence:
 
         `processes` is what has started them, where the host knows that; `sock` is the request's connection.
         """
-        if not self._has_looked:
-            self._has_looked = True
-            if not self.engine.is_clustered:
-                warn_of_company(self.engine.driver, sock, processes)
+        if self._has_looked:
+            return
+        self._has_looked = True
+        if processes is not None:
+            sign = f"this is one of several processes of {processes}"
+        elif _is_shared(sock):
+            sign = "the port may be shared by processes (SO_REUSEPORT)"
+        else:
+            return
+        if not self.engine.is_clustered:
+            self.engine.driver.note(Layer.HOST, Level.WARNING, f"{sign}: %s", _REMEDY)
 
     def drain(self) -> Pending[None]:
         """Wait, after `close`, until the connections have taken what was sent to them; see `hosts.tornado.drain`."""
@@ -72,3 +83,13 @@ class Residence:
             for link in list(self.output.open_links):
                 with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
                     link.close()
+
+
+def _is_shared(sock: socket.socket) -> bool:
+    """Tell whether the connection came in through a port that others may listen at; Linux lets it inherit that."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "SO_REUSEPORT"):
+        return False
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0
+    except OSError:
+        return False  # the client has gone already

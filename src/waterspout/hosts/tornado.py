@@ -91,14 +91,6 @@ class Mount(Router):
             return Takeover(self.residence, ours, decision, greeting, connection)
         return Reception(self.residence, decision, ours, connection)
 
-    async def drain(self) -> None:
-        """Do what the function `drain` does."""
-        await self.residence.drain()
-
-    def cut(self) -> None:
-        """Close the WebSockets that are left, at once."""
-        self.residence.cut()
-
 
 def _engine(server: Mountable) -> Engine:
     return server if isinstance(server, Engine) else server.engine
