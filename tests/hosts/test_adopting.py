@@ -11,11 +11,12 @@ from tornado.web import RequestHandler
 from hosts.certificate import Certificate
 from hosts.client import HANDSHAKE, text
 from hosts.handloop import HandLoop, Keeper
+from hosts.test_link import Wire
 from hosts.test_socketlink import PATIENCE, secured, tcp_pair
 from waterspout import Request, Server
 from waterspout.drivers import InlineDriver
 from waterspout.engine import Open, Traffic
-from waterspout.hosts.adopting import Adopted
+from waterspout.hosts.adopting import Adopted, begin
 from waterspout.hosts.output import Output
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.web import Application, Web
@@ -58,7 +59,7 @@ def test_a_connection_goes_to_another_process_by_its_descriptor() -> None:
 
 
 @pytest.mark.parametrize("eio", [3, 4])
-def test_a_handshake_is_answered_over_it_and_the_engine_gets_what_came_behind(eio: int) -> None:
+def test_a_handshake_is_answered_over_any_link_and_the_engine_gets_what_came_behind(eio: int) -> None:
     server, loop = Server(), HandLoop()
     residence = Residence.of(server.engine)
     residence.bind(loop, InlineDriver(), loop)
@@ -66,15 +67,14 @@ def test_a_handshake_is_answered_over_it_and_the_engine_gets_what_came_behind(ei
     decision = server.engine.admit(request)
     assert isinstance(decision, Open)
     assert decision.greeting is not None
-    ours, theirs = tcp_pair()
-    with theirs:
-        ours.setblocking(False)
-        link = Adopted(ours, text("40" if eio == 4 else "2")).begin(residence, request, decision, decision.greeting)
-        loop.turn()
-        assert theirs.recv(1 << 16).startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-        loop.advance(decision.greeting_pause)
-        assert len(server.sockets()) == 1
-        link.close()
+    transport = Wire(residence.output)
+    begin(transport.link, residence, request, decision, decision.greeting, text("40" if eio == 4 else "2"))
+    loop.turn()
+    assert transport.writes[0].startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    loop.advance(decision.greeting_pause)
+    assert len(server.sockets()) == 1
+    transport.link.connection_lost(None)
+    assert server.sockets() == []
 
 
 class Page(RequestHandler):

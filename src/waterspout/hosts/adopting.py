@@ -7,6 +7,7 @@ from http.client import responses
 
 from ..engine import Admitted, Response
 from ..types import Request
+from .link import QueuedLink
 from .output import Output
 from .residence import Residence
 from .socketlink import SecureLink, SocketLink, prepare
@@ -23,20 +24,21 @@ class Adopted:
     ahead: bytes = b""
 
     def link(self, output: Output) -> SocketLink:
-        """Make a link of it, to be started with `ahead`."""
+        """Make a link of it; `ahead` is to be given to its receiver first."""
         prepare(self.socket)
         if isinstance(self.socket, ssl.SSLSocket):
             return SecureLink(self.socket, output)
         return SocketLink(self.socket.detach(), output)
 
-    def begin(self, residence: Residence, request: Request, decision: Admitted, greeting: Response) -> SocketLink:
-        """Send the greeting, and connect the engine to a link of it."""
-        engine, link = residence.engine, self.link(residence.output)
-        link.write(head(greeting))
-        residence.output.after(
-            decision.greeting_pause, lambda: link.start(engine.connect(decision, request, link), self.ahead)
-        )
-        return link
+
+def begin(
+    link: QueuedLink, residence: Residence, request: Request, decision: Admitted, greeting: Response, ahead: bytes = b""
+) -> None:
+    """Send the greeting over a link, and connect the engine to it; `ahead` was read behind the request."""
+    link.write(head(greeting))
+    residence.output.after(
+        decision.greeting_pause, lambda: link.start(residence.engine.connect(decision, request, link), ahead)
+    )
 
 
 def head(response: Response) -> bytes:

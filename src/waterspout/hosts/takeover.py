@@ -10,7 +10,7 @@ from tornado.iostream import IOStream
 
 from ..engine import Admitted, Layer, Level, Response
 from ..types import Request
-from .adopting import Adopted
+from .adopting import Adopted, begin
 from .residence import Residence
 from .socketlink import SocketLink
 
@@ -39,7 +39,9 @@ def take_over(
         residence.engine.log.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
         residence.engine.abort(decision)
         return None
-    return adopted.begin(residence, request, decision, greeting)
+    link = adopted.link(residence.output)
+    begin(link, residence, request, decision, greeting, adopted.ahead)
+    return link
 
 
 def give_away(stream: IOStream) -> Adopted | None:
