@@ -28,8 +28,8 @@ Piece = bytes | memoryview
 class QueuedLink(ABC):
     """What all links have in common: a `Link` of the engine, and `Outgoing` for an `Output`.
 
-    `unsent_bytes` is what was written and has not left; also after the end, how much it was then. `_out` is
-    None only if that is 0.
+    `unsent_bytes` is what was written and has not left; also after the end, how much it was then. While the link is
+    open, `_out` is None only if that is 0.
     """
 
     __slots__ = (
