@@ -27,7 +27,7 @@ FILES = {
     "Z": "server/test_rooms.py",
     "W": "hosts/suite/old.py",
     "N": "hosts/test_tornado.py",
-    "M": "hosts/test_messenger.py",
+    "M": "hosts/test_handlermessenger.py",
     "F": "hosts/test_flashpolicy.py",
     "L": "test_cli.py",
     "A": "attacks/test_oldest.py",

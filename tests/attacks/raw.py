@@ -6,7 +6,8 @@ from hosts.client import HANDSHAKE
 from hosts.handloop import HandLoop
 from waterspout import Request, Server
 from waterspout.engine import Open
-from waterspout.hosts.link import Link, Output
+from waterspout.hosts.output import Output
+from waterspout.hosts.socketlink import SocketLink
 from waterspout.testing import admit
 from waterspout.wire.generations import ENGINEIO_4, Generation
 
@@ -26,7 +27,7 @@ class Raw:
         assert isinstance(decision, Open)
         assert decision.session is not None
         self.sid = decision.session.id
-        self.link = Link(ours.detach(), output)
+        self.link = SocketLink(ours.detach(), output)
         self.link.start(server.engine.connect(decision, request, self.link))
         self.loop.turn()
 

@@ -16,7 +16,8 @@ from hosts.tornado_host import TornadoHost
 from turns import CountingLoop
 from waterspout import Reason, Server
 from waterspout.engine import Traffic
-from waterspout.hosts.link import HIGH_WATER_BYTES, Output
+from waterspout.hosts.link import HIGH_WATER_BYTES
+from waterspout.hosts.output import Output
 from waterspout.testing import Pair, Peer, PollingCarrier, Refused, WebSocketCarrier, client_frame, server_frames
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 

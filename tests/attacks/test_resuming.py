@@ -9,7 +9,8 @@ import pytest
 from attacks.measures import memory
 from engine.test_resumable import STREAMS, WEBSOCKETS, World
 from hosts.handloop import HandLoop
-from waterspout.hosts.link import Link, Output
+from waterspout.hosts.output import Output
+from waterspout.hosts.socketlink import SocketLink
 from waterspout.testing import client_frame
 from waterspout.testing.links import HANDSHAKE
 
@@ -32,7 +33,7 @@ class Connection:
             end.setblocking(False)
         name = "flashsocket" if name == "hixie" else name
         request = world.peer.request("GET", name, HANDSHAKE if self._is_websocket else ())
-        self.link = Link(ours.detach(), output)
+        self.link = SocketLink(ours.detach(), output)
         self.link.start(world.engine.connect(world.peer.admit(request), request, self.link))
 
     def send(self, data: bytes) -> None:

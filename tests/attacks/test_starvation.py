@@ -15,7 +15,8 @@ from hosts.suite.echo import Echo
 from hosts.tornado_host import TornadoHost
 from waterspout import Server
 from waterspout.engine import Traffic
-from waterspout.hosts.link import READ_BYTES, Output
+from waterspout.hosts.output import Output
+from waterspout.hosts.socketlink import READ_BYTES
 from waterspout.testing import Clock, MemoryExchange, Peer, admit, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Generation

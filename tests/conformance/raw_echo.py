@@ -26,6 +26,7 @@ from waterspout.engine.transports.interfaces import Link
 from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.errors import ProtocolError
 from waterspout.hosts.reception import Exchange
+from waterspout.hosts.requests import read
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.takeover import Takeover
 from waterspout.types import Reason, Request
@@ -97,7 +98,7 @@ class Mount(Router):
         self._compress = compress
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: object) -> HTTPMessageDelegate:
-        ours = self._residence.read(request)
+        ours = read(self._residence, request)
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
         try:

@@ -10,7 +10,7 @@ Callback = Callable[[], object]
 
 
 class HandLoop:
-    """What `hosts.link.Loop` asks for. `readers` and `writers` are what it watches, `scheduled` what ends the turn."""
+    """What `hosts.output.Loop` asks for. It watches `readers` and `writers`; `scheduled` ends the turn."""
 
     def __init__(self) -> None:
         self.readers: dict[int, Callback] = {}

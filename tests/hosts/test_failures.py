@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from hosts.host import PATIENCE
-from hosts.test_link import tcp_pair
+from hosts.test_socketlink import tcp_pair
 from hosts.tornado_host import LOOPS
 from waterspout.hosts.failures import FailureWatch
 from waterspout.hosts.loops import AsyncioLoop

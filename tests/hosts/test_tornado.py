@@ -390,13 +390,13 @@ async def test_a_mount_is_drained_when_its_websockets_have_closed(
 ) -> None:
     monkeypatch.setattr(link, "LINGER", 0.05)  # s
     echo = Echo()
-    await Mount(echo.server.engine).drain()  # nobody has come yet
+    await Mount(echo.server.engine).residence.drain()  # nobody has come yet
     (route,) = routes(echo.server)
     host.other_routes = [route]
     await host.serve()
     wire = await host.websocket()
     await echo.server.close()
-    drained = asyncio.ensure_future(route[1].drain())
+    drained = asyncio.ensure_future(route[1].residence.drain())
     for _ in range(10):
         await asyncio.sleep(0)
     assert not drained.done()
@@ -434,11 +434,11 @@ async def test_a_server_is_drained_wherever_it_is_mounted(host: TornadoHost, mon
 async def test_what_is_left_of_a_mount_can_be_cut(host: TornadoHost) -> None:
     echo = Echo()
     (route,) = routes(echo.server)
-    route[1].cut()  # nobody has come yet
+    route[1].residence.cut()  # nobody has come yet
     host.other_routes = [route]
     await host.serve()
     wire = await host.websocket()
     await echo.server.close()
-    route[1].cut()
-    await route[1].drain()
+    route[1].residence.cut()
+    await route[1].residence.drain()
     assert (await wire.rest())[:4] in (b"", b"\x88\x02\x03\xe9")

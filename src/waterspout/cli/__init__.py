@@ -7,7 +7,6 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,10 +54,7 @@ def parse_bind(text: str) -> tuple[str, int]:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    with ExitStack() as taken:
-        sockets = inherited(by_parent=options.supervised)  # before a module may start a process
-        for each in sockets:
-            taken.callback(each.close)
+    with inherited(by_parent=options.supervised) as sockets:  # before a module may start a process
         _serve_at(options, sockets)
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..drivers.log import logger
-from .link import Loop
+from .output import Loop
 
-AT_ONCE = 100  # connections taken in one turn: the others have theirs
+AT_ONCE = 8  # connections taken in one turn: clients have theirs, and other processes that share the listener
 PAUSE = 1.0  # s without looking for connections, once descriptors are short
 SPARE = 16  # descriptors that are left to the rest of the process: databases, files, names to resolve
 

@@ -14,6 +14,7 @@ from ..engine.log import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
 from .reception import BODY_TIMEOUT, Rest, announced_bytes
+from .requests import read, watch
 from .residence import Residence
 from .takeover import take_over
 
@@ -140,6 +141,11 @@ class EngineHandler(RequestHandler):
         return isinstance(self._decision, Refuse)
 
     @property
+    def engine_request(self) -> Request:
+        """The request as the engine sees it."""
+        return read(self.residence, self.request)
+
+    @property
     def residence(self) -> Residence:
         """The engine's place in this process."""
         return Residence.of(self.engine)
@@ -264,7 +270,7 @@ class EngineHandler(RequestHandler):
         """Ask the engine what the request means, once."""
         if self._exchange is not None:
             return
-        request = self.residence.read(self.request)
+        request = self.engine_request
         self._exchange = HandlerExchange(request, self)
         admission = self.engine.admit(request, self._take)
         if self._decision is None:
@@ -375,7 +381,7 @@ class EngineHandler(RequestHandler):
     def _watch(self) -> None:
         """Close the connection when the client goes while the request waits: nobody reads it."""
         if self._is_waiting and self._watch_no_longer is None:
-            self._watch_no_longer = self.residence.watch(self._connection)
+            self._watch_no_longer = watch(self.residence, self._connection)
             if self._watch_no_longer is None:
                 self.residence.output.loop.soon(self._find_gone)
 

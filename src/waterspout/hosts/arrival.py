@@ -10,6 +10,7 @@ from tornado.httputil import HTTPMessageDelegate
 from ..engine import ANSWERED, Admission, Decision
 from ..types import Request
 from .reception import Reception
+from .requests import watch
 from .residence import Residence
 from .takeover import Takeover
 
@@ -38,7 +39,7 @@ class Arrival(HTTPMessageDelegate):
         self._decided = asyncio.get_running_loop().create_future()
         stream = self._connection.stream
         stream.set_close_callback(self.on_connection_close)
-        watch_no_longer = self._residence.watch(self._connection)
+        watch_no_longer = watch(self._residence, self._connection)
         if watch_no_longer is None:
             self.on_connection_close()
             return

@@ -17,7 +17,7 @@ from ..types import Request
 from ..wire.protocol1.socketio import as_json_message
 from ..wire.websocket import choose_subprotocol
 from .answering import EngineHandler
-from .messenger import HandlerMessenger
+from .handlermessenger import HandlerMessenger
 
 __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
 
@@ -153,12 +153,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
         assert self._opening is not None
-        pause = self._opening[0].greeting_pause
-        if pause:
-            self.messenger.pause()
-            output.loop.later(pause, self._start)
-        else:
-            self._start()
+        self.messenger.pause()
+        output.after(self._opening[0].greeting_pause, self._start)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; what this returns is to be awaited before the next."""

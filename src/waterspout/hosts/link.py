@@ -1,196 +1,70 @@
-"""One connected, non-blocking socket on any loop.
+"""One connection for bytes: a queue that is bounded, and an end in good order.
 
-All that is written in a turn of the loop leaves in one system call at its end (6 to 20 % faster than one
-for each read); writability is asked for only when the kernel refuses.
+How it works: a link with something to write stands in the list `waiting` of its `Output`, which calls `send_out` at
+the end of the turn. What is not taken then stays in `_out`, and the link is `_blocked` until its kind calls
+`_writable`. Above `HIGH_WATER_BYTES`, `write` tries to send at once, and refuses if not all is taken; then the
+receiver's `writable` is called later. So a link holds a bounded amount, and the rest waits in the session's outbox,
+where it is counted.
 
-How it works: a link with something to write stands in the list `waiting` of its engine's `Output`, which the loop
-calls once at the end of the turn. What the kernel does not take stays in `_out`, and the loop is asked to call when
-there is room (`_blocked`). Above `HIGH_WATER_BYTES`, `write` tries the kernel at once, and refuses if that takes
-nothing; then the receiver's `writable` is called later. So a link holds a bounded amount, and the rest waits in the
-session's outbox, where it is counted.
+`finish` sends the last bytes and closes in good order: it ends the output, and then reads until the client closes or
+`LINGER` is over, because a socket closed with unread bytes resets the connection, and the client may lose the goodbye.
 
-`finish` sends the last bytes and closes in good order: shutdown, then reading until the client closes or `LINGER` is
-over, because a socket closed with unread bytes resets the connection, and the client may lose the goodbye.
+A kind of link has four methods of its own: `_hand_over`, `_read`, `_end_output` and `_shut`. It gives what it reads to
+`_receiver`, and calls `_writable` when there is room again and `_abort` when the connection has ended. `SocketLink` is
+one; a transport of asyncio, or a channel that takes bytes, can be another.
 """
 
-import os
-import socket
-import ssl
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from abc import ABC, abstractmethod
 
-from ..engine import Traffic
+from ..engine.transports.interfaces import Fed
+from .output import Output
 
-READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 HIGH_WATER_BYTES = 65_536  # what waits in a link; more stays with the session
-LINGER = 2.0  # s from the last byte that the kernel has taken to the end; the client is to close first
-
-NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+LINGER = 2.0  # s from the last byte that was taken to the end; the client is to close first
 
 Piece = bytes | memoryview
 
-SYSTEM: tuple[Callable[[int, int], bytes], Callable[[int, Piece], int]] = os.read, os.write
-"""How to read and to write; TLS has others. As methods they would cost each turn of each client 700 instructions."""
 
+class QueuedLink(ABC):
+    """What all links have in common: a `Link` of the engine, and `Outgoing` for an `Output`.
 
-class Loop(Protocol):
-    """What an event loop lends to links."""
-
-    def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
-        """Call back whenever there is something to read; no longer with None."""
-
-    def writer(self, descriptor: int, callback: Callable[[], object] | None) -> None:
-        """Call back whenever the kernel takes bytes; no longer with None."""
-
-    def forget(self, descriptor: int) -> None:
-        """Call back no more for this descriptor."""
-
-    def soon(self, callback: Callable[[], object], /) -> object:
-        """Call back at the end of this turn."""
-
-    def later(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Call back once, after so many seconds."""
-
-
-class Receiver(Protocol):
-    """Who uses a link."""
-
-    def receive(self, data: bytes) -> None:
-        """Take what was read."""
-
-    def writable(self) -> None:
-        """There is room again, after a `write` that returned False."""
-
-    def lost(self) -> None:
-        """The socket is gone."""
-
-
-class Closable(Protocol):
-    """What holds a connection open."""
-
-    def close(self) -> None:
-        """Close it at once."""
-
-
-class Output:
-    """The links of a loop, and those that something was written to in this turn of it.
-
-    `close_timeout` is the seconds in which a link that is finished has to be rid of what waits in it.
-    """
-
-    __slots__ = (
-        "_when_closed",
-        "_when_empty",
-        "close_timeout",
-        "loop",
-        "open_links",
-        "traffic",
-        "waiting",
-    )
-
-    def __init__(self, loop: Loop, traffic: Traffic, close_timeout: float = 10.0) -> None:
-        self.loop = loop
-        self.traffic = traffic
-        self.close_timeout = close_timeout
-        self.open_links: set[Closable] = set()
-        self._when_closed: dict[Closable, Callable[[], object]] = {}
-        self._when_empty: list[Callable[[], object]] = []
-        self.waiting: list[Link] = []  # what `flush` writes at the end of the turn; `Link.write` adds itself
-
-    def when_empty(self, function: Callable[[], object]) -> None:
-        """Call the function once no link is open: at once if there is none."""
-        self._when_empty.append(function)
-        self._tell()
-
-    def when_closed(self, link: Closable, function: Callable[[], object]) -> None:
-        """Call the function once an open link is closed, by whomever."""
-        self._when_closed[link] = function
-
-    def forget(self, link: Closable) -> None:
-        """The link is closed."""
-        self.open_links.discard(link)
-        if self._when_closed and (function := self._when_closed.pop(link, None)) is not None:
-            function()
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._when_empty and not self.open_links:
-            functions, self._when_empty = self._when_empty, []
-            for function in functions:
-                function()
-
-    def flush(self) -> None:
-        """Write out what the turn has brought."""
-        links, self.waiting = self.waiting, []
-        self.write_out(links)
-
-    def write_out(self, links: Iterable["Link"]) -> None:
-        """Let these links write, and deal with what comes of it.
-
-        A broadcast comes here with each member of a room, so there is one call for each, and what they have sent
-        is counted in two locals: calls and counters used to be 2,400 of its 7,000 instructions.
-        """
-        messages = size_bytes = 0
-        for link in links:
-            out = link._out
-            if out is None or link._blocked:
-                continue
-            messages += len(out) if type(out) is list else 1
-            try:
-                size_bytes += link._write_out(out)
-            except OSError:
-                link._abort()
-                continue
-            if link._last or link._refused:
-                link._settle()
-        self.count(messages, size_bytes)
-
-    def count(self, messages: int, size_bytes: int) -> None:
-        """Add to the engine's numbers what has been sent."""
-        self.traffic.messages_out += messages
-        self.traffic.bytes_out += size_bytes
-
-
-class Link:
-    """Owns a socket's descriptor, and closes it.
-
-    `unsent_bytes` is what was written and has not gone to the kernel; also after the end, how much it was then.
+    `unsent_bytes` is what was written and has not left; also after the end, how much it was then. While the link is
+    open, `_out` is None only if that is 0.
     """
 
     __slots__ = (
         "__weakref__",
         "_blocked",
-        "_descriptor",
+        "_is_open",
         "_is_timed",
         "_last",
+        "_more",
         "_out",
         "_output",
         "_paused",
         "_receiver",
         "_refused",
-        "_system",
         "unsent_bytes",
     )
 
-    def __init__(self, descriptor: int, output: Output) -> None:
-        self._descriptor = descriptor
-        self._system = SYSTEM
+    def __init__(self, output: Output) -> None:
         self._output = output
-        self._receiver: Receiver | None = None
-        # one piece is kept as it is, not in a list: at 10,000 members a list each sets off the garbage collector
-        self._out: Piece | list[Piece] | None = None
+        self._receiver: Fed | None = None
+        self._out: Piece | None = None
+        self._more: list[bytes] | None = None  # behind `_out`; none for one piece, or 10,000 members wake the collector
         self.unsent_bytes = 0
         self._blocked = self._is_timed = self._last = self._paused = self._refused = False
+        self._is_open = True
         output.open_links.add(self)
 
-    def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
+    def start(self, receiver: Fed, ahead: bytes = b"") -> None:
         """Read for this receiver; `ahead` is what somebody has read already."""
-        if self._descriptor < 0:
+        if not self._is_open:
             receiver.lost()
             return
         self._receiver = receiver
         if not self._paused:
-            self._output.loop.reader(self._descriptor, self._ready)
+            self._read(True)
         if ahead:
             receiver.receive(ahead)
 
@@ -214,10 +88,10 @@ class Link:
                 self._refused = True
                 return False
             self._out = data
-        elif isinstance(out, list):
-            out.append(data)
+        elif self._more is None:
+            self._more = [data]
         else:
-            self._out = [out, data]
+            self._more.append(data)
         self.unsent_bytes += len(data)
         return True
 
@@ -237,66 +111,81 @@ class Link:
             self._limit()
 
     def pause(self) -> None:
-        """Read no more until `resume`; the kernel makes the peer wait. What fails on writing is noticed still.
+        """Read no more until `resume`; the peer has to wait. What fails on writing is noticed still.
 
         A peer that vanishes meanwhile is not noticed by reading, so the heartbeat goes on.
         """
-        if not self._paused and self._descriptor >= 0:
+        if not self._paused and self._is_open:
             self._paused = True
-            self._output.loop.reader(self._descriptor, None)
+            self._read(False)
 
     def resume(self) -> None:
         """Read on, from the next turn of the loop."""
-        if self._paused and self._descriptor >= 0:
+        if self._paused and self._is_open:
             self._paused = False
-            self._output.loop.reader(self._descriptor, self._ready)
-
-    def flush(self) -> None:
-        """Write what waits, as far as the kernel takes it."""
-        self._output.write_out((self,))
+            self._read(True)
 
     def close(self) -> None:
-        """Close the socket at once, and tell nobody."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        """Close the connection at once, and tell nobody."""
+        if self._is_open:
+            self._is_open = False
             self._last = True
-            self._out = self._receiver = None
+            self._out = self._more = self._receiver = None
             self._output.forget(self)
-            self._output.loop.forget(descriptor)
-            self._shut(descriptor)
+            self._shut()
 
-    # The other system calls; TLS has its own
-
-    def _end_output(self) -> None:
-        sock = socket.socket(fileno=self._descriptor)
+    def send_out(self) -> int:
+        """Send what waits, as far as it is taken, deal with what comes of it, and return how many bytes were taken."""
+        out = self._out
+        if out is None or self._blocked:
+            return 0
+        if self._more is not None:
+            out = self._join(out, self._more)
         try:
-            sock.shutdown(socket.SHUT_WR)
+            sent_bytes = self._hand_over(out)
         except OSError:
-            pass  # the client was faster
-        finally:
-            sock.detach()
+            self._abort()
+            return 0
+        if self._last or self._refused:
+            self._settle()
+        return sent_bytes
 
-    def _shut(self, descriptor: int) -> None:
-        os.close(descriptor)
+    # What a kind of link adds
+
+    @abstractmethod
+    def _hand_over(self, data: Piece) -> int:
+        """Send this as far as it is taken, and return how many bytes that were. Raises OSError if the connection ended.
+
+        Sets `_out` and `unsent_bytes` to what has not left, and `_blocked` if that is not nothing. A kind that takes
+        all, and still has some of it, sets `_out` to b"".
+        """
+
+    @abstractmethod
+    def _read(self, reads: bool) -> None:
+        """Begin to read, or stop."""
+
+    @abstractmethod
+    def _end_output(self) -> None:
+        """Tell the peer that no more comes."""
+
+    @abstractmethod
+    def _shut(self) -> None:
+        """Close the connection."""
+
+    # What a kind of link calls
+
+    def _writable(self) -> None:
+        self._blocked = False
+        sent_bytes = self.send_out()
+        self._output.traffic.bytes_out += sent_bytes
+
+    def _abort(self) -> None:
+        receiver = self._receiver
+        self.close()
+        if receiver is not None:
+            receiver.lost()
 
     # Below this line: how it is done
-
-    def _write_out(self, out: Piece | list[Piece]) -> int:
-        """Hand over to the kernel what waits, and return how many bytes it took. Raises OSError."""
-        data: Piece = b"".join(out) if type(out) is list else out  # type: ignore[assignment]  # isinstance costs more
-        try:
-            _, send = self._system
-            sent = send(self._descriptor, data)
-        except NOT_NOW:
-            sent = 0
-        if sent == len(data):
-            self._out, self.unsent_bytes = None, 0
-        else:
-            self._out = memoryview(data)[sent:]
-            self.unsent_bytes = len(data) - sent
-            self._blocked = True
-            self._output.loop.writer(self._descriptor, self._writable)
-        return sent
 
     def _limit(self) -> None:
         """Give the peer of a link that is finished, once, the time to take what waits."""
@@ -304,36 +193,26 @@ class Link:
         self._output.loop.later(self._output.close_timeout, self.close)
 
     def _makes_room(self) -> bool:
-        """Send in the middle of a turn, and tell nobody: whose kernel takes it all is not slow, however much it is."""
+        """Send in the middle of a turn, and tell nobody: who takes it all is not slow, however much it is."""
         out = self._out
         if out is None or self._blocked:
             return False
+        if self._more is not None:
+            out = self._join(out, self._more)
         try:
-            sent_bytes = self._write_out(out)
+            sent_bytes = self._hand_over(out)
         except OSError:
             return False  # the end of the turn will meet it again
-        self._output.count(len(out) if type(out) is list else 1, sent_bytes)
+        traffic = self._output.traffic
+        traffic.messages_out += 1  # the one that is written now, for which `Output.flush` counts that which has left
+        traffic.bytes_out += sent_bytes
         return self._out is None
 
-    # What the loop calls
-
-    def _ready(self) -> None:
-        try:
-            read, _ = self._system
-            data = read(self._descriptor, READ_BYTES)
-        except NOT_NOW:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._abort()
-        elif self._receiver is not None:
-            self._receiver.receive(data)
-
-    def _writable(self) -> None:
-        self._output.loop.writer(self._descriptor, None)
-        self._blocked = False
-        self.flush()
+    def _join(self, out: Piece, more: list[bytes]) -> bytes:
+        self._output.traffic.messages_out += len(more)
+        self._more = None
+        self._out = data = b"".join((out, *more))
+        return data
 
     def _settle(self) -> None:
         """Do what was put off until all is sent."""
@@ -346,67 +225,3 @@ class Link:
         elif self._receiver is not None:
             self._refused = False
             self._receiver.writable()
-
-    def _abort(self) -> None:
-        receiver = self._receiver
-        self.close()
-        if receiver is not None:
-            receiver.lost()
-
-
-class SecureLink(Link):
-    """A link over TLS, on the SSLSocket itself: twice as fast as a stream around it."""
-
-    __slots__ = ("_socket",)
-
-    def __init__(self, sock: ssl.SSLSocket, output: Output) -> None:
-        super().__init__(sock.fileno(), output)
-        self._socket = sock
-        self._system = (lambda _, size: sock.recv(size)), (lambda _, data: sock.send(data))
-
-    def start(self, receiver: Receiver, ahead: bytes = b"") -> None:
-        """Read for this receiver, also what TLS has decrypted already."""
-        super().start(receiver, ahead)
-        self._read_pending()
-
-    def _ready(self) -> None:
-        super()._ready()
-        while self._has_pending():
-            super()._ready()
-
-    def resume(self) -> None:
-        """Read on, also what TLS has decrypted already."""
-        super().resume()
-        if self._has_pending():
-            self._output.loop.soon(self._read_pending)
-
-    def _read_pending(self) -> None:
-        if self._has_pending():  # else the link was paused again meanwhile, or has read it
-            self._ready()
-
-    def _has_pending(self) -> bool:
-        """Tell whether there are bytes to read that are decrypted already, of which the loop knows nothing."""
-        return self._descriptor >= 0 and not self._paused and self._socket.pending() > 0
-
-    def _end_output(self) -> None:
-        """Say that no more comes, in TLS and below it; what the client still says is not even decrypted."""
-        for end in (self._socket.unwrap, lambda: self._socket.shutdown(socket.SHUT_WR)):
-            try:
-                end()
-            except OSError:
-                pass  # SSLWantReadError: the client has not said the same yet; or it was faster
-
-    def _shut(self, descriptor: int) -> None:
-        self._socket.close()
-
-
-def prepare(sock: socket.socket, *, user_timeout: float | None = None) -> None:
-    """Set what a socket of small messages needs.
-
-    `user_timeout` is for streams without a heartbeat: the seconds after which bytes that nobody acknowledges
-    mean that the peer has vanished, where the system knows that (Linux).
-    """
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if user_timeout is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(user_timeout * 1000))

@@ -47,8 +47,23 @@ def listen(host: str, port: int) -> list[socket.socket]:
     raise AssertionError
 
 
-def inherited(*, by_parent: bool = False) -> list[socket.socket]:
-    """Take the listening sockets that systemd has opened for this process, as sd_listen_fds(3) does.
+@contextmanager
+def opened(
+    bind: Iterable[tuple[str, int]], unix: str | None, inherited: Iterable[socket.socket]
+) -> Iterator[list[socket.socket]]:
+    """Listen at these hosts and ports, at a Unix socket and at sockets that listen already; close all at the end."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(each) for each in inherited]
+        for host, port in bind:
+            listeners += [stack.enter_context(each) for each in listen(host, port)]
+        if unix is not None:
+            listeners.append(stack.enter_context(unix_listener(unix)))
+        yield listeners
+
+
+@contextmanager
+def inherited(*, by_parent: bool = False) -> Iterator[list[socket.socket]]:
+    """Take the listening sockets that systemd has opened for this process, as sd_listen_fds(3) does; close them last.
 
     The variables that tell of them are removed, so that no child takes them. `by_parent`: they may have been opened for
     the parent process, which has passed them on (see `reload`).
@@ -58,13 +73,12 @@ def inherited(*, by_parent: bool = False) -> list[socket.socket]:
     if descriptors:
         for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
             os.environ.pop(variable, None)
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         taken = []
         for index, descriptor in enumerate(descriptors):
             name = names[index] if index < len(names) and names[index] else "without a name"
-            taken.append(opened.enter_context(_taken(descriptor, name)))
-        opened.pop_all()
-    return taken
+            taken.append(stack.enter_context(_taken(descriptor, name)))
+        yield taken
 
 
 def to_pass_on() -> tuple[int, ...]:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from ..drivers import AsyncioDriver
 from .failures import FailureWatch
+from .residence import Residence
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -12,6 +14,15 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def settle(residence: Residence) -> None:
+    """Bind the engine to the running loop; RuntimeError where there is none, or where it runs on another."""
+    loop = asyncio.get_running_loop()
+    if loop is not residence.home:
+        driver = residence.engine.driver
+        is_bound = isinstance(driver, AsyncioDriver) and driver.loop is loop  # by somebody else
+        residence.bind(loop, driver if is_bound else AsyncioDriver(), AsyncioLoop(loop))
 
 
 class AsyncioLoop:
@@ -43,7 +54,9 @@ class AsyncioLoop:
             self._loop.add_writer(descriptor, callback)
 
     def forget(self, descriptor: int) -> None:
-        """Call back no more for this descriptor."""
+        """Call back no more for this descriptor; a loop that is closed has forgotten it."""
+        if self._loop.is_closed():
+            return
         self.failures.forget(descriptor)
         self._loop.remove_reader(descriptor)
         self._loop.remove_writer(descriptor)

@@ -1,77 +1,65 @@
-"""The messages of a connection that a handler of Tornado's carries."""
+"""One connection for whole messages: a queue that is bounded, one delivery in a turn, and a goodbye.
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+How it works: what a turn sends is queued, and given to the channel in one call at its end. The channel says how much of
+it has left (`left`). While more than `HIGH_WATER_BYTES` waits in the queue and in the channel, `send` refuses; then the
+transport's `writable` is called later. Messages that come before there is a transport wait for `start`.
 
-from tornado.iostream import IOStream
+A kind of messenger has four methods of its own: `_deliver`, `_end`, `_cut` and `_let_in`. It calls `took` and `left`
+with the bytes of messages, `receive` with each message, and `lost` at the end.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from ..engine import MessageTransport
 from ..engine.transports.messages import wire_bytes
-from .link import HIGH_WATER_BYTES, Output
+from .link import HIGH_WATER_BYTES
+from .output import Output
 
 _REASON_BYTES = 123  # RFC 6455, section 5.5.1
-_EARLY_BYTES = 1_000_000  # beyond a message, of a handler that does not wait for the gate
+_EARLY_BYTES = 1_000_000  # beyond a message, where reading goes on in spite of a pause
 
 
-class Speaker(Protocol):
-    """A handler that says what it is given; it tells its messenger of each write."""
+class QueuedMessenger(ABC):
+    """What all messengers have in common: a `Messenger` of the engine.
 
-    def send_messages(self, messages: list[Any]) -> None:
-        """Send these, in this order; text is str."""
-
-    def session_closed(self) -> None:
-        """End after what was sent."""
-
-
-class HandlerMessenger:
-    """All messages of a turn go to the handler in one call at its end.
-
-    What a handler raises there goes to the loop's exception handler, and closes this connection alone.
+    What the channel raises when it is given messages goes to the loop's exception handler, and closes this connection
+    alone. `goodbye` is the close code and reason, once there are any. While `is_paused`, no more messages are wanted.
     """
 
     __slots__ = (
         "__weakref__",
         "_early",
         "_early_bytes",
-        "_gate",
-        "_handler",
+        "_held_bytes",
         "_is_over",
         "_is_scheduled",
         "_output",
         "_queue",
         "_queued_bytes",
         "_refused",
-        "_stream",
-        "_written",
-        "_written_bytes",
         "goodbye",
+        "is_paused",
         "transport",
     )
 
-    def __init__(self, handler: Speaker, stream: IOStream, output: Output) -> None:
+    def __init__(self, output: Output) -> None:
         self.transport: MessageTransport | None = None
         self.goodbye: tuple[int, str] | None = None
-        self._handler = handler
-        self._stream = stream
         self._output = output
         self._queue: list[str | bytes] = []
-        self._queued_bytes = 0
-        self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what may lie in the stream
-        self._written_bytes = 0
+        self._queued_bytes = self._held_bytes = 0  # here, and in the channel
         self._early: list[str | bytes] = []
         self._early_bytes = 0
-        self._gate: asyncio.Future[None] | None = None
-        self._is_over = self._is_scheduled = self._refused = False
+        self.is_paused = self._is_over = self._is_scheduled = self._refused = False
         output.open_links.add(self)
 
     # What the transport calls
 
     @property
     def unsent_bytes(self) -> int:
-        """What was sent and has not gone to the kernel."""
-        return self._queued_bytes + self._written_bytes
+        """What was sent and has not left."""
+        return self._queued_bytes + self._held_bytes
 
     def send(self, messages: Sequence[str | bytes]) -> bool:
         """Queue messages for the end of the turn, or return False while too much waits."""
@@ -86,7 +74,7 @@ class HandlerMessenger:
         return True
 
     def finish(self, code: int, reason: str) -> None:
-        """Let the handler close, after what is queued; what it is to say is in `goodbye`."""
+        """Close after what is queued."""
         if self.goodbye is None and not self._is_over:
             self.goodbye = code, reason.encode(errors="replace")[:_REASON_BYTES].decode(errors="ignore")
             self._schedule()
@@ -94,25 +82,19 @@ class HandlerMessenger:
     def close(self) -> None:
         """Close the connection at once."""
         self._is_over = True
-        self._stream.close()
+        self._cut()
 
     def pause(self) -> None:
-        """Have the handler's `on_message` awaited until `resume`."""
-        if self._gate is None:
-            self._gate = asyncio.get_running_loop().create_future()
+        """Ask for no more messages until `resume`."""
+        self.is_paused = True
 
     def resume(self) -> None:
-        """Let it return."""
-        gate, self._gate = self._gate, None
-        if gate is not None and not gate.done():
-            gate.set_result(None)
+        """Ask for messages again."""
+        if self.is_paused:
+            self.is_paused = False
+            self._let_in()
 
-    # What the handler calls
-
-    @property
-    def gate(self) -> Awaitable[None] | None:
-        """What to wait for before the next message is read."""
-        return self._gate
+    # What the host calls
 
     def start(self, transport: MessageTransport) -> None:
         """Deliver to this transport, also what has come already."""
@@ -131,17 +113,17 @@ class HandlerMessenger:
             self._early.append(message)
             self._early_bytes += wire_bytes(message)
 
-    def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
-        """Hear of a message in the stream, and of what is done when it has left; None if it was too late for it."""
-        if future is None or self._stream.writing():
-            size = wire_bytes(message)
-            self._written.append((future, size))
-            self._written_bytes += size
-        else:
-            self._written.clear()
-            self._written_bytes = 0
-        if future is not None:
-            future.add_done_callback(self._left)
+    def took(self, size_bytes: int) -> None:
+        """The channel holds so many bytes of messages more."""
+        self._held_bytes += size_bytes
+
+    def left(self, size_bytes: int) -> None:
+        """So many bytes of messages have left the channel."""
+        self._held_bytes -= size_bytes
+        if self._refused and not self._is_over and self.unsent_bytes <= HIGH_WATER_BYTES:
+            self._refused = False
+            assert self.transport is not None
+            self.transport.writable()
 
     def lost(self) -> None:
         """The connection is closed, by whomever."""
@@ -150,6 +132,24 @@ class HandlerMessenger:
         self._output.forget(self)
         if self.transport is not None:
             self.transport.lost()
+
+    # What a kind of messenger adds
+
+    @abstractmethod
+    def _deliver(self, messages: list[str | bytes]) -> None:
+        """Give these to the channel, in this order; text is str."""
+
+    @abstractmethod
+    def _end(self, code: int, reason: str) -> None:
+        """Close after what was delivered."""
+
+    @abstractmethod
+    def _cut(self) -> None:
+        """Close at once."""
+
+    @abstractmethod
+    def _let_in(self) -> None:
+        """Read on, after a pause."""
 
     # Below this line: how it is done
 
@@ -166,24 +166,11 @@ class HandlerMessenger:
         said = False
         try:
             if messages:
-                self._handler.send_messages(messages)
+                self._deliver(messages)
             if self.goodbye is not None:
-                self._handler.session_closed()
+                self._end(*self.goodbye)
             said = True
         finally:
             if not said:
                 self.close()
-        self._make_room()
-
-    def _left(self, future: "asyncio.Future[None]") -> None:
-        if future.cancelled() or future.exception() is not None:
-            return  # the connection has ended: what was written may not have left
-        if self._written and self._written[0][0] is future:
-            self._written_bytes -= self._written.popleft()[1]
-        self._make_room()
-
-    def _make_room(self) -> None:
-        if self._refused and not self._is_over and self.unsent_bytes <= HIGH_WATER_BYTES:
-            self._refused = False
-            assert self.transport is not None
-            self.transport.writable()
+        self.left(0)  # the queue is empty

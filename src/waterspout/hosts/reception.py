@@ -18,6 +18,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine
 
 from ..engine import ANSWERED, Admitted, Decision, Response, Resume
 from ..types import Request
+from .requests import watch
 from .residence import Residence
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
@@ -73,7 +74,7 @@ class Exchange:
 
     def park(self, residence: Residence) -> bool:
         """Have the connection closed when the client goes before the answer; tell whether it is still open."""
-        self._watch_no_longer = residence.watch(self._connection)
+        self._watch_no_longer = watch(residence, self._connection)
         return self._watch_no_longer is not None
 
     def end(self) -> None:

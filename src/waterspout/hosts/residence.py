@@ -1,27 +1,19 @@
-"""An engine's place in a Tornado process: its loop, the requests that come there, and the connections that it holds."""
+"""An engine's place in a process: the loop that it runs on, and the connections that it holds there."""
 
-import asyncio
 import socket
-import ssl
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Any
 
-from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPServerRequest
+from ..engine import Driver, Engine, Layer, Level, Pending
+from .output import Loop, Output
 
-from ..drivers import AsyncioDriver
-from ..engine import Driver, Engine
-from ..types import Request
-from .failures import FailureWatch
-from .link import Output
-from .loops import AsyncioLoop
-from .processes import warn_of_company
+_REMEDY = (
+    "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
+    "or give each a port of its own behind a proxy with sticky sessions, where only the former remains"
+)
 
 
 class Residence:
-    """An engine in a Tornado process, bound to the loop on which it is mounted, or else to that of its first request.
+    """An engine, bound to a loop. All hosts of the engine share one, of whatever kind they are.
 
     When another loop takes the place of one that is over, the connections of the old one are closed.
     """
@@ -29,105 +21,75 @@ class Residence:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.output: Output
-        self._failures: FailureWatch
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._was_asked = False
+        self.home: object = None
+        self._has_looked = False
         engine.when_bound(self._leave)
 
     @classmethod
     def of(cls, engine: Engine) -> "Residence":
-        """Return the one of this engine, which all that serves it in Tornado shares."""
-        if not isinstance(engine.host, cls):
+        """Return the one of this engine."""
+        if engine.host is None:
             engine.host = cls(engine)
+        assert isinstance(engine.host, cls)
         return engine.host
 
-    def settle(self) -> None:
-        """Bind the engine to the running loop; RuntimeError where there is none, or where it runs on another."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._bind(loop)
+    def bind(self, home: object, driver: Driver, loop: Loop) -> None:
+        """Run the engine on a host's event loop, `home`; RuntimeError where it runs on another."""
+        self.engine.bind(driver)
+        self.home = home
+        self.output = Output(loop, self.engine.traffic, self.engine.policy.close_timeout)
 
-    def read(self, native: HTTPServerRequest) -> Request:
-        """Make a request of Tornado's; RuntimeError on another loop than that which the engine runs on.
+    def look_around(self, sock: socket.socket, processes: str | None = None) -> None:
+        """Warn, at the first request, if this is one of several processes that no adapter joins.
 
-        With trusted proxies of the server's own it starts from the real peer, so that what Tornado's `xheaders` has
-        made of the same fields does not count twice.
+        `processes` is what has started them, where the host knows that; `sock` is the request's connection.
         """
-        connection = native.connection
-        assert isinstance(connection, HTTP1Connection)
-        self.settle()
-        if not self._was_asked:
-            self._was_asked = True
-            if not self.engine.is_clustered:
-                warn_of_company(self.engine.driver, connection.stream.socket)
-        return _read(native, connection, trusts_proxies=bool(self.engine.policy.trusted_proxies))
+        if self._has_looked:
+            return
+        self._has_looked = True
+        if processes is not None:
+            sign = f"this is one of several processes of {processes}"
+        elif _is_shared(sock):
+            sign = "the port may be shared by processes (SO_REUSEPORT)"
+        else:
+            return
+        if not self.engine.is_clustered:
+            self.engine.driver.note(Layer.HOST, Level.WARNING, f"{sign}: %s", _REMEDY)
 
-    def watch(self, connection: HTTP1Connection) -> Callable[[], None] | None:
-        """Close a connection whose request waits, and which nobody reads, at once when its client has gone.
-
-        Returns what ends this, to be called with the answer; None if the connection is closed already, of which Tornado
-        tells nobody when it was between the head of the request and its service.
-        """
-        stream = connection.stream
-        if stream.closed():
-            return None
-        descriptor, close = stream.socket.fileno(), stream.close
-        self._failures.watch(descriptor, close, with_end=True)
-        return partial(self._failures.forget, descriptor, close)
-
-    async def drain(self) -> None:
+    def drain(self) -> Pending[None]:
         """Wait, after `close`, until the connections have taken what was sent to them; see `hosts.tornado.drain`."""
-        if self._loop is not None:
-            drained = asyncio.Event()
-            self.output.when_empty(drained.set)
-            await drained.wait()
-        self.engine.log.flush()
+        drained: Pending[None] = Pending(self.engine.driver)
+
+        def end() -> None:
+            self.engine.log.flush()
+            drained.resolve(None)
+
+        if self.home is None:
+            end()
+        else:
+            self.output.when_empty(end)
+        return drained
 
     def cut(self) -> None:
         """Close the connections that are left, at once."""
-        if self._loop is not None:
+        if self.home is not None:
             for link in list(self.output.open_links):
                 link.close()
 
-    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        driver = self.engine.driver
-        if not (isinstance(driver, AsyncioDriver) and driver.loop is loop):  # else somebody has bound it already
-            self.engine.bind(AsyncioDriver())
-        self._loop = loop
-        links_loop = AsyncioLoop(loop)
-        self._failures = links_loop.failures
-        self.output = Output(links_loop, self.engine.traffic, self.engine.policy.close_timeout)
-
     def _leave(self, driver: Driver) -> None:
-        """Close the connections of a loop that is over, by means of the one that takes its place."""
-        if self._loop is None:
-            return
-        self._loop = None
-        if isinstance(driver, AsyncioDriver):
-            self.output.loop = AsyncioLoop(driver.loop)  # the old one may be closed, and takes no calls then
-        for link in list(self.output.open_links):
-            with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
-                link.close()
+        """Close the connections of a loop that is over."""
+        if self.home is not None:
+            self.home = None
+            for link in list(self.output.open_links):
+                with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
+                    link.close()
 
 
-def _read(native: HTTPServerRequest, connection: HTTP1Connection, *, trusts_proxies: bool) -> Request:
-    if native.headers.get("Expect", "").lower() == "100-continue":
-        native.headers["Expect"] = "100-continue"  # in this case alone Tornado knows it (RFC 9110, section 10.1.1)
-    if native.version == "HTTP/1.0":
-        native.headers.pop("Upgrade", None)  # it means nothing there (RFC 9110, section 7.8)
-    context: Any = connection.context
-    is_unix = context.address_family == socket.AF_UNIX
-    if trusts_proxies:
-        address = "" if is_unix else context.address[0]
-        secure = isinstance(connection.stream.socket, ssl.SSLSocket)
-    else:
-        address = "" if is_unix and native.remote_ip == "0.0.0.0" else native.remote_ip or ""
-        secure = native.protocol == "https"
-    return Request(
-        native.method or "",
-        native.uri or "",
-        native.headers.get_all(),
-        remote_address=address or ("unix" if is_unix else ""),
-        secure=True if secure else None,
-        native=native,
-    )
+def _is_shared(sock: socket.socket) -> bool:
+    """Tell whether the connection came in through a port that others may listen at; Linux lets it inherit that."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "SO_REUSEPORT"):
+        return False
+    try:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0
+    except OSError:
+        return False  # the client has gone already

@@ -19,9 +19,10 @@ from ..engine import Engine
 from ..errors import CannotStart
 from .collector import fitted
 from .flashpolicy import serve_policy
-from .listeners import listen, unix_listener, urls
+from .listeners import opened, urls
 from .loggers import reporting, throttled
 from .loops import running_loop
+from .residence import Residence
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
@@ -74,15 +75,7 @@ async def serve(
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
     limit = BODIES * engine.policy.max_payload_bytes
     with throttled(), reporting(asyncio.get_running_loop()), ExitStack() as accepting:
-        listeners = list(site.inherited)
-        for listener in listeners:
-            accepting.callback(listener.close)
-        for host, port in site.bind:
-            for listener in listen(host, port):
-                accepting.callback(listener.close)
-                listeners.append(listener)
-        if site.unix is not None:
-            listeners.append(accepting.enter_context(unix_listener(site.unix)))
+        listeners = accepting.enter_context(opened(site.bind, site.unix, site.inherited))
         tcp = [listener for listener in listeners if listener.family != socket.AF_UNIX]
         local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
         engine.when_closing(stop.set)
@@ -101,7 +94,7 @@ async def serve(
             await stop.wait()
         finally:
             accepting.close()
-            await _finish(mountable, mount, webs)
+            await _finish(mountable, mount.residence, webs)
 
 
 def run(
@@ -153,17 +146,17 @@ async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitSta
         accepting.callback(server.close)
 
 
-async def _finish(mountable: Mountable, mount: Mount, webs: list[Web]) -> None:
+async def _finish(mountable: Mountable, residence: Residence, webs: list[Web]) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await mountable.close()
-            await asyncio.gather(mount.drain(), *(web.flush() for web in webs))
+            await asyncio.gather(residence.drain(), *(web.flush() for web in webs))
     except TimeoutError:
         log.warning("some clients had not taken what was sent to them within %g s; they are cut off", CLOSE_TIMEOUT)
-    mount.cut()
+    residence.cut()
     for web in webs:
         await web.close()
-    mount.engine.log.flush()
+    residence.engine.log.flush()
 
 
 def _loop_factory(choice: LoopKind) -> Callable[[], asyncio.AbstractEventLoop]:

@@ -1,9 +1,7 @@
-"""A Tornado connection that becomes a WebSocket: from its opening handshake on, a link of our own has its socket."""
+"""Tornado's connections, given away: from the opening handshake on, a link of our own has the socket."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass
-from http.client import responses
 from typing import cast
 
 from tornado.http1connection import HTTP1Connection
@@ -12,8 +10,9 @@ from tornado.iostream import IOStream
 
 from ..engine import Admitted, Layer, Level, Response
 from ..types import Request
-from .link import Link, Output, SecureLink, prepare
+from .adopting import Adopted, begin
 from .residence import Residence
+from .socketlink import SocketLink
 
 
 @dataclass(slots=True)  # frozen, it would take five times as long to make
@@ -33,34 +32,28 @@ class Takeover(HTTPMessageDelegate):
 
 def take_over(
     stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
-) -> Link | None:
+) -> SocketLink | None:
     """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
-    engine = residence.engine
-    ahead = _unread(stream)
-    if stream.closed():
-        engine.log.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
-        engine.abort(decision)
+    adopted = give_away(stream)
+    if adopted is None:
+        residence.engine.log.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
+        residence.engine.abort(decision)
         return None
-    prepare(stream.socket)
-    link = _link(stream, residence.output)
-    link.write(_head(greeting))
-    pause = decision.greeting_pause
-
-    def start() -> None:
-        link.start(engine.connect(decision, request, link), ahead)
-
-    if pause:
-        residence.output.loop.later(pause, start)
-    else:
-        start()
+    link = adopted.link(residence.output)
+    begin(link, residence, request, decision, greeting, adopted.ahead)
     return link
 
 
-def _head(greeting: Response) -> bytes:
-    """Write a status line and header fields."""
-    lines = [f"HTTP/1.1 {greeting.status} {responses[greeting.status]}"]
-    lines += [f"{name}: {value}" for name, value in greeting.headers]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+def give_away(stream: IOStream) -> Adopted | None:
+    """Take the socket away from a stream that Tornado has detached and that has nothing to write; None if it is closed.
+
+    What Tornado has read behind the request goes with it.
+    """
+    ahead = _unread(stream)
+    if stream.closed():
+        return None
+    stream.io_loop.remove_handler(stream.socket)
+    return Adopted(stream.socket, ahead)
 
 
 def _unread(stream: IOStream) -> bytes:
@@ -79,11 +72,3 @@ def _unread(stream: IOStream) -> bytes:
         pieces.append(piece.result())
         if len(pieces[-1]) < size:
             return b"".join(pieces)
-
-
-def _link(stream: IOStream, output: Output) -> Link:
-    """Take the socket away from Tornado, which has it no longer in its loop and nothing left to do with it."""
-    stream.io_loop.remove_handler(stream.socket)
-    if isinstance(stream.socket, ssl.SSLSocket):
-        return SecureLink(stream.socket, output)
-    return Link(stream.socket.detach(), output)

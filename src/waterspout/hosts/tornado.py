@@ -14,7 +14,8 @@ from tornado.routing import Router
 
 from ..engine import Engine, Pending
 from .arrival import Arrival
-from .loops import running_loop
+from .loops import running_loop, settle
+from .requests import read
 from .residence import Residence
 
 __all__ = ["Mount", "Mountable", "drain", "routes", "start"]
@@ -48,7 +49,7 @@ def start(server: Mountable) -> None:
     RuntimeError without a running loop, and where the server is in use on another. One whose loop is closed, or has
     stopped when nobody is connected, begins anew, also after its `close`.
     """
-    Residence.of(_engine(server)).settle()
+    settle(Residence.of(_engine(server)))
 
 
 async def drain(server: Mountable) -> None:
@@ -72,7 +73,7 @@ class Mount(Router):
         self.engine = engine
         self.residence = Residence.of(engine)
         if running_loop() is not None:
-            self.residence.settle()
+            settle(self.residence)
 
     @property
     def routes(self) -> list[Any]:
@@ -83,15 +84,7 @@ class Mount(Router):
         """Decide about a request whose head Tornado has read; answers come after the body."""
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
-        return Arrival(self.residence, self.residence.read(request), connection).delegate
-
-    async def drain(self) -> None:
-        """Do what the function `drain` does."""
-        await self.residence.drain()
-
-    def cut(self) -> None:
-        """Close the WebSockets that are left, at once."""
-        self.residence.cut()
+        return Arrival(self.residence, read(self.residence, request), connection).delegate
 
 
 def _engine(server: Mountable) -> Engine:

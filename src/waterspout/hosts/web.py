@@ -16,9 +16,10 @@ from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
 
 from .accepting import Acceptor
-from .link import prepare
+from .adopting import Adopted
 from .loops import AsyncioLoop
 from .reception import Reception
+from .socketlink import prepare
 from .takeover import Takeover
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
@@ -88,6 +89,14 @@ class Web:
         """Close all connections."""
         await self._server.close_all_connections()
 
+    def adopt(self, adopted: Adopted, address: Any) -> None:
+        """Serve a connection that another owner has given away."""
+        kind = _SecureAhead if isinstance(adopted.socket, ssl.SSLSocket) else _Ahead
+        stream = kind(adopted.socket)
+        stream.ahead = adopted.ahead
+        self._streams.add(stream)
+        self._server.handle_stream(stream, address)
+
     def _welcome(self, connection: socket.socket, address: Any) -> None:
         try:
             connection.setblocking(False)
@@ -109,6 +118,23 @@ class Web:
         )
         stream.wait_for_handshake().add_done_callback(_read_on)
         return stream
+
+
+class _Ahead(IOStream):
+    """Reads first what was read before."""
+
+    ahead = b""
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read as Tornado does, once that is used up."""
+        if not self.ahead:
+            return super().read_from_fd(buf)
+        size = min(len(buf), len(self.ahead))
+        buf[:size], self.ahead = self.ahead[:size], self.ahead[size:]
+        return size
+
+
+class _SecureAhead(_Ahead, SSLIOStream): ...
 
 
 class _Server(HTTPServer):

@@ -16,7 +16,7 @@ from hosts.host import Host, sockets
 from hosts.suite.echo import Echo
 from hosts.suite.old import PATH, visit
 from hosts.suite.websocket import echoes
-from waterspout.hosts import link
+from waterspout.hosts import socketlink
 
 LAST = text('42["echo","last"]')
 
@@ -92,7 +92,7 @@ class Vanishing:
         neighbour = await host.websocket()
         before = sockets()
         clients = await several(entered, host)
-        monkeypatch.setattr(link, "READ_BYTES", int(len(LAST) / reads))
+        monkeypatch.setattr(socketlink, "READ_BYTES", int(len(LAST) / reads))
         for client in clients:
             client.sendall(LAST)
             way(client)

@@ -78,7 +78,7 @@ class RoutedHandler(EngineHandler):
         if sid and self.request.method == "GET" and not self.is_refused:
             carrier = getattr(self.server.get_session(sid), "handler", None)
             if isinstance(carrier, Carrier):
-                carrier.attend(self.residence.read(self.request))
+                carrier.attend(self.engine_request)
 
     def ended(self) -> None:
         self.server.stats.connection_closed()
