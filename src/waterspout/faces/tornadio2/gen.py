@@ -12,13 +12,13 @@ returns what the generator returned if it has ended by then, and else an `Outcom
 import asyncio
 from collections import deque
 from collections.abc import Callable, Generator, Hashable
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial, wraps
 from inspect import isawaitable
 from types import GeneratorType
 from typing import Any
 
-from tornado.gen import Return
+from tornado.gen import KeyReuseError, LeakedCallbackError, Return, UnknownKeyError
 
 from ...engine import INTERRUPTS
 from .yieldpoints import Arguments, Callback, Multi, Outcome, Task, Wait, WaitAll, YieldPoint, packed, point_of
@@ -41,18 +41,6 @@ __all__ = [
     "follow",
     "sync_engine",
 ]
-
-
-class KeyReuseError(Exception):
-    """The generator has a callback of this key already."""
-
-
-class UnknownKeyError(Exception):
-    """The generator has no callback of this key."""
-
-
-class LeakedCallbackError(Exception):
-    """The generator has ended without waiting for one of its callbacks."""
 
 
 class Runner:
@@ -138,14 +126,13 @@ class Runner:
 
 
 class SyncRunner(Runner):
-    """A runner that tells when its generator has ended, whether well or not."""
+    """A runner that calls `callback` once, when its generator has ended, whether well or not."""
 
     def __init__(self, gen: Generator[Any, Any, Any], callback: Callable[[], object]) -> None:
         super().__init__(gen)
         self._callback = callback
 
     def run(self) -> None:
-        """Go on until the generator has to wait; at its end the callback is called, once."""
         if not self.finished:
             try:
                 super().run()
@@ -175,19 +162,27 @@ def sync_engine(func: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(func)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        queues: dict[Any, _Queue] = self.__dict__.setdefault("_call_queue", {})
-        return queues.setdefault(func, _Queue()).call(partial(func, self, *args, **kwargs))
+        queue: _Queue = self.__dict__.setdefault("_call_queue", {}).setdefault(func, _Queue())
+        outcome = Outcome(queue.release)
+        queue.waiting.append(partial(copy_context().run, _call, outcome, partial(func, self, *args, **kwargs)))
+        queue.advance()
+        return outcome.hand_over()
 
     return wrapper
 
 
-def follow(result: Any) -> Outcome:
+def follow(result: Any, outcome: Outcome | None = None) -> Outcome:
     """Return what becomes of what a handler has returned: a value, a generator, or something that can be awaited.
 
     A generator begins at once. What it raises is the outcome's error, and is not raised here.
     """
-    outcome = Outcome()
-    _settle(outcome, result)
+    outcome = outcome or Outcome()
+    if isawaitable(result):
+        result = _wait_for(result)
+    if isinstance(result, GeneratorType):
+        _OutcomeRunner(result, outcome).run()
+    else:
+        outcome.resolve(result)
     return outcome
 
 
@@ -195,88 +190,54 @@ class _Queue:
     """The calls of one method of one object, of which one runs."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Context, Outcome, Callable[[], Any]]] = deque()
-        self._is_running = False
-        self._is_advancing = False
-
-    def call(self, function: Callable[[], Any]) -> Any:
-        outcome = _QueuedOutcome(self)
-        self._waiting.append((copy_context(), outcome, function))
-        self._advance()
-        return outcome.hand_over()
+        self.waiting: deque[Callable[[], object]] = deque()
+        self._is_running = self._is_advancing = False
 
     def release(self) -> None:
         """The call that ran has ended, and those who waited for it have been told."""
         self._is_running = False
-        self._advance()
+        self.advance()
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Run what waits, until one of them waits itself."""
         if self._is_advancing:  # or else a thousand calls that end at once would be as many frames deep
             return
         self._is_advancing = True
         try:
-            while self._waiting and not self._is_running:
+            while self.waiting and not self._is_running:
                 self._is_running = True
-                context, outcome, function = self._waiting.popleft()
-                context.run(_call, outcome, function)
+                self.waiting.popleft()()
         finally:
             self._is_advancing = False
 
 
-class _QueuedOutcome(Outcome):
-    """The outcome of a call that others wait behind."""
-
-    def __init__(self, queue: _Queue) -> None:
-        super().__init__()
-        self._queue = queue
-
-    def _settle(self) -> None:
-        try:
-            super()._settle()
-        finally:
-            self._queue.release()
-
-
 class _OutcomeRunner(Runner):
-    """A runner that tells an outcome what has become of its generator."""
+    """A runner that tells an outcome what has become of its generator, and raises nothing but interrupts."""
 
     def __init__(self, gen: Generator[Any, Any, Any], outcome: Outcome) -> None:
         super().__init__(gen)
         self._outcome = outcome
 
     def run(self) -> None:
-        if self.running or self.finished:
-            return
-        try:
-            super().run()
-        except BaseException as error:
-            self._outcome.reject(error)
-            if isinstance(error, INTERRUPTS):
-                raise
-        else:
-            if self.finished:
-                self._outcome.resolve(self.value)
+        _attempt(self._outcome, super().run)
+        if self.finished:
+            self._outcome.resolve(self.value)
 
 
 def _call(outcome: Outcome, function: Callable[[], Any]) -> None:
+    result = _attempt(outcome, function)
+    if not outcome.done:
+        follow(result, outcome)
+
+
+def _attempt(outcome: Outcome, function: Callable[[], Any]) -> Any:
+    """Call a function; what it raises becomes the error of an outcome."""
     try:
-        result = function()
+        return function()
     except BaseException as error:
         outcome.reject(error)
         if isinstance(error, INTERRUPTS):
             raise
-    else:
-        _settle(outcome, result)
-
-
-def _settle(outcome: Outcome, result: Any) -> None:
-    if isawaitable(result):
-        result = _wait_for(result)
-    if isinstance(result, GeneratorType):
-        _OutcomeRunner(result, outcome).run()
-    else:
-        outcome.resolve(result)
 
 
 def _wait_for(awaitable: Any) -> Generator[Any, Any, Any]:

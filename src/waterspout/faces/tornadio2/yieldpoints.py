@@ -35,11 +35,9 @@ def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def homing(function: Callable[..., object]) -> Callable[..., object]:
     """Return the function for other threads, too: from there it is posted to the loop that is running now."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+    if not is_running():
         return function
-    thread = get_ident()
+    loop, thread = asyncio.get_running_loop(), get_ident()
 
     def call(*args: Any, **kwargs: Any) -> None:
         if get_ident() == thread:
@@ -72,40 +70,33 @@ class YieldPoint:
         waiting = _Waiting()
         self.start(waiting)
         while not self.is_ready():
-            yield from waiting.change()
+            waiting.clear()
+            yield from waiting.wait().__await__()
         return self.get_result()
 
 
-class _Waiting:
+class _Waiting(asyncio.Event):
     """The runner of a coroutine that waits for one point."""
 
-    _changed: "asyncio.Future[None] | None" = None
-
-    def change(self) -> "asyncio.Future[None]":
-        """Return what ends when something may be ready."""
-        self._changed = asyncio.get_running_loop().create_future()
-        return self._changed
-
-    def run(self) -> None:
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+    run = asyncio.Event.set
 
     def register_callback(self, key: Hashable) -> None:
         raise BadYieldError(f"Callback and Wait are for generators that `tornadio2.gen` drives, so is the key {key!r}")
 
-    is_ready = result_callback = pop_result = register_callback
+    is_ready = register_callback
 
 
 class Outcome(YieldPoint):
     """The result or the error of a call that goes on; needs no loop, and can be awaited on one.
 
-    An error that comes when nobody listens is logged.
+    An error that comes when nobody listens is logged. `ended` is called last, also where a callback has raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ended: Callable[[], object] | None = None) -> None:
         self.done = False
         self.value: Any = None
         self.error: BaseException | None = None
+        self._ended = ended
         self._is_late = False
         self._callbacks: list[Callable[[Outcome], object]] = []
 
@@ -116,6 +107,8 @@ class Outcome(YieldPoint):
         if self.error is not None:
             raise self.error
         return self.value
+
+    get_result = result
 
     def hand_over(self) -> Any:
         """Return the result or raise the error if there is one, else this object."""
@@ -146,20 +139,21 @@ class Outcome(YieldPoint):
         self._settle()
         return self
 
-    def _settle(self) -> None:
-        self.done = True
-        callbacks, self._callbacks = self._callbacks, []
-        for function in callbacks:
-            function(self)
-
     def start(self, runner: Any) -> None:
         self.add_done_callback(lambda _: runner.run())
 
     def is_ready(self) -> bool:
         return self.done
 
-    def get_result(self) -> Any:
-        return self.result()
+    def _settle(self) -> None:
+        self.done = True
+        callbacks, self._callbacks = self._callbacks, []
+        try:
+            for function in callbacks:
+                function(self)
+        finally:
+            if self._ended is not None:
+                self._ended()
 
 
 class Callback(YieldPoint):
@@ -181,7 +175,7 @@ class Callback(YieldPoint):
 
 
 class WaitAll(YieldPoint):
-    """Waits for the callbacks of several keys, and gives a list of what they were called with."""
+    """Waits for the callbacks of several keys, and gives a list of what they were called with, in their order."""
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self.keys = list(keys)
@@ -196,7 +190,6 @@ class WaitAll(YieldPoint):
         return all(map(self._runner.is_ready, self.keys))
 
     def get_result(self) -> Any:
-        """Return the list, in the order of the keys."""
         return [self._runner.pop_result(key) for key in self.keys]
 
 
@@ -207,8 +200,7 @@ class Wait(WaitAll):
         super().__init__([key])
 
     def get_result(self) -> Any:
-        (answer,) = super().get_result()
-        return answer
+        return super().get_result()[0]
 
 
 class Task(YieldPoint):
@@ -240,7 +232,6 @@ class Task(YieldPoint):
             self._point.start(runner)
 
     def is_ready(self) -> bool:
-        """Tell whether the result is there."""
         return self._point.is_ready()
 
     def get_result(self) -> Any:
@@ -253,44 +244,26 @@ class Task(YieldPoint):
 
 
 class Multi(YieldPoint):
-    """Waits for all values of a list or of a dictionary, and gives their results in the same shape."""
+    """Waits for all values of a list or of a dictionary, and gives their results in the same shape.
+
+    Of several errors, the first in this order is raised.
+    """
 
     def __init__(self, children: Mapping[Any, Any] | list[Any]) -> None:
-        self._keys = list(children) if isinstance(children, Mapping) else None
-        values = children.values() if isinstance(children, Mapping) else children
-        self._points = [point_of(value) for value in values]
+        self._is_list = isinstance(children, list)
+        named = enumerate(children) if isinstance(children, list) else children.items()
+        self._points = {key: point_of(value) for key, value in named}
 
     def start(self, runner: Any) -> None:
-        for point in self._points:
+        for point in self._points.values():
             point.start(runner)
 
     def is_ready(self) -> bool:
-        return all(point.is_ready() for point in self._points)
+        return all(point.is_ready() for point in self._points.values())
 
     def get_result(self) -> Any:
-        """Return the results, or raise the first error."""
-        results = [point.get_result() for point in self._points]
-        return results if self._keys is None else dict(zip(self._keys, results, strict=True))
-
-
-class _Future(YieldPoint):
-    """Waits for a future, of asyncio or of a pool of threads."""
-
-    def __init__(self, future: Any) -> None:
-        self._future = future
-
-    def start(self, runner: Any) -> None:
-        if isinstance(self._future, futures.Future):  # it calls back on another thread
-            IOLoop.current().add_future(self._future, lambda _: runner.run())
-        elif not self._future.done():
-            self._future.add_done_callback(lambda _: runner.run())
-
-    def is_ready(self) -> bool:
-        done: bool = self._future.done()
-        return done
-
-    def get_result(self) -> Any:
-        return self._future.result()
+        results = {key: point.get_result() for key, point in self._points.items()}
+        return list(results.values()) if self._is_list else results
 
 
 def point_of(yielded: Any) -> YieldPoint:
@@ -304,11 +277,23 @@ def point_of(yielded: Any) -> YieldPoint:
             yielded.close()
         raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")
     future = convert_yielded(yielded)
-    if future is not moment:
-        return _Future(future)
     outcome = Outcome()
-    IOLoop.current().add_callback(outcome.resolve, None)
+    if future is moment:
+        IOLoop.current().add_callback(outcome.resolve, None)
+    elif future.done():
+        _copy(outcome, future)
+    else:  # that of a pool calls back on another thread
+        IOLoop.current().add_future(future, partial(_copy, outcome))
     return outcome
+
+
+def _copy(outcome: Outcome, future: Any) -> None:
+    """Settle an outcome as a future is, which has ended."""
+    error = asyncio.CancelledError() if future.cancelled() else future.exception()
+    if error is None:
+        outcome.resolve(future.result())
+    else:
+        outcome.reject(error)
 
 
 def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
