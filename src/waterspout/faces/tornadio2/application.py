@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 from tornado.web import HTTPError
 
 from ...drivers import logger
-from ...engine import Asker
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
 from ...wire.packets import Connect, Disconnect, Error, Packet
-from .carrier import Visitor, carry
-from .complaints import Complaints
+from .carrier import carry
+from .info import ActiveRequest
 from .session import Session
 from .sessioncontainer import SessionContainer
 
@@ -30,14 +29,18 @@ class FaceApplication:
         self._sessions = sessions
 
     def open(self, session: EngineSession, request: Request) -> None:
-        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails."""
-        opening = _Handshake(self._router.complaints)
-        visitor = Visitor(session, request)
-        self._router.engine.driver.run(self._router.create_session, (visitor,), opening, None)
-        if opening.refusal is not None:
-            raise opening.refusal
-        opened = opening.session
-        assert opened is not None
+        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails.
+
+        The client is not kept waiting for an `on_open` that goes on: that may itself wait for the client.
+        """
+        try:
+            opened = self._router.create_session(ActiveRequest(request, session.id))
+        except HTTPError as error:
+            status = error.status_code if error.status_code in responses and error.status_code >= 300 else 500
+            raise HandshakeRefused(status, error.reason or "") from error
+        except Exception as error:
+            self._router.complaints.write(log, "a client is refused, because on_open has failed", error=error)
+            raise HandshakeRefused(500) from error
         session.data = opened
         self._sessions.add(opened)  # create_session may be the user's own
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
@@ -75,27 +78,3 @@ class FaceApplication:
         opened.close()
         opened.send_queue.clear()
         self._sessions.forget(opened)
-
-
-class _Handshake:
-    """Called with the session that was made, or with what was raised."""
-
-    def __init__(self, complaints: Complaints) -> None:
-        self._complaints = complaints
-        self.session: Session | None = None
-        self.refusal: HandshakeRefused | None = None
-
-    def answered(self, token: None, result: Session) -> None:
-        self.session = result
-
-    def failed(self, token: None, error: BaseException) -> None:
-        if isinstance(error, HTTPError):
-            status = error.status_code if error.status_code in responses and error.status_code >= 300 else 500
-            self.refusal = HandshakeRefused(status, error.reason or "")
-        else:
-            self._complaints.write(log, "a client is refused, because on_open has failed", error=error)
-            self.refusal = HandshakeRefused(500)
-
-    def later(self, token: None) -> Asker:
-        self.failed(token, TypeError("create_session is no coroutine: make its on_open one"))
-        return self

@@ -19,14 +19,6 @@ log = logging.getLogger("tornadio2.session")
 _NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
-class Visitor(ActiveRequest):
-    """A handshake, with the id of its session."""
-
-    def __init__(self, session: EngineSession, request: Request) -> None:
-        super().__init__(request)
-        self.session_id = session.id
-
-
 class ByHand:
     """The null carrier: of a session that a program drives itself, or that has no handler yet."""
 

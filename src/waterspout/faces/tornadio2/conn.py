@@ -152,25 +152,20 @@ class SocketConnection:
 
     def deque_ack(self, msg_id: int, ack_data: list[Any] | None) -> Any:
         """Call who waits for this acknowledgement; an id that nobody has given is logged."""
-        if _is_elsewhere(self.session):
-            self.session.post(self.deque_ack, msg_id, ack_data)
+        if _is_posted(self, self.deque_ack, msg_id, ack_data):
             return None
         with _counting:
             callback, message = self.ack_queue.pop(msg_id, (None, None))
-        if callback is None:
-            self._complain("an acknowledgement came for %a, and nobody waits for it", msg_id)
-            return None
-        return callback(message, ack_data)
+        if callback is not None:
+            return callback(message, ack_data)
+        self._complain("an acknowledgement came for %a, and nobody waits for it", msg_id)
+        return None
 
     # The end
 
     def close(self) -> None:
         """Close the endpoint, or as the main connection everything."""
-        if self.is_closed:
-            return
-        if _is_elsewhere(self.session):
-            self.session.post(self.close)  # it may be closed by then, and its endpoint another one's
-        else:
+        if not self.is_closed and not _is_posted(self, self.close):
             self.session.close(self.endpoint)
 
     def _complain(self, text: str, *values: Any) -> None:
@@ -182,21 +177,20 @@ class SocketConnection:
             complain(log, text, *values)
 
 
-def _is_elsewhere(session: Any) -> bool:
-    """Tell whether the caller is on another thread than a session's loop; one of a test may know of no loop."""
-    foreign = getattr(session, "foreign", None)
-    return foreign is not None and foreign()
-
-
 def _send(connection: SocketConnection, pack: str) -> None:
-    """Send a packet; from another thread in its turn, if the connection is still open then."""
-    session = connection.session
-    if _is_elsewhere(session):
-        session.post(_send_posted, connection, proto.settled(pack))
-    else:
-        session.send_message(pack)
+    send = connection.session.send_message
+    if not _is_posted(connection, send, pack):
+        send(pack)
 
 
-def _send_posted(connection: SocketConnection, pack: str) -> None:
-    if not connection.is_closed:
-        connection.session.send_message(pack)
+def _is_posted(connection: SocketConnection, function: Callable[..., Any], *args: Any) -> bool:
+    """Post a call from another thread than the session's, for a connection that is still open in its turn.
+
+    False on the session's thread, and without a session that knows of one, as in unit tests.
+    """
+    foreign = getattr(connection.session, "foreign", None)
+    if foreign is None or not foreign():
+        return False
+    values = [proto.settled(value) for value in args]
+    connection.session.post(lambda: connection.is_closed or function(*values))
+    return True

@@ -19,6 +19,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 Dispatched = tuple[list[Any], dict[str, Any]]
 
 _MARK = "_event_name"  # on the functions that users decorate, as it was
+_HANDLERS: dict[type, str] = {
+    Message: "%s.on_message",
+    Ack: "the callback of an acknowledgement of %s",
+    Connect: "%s.on_open",
+}
 _dispatched: ContextVar[Dispatched] = ContextVar("dispatched")  # of the event that is being handled
 
 
@@ -34,13 +39,10 @@ def handlers_of(cls: type) -> dict[str, Callable[..., Any]]:
     A method that overrides another handles an event if it is marked itself. What the class's own `_events` says goes
     first.
     """
-    found = ((_event_of(getattr_static(cls, name)), name) for name in sorted(dir(cls)))
+    members = ((name, getattr_static(cls, name)) for name in sorted(dir(cls)))
+    found = ((getattr(value, "__dict__", {}).get(_MARK), name) for name, value in members if callable(value))
     marked = {event: _function(cls, name) for event, name in found if event is not None}
     return {**marked, **cls.__dict__.get("_events", {})}
-
-
-def _event_of(value: Any) -> str | None:
-    return getattr(value, "__dict__", {}).get(_MARK) if callable(value) else None
 
 
 def _function(cls: type, name: str) -> Callable[..., Any]:
@@ -49,12 +51,6 @@ def _function(cls: type, name: str) -> Callable[..., Any]:
     if isinstance(value, FunctionType):
         return value
     return lambda connection, *args, **kwargs: getattr(connection, name)(*args, **kwargs)
-
-
-def endpoint_of(packet: Packet | Signal) -> str | None:
-    """Return the endpoint that a packet is for, or None for the main connection."""
-    namespace: str = getattr(packet, "namespace", "/")
-    return None if namespace == "/" else namespace
 
 
 def handle(connection: Any, packet: Event | Message | Ack) -> Any:
@@ -136,16 +132,10 @@ def own_arguments(
     pair = _documented(args, kwargs)
     if pair is None:
         return args, kwargs
-    dispatched = _dispatched.get(None)
-    if dispatched is not None and not any(part is value for part in dispatched for value in pair.values()):
-        is_spread = is_spread or (_are_same(args, dispatched[0]) and kwargs == dispatched[1])
-    elif dispatched is not None:
-        is_spread = False
-    return (args, kwargs) if is_spread else (pair.get("args", []), pair.get("kwargs", {}))
-
-
-def _are_same(some: Sequence[Any], others: Sequence[Any]) -> bool:
-    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
+    own = _dispatched.get(([], {}))
+    is_passed_on = any(part is value for part in own for value in pair.values())
+    is_spread = is_spread or (list(map(id, args)) == list(map(id, own[0])) and kwargs == own[1])
+    return (args, kwargs) if is_spread and not is_passed_on else (pair.get("args", []), pair.get("kwargs", {}))
 
 
 def _documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -160,14 +150,6 @@ def _documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any
 
 def describe(packet: Packet | Signal, connection: object) -> str:
     """Name the handler of a packet, for the log."""
-    kind = type(connection).__name__
-    match packet:
-        case Event():
-            return f"the handler of the event {packet.name[:80]!a} of {kind}"
-        case Message():
-            return f"{kind}.on_message"
-        case Ack():
-            return f"the callback of an acknowledgement of {kind}"
-        case Connect():
-            return f"{kind}.on_open"
-    return f"a handler of {kind}"
+    if isinstance(packet, Event):
+        return f"the handler of the event {packet.name[:80]!a} of {type(connection).__name__}"
+    return _HANDLERS.get(type(packet), "a handler of %s") % type(connection).__name__

@@ -25,8 +25,7 @@ class ConnectionInfo:
 
     def get_argument(self, name: str, default: Any = None) -> Any:
         """Return the first value of an argument."""
-        values = self.arguments.get(name)
-        return values[0] if values else default
+        return next(iter(self.arguments.get(name) or ()), default)
 
     def get_cookie(self, name: str) -> Any:
         """Return the Morsel of a cookie, which has its `value`, or None."""
@@ -34,19 +33,20 @@ class ConnectionInfo:
 
 
 class ActiveRequest:
-    """The request that carries a session, or the last one that did, with Tornado's names for its parts."""
+    """The request that carries a session, or the last one that did, with Tornado's names for its parts.
 
-    def __init__(self, request: Request) -> None:
+    `session_id` is that of the engine's session in a handshake.
+    """
+
+    def __init__(self, request: Request, session_id: str | None = None) -> None:
         self._request = request
+        self.session_id = session_id
         self.method = request.method
         self.uri = request.target
         self.path, _, self.query = request.target.partition("?")
         self.remote_ip = request.remote_address
         self.protocol = "https" if request.secure else "http"
-
-    @property
-    def host(self) -> str:
-        return self._request.host or ""
+        self.host = request.host or ""
 
     @property
     def headers(self) -> HTTPHeaders:
@@ -58,22 +58,18 @@ class ActiveRequest:
         return {name: [value.encode() for value in values] for name, values in self._request.query.items()}
 
     @property
-    def cookies(self) -> Any:
-        return cookies_of(self._request)
-
-
-def cookies_of(request: Request) -> Any:
-    """Make a Morsel of each cookie, also of those whose names `Morsel.set` refuses."""
-    cookies = SimpleCookie()
-    for name, value in split_cookies(request.header("cookie") or ""):
-        morsel: Morsel[str] = Morsel()
-        try:
-            state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
-            morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
-        except CookieError:  # newer versions of Python take no control characters
-            continue
-        cookies[name] = morsel
-    return cookies
+    def cookies(self) -> SimpleCookie:
+        """A Morsel of each cookie, also of those whose names `Morsel.set` refuses."""
+        cookies = SimpleCookie()
+        for name, value in split_cookies(self._request.header("cookie") or ""):
+            morsel: Morsel[str] = Morsel()
+            try:
+                state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
+                morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
+            except CookieError:  # newer versions of Python take no control characters
+                continue
+            cookies[name] = morsel
+        return cookies
 
 
 def texts(auth: Mapping[str, Any] | None) -> dict[str, str]:

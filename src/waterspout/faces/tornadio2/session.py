@@ -18,7 +18,7 @@ from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, M
 from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
 from . import calls, dispatch, proto
-from .carrier import BY_HAND, ByHand, Carrier, Visitor
+from .carrier import BY_HAND, ByHand, Carrier
 from .complaints import Complaints
 from .conn import SocketConnection
 from .info import ConnectionInfo, texts
@@ -59,8 +59,9 @@ class Session(SessionBase):
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
-        self.is_carried = isinstance(request, Visitor)  # by the engine, which counts its time, too
-        super().__init__(getattr(request, "session_id", None), None if self.is_carried else expiry)
+        sid = getattr(request, "session_id", None)
+        self.is_carried = sid is not None  # by the engine, which counts its time, too
+        super().__init__(sid, None if self.is_carried else expiry)
         self.server = server
         self._engine: Engine | None = getattr(server, "engine", None)
         self.remote_ip = request.remote_ip
@@ -230,7 +231,7 @@ class Session(SessionBase):
 
     def get_connection(self, endpoint: str | None) -> Any:
         """Return the connection of an endpoint, the main one for none, or None if there is no such endpoint."""
-        return self.endpoints.get(endpoint) if endpoint else self.conn
+        return self.endpoints.get(endpoint) if endpoint and endpoint != "/" else self.conn
 
     @posted
     def connect_endpoint(self, url: str) -> None:
@@ -373,7 +374,7 @@ class Session(SessionBase):
         connection.is_closed = True
 
     def _failed(self, packet: Packet | Signal, error: BaseException) -> None:
-        connection = self.get_connection(dispatch.endpoint_of(packet)) or self.conn
+        connection = self.get_connection(getattr(packet, "namespace", None)) or self.conn
         if isinstance(packet, Connect) and isinstance(error, HTTPError):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
             self._refused(text, type(connection).__name__, self.remote_ip, error.status_code)
@@ -399,7 +400,7 @@ class Session(SessionBase):
                 self._hear(packet)
 
     def _hear(self, packet: Event | Message | Ack) -> None:
-        connection = self.get_connection(dispatch.endpoint_of(packet))
+        connection = self.get_connection(packet.namespace)
         if connection is None:
             self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
             return

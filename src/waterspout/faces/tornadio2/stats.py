@@ -7,6 +7,12 @@ from .periodic import Callback
 
 SECOND = 1000.0  # ms between two flushes of the averages
 
+NUMBERS = (
+    *("active_sessions", "max_sessions", "active_connections", "max_connections"),
+    *("connections_ps", "packets_sent_ps", "packets_recv_ps"),
+)
+"""What `StatsCollector.dump` returns; `max_` are the highest so far, `_ps` are per second."""
+
 
 class MovingAverage:
     """The average of what was added between the last flushes, of which there are at most `period`."""
@@ -31,10 +37,8 @@ class StatsCollector:
     """The numbers of a router; those of a second need `start`."""
 
     def __init__(self) -> None:
-        self.active_sessions = 0
-        self.max_sessions = 0
-        self.active_connections = 0
-        self.max_connections = 0
+        self.active_sessions = self.max_sessions = 0
+        self.active_connections = self.max_connections = 0
         self.connections_ps = MovingAverage()
         self.packets_sent_ps = MovingAverage()
         self.packets_recv_ps = MovingAverage()
@@ -77,13 +81,6 @@ class StatsCollector:
         self.packets_recv_ps.add(num)
 
     def dump(self) -> dict[str, float]:
-        """Return the numbers by name; `max_` are the highest so far, `_ps` are per second."""
-        return {
-            "active_sessions": self.active_sessions,
-            "max_sessions": self.max_sessions,
-            "active_connections": self.active_connections,
-            "max_connections": self.max_connections,
-            "connections_ps": self.connections_ps.last_average,
-            "packets_sent_ps": self.packets_sent_ps.last_average,
-            "packets_recv_ps": self.packets_recv_ps.last_average,
-        }
+        """Return the numbers by name: see NUMBERS."""
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        return {name: getattr(number, "last_average", number) for name, number in numbers.items()}
