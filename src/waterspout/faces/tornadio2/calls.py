@@ -4,6 +4,8 @@ The packets for a connection whose `on_open` still runs wait in `Openings`.
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cache, partial
 from inspect import isawaitable
 from types import GeneratorType
@@ -55,10 +57,6 @@ def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) ->
         raise call.error
 
 
-def nothing(result: Any) -> None:
-    """Do nothing: nobody asked for the result."""
-
-
 class Openings:
     """Each `on_open` of a session that still runs, by endpoint, and the packets that wait for its end.
 
@@ -94,13 +92,14 @@ class Openings:
         carrier = self._session.carrier
         if len(opening.early) >= carrier.max_early_events:
             raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
-        opening.early.append((packet, carrier.begin_call()))
+        opening.early.append(packet)
+        opening.calls.callback(carrier.begin_call())
         return True
 
     def forget(self, path: str) -> None:
         """Drop what waits for a connection, which is closed."""
         if (opening := self._openings.pop(path, None)) is not None:
-            opening.end_calls()
+            opening.calls.close()
 
     def _opened(self, path: str, opening: "_Opening", decide: Callable[[Any], None], result: Any) -> None:
         opening.running -= 1
@@ -109,9 +108,9 @@ class Openings:
             del self._openings[path]
         decide(result)
         if is_open:
-            for packet, _ in opening.early:
+            for packet in opening.early:
                 self._session.receive(packet)  # it may have to wait for another `on_open`
-            opening.end_calls()  # not before all are handled: nothing may be read, and overtake the rest
+            opening.calls.close()  # not before all are handled: nothing may be read, and overtake the rest
 
     def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
         """Return what a packet has to wait for; not an acknowledgement, for an `on_open` may wait for it."""
@@ -123,19 +122,13 @@ class Openings:
         return None
 
 
+@dataclass(slots=True)
 class _Opening:
-    """The calls of one connection's `on_open` that run, and the packets that wait, each with what ends its call."""
+    """The calls of one connection's `on_open` that run, and the packets that wait, each of which counts as a call."""
 
-    __slots__ = ("early", "running")
-
-    def __init__(self) -> None:
-        self.running = 0
-        self.early: list[tuple[Packet | Signal, Callable[[], object]]] = []
-
-    def end_calls(self) -> None:
-        for _, end in self.early:
-            end()
-        self.early.clear()
+    running: int = 0
+    early: list[Packet | Signal] = field(default_factory=list)
+    calls: ExitStack = field(default_factory=ExitStack)
 
 
 @cache

@@ -78,7 +78,12 @@ class Session(SessionBase):
         self._missed_heartbeats = 0
         self.conn: Any = conn(self)
         self.send_message(proto.connect())
-        self._open()
+        try:
+            self._openings.follow("/", self.conn.on_open(self.info), self._decide)
+            self._is_open = True
+        finally:
+            if not self._is_open:
+                self.conn.is_closed = self._is_closing = True
         if self._is_closing:
             return
         self.server.stats.session_opened()
@@ -109,7 +114,8 @@ class Session(SessionBase):
 
         It counts as a connection; for clients of the engine, each request does.
         """
-        if self.handler is not None or not self._is_of_client(handler):
+        is_bound = self.server.settings.get("verify_remote_ip", False) and getattr(handler, "request", None)
+        if self.handler is not None or (is_bound and handler.request.remote_ip != self.remote_ip):
             return False
         self.handler = handler
         self.promote()
@@ -186,15 +192,13 @@ class Session(SessionBase):
         if self.is_carried:
             return
         server = self.server
-        is_router = hasattr(server, "running_loop")
-        loop = server.running_loop if is_router else getattr(server, "io_loop", None)
+        loop = server.running_loop if hasattr(server, "running_loop") else getattr(server, "io_loop", None)
         if loop is not None:
             self._timer = Callback(self._due, server.settings["heartbeat_interval"] * 1000, loop)
             self._timer.start()
 
     @posted
     def stop_heartbeat(self) -> None:
-        """Send no more heartbeats."""
         self._missed_heartbeats = 0
         if self._timer is not None:
             self._timer.stop()
@@ -209,8 +213,7 @@ class Session(SessionBase):
     @property
     def _heartbeat(self) -> Callable[[], None]:
         """What is called at each heartbeat of a session that no engine has; another function may take its place."""
-        function: Callable[[], None] = self.__dict__.get("_heartbeat", self._beat)
-        return function
+        return self.__dict__.get("_heartbeat", self._beat)  # type: ignore[no-any-return]
 
     @_heartbeat.setter
     def _heartbeat(self, function: Callable[[], None]) -> None:
@@ -245,11 +248,12 @@ class Session(SessionBase):
             kind = self.conn.get_endpoint(path)
             most = self.server.settings.get("max_endpoints", MAX_ENDPOINTS)
             if kind is None:
-                self._refuse(path, "Invalid namespace", "%s has no endpoint %a", type(self.conn).__name__, path)
+                self.complain(log, "%s has no endpoint %a", type(self.conn).__name__, path)
+                self.carrier.refuse(path, "Invalid namespace")
                 return
             if len(self.endpoints) >= most:
-                told = f"Too many namespaces: {most} are allowed on one connection"
-                self._refuse(path, told, "the endpoint %a is refused: max_endpoints is %d", path, most)
+                self.complain(log, "the endpoint %a is refused: max_endpoints is %d", path, most)
+                self.carrier.refuse(path, f"Too many namespaces: {most} are allowed on one connection")
                 return
             connection = self.endpoints[path] = kind(self, path)
         info = ConnectionInfo(self.remote_ip, Request("GET", f"?{query}").query, self.info.cookies)
@@ -324,19 +328,6 @@ class Session(SessionBase):
         if self.is_closed and self.handler is not None:
             self.handler.session_closed()
 
-    def _is_of_client(self, handler: Any) -> bool:
-        if not self.server.settings.get("verify_remote_ip", False) or getattr(handler, "request", None) is None:
-            return True
-        return bool(handler.request.remote_ip == self.remote_ip)
-
-    def _open(self) -> None:
-        try:
-            self._openings.follow("/", self.conn.on_open(self.info), self._decide)
-            self._is_open = True
-        finally:
-            if not self._is_open:
-                self.conn.is_closed = self._is_closing = True
-
     def _decide(self, result: object) -> None:
         """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
         if result or result is None:
@@ -362,14 +353,10 @@ class Session(SessionBase):
         """Log that `on_open` has refused the client, which is no error."""
         self._complaints.write(log, text, *values, level=logging.INFO)
 
-    def _refuse(self, path: str, told: str, text: str, *values: Any) -> None:
-        self.complain(log, text, *values)
-        self.carrier.refuse(path, told)
-
     def _leave(self, connection: SocketConnection) -> None:
         """Call `on_close`, which may still send; what it raises is logged."""
-        later = partial(calls.then, self, follow=calls.nothing, ends=False)
-        if (error := calls.ask(self, lambda: later(connection.on_close()))) is not None:
+        leave = partial(calls.then, self, follow=lambda _: None, ends=False)
+        if (error := calls.ask(self, lambda: leave(connection.on_close()))) is not None:
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
         connection.is_closed = True
 
