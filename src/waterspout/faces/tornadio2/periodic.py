@@ -49,7 +49,8 @@ class Callback:
 
     def calculate_next_run(self) -> float:
         """Return the time that is `callback_time` from now."""
-        return self._now() + self.callback_time / 1000
+        now: float = time.time() if self.io_loop is None else self.io_loop.time()
+        return now + self.callback_time / 1000
 
     def start(self, timeout: float | None = None) -> None:
         """Begin with a call at `timeout`, or after the usual time; what was begun before ends."""
@@ -67,28 +68,19 @@ class Callback:
         """Put the next call off, to the usual time from now."""
         self.next_run = self.calculate_next_run()
 
-    def _now(self) -> float:
-        now: float = time.time() if self.io_loop is None else self.io_loop.time()
-        return now
-
     def _schedule(self, at: float | None) -> None:
         self._timeout = self.io_loop.add_timeout(self.calculate_next_run() if at is None else at, self._run)
 
     def _run(self) -> None:
         later, self.next_run = self.next_run, None
-        if later is not None and self._now() < later:
+        if later is not None and self.io_loop.time() < later:
             self._schedule(later)
             return
-        begun = self._timeout
-        following = self._call()
-        if self._timeout is begun:  # else the function has called `stop` or `start`
-            self._schedule(following)
-
-    def _call(self) -> float | None:
+        begun, following = self._timeout, None
         try:
             following = self.callback()
         except Exception:
             log.exception("a periodic callback failed")
-            return None
-        is_time = isinstance(following, int | float) and not isinstance(following, bool)
-        return following if is_time else None
+        if self._timeout is begun:  # else the function has called `stop` or `start`
+            is_time = isinstance(following, int | float) and not isinstance(following, bool)
+            self._schedule(following if is_time else None)

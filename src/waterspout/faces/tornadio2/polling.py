@@ -24,8 +24,7 @@ class TornadioPollingHandlerBase(CheckedHandler):
     def post(self, session_id: str) -> Awaitable[None] | None:
         """Handle the packets of a POST, up to the first invalid one, which closes the session."""
         self.require_origin()
-        self.session = self._get_session(session_id)
-        return self.serve()
+        return self._carry(session_id)
 
     def session_closed(self) -> None:
         """Called when the session is closed, and all packets are sent."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import cached_property
 from inspect import isawaitable
 from types import CoroutineType
 from typing import Any
@@ -87,14 +88,10 @@ class RoutedHandler(EngineHandler):
 class CheckedHandler(PreflightHandler, RoutedHandler):
     """A handler whose `preflight` decides about origins, in place of the engine."""
 
-    _is_allowed: bool | None = None
-
-    @property
+    @cached_property
     def is_allowed(self) -> bool:
         """What `preflight` returns; it is called once."""
-        if self._is_allowed is None:
-            self._is_allowed = _decided(self.preflight())
-        return self._is_allowed
+        return _decided(self.preflight())
 
     def require_origin(self) -> None:
         """Raise HTTPError(401) if the origin is not allowed."""
@@ -111,9 +108,9 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
         """
         headers = self.request.headers
         if "Origin" not in headers and headers.get("Sec-Fetch-Site") != "same-origin":
-            page = _page(headers.get("Referer", ""))
-            if page.lower().partition("://")[2] != self.request.host.lower():
-                headers["Origin"] = page
+            scheme, host = _page(headers.get("Referer", ""))
+            if not scheme or host.lower() != self.request.host.lower():
+                headers["Origin"] = f"{scheme}://{host}" if scheme and host else "null"
                 self.require_origin()
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
@@ -169,10 +166,9 @@ def _warn(server: Any, text: str, origin: str) -> None:
     getattr(server, "complaints", ALONE).write(log, text, origin, level=logging.WARNING)
 
 
-def _page(referer: str) -> str:
-    """Return the origin of a page, or "null"."""
+def _page(referer: str) -> tuple[str, str]:
+    """Return the scheme and the host of a page, or nothing."""
     try:
-        page = urlsplit(referer)
+        return urlsplit(referer)[:2]
     except ValueError:
-        return "null"
-    return f"{page.scheme}://{page.netloc}" if page.scheme and page.netloc else "null"
+        return "", ""

@@ -139,6 +139,17 @@ class Outcome(YieldPoint):
         self._settle()
         return self
 
+    def take(self, ended: Any) -> None:
+        """Set what a future or another outcome has ended with."""
+        if isinstance(ended, Outcome):
+            error = ended.error
+        else:
+            error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        if error is None:
+            self.resolve(ended.result())
+        else:
+            self.reject(error)
+
     def start(self, runner: Any) -> None:
         self.add_done_callback(lambda _: runner.run())
 
@@ -203,7 +214,7 @@ class Wait(WaitAll):
         return super().get_result()[0]
 
 
-class Task(YieldPoint):
+class Task(Outcome):
     """Calls a function with a `callback`, and gives what this is called with.
 
     A function that has no parameter of this name, or is an `async def`, returns what can be awaited instead, as all
@@ -212,35 +223,37 @@ class Task(YieldPoint):
     """
 
     def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
         self.func = func
-        self.args = args
-        self.kwargs = kwargs
-        self._point: YieldPoint
+        self.args, self.kwargs = args, kwargs
         self._is_silent = False
 
     def start(self, runner: Any) -> None:
-        parameters = _parameters(self.func)
-        if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
-            self._point = reply = Outcome()
-            reply.start(runner)
-            answer = homing(lambda *args, **kwargs: reply.resolve(packed(args, kwargs)))
-            self.func(*self.args, callback=answer, **self.kwargs)
-        else:
-            silence = {"raise_error": False} if "raise_error" in parameters else {}
-            self._is_silent = bool(silence) and not self.kwargs.get("raise_error")
-            self._point = _awaited(self.func, self.func(*self.args, **(silence | self.kwargs)))
-            self._point.start(runner)
-
-    def is_ready(self) -> bool:
-        return self._point.is_ready()
-
-    def get_result(self) -> Any:
+        super().start(runner)
         try:
-            return self._point.get_result()
-        except (OSError, HTTPError) as error:
-            if not self._is_silent:
-                raise
-            return _unreachable(error, *self.args, **self.kwargs)
+            parameters: Mapping[str, Any] = inspect.signature(self.func).parameters
+        except (TypeError, ValueError):
+            parameters = {}  # it is written in C
+        if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
+            answer = homing(lambda *args, **kwargs: self.resolve(packed(args, kwargs)))
+            self.func(*self.args, callback=answer, **self.kwargs)
+            return
+        self._is_silent = "raise_error" in parameters and not self.kwargs.get("raise_error")
+        result = self.func(*self.args, **(self.kwargs | ({"raise_error": False} if self._is_silent else {})))
+        if not isinstance(result, futures.Future) and not inspect.isawaitable(result):
+            name = getattr(self.func, "__qualname__", repr(self.func))
+            text = f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited"
+            raise TypeError(text)
+        outcome_of(result).add_done_callback(self.take)
+
+    def reject(self, error: BaseException) -> Outcome:
+        """Set the error, or as the result the response of a `fetch` that got none."""
+        if not self._is_silent or not isinstance(error, OSError | HTTPError):
+            return super().reject(error)
+        request = self.args[0] if self.args else self.kwargs["request"]
+        if not isinstance(request, HTTPRequest):
+            request = HTTPRequest(str(request))
+        return self.resolve(HTTPResponse(request, 599, error=error, reason=str(error), request_time=0))
 
 
 class Multi(YieldPoint):
@@ -272,46 +285,23 @@ def point_of(yielded: Any) -> YieldPoint:
         return yielded
     if isinstance(yielded, list | dict):
         return Multi(yielded)
+    return outcome_of(yielded)
+
+
+def outcome_of(yielded: Any) -> Outcome:
+    """Return what becomes of something that can be awaited. Raises BadYieldError and, without a loop, RuntimeError."""
+    if type(yielded) is Outcome:
+        return yielded
     if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and not is_running():
         if inspect.iscoroutine(yielded):
             yielded.close()
         raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")
-    future = convert_yielded(yielded)
+    future: Any = convert_yielded(yielded)
     outcome = Outcome()
     if future is moment:
         IOLoop.current().add_callback(outcome.resolve, None)
     elif future.done():
-        _copy(outcome, future)
+        outcome.take(future)
     else:  # that of a pool calls back on another thread
-        IOLoop.current().add_future(future, partial(_copy, outcome))
+        IOLoop.current().add_future(future, outcome.take)
     return outcome
-
-
-def _copy(outcome: Outcome, future: Any) -> None:
-    """Settle an outcome as a future is, which has ended."""
-    error = asyncio.CancelledError() if future.cancelled() else future.exception()
-    if error is None:
-        outcome.resolve(future.result())
-    else:
-        outcome.reject(error)
-
-
-def _awaited(func: Callable[..., Any], result: Any) -> YieldPoint:
-    if isinstance(result, futures.Future) or inspect.isawaitable(result):
-        return point_of(result)
-    name = getattr(func, "__qualname__", repr(func))
-    raise TypeError(f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited")
-
-
-def _unreachable(error: Exception, request: Any = "", *args: Any, **options: Any) -> HTTPResponse:
-    """Return the response of a `fetch` that got none."""
-    if not isinstance(request, HTTPRequest):
-        request = HTTPRequest(str(options.get("request", request)))
-    return HTTPResponse(request, 599, error=error, reason=str(error), request_time=0)
-
-
-def _parameters(func: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    try:
-        return inspect.signature(func).parameters
-    except (TypeError, ValueError):
-        return {}  # it is written in C
