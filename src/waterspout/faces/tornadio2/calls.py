@@ -15,7 +15,7 @@ from ...drivers import logger
 from ...errors import ProtocolError
 from ...wire.packets import Connect, Disconnect, Event, Message, Packet, Signal
 from . import gen
-from .yieldpoints import Outcome
+from .gen import Outcome
 
 if TYPE_CHECKING:
     from .session import Session

@@ -67,8 +67,6 @@ class SocketConnection:
         self.ack_id = 1
         self.ack_queue: dict[int, tuple[AckCallback, Any]] = {}
 
-    # What may be overridden
-
     def on_open(self, request: Any) -> Any:
         """The client connects. Return False to refuse it, or raise tornado.web.HTTPError with another status than 401.
 
@@ -107,8 +105,6 @@ class SocketConnection:
         """Return the class for an endpoint, or None if there is no such endpoint; called on the main connection."""
         return self.__endpoints__.get(endpoint)
 
-    # What is sent
-
     def send(self, message: Any, callback: AckCallback | None = None, force_json: bool = False) -> None:
         """Send a message: a string as it is, bytes as UTF-8, anything else as JSON, and None not at all.
 
@@ -130,8 +126,6 @@ class SocketConnection:
         if not self.is_closed:
             number = self.queue_ack(callback, (name, args, kwargs))
             _send(self, proto.event(self.endpoint, name, f"{number}+", *args, **kwargs))
-
-    # Acknowledgements
 
     def queue_ack(self, callback: AckCallback, message: Any) -> int:
         """Remember who waits for the acknowledgement of a message, and return its id.
@@ -160,8 +154,6 @@ class SocketConnection:
             return callback(message, ack_data)
         self._complain("an acknowledgement came for %a, and nobody waits for it", msg_id)
         return None
-
-    # The end
 
     def close(self) -> None:
         """Close the endpoint, or as the main connection everything."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,10 @@ class FlashPolicyServer:
         self._listeners = []
 
     async def _serve(self) -> None:
-        loop = asyncio.get_running_loop()
+        create = partial(asyncio.get_running_loop().create_server, partial(PolicyConnection, self._policy))
         for listener in self._listeners:
-            server = await loop.create_server(
-                lambda: PolicyConnection(self._policy), sock=listener, start_serving=False
-            )
-            self._servers.append(server)
-            await server.start_serving()
+            self._servers.append(await create(sock=listener, start_serving=False))
+            await self._servers[-1].start_serving()
 
     def _policy(self) -> bytes | None:
         try:

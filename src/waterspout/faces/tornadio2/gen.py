@@ -10,44 +10,331 @@ returns what the generator returned if it has ended by then, and else an `Outcom
 """
 
 import asyncio
+import inspect
 from collections import deque
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from concurrent import futures
 from contextvars import copy_context
 from functools import partial, wraps
-from inspect import isawaitable
+from threading import get_ident
 from types import GeneratorType
-from typing import Any
+from typing import Any, NamedTuple
 
-from tornado.gen import KeyReuseError, LeakedCallbackError, Return, UnknownKeyError
+from tornado import gen as tornado_gen
+from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
+from tornado.ioloop import IOLoop
 
+from ...drivers import logger
 from ...engine import INTERRUPTS
-from .yieldpoints import Arguments, Callback, Multi, Outcome, Task, Wait, WaitAll, YieldPoint, packed, point_of
+from .complaints import ALONE
+from .periodic import is_running
 
-__all__ = [
-    "Arguments",
-    "Callback",
-    "KeyReuseError",
-    "LeakedCallbackError",
-    "Multi",
-    "Outcome",
-    "Runner",
-    "SyncRunner",
-    "Task",
-    "UnknownKeyError",
-    "Wait",
-    "WaitAll",
-    "YieldPoint",
-    "engine",
-    "follow",
-    "sync_engine",
-]
+log = logger("tornadio2.gen")
+
+KeyReuseError = tornado_gen.KeyReuseError
+LeakedCallbackError = tornado_gen.LeakedCallbackError
+UnknownKeyError = tornado_gen.UnknownKeyError
+
+
+class Arguments(NamedTuple):
+    """What a callback was called with, unless it was one argument or none."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make one value of what a callback was called with."""
+    if kwargs or len(args) > 1:
+        return Arguments(args, kwargs)
+    return args[0] if args else None
+
+
+def homing(function: Callable[..., object]) -> Callable[..., object]:
+    """Return the function for other threads, too: from there it is posted to the loop that is running now."""
+    if not is_running():
+        return function
+    loop, thread = asyncio.get_running_loop(), get_ident()
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        if get_ident() == thread:
+            function(*args, **kwargs)
+        else:
+            loop.call_soon_threadsafe(partial(function, *args, **kwargs))
+
+    return call
+
+
+class YieldPoint:
+    """What a generator can wait for."""
+
+    def start(self, runner: Any) -> None:
+        """Called when the generator waits; call `runner.run` when the result is there.
+
+        What this raises is thrown into the generator.
+        """
+
+    def is_ready(self) -> bool:
+        """Tell whether the result is there."""
+        raise NotImplementedError
+
+    def get_result(self) -> Any:
+        """Return the result, or raise what is thrown into the generator."""
+        raise NotImplementedError
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait in a coroutine, or in a generator that Tornado's own `coroutine` drives: of a `Task` or of several."""
+        waiting = _Waiting()
+        self.start(waiting)
+        while not self.is_ready():
+            waiting.clear()
+            yield from waiting.wait().__await__()
+        return self.get_result()
+
+
+class _Waiting(asyncio.Event):
+    """The runner of a coroutine that waits for one point."""
+
+    run = asyncio.Event.set
+
+    @property
+    def callbacks(self) -> Any:
+        raise tornado_gen.BadYieldError("Callback and Wait are for generators that `tornadio2.gen` drives")
+
+
+class Outcome(YieldPoint):
+    """The result or the error of a call that goes on; needs no loop, and can be awaited on one.
+
+    An error that comes when nobody listens is logged. `ended` is called last, also where a callback has raised.
+    """
+
+    def __init__(self, ended: Callable[[], object] | None = None) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._ended = ended
+        self._is_late = False
+        self._callbacks: list[Callable[[Outcome], object]] = []
+
+    def result(self) -> Any:
+        """Return the result or raise the error; RuntimeError while there is neither."""
+        if not self.done:
+            raise RuntimeError("there is no result yet")
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    get_result = result
+
+    def hand_over(self) -> Any:
+        """Return the result or raise the error if there is one, else this object."""
+        if self.done:
+            return self.result()
+        self._is_late = True
+        return self
+
+    def add_done_callback(self, function: "Callable[[Outcome], object]") -> None:
+        """Call the function with this object once the call has ended: at once if it has."""
+        if self.done:
+            function(self)
+        else:
+            self._callbacks.append(function)
+
+    def resolve(self, value: Any) -> "Outcome":
+        """Set the result, unless there is one."""
+        if not self.done:
+            self.value = value
+            self._settle()
+        return self
+
+    def reject(self, error: BaseException) -> "Outcome":
+        """Set the error."""
+        self.error = error
+        if self._is_late and not self._callbacks:
+            ALONE.write(log, "a generator has failed, and nobody waits for it", error=error)
+        self._settle()
+        return self
+
+    def take(self, ended: Any) -> None:
+        """Set what a future or another outcome has ended with."""
+        if isinstance(ended, Outcome):
+            error = ended.error
+        else:
+            error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
+        if error is None:
+            self.resolve(ended.result())
+        else:
+            self.reject(error)
+
+    def start(self, runner: Any) -> None:
+        self.add_done_callback(lambda _: runner.run())
+
+    def is_ready(self) -> bool:
+        return self.done
+
+    def _settle(self) -> None:
+        self.done = True
+        callbacks, self._callbacks = self._callbacks, []
+        try:
+            for function in callbacks:
+                function(self)
+        finally:
+            if self._ended is not None:
+                self._ended()
+
+
+class Callback(YieldPoint):
+    """Gives a function that is to be called back; `Wait` with the same key gives what it is called with."""
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self._function: Callable[..., object]
+
+    def start(self, runner: Any) -> None:
+        """Raises KeyReuseError if the generator has a callback of this key."""
+        if self.key in runner.callbacks:
+            raise KeyReuseError(f"the key {self.key!r} is in use already")
+        outcome = runner.callbacks[self.key] = Outcome()
+        self._function = homing(lambda *args, **kwargs: outcome.resolve(packed(args, kwargs)))
+
+    def is_ready(self) -> bool:
+        return True
+
+    def get_result(self) -> Callable[..., object]:
+        return self._function
+
+
+class WaitAll(YieldPoint):
+    """Waits for the callbacks of several keys, and gives a list of what they were called with, in their order."""
+
+    def __init__(self, keys: Iterable[Hashable]) -> None:
+        self.keys = list(keys)
+        self._callbacks: dict[Hashable, Outcome] = {}
+
+    def start(self, runner: Any) -> None:
+        """Raises UnknownKeyError if the generator has no callback of one of the keys."""
+        self._callbacks = runner.callbacks
+        for key in self.keys:
+            if key not in self._callbacks:
+                raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
+            self._callbacks[key].start(runner)
+
+    def is_ready(self) -> bool:
+        return all(self._callbacks[key].done for key in self.keys)
+
+    def get_result(self) -> Any:
+        return [self._callbacks.pop(key).value for key in self.keys]
+
+
+class Wait(WaitAll):
+    """Waits for the callback of a key, and gives what it was called with; `Arguments` where that is not one value."""
+
+    def __init__(self, key: Hashable) -> None:
+        super().__init__([key])
+
+    def get_result(self) -> Any:
+        return super().get_result()[0]
+
+
+class Task(Outcome):
+    """Calls a function with a `callback`, and gives what this is called with.
+
+    A function that has no parameter of this name, or is an `async def`, returns what can be awaited instead, as all
+    of Tornado does today. A status that is an error stays in the response of Tornado's `fetch`, as it once did, and
+    where there was none, because the server cannot be reached, it is 599 and the reason the response's `error`.
+    """
+
+    def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.func = func
+        self.args, self.kwargs = args, kwargs
+        self._is_silent = False
+
+    def start(self, runner: Any) -> None:
+        super().start(runner)
+        try:
+            parameters: Mapping[str, Any] = inspect.signature(self.func).parameters
+        except (TypeError, ValueError):
+            parameters = {}  # it is written in C
+        if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
+            answer = homing(lambda *args, **kwargs: self.resolve(packed(args, kwargs)))
+            self.func(*self.args, callback=answer, **self.kwargs)
+            return
+        self._is_silent = "raise_error" in parameters and not self.kwargs.get("raise_error")
+        result = self.func(*self.args, **(self.kwargs | ({"raise_error": False} if self._is_silent else {})))
+        if not isinstance(result, futures.Future) and not inspect.isawaitable(result):
+            name = getattr(self.func, "__qualname__", repr(self.func))
+            text = f"{name} has no parameter `callback`, and {result!r} that it has returned cannot be awaited"
+            raise TypeError(text)
+        outcome_of(result).add_done_callback(self.take)
+
+    def reject(self, error: BaseException) -> Outcome:
+        """Set the error, or as the result the response of a `fetch` that got none."""
+        if not self._is_silent or not isinstance(error, OSError | HTTPError):
+            return super().reject(error)
+        request = self.args[0] if self.args else self.kwargs["request"]
+        if not isinstance(request, HTTPRequest):
+            request = HTTPRequest(str(request))
+        return self.resolve(HTTPResponse(request, 599, error=error, reason=str(error), request_time=0))
+
+
+class Multi(YieldPoint):
+    """Waits for all values of a list or of a dictionary, and gives their results in the same shape.
+
+    Of several errors, the first in this order is raised.
+    """
+
+    def __init__(self, children: Mapping[Any, Any] | list[Any]) -> None:
+        self._is_list = isinstance(children, list)
+        named = enumerate(children) if isinstance(children, list) else children.items()
+        self._points = {key: point_of(value) for key, value in named}
+
+    def start(self, runner: Any) -> None:
+        for point in self._points.values():
+            point.start(runner)
+
+    def is_ready(self) -> bool:
+        return all(point.is_ready() for point in self._points.values())
+
+    def get_result(self) -> Any:
+        results = {key: point.get_result() for key, point in self._points.items()}
+        return list(results.values()) if self._is_list else results
+
+
+def point_of(yielded: Any) -> YieldPoint:
+    """Return what waits for a yielded value. Raises `tornado.gen.BadYieldError` where nothing can."""
+    if isinstance(yielded, YieldPoint):
+        return yielded
+    if isinstance(yielded, list | dict):
+        return Multi(yielded)
+    return outcome_of(yielded)
+
+
+def outcome_of(yielded: Any) -> Outcome:
+    """Return what becomes of something that can be awaited. Raises BadYieldError and, without a loop, RuntimeError."""
+    if type(yielded) is Outcome:
+        return yielded
+    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and not is_running():
+        if inspect.iscoroutine(yielded):
+            yielded.close()
+        raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")
+    future: Any = tornado_gen.convert_yielded(yielded)
+    outcome = Outcome()
+    if future is tornado_gen.moment:
+        IOLoop.current().add_callback(outcome.resolve, None)
+    elif future.done():
+        outcome.take(future)
+    else:  # that of a pool calls back on another thread
+        IOLoop.current().add_future(future, outcome.take)
+    return outcome
 
 
 class Runner:
     """Waits for what a generator yields, and sends the result back in.
 
     `run` begins, and goes on as far as it gets at once; callbacks and futures call it again. It raises what the
-    generator raises. `finished` tells that the generator has ended, `value` is what it has returned.
+    generator raises. `finished` tells that the generator has ended, `value` is what it has returned. `callbacks` has
+    what becomes of each `Callback` for which the generator has not waited yet, by its key.
     """
 
     def __init__(self, gen: Generator[Any, Any, Any]) -> None:
@@ -55,14 +342,14 @@ class Runner:
         self.running = False
         self.finished = False
         self.value: Any = None
+        self.callbacks: dict[Hashable, Outcome] = {}
         self._awaited: YieldPoint = Outcome().resolve(None)
         self._context = copy_context()
-        self._unanswered: set[Hashable] = set()
-        self._answers: dict[Hashable, Any] = {}
 
     def run(self) -> None:
         """Go on until the generator has to wait, unless it runs already."""
-        if self.running:
+        is_busy_or_over = self.running or self.finished
+        if is_busy_or_over:
             return
         self.running = True
         try:
@@ -70,33 +357,11 @@ class Runner:
                 self._step()
         finally:
             self.running = False
+            if self.finished:
+                self.ended()
 
-    def register_callback(self, key: Hashable) -> None:
-        """Expect an answer for this key. Raises KeyReuseError."""
-        if key in self._unanswered or key in self._answers:
-            raise KeyReuseError(f"the key {key!r} is in use already")
-        self._unanswered.add(key)
-
-    def result_callback(self, key: Hashable) -> Callable[..., None]:
-        """Return the function that is to be called with the answer for this key."""
-        return lambda *args, **kwargs: self.set_result(key, packed(args, kwargs))
-
-    def set_result(self, key: Hashable, result: Any) -> None:
-        """Take the answer for this key, and go on; what comes after the first is ignored."""
-        if key in self._unanswered:
-            self._unanswered.remove(key)
-            self._answers[key] = result
-            self.run()
-
-    def is_ready(self, key: Hashable) -> bool:
-        """Tell whether the answer for this key is there. Raises UnknownKeyError."""
-        if key not in self._unanswered and key not in self._answers:
-            raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
-        return key in self._answers
-
-    def pop_result(self, key: Hashable) -> Any:
-        """Return the answer for this key, which is free again; it must be ready."""
-        return self._answers.pop(key)
+    def ended(self) -> None:
+        """Called once, when the generator has ended, whether well or not."""
 
     def _step(self) -> None:
         resume: Callable[[Any], Any]
@@ -106,10 +371,10 @@ class Runner:
             resume, value = self.gen.throw, error
         try:
             yielded = self._context.run(resume, value)
-        except (StopIteration, Return) as end:
+        except (StopIteration, tornado_gen.Return) as end:
             self.finished, self.value = True, end.value
-            if leaked := [*self._unanswered, *self._answers]:
-                text = f"the generator has ended without waiting for the callbacks {leaked!r}"
+            if self.callbacks:
+                text = f"the generator has ended without waiting for the callbacks {[*self.callbacks]!r}"
                 raise LeakedCallbackError(text) from None
         except BaseException:
             self.finished = True
@@ -130,15 +395,7 @@ class SyncRunner(Runner):
 
     def __init__(self, gen: Generator[Any, Any, Any], callback: Callable[[], object]) -> None:
         super().__init__(gen)
-        self._callback = callback
-
-    def run(self) -> None:
-        if not self.finished:
-            try:
-                super().run()
-            finally:
-                if self.finished:
-                    self._callback()
+        self.ended = callback  # type: ignore[method-assign, assignment]
 
 
 def engine(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,7 +434,7 @@ def follow(result: Any, outcome: Outcome | None = None) -> Outcome:
     A generator begins at once. What it raises is the outcome's error, and is not raised here.
     """
     outcome = outcome or Outcome()
-    if isawaitable(result):
+    if inspect.isawaitable(result):
         result = _wait_for(result)
     if isinstance(result, GeneratorType):
         _OutcomeRunner(result, outcome).run()

@@ -4,7 +4,8 @@ A packet is a string. `Pack` is one that also knows what it says, so that client
 same in their own words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -19,16 +20,7 @@ from .complaints import ALONE
 
 log = logger("tornadio2.proto")
 
-DISCONNECT = "0"
-CONNECT = "1"
-HEARTBEAT = "2"
-MESSAGE = "3"
-JSON = "4"
-EVENT = "5"
-ACK = "6"
-ERROR = "7"
-NOOP = "8"
-
+DISCONNECT, CONNECT, HEARTBEAT, MESSAGE, JSON, EVENT, ACK, ERROR, NOOP = map(str, range(9))
 FRAME_SEPARATOR = "\ufffd"
 
 _TEXT_ONLY = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})  # where the patterns of the clients end
@@ -52,10 +44,8 @@ def meaning(pack: str) -> Packet | Signal:
     """Return what a packet says; raises ValueError for a text that is none."""
     if isinstance(pack, Pack) and pack.packet is not None:
         return pack.packet
-    try:
+    with _value_errors():
         return decode(pack)
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
 
 
 def settled(pack: str) -> str:
@@ -66,9 +56,6 @@ def settled(pack: str) -> str:
         case Message() as packet:
             return Pack(pack, msgspec.structs.replace(packet, data=_settled(packet.data)))
     return pack
-
-
-# Packets
 
 
 def disconnect(endpoint: str | None = None) -> Pack:
@@ -95,9 +82,9 @@ def message(endpoint: str | None, msg: Any, message_id: int | str | None = None,
         return ""
     if isinstance(msg, bytes):
         msg = msg.decode()
-    number = _number(message_id)
+    number, id = _id(message_id)
     is_json = not isinstance(msg, str)
-    packet = Message(endpoint or "/", msg, _id(number), receipt=bool(number), is_json=is_json)
+    packet = Message(endpoint or "/", msg, id, receipt=bool(number), is_json=is_json)
     kind, text = (JSON, _json(msg)) if is_json else (JSON if force_json else MESSAGE, msg)
     return Pack(f"{kind}:{number}:{endpoint or ''}:{text}", None if force_json and not is_json else packet)
 
@@ -112,9 +99,9 @@ def event(endpoint: str | None, name: str | bytes, message_id: int | str | None,
         ALONE.write(log, text, name)
     text = name.decode() if isinstance(name, bytes) else name
     values = list(args) if args else [kwargs]
-    number = _number(message_id)
+    number, id = _id(message_id)
     form = _json({"args": values, "name": text})  # in the order of the original, on 64-bit Python 2
-    return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, _id(number)))
+    return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, id))
 
 
 def ack(endpoint: str | None, message_id: int | str, ack_response: Any = None) -> Pack:
@@ -136,9 +123,6 @@ def noop() -> Pack:
     return Pack("8::", Noop())
 
 
-# JSON
-
-
 def json_dumps(msg: Any) -> str:
     """Write a value as JSON; put a function of your own in the place of this one to write it otherwise."""
     return json.encode_spaced(msg).replace("\\\\/", "\\\\\\u002f")  # 0.9 takes \/ for / in htmlfile
@@ -146,10 +130,8 @@ def json_dumps(msg: Any) -> str:
 
 def json_load(msg: str | bytes) -> Any:
     """Read JSON; raises ValueError for anything else. A function of your own may take the place of this one."""
-    try:
+    with _value_errors():
         return json.decode(msg)
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
 
 
 _DUMPS, _LOAD = json_dumps, json_load
@@ -170,19 +152,14 @@ def incoming(value: Any) -> Any:
     return value if json_load is _LOAD else json_load(_DUMPS(value))
 
 
-# Frames
-
-
 def decode_frames(data: str | bytes) -> list[str]:
     """Cut the body of a request into its packets; raises ValueError for what is none.
 
     Their lengths count UTF-16 units, as in the clients.
     """
     body = surrogates.encode(data) if isinstance(data, str) else data
-    try:
+    with _value_errors():
         return [str(packet) for packet in decode_payload(body)]
-    except DecodeError as error:
-        raise ValueError(str(error)) from error
 
 
 def encode_frames(packets: Iterable[str]) -> bytes:
@@ -191,6 +168,14 @@ def encode_frames(packets: Iterable[str]) -> bytes:
 
 
 # Below this line: how it is done
+
+
+@contextmanager
+def _value_errors() -> Generator[None, None, None]:
+    try:
+        yield
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _settled(value: Any) -> Any:
@@ -208,9 +193,7 @@ def _json(value: Any) -> str:
     return json_dumps(value).translate(_TEXT_ONLY)
 
 
-def _number(message_id: int | str | None) -> str:
-    return "" if message_id is None else str(message_id)
-
-
-def _id(number: str) -> int | None:
-    return int(number.rstrip("+")) if number else None
+def _id(message_id: int | str | None) -> tuple[str, int | None]:
+    """Return the id of a packet as it is written, and without its plus."""
+    number = "" if message_id is None else str(message_id)
+    return number, int(number.rstrip("+")) if number else None

@@ -4,36 +4,35 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping
+from http.client import responses
 from typing import Any, TypeVar
 
-from tornado import ioloop, version_info
+import tornado.ioloop
+from tornado.web import HTTPError
 
 from ...engine import ANY_HOST, Driver, Engine, Policy, Protocol1Policy, check_seconds
+from ...engine import Session as EngineSession
+from ...errors import HandshakeRefused, ReservedName
+from ...types import Reason, Request
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
+from ...wire.packets import Connect, Disconnect, Error, Packet
 from . import persistent, polling, preflight
-from .application import FaceApplication
+from .carrier import carry
 from .complaints import Complaints
 from .conn import SocketConnection
+from .info import ActiveRequest
 from .periodic import Callback, current_loop, is_running
 from .session import MISSED_HEARTBEATS, Session
+from .session import log as session_log
 from .sessioncontainer import SessionContainer
 from .stats import StatsCollector
-
-__all__ = [
-    "DEFAULT_SETTINGS",
-    "ENGINE_SETTINGS",
-    "PROTOCOLS",
-    "HandshakeHandler",
-    "TornadioRouter",
-    "ioloop",
-    "version_info",
-]
 
 log = logging.getLogger("tornadio2.router")
 
 R = TypeVar("R", bound=list[Any])
 
 HandshakeHandler = preflight.HandshakeHandler
+ioloop, version_info = tornado.ioloop, tornado.version_info  # as applications find them here
 
 PROTOCOLS: dict[str, Any] = {
     "websocket": persistent.TornadioWebSocketHandler,
@@ -62,8 +61,6 @@ ENGINE_SETTINGS = (
 )
 """What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
 
-INTERVALS = ("session_check_interval", "heartbeat_interval", "xhr_polling_timeout", "client_timeout")
-
 _ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
 
 
@@ -84,7 +81,7 @@ class TornadioRouter:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
         self._sessions = SessionContainer()  # the engine counts the time of its own
-        self.engine = Engine(FaceApplication(self, self._sessions), path=f"/{namespace}", policy=_policy(self.settings))
+        self.engine = Engine(_Application(self, self._sessions), path=f"/{namespace}", policy=_policy(self.settings))
         self.complaints = Complaints(self.engine)
         self._connection = connection
         self._namespace = namespace
@@ -151,22 +148,81 @@ class TornadioRouter:
         self._loop = loop = self.running_loop  # for other threads, too
         if loop is not None:
             self.stats.start(loop)
-            milliseconds = self.settings["session_check_interval"] * 1000
-            self._sweep = Callback(self._sessions.expire, milliseconds, loop)
+            self._sweep = Callback(self._sessions.expire, self.settings["session_check_interval"] * 1000, loop)
             self._sweep.start()
+
+
+class _Application:
+    """Makes a session of TornadIO2 for each handshake: the `data` of the engine's, which its `handler` carries."""
+
+    def __init__(self, router: TornadioRouter, sessions: SessionContainer) -> None:
+        self._router = router
+        self._sessions = sessions
+
+    def open(self, session: EngineSession, request: Request) -> None:
+        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails.
+
+        The client is not kept waiting for an `on_open` that goes on: that may itself wait for the client.
+        """
+        try:
+            opened = self._router.create_session(ActiveRequest(request, session.id))
+        except HTTPError as error:
+            status = error.status_code if error.status_code in responses and error.status_code >= 300 else 500
+            raise HandshakeRefused(status, error.reason or "") from error
+        except Exception as error:
+            self._router.complaints.write(session_log, "a client is refused, because on_open has failed", error=error)
+            raise HandshakeRefused(500) from error
+        session.data = opened
+        self._sessions.add(opened)  # create_session may be the user's own
+        opened.set_handler(carry(session, self._router.stats.on_packet_sent))
+        opened.flush()
+
+    def packet(self, session: EngineSession, packet: Packet) -> None:
+        """Pass a packet on."""
+        opened: Session = session.data
+        if type(packet) is Error:  # of clients of 1.x to 4.x: the JavaScript servers ignore it
+            return
+        if isinstance(packet, Connect) and packet.namespace == "/":
+            session.connected()
+            if opened.carrier.enter() and packet.data:  # it has been open since the handshake
+                opened.info.join(packet.data)
+            return
+        self._router.stats.on_packet_recv(1)
+        if isinstance(packet, Disconnect) and packet.namespace == "/" and opened.endpoints and opened.carrier.leave():
+            return  # of the main connection alone
+        opened.receive(opened.carrier.hear(packet))
+
+    def reserved(self, session: EngineSession, error: ReservedName) -> None:
+        """Log an event that bears a name of Socket.IO's own, and drop it."""
+        session.data.complain(session_log, "an event is ignored: %s", error)
+
+    def announced(self, session: EngineSession, namespace: str) -> None:
+        """Accept attachments for endpoints that the client has entered."""
+        if namespace != "/" and namespace not in session.data.endpoints:
+            session.astray(namespace, "attachments")
+
+    def close(self, session: EngineSession, reason: Reason) -> None:
+        """Close the session: its endpoints, and then the main connection."""
+        opened: Session = session.data
+        if opened.handler is not None:
+            opened.remove_handler(opened.handler)
+        opened.close()
+        opened.send_queue.clear()
+        self._sessions.forget(opened)
 
 
 def _policy(settings: Mapping[str, Any]) -> Policy:
     """Say in the engine's words what belongs to the connection."""
-    for name in INTERVALS:
-        check_seconds(name, settings[name])
+    for name in DEFAULT_SETTINGS:
+        if name.endswith(("_interval", "_timeout")):
+            check_seconds(name, settings[name])
     if settings["session_expiry"] is not None:
         check_seconds("session_expiry", settings["session_expiry"])
     names = tuple(name for name in settings["enabled_protocols"] if name in PROTOCOLS)
     if not names:
         text = "there is none of enabled_protocols, %r, so clients of 0.7 to 0.9 cannot connect: choose from %s"
         log.warning(text, settings["enabled_protocols"], ", ".join(PROTOCOLS))
-    modern = [kind for kind, has in (("websocket", "websocket" in names), ("polling", "xhr-polling" in names)) if has]
+    modern = [kind for name, kind in (("websocket", "websocket"), ("xhr-polling", "polling")) if name in names]
     return Policy(
         ping_interval=settings["heartbeat_interval"],
         ping_timeout=settings["client_timeout"],

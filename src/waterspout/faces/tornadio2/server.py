@@ -14,7 +14,6 @@ from .periodic import current_loop
 
 PORT = 8001
 
-
 log = logger("tornadio2.server")
 
 
@@ -44,7 +43,7 @@ class SocketServer(HTTPServer):
         self._listeners: list[socket.socket] = bind_sockets(port, address)
         self.port: int = self._listeners[0].getsockname()[1]
         log.info("listening at port %d", self.port)
-        self.io_loop.add_callback(self._accept)
+        self.io_loop.add_callback(lambda: self.add_sockets(self._listeners))
         self.policy_server = self._policy_server(settings.get("flash_policy_port"), settings.get("flash_policy_file"))
         if auto_start:
             self.io_loop.start()
@@ -60,9 +59,6 @@ class SocketServer(HTTPServer):
         self._listeners = []
         if self.policy_server is not None:
             self.policy_server.stop()
-
-    def _accept(self) -> None:
-        self.add_sockets(self._listeners)
 
     def _policy_server(self, port: int | None, file: str | None) -> FlashPolicyServer | None:
         if port is None or file is None:

@@ -92,7 +92,6 @@ class Session(SessionBase):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the main connection is closed, and so all."""
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
@@ -301,21 +300,15 @@ class Session(SessionBase):
         """Handle a packet of any generation; return what a handler raised, which is logged."""
         if self.is_closed:
             return None
-        try:
-            if self._openings.keep(packet):
-                return None
-        except ProtocolError as error:
-            self.complain(log, "%s: the client is closed", error.outline)
-            return error
         failure = calls.ask(self, self._handle, packet)
         if failure is not None:
             self._failed(packet, failure)
         return failure
 
     @posted
-    def complain(self, to: logging.Logger, text: str, *values: Any, error: BaseException | None = None) -> None:
-        """Log an error that a client has caused: see `Complaints`."""
-        self._complaints.write(to, text, *values, error=error)
+    def complain(self, to: logging.Logger, text: str, *values: Any, **options: Any) -> None:
+        """Log an error that a client has caused, or what has its `level` among the options: see `Complaints`."""
+        self._complaints.write(to, text, *values, **options)
 
     # Below this line: how it is done
 
@@ -332,7 +325,8 @@ class Session(SessionBase):
         """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
         if result or result is None:
             return
-        self._refused("%s.on_open has refused a client of %s", type(self.conn).__name__, self.remote_ip)
+        text = "%s.on_open has refused a client of %s"
+        self.complain(log, text, type(self.conn).__name__, self.remote_ip, level=logging.INFO)
         if not self._is_open:
             raise HTTPError(401)
         self._is_refused = True
@@ -344,14 +338,10 @@ class Session(SessionBase):
             return
         if result is False:
             text = "%s.on_open has refused a client of %s at %a"
-            self._refused(text, type(connection).__name__, self.remote_ip, path)
+            self.complain(log, text, type(connection).__name__, self.remote_ip, path, level=logging.INFO)
             self.disconnect_endpoint(path)
         elif path not in self._openings:
             self.carrier.admit(path)
-
-    def _refused(self, text: str, *values: Any) -> None:
-        """Log that `on_open` has refused the client, which is no error."""
-        self._complaints.write(log, text, *values, level=logging.INFO)
 
     def _leave(self, connection: SocketConnection) -> None:
         """Call `on_close`, which may still send; what it raises is logged."""
@@ -362,13 +352,18 @@ class Session(SessionBase):
 
     def _failed(self, packet: Packet | Signal, error: BaseException) -> None:
         connection = self.get_connection(getattr(packet, "namespace", None)) or self.conn
-        if isinstance(packet, Connect) and isinstance(error, HTTPError):
+        if isinstance(error, ProtocolError):
+            self.complain(log, "%s: the client is closed", error.outline)
+        elif isinstance(packet, Connect) and isinstance(error, HTTPError):
+            values = type(connection).__name__, self.remote_ip, error.status_code
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
-            self._refused(text, type(connection).__name__, self.remote_ip, error.status_code)
+            self.complain(log, text, *values, level=logging.INFO)
         else:
             self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
 
     def _handle(self, packet: Packet | Signal) -> None:
+        if self._openings.keep(packet):
+            return
         match packet:
             case Heartbeat():
                 self._missed_heartbeats = 0
@@ -384,15 +379,12 @@ class Session(SessionBase):
             case Error():
                 self.complain(log, "a client reports the error %a", packet.reason)
             case Event() | Message() | Ack():
-                self._hear(packet)
-
-    def _hear(self, packet: Event | Message | Ack) -> None:
-        connection = self.get_connection(packet.namespace)
-        if connection is None:
-            self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
-            return
-        result = dispatch.handle(connection, packet)
-        calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
+                connection = self.get_connection(packet.namespace)
+                if connection is None:
+                    self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
+                    return
+                result = dispatch.handle(connection, packet)
+                calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
 
 
 def _query_of(auth: Mapping[str, Any] | None) -> str:
