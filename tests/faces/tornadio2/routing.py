@@ -10,6 +10,7 @@ from hosts.tornado_host import TornadoHost
 from waterspout import Engine, Policy, Server
 from waterspout.engine import Prepared, Protocol1Policy, Session
 from waterspout.faces.tornadio2 import persistent, polling, preflight
+from waterspout.faces.tornadio2.complaints import Complaints
 from waterspout.faces.tornadio2.stats import StatsCollector
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
@@ -62,6 +63,8 @@ class Router:
         self.engine = Engine(self.application, path="/socket.io", policy=policy)
         self.settings = {"heartbeat_interval": 12}
         self.stats = StatsCollector()
+        self.complaints = Complaints(self.engine)
+        self.socket_handler = None
         self.handshake: type[preflight.HandshakeHandler] = preflight.HandshakeHandler
         self.protocols: dict[str, Any] = {
             "websocket": persistent.TornadioWebSocketHandler,

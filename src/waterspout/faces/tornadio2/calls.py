@@ -155,16 +155,10 @@ class _SessionCall:
         return self
 
     def answered(self, token: None, result: Any) -> None:
-        if self._end is not None:
-            self._end()
-        error = None if self._follow is None else ask(self._session, self._follow, result)
-        if error is not None:
-            self._fail(error)
+        self._ended(None if self._follow is None else ask(self._session, self._follow, result))
 
     def failed(self, token: None, error: BaseException) -> None:
-        if self._end is not None:
-            self._end()
-        self._fail(error)
+        self._ended(error)
 
     def settle(self, outcome: Outcome) -> None:
         if outcome.error is None:
@@ -175,10 +169,12 @@ class _SessionCall:
     def describe(self, token: None) -> str:
         return f"a handler of {type(self._session.conn).__name__}"
 
-    def _fail(self, error: BaseException) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         if self._end is None:
             self.error = error
             return
-        self._session.complain(log, "%s has failed", self.describe(None), error=error)
-        if self._ends:
-            self._session.close()
+        self._end()
+        if error is not None:
+            self._session.complain(log, "%s has failed", self.describe(None), error=error)
+            if self._ends:
+                self._session.close()

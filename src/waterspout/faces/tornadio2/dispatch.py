@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import cache
 from inspect import Parameter, getattr_static, signature, unwrap
 from types import FunctionType
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from ...wire.packets import Ack, Connect, Event, Message, Packet, Signal
 from . import proto
@@ -55,14 +55,11 @@ def _function(cls: type, name: str) -> Callable[..., Any]:
 
 def handle(connection: Any, packet: Event | Message | Ack) -> Any:
     """Call the method of a connection that a packet is for, and return its result."""
-    match packet:
-        case Ack():
-            return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
-        case Message():
-            return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
-        case Event():
-            return _call(connection.on_event, packet.name, proto.incoming(packet.args))
-    assert_never(packet)
+    if isinstance(packet, Event):
+        return _call(connection.on_event, packet.name, proto.incoming(packet.args))
+    if isinstance(packet, Message):
+        return connection.on_message(proto.incoming(packet.data) if packet.is_json else packet.data)
+    return connection.deque_ack(packet.id, proto.incoming(packet.args) or None)
 
 
 def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> None:

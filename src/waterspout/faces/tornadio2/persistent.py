@@ -24,7 +24,7 @@ class TornadioWebSocketHandler(RoutedHandler, EngineWebSocketHandler):
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
         """Open the WebSocket; 403 for an origin that `check_origin` refuses."""
         if not self.is_redefined:  # else Tornado asks
-            require_socket_origin(self, self.server, type(self))
+            require_socket_origin(self, type(self))
         return super().get(*args, **kwargs)
 
     def open(self, session_id: str) -> None:

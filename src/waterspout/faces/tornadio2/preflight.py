@@ -16,7 +16,6 @@ from ...engine import Admitted, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request
 from .carrier import Carrier
-from .complaints import ALONE
 
 log = logger("tornadio2.preflight")
 
@@ -97,7 +96,7 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
         """Raise HTTPError(401) if the origin is not allowed."""
         if not self.is_allowed:
             origin = self.request.headers.get("Origin", "")
-            _warn(self.server, "%a is not allowed to ask", origin)
+            self.server.complaints.write(log, "%a is not allowed to ask", origin, level=logging.WARNING)
             raise HTTPError(401)
 
     def require_page(self) -> None:
@@ -138,7 +137,7 @@ class HandshakeHandler(CheckedHandler):
         """Make a session, or serve a modern client; 401 if a WebSocket's or script's origin is not allowed."""
         if "Upgrade" in self.request.headers:
             self.require_origin()
-            require_socket_origin(self, self.server, getattr(self.server, "socket_handler", None))
+            require_socket_origin(self, self.server.socket_handler)
         elif any(self.get_query_arguments(name) for name in _SCRIPT):
             self.require_page()
         return self.serve()
@@ -149,21 +148,17 @@ class HandshakeHandler(CheckedHandler):
         return self.serve()
 
 
-def require_socket_origin(handler: RequestHandler, server: Any, kind: Any) -> None:
+def require_socket_origin(handler: RoutedHandler, kind: Any) -> None:
     """Raise HTTPError(403), as Tornado does, if `check_origin` of the class of WebSockets refuses the origin.
 
     Modern clients open WebSockets at the handshake's handler, and applications assign `check_origin` to the other.
     """
     headers = handler.request.headers
     origin = headers.get("Origin", headers.get("Sec-Websocket-Origin"))
-    check = getattr(kind, "check_origin", None)
+    check = getattr(kind, "check_origin", None)  # a table of protocols may have another handler there
     if origin is not None and check is not None and not _decided(check(handler, origin)):
-        _warn(server, "%a is not allowed to open a WebSocket", origin)
+        handler.server.complaints.write(log, "%a is not allowed to open a WebSocket", origin, level=logging.WARNING)
         raise HTTPError(403)
-
-
-def _warn(server: Any, text: str, origin: str) -> None:
-    getattr(server, "complaints", ALONE).write(log, text, origin, level=logging.WARNING)
 
 
 def _page(referer: str) -> tuple[str, str]:

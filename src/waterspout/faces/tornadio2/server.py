@@ -44,7 +44,13 @@ class SocketServer(HTTPServer):
         self.port: int = self._listeners[0].getsockname()[1]
         log.info("listening at port %d", self.port)
         self.io_loop.add_callback(lambda: self.add_sockets(self._listeners))
-        self.policy_server = self._policy_server(settings.get("flash_policy_port"), settings.get("flash_policy_file"))
+        self.policy_server: FlashPolicyServer | None = None
+        port, file = settings.get("flash_policy_port"), settings.get("flash_policy_file")
+        if port is not None and file is not None:
+            try:
+                self.policy_server = FlashPolicyServer(self.io_loop, port, file)
+            except OSError as error:
+                log.error("no policy for Flash: port %s cannot be had: %s", port, error)
         if auto_start:
             self.io_loop.start()
 
@@ -59,12 +65,3 @@ class SocketServer(HTTPServer):
         self._listeners = []
         if self.policy_server is not None:
             self.policy_server.stop()
-
-    def _policy_server(self, port: int | None, file: str | None) -> FlashPolicyServer | None:
-        if port is None or file is None:
-            return None
-        try:
-            return FlashPolicyServer(self.io_loop, port, file)
-        except OSError as error:
-            log.error("no policy for Flash: port %s cannot be had: %s", port, error)
-            return None

@@ -77,13 +77,10 @@ class SessionContainer:
             _, session = heappop(self._queue)
             is_due = self._items.get(session.session_id) is session and session.expiry_date <= now
             if is_due and not self._renew(session, now):
-                self._end(session, now)
-
-    def _end(self, session: SessionBase, now: float) -> None:
-        del self._items[session.session_id]
-        session.on_delete(False)
-        if self._renew(session, now):
-            self._items[session.session_id] = session
+                del self._items[session.session_id]
+                session.on_delete(False)
+                if self._renew(session, now):
+                    self._items[session.session_id] = session
 
     def _renew(self, session: SessionBase, now: float) -> bool:
         """Queue a session again that has been promoted to live beyond now."""
