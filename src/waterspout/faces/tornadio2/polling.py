@@ -94,8 +94,7 @@ class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
     def get(self, session_id: str) -> Awaitable[None] | None:
         return self._carry(session_id)
 
-    def send_messages(self, messages: list[str]) -> None:
-        EngineStreamHandler.send_messages(self, messages)
+    send_messages = EngineStreamHandler.send_messages
 
     def session_closed(self) -> None:
         super().session_closed()

@@ -17,7 +17,7 @@ from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
-from . import calls, dispatch, proto
+from . import calls, proto
 from .carrier import BY_HAND, ByHand, Carrier
 from .complaints import Complaints
 from .conn import SocketConnection
@@ -359,7 +359,7 @@ class Session(SessionBase):
             text = "%s.on_open has refused a client of %s with %d, which closes everything"
             self.complain(log, text, *values, level=logging.INFO)
         else:
-            self.complain(log, "%s has failed", dispatch.describe(packet, connection), error=error)
+            self.complain(log, "%s has failed", calls.describe(packet, connection), error=error)
 
     def _handle(self, packet: Packet | Signal) -> None:
         if self._openings.keep(packet):
@@ -383,8 +383,8 @@ class Session(SessionBase):
                 if connection is None:
                     self.complain(log, "a packet came for the endpoint %a, which is not open", packet.namespace)
                     return
-                result = dispatch.handle(connection, packet)
-                calls.then(self, result, partial(dispatch.acknowledge, connection, packet))
+                result = calls.handle(connection, packet)
+                calls.then(self, result, partial(calls.acknowledge, connection, packet))
 
 
 def _query_of(auth: Mapping[str, Any] | None) -> str:
