@@ -71,6 +71,10 @@ def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) ->
         raise call.error
 
 
+class TooManyEarly(ProtocolError):
+    """A client sends more before `on_open` has ended than may wait."""
+
+
 class Openings:
     """Each `on_open` of a session that still runs, by endpoint, and the packets that wait for its end.
 
@@ -88,24 +92,23 @@ class Openings:
 
     def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
         """Call `decide` with the result of an `on_open`, then handle the packets that have waited for it."""
-        if isinstance(result, gen.Outcome):
-            if not result.done:
-                name = type(self._session.conn).__name__
-                _warn(name if path == "/" else f"an endpoint of {name}")
-            then(self._session, result, decide)
-            return
-        opening = self._openings.setdefault(path, _Opening())
-        opening.running += 1
-        then(self._session, result, partial(self._opened, path, opening, decide))
+        if not isinstance(result, gen.Outcome):
+            opening = self._openings.setdefault(path, _Opening())
+            opening.running += 1
+            decide = partial(self._opened, path, opening, decide)
+        elif not result.done:
+            name = type(self._session.conn).__name__
+            _warn(name if path == "/" else f"an endpoint of {name}")
+        then(self._session, result, decide)
 
     def keep(self, packet: Packet | Signal) -> bool:
-        """Keep a packet if it has to wait, counted as a call; ProtocolError for one too many."""
+        """Keep a packet if it has to wait, counted as a call; TooManyEarly for one too many."""
         opening = self._awaited(packet) if self._openings else None
         if opening is None:
             return False
         carrier = self._session.carrier
         if len(opening.early) >= carrier.max_early_events:
-            raise ProtocolError(f"more than {carrier.max_early_events} packets came before on_open had ended")
+            raise TooManyEarly(f"more than {carrier.max_early_events} packets came before on_open had ended")
         opening.early.append(packet)
         opening.calls.callback(carrier.begin_call())
         return True

@@ -109,21 +109,24 @@ class ModernCarrier(Carrier):
 
     def write(self, message: str) -> None:
         """Send a packet, if this generation has one of its kind."""
+        codec = self._codec
         match proto.meaning(message) if message else None:
+            case Connect("/"):
+                if "/" not in self._held:  # a client that does not ask for the main connection is accepted at once
+                    self.admit("/")
             case Connect(namespace):
-                self._begin(namespace)
+                self._held.setdefault(namespace, [])
             case Disconnect(namespace):
-                self._end(namespace)
-            case Event() as packet if self._takes(packet.name):
-                args = proto.outgoing(packet.args)
-                self._push(packet.namespace, self._codec.encode_event(packet.namespace, packet.name, args, packet.id))
-            case Message() as packet:
-                data = proto.outgoing(packet.data)
-                encoded = self._codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
-                self._push(packet.namespace, encoded)
-            case Ack() as packet:
-                args = proto.outgoing(packet.args)
-                self._push(packet.namespace, self._codec.encode_ack(packet.namespace, packet.id, args))
+                if self._let_go(namespace) is None:
+                    self._push(namespace, codec.encode_disconnect(namespace))
+                elif namespace != "/":  # it was not accepted yet
+                    self._push(namespace, codec.encode_connect_error(namespace, "Not authorized"))
+            case Event(namespace, name, args, id) if self._takes(name):
+                self._push(namespace, codec.encode_event(namespace, name, proto.outgoing(args), id))
+            case Message(namespace, data, id, is_json=is_json):
+                self._push(namespace, codec.encode_message(namespace, proto.outgoing(data), id, is_json=is_json))
+            case Ack(namespace, id, args):
+                self._push(namespace, codec.encode_ack(namespace, id, proto.outgoing(args)))
 
     def hear(self, packet: Packet) -> Packet:
         """Return an event "message" with one argument as a message: such clients have no other."""
@@ -145,12 +148,11 @@ class ModernCarrier(Carrier):
 
     def admit(self, namespace: str) -> None:
         """Tell the client that it is accepted, and send what was held."""
-        held = self._let_go(namespace) or []
-        session = self.session
+        session, held = self.session, self._let_go(namespace)
         session.connected()
         self._push(namespace, self._codec.encode_connect(namespace, session.socket_id(namespace)))
-        for prepared in held:
-            self.session.push(prepared)
+        for prepared in held or ():
+            session.push(prepared)
 
     def refuse(self, namespace: str, why: str) -> None:
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
@@ -162,20 +164,6 @@ class ModernCarrier(Carrier):
         text = "an event is not sent, because clients of 4.x end their connection at its name: %a"
         self.session.data.complain(log, text, name)
         return False
-
-    def _begin(self, namespace: str) -> None:
-        """Hold what is sent there; a client that does not ask for the main connection is accepted at once."""
-        if namespace != "/":
-            self._held.setdefault(namespace, [])
-        elif "/" not in self._held:
-            self.admit("/")
-
-    def _end(self, namespace: str) -> None:
-        """Tell the client that it is disconnected, or if it was not accepted yet, that it is refused."""
-        if self._let_go(namespace) is None:
-            self._push(namespace, self._codec.encode_disconnect(namespace))
-        elif namespace != "/":
-            self._push(namespace, self._codec.encode_connect_error(namespace, "Not authorized"))
 
     def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:
         prepared = Prepared(*encoded)

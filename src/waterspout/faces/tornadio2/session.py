@@ -12,7 +12,7 @@ from tornado.web import HTTPError
 
 from ...drivers import InlineDriver, logger
 from ...engine import Driver, Engine, on_core
-from ...errors import DecodeError, PayloadTooLarge, ProtocolError, ReservedName
+from ...errors import DecodeError, PayloadTooLarge, ReservedName
 from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import decode
@@ -352,7 +352,7 @@ class Session(SessionBase):
 
     def _failed(self, packet: Packet | Signal, error: BaseException) -> None:
         connection = self.get_connection(getattr(packet, "namespace", None)) or self.conn
-        if isinstance(error, ProtocolError):
+        if isinstance(error, calls.TooManyEarly):
             self.complain(log, "%s: the client is closed", error.outline)
         elif isinstance(packet, Connect) and isinstance(error, HTTPError):
             values = type(connection).__name__, self.remote_ip, error.status_code
