@@ -175,11 +175,11 @@ def _send(connection: SocketConnection, pack: str) -> None:
 def _is_posted(connection: SocketConnection, function: Callable[..., Any], *args: Any) -> bool:
     """Post a call from another thread than the session's, for a connection that is still open in its turn.
 
-    False on the session's thread, and without a session that knows of one, as in unit tests.
+    False on the session's thread, and for a stand-in of a unit test that knows of none.
     """
-    foreign = getattr(connection.session, "foreign", None)
-    if foreign is None or not foreign():
+    driver = getattr(connection.session, "driver", None)
+    if driver is None or not driver.foreign():
         return False
     values = [proto.settled(value) for value in args]
-    connection.session.post(lambda: connection.is_closed or function(*values))
+    driver.soon(lambda: connection.is_closed or function(*values))
     return True

@@ -138,28 +138,28 @@ class Session(SessionBase):
         """The engine's driver, or one without a loop."""
         return InlineDriver() if self._engine is None else self._engine.driver
 
-    def foreign(self) -> bool:
-        """Tell whether the caller is on another thread than the session's loop."""
-        return self.driver.foreign()
-
-    def post(self, function: Callable[..., object], *args: Any) -> None:
-        """Call a function on the session's loop, in the order in which a thread has posted them."""
-        self.driver.soon(function, *args)
-
     # What is sent
 
     def send_message(self, pack: str) -> None:
         """Send a packet, as soon as there is a handler."""
-        if self.foreign():
-            self.post(self.send_message, proto.settled(pack))
+        driver = self.driver
+        if driver.foreign():
+            driver.soon(self.send_message, proto.settled(pack))
             return
         self.send_queue.append(pack)
         self._flush()
 
-    @posted
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Pass the queue to the handler, and tell it if the session is closed."""
-        self._flush()
+        if self.handler is None:
+            return
+        if self.send_queue:
+            queue, self.send_queue = self.send_queue, []
+            self.handler.send_messages(queue)
+        if self.is_closed and self.handler is not None:
+            self.handler.session_closed()
+
+    flush = posted(_flush)
 
     # The end
 
@@ -286,8 +286,8 @@ class Session(SessionBase):
         except DecodeError as error:
             self.complain(log, "a packet is broken: %s", error.outline)
             raise BrokenPacket(*error.args) from error
-        if self.foreign():
-            self.post(self.receive, packet)
+        if self.driver.foreign():
+            self.driver.soon(self.receive, packet)
         elif (failure := self.take(packet)) is not None:
             raise failure
 
@@ -311,15 +311,6 @@ class Session(SessionBase):
         self._complaints.write(to, text, *values, **options)
 
     # Below this line: how it is done
-
-    def _flush(self) -> None:
-        if self.handler is None:
-            return
-        if self.send_queue:
-            queue, self.send_queue = self.send_queue, []
-            self.handler.send_messages(queue)
-        if self.is_closed and self.handler is not None:
-            self.handler.session_closed()
 
     def _decide(self, result: object) -> None:
         """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
