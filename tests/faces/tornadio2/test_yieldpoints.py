@@ -473,6 +473,16 @@ def test_a_server_that_cannot_be_reached_is_a_response_599() -> None:
     assert (also.code, also.request.method) == (599, "POST")
 
 
+def test_a_fetch_of_ones_own_needs_no_request_to_reach_nobody() -> None:
+    async def fetch(*, raise_error: bool = True) -> None:
+        raise ConnectionRefusedError
+
+    def work() -> Steps:
+        return (yield gen.Task(fetch))
+
+    assert asyncio.run(eventually(work())).code == 599
+
+
 def test_a_function_of_ones_own_raises_what_it_raises() -> None:
     async def fail() -> None:
         raise ZeroDivisionError

@@ -272,7 +272,7 @@ class Task(Outcome):
         """Set the error, or as the result the response of a `fetch` that got none."""
         if not self._is_silent or not isinstance(error, OSError | HTTPError):
             return super().reject(error)
-        request = self.args[0] if self.args else self.kwargs["request"]
+        request = self.args[0] if self.args else self.kwargs.get("request", "")
         if not isinstance(request, HTTPRequest):
             request = HTTPRequest(str(request))
         return self.resolve(HTTPResponse(request, 599, error=error, reason=str(error), request_time=0))
