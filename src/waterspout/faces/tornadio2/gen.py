@@ -43,28 +43,6 @@ class Arguments(NamedTuple):
     kwargs: dict[str, Any]
 
 
-def packed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Make one value of what a callback was called with."""
-    if kwargs or len(args) > 1:
-        return Arguments(args, kwargs)
-    return args[0] if args else None
-
-
-def homing(function: Callable[..., object]) -> Callable[..., object]:
-    """Return the function for other threads, too: from there it is posted to the loop that is running now."""
-    if not is_running():
-        return function
-    loop, thread = asyncio.get_running_loop(), get_ident()
-
-    def call(*args: Any, **kwargs: Any) -> None:
-        if get_ident() == thread:
-            function(*args, **kwargs)
-        else:
-            loop.call_soon_threadsafe(partial(function, *args, **kwargs))
-
-    return call
-
-
 class YieldPoint:
     """What a generator can wait for."""
 
@@ -166,6 +144,19 @@ class Outcome(YieldPoint):
         else:
             self.reject(error)
 
+    def callback(self) -> Callable[..., None]:
+        """Return a function for any thread: what it is called with becomes the result, on the loop that runs now."""
+        loop, thread = asyncio.get_running_loop() if is_running() else None, get_ident()
+
+        def call(*args: Any, **kwargs: Any) -> None:
+            value = Arguments(args, kwargs) if kwargs or len(args) > 1 else next(iter(args), None)
+            if loop is None or get_ident() == thread:
+                self.resolve(value)
+            else:
+                loop.call_soon_threadsafe(self.resolve, value)
+
+        return call
+
     def start(self, runner: Any) -> None:
         self.add_done_callback(lambda _: runner.run())
 
@@ -195,7 +186,7 @@ class Callback(YieldPoint):
         if self.key in runner.callbacks:
             raise KeyReuseError(f"the key {self.key!r} is in use already")
         outcome = runner.callbacks[self.key] = Outcome()
-        self._function = homing(lambda *args, **kwargs: outcome.resolve(packed(args, kwargs)))
+        self._function = outcome.callback()
 
     def is_ready(self) -> bool:
         return True
@@ -257,8 +248,7 @@ class Task(Outcome):
         except (TypeError, ValueError):
             parameters = {}  # it is written in C
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
-            answer = homing(lambda *args, **kwargs: self.resolve(packed(args, kwargs)))
-            self.func(*self.args, callback=answer, **self.kwargs)
+            self.func(*self.args, callback=self.callback(), **self.kwargs)
             return
         self._is_silent = "raise_error" in parameters and not self.kwargs.get("raise_error")
         result = self.func(*self.args, **(self.kwargs | ({"raise_error": False} if self._is_silent else {})))
@@ -285,8 +275,8 @@ class Multi(YieldPoint):
     """
 
     def __init__(self, children: Mapping[Any, Any] | list[Any]) -> None:
-        self._is_list = isinstance(children, list)
-        named = enumerate(children) if isinstance(children, list) else children.items()
+        self._is_list = not isinstance(children, Mapping)
+        named = children.items() if isinstance(children, Mapping) else enumerate(children)
         self._points = {key: point_of(value) for key, value in named}
 
     def start(self, runner: Any) -> None:
