@@ -111,6 +111,15 @@ class ModernCarrier(Carrier):
         """Send a packet, if this generation has one of its kind."""
         codec = self._codec
         match proto.meaning(message) if message else None:
+            case Event() as packet if self._takes(packet.name):
+                args = proto.outgoing(packet.args)
+                self._push(packet.namespace, codec.encode_event(packet.namespace, packet.name, args, packet.id))
+            case Message() as packet:  # attributes: a pattern that unpacks takes twice as long
+                data = proto.outgoing(packet.data)
+                encoded = codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
+                self._push(packet.namespace, encoded)
+            case Ack() as packet:
+                self._push(packet.namespace, codec.encode_ack(packet.namespace, packet.id, proto.outgoing(packet.args)))
             case Connect("/"):
                 if "/" not in self._held:  # a client that does not ask for the main connection is accepted at once
                     self.admit("/")
@@ -121,12 +130,6 @@ class ModernCarrier(Carrier):
                     self._push(namespace, codec.encode_disconnect(namespace))
                 elif namespace != "/":  # it was not accepted yet
                     self._push(namespace, codec.encode_connect_error(namespace, "Not authorized"))
-            case Event(namespace, name, args, id) if self._takes(name):
-                self._push(namespace, codec.encode_event(namespace, name, proto.outgoing(args), id))
-            case Message(namespace, data, id, is_json=is_json):
-                self._push(namespace, codec.encode_message(namespace, proto.outgoing(data), id, is_json=is_json))
-            case Ack(namespace, id, args):
-                self._push(namespace, codec.encode_ack(namespace, id, proto.outgoing(args)))
 
     def hear(self, packet: Packet) -> Packet:
         """Return an event "message" with one argument as a message: such clients have no other."""
