@@ -277,7 +277,7 @@ class Channels:
             made = Channel(name, self._engine, Ways(**given), self._keep)
             found = self._named.setdefault(name, made)
         for option, value in given.items():
-            if (has := getattr(found.how, option)) != value:
+            if (has := found.how._asdict()[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
         return found
 
