@@ -10,7 +10,7 @@ import pytest
 
 from waterspout import Server, Socket
 from waterspout.server import Channel, Message, Text
-from waterspout.testing import ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer
+from waterspout.testing import ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer, PollingCarrier
 
 
 class House:
@@ -52,6 +52,22 @@ def data(peer: Peer) -> list[Any]:
     for name, first, *_ in peer.events():
         found.append(first if name == "prices" else (name, first.get("reason")))
     return found
+
+
+def hold(peer: Peer) -> None:
+    """Let a client read nothing more."""
+    peer.polls = False
+    if not isinstance(peer.carrier, PollingCarrier):
+        peer.carrier.blocked = True
+
+
+def read_on(peer: Peer) -> None:
+    """Let it read all there is."""
+    peer.polls = True
+    if isinstance(peer.carrier, PollingCarrier):
+        peer.carrier.poll()
+    else:
+        peer.carrier.unblock()
 
 
 def test_what_is_published_reaches_all_who_subscribe_with_its_id(client: dict[str, Any]) -> None:
@@ -310,19 +326,12 @@ def test_a_long_history_is_sent_as_far_as_there_is_room_and_nobody_is_cut(client
     house = House(client, history=1000, history_bytes=10_000_000, options={"max_outbox_bytes": 20_000})
     house.publish(*(f"{number:<3000}" for number in range(100)))
     peer = Pair(house.server, **client).peer
-    if hasattr(peer.carrier, "blocked"):
-        peer.carrier.blocked = True
-    else:
-        peer.polls = False
+    hold(peer)
     peer.emit("follow", house.ids[0], id=1)
     session = next(iter(house.server.engine.sessions.values()))
     assert 0 < session.outbox_bytes <= 20_000
     house.publish("the present")  # waits behind the past
-    if hasattr(peer.carrier, "blocked"):
-        peer.carrier.unblock()
-    else:
-        peer.polls = True
-        peer.carrier.poll()  # type: ignore[union-attr]
+    read_on(peer)
     house.publish("at last")
     found = data(peer)
     assert [one.strip() for one in found] == [*map(str, range(1, 100)), "the present", "at last"]
@@ -333,17 +342,10 @@ def test_whoever_falls_behind_what_is_kept_is_told(client: dict[str, Any]) -> No
     house = House(client, history=10, options={"max_outbox_bytes": 20_000})
     house.publish(*("x" * 4000 for _ in range(10)))
     peer = Pair(house.server, **client).peer
-    if hasattr(peer.carrier, "blocked"):
-        peer.carrier.blocked = True
-    else:
-        peer.polls = False
+    hold(peer)
     peer.emit("follow", house.ids[0])
     house.publish(*range(20))
-    if hasattr(peer.carrier, "blocked"):
-        peer.carrier.unblock()
-    else:
-        peer.polls = True
-        peer.carrier.poll()  # type: ignore[union-attr]
+    read_on(peer)
     house.publish("again")
     found = data(peer)
     past = [one for one in found if isinstance(one, str) and one[0] == "x"]
@@ -362,7 +364,7 @@ def test_drain_is_done_when_every_outbox_is_half_empty(house: House) -> None:
     assert not draining.done
     peers[0].carrier.unblock()  # type: ignore[union-attr]
     assert not draining.done
-    peers[1].carrier.lose()  # type: ignore[union-attr]
+    peers[1].carrier.lose()
     assert draining.done
     assert house.server.engine.table.awaiting_room == {}
 
@@ -373,7 +375,7 @@ def test_who_never_reads_is_cut_and_leaves_nothing(house: House) -> None:
     house.publish(*("x" * 100_000 for _ in range(11)))
     assert house.server.stats().closed["slow consumer"] == 1
     assert house.channel.count == 0
-    peer.carrier.lose()  # type: ignore[union-attr]
+    peer.carrier.lose()
     house.clock.advance(10)
     assert house.server.engine.table.awaiting_room == {}
 
@@ -549,7 +551,7 @@ def test_a_channel_lives_while_it_has_a_history_or_a_subscriber_or_somebody_hold
     del house.channel
     assert kept() is not None
     peer.leave()
-    peer.carrier.lose()  # type: ignore[union-attr]
+    peer.carrier.lose()
     house.clock.advance(30)
     assert kept() is None
 
