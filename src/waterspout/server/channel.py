@@ -8,9 +8,10 @@ in flight than half an outbox holds.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet, WeakValueDictionary
 
 from ..engine import Driver, Engine, Pending, Prepared, Session, done_on_core, push_to_all
@@ -39,7 +40,8 @@ class Text(str):
     __slots__ = ()
 
 
-class Ways(NamedTuple):
+@dataclass(frozen=True)
+class Ways:
     """How a channel behaves: what `Server.channel` was told, or else what all have."""
 
     history: int = 100
@@ -277,7 +279,7 @@ class Channels:
             made = Channel(name, self._engine, Ways(**given), self._keep)
             found = self._named.setdefault(name, made)
         for option, value in given.items():
-            if (has := found.how._asdict()[option]) != value:
+            if (has := vars(found.how)[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
         return found
 
