@@ -8,7 +8,7 @@ in flight than half an outbox holds.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -279,7 +279,7 @@ class Channels:
             made = Channel(name, self._engine, Ways(**given), self._keep)
             found = self._named.setdefault(name, made)
         for option, value in given.items():
-            if (has := vars(found.how)[option]) != value:
+            if (has := asdict(found.how)[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
         return found
 
