@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod, WeakSet, WeakValueDictionary
+from weakref import WeakMethod, WeakSet
 
 from ..engine import Driver, Engine, Pending, Prepared, Session, done_on_core, push_to_all
 from ..engine.options import Rule, check_count, check_patience, one_of
@@ -24,6 +24,7 @@ from .handlers import check_name
 from .life import GONE
 from .log import Entry, Limits, Log, MemoryLog, write_id
 from .readers import EARLIEST, END, SocketReader, Stream, value_of
+from .weak import WeakTable
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -266,7 +267,7 @@ class Channels:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._named: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        self._named: WeakTable[Channel] = WeakTable()
         self._kept: set[Channel] = set()
 
     def get(self, name: str, options: dict[str, Any]) -> Channel:
@@ -276,8 +277,7 @@ class Channels:
         found = self._named.get(name)
         if found is None:
             check_name(name)
-            made = Channel(name, self._engine, Ways(**given), self._keep)
-            found = self._named.setdefault(name, made)
+            found = self._named.add(name, Channel(name, self._engine, Ways(**given), self._keep))
         for option, value in given.items():
             if (has := asdict(found.how)[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
@@ -288,7 +288,7 @@ class Channels:
 
     def close(self) -> None:
         """End the streams: the server closes."""
-        for channel in list(self._named.values()):
+        for channel in self._named:
             channel.close()
 
     def _keep(self, channel: Channel, keeps: bool) -> None:
