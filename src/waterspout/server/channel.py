@@ -78,7 +78,7 @@ class Channel:
     @property
     def count(self) -> int:
         """How many subscribers there are on this node."""
-        return sum(map(len, self._live.values())) + len(self._behind) + len(self._streams)
+        return sum(map(len, tuple(self._live.values()))) + len(self._behind) + len(self._streams)
 
     @property
     def last_id(self) -> str:
