@@ -72,6 +72,8 @@ class Load:
         self.server.on("ack")(lambda socket, *args: args)
         self.server.on("echo")(lambda socket, *args: socket.emit("echo", *args))
         self.server.on("all")(lambda socket, *args: self.server.emit("all", *args))
+        self.channel = self.server.channel("news")
+        self.server.on("follow")(lambda socket: [socket.subscribe(self.channel)])
         self.engine = self.server.engine
         self.engine.bind(AsyncioDriver())
 
@@ -109,6 +111,11 @@ class Load:
         data = text('42["all","hello",1]')
         return lambda: receive(data), 100
 
+    def publish(self) -> tuple[Callable[[], object], int]:
+        for _ in range(100):
+            self.client()(text('42["follow"]'))
+        return lambda: self.channel.publish("hello"), 100
+
     def old_ack(self) -> tuple[Callable[[], object], int]:
         receive, data = self.old_client(), text('5:1+::{"name":"ack","args":["hello",1]}') * 16
         return lambda: receive(data), 16
@@ -135,7 +142,7 @@ class Load:
         self.engine.respond(admit(self.engine, request), NoAnswer(request), body)  # type: ignore[arg-type]
 
 
-LOADS = ("ack", "ack1", "emit", "broadcast", "old_ack", "handshake", "poll")
+LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "old_ack", "handshake", "poll")
 
 
 async def run(name: str, rounds: int) -> None:

@@ -171,6 +171,24 @@ def test_namespaces_keep_strangers_from_the_staff_and_make_a_game_for_each_name(
 
 
 @generations
+def test_channels_give_what_was_missed_to_who_comes_back(generation: Generation) -> None:
+    server = serve("channels")
+    clock: Any = server.engine.driver
+    peer = Pair(server, generation=generation).peer
+    peer.emit("follow", None, id=1)
+    start = peer.acks()[1]
+    clock.advance(2)
+    prices = peer.events()
+    assert [name for name, *_ in prices] == ["prices", "prices"]
+    peer.carrier.lose()
+    again = Pair(server, generation=generation).peer
+    again.emit("follow", start, id=1)
+    assert again.events() == prices
+    clock.advance(1)
+    assert len(again.events()) == 1
+
+
+@generations
 def test_rooms_are_joined_spoken_to_merged_and_sent_home(generation: Generation) -> None:
     server = serve("rooms")
     ada, bob, eve = (Guest(server, generation) for _ in range(3))

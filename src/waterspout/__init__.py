@@ -93,7 +93,7 @@ _ELSEWHERE = {
     "waterspout.hosts.tornado": ("routes", "drain"),
     "waterspout.testing": ("Pair", "Peer", "Clock"),
     "waterspout.adapters": ("MemoryAdapter",),
-    "waterspout.server": ("Adapter", "DynamicNamespace", "Presence", "Replies", "Stats"),
+    "waterspout.server": ("Adapter", "Channel", "DynamicNamespace", "Message", "Presence", "Replies", "Stats", "Text"),
     "waterspout.engine": ("Cookie", "Deflate"),
     "waterspout.faces": ("install",),
     "waterspout.faces.tornadio2": ("SocketConnection", "TornadioRouter", "SocketServer"),

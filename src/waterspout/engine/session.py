@@ -172,6 +172,14 @@ class Session(Backlog):
         """What waits for the client."""
         return 0 if self._outbox is None else self._outbox.size_bytes
 
+    @property
+    def has_room(self) -> bool:
+        """Whether less than half of what may wait for the client does."""
+        outbox, policy = self._outbox, self.policy
+        return outbox is None or (
+            outbox.size_bytes * 2 < policy.max_outbox_bytes and len(outbox) * 2 < policy.max_packets
+        )
+
     # What transports report
 
     def receive_text(self, text: str) -> None:
@@ -185,10 +193,12 @@ class Session(Backlog):
     def writable(self) -> None:
         """Write on from the outbox."""
         if self._outbox is not None:
-            if not self._outbox.write_to(self.transport):
-                return
-            if self.is_live:
+            is_empty = self._outbox.write_to(self.transport)
+            if is_empty and self.is_live:
                 self._outbox = None
+            self.drained()
+            if not is_empty:
+                return
         if self.state is State.CLOSING:
             self._part()
 
@@ -201,6 +211,11 @@ class Session(Backlog):
         if self.is_live and not outbox:
             self._outbox = None
         return taken
+
+    def drained(self) -> None:
+        """Tell those who wait for room, after what was in the outbox has gone."""
+        if self.table.awaiting_room:
+            self.table.drained(self)
 
     def give_back(self, unsent: list[Prepared]) -> None:
         """Take back, in front of all that waits, what a transport had taken and has not sent."""

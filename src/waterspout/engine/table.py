@@ -49,6 +49,7 @@ class Table:
         self.log = Log(self)
         self.max_attachments = policy.max_attachments
         self.closing: Pending[None] | None = None
+        self.awaiting_room: dict[Session, list[Callable[[], object]]] = {}
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
         self.new_data: Callable[[], object] = getattr(application, "new_data", _no_data)
         self.is_bare = hasattr(application, "message")
@@ -60,6 +61,17 @@ class Table:
     def advance(self) -> None:
         """Act on all deadlines that have come."""
         self.deadlines.advance(self.driver.now())
+
+    def when_drained(self, session: "Session", function: Callable[[], object]) -> None:
+        """Call the function once, after what is running, when the session has room or is over."""
+        self.awaiting_room.setdefault(session, []).append(function)
+        self.drained(session)
+
+    def drained(self, session: "Session") -> None:
+        """Tell those who wait for room in the session's outbox, if it has some."""
+        if session.has_room or session.state is State.CLOSED:
+            for function in self.awaiting_room.pop(session, ()):
+                self.turn.add(function)
 
     # The beginning and the end of a session
 
@@ -92,6 +104,8 @@ class Table:
     def forget(self, session: "Session") -> None:
         """Take the session out of the table, and refuse a body that is still on its way to it."""
         self.sessions.pop(session.id, None)
+        if self.awaiting_room:
+            self.drained(session)
         if session.id in self._awaited:
             decision, exchange = self._awaited.pop(session.id)
             detail = "the session has ended before the body came"

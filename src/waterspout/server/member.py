@@ -24,7 +24,9 @@ from .life import CONNECTED, CONNECTING, GONE, EarlyTraffic, Life
 from .rooms import Room
 
 if TYPE_CHECKING:
+    from .channel import Channel
     from .namespace import Namespace
+    from .readers import SocketReader
     from .socket import Socket
 
 
@@ -101,7 +103,7 @@ class Member:
 class SocketMember(Member):
     """One client in one namespace: it sends events, answers calls, and is connecting before it is admitted."""
 
-    __slots__ = ("acks", "early", "queue", "session", "socket")
+    __slots__ = ("acks", "channels", "early", "queue", "session", "socket")
 
     session: Session
     socket: "Socket"
@@ -112,6 +114,7 @@ class SocketMember(Member):
         self.acks: Acks | None = None
         self.early: EarlyTraffic | None = EarlyTraffic(session)
         self.queue: EventQueue | None = None
+        self.channels: dict[Channel, SocketReader] | None = None
 
     def push(self, prepared: Prepared) -> None:
         """Queue what is sent to this client alone; while it is connecting, behind the acceptance."""
@@ -128,6 +131,8 @@ class SocketMember(Member):
             self.session.push(prepared)
         if early.is_leaving:
             self.disconnect()
+        for reader in tuple((self.channels or {}).values()):
+            reader.go_on()
         for packet in early.events():
             self.receive(packet)
         early.end()
@@ -194,6 +199,8 @@ class SocketMember(Member):
             self.queue.drop()
         if self.acks is not None:
             self.namespace.engine.turn.add(self.acks.close)
+        for channel in tuple(self.channels or ()):
+            channel.unsubscribe(self)
         return super().end()
 
     def left(self, reason: Reason) -> None:

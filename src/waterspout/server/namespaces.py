@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from re import Pattern
 from re import compile as compile_pattern
 from typing import Any, Generic, cast
-from weakref import ref
 
 from ..engine import Driver, Engine
 from .annotations import innermost
@@ -18,10 +17,9 @@ from .namespace import Kind, Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience
 from .signatures import check_plain
 from .socket import Socket
+from .weak import WeakTable
 
 Matcher = Callable[[str, Any], Any]
-
-_PATIENCE = 1000  # steps, in which another thread takes its next one
 
 _REGEX = compile_pattern(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
 
@@ -76,39 +74,6 @@ class DynamicNamespace(Events, Generic[Kind]):
         return isinstance(self.match, Pattern) and self.match.fullmatch(name) is not None
 
 
-class WeakNamespaces:
-    """Weak references to namespaces, by name. Threads that add one of a name at once all get the same object.
-
-    A WeakValueDictionary adds in two steps, between which another thread may add. Here it is one step of a dictionary.
-    """
-
-    def __init__(self) -> None:
-        self._references: dict[str, ref[Namespace]] = {}
-
-    def __iter__(self) -> Iterator[Namespace]:
-        found = [reference() for reference in tuple(self._references.values())]
-        return iter([one for one in found if one is not None])
-
-    def get(self, name: str) -> Namespace | None:
-        """Return the namespace of this name, if there is one."""
-        reference = self._references.get(name)
-        return None if reference is None else reference()
-
-    def add(self, name: str, namespace: Namespace) -> Namespace:
-        """Add a namespace unless there is one of this name; return the one that is there."""
-        reference = ref(namespace, lambda gone: self._forget(name, gone))
-        for _ in range(_PATIENCE):  # one that is gone leaves before long, by `_forget` alone
-            found = self._references.setdefault(name, reference)()
-            if found is not None:
-                return found
-        self._references[name] = reference  # a destructor of the user's asks, before `_forget` is called
-        return namespace
-
-    def _forget(self, name: str, gone: "ref[Namespace]") -> None:
-        if self._references.get(name) is gone:
-            del self._references[name]
-
-
 class Namespaces:
     """All namespaces of one server: finds them and makes them."""
 
@@ -117,7 +82,7 @@ class Namespaces:
         self._cluster = cluster
         self._limits = limits
         self._named: dict[str, Namespace] = {}
-        self._made = WeakNamespaces()  # their clients keep them, or users
+        self._made = WeakTable[Namespace]()  # their clients keep them, or users
         self.dynamic: list[DynamicNamespace] = []
 
     def __iter__(self) -> Iterator[Namespace]:

@@ -11,6 +11,7 @@ from ..wire.generations import all_rows
 from .acks import Replies
 from .application import SocketIOApplication
 from .background import Background
+from .channel import Channel, Channels
 from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
 from .decorators import OMITTED, Events, at_once
 from .fanout import delivery
@@ -133,6 +134,7 @@ class Server(Events):
         self._background = Background(self.engine)
         self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
+        self._channels = Channels(self.engine)
         self._root = self.of("/")
         self._handlers = self._root._handlers
 
@@ -269,6 +271,30 @@ class Server(Events):
         """Make clients leave "/"; see `Namespace.disconnect`."""
         self._root.disconnect(to=to, except_=except_, close=close)
 
+    def channel(
+        self,
+        name: str,
+        *,
+        history: int | None = None,
+        ttl: float | None = None,
+        history_bytes: int | None = None,
+        delivery: str | None = None,
+        start: str | None = None,
+    ) -> Channel:
+        """Return the channel of this name, which is made at its first mention; it is of this server alone.
+
+        - `history`: how many messages are kept for those who come back, 100 if it is not given; `ttl`: for how many
+          seconds, 300, and `float("inf")` is for ever; `history_bytes`: of which size, 1,000,000.
+        - `delivery`: "all", or "latest", where only the current value counts: a newcomer is greeted with it, and who
+          reads slowly is sent the newest.
+        - `start`: a newcomer begins with what is published from then on, "new", or with what is kept, "earliest".
+
+        ValueError for options other than those that the channel has. A channel that nobody holds or subscribes to is
+        forgotten when nothing is left in its history.
+        """
+        options = {"history": history, "ttl": ttl, "history_bytes": history_bytes, "delivery": delivery, "start": start}
+        return self._channels.get(name, options)
+
     # What belongs to the whole
 
     def stats(self) -> Stats:
@@ -322,6 +348,7 @@ class Server(Events):
             return  # the loop ended before, and there is another
         self._cluster.leave()
         self._namespaces.part_sessionless()
+        self._channels.close()
         engine, driver = self.engine, self.engine.driver
 
         def finish() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..engine import Pending, done_on_core, on_core
 from ..types import Request
+from .channel import Channel
 from .classes import check_class
 from .fanout import delivery, prepare
 from .handlers import check_name
@@ -105,6 +106,28 @@ class Socket:
             driver.soon(member.push, prepared)
         else:
             member.push(prepared)
+
+    def subscribe(self, channel: Channel, last_event_id: str | None = None, *, greet: bool = True) -> Pending[str]:
+        """Send what a channel publishes to this client, as events that bear the channel's name: `(data, id)`.
+
+        A message with a name has it as a third argument. From `last_event_id` on, the client gets exactly what it has
+        missed, in order and once; where that is not kept any more, it gets the event "stream-reset" with a dictionary
+        of `channel`, `reason` ("expired", "epoch", "future" or "unknown") and the `id` from which the stream goes on.
+        "earliest" is all that is kept. "stream-end" with `channel`, `id` and perhaps `data` is the end of the channel.
+
+        The result is the id from which the stream begins: a client that has it can come back before its first message.
+        A second subscription to the same channel takes the place of the first. `greet`: of a channel with
+        `delivery="latest"` the client gets the current value at once. Which channels a client may name is yours to
+        decide: TypeError for a name.
+        """
+        if not isinstance(channel, Channel):
+            raise TypeError(f"{channel!r} is no channel: give what server.channel(name) returns")
+        driver = self._member.driver
+        return done_on_core(driver, lambda: channel.subscribe(self._member, last_event_id, greet=greet))
+
+    def unsubscribe(self, channel: Channel) -> None:
+        """Send what the channel publishes no longer; nothing happens if this socket has not subscribed."""
+        on_core(self._member.driver, channel.unsubscribe, self._member)
 
     def broadcast(
         self,

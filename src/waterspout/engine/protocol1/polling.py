@@ -144,6 +144,7 @@ class OldPollingTransport:
             self._answered = True
             for prepared in () if session.replay.is_over else messages:
                 session.replay.add(prepared)
+        session.drained()
         if over:
             session.finished()
 

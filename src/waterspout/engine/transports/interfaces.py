@@ -112,6 +112,9 @@ class Source(Sink, Protocol):
     def take(self, max_packets: int | None = None) -> list[Prepared]:
         """Hand over all that is queued, or the first messages of so many packets, but one in any case."""
 
+    def drained(self) -> None:
+        """Called when what was taken has been answered: there may be room for more."""
+
     def finished(self) -> None:
         """Called when the goodbye is sent that `finish` or `retire` had put off."""
 

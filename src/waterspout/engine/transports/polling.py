@@ -206,6 +206,7 @@ class PollingTransport:
         messages = self.session.take(self.session.policy.max_packets_per_poll)
         if messages:
             self._answer(messages)
+            self.session.drained()
         elif self._finishing:
             self._answer([CLOSE])
             self.session.finished()

@@ -1,0 +1,333 @@
+"""A channel: a room with a history, to which the server publishes.
+
+How it works: every message is an entry of the channel's log. A reader is live, or behind (readers.py). All that are
+live get an entry in one fan-out, when it is appended; nothing is kept or made for each of them. One that is behind is
+sent what the log has beyond its offset, as far as its outbox takes it, and is live when it has got to the head. So
+whoever resumes by a last id gets what it has missed, in order and once, or a reset with the reason, and nobody has more
+in flight than half an outbox holds.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import chain
+from math import inf
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod, WeakSet
+
+from ..engine import Driver, Engine, Pending, Prepared, Session, done_on_core, push_to_all
+from ..engine.options import Rule, check_count, check_patience, one_of
+from ..wire import json
+from ..wire.generations import Generation
+from ..wire.places import find_fault
+from .fanout import ORDINARY, UNSENDABLE, Delivery, prepare
+from .handlers import check_name
+from .life import GONE
+from .log import Entry, Limits, Log, MemoryLog, write_id
+from .readers import EARLIEST, END, SocketReader, Stream, value_of
+from .weak import WeakTable
+
+if TYPE_CHECKING:
+    from .member import SocketMember
+
+OWN = "stream-"
+"""What the names of our own events begin with."""
+
+_NO_NAME = ("\r", "\n", "\0")
+
+
+class Text(str):
+    """A text that goes out as it is, without the quotes of JSON, where the transport has plain text."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a channel behaves: what `Server.channel` was told, or else what all have."""
+
+    history: int = 100
+    ttl: float = 300.0
+    history_bytes: int = 1_000_000
+    delivery: str = "all"
+    start: str = "new"
+
+
+class Channel:
+    """Messages for everybody who subscribes, with ids, and a history for those who come back; `Server.channel`.
+
+    Every method may be called from any thread, but for `stream`, which is for the server's loop.
+    """
+
+    def __init__(self, name: str, engine: Engine, how: Ways, keep: Callable[["Channel", bool], object]) -> None:
+        self.name = name
+        self.how = how
+        self.is_latest = how.delivery == "latest"
+        self._engine = engine
+        self._keep = keep
+        limits = Limits(how.history, how.ttl, how.history_bytes)
+        self.log: Log = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
+        self.last: Entry | None = None  # with which it has ended
+        self._is_aging = False
+        self._live: dict[tuple[Generation, str], dict[SocketReader, Session]] = {}
+        self._behind: dict[SocketReader, None] = {}
+        self._streams: WeakSet[Stream] = WeakSet()
+
+    def __repr__(self) -> str:
+        return f"<Channel {self.name!r}, {self.count} subscribers>"
+
+    @property
+    def count(self) -> int:
+        """How many subscribers there are on this node."""
+        return sum(map(len, tuple(self._live.values()))) + len(self._behind) + len(self._streams)
+
+    @property
+    def last_id(self) -> str:
+        """The id of the last message, or of the state before the first."""
+        return write_id(self.log, self.log.head)
+
+    @property
+    def ended(self) -> bool:
+        """Whether `end` was called."""
+        return self.last is not None
+
+    @property
+    def driver(self) -> Driver:
+        """The driver of the server."""
+        return self._engine.driver
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes: `end` was called, or the server closes."""
+        return self.ended or self._engine.table.is_closing
+
+    def publish(self, data: Any, event: str | None = None) -> Pending[str]:
+        """Send data to all subscribers, and keep it for those who come back; the result is the message's id.
+
+        Data is what JSON can carry; a `Text` goes out as it is where the transport has plain text. `event` names the
+        message. TypeError, naming type and channel, for what JSON cannot carry; ValueError for a name that is empty,
+        has a line break or NUL, or begins with "stream-", and for a channel that has ended.
+        """
+        check_event(event)
+        encoded, is_text = self._encode(data)
+        return done_on_core(self._engine.driver, self._publish, encoded, event, is_text, False)
+
+    def end(self, data: Any = None) -> Pending[str]:
+        """Tell all subscribers that no more comes, with some last data; ValueError if it has ended before."""
+        encoded, is_text = (b"", False) if data is None else self._encode(data)
+        return done_on_core(self._engine.driver, self._publish, encoded, None, is_text, True)
+
+    def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> "Stream":
+        """Return an asynchronous iterator of `Message`: what was missed since this id, and then what comes.
+
+        It ends with the channel, and with the server. Where what was missed cannot be given, a message with the
+        event "stream-reset" comes first; the last one of a channel that ends has the event "stream-end". A reader
+        that is slow misses nothing while the history has it. Leaving the loop unsubscribes.
+        """
+        stream = Stream(self, last_event_id, greet=greet)
+        self._streams.add(stream)
+        return stream
+
+    def drain(self) -> Pending[None]:
+        """Be done when every subscriber's outbox is less than half full: for a publisher that can wait."""
+        return done_on_core(self._engine.driver, self._drain)
+
+    # What the server calls
+
+    def subscribe(self, member: "SocketMember", last_event_id: str | None, *, greet: bool) -> Pending[str]:
+        """Let a client subscribe, from its last id on; a subscription that it has already begins anew."""
+        done: Pending[str] = Pending(self._engine.driver)
+        if member.life is GONE:
+            done.resolve(self.last_id)
+            return done
+        self.unsubscribe(member)
+        reader = SocketReader(self, member)
+        if member.channels is None:
+            member.channels = {}
+        member.channels[self] = reader
+        self._behind[reader] = None
+        reader.start(last_event_id, greet=greet)
+        done.resolve(write_id(self.log, reader.offset))
+        reader.go_on()
+        return done
+
+    def unsubscribe(self, member: "SocketMember") -> None:
+        """Let a client's subscription end, if it has one."""
+        reader = None if member.channels is None else member.channels.pop(self, None)
+        if reader is not None:
+            reader.is_over = True
+            self._behind.pop(reader, None)
+            live = self._live.get(reader.kind)
+            if live is not None and live.pop(reader, None) is not None and not live:
+                del self._live[reader.kind]
+
+    def due(self, kind: str, at: float) -> None:
+        """Called when the entry that was the oldest is too old."""
+        self._is_aging = False
+        self._age()
+
+    def close(self) -> None:
+        """End the streams: the server closes."""
+        for stream in list(self._streams):
+            stream.end()
+
+    # What a reader calls
+
+    def arrived(self, reader: "SocketReader") -> None:
+        """Let a reader that is at the head be served with all others; there is nothing more of one that has ended."""
+        self._behind.pop(reader, None)
+        if self.ended:
+            self.unsubscribe(reader.member)
+        else:
+            self._live.setdefault(reader.kind, {})[reader] = reader.member.session
+
+    def prepare(self, row: "Generation", namespace: str, entry: Entry) -> "Prepared":
+        """Write an entry as an event of Socket.IO: it has the channel's name, and (data, id) or (data, id, name)."""
+        id = write_id(self.log, entry.offset)
+        if entry.is_end:
+            last = {"data": value_of(entry)} if entry.data else {}
+            return prepare(row, namespace, END, ({"channel": self.name, "id": id, **last},))
+        args = (value_of(entry), id) if entry.event is None else (value_of(entry), id, entry.event)
+        how = Delivery(latest=f"channel {self.name}") if self.is_latest else ORDINARY
+        return prepare(row, namespace, self.name, args, None, how)
+
+    # Below this line: how it is done
+
+    def _encode(self, data: Any) -> tuple[bytes, bool]:
+        if isinstance(data, Text):
+            return data.encode("utf-8", "replace"), True
+        try:
+            encoded = json.encode_plain(data)
+            if encoded is None:
+                encoded, contents = json.encode_apart(data, lambda number: number)
+                if contents:
+                    raise TypeError("bytes are not JSON: publish them as text, such as base64")
+            return encoded, False
+        except UNSENDABLE as error:
+            raise TypeError(
+                f"the channel {self.name!r} cannot publish this: {error}{find_fault(data, 'data')}"
+            ) from error
+
+    def _publish(self, data: bytes, event: str | None, is_text: bool, is_end: bool) -> Pending[str]:
+        if self.ended:
+            raise ValueError(f"the channel {self.name!r} has ended, and nothing more can be published to it")
+        done: Pending[str] = Pending(self._engine.driver)
+        appending = self.log.append(data, event, is_text=is_text, is_end=is_end)
+        appending.add_done_callback(
+            lambda appended: done.settle(
+                None if appended.error else write_id(self.log, appended.result()), appended.error
+            )
+        )
+        return done
+
+    def _appended(self, entry: Entry) -> None:
+        """Send an entry to all who are live."""
+        if entry.is_end:
+            self.last = entry
+        with self._engine.turn:
+            for (row, namespace), readers in self._live.items():
+                push_to_all(readers.values(), self.prepare(row, namespace, entry))
+        if entry.is_end:
+            live, self._live = self._live, {}
+            for readers in live.values():
+                for reader in readers:
+                    self.unsubscribe(reader.member)
+        self._age()
+        for stream in list(self._streams):
+            stream.go_on()
+
+    def _age(self) -> None:
+        """Drop what is too old, and come back when the next entry is."""
+        at = self.log.trim()
+        self._keep(self, self.log.first <= self.log.head)
+        if at < inf and not self._is_aging:
+            self._is_aging = True
+            self._engine.deadlines.set(self, "age", at)
+
+    def _drain(self) -> Pending[None]:
+        done: Pending[None] = Pending(self._engine.driver)
+        readers = chain(self._behind, *self._live.values())
+        full = [reader.member.session for reader in readers if not reader.member.session.has_room]
+        left = len(full)
+
+        def drained() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                done.resolve(None)
+
+        for session in full:
+            self._engine.table.when_drained(session, drained)
+        if not full:
+            done.resolve(None)
+        return done
+
+
+class Channels:
+    """The channels of a server, by name: each lives while somebody holds it, subscribes to it, or it has a history."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._named: WeakTable[Channel] = WeakTable()
+        self._kept: set[Channel] = set()
+
+    def get(self, name: str, options: dict[str, Any]) -> Channel:
+        """Return the channel of this name, or make it; an option that is None was not given."""
+        given = {option: value for option, value in options.items() if value is not None}
+        check_options(given)
+        found = self._named.get(name)
+        if found is None:
+            check_name(name)
+            found = self._named.add(name, Channel(name, self._engine, Ways(**given), self._keep))
+        for option, value in given.items():
+            if (has := asdict(found.how)[option]) != value:
+                raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
+        return found
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def close(self) -> None:
+        """End the streams: the server closes."""
+        for channel in self._named:
+            channel.close()
+
+    def _keep(self, channel: Channel, keeps: bool) -> None:
+        (self._kept.add if keeps else self._kept.discard)(channel)
+
+
+def check_options(given: dict[str, Any]) -> None:
+    """Raise TypeError or ValueError for an option that cannot be meant."""
+    for option, check in _CHECKS.items():
+        if option in given:
+            check(option, given[option])
+    if given.get("delivery") == "latest" and given.get("history") == 0:
+        raise ValueError('history is 0: with delivery="latest" the current value has to be kept, so give 1 or more')
+
+
+def _check_history(name: str, value: object) -> None:
+    if value != 0 or isinstance(value, bool | float):
+        check_count(name, value)
+
+
+def _check_ttl(name: str, value: object) -> None:
+    if value != inf:
+        check_patience(name, value)
+
+
+_CHECKS: dict[str, Rule] = {
+    "history": _check_history,
+    "ttl": _check_ttl,
+    "history_bytes": check_count,
+    "delivery": one_of("all", "latest"),
+    "start": one_of("new", EARLIEST),
+}
+
+
+def check_event(event: object) -> None:
+    """Raise TypeError or ValueError for what no message can be named."""
+    if event is None:
+        return
+    if not isinstance(event, str):
+        raise TypeError(f"event is {event!r}: give a string, or None for a message without a name")
+    if not event or any(sign in event for sign in _NO_NAME) or event.startswith(OWN):
+        raise ValueError(f'event is {event!r}: give a name in one line that does not begin with "{OWN}"')
