@@ -114,7 +114,7 @@ class Handlers:
         self.events[event] = Handler(event, function, ordered=ordered, threaded=threaded)
         self.refresh()
 
-    def hook(self, kind: Hook, function: F, *, threaded: bool, first: str = "socket") -> F:
+    def hook(self, kind: Hook, function: Callable[..., Any], *, threaded: bool, first: str = "socket") -> None:
         """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
         what, of = f"the {name} handler", f" of {self.name}"
@@ -124,9 +124,8 @@ class Handlers:
         self.hooks[kind] = read
         if kind is ON_CONNECT:
             self.connect = read_step(self.hooks[kind])
-        return function
 
-    def on_any(self, function: F, *, threaded: bool) -> F:
+    def on_any(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register the one handler of any event."""
         calls = ("socket", "event"), ("socket", "event", "*args")
         read = read_function(function, "the handler of any event", *calls, of=f" of {self.name}", threaded=threaded)
@@ -134,19 +133,16 @@ class Handlers:
             raise ValueError(f"{self.name} has a handler of any event already: {self.any.call!r}")
         self.any = read
         self.refresh()
-        return function
 
-    def step(self, function: F, *, threaded: bool) -> F:
+    def step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the connect handler."""
         self.steps.append(read_step(read_function(function, "a step of `use`", ("socket", "auth"), threaded=threaded)))
-        return function
 
-    def event_step(self, function: F, *, threaded: bool) -> F:
+    def event_step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the handlers of events."""
         names = ("socket", "event", "args")
         self.event_steps.append(read_function(function, "a step of `use_event`", names, threaded=threaded))
         self.refresh()
-        return function
 
     def order(self, ordered: bool) -> None:
         """Set the namespace's option; ValueError where it has another value already."""
