@@ -1,5 +1,6 @@
 """What users have registered for a namespace: handlers of events, hooks, and steps before either."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -63,18 +64,10 @@ class Timing:
     calls: int = 0
     seconds: float = 0.0
 
-
-class Timings:
-    """The timings of a namespace's handlers, by event."""
-
-    def __init__(self) -> None:
-        self.by_event: dict[str, Timing] = {}
-
-    def add(self, event: str, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count a call."""
-        timing = self.by_event.setdefault(event, Timing())
-        timing.calls += 1
-        timing.seconds += seconds
+        self.calls += 1
+        self.seconds += seconds
 
 
 class Handlers:
@@ -97,7 +90,7 @@ class Handlers:
         self.steps: list[ConnectStep] = []
         self.event_steps: list[Function] = []
         self.any: Function | None = None
-        self.timings: Timings | None = None
+        self.timings: defaultdict[str, Timing] | None = None
         self.limited = limited
         self.errors = 0
         self.refresh()
@@ -157,10 +150,10 @@ class Handlers:
         self.driver_orders = driver_orders
         self.refresh()
 
-    def measure(self) -> "Timings":
+    def measure(self) -> dict[str, Timing]:
         """Return how long handlers take, which is measured from the first time that somebody asks."""
         if self.timings is None:
-            self.timings = Timings()
+            self.timings = defaultdict(Timing)
             self.refresh()
         return self.timings
 
@@ -191,7 +184,7 @@ class Handlers:
         for handler in tuple(self.events.values()):  # a copy: threads register, too
             own = handler.ordered_option if handler.ordered_option is not None else said
             handler.ordered = self.ordered or handler.threaded if own is None else own
-        general = bool(self.event_steps or self.any or self.limited or self.timings)
+        general = bool(self.event_steps or self.any or self.limited or self.timings is not None)
         for handler in tuple(self.events.values()):
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ..engine import Engine
 from ..types import Reason
-from .handlers import Timing, Timings
+from .handlers import Timing
 from .namespaces import Namespaces
 
 
@@ -68,5 +68,5 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
     )
 
 
-def _copy(timings: Timings) -> dict[str, Timing]:
-    return {event: replace(timing) for event, timing in dict(timings.by_event).items()}
+def _copy(timings: dict[str, Timing]) -> dict[str, Timing]:
+    return {event: replace(timing) for event, timing in dict(timings).items()}
