@@ -10,7 +10,7 @@ from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
 from .entrance import ConnectStep, read_step
-from .signatures import Function, check_callable, check_first, check_plain, read_function
+from .signatures import Function, check_first, read_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,8 +49,6 @@ class Handler:
         self.event = event
         self.function = function
         self.arguments = Arguments(function, event)
-        if threaded:
-            check_plain(function, f"the handler of {event!r}")
         self.ordered = False
         self.ordered_option = ordered
         self.threaded = threaded
@@ -99,8 +97,9 @@ class Handlers:
         self, event: str, function: Callable[..., Any], *, ordered: bool | None, threaded: bool, first: str = "socket"
     ) -> None:
         """Register the one handler of an event; `first` is what its first parameter is called in a remedy."""
-        check_callable(function, f"the handler of {event!r}")
-        check_first(function, f"the handler of {event!r}", first)
+        what = f"the handler of {event!r}"
+        read_function(function, what, threaded=threaded)
+        check_first(function, what, first)
         if event in self.events:
             known = self.events[event].function
             raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
