@@ -74,12 +74,8 @@ def read_class(kind: type, handlers: Handlers) -> None:
 def _check_names(kind: type) -> None:
     """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
     for name in dir(kind):
-        if (
-            not name.startswith("on_")
-            or name in _HOOKS
-            or _said(kind, name, _EVENTS)
-            or not callable(getattr(kind, name))
-        ):
+        is_known = name in _HOOKS or _said(kind, name, _EVENTS)
+        if is_known or not name.startswith("on_") or not callable(getattr(kind, name)):
             continue
         rest = name.removeprefix("on_")
         meant = INSTEAD.get(rest) or next(iter(get_close_matches(name, _HOOKS, 1, cutoff=0.8)), None)

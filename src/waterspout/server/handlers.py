@@ -4,13 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
 from .entrance import ConnectStep, read_step
 from .signatures import Function, check_first, read_function
+
+if TYPE_CHECKING:
+    from .socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,7 +72,7 @@ class Timing:
 
 
 class Handlers:
-    """All that is registered for one namespace, or for all those of one pattern.
+    """All that is registered for one namespace, or for all those of one pattern. `kind` is the user's class of sockets.
 
     `ordered` is whether events are ordered that do not say so themselves. It follows from `ordered_option`, which the
     user has said of the namespace, or else from `driver_orders`: `refresh` works it out.
@@ -79,6 +82,7 @@ class Handlers:
         self, name: str, *, ordered: bool | None = None, driver_orders: bool = False, limited: bool = False
     ) -> None:
         self.name = name
+        self.kind: type[Socket] | None = None
         self.ordered = False
         self.ordered_option = ordered
         self.driver_orders = driver_orders

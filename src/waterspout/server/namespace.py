@@ -73,16 +73,6 @@ class Namespace(Events, Generic[Kind]):
         self.cluster = cluster
         self._ack_ids = count(1)
         self._family = family
-        self._kind: type[Socket] = Socket
-
-    @property
-    def kind(self) -> type[Socket]:
-        """The class of the sockets; those of a dynamic namespace have that of all its kin."""
-        return self._kind if self._family is None else self._family.kind
-
-    @kind.setter
-    def kind(self, kind: type[Socket]) -> None:
-        self._kind = kind
 
     @property
     def has_clients(self) -> bool:
@@ -211,7 +201,7 @@ class Namespace(Events, Generic[Kind]):
     def open(self, session: Session, auth: Auth) -> None:
         """Make member and socket of a connecting client, and run the steps and the connect handler."""
         member = SocketMember(session.socket_id(self.name), session, self)
-        member.socket = self.kind(member)
+        member.socket = (self._handlers.kind or Socket)(member)
         session.data[self.name] = member
         self.rooms.expect(member.id)
         self._show_family()
