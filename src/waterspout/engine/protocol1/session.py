@@ -152,16 +152,6 @@ class ResumableSession(Session):
         else:
             super().lost(reason)
 
-    def failed(self, error: ProtocolError) -> None:
-        """The client broke the protocol."""
-        self.blame(error)
-        super().lost(Reason.PARSE_ERROR)
-
-    def drop(self, reason: Reason, code: int = 1000) -> None:
-        """End the session now."""
-        super().lost(reason)
-        self.transport.finish(code, reason)
-
     def due(self, kind: SessionTimer, at: float) -> None:
         """Act on a deadline."""
         if kind is SessionTimer.RESUME:
