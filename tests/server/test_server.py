@@ -43,10 +43,10 @@ def test_an_option_out_of_range_is_refused_by_name(options: dict[str, Any]) -> N
     ("options", "sentence"),
     [
         ({"ping_interval": 25_000}, "ping_interval is 25000: give seconds, not milliseconds, and at most 3600"),
-        ({"shutdown_timeout": "5"}, "shutdown_timeout is '5': give a number of seconds"),
+        ({"shutdown_timeout": "5"}, "shutdown_timeout is '5': give a number of seconds, 0 or more"),
         ({"max_namespaces": 1.5}, "max_namespaces is 1.5: give a whole number"),
         ({"max_pending_acks": 0}, "max_pending_acks is 0: give a number of at least 1"),
-        ({"max_events_per_second": "9"}, "max_events_per_second is '9': give a number, or None for no limit"),
+        ({"max_events_per_second": "9"}, "max_events_per_second is '9': give a number above 0, or None for no limit"),
         ({"max_events_per_second": 0}, "max_events_per_second is 0: give a number above 0, or None for no limit"),
         ({"transports": "websocket"}, "transports is the string 'websocket': give a tuple, ('websocket',)"),
         ({"cookie": True}, "cookie is True: give the cookie's name, 'io', or a waterspout.engine.Cookie"),

@@ -160,10 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--log-level", choices=LEVELS, type=str.lower, default="info", help="default: info")
     shared.add_argument(
-        "--loop",
-        choices=[each.value for each in standalone.LoopKind],
-        default="auto",
-        help="auto: uvloop if installed",
+        "--loop", choices=[each.value for each in standalone.LoopKind], default="auto", help="auto: uvloop if installed"
     )
 
     serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)

@@ -33,12 +33,15 @@ class InlineDriver(SystemDriver):
 
     def hold(self, function: Callable[[*Args], object], *args: *Args) -> None:
         """Call a function, and then what was to be done after it."""
+        self._call(function, *args)
+        self._catch_up()
+
+    def _call(self, function: Callable[[*Args], object], *args: *Args) -> None:
         self._running += 1
         try:
             function(*args)
         finally:
             self._running -= 1
-        self._catch_up()
 
     @property
     def is_running(self) -> bool:
@@ -80,11 +83,7 @@ class InlineDriver(SystemDriver):
         """Do what was to be done after the function that has ended."""
         while self._later and not self._running:
             function, args = self._later.pop(0)
-            self._running += 1
-            try:
-                function(*args)
-            finally:
-                self._running -= 1
+            self._call(function, *args)
 
     def foreign(self) -> bool:
         """Return False: there is one thread only."""

@@ -8,14 +8,15 @@ A call has three parts that can block: the check of its arguments (`Arguments.co
 becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
+import asyncio
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from functools import partial
 from types import CodeType, FrameType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from weakref import ref
 
 from ..engine.driver import Layer, Level
@@ -28,9 +29,12 @@ SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
 _ASYNC = "await what takes so long, or leave it to a thread (asyncio.to_thread)"
-_CHECK = "leave it to the handler, which can be async or threaded"
-_RESULT = "return less"
-_REPORT = "look for what blocks among the handlers of your log"
+_PARTS = {
+    "checked": ("the check of the arguments for ", "leave it to the handler, which can be async or threaded"),
+    "answered": ("the result of ", "return less"),
+    "failed": ("the report of what was raised by ", "look for what blocks among the handlers of your log"),
+}
+"""The parts of a call beside the function itself: how each is named, and the remedy."""
 
 _BETWEEN = frozenset(
     ("pydantic", "pydantic_core", "attr", "attrs", "dataclasses", "functools", "contextlib", "logging")
@@ -41,23 +45,13 @@ _BETWEEN = frozenset(
 _TEXT = "%s%s has blocked the event loop for %.2f s: %s"
 
 
-class WatchedLoop(Protocol):
-    """What the guard needs of an asyncio loop."""
-
-    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
-        """Call back when the loop turns; RuntimeError if it is closed."""
-
-    def is_closed(self) -> bool:
-        """Tell whether it will never turn again."""
-
-
 class LagGuard:
     """Watches the loop of the thread that makes this. `entries` is the code from which a driver calls users' functions.
 
     The frames of these have the locals `asker`, `token`, and `function` or `coroutine`.
     """
 
-    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: WatchedLoop) -> None:
+    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: asyncio.AbstractEventLoop) -> None:
         self._driver = ref(driver)
         self._thread = threading.get_ident()
         self._entries = entries
@@ -161,22 +155,15 @@ class _StackEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        found = self.frame.f_locals
-        name = _describe(found)
-        match self.part:
-            case "checked":
-                return f"the check of the arguments for {name}"
-            case "answered":
-                return f"the result of {name}"
-            case "failed":
-                return f"the report of what was raised by {name}"
-            case _:
-                return name
+        return self._told[0] + _describe(self.frame.f_locals)
 
     @property
     def remedy(self) -> str:
-        own = _ASYNC if "coroutine" in self.frame.f_locals else _PLAIN
-        return {"checked": _CHECK, "answered": _RESULT, "failed": _REPORT}.get(self.part, own)
+        return self._told[1]
+
+    @property
+    def _told(self) -> tuple[str, str]:
+        return _PARTS.get(self.part, ("", _ASYNC if "coroutine" in self.frame.f_locals else _PLAIN))
 
 
 def _part(frame: FrameType, below: FrameType | None) -> str:

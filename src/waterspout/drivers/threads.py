@@ -65,13 +65,7 @@ class ThreadPool:
         return bool(self._calls)
 
     def submit(
-        self,
-        limit: int,
-        around: Around,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        asker: Asker,
-        token: Any,
+        self, limit: int, around: Around, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any
     ) -> None:
         """Call the function as soon as one of at most `limit` threads is free."""
         call = _Call(around, function, args, asker, token)

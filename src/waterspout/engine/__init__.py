@@ -13,7 +13,7 @@ from .http.decisions import Admitted, Decision, Open, Resume
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
 from .http.refusals import ANSWERED, Preflight, Refuse
-from .http.response import Headers, Response
+from .http.response import Response
 from .log import MORE, Log, outline
 from .options import check_seconds
 from .pending import Pending, done_on_core
@@ -26,7 +26,6 @@ from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
-from .throttle import Throttle
 from .traffic import Traffic
 from .transports.interfaces import Exchange, Fed, Link, Messenger
 from .transports.messages import MessageTransport
@@ -56,7 +55,6 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fed",
-    "Headers",
     "Layer",
     "Level",
     "Link",
@@ -80,7 +78,6 @@ __all__ = [
     "Session",
     "State",
     "Step",
-    "Throttle",
     "Traffic",
     "TrustedProxies",
     "Turn",

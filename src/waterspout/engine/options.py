@@ -8,7 +8,7 @@ from dataclasses import fields
 from math import inf
 from re import ASCII, Pattern, escape
 from re import compile as compile_pattern
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import urlsplit
 
 Rule = Callable[[str, object], None]
@@ -22,12 +22,17 @@ _PORTS = {"http": ":80", "https": ":443"}
 _AN_ORIGIN = "https://example.com"
 
 
-def check_seconds(name: str, value: object) -> None:
+def check_number(name: str, value: object, what: str = "a number of seconds above 0", *, or_zero: bool = False) -> None:
+    """Refuse what is no finite number above 0; `what` is to be given instead."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}: give {what}")
+    if not (0 < value < inf or (or_zero and value == 0)):
+        raise ValueError(f"{name} is {value!r}: give {what}")
+
+
+def check_seconds(name: str, value: Any) -> None:
     """Refuse what is no time of a connection."""
-    if not _is_number(value):
-        raise TypeError(f"{name} is {value!r}: give a number of seconds")
-    if not 0 < value < inf:
-        raise ValueError(f"{name} is {value!r}: give a number of seconds above 0")
+    check_number(name, value)
     if value > LONGEST:
         raise ValueError(f"{name} is {value!r}: give seconds, not milliseconds, and at most {LONGEST}")
 
@@ -42,20 +47,13 @@ def check_count(name: str, value: object) -> None:
 
 def check_rate(name: str, value: object) -> None:
     """Refuse what is neither a number above 0 nor None."""
-    if value is None:
-        return
-    if not _is_number(value):
-        raise TypeError(f"{name} is {value!r}: give a number, or None for no limit")
-    if not 0 < value < inf:
-        raise ValueError(f"{name} is {value!r}: give a number above 0, or None for no limit")
+    if value is not None:
+        check_number(name, value, "a number above 0, or None for no limit")
 
 
 def check_patience(name: str, value: object) -> None:
     """Refuse what is no number of seconds, of which 0 may be one."""
-    if not _is_number(value):
-        raise TypeError(f"{name} is {value!r}: give a number of seconds")
-    if not 0 <= value < inf:
-        raise ValueError(f"{name} is {value!r}: give a number of seconds, 0 or more")
+    check_number(name, value, "a number of seconds, 0 or more", or_zero=True)
 
 
 def check_switch(name: str, value: object) -> None:
@@ -203,7 +201,3 @@ def _remedy(origin: str) -> str | None:
     if not parts.netloc or "@" in parts.netloc:
         return f"give an origin such as {_AN_ORIGIN!r}"
     return f"an origin is a scheme and a host, without a path: give '{parts.scheme}://{parts.netloc}'"
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)

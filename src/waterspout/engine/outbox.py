@@ -39,42 +39,37 @@ class Outbox:
 
     def write_to(self, transport: Transport) -> bool:
         """Hand over what the transport takes; return whether that was all."""
-        messages = self._messages
-        while messages:
-            first = messages[0]
-            prepared = first.prepared if isinstance(first, _Latest) else first
-            if not transport.write(prepared):
+        while self._messages:
+            if not transport.write(_prepared(self._messages[0])):
                 return False
-            messages.popleft()
-            self.size_bytes -= prepared.size_bytes
-            if self._latest is not None and isinstance(first, _Latest):
-                self._latest.pop(prepared.key, None)
+            self._remove_first()
         return True
 
     def take(self, max_packets: int | None = None) -> list[Prepared]:
         """Hand over everything, or the first messages: those of so many packets at most, but one in any case."""
         if max_packets is not None:
             return self._take_first(max_packets)
-        taken = [each.prepared if isinstance(each, _Latest) else each for each in self._messages]
+        taken = list(map(_prepared, self._messages))
         self._messages.clear()
         self._latest, self.size_bytes = None, 0
         return taken
 
     def _take_first(self, max_packets: int) -> list[Prepared]:
         taken: list[Prepared] = []
-        messages = self._messages
-        while messages:
-            first = messages[0]
-            prepared = first.prepared if isinstance(first, _Latest) else first
-            max_packets -= prepared.packets
+        while self._messages:
+            max_packets -= _prepared(self._messages[0]).packets
             if max_packets < 0 and taken:
                 break
-            messages.popleft()
-            taken.append(prepared)
-            self.size_bytes -= prepared.size_bytes
-            if self._latest is not None and isinstance(first, _Latest):
-                self._latest.pop(prepared.key, None)
+            taken.append(self._remove_first())
         return taken
+
+    def _remove_first(self) -> Prepared:
+        first = self._messages.popleft()
+        prepared = _prepared(first)
+        self.size_bytes -= prepared.size_bytes
+        if self._latest is not None and isinstance(first, _Latest):
+            self._latest.pop(prepared.key, None)
+        return prepared
 
     def give_back(self, unsent: list[Prepared]) -> None:
         """Put in front what a transport had taken and has not sent; no cap counts, for it was here before."""
@@ -116,3 +111,7 @@ class _Latest:
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
+
+
+def _prepared(place: Prepared | _Latest) -> Prepared:
+    return place.prepared if isinstance(place, _Latest) else place

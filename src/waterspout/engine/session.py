@@ -227,7 +227,7 @@ class Session(Backlog):
     def failed(self, error: ProtocolError) -> None:
         """The client broke the protocol, and its transport says so to it."""
         self.blame(error)
-        self.lost(Reason.PARSE_ERROR)
+        self._end_for(Reason.PARSE_ERROR)
 
     def blame(self, error: ProtocolError) -> None:
         """Log for the operator what the client did."""
@@ -235,9 +235,7 @@ class Session(Backlog):
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone."""
-        told = not self.is_live
-        if self._end() and not told:
-            self.table.ended(self, reason)
+        self._end_for(reason)
 
     def finished(self) -> None:
         """The transport has said goodbye."""
@@ -255,7 +253,7 @@ class Session(Backlog):
 
     def drop(self, reason: Reason, code: int = 1000) -> None:
         """End the session now, without what is queued: nobody is there to read it."""
-        self.lost(reason)
+        self._end_for(reason)
         self.transport.finish(code, reason)
 
     def abandon(self) -> None:
@@ -419,6 +417,11 @@ class Session(Backlog):
         probe, self._probe = self._probe, None
         if probe is not None:
             probe.leave()
+
+    def _end_for(self, reason: Reason) -> None:
+        told = not self.is_live
+        if self._end() and not told:
+            self.table.ended(self, reason)
 
     def _move(self, step: Step) -> None:
         self.state = after(self.state, step)

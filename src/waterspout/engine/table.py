@@ -51,7 +51,7 @@ class Table:
         self.closing: Pending[None] | None = None
         self.awaiting_room: dict[Session, list[Callable[[], object]]] = {}
         self._awaited: dict[str, tuple[Resume, Exchange]] = {}
-        self.new_data: Callable[[], object] = getattr(application, "new_data", _no_data)
+        self.new_data: Callable[[], object] = getattr(application, "new_data", lambda: None)
         self.is_bare = hasattr(application, "message")
         self.message: Callable[[Session, str | bytes], None] = getattr(application, "message", _unwanted)
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
@@ -123,7 +123,7 @@ class Table:
     def await_no_longer(self, decision: "Admitted") -> None:
         """Forget a request whose body has come, or will not come."""
         session = decision.session
-        if session is not None and self._awaited.get(session.id, _NONE)[0] is decision:
+        if session is not None and self._awaited.get(session.id, (None, None))[0] is decision:
             del self._awaited[session.id]
 
     def tell(self, request: Request, decision: "Decision", decided: "Callable[[Decision], object]") -> None:
@@ -173,17 +173,10 @@ class Table:
         closing.resolve(None)
 
 
-_NONE = (None, None)
-
-
 def _reserved(session: "Session", error: ReservedName) -> None:
     """Ignore it, unless its client cannot have sent it: those of 3.x and 4.x refuse such names themselves."""
     if not session.generation.strays:
         raise error
-
-
-def _no_data() -> None:
-    return None
 
 
 def _unwanted(*_: object) -> None:

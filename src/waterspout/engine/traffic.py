@@ -1,10 +1,12 @@
 """What an engine has done since it began, in numbers."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 
 from ..types import Reason
 
 
+@dataclass(slots=True, eq=False)
 class Traffic:
     """Counters that only grow. What moves most is counted by the read and by the write, not by the message.
 
@@ -12,22 +14,12 @@ class Traffic:
     message with attachments is one of `messages_out`, and several of `messages_in`.
     """
 
-    __slots__ = (
-        "bytes_in",
-        "bytes_out",
-        "closed",
-        "dropped",
-        "messages_in",
-        "messages_out",
-        "opened",
-        "refused",
-        "replaced",
-    )
-
-    def __init__(self) -> None:
-        self.opened = self.refused = 0
-        self.messages_in = self.messages_out = 0
-        self.bytes_in = self.bytes_out = 0
-        self.dropped = 0  # volatile messages that did not wait behind others
-        self.replaced = 0  # messages whose place in an outbox the next of their key took
-        self.closed: Counter[Reason] = Counter()
+    opened: int = 0
+    refused: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped: int = 0  # volatile messages that did not wait behind others
+    replaced: int = 0  # messages whose place in an outbox the next of their key took
+    closed: Counter[Reason] = field(default_factory=Counter)

@@ -11,6 +11,7 @@ import socket
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 from ..errors import CannotStart
@@ -69,16 +70,13 @@ def inherited(*, by_parent: bool = False) -> Iterator[list[socket.socket]]:
     the parent process, which has passed them on (see `reload`).
     """
     descriptors = _inherited(os.getppid() if by_parent else os.getpid())
-    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    names = chain(os.environ.get("LISTEN_FDNAMES", "").split(":"), repeat(""))
     if descriptors:
         for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
             os.environ.pop(variable, None)
     with ExitStack() as stack:
-        taken = []
-        for index, descriptor in enumerate(descriptors):
-            name = names[index] if index < len(names) and names[index] else "without a name"
-            taken.append(stack.enter_context(_taken(descriptor, name)))
-        yield taken
+        named = zip(descriptors, names, strict=False)
+        yield [stack.enter_context(_taken(descriptor, name or "without a name")) for descriptor, name in named]
 
 
 def to_pass_on() -> tuple[int, ...]:
@@ -155,17 +153,8 @@ def _addresses(host: str) -> list[tuple[int, tuple[Any, ...]]]:
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
-    listener = socket.socket(family)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # else :: would take 0.0.0.0 as well
-        listener.setblocking(False)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
+    listener = socket.create_server(address, family=family, backlog=BACKLOG)  # of IPv6 alone: :: leaves out 0.0.0.0
+    listener.setblocking(False)
     return listener
 
 

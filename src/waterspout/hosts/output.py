@@ -51,15 +51,7 @@ class Output:
     `close_timeout` is the seconds in which a link that is finished has to be rid of what waits in it.
     """
 
-    __slots__ = (
-        "_when_closed",
-        "_when_empty",
-        "close_timeout",
-        "loop",
-        "open_links",
-        "traffic",
-        "waiting",
-    )
+    __slots__ = ("_when_closed", "_when_empty", "close_timeout", "loop", "open_links", "traffic", "waiting")
 
     def __init__(self, loop: Loop, traffic: Traffic, close_timeout: float = 10.0) -> None:
         self.loop = loop

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from tornado import web as tornado_web
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.netutil import ssl_wrap_socket
@@ -41,7 +41,7 @@ class Application(tornado_web.Application):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Find who serves the request."""
         handler: Any = super().find_handler(request, **kwargs)
-        if not isinstance(handler, Reception | Takeover) and _lines(request.headers) > self._most_lines:
+        if not isinstance(handler, Reception | Takeover) and len(list(request.headers.get_all())) > self._most_lines:
             handler = self.get_handler_delegate(request, TooManyLines)
         if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
             request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nobody else looks
@@ -161,7 +161,3 @@ def _read_on(handshake: "asyncio.Future[SSLIOStream]") -> None:
 async def _written(stream: IOStream) -> None:
     if stream.writing():
         await stream.write(b"")
-
-
-def _lines(headers: HTTPHeaders) -> int:
-    return sum(1 for _ in headers.get_all())

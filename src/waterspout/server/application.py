@@ -14,7 +14,7 @@ from .life import CountingAsker
 from .limits import Limits, MeteredSockets
 from .namespace import is_namespace, push_refusal
 from .namespaces import DynamicNamespace, Namespaces
-from .signatures import Function, check_callable, check_plain, check_signature
+from .signatures import Function, read_function
 
 _RESERVED_QUERY = frozenset(("EIO", "transport", "sid", "t", "b64", "j"))
 
@@ -40,11 +40,7 @@ class SocketIOApplication:
 
     def on_handshake(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Ask this function of each request that begins a session."""
-        what = "the function of on_handshake"
-        check_callable(function, what)
-        check_signature(function, ("request",), what)
-        if threaded:
-            check_plain(function, what)
+        read_function(function, "the function of on_handshake", ("request",), threaded=threaded)
         if self.open is not None:
             raise ValueError("on_handshake has a function already: one decides, and calls others if it has to")
         self.opens_in_thread = threaded

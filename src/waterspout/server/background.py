@@ -9,7 +9,6 @@ from typing import Any
 
 from ..engine import Asker, Engine, on_core
 from .annotations import innermost
-from .handlers import F
 from .signatures import Function, read_function
 
 
@@ -22,17 +21,14 @@ class Background:
         self._stops: list[Function] = []
         self._is_running = False
 
-    def on_start(self, function: F, *, threaded: bool) -> F:
+    def on_start(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add what is called at the start: at once, if the server has started already."""
-        on_core(
-            self._engine.driver, self._add, read_function(function, "a function of on_start", (), threaded=threaded)
-        )
-        return function
+        read = read_function(function, "a function of on_start", (), threaded=threaded)
+        on_core(self._engine.driver, self._add, read)
 
-    def on_stop(self, function: F, *, threaded: bool) -> F:
+    def on_stop(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add what is called at the end."""
         self._stops.append(read_function(function, "a function of on_stop", (), threaded=threaded))
-        return function
 
     def start(self) -> None:
         """Call the functions of `on_start`."""

@@ -8,6 +8,7 @@ from typing import Any, overload
 from .handlers import INSTEAD, F, Handlers, Hook, check_event
 
 _HOOKS = {f"on_{hook.name.lower()}": hook for hook in Hook}
+_EVENTS, _THREADED = "__waterspout_events__", "__waterspout_threaded__"  # what decorators say, for `read_class`
 _REMEDIES = {
     "__init__": "do it in on_connect",
     "__eq__": "sockets are compared by identity",
@@ -38,7 +39,7 @@ def hook(*, threaded: bool) -> Callable[[F], F]:
     def mark(method: F) -> F:
         if method.__name__ not in _HOOKS:
             raise TypeError(f"@hook stands above {', '.join(_HOOKS)}; {method.__qualname__} is none of them")
-        method.__waterspout_threaded__ = threaded  # type: ignore[attr-defined]  # read by `read_class`
+        setattr(method, _THREADED, threaded)
         return method
 
     return mark
@@ -48,8 +49,7 @@ def _mark(method: F, name: str, ordered: bool | None, threaded: bool) -> F:
     check_event(name)
     if isinstance(method, staticmethod | classmethod):
         raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
-    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
-    method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
+    setattr(method, _EVENTS, (*getattr(method, _EVENTS, ()), (name, ordered, threaded)))
     return method
 
 
@@ -63,18 +63,19 @@ def read_class(kind: type, handlers: Handlers) -> None:
     for name in dir(kind):
         method = getattr(kind, name)
         if callable(method):
-            for event, ordered, threaded in _marks(kind, name):
+            for event, ordered, threaded in _said(kind, name, _EVENTS) or ():
                 handlers.add(event, method, ordered=ordered, threaded=threaded, first="self")
     for name, hook in _HOOKS.items():
         method = getattr(kind, name, None)
         if method is not None:
-            handlers.hook(hook, method, threaded=_is_threaded(kind, name), first="self")
+            handlers.hook(hook, method, threaded=bool(_said(kind, name, _THREADED)), first="self")
 
 
 def _check_names(kind: type) -> None:
     """Raise TypeError for a method that is called like a hook, and neither is one nor handles an event."""
     for name in dir(kind):
-        if not name.startswith("on_") or name in _HOOKS or _marks(kind, name) or not callable(getattr(kind, name)):
+        is_known = name in _HOOKS or _said(kind, name, _EVENTS)
+        if is_known or not name.startswith("on_") or not callable(getattr(kind, name)):
             continue
         rest = name.removeprefix("on_")
         meant = INSTEAD.get(rest) or next(iter(get_close_matches(name, _HOOKS, 1, cutoff=0.8)), None)
@@ -82,16 +83,10 @@ def _check_names(kind: type) -> None:
         raise TypeError(f"{kind.__name__}.{name} is no hook and handles no event, so nothing would call it: {remedy}")
 
 
-def _marks(kind: type, name: str) -> tuple[tuple[str, bool | None, bool], ...]:
-    """Return the events of a method: what it says itself, or else the nearest of those that it replaces."""
-    marked = (getattr(one.__dict__.get(name), "__waterspout_events__", ()) for one in kind.__mro__)
-    return next(filter(None, marked), ())
-
-
-def _is_threaded(kind: type, name: str) -> bool:
-    """Tell whether a hook runs in a thread: what it says itself, or else the nearest of those that it replaces."""
-    found = (getattr(one.__dict__.get(name), "__waterspout_threaded__", None) for one in kind.__mro__)
-    return next((one for one in found if one is not None), False)
+def _said(kind: type, name: str, mark: str) -> Any:
+    """Return what decorators have said of a method: of itself, or else of the nearest of those that it replaces."""
+    found = (getattr(one.__dict__.get(name), mark, None) for one in kind.__mro__)
+    return next((one for one in found if one is not None), None)
 
 
 def check_class(kind: type, base: type) -> None:

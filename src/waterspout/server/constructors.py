@@ -16,18 +16,13 @@ _BY_ATTRS = "<attrs generated "
 _ATTRS = "attr._make"  # the module whose closures attrs puts into classes
 
 
-def check_constructor(part: kinds.Type) -> None:
+def check_constructor(part: Any) -> None:
     """Raise TypeError, with the remedy, for a class whose own checks would not run; `part` may be any type."""
-    if not isinstance(part, kinds.DataclassType | kinds.NamedTupleType | kinds.StructType):
+    read = _READERS.get(type(part))
+    if read is None:
         return
     cls = get_origin(part.cls) or part.cls
-    match part:
-        case kinds.NamedTupleType():
-            reason = _of_tuple(cls)
-        case kinds.StructType():
-            reason = _of_struct(cls)
-        case _:
-            reason = _of_fields(cls)
+    reason = read(cls)
     if reason is not None:
         raise TypeError(f"{cls.__qualname__} {reason}")
 
@@ -71,6 +66,9 @@ def _of_fields(cls: Any) -> str | None:
         if not isinstance(field, dataclasses.Field) and field.converter is not None:
             return f"has a converter for {field.name!r}, which would not run: convert in {hook}, which does"
     return None
+
+
+_READERS = {kinds.DataclassType: _of_fields, kinds.NamedTupleType: _of_tuple, kinds.StructType: _of_struct}
 
 
 def _owner(cls: type, name: str) -> type:

@@ -1,12 +1,41 @@
 """The decorators with which users register handlers, hooks and steps."""
 
 from collections.abc import Callable
-from typing import Any, overload
+from functools import wraps
+from typing import Any, Protocol, cast, overload
 
 from .handlers import ON_CONNECT, ON_DISCONNECT, ON_ERROR, F, Handlers, check_event
 
-OMITTED: Any = object()
-"""A decorator's function where it comes later: `@server.on_connect(threaded=True)`. (None would be a mistake.)"""
+_OMITTED: Any = object()  # the function of `@server.on_connect(threaded=True)`; None would be a mistake
+
+
+class Decorator(Protocol):
+    """A method that registers a function: `@server.on_connect`, or `@server.on_connect(threaded=True)`."""
+
+    @overload
+    def __call__(self, function: F, *, threaded: bool = ...) -> F: ...
+    @overload
+    def __call__(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
+
+
+class _DecoratorMethod(Protocol):
+    """A `Decorator`, as a class has it."""
+
+    def __get__(self, instance: object, owner: type, /) -> Decorator: ...
+
+
+def decorator(register: Callable[..., None]) -> _DecoratorMethod:
+    """Make a `Decorator` of a method that registers a function, `(self, function, *, threaded)`."""
+
+    @wraps(register)
+    def method(self: object, function: Any = _OMITTED, *, threaded: bool = False) -> Any:
+        def decorate(function: F) -> F:
+            register(self, function, threaded=threaded)
+            return function
+
+        return decorate if function is _OMITTED else decorate(function)
+
+    return cast(_DecoratorMethod, method)
 
 
 class Events:
@@ -25,13 +54,15 @@ class Events:
         are told to `on_error`; an event named "error" is one that clients emit.
         """
         check_event(event)
-        return self._adder(event, ordered, threaded)
 
-    @overload
-    def on_connect(self, handler: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_connect(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_connect(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
+        def register(handler: F) -> F:
+            self._registry().add(event, handler, ordered=ordered, threaded=threaded)
+            return handler
+
+        return register
+
+    @decorator
+    def on_connect(self, handler: Callable[..., Any], *, threaded: bool) -> None:
         """Register what decides whether a client may enter: `(socket, auth)`.
 
         It refuses with ConnectRefused, or by returning False. `auth` is what the client sent along, a
@@ -42,32 +73,23 @@ class Events:
         `threaded`, here and in all others below, as an argument (`@server.on_connect(threaded=True)`): a plain function
         that blocks runs in a thread; TypeError for an async one.
         """
-        return at_once(handler, lambda handler: self._registry().hook(ON_CONNECT, handler, threaded=threaded))
+        self._registry().hook(ON_CONNECT, handler, threaded=threaded)
 
-    @overload
-    def on_disconnect(self, handler: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_disconnect(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_disconnect(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_disconnect(self, handler: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called when an accepted client has disconnected: `(socket, reason)`, once."""
-        return at_once(handler, lambda handler: self._registry().hook(ON_DISCONNECT, handler, threaded=threaded))
+        self._registry().hook(ON_DISCONNECT, handler, threaded=threaded)
 
-    @overload
-    def on_error(self, handler: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_error(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_error(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_error(self, handler: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called with exceptions of handlers, and with refused events: `(socket, event, error)`.
 
         Each namespace has its own. Exceptions are logged in any case.
         """
-        return at_once(handler, lambda handler: self._registry().hook(ON_ERROR, handler, threaded=threaded))
+        self._registry().hook(ON_ERROR, handler, threaded=threaded)
 
-    @overload
-    def on_any(self, handler: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_any(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_any(self, handler: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_any(self, handler: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called with every event, before its own handler and as it came: `(socket, event, *args)`.
 
         Its result, if it is not None, acknowledges events that have no handler of their own. All others of these
@@ -75,43 +97,25 @@ class Events:
         It may refuse an event with EventRefused, as a step does. A `threaded` one makes the namespace's events ordered
         that do not say otherwise.
         """
-        return at_once(handler, lambda handler: self._registry().on_any(handler, threaded=threaded))
+        self._registry().on_any(handler, threaded=threaded)
 
-    @overload
-    def use(self, step: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def use(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def use(self, step: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def use(self, step: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the connect handler: `(socket, auth)`; it refuses as that does, also by annotation.
 
         It is for this namespace alone: clients may enter another one without "/".
         """
-        return at_once(step, lambda step: self._registry().step(step, threaded=threaded))
+        self._registry().step(step, threaded=threaded)
 
-    @overload
-    def use_event(self, step: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def use_event(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def use_event(self, step: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def use_event(self, step: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before every event's handler: `(socket, event, args)`, with `args` a list that it may change.
 
         It drops the event by returning False, and refuses it, so that the client's acknowledgement says why,
         by raising EventRefused. A `threaded` one makes the namespace's events ordered that do not say otherwise.
         """
-        return at_once(step, lambda step: self._registry().event_step(step, threaded=threaded))
+        self._registry().event_step(step, threaded=threaded)
 
     def _registry(self) -> Handlers:
         """Return what is registered here; ValueError where something else has to be asked for that."""
         return self._handlers
-
-    def _adder(self, event: str, ordered: bool | None, threaded: bool) -> Callable[[F], F]:
-        def register(handler: F) -> F:
-            self._registry().add(event, handler, ordered=ordered, threaded=threaded)
-            return handler
-
-        return register
-
-
-def at_once(function: Any, register: Callable[[Any], Any]) -> Any:
-    """Register a function, or return the decorator that does."""
-    return register if function is OMITTED else register(function)

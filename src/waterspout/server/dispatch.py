@@ -270,6 +270,6 @@ class EventCall:
     def _end(self) -> None:
         timings = self._member.namespace._handlers.timings
         if timings is not None and self._began and self._handler is not None:
-            timings.add(self._handler.event, self._member.driver.now() - self._began)
+            timings[self._handler.event].add(self._member.driver.now() - self._began)
         if self._queue is not None:
             self._queue.ended()

@@ -1,15 +1,19 @@
 """What users have registered for a namespace: handlers of events, hooks, and steps before either."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
 from .entrance import ConnectStep, read_step
-from .signatures import Function, check_callable, check_first, check_plain, read_function
+from .signatures import Function, check_first, read_function
+
+if TYPE_CHECKING:
+    from .socket import Socket
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,8 +52,6 @@ class Handler:
         self.event = event
         self.function = function
         self.arguments = Arguments(function, event)
-        if threaded:
-            check_plain(function, f"the handler of {event!r}")
         self.ordered = False
         self.ordered_option = ordered
         self.threaded = threaded
@@ -63,22 +65,14 @@ class Timing:
     calls: int = 0
     seconds: float = 0.0
 
-
-class Timings:
-    """The timings of a namespace's handlers, by event."""
-
-    def __init__(self) -> None:
-        self.by_event: dict[str, Timing] = {}
-
-    def add(self, event: str, seconds: float) -> None:
+    def add(self, seconds: float) -> None:
         """Count a call."""
-        timing = self.by_event.setdefault(event, Timing())
-        timing.calls += 1
-        timing.seconds += seconds
+        self.calls += 1
+        self.seconds += seconds
 
 
 class Handlers:
-    """All that is registered for one namespace, or for all those of one pattern.
+    """All that is registered for one namespace, or for all those of one pattern. `kind` is the user's class of sockets.
 
     `ordered` is whether events are ordered that do not say so themselves. It follows from `ordered_option`, which the
     user has said of the namespace, or else from `driver_orders`: `refresh` works it out.
@@ -88,6 +82,7 @@ class Handlers:
         self, name: str, *, ordered: bool | None = None, driver_orders: bool = False, limited: bool = False
     ) -> None:
         self.name = name
+        self.kind: type[Socket] | None = None
         self.ordered = False
         self.ordered_option = ordered
         self.driver_orders = driver_orders
@@ -97,7 +92,7 @@ class Handlers:
         self.steps: list[ConnectStep] = []
         self.event_steps: list[Function] = []
         self.any: Function | None = None
-        self.timings: Timings | None = None
+        self.timings: defaultdict[str, Timing] | None = None
         self.limited = limited
         self.errors = 0
         self.refresh()
@@ -106,15 +101,16 @@ class Handlers:
         self, event: str, function: Callable[..., Any], *, ordered: bool | None, threaded: bool, first: str = "socket"
     ) -> None:
         """Register the one handler of an event; `first` is what its first parameter is called in a remedy."""
-        check_callable(function, f"the handler of {event!r}")
-        check_first(function, f"the handler of {event!r}", first)
+        what = f"the handler of {event!r}"
+        read_function(function, what, threaded=threaded)
+        check_first(function, what, first)
         if event in self.events:
             known = self.events[event].function
             raise ValueError(f"the event {event!r} of {self.name} has a handler already: {known!r}")
         self.events[event] = Handler(event, function, ordered=ordered, threaded=threaded)
         self.refresh()
 
-    def hook(self, kind: Hook, function: F, *, threaded: bool, first: str = "socket") -> F:
+    def hook(self, kind: Hook, function: Callable[..., Any], *, threaded: bool, first: str = "socket") -> None:
         """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
         what, of = f"the {name} handler", f" of {self.name}"
@@ -124,9 +120,8 @@ class Handlers:
         self.hooks[kind] = read
         if kind is ON_CONNECT:
             self.connect = read_step(self.hooks[kind])
-        return function
 
-    def on_any(self, function: F, *, threaded: bool) -> F:
+    def on_any(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register the one handler of any event."""
         calls = ("socket", "event"), ("socket", "event", "*args")
         read = read_function(function, "the handler of any event", *calls, of=f" of {self.name}", threaded=threaded)
@@ -134,19 +129,16 @@ class Handlers:
             raise ValueError(f"{self.name} has a handler of any event already: {self.any.call!r}")
         self.any = read
         self.refresh()
-        return function
 
-    def step(self, function: F, *, threaded: bool) -> F:
+    def step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the connect handler."""
         self.steps.append(read_step(read_function(function, "a step of `use`", ("socket", "auth"), threaded=threaded)))
-        return function
 
-    def event_step(self, function: F, *, threaded: bool) -> F:
+    def event_step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the handlers of events."""
         names = ("socket", "event", "args")
         self.event_steps.append(read_function(function, "a step of `use_event`", names, threaded=threaded))
         self.refresh()
-        return function
 
     def order(self, ordered: bool) -> None:
         """Set the namespace's option; ValueError where it has another value already."""
@@ -161,10 +153,10 @@ class Handlers:
         self.driver_orders = driver_orders
         self.refresh()
 
-    def measure(self) -> "Timings":
+    def measure(self) -> dict[str, Timing]:
         """Return how long handlers take, which is measured from the first time that somebody asks."""
         if self.timings is None:
-            self.timings = Timings()
+            self.timings = defaultdict(Timing)
             self.refresh()
         return self.timings
 
@@ -195,7 +187,7 @@ class Handlers:
         for handler in tuple(self.events.values()):  # a copy: threads register, too
             own = handler.ordered_option if handler.ordered_option is not None else said
             handler.ordered = self.ordered or handler.threaded if own is None else own
-        general = bool(self.event_steps or self.any or self.limited or self.timings)
+        general = bool(self.event_steps or self.any or self.limited or self.timings is not None)
         for handler in tuple(self.events.values()):
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1

@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from ..engine import Engine, Layer, Level, Pending, Prepared, Session, done_on_core, on_core
+from ..engine.options import check_number
 from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
@@ -24,7 +25,7 @@ from .member import Member, SocketMember
 from .presence import Presence
 from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
-from .socket import Socket, check_timeout, separate
+from .socket import Socket, separate
 
 # The class of a namespace's sockets. The default makes `Namespace` mean Namespace[Socket]; Python has it since 3.13.
 if TYPE_CHECKING:
@@ -72,16 +73,6 @@ class Namespace(Events, Generic[Kind]):
         self.cluster = cluster
         self._ack_ids = count(1)
         self._family = family
-        self._kind: type[Socket] = Socket
-
-    @property
-    def kind(self) -> type[Socket]:
-        """The class of the sockets; those of a dynamic namespace have that of all its kin."""
-        return self._kind if self._family is None else self._family.kind
-
-    @kind.setter
-    def kind(self, kind: type[Socket]) -> None:
-        self._kind = kind
 
     @property
     def has_clients(self) -> bool:
@@ -118,7 +109,7 @@ class Namespace(Events, Generic[Kind]):
         raises AckTimeout. TypeError for what JSON cannot carry.
         """
         check_name(event)
-        check_timeout(timeout)
+        check_number("timeout", timeout)
         whom, ack_id = audience(to, except_), next(self._ack_ids)
         forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
         pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
@@ -210,7 +201,7 @@ class Namespace(Events, Generic[Kind]):
     def open(self, session: Session, auth: Auth) -> None:
         """Make member and socket of a connecting client, and run the steps and the connect handler."""
         member = SocketMember(session.socket_id(self.name), session, self)
-        member.socket = self.kind(member)
+        member.socket = (self._handlers.kind or Socket)(member)
         session.data[self.name] = member
         self.rooms.expect(member.id)
         self._show_family()

@@ -31,13 +31,10 @@ class DynamicNamespace(Events, Generic[Kind]):
     comes, or when somebody asks for it by its name, and is gone when its last client has left and nobody keeps it.
     """
 
-    def __init__(
-        self, match: "Pattern[str] | Matcher", handlers: Handlers, kind: type[Socket], *, engine: Engine
-    ) -> None:
+    def __init__(self, match: "Pattern[str] | Matcher", handlers: Handlers, *, engine: Engine) -> None:
         self.match = match
         self.threaded = False
         self._engine = engine
-        self.kind = kind
         self.children: dict[str, Namespace] = {}
         self._handlers = handlers
 
@@ -132,7 +129,7 @@ class Namespaces:
             check_plain(cast(Matcher, match), "the function of a dynamic namespace")
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
-            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), Socket, engine=self._engine)
+            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), engine=self._engine)
             self.dynamic.append(found)
         elif ordered is not None:
             found._handlers.order(ordered)
@@ -147,14 +144,14 @@ class Namespaces:
             raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it
         place = self.of(name, ordered=ordered) if isinstance(name, str) else self.family(name, ordered=ordered)
-        place._registry()
-        if place.kind is not Socket:
-            raise ValueError(f"{place._handlers.name} has the class {place.kind.__name__} already")
+        handlers = place._registry()
+        if handlers.kind is not None:
+            raise ValueError(f"{handlers.name} has the class {handlers.kind.__name__} already")
         if place.has_clients:
             remedy = "register it before they come, or let them go first, with `disconnect`"
-            raise ValueError(f"clients are in {place._handlers.name} already, as objects of another class: {remedy}")
-        read_class(kind, place._handlers)
-        place.kind = kind
+            raise ValueError(f"clients are in {handlers.name} already, as objects of another class: {remedy}")
+        read_class(kind, handlers)
+        handlers.kind = kind
         return place
 
     def make(self, family: DynamicNamespace, name: str) -> Namespace:

@@ -13,7 +13,7 @@ from .application import SocketIOApplication
 from .background import Background
 from .channel import Channel, Channels
 from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
-from .decorators import OMITTED, Events, at_once
+from .decorators import Events, decorator
 from .fanout import delivery
 from .handlers import F
 from .limits import Limits
@@ -180,11 +180,8 @@ class Server(Events):
         """Register the handler of an event; see `Namespace.on`."""
         return self.of(namespace).on(event, ordered=ordered, threaded=threaded)
 
-    @overload
-    def on_handshake(self, function: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_handshake(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_handshake(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_handshake(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called with the request that begins a connection, before it is answered: `(request)`.
 
         Plain or async; the client waits. It refuses with `HandshakeRefused(status, text, headers)`, which clients of
@@ -194,13 +191,10 @@ class Server(Events):
         enters then. What else it raises is logged, and the client gets 500. `threaded` as for `on_connect`. ValueError
         for a second function.
         """
-        return at_once(function, lambda function: self._on_handshake(function, threaded))
+        self._application.on_handshake(function, threaded=threaded)
 
-    @overload
-    def on_start(self, function: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_start(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_start(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_start(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called, without arguments, when the server starts on a loop, before its first client.
 
         A plain function has ended by then. An `async def` is a task of the server's: it may run for as long as the
@@ -210,20 +204,17 @@ class Server(Events):
         their names. `threaded`: a plain function that blocks runs in a thread while the first clients are served, and
         keeps one of the driver's `threads` until it ends: nothing cancels it. TypeError for an async one.
         """
-        return at_once(function, lambda function: self._background.on_start(function, threaded=threaded))
+        self._background.on_start(function, threaded=threaded)
 
-    @overload
-    def on_stop(self, function: F, *, threaded: bool = ...) -> F: ...
-    @overload
-    def on_stop(self, *, threaded: bool = ...) -> Callable[[F], F]: ...
-    def on_stop(self, function: Any = OMITTED, *, threaded: bool = False) -> Any:
+    @decorator
+    def on_stop(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register what is called, without arguments, when a server that has started is closed.
 
         Clients are still connected, and the tasks of `on_start` still run: that ends when these functions have ended.
         Asynchronous ones, and `threaded` ones, which are plain and block, have `shutdown_timeout`. What they raise is
         logged with their names.
         """
-        return at_once(function, lambda function: self._background.on_stop(function, threaded=threaded))
+        self._background.on_stop(function, threaded=threaded)
 
     # What belongs to "/"
 
@@ -363,10 +354,6 @@ class Server(Events):
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().add_done_callback(lambda _: engine.turn.add(finish))
-
-    def _on_handshake(self, function: F, threaded: bool) -> F:
-        self._application.on_handshake(function, threaded=threaded)
-        return function
 
     def _deliver(self, message: BusMessage) -> None:
         namespace = self._namespaces.existing(message.namespace)

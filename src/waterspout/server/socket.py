@@ -1,9 +1,9 @@
 """One client in one namespace."""
 
-from math import inf
 from typing import Any
 
 from ..engine import Pending, done_on_core, on_core
+from ..engine.options import check_number
 from ..types import Request
 from .channel import Channel
 from .classes import check_class
@@ -165,7 +165,7 @@ class Socket:
         handler cannot wait for it (RuntimeError): what it sends leaves when it has accepted the client.
         """
         check_name(event)
-        check_timeout(timeout)
+        check_number("timeout", timeout)
         member = self._member
         early, namespace = member.early, member.namespace
         driver, log = namespace.engine.driver, namespace.engine.log
@@ -187,11 +187,3 @@ class Socket:
 def separate(socket: Socket) -> None:
     """Let a socket that has left no longer be known by its member; see member.py."""
     socket._member = socket._member.remnant()
-
-
-def check_timeout(timeout: float) -> None:
-    """Refuse what is no number of seconds."""
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout is {timeout!r}: give a number of seconds above 0")
-    if not 0 < timeout < inf:
-        raise ValueError(f"timeout is {timeout!r}: give a number of seconds above 0")

@@ -1,11 +1,11 @@
 """What a server has done, and what it holds now, as numbers to watch."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from ..engine import Engine
 from ..types import Reason
-from .handlers import Timing, Timings
+from .handlers import Timing
 from .namespaces import Namespaces
 
 
@@ -43,6 +43,8 @@ class Stats:
 def collect(engine: Engine, namespaces: Namespaces) -> Stats:
     """Count what is there, and read the counters."""
     traffic = engine.traffic
+    counters = {counter.name: getattr(traffic, counter.name) for counter in fields(traffic)}
+    counters["closed"] = {str(reason): count for reason, count in dict(traffic.closed).items()}
     sessions: dict[str, Counter[str]] = {}
     present = tuple(engine.sessions.values())  # a copy of what may change meanwhile, when another thread asks
     for session in present:
@@ -53,20 +55,12 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
         sockets={one.name: len(one.rooms.by_id) for one in namespaces},
         rooms={one.name: len(one.rooms) for one in namespaces},
         outbox_bytes=sum(session.outbox_bytes for session in present),
-        opened=traffic.opened,
-        refused=traffic.refused,
-        closed={str(reason): count for reason, count in dict(traffic.closed).items()},
         slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
-        messages_in=traffic.messages_in,
-        messages_out=traffic.messages_out,
-        bytes_in=traffic.bytes_in,
-        bytes_out=traffic.bytes_out,
-        dropped=traffic.dropped,
-        replaced=traffic.replaced,
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
         handlers={place.name: _copy(place.measure()) for place in places},
+        **counters,
     )
 
 
-def _copy(timings: Timings) -> dict[str, Timing]:
-    return {event: replace(timing) for event, timing in dict(timings.by_event).items()}
+def _copy(timings: dict[str, Timing]) -> dict[str, Timing]:
+    return {event: replace(timing) for event, timing in dict(timings).items()}

@@ -6,7 +6,6 @@ answers them. The head is answered at once, without them: a proxy passes nothing
 
 import re
 from collections.abc import Callable
-from enum import Enum
 
 from ...errors import ProtocolError
 from ...types import Request
@@ -14,16 +13,10 @@ from ...wire.protocol1.hixie import CLOSING, KEY3_BYTES, answer, text_frame
 from ..http.response import Headers, Response
 from ..prepared import Prepared
 from ..transports.interfaces import Fed, Link
-from .session import ResumableSession
+from .session import Opening, ResumableSession
 from .websocket import ResumableWebSocket
 
 _VISIBLE = re.compile("[!-~]+")
-
-
-class ChallengeTimer(Enum):
-    """What a handshake waits for."""
-
-    KEY3 = "key 3"
 
 
 def fields(request: Request) -> Headers:
@@ -63,22 +56,20 @@ class HixieWebSocket(ResumableWebSocket):
         super().end(CLOSING)
 
 
-class Challenge:
+class Challenge(Opening):
     """Stands between link and transport until the handshake is over, for `upgrade_timeout` at most; then it passes on.
 
     `begin` makes the transport, behind the answer. A session that ends meanwhile ends this as well.
     """
 
-    __slots__ = ("_begin", "_challenge", "_link", "_session", "_transport")
+    __slots__ = ("_begin", "_challenge", "_link", "_transport")
 
     def __init__(self, session: ResumableSession, challenge: bytes, link: Link, begin: Callable[[], Fed]) -> None:
-        self._session = session
         self._challenge = challenge  # the keys 1 and 2, and what has come of key 3
         self._link = link
         self._begin = begin
         self._transport: Fed | None = None
-        session.table.deadlines.set(self, ChallengeTimer.KEY3, session.now() + session.policy.upgrade_timeout)
-        session.add_opening(self)
+        super().__init__(session, session.policy.upgrade_timeout)
 
     def receive(self, data: bytes) -> None:
         """Take the rest of the handshake, and then what is the transport's."""
@@ -106,15 +97,7 @@ class Challenge:
         if self._transport is not None:
             self._transport.lost()
 
-    def due(self, kind: ChallengeTimer, at: float) -> None:
-        """Close: the rest does not come, and there is no WebSocket yet that could say so."""
-        self.retire()
-
     def retire(self) -> None:
-        """Close: the session is over."""
+        """Close: the session is over, or the rest does not come. There is no WebSocket yet that could say so."""
         self._wait_no_longer()
         self._link.close()
-
-    def _wait_no_longer(self) -> None:
-        self._session.table.deadlines.clear(self, ChallengeTimer.KEY3)
-        self._session.remove_opening(self)

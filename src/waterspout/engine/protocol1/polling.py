@@ -1,6 +1,6 @@
 """The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...wire.protocol1 import envelopes
@@ -10,6 +10,7 @@ from ..prepared import Prepared
 from ..session import SessionTimer
 from ..states import State
 from ..transports.interfaces import Exchange
+from ..transports.null import NullTransport
 from ..turn import Turn
 from .session import ResumableSession
 
@@ -37,8 +38,12 @@ class PollResponse(Response):
         return replace(self, packets=packets, body=body)
 
 
-class OldPollingTransport:
-    """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued."""
+class OldPollingTransport(NullTransport):
+    """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued.
+
+    It has nothing to pause, for the session leaves its POSTs unanswered. The parked GET of one that is left is held for
+    its time: a client that gets an answer at once would take over again.
+    """
 
     __slots__ = (
         "_answered",
@@ -55,7 +60,6 @@ class OldPollingTransport:
     )
 
     fetches = True
-    http = None
 
     def __init__(self, session: ResumableSession, name: str, turn: Turn) -> None:
         self.session = session
@@ -73,21 +77,11 @@ class OldPollingTransport:
         """Tell whether a GET is parked."""
         return self._poll is not None
 
-    def write(self, prepared: Prepared) -> bool:
-        """Take nothing."""
-        return False
-
     def notify(self) -> None:
         """Answer a parked GET at the end of the turn."""
         if self._poll is not None and not self._flushing:
             self._flushing = True
             self._turn.add(self.flush)
-
-    def pause(self) -> None:
-        """Do nothing: the session leaves its POSTs unanswered."""
-
-    def resume(self) -> None:
-        """Do nothing: the session goes on with them."""
 
     def finish(self, code: int, text: str = "") -> bool:
         """Send what is queued, if a GET is parked or comes in time."""
@@ -100,16 +94,10 @@ class OldPollingTransport:
         self._release()
         return True
 
-    def leave(self) -> None:
-        """Hold a parked GET for its time: a client that gets an answer at once would take over again."""
-
     def unsent(self) -> list[Prepared]:
         """Give back what was in the latest answer, if that has not been sent and can be taken back."""
         said, self._said = self._said, None
         return said[1] if said is not None and said[0].take_back() else []
-
-    def undelivered(self) -> Iterator[str | bytes] | None:
-        """Return None: what the client sends comes by POST."""
 
     def poll(self, exchange: Exchange, decision: object, headers: Headers, index: int | None) -> None:
         """Park a GET until there is something to send, or for `poll_hold`; answer an older one (WP-30)."""

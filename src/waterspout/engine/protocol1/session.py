@@ -36,13 +36,6 @@ class Resumable(Transport, Protocol):
         """Called when another transport takes over; the client may still read this one, so `retire` is called later."""
 
 
-class Opening(Protocol):
-    """A WebSocket that opens, and does not carry the session yet."""
-
-    def retire(self) -> None:
-        """End it: the session is over."""
-
-
 class ResumableSession(Session):
     """One connection of such a client, from its handshake to its end."""
 
@@ -93,7 +86,7 @@ class ResumableSession(Session):
             if brought is not None:
                 self._hand_over(brought)
 
-    def add_opening(self, opening: Opening) -> None:
+    def add_opening(self, opening: "Opening") -> None:
         """End this WebSocket with the session, unless it is removed before."""
         if self.state is State.CLOSED:
             opening.retire()
@@ -102,7 +95,7 @@ class ResumableSession(Session):
         else:
             self._openings.add(opening)
 
-    def remove_opening(self, opening: Opening) -> None:
+    def remove_opening(self, opening: "Opening") -> None:
         """Forget a WebSocket that has opened, or has failed to."""
         if self._openings is not None:
             self._openings.discard(opening)
@@ -151,16 +144,6 @@ class ResumableSession(Session):
             self.detach(self.transport)
         else:
             super().lost(reason)
-
-    def failed(self, error: ProtocolError) -> None:
-        """The client broke the protocol."""
-        self.blame(error)
-        super().lost(Reason.PARSE_ERROR)
-
-    def drop(self, reason: Reason, code: int = 1000) -> None:
-        """End the session now."""
-        super().lost(reason)
-        self.transport.finish(code, reason)
 
     def due(self, kind: SessionTimer, at: float) -> None:
         """Act on a deadline."""
@@ -217,3 +200,27 @@ class ResumableSession(Session):
         for opening in openings or ():
             opening.retire()
         return ended
+
+
+class Opening:
+    """A WebSocket that opens, and does not carry the session yet. It ends with the session, or in `timeout` seconds."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: ResumableSession, timeout: float) -> None:
+        self._session = session
+        session.table.deadlines.set(self, "opening", session.now() + timeout)
+        session.add_opening(self)
+
+    def retire(self) -> None:
+        """End it."""
+        raise NotImplementedError
+
+    def due(self, kind: str, at: float) -> None:
+        """End it: the client says nothing, or not enough, and tries another transport."""
+        self.retire()
+
+    def _wait_no_longer(self) -> None:
+        """Wait no longer: it carries the session now, or is gone."""
+        self._session.table.deadlines.clear(self, "opening")
+        self._session.remove_opening(self)

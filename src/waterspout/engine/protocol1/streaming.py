@@ -1,11 +1,12 @@
 """What streams to clients of Socket.IO 0.7 to 0.9 in one endless answer: htmlfile and xhr-multipart (WP-34, WP-35)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ...wire.protocol1 import envelopes
 from ...wire.protocol1 import socketio as socketio1
 from ..prepared import Prepared
 from ..transports.interfaces import Link
+from ..transports.null import NullTransport
 from .replay import Sent
 from .session import ResumableSession
 
@@ -27,13 +28,14 @@ def last_words(name: str, packet: bytes) -> bytes:
     return PREAMBLES[name][1]("") + FORMS[name](packet)
 
 
-class StreamTransport:
-    """One endless answer, in the chunks of HTTP/1.1; what the client sends on its connection is not read."""
+class StreamTransport(NullTransport):
+    """One endless answer, in the chunks of HTTP/1.1; what the client sends on its connection is not read.
+
+    It has nothing to pause, for the session itself leaves its POSTs unanswered, and is not told of the outbox, for the
+    link says when it takes bytes again. An answer without an end is all that is wanted of one that is left.
+    """
 
     __slots__ = ("__weakref__", "_form", "_is_over", "_link", "_sent", "name", "session")
-
-    fetches = False
-    http = None
 
     def __init__(self, session: ResumableSession, name: str, link: Link) -> None:
         self.session = session
@@ -56,15 +58,6 @@ class StreamTransport:
         self._sent.add(len(data), prepared, unsent_bytes)
         return True
 
-    def notify(self) -> None:
-        """Do nothing: the link says when it takes bytes again."""
-
-    def pause(self) -> None:
-        """Do nothing: the session itself leaves its POSTs unanswered."""
-
-    def resume(self) -> None:
-        """Do nothing: the session goes on with them."""
-
     def finish(self, code: int, text: str = "") -> bool:
         """End the answer."""
         return self.retire()
@@ -76,9 +69,6 @@ class StreamTransport:
             self._link.finish(b"0\r\n\r\n")
         return True
 
-    def leave(self) -> None:
-        """Do nothing: an answer without an end is all that is wanted of it."""
-
     def unsent(self) -> list[Prepared]:
         """Give back what has not left the link, which sends no more of it."""
         unsent = self._sent.give_back(self._link.unsent_bytes)
@@ -86,9 +76,6 @@ class StreamTransport:
             self._is_over = True
             self._link.close()
         return unsent
-
-    def undelivered(self) -> Iterator[str | bytes] | None:
-        """Return None: what the client says comes by POST."""
 
     # What the host calls
 

@@ -1,12 +1,16 @@
 """Who stands where there is nobody: a session without a transport, a transport without a session."""
 
+from collections.abc import Iterator
+
 from ...errors import ProtocolError
 from ...types import Reason
 from ..prepared import Prepared
 
 
-class _Nobody:
-    """The transport of a session that waits for one: it takes nothing, and ends nothing."""
+class NullTransport:
+    """The transport of a session that waits for one: it takes nothing, and ends nothing. Others derive from it."""
+
+    __slots__ = ()
 
     name = "none"
     fetches = False
@@ -30,7 +34,7 @@ class _Nobody:
     def unsent(self) -> list[Prepared]:
         return []
 
-    def undelivered(self) -> None: ...
+    def undelivered(self) -> Iterator[str | bytes] | None: ...
 
     def leave(self) -> None: ...
 
@@ -49,5 +53,5 @@ class _Nowhere:
     def lost(self, reason: Reason) -> None: ...
 
 
-NOBODY = _Nobody()
+NOBODY = NullTransport()
 NOWHERE = _Nowhere()
