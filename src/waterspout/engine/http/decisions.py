@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
@@ -84,16 +84,12 @@ class Open:
     `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
     """
 
+    is_handshake: ClassVar[bool] = True
     generation: Generation
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
     session: Session | None = field(default=None, repr=False)  # its id is a secret
-
-    @property
-    def is_handshake(self) -> bool:
-        """Return True: a session begins."""
-        return True
 
     @property
     def greeting(self) -> Response | None:
@@ -181,25 +177,17 @@ class Open:
 class Resume:
     """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
 
+    is_handshake: ClassVar[bool] = False
+    greeting_pause: ClassVar[float] = 0.0
     session: Session
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
 
     @property
-    def is_handshake(self) -> bool:
-        """Return False: the session has begun."""
-        return False
-
-    @property
     def greeting(self) -> Response | None:
         """The head after which the socket is the engine's, if it will be."""
         return None if self.key is None else switching(self.key, self.headers)
-
-    @property
-    def greeting_pause(self) -> float:
-        """The seconds between this head and `connect`."""
-        return 0.0
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Expect a POST, of which there is one at once."""
