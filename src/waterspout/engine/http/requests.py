@@ -81,9 +81,8 @@ class _Question:
     def answer(self) -> Meaning:
         if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
             choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
-            return self._no(
-                Fault.UNKNOWN_TRANSPORT, f"transport is {show(self.transport)}: this server offers {choice}"
-            )
+            detail = f"transport is {show(self.transport)}: this server offers {choice}"
+            return self._no(Fault.UNKNOWN_TRANSPORT, detail)
         generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
         if generation is None:
             return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
