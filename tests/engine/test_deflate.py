@@ -331,7 +331,7 @@ def test_who_demands_more_than_the_policy_gives_shares_its_form(engine: Engine, 
     prepared = Prepared(b"4" + LARGE.encode())
     for session in application.sessions:
         session.push(prepared)
-    assert list(prepared.deflated or ()) == [12]
+    assert list(prepared.forms or ()) == [12]
 
 
 def test_a_small_message_has_its_ordinary_form_only(engine: Engine, application: Recorder) -> None:
@@ -339,7 +339,7 @@ def test_a_small_message_has_its_ordinary_form_only(engine: Engine, application:
     prepared = Prepared(b"4small")
     for session in application.sessions:
         session.push(prepared)
-    assert prepared.deflated is None
+    assert prepared.forms is None
     assert link_of(peers[0]).written[0] is link_of(peers[1]).written[0]
 
 

@@ -44,8 +44,11 @@ def test_its_pattern_matches_the_paths_of_its_generations_alone(path: str, is_ol
     rows = (ENGINEIO_4, SOCKETIO_1) if is_old else (ENGINEIO_4,)
     engine = Engine(Recorder(), path="/live.io", policy=Policy(generations=rows))
     matches = path != "/?" and (is_old or path in ("", "/"))
-    assert (re.fullmatch(engine.pattern, f"/live.io{path}") is not None) == matches
-    assert re.fullmatch(engine.pattern, f"/liveXio{path}") is None
+    for host in ("", "http://any.example:80"):
+        assert (re.fullmatch(engine.pattern, f"{host}/live.io{path}") is not None) == matches
+        assert re.fullmatch(engine.pattern, f"{host}/liveXio{path}") is None
+        assert engine.serves(f"{host}/live.io{path}") == matches
+        assert not engine.serves(f"{host}/liveXio{path}")
 
 
 def test_without_a_word_it_is_the_path_of_the_javascript_server() -> None:

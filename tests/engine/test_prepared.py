@@ -1,5 +1,7 @@
 """What is sent: one event, shared by all who get it."""
 
+import sys
+
 from waterspout.engine import Prepared
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
@@ -29,3 +31,27 @@ def test_the_frames_are_made_once_and_shared(generation: Generation) -> None:
     assert prepared.frames is None
     frames = prepared.as_frames(generation)
     assert prepared.frames is frames
+
+
+def test_another_form_is_made_once_for_each_key_and_shared() -> None:
+    made = []
+
+    def shout(prepared: Prepared, end: bytes) -> bytes:
+        made.append(end)
+        return prepared.text.upper() + end
+
+    prepared = Prepared(b"4hello")
+    first = prepared.form("loud", shout, b"!")
+    assert first == b"4HELLO!"
+    assert prepared.form("loud", shout, b"!") is first
+    assert prepared.form("louder", shout, b"!!") == b"4HELLO!!"
+    assert made == [b"!", b"!!"]
+    assert prepared.frames is None
+
+
+def test_forms_that_nobody_asks_for_cost_nothing() -> None:
+    """A server with an outbox for each of its clients has many of these: 72 bytes each, and no dictionary."""
+    prepared = Prepared(b"4hello")
+    prepared.as_frames(ENGINEIO_4)
+    assert prepared.forms is None
+    assert sys.getsizeof(prepared) <= 72

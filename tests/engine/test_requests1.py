@@ -123,6 +123,17 @@ def test_an_engine_without_this_generation_says_so() -> None:
         Peer(engine, generation=SOCKETIO_1)
 
 
+def test_a_request_of_engineio_for_a_session_of_this_generation_is_refused_and_does_it_no_harm() -> None:
+    """Heartbeats are counted here, and have no limit in time."""
+    engine = make(generations=(ENGINEIO_4, SOCKETIO_1))
+    peer = Peer(engine, generation=SOCKETIO_1, transport="xhr-polling")
+    target = f"/socket.io/?EIO=4&transport=polling&sid={peer.sid}"
+    decision = admit(engine, Request("GET", target, [("Host", "localhost")]))
+    assert isinstance(decision, Refuse)
+    assert "the session speaks Socket.IO 1" in decision.detail
+    assert list(engine.sessions) == [peer.sid]
+
+
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "PATCH", "post"])
 def test_other_methods_are_refused_everywhere(visitor: Peer, method: str) -> None:
     for below in ("/", f"/xhr-polling/{visitor.sid}", f"/websocket/{visitor.sid}"):

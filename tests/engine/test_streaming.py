@@ -119,3 +119,17 @@ def test_a_second_answer_takes_over(engine: Engine, transport: str) -> None:
     tell(engine, "a")
     assert first.finished
     assert peer.take() == ["1::", "3:::a"]
+
+
+@pytest.mark.parametrize("transport", STREAMS)
+def test_a_chunk_is_one_form_for_all_who_get_it(engine: Engine, transport: str) -> None:
+    peers = [Peer(engine, generation=SOCKETIO_1, transport=transport) for _ in range(3)]
+    prepared = Prepared(b"3:::same")
+    for session in list(engine.sessions.values()):
+        session.push(prepared)
+    forms = dict(prepared.forms or {})
+    assert list(forms) == [transport]
+    prepared.forms = {transport: b"5\r\nfirst\r\n"}
+    for session in list(engine.sessions.values()):
+        session.push(prepared)
+    assert all(stream_of(peer).body.endswith(b"first") for peer in peers)

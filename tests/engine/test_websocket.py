@@ -109,8 +109,8 @@ def test_base64_is_made_once_for_all_and_each_has_what_it_asked_for(
         peer = Peer(engine, generation=generation, query=query)
         application.session.push(prepared)
         written.append(link_of(peer).written[-1])
-    assert written[0] is written[2] is prepared.base64
-    assert written[1] is prepared.frames is not prepared.base64
+    assert written[0] is written[2] is not written[1]
+    assert written[1] is prepared.frames
 
 
 def test_an_upgrade_asks_for_base64_by_itself(engine: Engine, application: Recorder, generation: Generation) -> None:

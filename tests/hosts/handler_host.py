@@ -5,7 +5,6 @@ from typing import Any
 from hosts.tornado_host import TornadoHost
 from waterspout import Engine, Server
 from waterspout.hosts.handlers import EngineHandler
-from waterspout.hosts.tornado import routes
 
 
 class HandlerHost(TornadoHost):
@@ -15,4 +14,4 @@ class HandlerHost(TornadoHost):
 
     def routes(self, mountable: Server | Engine) -> list[Any]:
         engine = mountable if isinstance(mountable, Engine) else mountable.engine
-        return [(pattern, self.handler, {"engine": engine}) for pattern, *_ in routes(mountable)]
+        return [(engine.pattern, self.handler, {"engine": engine})]

@@ -13,6 +13,7 @@ import pytest
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
 
+from engine.toyroute import ToyRoute
 from hosts.certificate import Certificate
 from hosts.client import Session, Wire, opening, request, target, text
 from hosts.host import sockets
@@ -203,6 +204,30 @@ async def test_one_server_may_be_in_several_applications_of_a_loop(host: Tornado
     assert await echoes(wire)
     http.stop()
     await http.close_all_connections()
+
+
+@tcp
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_route_is_served_whether_it_was_added_before_or_after_the_application_was_made(
+    host: TornadoHost, when: str
+) -> None:
+    echo, prices = Echo(), ToyRoute("/prices", b"19.99")
+    if when == "before":
+        echo.server.engine.add_route(prices)  # type: ignore[arg-type]
+    host.other_routes = [("/page", Page), *routes(echo.server), ("/prices/?", Page), ("/runs/.*", Page)]
+    await host.serve()
+    wire = await host.connect()
+    if when == "after":
+        assert (await wire.ask("GET", "/prices")).body == b"a page"
+        echo.server.engine.add_route(prices)  # type: ignore[arg-type]
+    assert (await wire.ask("GET", "/prices")).body == b"19.99"
+    assert (await wire.ask("POST", "http://localhost/prices", body=b" EUR")).body == b"19.99 EUR"
+    for path in ("/page", "/prices/", "/runs/1"):
+        assert (await wire.ask("GET", path)).body == b"a page"
+    assert (await wire.ask("GET", "/price")).status == 404
+    echo.server.engine.add_route(ToyRoute("/page"))  # type: ignore[arg-type]
+    assert (await wire.ask("GET", "/page")).body == b"a page"  # it stands before the server's routes
+    assert await echoes(await host.websocket())
 
 
 @tcp

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tornado.web import RequestHandler
 
+from engine.toyroute import ToyRoute
 from hosts.certificate import Certificate
 from hosts.client import Wire, request, target
 from hosts.host import sockets
@@ -53,6 +54,17 @@ class Page(RequestHandler):
         self.write("a page")
 
     post = get
+
+
+@tcp
+async def test_a_route_that_is_added_later_is_served(host: WebHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    wire = await host.connect()
+    assert (await wire.ask("GET", "/prices")).status == 404
+    echo.server.engine.add_route(ToyRoute("/prices"))  # type: ignore[arg-type]
+    assert (await wire.ask("GET", "/prices")).body == b"toy"
+    assert (await wire.ask("GET", "/prices", *[("X-Same", "a")] * 100)).status == 431
 
 
 @pytest.mark.usefixtures("quiet")

@@ -14,6 +14,7 @@ from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
 from .http.refusals import ANSWERED, Preflight, Refuse
 from .http.response import Response
+from .http.routes import ANY_HOST, Route, Unknown
 from .log import MORE, Log, outline
 from .options import check_seconds
 from .pending import Pending, done_on_core
@@ -22,7 +23,6 @@ from .prepared import Prepared
 from .protocol1.decisions import OldRequest
 from .protocol1.policy import Protocol1Policy
 from .protocol1.polling import PollResponse
-from .protocol1.requests import ANY_HOST
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
@@ -75,12 +75,14 @@ __all__ = [
     "Refuse",
     "Response",
     "Resume",
+    "Route",
     "Session",
     "State",
     "Step",
     "Traffic",
     "TrustedProxies",
     "Turn",
+    "Unknown",
     "WebSocketTransport",
     "check_seconds",
     "done_on_core",

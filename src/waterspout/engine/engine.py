@@ -4,21 +4,22 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..types import Reason, Request
+from ..types import Request, split_target
+from ..wire.generations import SOCKETIO_1
 from .applications import MessageApplication, PacketApplication
 from .driver import Driver, Layer, Level
 from .http.admission import Admission
-from .http.decisions import Admitted, Decision, Open, Resume
+from .http.decisions import Admitted, Decision, Resume
 from .http.origins import Cors, to_ask
-from .http.refusals import ANSWERED, Fault, Preflight, Refuse, Told, refuse
-from .http.requests import Unknown, decide
+from .http.refusals import ANSWERED, Fault, Told, refuse
+from .http.requests import EngineIORoute
 from .http.response import Response
+from .http.routes import ANY_HOST, Route, Unknown
 from .http.screening import Screen
 from .options import mount_path
 from .pending import Pending
 from .policy import Policy
-from .protocol1 import requests as requests1
-from .protocol1.decisions import OldRequest
+from .protocol1.requests import Protocol1Route
 from .session import Session
 from .table import Table
 from .transports.interfaces import Exchange, Fed, Link, Messenger
@@ -57,7 +58,9 @@ class Engine:
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
         self._told = Told()
-        self._screen = Screen(table.policy, self.path)
+        self._routes: list[Route] = [EngineIORoute(table, self.path), Protocol1Route(table, self.path)]
+        self._served = self._routes[: 2 if SOCKETIO_1 in table.policy.generations else 1]
+        self._screen = Screen(table.policy, self._route_of)
         self._asks_about_origins = callable(table.policy.cors_origins)
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
@@ -99,11 +102,25 @@ class Engine:
 
     @property
     def pattern(self) -> str:
-        """The paths of all requests that are for this engine, as a regular expression that matches them whole.
+        """The paths of Engine.IO and of clients of 0.7 to 0.9, as a regular expression that matches them whole.
 
-        A target in absolute form may have any host before its path.
+        A target in absolute form may have any host before its path. Those of routes that were added are not in it.
         """
-        return requests1.ANY_HOST + re.escape(self.path) + requests1.below(self.policy)
+        below = "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in self.policy.generations else "/?"
+        return ANY_HOST + re.escape(self.path) + below
+
+    def add_route(self, route: Route) -> None:
+        """Serve more paths from now on, on hosts that have mounted the engine already, too.
+
+        Of two routes for one path, the first has it; the engine's own are the first.
+        """
+        self._routes.append(route)
+        self._served.append(route)
+
+    def serves(self, path: str) -> bool:
+        """Tell whether requests for this path are for this engine; the path is as it was sent, not unquoted."""
+        path = split_target(path)[1]
+        return any(route.serves(path) for route in self._served)
 
     def admit(self, request: Request, decided: Callable[[Decision], object]) -> Admission | None:
         """Decide what the request means, before its body is read, and call `decided` with it: at once, or later.
@@ -182,27 +199,19 @@ class Engine:
     # Below this line: how it is done
 
     def _decide(self, request: Request, cors: Cors) -> Decision:
-        decision = self._screen.refuse_coding(request, cors) or self._mean(request, cors)
+        decision = self._screen.refuse_coding(request, cors) or self._route_of(request).decide(request, cors)
         if isinstance(decision, ANSWERED):
             return decision
+        if isinstance(decision, Unknown):
+            if decision.again is not None and self._told.tell(decision.sid):
+                return decision.again
+            return decision.refusal
         return decision.begin(self.table, request) or decision
 
-    def _mean(self, request: Request, cors: Cors) -> Refuse | Preflight | Open | Resume | OldRequest:
-        return (
-            self._decide_old(request, cors) if requests1.is_old(request, self.path) else self._decide_new(request, cors)
-        )
-
-    def _decide_old(self, request: Request, cors: Cors) -> Refuse | Preflight | OldRequest:
-        decision = requests1.decide(request, self.path, self.policy, cors, self.sessions)
-        if not isinstance(decision, Unknown):
-            return decision
-        if decision.again is not None and self._told.tell(decision.sid):
-            return decision.again
-        return decision.refusal
-
-    def _decide_new(self, request: Request, cors: Cors) -> Refuse | Preflight | Open | Resume:
-        decision = decide(request, self.policy, cors, self.sessions)
-        if isinstance(decision, Resume) and decision.session.heartbeat.limit <= self.driver.now():
-            decision.session.drop(Reason.PING_TIMEOUT)
-            decision = decide(request, self.policy, cors, self.sessions)
-        return decision.refusal if isinstance(decision, Unknown) else decision
+    def _route_of(self, request: Request) -> Route:
+        """Return the route of a request; what a host brings although it is nobody's is decided as Engine.IO."""
+        path = request.path
+        for route in self._routes:
+            if route.serves(path):
+                return route
+        return self._routes[0]

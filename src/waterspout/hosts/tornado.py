@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
-from tornado.routing import Router
+from tornado.routing import AnyMatches, Router
 
 from ..engine import Engine, Pending
 from .arrival import Arrival
@@ -36,7 +36,8 @@ Mountable = Engine | Server
 def routes(server: Mountable) -> list[Any]:
     """Return the routes for a `tornado.web.Application`; several servers need several paths.
 
-    Of two at one path the first one gets all requests, and Tornado warns of "multiple handlers" for the path.
+    At each request the engine is asked whether it serves the path, so paths may be added later. Of two servers at one
+    path the first one gets all requests, and Tornado warns of "multiple handlers" for the path.
 
     On a running loop the server is started there, as by `start`, with its RuntimeError; elsewhere at its first request.
     """
@@ -78,10 +79,15 @@ class Mount(Router):
     @property
     def routes(self) -> list[Any]:
         """The routes for a `tornado.web.Application`; by their name it finds a second server at the path."""
-        return [(self.engine.pattern, self, {}, f"a server at {self.engine.path}")]
+        return [(AnyMatches(), self, {}, f"a server at {self.engine.path}")]
 
-    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate:
-        """Decide about a request whose head Tornado has read; answers come after the body."""
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        """Decide about a request whose head Tornado has read; answers come after the body.
+
+        None for a path that is not the engine's now: Tornado goes on with the application's next route.
+        """
+        if not self.engine.serves(request.path):
+            return None
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
         return Arrival(self.residence, read(self.residence, request), connection).delegate

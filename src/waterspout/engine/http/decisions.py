@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
@@ -21,6 +21,8 @@ from ..transports.upgrade import Probe
 from ..transports.websocket import Base64Transport, WebSocketTransport
 from .refusals import Fault, Preflight, Refuse, refuse
 from .response import SHUTTING_DOWN, Headers, Response, switching
+
+T = TypeVar("T", bound=Candidate)
 
 
 class Admitted(Protocol):
@@ -84,16 +86,12 @@ class Open:
     `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
     """
 
+    is_handshake: ClassVar[bool] = True
     generation: Generation
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
     session: Session | None = field(default=None, repr=False)  # its id is a secret
-
-    @property
-    def is_handshake(self) -> bool:
-        """Return True: a session begins."""
-        return True
 
     @property
     def greeting(self) -> Response | None:
@@ -144,15 +142,11 @@ class Open:
 
     def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        transport = _websocket(table, self, self.generation, request, link)
-        self._carry(table, transport)
-        return transport
+        return self._carry(table, _websocket(table, self, self.generation, request, link))
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        transport = _messages(table, self.generation, request, messenger)
-        self._carry(table, transport)
-        return transport
+        return self._carry(table, _messages(table, self.generation, request, messenger))
 
     def abort(self, table: Table) -> None:
         """End the session that has begun, of which the client has not heard."""
@@ -163,43 +157,36 @@ class Open:
         assert self.session is not None
         self.session.drop(Reason.TRANSPORT_ERROR)
 
-    def _carry(self, table: Table, transport: Candidate) -> None:
+    def _carry(self, table: Table, transport: T) -> T:
         """Greet the client, and send what the application has had to say meanwhile."""
         session = self.session
         assert session is not None
         if session.state is State.CLOSED:
             transport.retire()
-            return
+            return transport
         transport.sink = session
         transport.write(_open_packet(session))
         session.heartbeat.begin(session)
         session.go_on(transport)
         table.greet(session)
+        return transport
 
 
 @dataclass(slots=True)
 class Resume:
     """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
 
+    is_handshake: ClassVar[bool] = False
+    greeting_pause: ClassVar[float] = 0.0
     session: Session
     headers: Headers
     key: str | None = None
     deflate: Deflate | None = None
 
     @property
-    def is_handshake(self) -> bool:
-        """Return False: the session has begun."""
-        return False
-
-    @property
     def greeting(self) -> Response | None:
         """The head after which the socket is the engine's, if it will be."""
         return None if self.key is None else switching(self.key, self.headers)
-
-    @property
-    def greeting_pause(self) -> float:
-        """The seconds between this head and `connect`."""
-        return 0.0
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Expect a POST, of which there is one at once."""
@@ -230,15 +217,11 @@ class Resume:
 
     def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        transport = _websocket(table, self, self.session.generation, request, link)
-        self._prove(transport)
-        return transport
+        return self._prove(_websocket(table, self, self.session.generation, request, link))
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        transport = _messages(table, self.session.generation, request, messenger)
-        self._prove(transport)
-        return transport
+        return self._prove(_messages(table, self.session.generation, request, messenger))
 
     def abort(self, table: Table) -> None:
         """End the session, unless it was a WebSocket that has not come."""
@@ -250,12 +233,13 @@ class Resume:
         if (http := self.session.transport.http) is not None:
             http.end_post()
 
-    def _prove(self, transport: Candidate) -> None:
+    def _prove(self, transport: T) -> T:
         """Let a WebSocket prove itself."""
         if self.session.can_upgrade and (http := self.session.transport.http) is not None:
             Probe(self.session, http, transport)
         else:
             transport.finish(1000, "the session has a WebSocket already")
+        return transport
 
 
 def _open_packet(session: Session, upgrades: Sequence[str] = ()) -> Prepared:

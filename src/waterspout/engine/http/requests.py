@@ -1,35 +1,23 @@
 """What an HTTP request means, decided before any of its body is read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
 from ...errors import ProtocolError
-from ...types import Request
+from ...types import Reason, Request
 from ...wire import jsonp
 from ...wire.deflate import negotiate
 from ...wire.generations import GENERATIONS, Generation
 from ...wire.websocket import check_upgrade
 from ..policy import TRANSPORTS, Policy
 from ..session import Session
+from ..table import Table
 from . import origins
 from .decisions import Open, Resume
 from .origins import Cors
 from .refusals import Fault, Preflight, Refuse, Subject, refuse
 from .response import Headers, Response, subprotocol, version_spoken
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The request names a session that is not here; `refusal` is the answer if it is nowhere else.
-
-    `again` is the answer to a client that keeps asking (0.7, 0.8).
-    """
-
-    sid: str = field(repr=False)
-    refusal: Refuse
-    again: Refuse | None = None
-
+from .routes import Unknown
 
 Meaning = Refuse | Preflight | Open | Resume | Unknown
 
@@ -40,18 +28,35 @@ _UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it 
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
 
-def decide(request: Request, policy: Policy, cors: Cors, sessions: Mapping[str, Session]) -> Meaning:
-    """Decide what the request means; nothing is changed by asking."""
-    if not origins.allowed(request, cors):
-        return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
-    headers = origins.headers(request, cors)
-    if request.method == "OPTIONS":
-        return Preflight(Response(204, (*headers, *origins.preflight(request))))
-    query = request.query
-    torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
-    if torn:
-        return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
-    return _Question(request, policy, cors, headers).answer(sessions)
+class EngineIORoute:
+    """The engine's own path, with or without a slash at its end: Engine.IO 3 and 4."""
+
+    __slots__ = ("_paths", "_table")
+
+    def __init__(self, table: Table, path: str) -> None:
+        self._table = table
+        self._paths = path, f"{path}/"
+
+    def serves(self, path: str) -> bool:
+        """Tell whether it is the path."""
+        return path in self._paths
+
+    def decide(self, request: Request, cors: Cors) -> Meaning:
+        """Decide what the request means; a session whose heartbeat is overdue ends here."""
+        if not origins.allowed(request, cors):
+            return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
+        headers = origins.headers(request, cors)
+        if request.method == "OPTIONS":
+            return Preflight(Response(204, (*headers, *origins.preflight(request))))
+        query = request.query
+        torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
+        if torn:
+            return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
+        return _Question(request, self._table, cors, headers).answer()
+
+    def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
+        """Refuse with an official code."""
+        return refuse(Fault.FORBIDDEN if status == 403 else Fault.BAD_REQUEST, detail, headers, status=status)
 
 
 def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:
@@ -65,19 +70,19 @@ def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Po
 class _Question:
     """The parts of a request that the decision rests on."""
 
-    __slots__ = ("cors", "headers", "policy", "request", "revision", "sid", "transport")
+    __slots__ = ("cors", "headers", "policy", "request", "revision", "sid", "table", "transport")
 
-    def __init__(self, request: Request, policy: Policy, cors: Cors, headers: Headers) -> None:
-        self.request, self.policy, self.cors, self.headers = request, policy, cors, headers
+    def __init__(self, request: Request, table: Table, cors: Cors, headers: Headers) -> None:
+        self.request, self.table, self.cors, self.headers = request, table, cors, headers
+        self.policy = table.policy
         query = request.query
         self.transport, self.revision, self.sid = (query.get(name, [""])[0] for name in ("transport", "EIO", "sid"))
 
-    def answer(self, sessions: Mapping[str, Session]) -> Meaning:
+    def answer(self) -> Meaning:
         if self.transport not in self.policy.transports or self.transport not in TRANSPORTS:
             choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
-            return self._no(
-                Fault.UNKNOWN_TRANSPORT, f"transport is {show(self.transport)}: this server offers {choice}"
-            )
+            detail = f"transport is {show(self.transport)}: this server offers {choice}"
+            return self._no(Fault.UNKNOWN_TRANSPORT, detail)
         generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
         if generation is None:
             return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
@@ -85,10 +90,15 @@ class _Question:
             return refusal
         if not self.sid:
             return self._open(generation)
-        session = find(sessions, self.sid, self.request, self.policy)
-        if session is None:
-            return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
-        return self._resume(session, generation)
+        session = find(self.table.sessions, self.sid, self.request, self.policy)
+        if session is not None and session.generation is not generation:
+            detail = f"the session speaks {session.generation.name}, the request {generation.name}"
+            return self._no(Fault.BAD_REQUEST, detail)
+        if session is not None and session.heartbeat.limit > self.table.driver.now():
+            return self._resume(session)
+        if session is not None:
+            session.drop(Reason.PING_TIMEOUT)
+        return Unknown(self.sid, self._no(Fault.UNKNOWN_SID, "the session is over, or another server has it"))
 
     def _jsonp(self) -> Refuse | None:
         """Refuse JSONP that is off, broken or from a foreign page; the client's value is not repeated."""
@@ -113,11 +123,7 @@ class _Question:
             return self._with_key(partial(Open, generation))
         return Open(generation, self.headers)
 
-    def _resume(self, session: Session, generation: Generation) -> Meaning:
-        if session.generation is not generation:
-            return self._no(
-                Fault.BAD_REQUEST, f"the session speaks {session.generation.name}, the request {generation.name}"
-            )
+    def _resume(self, session: Session) -> Meaning:
         if self.transport == "websocket":
             return self._with_key(partial(Resume, session))
         if session.transport.name != self.transport:

@@ -1,29 +1,29 @@
 """What is refused of every client of every generation, before anything of its request is looked at."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ...types import Request
 from ..policy import Policy
-from ..protocol1 import requests as requests1
-from ..protocol1.decisions import refuse_text
 from . import origins
 from .hostnames import Hostnames
 from .origins import Cors
 from .proxies import Proxies
-from .refusals import Fault, Refuse, Subject, refuse
+from .refusals import Refuse, Subject
 from .requests import show
+from .routes import Route
 
 
 class Screen:
     """Refuses too many header lines, of which nothing is made, hosts that are not this server's, and coded bodies.
 
-    Behind the first it sets what trusted proxies say of the client.
+    Behind the first it sets what trusted proxies say of the client. The request's route words the refusal.
     """
 
-    __slots__ = ("_hosts", "_most_lines", "_path", "_proxies")
+    __slots__ = ("_hosts", "_most_lines", "_proxies", "_route_of")
 
-    def __init__(self, policy: Policy, path: str) -> None:
-        self._path = path
+    def __init__(self, policy: Policy, route_of: Callable[[Request], Route]) -> None:
+        self._route_of = route_of
         self._most_lines = policy.max_header_lines
         self._proxies = Proxies(policy.trusted_proxies) if policy.trusted_proxies else None
         self._hosts = None if policy.allowed_hosts is None else Hostnames(policy.allowed_hosts)
@@ -45,25 +45,19 @@ class Screen:
             return None
         detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
         headers = (("Accept-Encoding", "identity"), *origins.headers(request, cors))
-        if requests1.is_old(request, self._path):
-            return refuse_text(415, detail, headers)
-        return refuse(Fault.BAD_REQUEST, detail, headers, status=415)
+        return self._route_of(request).refuse(415, detail, headers)
 
     def _refuse_host(self, request: Request) -> Refuse:
         host = _host(request)
         subject = Subject("host", host) if host else None
         detail = f"the host {show(host)} is not allowed: add it to allowed_hosts"
-        if requests1.is_old(request, self._path):
-            return replace(requests1.refused(request, 403, detail, ()), subject=subject)
-        return refuse(Fault.FORBIDDEN, detail, subject=subject)
+        return replace(self._route_of(request).refuse(403, detail, request=request), subject=subject)
 
     def _refuse_lines(self, request: Request) -> Refuse:
         """Refuse with the status of RFC 6585, section 5."""
         detail = f"the request has {request.header_lines} header lines, more than the {self._most_lines} of "
         detail += "max_header_lines"
-        if requests1.is_old(request, self._path):
-            return refuse_text(431, detail, ())
-        return refuse(Fault.BAD_REQUEST, detail, status=431)
+        return self._route_of(request).refuse(431, detail)
 
 
 def _host(request: Request) -> str | None:

@@ -5,6 +5,7 @@ The rows WP-... are those of docs/protocol-1.md.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 from ...errors import DecodeError, HandshakeRefused, ProtocolError
 from ...types import Reason, Request
@@ -53,6 +54,7 @@ class OldRequest:
     A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
     """
 
+    greeting_pause: ClassVar[float] = 0.0
     action: Action
     headers: Headers
     generation: Generation = SOCKETIO_1
@@ -77,11 +79,6 @@ class OldRequest:
         kind, _ = PREAMBLES[self.transport]
         fields = (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close"), *PRIVATE)
         return Response(200, (*fields, ("X-Accel-Buffering", "no"), *self.headers))  # nginx passes it on at once
-
-    @property
-    def greeting_pause(self) -> float:
-        """The seconds between this head and `connect`."""
-        return 0.0
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Make the session of a handshake."""

@@ -3,7 +3,6 @@
 The rows WP-... are those of docs/protocol-1.md.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from ...errors import ProtocolError
@@ -16,10 +15,12 @@ from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
 from ..http.origins import Cors
 from ..http.refusals import Preflight, Refuse
-from ..http.requests import SCRIPT, Unknown, claimant, find, foreign
+from ..http.requests import SCRIPT, claimant, find, foreign
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
+from ..http.routes import Unknown
 from ..policy import Policy
 from ..session import Session
+from ..table import Table
 from .decisions import Action, OldRequest, refuse_script, refuse_text, unknown
 from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
@@ -31,50 +32,52 @@ _MEND_SCRIPTS = "let the page send its Referer, and add its origin to cors_origi
 
 _WEBSOCKET_VERSIONS = (VERSION, *DRAFT_VERSIONS)
 
-Decision = Refuse | Preflight | OldRequest | Unknown
 
+class Protocol1Route:
+    """The paths below the engine's that begin with a version of the protocol, a digit."""
 
-ANY_HOST = "(?:[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*)?"
-"""What may stand before a path, as a regular expression: the host of a target in absolute form."""
+    __slots__ = ("_table", "_top")
 
+    def __init__(self, table: Table, path: str) -> None:
+        self._table = table
+        self._top = f"{path}/"
 
-def below(policy: Policy) -> str:
-    """Write, as a regular expression, what may stand behind the engine's path, with these requests or without."""
-    return "(?:/(?:[0-9].*)?)?" if SOCKETIO_1 in policy.generations else "/?"
+    def serves(self, path: str) -> bool:
+        """Tell whether a version stands below the engine's path."""
+        top = self._top
+        return path.startswith(top) and "0" <= path[len(top) : len(top) + 1] <= "9"
 
+    def decide(self, request: Request, cors: Cors) -> Refuse | Preflight | OldRequest | Unknown:
+        """Decide what a request means; nothing is changed by asking."""
+        policy = self._table.policy
+        if not origins.allowed(request, cors):
+            refusal = _refuse(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+            return replace(refusal, detail=foreign(request), subject=claimant(request))
+        headers = origins.headers(request, cors, credentials=True)
+        if request.method == "OPTIONS":
+            return Preflight(Response(204, (*headers, *origins.preflight(request))))
+        if SOCKETIO_1 not in policy.generations:
+            return _refuse(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
+        version, *rest = request.path.removeprefix(self._top).strip("/").split("/")
+        if version != "1":
+            return _refuse(request, 503, "Protocol version not supported.", headers)
+        if request.method not in ("GET", "POST"):
+            return _refuse(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
+        index = _callback(request, rest, policy, cors, headers)
+        if isinstance(index, Refuse):
+            return index
+        admitted = OldRequest(action=Action.HANDSHAKE, headers=headers, index=index)
+        if not rest:
+            return admitted
+        if len(rest) != 2:
+            return Refuse(Response(404, (*TEXT, *headers), b"not found"), "there is nothing at this path")
+        admitted, sid = replace(admitted, transport=rest[0]), rest[1]
+        decision = _of_session(request, admitted, find(self._table.sessions, sid, request, policy), policy)
+        return _unknown(request, admitted, sid, policy) if decision is None else decision
 
-def is_old(request: Request, path: str) -> bool:
-    """Tell whether a request is for this protocol: below the engine's path comes its version."""
-    rest = request.path.removeprefix(path)
-    return rest[:1] == "/" and rest[1:2].isdigit()
-
-
-def decide(request: Request, path: str, policy: Policy, cors: Cors, sessions: Mapping[str, Session]) -> Decision:
-    """Decide what a request means; nothing is changed by asking."""
-    if not origins.allowed(request, cors):
-        refusal = refused(request, 403, "handshake bad origin", (("Vary", "Origin"),))
-        return replace(refusal, detail=foreign(request), subject=claimant(request))
-    headers = origins.headers(request, cors, credentials=True)
-    if request.method == "OPTIONS":
-        return Preflight(Response(204, (*headers, *origins.preflight(request))))
-    if SOCKETIO_1 not in policy.generations:
-        return refused(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
-    version, *rest = request.path.removeprefix(path).strip("/").split("/")
-    if version != "1":
-        return refused(request, 503, "Protocol version not supported.", headers)
-    if request.method not in ("GET", "POST"):
-        return refused(request, 405, "use GET and POST", (*headers, ("Allow", "GET, POST, OPTIONS")))
-    index = _callback(request, rest, policy, cors, headers)
-    if isinstance(index, Refuse):
-        return index
-    admitted = OldRequest(action=Action.HANDSHAKE, headers=headers, index=index)
-    if not rest:
-        return admitted
-    if len(rest) != 2:
-        return Refuse(Response(404, (*TEXT, *headers), b"not found"), "there is nothing at this path")
-    admitted, sid = replace(admitted, transport=rest[0]), rest[1]
-    decision = _of_session(request, admitted, find(sessions, sid, request, policy), policy)
-    return _unknown(request, admitted, sid, policy) if decision is None else decision
+    def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
+        """Refuse in words, or in a script if the request is a script element's."""
+        return refuse_text(status, detail, headers) if request is None else _refuse(request, status, detail, headers)
 
 
 def _callback(request: Request, rest: list[str], policy: Policy, cors: Cors, headers: Headers) -> int | Refuse | None:
@@ -86,9 +89,9 @@ def _callback(request: Request, rest: list[str], policy: Policy, cors: Cors, hea
     if index is None:
         return None
     if not is_index(index):
-        return refused(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+        return _refuse(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
     if not (policy.jsonp and origins.allowed_script(request, cors)):
-        refusal = refused(request, 403, "this server's pages only may use scripts to connect", headers)
+        refusal = _refuse(request, 403, "this server's pages only may use scripts to connect", headers)
         return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}", subject=SCRIPT)
     return int(index)
 
@@ -140,10 +143,10 @@ def _websocket(request: Request, admitted: OldRequest, policy: Policy) -> OldReq
         return replace(admitted, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
     except ProtocolError as error:
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
-        return refused(request, error.status, str(error), (*admitted.headers, *spoken))
+        return _refuse(request, error.status, str(error), (*admitted.headers, *spoken))
 
 
-def refused(request: Request, status: int, text: str, headers: Headers) -> Refuse:
+def _refuse(request: Request, status: int, text: str, headers: Headers) -> Refuse:
     """Refuse in words, or in a script for a script element."""
     index = request.param("jsonp")
     if index is not None and is_index(index):

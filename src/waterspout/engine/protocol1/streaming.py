@@ -51,7 +51,7 @@ class StreamTransport(NullTransport):
 
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
-        data = _chunk(self._form(socketio1.as_json_message(prepared.text)))
+        data = prepared.form(self.name, _chunk_of, self._form)
         unsent_bytes = self._link.unsent_bytes
         if self._is_over or not self._link.write(data):
             return False
@@ -91,6 +91,10 @@ class StreamTransport(NullTransport):
         """The socket is gone."""
         self._is_over = True
         self.session.detach(self)
+
+
+def _chunk_of(prepared: Prepared, form: Callable[[bytes], bytes]) -> bytes:
+    return _chunk(form(socketio1.as_json_message(prepared.text)))
 
 
 def _chunk(data: bytes) -> bytes:

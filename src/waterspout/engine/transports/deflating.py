@@ -2,7 +2,7 @@
 
 from ...wire.deflate import Deflate
 from ...wire.generations import Generation
-from ...wire.websocket import Deflated, Message, Reader
+from ...wire.websocket import BINARY, TEXT, Deflated, Message, Reader, binary_frame, deflated_frame, text_frame
 from ..driver import Driver
 from ..prepared import Prepared
 from ..traffic import Traffic
@@ -46,8 +46,10 @@ class DeflatingTransport(WebSocketTransport):
         deflate = self.deflate
         if not prepared.compress or (not prepared.attachments and len(prepared.text) < deflate.threshold_bytes):
             return WebSocketTransport.write(self, prepared)
-        frames = None if prepared.deflated is None else prepared.deflated.get(deflate.window_bits)
-        return self.link.write(prepared.as_deflated(self.generation, deflate) if frames is None else frames)
+        frames = None if prepared.forms is None else prepared.forms.get(deflate.window_bits)
+        if frames is None:  # `form` looks as well, but costs a call
+            frames = prepared.form(deflate.window_bits, _deflated, self.generation, deflate)
+        return self.link.write(frames)
 
     def _other(self, message: Message) -> None:
         if isinstance(message, Deflated) and self.reader is not None:
@@ -76,3 +78,18 @@ class DeflatingBase64Transport(Base64Transport, DeflatingTransport):
     """A WebSocket that is both."""
 
     __slots__ = ()
+
+
+def _deflated(prepared: Prepared, generation: Generation, deflate: Deflate) -> bytes:
+    """Make the frames, compressed where they reach the threshold and become shorter by it."""
+    encode = generation.engineio.encode_binary
+    text = _frame(TEXT, prepared.text, deflate) if prepared.text else b""
+    return text + b"".join(_frame(BINARY, encode(data), deflate) for data in prepared.attachments)
+
+
+def _frame(opcode: int, payload: bytes, deflate: Deflate) -> bytes:
+    if len(payload) >= deflate.threshold_bytes:
+        deflated = deflate.deflate(payload)
+        if len(deflated) < len(payload):
+            return deflated_frame(opcode, deflated)
+    return text_frame(payload) if opcode == TEXT else binary_frame(payload)

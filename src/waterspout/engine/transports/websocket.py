@@ -185,5 +185,10 @@ class Base64Transport(WebSocketTransport):
     def write(self, prepared: Prepared) -> bool:
         """Write its frames; those with binary content are not compressed."""
         if prepared.attachments:
-            return self.link.write(prepared.as_base64(self.generation))
+            return self.link.write(prepared.form("base64", _base64, self.generation))
         return super().write(prepared)
+
+
+def _base64(prepared: Prepared, generation: Generation) -> bytes:
+    contents = map(generation.engineio.encode_base64_packet, prepared.attachments)
+    return b"".join(map(text_frame, (prepared.text, *contents) if prepared.text else contents))
