@@ -18,8 +18,7 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from waterspout import Engine
-from waterspout.engine import Response
-from waterspout.engine.http.response import switching
+from waterspout.engine import Response, Upgrade
 from waterspout.engine.prepared import Prepared
 from waterspout.engine.transports.deflating import DeflatingTransport
 from waterspout.engine.transports.interfaces import Link
@@ -72,9 +71,8 @@ class Echo:
 class Opening:
     """An accepted opening handshake, in the place of the engine's `Open`."""
 
-    greeting: Response
+    greeting: Upgrade
     agreement: Agreement | None
-    greeting_pause: float = 0.0
 
     def connect(self, engine: Engine, request: Request, link: Link) -> WebSocketTransport:
         transport: WebSocketTransport
@@ -108,7 +106,7 @@ class Mount(Router):
         offers = ours.header("Sec-WebSocket-Extensions") if self._compress else None
         agreement = None if offers is None else negotiate(offers, DEFLATE)
         headers = () if agreement is None else (("Sec-WebSocket-Extensions", agreement.answer),)
-        opening = Opening(switching(key, headers), agreement)
+        opening = Opening(Upgrade((), key, handshake=headers), agreement)
         return Takeover(self._residence, ours, opening, opening.greeting, connection)  # type: ignore[arg-type]
 
 

@@ -138,7 +138,7 @@ def knock(engine: Engine, generation: Generation) -> Any:
 def test_the_application_is_asked_before_a_websocket_is_greeted(generation: Generation) -> None:
     engine = make(welcome)
     _, decision = knock(engine, generation)
-    assert decision.greeting.status == 101
+    assert decision.greeting.key == "dGhlIHNhbXBsZSBub25jZQ=="
     assert len(engine.application.sessions) == len(engine.sessions) == 1  # type: ignore[union-attr]
 
 

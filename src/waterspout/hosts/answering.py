@@ -9,7 +9,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.log import app_log
 from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_request_body
 
-from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Refuse, Response, Resume
+from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Greeting, Refuse, Response, Resume
 from ..engine.log import without_secrets
 from ..types import Request
 from .overrides import OUTCOME, HandlerExchange, is_redefined, require_plain
@@ -92,7 +92,7 @@ class EngineHandler(RequestHandler):
         """What has come of the body, also in chunks."""
         return self.request.body or bytes(self._body)
 
-    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+    def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
         if self._decision is None:  # an override has taken its time, and the client has gone
             return None
@@ -307,7 +307,7 @@ class EngineHandler(RequestHandler):
     def _is_far_beyond(self, size_bytes: int) -> bool:
         return size_bytes > 4 * self.engine.policy.max_payload_bytes
 
-    def _begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+    def _begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         has_begun = False
         try:
             coming = self.begin(decision, request, greeting)

@@ -8,7 +8,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Admitted, Layer, Level, Response
+from ..engine import Admitted, Greeting, Layer, Level
 from ..types import Request
 from .adopting import Adopted, begin
 from .residence import Residence
@@ -22,7 +22,7 @@ class Takeover(HTTPMessageDelegate):
     residence: Residence
     request: Request
     decision: Admitted
-    greeting: Response
+    greeting: Greeting
     connection: HTTP1Connection
 
     def headers_received(self, start_line: object, headers: object) -> None:
@@ -31,7 +31,7 @@ class Takeover(HTTPMessageDelegate):
 
 
 def take_over(
-    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
+    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Greeting
 ) -> SocketLink | None:
     """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
     adopted = give_away(stream)

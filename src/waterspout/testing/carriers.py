@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..engine import Response
+from ..engine import Response, Upgrade
 from ..types import Request
 from ..wire.deflate import Deflate
 from .frames import client_frame, server_frames
@@ -59,7 +59,8 @@ class WebSocketCarrier(MemoryLink):
         fields = (*self.handshake, ("Sec-WebSocket-Extensions", offer)) if offer else self.handshake
         request = self.peer.request(transport=self.name, headers=fields)
         decision = self.peer.admit(request)
-        self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
+        assert isinstance(decision.greeting, Upgrade)
+        self.extensions = dict(decision.greeting.handshake).get("Sec-WebSocket-Extensions", "")
         self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 
     def send(self, packets: Iterable[str | bytes]) -> None:

@@ -28,7 +28,7 @@ def last_words(name: str, packet: bytes) -> bytes:
 
 
 class StreamTransport:
-    """One endless answer, in the chunks of HTTP/1.1; what the client sends on its connection is not read."""
+    """One endless answer, the content of its link; what the client sends on its connection is not read."""
 
     __slots__ = ("__weakref__", "_form", "_is_over", "_link", "_sent", "name", "session")
 
@@ -45,11 +45,11 @@ class StreamTransport:
 
     def begin(self) -> None:
         """Write the preamble."""
-        self._link.write(_chunk(PREAMBLES[self.name][1](self.session.id)))
+        self._link.write(PREAMBLES[self.name][1](self.session.id))
 
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
-        data = _chunk(self._form(socketio1.as_json_message(prepared.text)))
+        data = self._form(socketio1.as_json_message(prepared.text))
         unsent_bytes = self._link.unsent_bytes
         if self._is_over or not self._link.write(data):
             return False
@@ -73,7 +73,7 @@ class StreamTransport:
         """End the answer, and nothing else."""
         if not self._is_over:
             self._is_over = True
-            self._link.finish(b"0\r\n\r\n")
+            self._link.finish(b"")
         return True
 
     def leave(self) -> None:
@@ -104,7 +104,3 @@ class StreamTransport:
         """The socket is gone."""
         self._is_over = True
         self.session.detach(self)
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
