@@ -155,7 +155,7 @@ def test_a_client_that_goes_before_it_is_greeted_has_been_there(generation: Gene
 class Unanswerable(MemoryExchange):
     """An exchange whose answer cannot be written."""
 
-    def respond(self, response: Any) -> None: ...
+    def respond(self, response: Any, written: object = None) -> None: ...
 
 
 def test_a_handshake_that_could_not_be_answered_leaves_no_session(generation: Generation) -> None:

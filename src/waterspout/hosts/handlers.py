@@ -35,7 +35,7 @@ class EngineStreamHandler(EngineHandler):
         """Begin the answer, in our way or in Tornado's."""
         if not (self.is_redefined and isinstance(decision, OldRequest) and isinstance(greeting, Stream)):
             return super().begin(decision, request, greeting)
-        if self._decision is None:
+        if self._intake.decision is None:
             return None
         for name, value in greeting.headers:
             self.set_header(name, value)
@@ -43,10 +43,10 @@ class EngineStreamHandler(EngineHandler):
         sid = decision.session.id if decision.session is not None else ""
         self.write(PREAMBLES[decision.transport][1](sid))
         self.flush()
-        self._watch()
+        self._intake.watch()
         self.messenger = HandlerMessenger(self, self._connection.stream, self.residence.output)
         self.messenger.start(self.engine.connect_messages(decision, request, self.messenger))
-        self._decision = None
+        self._intake.decision = None
         return None
 
     # What a session calls
@@ -103,13 +103,13 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         """Open the WebSocket, in our way or in Tornado's."""
         if not (self.is_redefined and isinstance(greeting, Upgrade)):
             return super().begin(decision, request, greeting)
-        if self._decision is None:
+        if self._intake.decision is None:
             return None
-        self._leave()
+        self._intake.leave()
         self._opening = decision, request, greeting
         patience = self.engine.policy.connect_timeout
         self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
-        self._decision = None
+        self._intake.decision = None
         for name, value in greeting.headers:
             self.add_header(name, value)
         args, kwargs = self._route

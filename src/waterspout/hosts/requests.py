@@ -47,15 +47,16 @@ def read(residence: Residence, native: HTTPServerRequest) -> Request:
     )
 
 
-def watch(residence: Residence, connection: HTTP1Connection) -> Callable[[], None] | None:
+def watch(residence: Residence, connection: HTTP1Connection, lost: Callable[[], None]) -> Callable[[], None]:
     """Close a connection whose request waits, and which nobody reads, at once when its client has gone.
 
-    Returns what ends this, to be called with the answer; None if the connection is closed already, of which Tornado
-    tells nobody when it was between the head of the request and its service.
+    Returns what ends this, to be called with the answer. If the connection is closed already, `lost` is called soon:
+    Tornado tells nobody when it was closed between the head of the request and its service.
     """
     stream, loop = connection.stream, residence.output.loop
     if stream.closed():
-        return None
+        loop.soon(lost)
+        return lambda: None
     assert isinstance(loop, AsyncioLoop)
     descriptor, close = stream.socket.fileno(), stream.close
     loop.failures.watch(descriptor, close, with_end=True)
