@@ -4,7 +4,6 @@ Each test runs on a clock whose calls answer at once, and on one whose calls ans
 run in greenlets or threads.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,7 +37,7 @@ class MemoryIntake(Intake):
     def take_back(self) -> bool:
         return False
 
-    def _answer(self, response: Response, written: Callable[[], object] | None) -> None:
+    def _answer(self, response: Response) -> None:
         self.answers.append(response)
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
@@ -105,7 +104,7 @@ def test_a_body_in_pieces_is_served_when_it_is_complete(world: World) -> None:
 
 def test_a_body_may_come_before_the_decision(world: World) -> None:
     intake = world.ask(origin=PAGE)
-    assert intake.is_undecided == world.clock.later
+    assert (intake.admission is not None) == world.clock.later
     intake.expect(3)
     intake.feed(b"4hi")
     intake.complete()

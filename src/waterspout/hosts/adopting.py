@@ -49,10 +49,9 @@ def head(greeting: Greeting) -> bytes:
         lines, fields = ["HTTP/1.1 200 OK", *_IN_CHUNKS], greeting.headers
     else:
         lines, fields = ["HTTP/1.1 101 Switching Protocols"], (*greeting.handshake, *greeting.headers)
-        if greeting.key is None:  # draft 76
-            lines += ["Upgrade: WebSocket", "Connection: Upgrade"]
-        else:  # RFC 6455, section 4.2.2
-            lines += ["Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept(greeting.key)}"]
+        lines += ["Upgrade: WebSocket" if greeting.key is None else "Upgrade: websocket", "Connection: Upgrade"]
+        if greeting.key is not None:  # RFC 6455, section 4.2.2; draft 76 has none, and another spelling
+            lines.append(f"Sec-WebSocket-Accept: {accept(greeting.key)}")
         if greeting.subprotocol is not None:
             lines.append(f"Sec-WebSocket-Protocol: {greeting.subprotocol}")
     lines += [f"{name}: {value}" for name, value in fields]

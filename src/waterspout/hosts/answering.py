@@ -14,7 +14,7 @@ from ..engine.log import without_secrets
 from ..types import Request
 from .intake import BODY_TIMEOUT
 from .overrides import OUTCOME, HandlerIntake, is_redefined, require_plain
-from .reception import Rest, announced_bytes
+from .reception import announced_bytes
 from .requests import read
 from .residence import Residence
 from .takeover import take_over
@@ -50,8 +50,10 @@ class EngineHandler(RequestHandler):
         if self.is_redefined:  # Tornado looks it up here, so that the engine is called whatever the class does
             self.on_connection_close = self._lose  # type: ignore[method-assign]
         super().__init__(application, request, **options)
-        self._intake = HandlerIntake(self.residence, self._connection, self)
-        self._connection.set_body_timeout(BODY_TIMEOUT)
+        connection = request.connection
+        assert isinstance(connection, HTTP1Connection)
+        connection.set_body_timeout(BODY_TIMEOUT)
+        self._intake = HandlerIntake(self.residence, connection, self)
         self._missing_bytes = self._announced_bytes = announced_bytes(request.headers)
 
     def initialize(self, engine: Engine) -> None:
@@ -78,7 +80,7 @@ class EngineHandler(RequestHandler):
         self._admit()
         self.request.body = self.body
         self._intake.complete()
-        if self._intake.is_undecided:
+        if self._intake.admission is not None:
             self._intake.watch()
         return self._intake.beginning
 
@@ -100,7 +102,7 @@ class EngineHandler(RequestHandler):
         else:
             self.residence.output.when_closed(link, self._end)
         if not self.is_redefined:
-            del self.request  # with its parsed header fields it would stay as long as the socket
+            del self.request, self._intake.connection  # they would stay as long as the socket
         return None
 
     def answer(self, response: Response) -> Awaitable[None] | None:
@@ -152,7 +154,7 @@ class EngineHandler(RequestHandler):
         if self.request.method == "POST":
             self._admit()
         self._intake.announce(self._announced_bytes)
-        return self._intake.hold() if self._intake.is_undecided else None
+        return None if self._intake.admission is None else self._intake.hold()
 
     def data_received(self, chunk: bytes) -> None:
         """Take a part of the body."""
@@ -165,7 +167,7 @@ class EngineHandler(RequestHandler):
         """Write out what there is."""
         written = super().flush(include_footers)
         if include_footers:
-            self._intake.rest = Rest(self._connection, written, self._intake.written)
+            self._intake.sent(written)
         return written
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
@@ -252,12 +254,6 @@ class EngineHandler(RequestHandler):
             self._is_asked = True
             self._intake.admit(self.engine_request)
 
-    @property
-    def _connection(self) -> HTTP1Connection:
-        connection = self.request.connection
-        assert isinstance(connection, HTTP1Connection)
-        return connection
-
     def _tell(self, error: Exception) -> None:
         """Do what Tornado does with what a method raises."""
         is_open = not (self._finished or self._is_gone or self._is_mute)
@@ -277,7 +273,7 @@ class EngineHandler(RequestHandler):
         """Close the connection, unless the request has ended."""
         self._abandon()
         if not self._finished:
-            self._connection.stream.close()
+            self._intake.connection.stream.close()
 
     def _lose(self) -> None:
         """Hear of the client's end in the class's way, and in ours whatever that leaves out."""

@@ -15,7 +15,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from ..engine import FORMS, PREAMBLES, Admitted, Greeting, OldRequest, Stream, Upgrade
 from ..types import Request
 from ..wire.protocol1.socketio import as_json_message
-from ..wire.websocket import choose_subprotocol
 from .answering import EngineHandler
 from .handlermessenger import HandlerMessenger
 
@@ -44,7 +43,7 @@ class EngineStreamHandler(EngineHandler):
         self.write(PREAMBLES[decision.transport][1](sid))
         self.flush()
         self._intake.watch()
-        self.messenger = HandlerMessenger(self, self._connection.stream, self.residence.output)
+        self.messenger = HandlerMessenger(self, self._intake.connection.stream, self.residence.output)
         self.messenger.start(self.engine.connect_messages(decision, request, self.messenger))
         self._intake.decision = None
         return None
@@ -184,8 +183,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Choose as the policy's `subprotocols` say."""
-        return choose_subprotocol(",".join(subprotocols), self.engine.policy.subprotocols)
+        """Choose as the engine has, by the policy's `subprotocols`."""
+        return None if self._opening is None else self._opening[2].subprotocol
 
     @property
     def max_message_size(self) -> int:

@@ -34,7 +34,8 @@ class IntakeTimer(Enum):
 class Intake(ABC):
     """What all requests have in common: an `Exchange` of the engine.
 
-    `decision` is None until there is one. `is_over`: it is answered, begun, or given up.
+    `admission` is not None while users' functions decide, `decision` is None until they have. `is_over`: the request is
+    answered, begun, or given up.
     """
 
     request: Request
@@ -44,7 +45,8 @@ class Intake(ABC):
         self.engine = engine
         self.decision: Decision | None = None
         self.is_over = False
-        self._admission: Admission | None = None  # while it is not decided
+        self.written: Callable[[], object] | None = None
+        self.admission: Admission | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._is_expected = self._is_complete = False
@@ -56,12 +58,7 @@ class Intake(ABC):
         self.request = request
         admission = self.engine.admit(request, self._decided)
         if self.decision is None:
-            self._admission = admission
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether the engine has been asked, and has not answered."""
-        return self._admission is not None
+            self.admission = admission
 
     @property
     def body(self) -> bytes:
@@ -100,7 +97,7 @@ class Intake(ABC):
     def gone(self) -> None:
         """Called when the client has gone: what was asked or admitted for it is aborted, unless it is over."""
         self._wait_no_longer()
-        admission, self._admission = self._admission, None
+        admission, self.admission = self.admission, None
         if admission is not None:
             admission.abort()
         if not self.is_over:
@@ -113,8 +110,9 @@ class Intake(ABC):
         """Answer, unless the client has gone. `written` is called once the kernel has all of the answer, if ever."""
         if not self.is_over:
             self.is_over = True
+            self.written = written
             self._wait_no_longer()
-            self._answer(response, written)
+            self._answer(response)
 
     def due(self, kind: IntakeTimer, at: float) -> None:
         """Close the connection: the body has not come in time."""
@@ -124,8 +122,8 @@ class Intake(ABC):
     # What a kind of intake adds
 
     @abstractmethod
-    def _answer(self, response: Response, written: Callable[[], object] | None) -> None:
-        """Send this. Close the connection behind it if the body is not complete."""
+    def _answer(self, response: Response) -> None:
+        """Send this, and call `written` then, if it is not None. Close the connection if the body is not complete."""
 
     @abstractmethod
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
@@ -142,7 +140,7 @@ class Intake(ABC):
     # Below this line: how it is done
 
     def _decided(self, decision: Decision) -> None:
-        self.decision, self._admission = decision, None
+        self.decision, self.admission = decision, None
         if self._is_complete:
             self._serve(decision)
         elif self._is_expected:

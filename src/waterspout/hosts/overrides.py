@@ -60,7 +60,6 @@ class HandlerIntake(TornadoIntake):
         super().__init__(residence, connection)
         self._handler = handler
         self.has_failed = False  # nothing has been answered, or not all of it
-        self.written: Callable[[], object] | None = None
         self.beginning: Awaitable[None] | None = None  # of what has begun, for Tornado to wait for
 
     def gone(self) -> None:
@@ -72,9 +71,8 @@ class HandlerIntake(TornadoIntake):
         """Cut the connection if not all of the answer has left; tell whether that was so, or it has failed."""
         return self.has_failed or super().take_back()
 
-    def _answer(self, response: Response, written: Callable[[], object] | None) -> None:
+    def _answer(self, response: Response) -> None:
         handler = self._handler
-        self.written = written
         if handler.is_redefined:
             self.engine.driver.run(handler.answer, (response,), OUTCOME, self._fail_soon)
         else:

@@ -8,8 +8,8 @@ connection, so it is watched for the end of its client.
 import asyncio
 import re
 import time
-from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http.client import responses
 from typing import Any
 
@@ -18,31 +18,9 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine
 
 from ..engine import Admitted, Decision, Greeting, Response
 from .intake import Intake
-from .requests import watch
+from .loops import AsyncioLoop
 from .residence import Residence
 from .takeover import take_over
-
-
-class Rest:
-    """What the kernel has not taken of an answer, if anything: made when all is written, before Tornado's `finish`."""
-
-    def __init__(
-        self, connection: HTTP1Connection, sent: "asyncio.Future[None]", written: Callable[[], object] | None
-    ) -> None:
-        self._connection = connection
-        self._is_lost = connection.stream.closed()
-        self._left: asyncio.Future[None] | None = None
-        if not self._is_lost and (written is not None or not sent.done()):
-            self._left = connection.stream.write(b"")  # `sent` would be done as well when the client has gone
-            if written is not None:
-                self._left.add_done_callback(lambda left: written() if _is_done(left) else None)
-
-    def take_back(self) -> bool:
-        """Cut the connection if there is a rest; tell whether there is."""
-        if not self._is_lost and (self._left is None or _is_done(self._left)):
-            return False
-        self._connection.close()
-        return True
 
 
 class TornadoIntake(Intake):
@@ -50,11 +28,12 @@ class TornadoIntake(Intake):
 
     def __init__(self, residence: Residence, connection: HTTP1Connection) -> None:
         super().__init__(residence.engine)
-        self.rest: Rest | None = None  # of the answer
         self._residence = residence
-        self._connection = connection
+        self.connection = connection
         self._held: asyncio.Future[None] | None = None  # what Tornado waits for
         self._leave: Callable[[], None] | None = None
+        self._left: asyncio.Future[None] | None = None  # done when the kernel has the rest of the answer
+        self._is_lost = False  # the client had gone when the answer was written
 
     def hold(self) -> "asyncio.Future[None]":
         """Return what is done once the request is decided, or given up; until then Tornado is to read no further."""
@@ -64,8 +43,14 @@ class TornadoIntake(Intake):
 
     def watch(self) -> None:
         """Have the connection closed when the client goes."""
-        if self._leave is None:
-            self._leave = watch(self._residence, self._connection, self._lost)
+        stream, loop = self.connection.stream, self._residence.output.loop
+        assert isinstance(loop, AsyncioLoop)
+        if stream.closed():  # between the head and now, of which Tornado tells nobody
+            loop.soon(self._lost)
+        elif self._leave is None:
+            watched = stream.socket.fileno(), stream.close
+            loop.failures.watch(*watched, with_end=True)
+            self._leave = partial(loop.failures.forget, *watched)
 
     def leave(self) -> None:
         """Watch no longer: the request is over, or somebody reads the connection."""
@@ -78,9 +63,21 @@ class TornadoIntake(Intake):
         super().gone()
         self._go_on()
 
+    def sent(self, sent: "asyncio.Future[None]") -> None:
+        """Called when all is written, before Tornado's `finish`; `sent` is done as well when the client has gone."""
+        stream, written = self.connection.stream, self.written
+        self._is_lost = stream.closed()
+        if not self._is_lost and (written is not None or not sent.done()):
+            self._left = stream.write(b"")
+            if written is not None:
+                self._left.add_done_callback(lambda left: written() if _is_done(left) else None)
+
     def take_back(self) -> bool:
         """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""
-        return self.rest is not None and self.rest.take_back()
+        if not self._is_lost and (self._left is None or _is_done(self._left)):
+            return False
+        self.connection.close()
+        return True
 
     def _decided(self, decision: Decision) -> None:
         self._go_on()
@@ -91,11 +88,11 @@ class TornadoIntake(Intake):
             self._held.set_result(None)
 
     def _cut(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
-    @abstractmethod
     def _lost(self) -> None:
-        """Called when the client had gone before the connection was watched, of which Tornado tells nobody."""
+        """Called when the client had gone before the connection was watched."""
+        self.gone()
 
 
 class Reception(TornadoIntake, HTTPMessageDelegate):
@@ -105,7 +102,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
 
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> Awaitable[None] | None:
         """Expect a body, once the request is decided."""
-        if self.is_undecided:
+        if self.admission is not None:
             return self._hold(headers)
         self._expect(headers)
         return None
@@ -118,7 +115,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
         """Serve the request, which is complete."""
         self.complete()
         if not self.is_over:
-            self._connection.set_close_callback(self.on_connection_close)
+            self.connection.set_close_callback(self.on_connection_close)
             self.watch()
 
     def on_connection_close(self) -> None:
@@ -129,7 +126,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
 
     async def _hold(self, headers: HTTPHeaders) -> None:
         """Wait for the decision."""
-        stream = self._connection.stream
+        stream = self.connection.stream
         stream.set_close_callback(self.on_connection_close)
         await self.hold()
         self.leave()
@@ -142,7 +139,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
         if length or "Transfer-Encoding" in headers:
             self.expect(length)
 
-    def _answer(self, response: Response, written: Callable[[], object] | None) -> None:
+    def _answer(self, response: Response) -> None:
         fields = HTTPHeaders()
         for name, value in response.headers:
             fields.add(name, value)
@@ -151,17 +148,14 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
             fields.add("Content-Length", str(len(response.body)))
         start_line = ResponseStartLine("HTTP/1.1", response.status, responses.get(response.status, "Unknown"))
         body = None if self.request.method == "HEAD" else response.body or None
-        sent = self._connection.write_headers(start_line, fields, body)
+        sent = self.connection.write_headers(start_line, fields, body)
         sent.add_done_callback(_is_done)
-        self.rest = Rest(self._connection, sent, written)
-        self._connection.finish()
+        self.sent(sent)
+        self.connection.finish()
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
         self.is_over = True
-        take_over(self._connection.detach(), self._residence, self.request, decision, greeting)
-
-    def _lost(self) -> None:
-        self.gone()
+        take_over(self.connection.detach(), self._residence, self.request, decision, greeting)
 
     def _wait_no_longer(self) -> None:
         super()._wait_no_longer()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
@@ -84,10 +84,7 @@ class Open:
     deflate: Deflate | None = None
     session: Session | None = field(default=None, repr=False)  # its id is a secret
 
-    @property
-    def is_handshake(self) -> bool:
-        """Return True: a session begins."""
-        return True
+    is_handshake: ClassVar[bool] = True
 
     @property
     def greeting(self) -> Upgrade | None:
@@ -175,10 +172,7 @@ class Resume:
     upgrade: Upgrade | None = None
     deflate: Deflate | None = None
 
-    @property
-    def is_handshake(self) -> bool:
-        """Return False: the session has begun."""
-        return False
+    is_handshake: ClassVar[bool] = False
 
     @property
     def greeting(self) -> Upgrade | None:
