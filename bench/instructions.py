@@ -54,7 +54,7 @@ class NoAnswer:
     def __init__(self, request: Request) -> None:
         self.request = request
 
-    def respond(self, response: object) -> None: ...
+    def respond(self, response: object, written: object = None) -> None: ...
 
     def take_back(self) -> bool:
         return False

@@ -10,7 +10,7 @@ import pytest
 from waterspout import Server
 from waterspout.drivers import InlineDriver
 from waterspout.engine import Layer
-from waterspout.hosts import accepting, reception, standalone, web
+from waterspout.hosts import accepting, intake, standalone, web
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -54,12 +54,12 @@ def test_the_deadlines_are_those_of_the_code() -> None:
     for what, seconds in (
         ("the head of the first request", web.HEAD_TIMEOUT),
         ("the head of a later request", web.IDLE_TIMEOUT),
-        ("the body of a request for the engine", reception.BODY_TIMEOUT),
+        ("the body of a request for the engine", intake.BODY_TIMEOUT),
         ("the body of any other request", web.BODY_TIMEOUT),
         ("the next bytes of an answer", web.UNREAD_TIMEOUT),
     ):
         assert re.search(rf"\|[^|]*{what}[^|]*\| {seconds:g} s", PAGE), what
-    assert f"{reception.REFUSED_BODY_TIMEOUT:g} s if the request is refused" in PROSE
+    assert f"{intake.REFUSED_BODY_TIMEOUT:g} s if the request is refused" in PROSE
     assert f"have {standalone.BODIES} times" in PROSE
     assert f"up to {standalone.CLOSE_TIMEOUT:g} s" in PROSE
     assert f"the last {accepting.SPARE} descriptors" in PROSE

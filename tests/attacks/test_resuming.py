@@ -9,6 +9,7 @@ import pytest
 from attacks.measures import memory
 from engine.test_resumable import STREAMS, WEBSOCKETS, World
 from hosts.handloop import HandLoop
+from waterspout.hosts.chunks import ChunkedLink
 from waterspout.hosts.output import Output
 from waterspout.hosts.socketlink import SocketLink
 from waterspout.testing import client_frame
@@ -34,7 +35,8 @@ class Connection:
         name = "flashsocket" if name == "hixie" else name
         request = world.peer.request("GET", name, HANDSHAKE if self._is_websocket else ())
         self.link = SocketLink(ours.detach(), output)
-        self.link.start(world.engine.connect(world.peer.admit(request), request, self.link))
+        lent = self.link if self._is_websocket else ChunkedLink(self.link)
+        self.link.start(world.engine.connect(world.peer.admit(request), request, lent))
 
     def send(self, data: bytes) -> None:
         """Send it, if it is a WebSocket and the server is there; a connection says nothing while an answer goes on."""

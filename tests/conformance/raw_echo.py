@@ -18,17 +18,15 @@ from tornado.routing import Router
 from tornado.web import Application
 
 from waterspout import Engine
-from waterspout.engine import Response
-from waterspout.engine.http.response import switching
+from waterspout.engine import Refuse, Response, Upgrade
 from waterspout.engine.prepared import Prepared
 from waterspout.engine.transports.deflating import DeflatingTransport
 from waterspout.engine.transports.interfaces import Link
 from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.errors import ProtocolError
-from waterspout.hosts.reception import Exchange
+from waterspout.hosts.reception import Reception
 from waterspout.hosts.requests import read
 from waterspout.hosts.residence import Residence
-from waterspout.hosts.takeover import Takeover
 from waterspout.types import Reason, Request
 from waterspout.wire.deflate import Agreement, Deflate, negotiate
 from waterspout.wire.generations import ENGINEIO_4
@@ -72,9 +70,8 @@ class Echo:
 class Opening:
     """An accepted opening handshake, in the place of the engine's `Open`."""
 
-    greeting: Response
+    greeting: Upgrade
     agreement: Agreement | None
-    greeting_pause: float = 0.0
 
     def connect(self, engine: Engine, request: Request, link: Link) -> WebSocketTransport:
         transport: WebSocketTransport
@@ -104,23 +101,24 @@ class Mount(Router):
         try:
             key = check_upgrade(ours.method, ours.header)
         except ProtocolError as error:
-            return Refusal(ours, connection, Response(error.status, body=f"{error}\n".encode()))
+            refusal = Refuse(Response(error.status, body=f"{error}\n".encode()))
+            return Decided(self._residence, ours, connection, refusal)
         offers = ours.header("Sec-WebSocket-Extensions") if self._compress else None
         agreement = None if offers is None else negotiate(offers, DEFLATE)
         headers = () if agreement is None else (("Sec-WebSocket-Extensions", agreement.answer),)
-        opening = Opening(switching(key, headers), agreement)
-        return Takeover(self._residence, ours, opening, opening.greeting, connection)  # type: ignore[arg-type]
+        opening = Opening(Upgrade((), key, handshake=headers), agreement)
+        return Decided(self._residence, ours, connection, opening)
 
 
-class Refusal(HTTPMessageDelegate):
-    """The answer to what is no opening handshake."""
+class Decided(Reception):
+    """A request that is decided about without the engine."""
 
-    def __init__(self, request: Request, connection: HTTP1Connection, response: Response) -> None:
-        self._exchange = Exchange(request, connection)
-        self._response = response
-
-    def finish(self) -> None:
-        self._exchange.respond(self._response)
+    def __init__(
+        self, residence: Residence, request: Request, connection: HTTP1Connection, decision: Refuse | Opening
+    ) -> None:
+        super().__init__(residence, connection)
+        self.request = request
+        self.decision = decision  # type: ignore[assignment]
 
 
 class Nobody:

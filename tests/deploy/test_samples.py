@@ -8,7 +8,7 @@ import pytest
 
 from deploy.backends import ROOT
 from waterspout import Server
-from waterspout.hosts import reception, standalone, web
+from waterspout.hosts import intake, standalone, web
 
 OPTIONS = {name: row.default for name, row in inspect.signature(Server).parameters.items()}
 SAMPLES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "deploy").iterdir())}
@@ -49,7 +49,7 @@ def test_what_the_server_allows_passes_the_proxies_and_little_more() -> None:
 def test_a_kept_connection_is_given_up_by_the_proxy_first() -> None:
     assert number("nginx.conf", "keepalive_timeout") < web.IDLE_TIMEOUT
     assert f"the {web.IDLE_TIMEOUT:g} s for which the server keeps a connection" in SAMPLES["nginx.conf"]
-    assert number("nginx.conf", "client_body_timeout") == reception.BODY_TIMEOUT
+    assert number("nginx.conf", "client_body_timeout") == intake.BODY_TIMEOUT
 
 
 def test_a_process_has_the_time_that_its_end_takes() -> None:

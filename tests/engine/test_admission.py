@@ -208,7 +208,7 @@ def test_a_plain_get_to_the_websocket_transport_is_refused(engine: Engine) -> No
 def test_upgrade_headers_on_polling_change_nothing(engine: Engine) -> None:
     decision = ask(engine, "EIO=4&transport=polling", fields=UPGRADE.items())
     assert isinstance(decision, Open)
-    assert decision.key is None
+    assert decision.upgrade is None
 
 
 def test_the_first_fault_in_the_official_order_is_the_answer(engine: Engine) -> None:

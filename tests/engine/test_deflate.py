@@ -89,7 +89,9 @@ def test_nothing_is_agreed_with_who_offers_nothing(engine: Engine, application: 
         ('"', None),
     ],
 )
-def test_the_answer_is_among_the_headers(engine: Engine, generation: Generation, offer: str, answer: str) -> None:
+def test_the_answer_is_a_field_of_the_handshake(
+    engine: Engine, generation: Generation, offer: str, answer: str
+) -> None:
     peer = Peer(engine, generation=generation, transport="polling")
     for sid in (peer.sid, ""):
         peer.sid = sid
@@ -97,7 +99,8 @@ def test_the_answer_is_among_the_headers(engine: Engine, generation: Generation,
         fields += [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Extensions", offer)]
         decision = admit(engine, peer.request(transport="websocket", headers=fields))
         assert isinstance(decision, Resume if sid else Open)
-        assert dict(decision.headers).get("Sec-WebSocket-Extensions") == answer
+        assert decision.greeting is not None
+        assert dict(decision.greeting.handshake).get("Sec-WebSocket-Extensions") == answer
         assert (decision.deflate is None) == (answer is None)
 
 

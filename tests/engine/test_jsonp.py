@@ -69,7 +69,7 @@ class Answer:
             assert isinstance(self.decision, Open | Resume)
             engine.respond(self.decision, self, body)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, written: object = None) -> None:
         self.responses.append(response)
 
     def take_back(self) -> bool:

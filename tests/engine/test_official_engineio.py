@@ -41,7 +41,7 @@ class Fetch:
             self.engine.respond(self.decision, self, body)
         return self
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, written: object = None) -> None:
         self.response = response
 
     def take_back(self) -> bool:

@@ -45,7 +45,7 @@ def ask(
 class Unheard:
     request = Request("GET", "/engine.io/?EIO=4&transport=polling")
 
-    def respond(self, response: object) -> None: ...
+    def respond(self, response: object, written: object = None) -> None: ...
 
     def take_back(self) -> bool:
         return False

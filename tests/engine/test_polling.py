@@ -27,7 +27,7 @@ class Ask:
         if isinstance(self.decision, Refuse):
             self.respond(self.decision.response)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, written: object = None) -> None:
         self.responses.append(response)
 
     def take_back(self) -> bool:

@@ -533,7 +533,7 @@ def test_a_client_with_too_many_calls_is_read_no_further(transport: str) -> None
             def __init__(self) -> None:
                 self.request = request
 
-            def respond(self, response: object) -> None:
+            def respond(self, response: object, written: object = None) -> None:
                 answers.append(response)
 
             def take_back(self) -> bool:
@@ -623,7 +623,7 @@ def test_posts_that_wait_are_answered_when_the_session_ends() -> None:
         def __init__(self) -> None:
             self.request = request
 
-        def respond(self, response: object) -> None:
+        def respond(self, response: object, written: object = None) -> None:
             answers.append(response)
 
         def take_back(self) -> bool:

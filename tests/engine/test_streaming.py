@@ -7,7 +7,7 @@ import re
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import Engine, Policy, Prepared
+from waterspout.engine import Engine, Policy, Prepared, Stream
 from waterspout.testing import Clock, Peer, StreamCarrier
 from waterspout.types import Reason
 from waterspout.wire.generations import SOCKETIO_1
@@ -36,11 +36,10 @@ def tell(engine: Engine, *words: str) -> None:
 )
 def test_the_head_says_what_comes(engine: Engine, transport: str, kind: str) -> None:
     head = stream_of(Peer(engine, generation=SOCKETIO_1, transport=transport)).head
-    assert head is not None
-    assert head.status == 200
+    assert isinstance(head, Stream)
     fields = dict(head.headers)
     assert fields["Content-Type"] == kind
-    assert fields["Transfer-Encoding"] == "chunked"
+    assert "Transfer-Encoding" not in fields  # the host's affair
     assert fields["X-Accel-Buffering"] == "no"
     assert fields["Cache-Control"] == "no-store"
 

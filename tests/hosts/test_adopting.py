@@ -72,7 +72,7 @@ def test_a_handshake_is_answered_over_any_link_and_the_engine_gets_what_came_beh
     begin(transport.link, residence, request, decision, decision.greeting, text("40" if eio == 4 else "2"))
     loop.turn()
     assert transport.writes[0].startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-    loop.advance(decision.greeting_pause)
+    loop.advance(decision.greeting.pause)
     assert len(server.sockets()) == 1
     transport.link.connection_lost(None)
     assert server.sockets() == []

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 import ssl
-from typing import Any
 
 import pytest
 from tornado.web import RequestHandler
@@ -21,7 +20,7 @@ from hosts.suite.websocket import WebSocket
 from hosts.tornado_host import LOOPS
 from hosts.web_host import WebHost
 from waterspout import Reason
-from waterspout.hosts import reception, web
+from waterspout.hosts import intake, reception, web
 
 AT_ONCE = 0.001  # s: the deadlines of tests that wait for them
 
@@ -214,7 +213,7 @@ async def test_a_body_for_another_page_that_is_too_long_is_refused_before_it_com
 async def test_half_a_body_ends_the_connection_and_the_session(
     host: WebHost, monkeypatch: pytest.MonkeyPatch, framing: str
 ) -> None:
-    monkeypatch.setattr(reception, "BODY_TIMEOUT", AT_ONCE)
+    monkeypatch.setattr(intake, "BODY_TIMEOUT", AT_ONCE)
     echo = Echo()
     await host.serve(echo.server)
     session = await host.session()
@@ -230,7 +229,7 @@ async def test_half_a_body_ends_the_connection_and_the_session(
 async def test_half_a_body_of_a_refused_request_ends_the_connection(
     host: WebHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reception, "REFUSED_BODY_TIMEOUT", AT_ONCE)
+    monkeypatch.setattr(intake, "REFUSED_BODY_TIMEOUT", AT_ONCE)
     await host.serve(Echo().server)
     wire = await host.connect()
     wire.send(head(target("polling", "unknown"), ("Content-Length", "9")) + b"half")
@@ -238,21 +237,18 @@ async def test_half_a_body_of_a_refused_request_ends_the_connection(
 
 
 @pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)
-async def test_what_is_answered_has_no_deadline_any_more(host: WebHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    timers: list[asyncio.TimerHandle] = []
-    await host.serve(Echo().server)
+async def test_what_is_answered_has_no_deadline_any_more(host: WebHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
     session = await host.session()
-    loop = asyncio.get_running_loop()
-
-    def call_later(seconds: float, *arguments: Any) -> asyncio.TimerHandle:
-        handle = loop.call_at(loop.time() + seconds, *arguments)
-        if seconds == reception.BODY_TIMEOUT:
-            timers.append(handle)
-        return handle
-
-    monkeypatch.setattr(loop, "call_later", call_later)
-    assert (await session.post('42["quiet"]')).body == b"ok"
-    assert [timer.cancelled() for timer in timers] == [True]
+    deadlines = echo.server.engine.deadlines
+    before = len(deadlines)
+    session.posting.send(head(session.target(), ("Content-Length", "11")) + b'42["qu')
+    await host.until(lambda: echo.is_posting(session.sid))
+    assert len(deadlines) == before + 1
+    session.posting.send(b'iet"]')
+    assert (await session.posting.answer()).body == b"ok"
+    assert len(deadlines) == before
 
 
 @tcp

@@ -412,7 +412,7 @@ class Parked:
         body, _ = peer.generation.engineio.encode_payload([(packet, ()) for packet in packets])
         respond(peer.engine, peer.admit(self.request), self, body)
 
-    def respond(self, response: Any) -> None:
+    def respond(self, response: Any, written: object = None) -> None:
         self.statuses.append(response.status)
 
     def take_back(self) -> bool:

@@ -10,6 +10,7 @@ from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Open, Resume
+from .http.greetings import Greeting, Stream, Upgrade
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
 from .http.refusals import ANSWERED, Preflight, Refuse
@@ -55,6 +56,7 @@ __all__ = [
     "Engine",
     "Exchange",
     "Fed",
+    "Greeting",
     "Layer",
     "Level",
     "Link",
@@ -79,10 +81,12 @@ __all__ = [
     "Session",
     "State",
     "Step",
+    "Stream",
     "Traffic",
     "TrustedProxies",
     "Turn",
     "Unknown",
+    "Upgrade",
     "WebSocketTransport",
     "check_seconds",
     "done_on_core",

@@ -3,14 +3,17 @@
 import socket
 import ssl
 from dataclasses import dataclass
-from http.client import responses
 
-from ..engine import Admitted, Response
+from ..engine import Admitted, Greeting, Stream
 from ..types import Request
+from ..wire.websocket import accept
+from .chunks import ChunkedLink
 from .link import QueuedLink
 from .output import Output
 from .residence import Residence
 from .socketlink import SecureLink, SocketLink, prepare
+
+_IN_CHUNKS = ("Transfer-Encoding: chunked", "Connection: close")
 
 
 @dataclass(slots=True)  # frozen, it would take five times as long to make
@@ -32,17 +35,24 @@ class Adopted:
 
 
 def begin(
-    link: QueuedLink, residence: Residence, request: Request, decision: Admitted, greeting: Response, ahead: bytes = b""
+    link: QueuedLink, residence: Residence, request: Request, decision: Admitted, greeting: Greeting, ahead: bytes = b""
 ) -> None:
     """Send the greeting over a link, and connect the engine to it; `ahead` was read behind the request."""
     link.write(head(greeting))
-    residence.output.after(
-        decision.greeting_pause, lambda: link.start(residence.engine.connect(decision, request, link), ahead)
-    )
+    lent = ChunkedLink(link) if isinstance(greeting, Stream) else link
+    residence.output.after(greeting.pause, lambda: link.start(residence.engine.connect(decision, request, lent), ahead))
 
 
-def head(response: Response) -> bytes:
-    """Write a status line and header fields."""
-    lines = [f"HTTP/1.1 {response.status} {responses[response.status]}"]
-    lines += [f"{name}: {value}" for name, value in response.headers]
+def head(greeting: Greeting) -> bytes:
+    """Write the status line and the header fields of a greeting, for HTTP/1.1."""
+    if isinstance(greeting, Stream):
+        lines, fields = ["HTTP/1.1 200 OK", *_IN_CHUNKS], greeting.headers
+    else:
+        lines, fields = ["HTTP/1.1 101 Switching Protocols"], (*greeting.handshake, *greeting.headers)
+        lines += ["Upgrade: WebSocket" if greeting.key is None else "Upgrade: websocket", "Connection: Upgrade"]
+        if greeting.key is not None:  # RFC 6455, section 4.2.2; draft 76 has none, and another spelling
+            lines.append(f"Sec-WebSocket-Accept: {accept(greeting.key)}")
+        if greeting.subprotocol is not None:
+            lines.append(f"Sec-WebSocket-Protocol: {greeting.subprotocol}")
+    lines += [f"{name}: {value}" for name, value in fields]
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

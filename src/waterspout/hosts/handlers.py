@@ -12,21 +12,13 @@ from typing import Any
 from tornado.escape import json_encode
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from ..engine import FORMS, PREAMBLES, Admitted, OldRequest, Response
+from ..engine import FORMS, PREAMBLES, Admitted, Greeting, OldRequest, Stream, Upgrade
 from ..types import Request
 from ..wire.protocol1.socketio import as_json_message
-from ..wire.websocket import choose_subprotocol
 from .answering import EngineHandler
 from .handlermessenger import HandlerMessenger
 
 __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
-
-_OF_THE_CONNECTION = ("Transfer-Encoding", "Connection")
-_OF_THE_FRAMES = (
-    *("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions"),
-    *("Sec-WebSocket-Location", "Sec-WebSocket-Origin"),
-    "Sec-WebSocket-Protocol",  # of `select_subprotocol`
-)
 
 
 class EngineStreamHandler(EngineHandler):
@@ -38,23 +30,22 @@ class EngineStreamHandler(EngineHandler):
 
     messenger: HandlerMessenger | None = None
 
-    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+    def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin the answer, in our way or in Tornado's."""
-        if not self.is_redefined or not isinstance(decision, OldRequest) or decision.transport not in PREAMBLES:
+        if not (self.is_redefined and isinstance(decision, OldRequest) and isinstance(greeting, Stream)):
             return super().begin(decision, request, greeting)
-        if self._decision is None:
+        if self._intake.decision is None:
             return None
         for name, value in greeting.headers:
-            if name not in _OF_THE_CONNECTION:
-                self.set_header(name, value)
+            self.set_header(name, value)
         self._form = FORMS[decision.transport]
         sid = decision.session.id if decision.session is not None else ""
         self.write(PREAMBLES[decision.transport][1](sid))
         self.flush()
-        self._watch()
-        self.messenger = HandlerMessenger(self, self._connection.stream, self.residence.output)
+        self._intake.watch()
+        self.messenger = HandlerMessenger(self, self._intake.connection.stream, self.residence.output)
         self.messenger.start(self.engine.connect_messages(decision, request, self.messenger))
-        self._decision = None
+        self._intake.decision = None
         return None
 
     # What a session calls
@@ -99,7 +90,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     """
 
     messenger: HandlerMessenger | None = None
-    _opening: tuple[Admitted, Request] | None = None  # what was admitted and has not begun
+    _opening: tuple[Admitted, Request, Upgrade] | None = None  # what was admitted and has not begun
     _has_opened = False
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
@@ -107,20 +98,19 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         self._route = args, kwargs
         return self.serve()
 
-    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+    def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Open the WebSocket, in our way or in Tornado's."""
-        if greeting.status != 101 or not self.is_redefined:
+        if not (self.is_redefined and isinstance(greeting, Upgrade)):
             return super().begin(decision, request, greeting)
-        if self._decision is None:
+        if self._intake.decision is None:
             return None
-        self._leave()
-        self._opening = decision, request
+        self._intake.leave()
+        self._opening = decision, request, greeting
         patience = self.engine.policy.connect_timeout
         self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
-        self._decision = None
+        self._intake.decision = None
         for name, value in greeting.headers:
-            if name not in _OF_THE_FRAMES:
-                self.add_header(name, value)
+            self.add_header(name, value)
         args, kwargs = self._route
         self._handshake = asyncio.ensure_future(WebSocketHandler.get(self, *args, **kwargs))
         self._handshake.add_done_callback(self._over)
@@ -154,7 +144,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
         assert self._opening is not None
         self.messenger.pause()
-        output.after(self._opening[0].greeting_pause, self._start)
+        output.after(self._opening[2].pause, self._start)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Take a message; what this returns is to be awaited before the next."""
@@ -193,8 +183,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Choose as the policy's `subprotocols` say."""
-        return choose_subprotocol(",".join(subprotocols), self.engine.policy.subprotocols)
+        """Choose as the engine has, by the policy's `subprotocols`."""
+        return None if self._opening is None else self._opening[2].subprotocol
 
     @property
     def max_message_size(self) -> int:
@@ -220,7 +210,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         messenger, opening, self._opening = self.messenger, self._opening, None
         if messenger is not None and opening is not None:  # else it was closed in the pause
             messenger.resume()
-            messenger.start(self.engine.connect_messages(*opening, messenger))
+            messenger.start(self.engine.connect_messages(*opening[:2], messenger))
 
     def _give_up(self) -> None:
         """Nothing comes of what the engine has admitted, if it has not started: in time, or at all."""

@@ -2,10 +2,16 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING
 
-from ..engine import Engine, Response
-from ..types import Request
+from tornado.http1connection import HTTP1Connection
+
+from ..engine import Admitted, Decision, Greeting, Response, Resume
+from .reception import TornadoIntake
+from .residence import Residence
+
+if TYPE_CHECKING:
+    from .answering import EngineHandler
 
 _NOBODY_WAITS = ("finish", "on_connection_close", "release", "begun", "ended", "send_messages", "session_closed")
 
@@ -42,38 +48,66 @@ class FailureAsker:
 OUTCOME = FailureAsker()
 
 
-class Answerer(Protocol):
-    """Who answers an exchange."""
+class HandlerIntake(TornadoIntake):
+    """A request that a handler answers. What a user's class raises there does not reach the engine.
 
-    engine: Engine
-    is_redefined: ClassVar[bool]
+    Tornado reads the body with a deadline of its own, since it alone knows when the handler's methods let it begin.
+    """
 
-    def answer(self, response: Response) -> Awaitable[None] | None:
-        """Answer with this; it may be a user's."""
+    keeps_refused = True  # a user's method may look at it
+
+    def __init__(self, residence: Residence, connection: HTTP1Connection, handler: "EngineHandler") -> None:
+        super().__init__(residence, connection)
+        self._handler = handler
+        self.has_failed = False  # nothing has been answered, or not all of it
+        self.beginning: Awaitable[None] | None = None  # of what has begun, for Tornado to wait for
+
+    def gone(self) -> None:
+        """Forget the request: also one whose answer has failed, until it is over for the handler."""
+        super().gone()
+        self._abort()
 
     def take_back(self) -> bool:
-        """Cut the connection if not all of the answer has left; tell whether that was so."""
+        """Cut the connection if not all of the answer has left; tell whether that was so, or it has failed."""
+        return self.has_failed or super().take_back()
 
-    def fail_soon(self, error: BaseException) -> None:
-        """Hear of an answer that has failed."""
-
-
-class HandlerExchange:
-    """A request that a handler answers. What a user's class raises there does not reach who responds."""
-
-    def __init__(self, request: Request, handler: Answerer) -> None:
-        self.request = request
-        self.is_over = False
-        self.take_back = handler.take_back
-        self._handler = handler
-
-    def respond(self, response: Response) -> None:
-        """Answer, unless the client has gone."""
-        if self.is_over:
-            return
-        self.is_over = True
+    def _answer(self, response: Response) -> None:
         handler = self._handler
         if handler.is_redefined:
-            handler.engine.driver.run(handler.answer, (response,), OUTCOME, handler.fail_soon)
+            self.engine.driver.run(handler.answer, (response,), OUTCOME, self._fail_soon)
         else:
             handler.answer(response)
+
+    def _begin(self, decision: Admitted, greeting: Greeting) -> None:
+        self.is_over = True
+        self.beginning = self._handler._begin(decision, greeting)
+
+    def _fail_soon(self, error: BaseException) -> None:
+        """End the request when the engine has done what it is about: it may be another client's."""
+        self.has_failed = not self._handler._has_ended
+        self.engine.driver.soon(self._handler._fail, error)
+
+    def _lost(self) -> None:
+        if self._handler._is_waiting:
+            self._handler.on_connection_close()
+
+    def _overflow(self) -> None:
+        self._handler.serve()
+
+    def _decided(self, decision: Decision) -> None:
+        if self._is_complete:
+            self.engine.driver.run(self._serve_late, (decision,), OUTCOME, self._handler._fail)
+            return
+        super()._decided(decision)
+        if isinstance(decision, Resume):
+            self.engine.await_body(decision, self)
+
+    def _serve_late(self, decision: Decision) -> Awaitable[None] | None:
+        super()._decided(decision)
+        return self.beginning
+
+    def _serve(self, decision: Decision) -> None:
+        self.leave()
+        super()._serve(decision)
+        if not self.is_over:
+            self.watch()

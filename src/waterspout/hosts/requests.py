@@ -2,8 +2,6 @@
 
 import socket
 import ssl
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from tornado import process
@@ -11,7 +9,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPServerRequest
 
 from ..types import Request
-from .loops import AsyncioLoop, settle
+from .loops import settle
 from .residence import Residence
 
 
@@ -45,18 +43,3 @@ def read(residence: Residence, native: HTTPServerRequest) -> Request:
         secure=True if secure else None,
         native=native,
     )
-
-
-def watch(residence: Residence, connection: HTTP1Connection) -> Callable[[], None] | None:
-    """Close a connection whose request waits, and which nobody reads, at once when its client has gone.
-
-    Returns what ends this, to be called with the answer; None if the connection is closed already, of which Tornado
-    tells nobody when it was between the head of the request and its service.
-    """
-    stream, loop = connection.stream, residence.output.loop
-    if stream.closed():
-        return None
-    assert isinstance(loop, AsyncioLoop)
-    descriptor, close = stream.socket.fileno(), stream.close
-    loop.failures.watch(descriptor, close, with_end=True)
-    return partial(loop.failures.forget, descriptor, close)

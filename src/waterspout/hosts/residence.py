@@ -74,15 +74,13 @@ class Residence:
         """Close the connections that are left, at once."""
         if self.home is not None:
             for link in list(self.output.open_links):
-                link.close()
+                with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
+                    link.close()
 
     def _leave(self, driver: Driver) -> None:
         """Close the connections of a loop that is over."""
-        if self.home is not None:
-            self.home = None
-            for link in list(self.output.open_links):
-                with suppress(RuntimeError):  # a stream of Tornado's, which keeps to its loop
-                    link.close()
+        self.cut()
+        self.home = None
 
 
 def _is_shared(sock: socket.socket) -> bool:

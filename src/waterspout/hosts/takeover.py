@@ -1,37 +1,19 @@
 """Tornado's connections, given away: from the opening handshake on, a link of our own has the socket."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import cast
 
-from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from ..engine import Admitted, Layer, Level, Response
+from ..engine import Admitted, Greeting, Layer, Level
 from ..types import Request
 from .adopting import Adopted, begin
 from .residence import Residence
 from .socketlink import SocketLink
 
 
-@dataclass(slots=True)  # frozen, it would take five times as long to make
-class Takeover(HTTPMessageDelegate):
-    """An admitted opening handshake, for Tornado to say that its head is complete."""
-
-    residence: Residence
-    request: Request
-    decision: Admitted
-    greeting: Response
-    connection: HTTP1Connection
-
-    def headers_received(self, start_line: object, headers: object) -> None:
-        """Answer the handshake, and make the socket a link."""
-        take_over(self.connection.detach(), self.residence, self.request, self.decision, self.greeting)
-
-
 def take_over(
-    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Response
+    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Greeting
 ) -> SocketLink | None:
     """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
     adopted = give_away(stream)

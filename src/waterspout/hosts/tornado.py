@@ -13,8 +13,8 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import AnyMatches, Router
 
 from ..engine import Engine, Pending
-from .arrival import Arrival
 from .loops import running_loop, settle
+from .reception import Reception
 from .requests import read
 from .residence import Residence
 
@@ -90,7 +90,9 @@ class Mount(Router):
             return None
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
-        return Arrival(self.residence, read(self.residence, request), connection).delegate
+        reception = Reception(self.residence, connection)
+        reception.admit(read(self.residence, request))
+        return reception
 
 
 def _engine(server: Mountable) -> Engine:

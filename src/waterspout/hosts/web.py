@@ -20,7 +20,6 @@ from .adopting import Adopted
 from .loops import AsyncioLoop
 from .reception import Reception
 from .socketlink import prepare
-from .takeover import Takeover
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
 IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
@@ -41,7 +40,7 @@ class Application(tornado_web.Application):
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Find who serves the request."""
         handler: Any = super().find_handler(request, **kwargs)
-        if not isinstance(handler, Reception | Takeover) and len(list(request.headers.get_all())) > self._most_lines:
+        if not isinstance(handler, Reception) and len(list(request.headers.get_all())) > self._most_lines:
             handler = self.get_handler_delegate(request, TooManyLines)
         if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
             request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nobody else looks

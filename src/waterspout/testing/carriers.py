@@ -1,9 +1,9 @@
 """What carries a peer's packets: a WebSocket, or long-polling."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..engine import Response
+from ..engine import Response, Upgrade
 from ..types import Request
 from ..wire.deflate import Deflate
 from .frames import client_frame, server_frames
@@ -30,10 +30,12 @@ class MemoryExchange:
         self.request = request
         self.response: Response | None = None
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, written: Callable[[], object] | None = None) -> None:
         """Take the answer."""
         assert self.response is None
         self.response = response
+        if written is not None:
+            written()
 
     def take_back(self) -> bool:
         """Return False: in memory, an answer arrives at once."""
@@ -59,7 +61,8 @@ class WebSocketCarrier(MemoryLink):
         fields = (*self.handshake, ("Sec-WebSocket-Extensions", offer)) if offer else self.handshake
         request = self.peer.request(transport=self.name, headers=fields)
         decision = self.peer.admit(request)
-        self.extensions = dict(decision.headers).get("Sec-WebSocket-Extensions", "")
+        assert isinstance(decision.greeting, Upgrade)
+        self.extensions = dict(decision.greeting.handshake).get("Sec-WebSocket-Extensions", "")
         self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 
     def send(self, packets: Iterable[str | bytes]) -> None:
@@ -157,13 +160,15 @@ class PollingCarrier(Poster):
             parked, self._parked = self._parked, None
             perform(self.peer.engine, self.peer.engine.abort, parked)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, response: Response, written: Callable[[], object] | None = None) -> None:
         """Take the answer to the GET, and poll again."""
         if self._parked is None:
             return  # given up
         self._parked = None
         self.responses.append(response)
         self._take(response)
+        if written is not None:
+            written()
         self.peer.engine.driver.soon(self._poll_again)
 
     def take_back(self) -> bool:

@@ -24,7 +24,6 @@ HIXIE_HANDSHAKE = (
 HIXIE_KEY3 = b"^n:ds[4U"
 """An opening handshake of draft 76 (draft-ietf-hybi-thewebsocketprotocol-00, 1.2), and what follows its head."""
 
-_CHUNK = re.compile(rb"([0-9a-f]+)\r\n", re.DOTALL)
 _SCRIPT = re.compile(rb'/\*\*/io\.j\[(\d+)\]\((".*")\);')
 _ELEMENT = re.compile(rb'<script>_\((".*?")\);</script>')
 _PART = re.compile(rb"--socketio\r\n.*?\r\n\r\n(.*?)\r\n(?=--socketio\r\n)", re.DOTALL)
@@ -99,7 +98,7 @@ class StreamCarrier(_Poster, MemoryLink):
     def open(self) -> None:
         """Send the GET."""
         self._pieces: list[bytes] = []
-        self._rest = self._unread = b""
+        self._unread = b""
         self._has_begun = False
         request = self.peer.request(transport=self.name)
         decision = self.peer.admit(request)
@@ -112,18 +111,17 @@ class StreamCarrier(_Poster, MemoryLink):
         return b"".join(self._pieces)
 
     def arrive(self, data: bytes) -> None:
-        """Take chunks."""
-        rest, at = self._rest + data, 0
-        while (head := _CHUNK.match(rest, at)) is not None:
-            start, size = head.end(), int(head[1], 16)
-            self._pieces.append(rest[start : start + size])
-            self._unread += self._pieces[-1]
-            at = start + size + 2
-            if not size and self.peer.carrier is self:
-                self.peer.closed = 0
-        self._rest = rest[at:]
+        """Take content."""
+        self._pieces.append(data)
+        self._unread += data
         for packet in self._packets():
             self.peer.receive(packet)
+
+    def finish(self, data: bytes) -> None:
+        """Take the end of the answer."""
+        super().finish(data)
+        if self.peer.carrier is self:
+            self.peer.closed = 0
 
     def _packets(self) -> list[str]:
         """Cut what has come into packets, and return the new ones."""

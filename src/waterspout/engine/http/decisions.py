@@ -19,8 +19,9 @@ from ..transports.messages import MessageTransport
 from ..transports.polling import PollingTransport
 from ..transports.upgrade import Probe
 from ..transports.websocket import Base64Transport, WebSocketTransport
+from .greetings import Greeting, Upgrade
 from .refusals import Fault, Preflight, Refuse, refuse
-from .response import SHUTTING_DOWN, Headers, Response, switching
+from .response import SHUTTING_DOWN, Headers
 
 T = TypeVar("T", bound=Candidate)
 
@@ -44,12 +45,8 @@ class Admitted(Protocol):
         """Whether a session begins."""
 
     @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's, if it will be."""
-
-    @property
-    def greeting_pause(self) -> float:
-        """The seconds between this head and `connect`."""
+    def greeting(self) -> Greeting | None:
+        """What is sent before a WebSocket or an endless answer, if one begins."""
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Do what has to be done before its body is read, or its greeting is sent; or refuse it after all."""
@@ -81,27 +78,19 @@ Decision = Refuse | Preflight | Admitted
 
 @dataclass(slots=True)
 class Open:
-    """A new session begins; `key` is the Sec-WebSocket-Key, None on polling.
-
-    `deflate` is how a WebSocket is compressed, None if it is not; its answer is among the headers.
-    """
+    """A new session begins; `upgrade` is None on polling. `deflate` is how a WebSocket is compressed, None if not."""
 
     is_handshake: ClassVar[bool] = True
     generation: Generation
     headers: Headers
-    key: str | None = None
+    upgrade: Upgrade | None = None
     deflate: Deflate | None = None
     session: Session | None = field(default=None, repr=False)  # its id is a secret
 
     @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's, if it will be."""
-        return None if self.key is None else switching(self.key, self.headers)
-
-    @property
-    def greeting_pause(self) -> float:
-        """The seconds between this head and `connect`."""
-        return self.generation.greeting_pause
+    def greeting(self) -> Upgrade | None:
+        """What is sent before a WebSocket, if one begins."""
+        return None if self.upgrade is None else self.upgrade.carrying(self.headers)
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Make the session, which waits for its transport."""
@@ -174,19 +163,18 @@ class Open:
 
 @dataclass(slots=True)
 class Resume:
-    """The request belongs to this session; `key` and `deflate` as above, for an upgrade."""
+    """The request belongs to this session; `upgrade` and `deflate` as above, for an upgrade."""
 
     is_handshake: ClassVar[bool] = False
-    greeting_pause: ClassVar[float] = 0.0
     session: Session
     headers: Headers
-    key: str | None = None
+    upgrade: Upgrade | None = None
     deflate: Deflate | None = None
 
     @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's, if it will be."""
-        return None if self.key is None else switching(self.key, self.headers)
+    def greeting(self) -> Upgrade | None:
+        """What is sent before a WebSocket, if one begins."""
+        return None if self.upgrade is None else self.upgrade.carrying(self.headers)
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Expect a POST, of which there is one at once."""
@@ -225,7 +213,7 @@ class Resume:
 
     def abort(self, table: Table) -> None:
         """End the session, unless it was a WebSocket that has not come."""
-        if self.key is None and (http := self.session.transport.http) is not None:
+        if self.upgrade is None and (http := self.session.transport.http) is not None:
             http.aborted()
 
     def refuse_body(self) -> None:

@@ -14,6 +14,7 @@ from ..session import Session
 from ..table import Table
 from . import origins
 from .decisions import Open, Resume
+from .greetings import Upgrade
 from .origins import Cors
 from .refusals import Fault, Preflight, Refuse, Subject, refuse
 from .response import Headers, Response, subprotocol, version_spoken
@@ -120,7 +121,7 @@ class _Question:
         if self.request.method != "GET":
             return self._no(Fault.BAD_HANDSHAKE_METHOD, f"a session begins with GET, not {show(self.request.method)}")
         if self.transport == "websocket":
-            return self._with_key(partial(Open, generation))
+            return self._with_key(partial(Open, generation), generation.greeting_pause)
         return Open(generation, self.headers)
 
     def _resume(self, session: Session) -> Meaning:
@@ -132,7 +133,7 @@ class _Question:
             return self._no(Fault.BAD_REQUEST, f"polling uses GET and POST, not {show(self.request.method)}")
         return Resume(session, self.headers)
 
-    def _with_key(self, decision: Callable[..., Meaning]) -> Meaning:
+    def _with_key(self, decision: Callable[..., Meaning], pause: float = 0.0) -> Meaning:
         """Check the handshake of a WebSocket, and agree on its subprotocol and its compression."""
         try:
             key = check_upgrade(self.request.method, self.request.header)
@@ -142,14 +143,14 @@ class _Question:
             detail = f"{error}{_UPGRADE_DROPPED if dropped else ''}"
             subject = Subject("upgrade", "") if dropped else None
             return refuse(Fault.BAD_REQUEST, detail, headers, status=error.status, subject=subject)
-        accepted = (*self.headers, *subprotocol(self.request, self.policy.subprotocols))
+        upgrade = Upgrade((), key, subprotocol(self.request, self.policy.subprotocols), pause=pause)
         deflate = self.policy.deflate
         offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
         agreement = None if deflate is None or offers is None else negotiate(offers, deflate)
         if agreement is None:
-            return decision(accepted, key)
-        headers = (*accepted, ("Sec-WebSocket-Extensions", agreement.answer))
-        return decision(headers, key, deflate=agreement.deflate)
+            return decision(self.headers, upgrade)
+        upgrade.handshake = (("Sec-WebSocket-Extensions", agreement.answer),)
+        return decision(self.headers, upgrade, deflate=agreement.deflate)
 
     def _unsupported(self) -> str:
         offered = " and ".join(row.name for row in self.policy.generations)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ...errors import ProtocolError
 from ...types import Request
-from ...wire.websocket import VERSION, UnsupportedVersion, accept, choose_subprotocol
+from ...wire.websocket import VERSION, UnsupportedVersion, choose_subprotocol
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -29,16 +29,9 @@ class Response:
     body: bytes = b""
 
 
-def switching(key: str, headers: Headers) -> Response:
-    """Make the answer to an opening handshake (RFC 6455, section 4.2.2)."""
-    fields = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept(key)))
-    return Response(101, (*fields, *headers))
-
-
-def subprotocol(request: Request, spoken: Sequence[str] | None) -> Headers:
-    """Name the subprotocol of a WebSocket, if its client offers one that is spoken; it closes if it needs one."""
-    name = choose_subprotocol(request.header("sec-websocket-protocol"), spoken)
-    return () if name is None else (("Sec-WebSocket-Protocol", name),)
+def subprotocol(request: Request, spoken: Sequence[str] | None) -> str | None:
+    """Return the subprotocol of a WebSocket, if its client offers one that is spoken; it closes if it needs one."""
+    return choose_subprotocol(request.header("sec-websocket-protocol"), spoken)
 
 
 def version_spoken(error: ProtocolError, versions: Sequence[str] = (VERSION,)) -> Headers:

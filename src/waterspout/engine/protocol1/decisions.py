@@ -5,7 +5,6 @@ The rows WP-... are those of docs/protocol-1.md.
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
 
 from ...errors import DecodeError, HandshakeRefused, ProtocolError
 from ...types import Reason, Request
@@ -16,8 +15,9 @@ from ...wire.protocol1.hixie import HixieReader
 from ...wire.websocket import Reader
 from ..driver import Layer, Level
 from ..http.decisions import drop_begun
+from ..http.greetings import Greeting, Stream, Upgrade
 from ..http.refusals import Refuse
-from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response, switching
+from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response
 from ..policy import Policy
 from ..states import State
 from ..table import Table
@@ -26,7 +26,6 @@ from ..transports.messages import MessageTransport
 from ..turn import Turn
 from .check import Check, ResumableCandidate
 from .hixie import Challenge, HixieWebSocket
-from .hixie import switching as switching_hixie
 from .offers import BY_POLLING, BY_WEBSOCKET, offered
 from .polling import OldPollingTransport
 from .session import ResumableSession
@@ -51,17 +50,16 @@ class Action(Enum):
 class OldRequest:
     """An admitted request; `index` is the number of a script's callback.
 
-    A WebSocket has a `key`, or one of draft 76 the beginning of its `challenge`.
+    A WebSocket has an `upgrade`, and one of draft 76 the beginning of its `challenge`.
     """
 
-    greeting_pause: ClassVar[float] = 0.0
     action: Action
     headers: Headers
     generation: Generation = SOCKETIO_1
     session: ResumableSession | None = field(default=None, repr=False)  # its id is a secret
     transport: str = ""
     index: int | None = None
-    key: str = ""
+    upgrade: Upgrade | None = None
     challenge: bytes = b""
 
     @property
@@ -70,15 +68,14 @@ class OldRequest:
         return self.action is Action.HANDSHAKE
 
     @property
-    def greeting(self) -> Response | None:
-        """The head after which the socket is the engine's: of a WebSocket, or of an endless answer."""
-        if self.action is Action.WEBSOCKET:
-            return switching_hixie(self.headers) if self.challenge else switching(self.key, self.headers)
+    def greeting(self) -> Greeting | None:
+        """What is sent before a WebSocket or an endless answer, if one begins."""
+        if self.upgrade is not None:
+            return self.upgrade.carrying(self.headers)
         if self.action is not Action.STREAM:
             return None
-        kind, _ = PREAMBLES[self.transport]
-        fields = (("Content-Type", kind), ("Transfer-Encoding", "chunked"), ("Connection", "close"), *PRIVATE)
-        return Response(200, (*fields, ("X-Accel-Buffering", "no"), *self.headers))  # nginx passes it on at once
+        fields = (("Content-Type", PREAMBLES[self.transport][0]), *PRIVATE)
+        return Stream((*fields, ("X-Accel-Buffering", "no"), *self.headers))  # nginx passes it on at once
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Make the session of a handshake."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ...errors import ProtocolError
 from ...types import Request
 from ...wire.protocol1.hixie import CLOSING, KEY3_BYTES, answer, text_frame
-from ..http.response import Headers, Response
+from ..http.response import Headers
 from ..prepared import Prepared
 from ..transports.interfaces import Fed, Link
 from .session import Opening, ResumableSession
@@ -31,11 +31,6 @@ def fields(request: Request) -> Headers:
         if not _VISIBLE.fullmatch(value):
             raise ProtocolError(f"The handshake has {value[:40]!r}, but it would be repeated: use visible ASCII")
     return (*(() if origin is None else (("Sec-WebSocket-Origin", origin),)), ("Sec-WebSocket-Location", location))
-
-
-def switching(headers: Headers) -> Response:
-    """Make the answer to an opening handshake, up to its last 16 bytes; `headers` has the `fields`."""
-    return Response(101, (("Upgrade", "WebSocket"), ("Connection", "Upgrade"), *headers))
 
 
 class HixieWebSocket(ResumableWebSocket):

@@ -13,6 +13,7 @@ from ...wire.protocol1 import hixie
 from ...wire.protocol1 import socketio as socketio1
 from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
+from ..http.greetings import Upgrade
 from ..http.origins import Cors
 from ..http.refusals import Preflight, Refuse
 from ..http.requests import SCRIPT, claimant, find, foreign
@@ -134,13 +135,13 @@ def _unknown(request: Request, admitted: OldRequest, sid: str, policy: Policy) -
 def _websocket(request: Request, admitted: OldRequest, policy: Policy) -> OldRequest | Refuse:
     """Check the opening handshake: of RFC 6455, or of a draft before it (WP-20)."""
     method, header = request.method, request.header
+    name = subprotocol(request, policy.subprotocols)
     admitted = replace(admitted, action=Action.WEBSOCKET)
-    headers = (*admitted.headers, *subprotocol(request, policy.subprotocols))
     try:
         if hixie.is_asked(header):
             challenge = hixie.check_upgrade(method, header)
-            return replace(admitted, challenge=challenge, headers=(*fields(request), *headers))
-        return replace(admitted, key=check_upgrade(method, header, _WEBSOCKET_VERSIONS), headers=headers)
+            return replace(admitted, challenge=challenge, upgrade=Upgrade((), None, name, fields(request)))
+        return replace(admitted, upgrade=Upgrade((), check_upgrade(method, header, _WEBSOCKET_VERSIONS), name))
     except ProtocolError as error:
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
         return _refuse(request, error.status, str(error), (*admitted.headers, *spoken))

@@ -29,7 +29,7 @@ def last_words(name: str, packet: bytes) -> bytes:
 
 
 class StreamTransport(NullTransport):
-    """One endless answer, in the chunks of HTTP/1.1; what the client sends on its connection is not read.
+    """One endless answer, the content of its link; what the client sends on its connection is not read.
 
     It has nothing to pause, for the session itself leaves its POSTs unanswered, and is not told of the outbox, for the
     link says when it takes bytes again. An answer without an end is all that is wanted of one that is left.
@@ -47,11 +47,11 @@ class StreamTransport(NullTransport):
 
     def begin(self) -> None:
         """Write the preamble."""
-        self._link.write(_chunk(PREAMBLES[self.name][1](self.session.id)))
+        self._link.write(PREAMBLES[self.name][1](self.session.id))
 
     def write(self, prepared: Prepared) -> bool:
         """Write a payload of one packet; False while the link takes nothing."""
-        data = prepared.form(self.name, _chunk_of, self._form)
+        data = prepared.form(self.name, _content_of, self._form)
         unsent_bytes = self._link.unsent_bytes
         if self._is_over or not self._link.write(data):
             return False
@@ -66,7 +66,7 @@ class StreamTransport(NullTransport):
         """End the answer, and nothing else."""
         if not self._is_over:
             self._is_over = True
-            self._link.finish(b"0\r\n\r\n")
+            self._link.finish(b"")
         return True
 
     def unsent(self) -> list[Prepared]:
@@ -93,9 +93,5 @@ class StreamTransport(NullTransport):
         self.session.detach(self)
 
 
-def _chunk_of(prepared: Prepared, form: Callable[[bytes], bytes]) -> bytes:
-    return _chunk(form(socketio1.as_json_message(prepared.text)))
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def _content_of(prepared: Prepared, form: Callable[[bytes], bytes]) -> bytes:
+    return form(socketio1.as_json_message(prepared.text))

@@ -6,7 +6,7 @@ a `Messenger`, which carries whole messages of a WebSocket. The host calls the t
 carry a session, the engine calls its `HttpTransport`, and that fetches from a `Source`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...errors import ProtocolError
@@ -201,8 +201,11 @@ class Exchange(Protocol):
     def request(self) -> Request:
         """The request."""
 
-    def respond(self, response: Response) -> None:
-        """Answer it, once; nothing happens where the client has given it up."""
+    def respond(self, response: Response, written: Callable[[], object] | None = None) -> None:
+        """Answer it, once; nothing happens where the client has given it up.
+
+        `written` is called, now or later, once the kernel has all of it; not if the client goes first.
+        """
 
     def take_back(self) -> bool:
         """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""

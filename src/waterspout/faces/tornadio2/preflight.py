@@ -6,18 +6,20 @@ from dataclasses import replace
 from functools import cached_property
 from inspect import isawaitable
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from tornado.web import HTTPError, RequestHandler
 
 from ...drivers import logger
-from ...engine import Admitted, Response
+from ...engine import Admitted, Greeting, Response
 from ...hosts.handlers import EngineHandler
 from ...types import Request
 from .carrier import Carrier
 
 log = logger("tornadio2.preflight")
+
+Answer = TypeVar("Answer", Response, Greeting)
 
 _SCRIPT = ("jsonp", "j")  # in the queries of script elements, of 0.7 to 0.9 and of later clients
 
@@ -120,11 +122,11 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
         """Answer, with the headers that `preflight` has set."""
         super().answer(self._checked(response))
 
-    def begin(self, decision: Admitted, request: Request, greeting: Response) -> Awaitable[None] | None:
+    def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin an endless answer likewise; unless a class is redefined, the engine's headers are the same."""
         return super().begin(decision, request, self._checked(greeting) if self.is_redefined else greeting)
 
-    def _checked(self, response: Response) -> Response:
+    def _checked(self, response: Answer) -> Answer:
         _ = self.is_allowed
         headers = tuple(field for field in response.headers if not field[0].startswith("Access-Control-"))
         return replace(response, headers=headers)

@@ -1,0 +1,48 @@
+"""The framing of an endless answer in HTTP/1.1."""
+
+from collections import deque
+
+from ..engine import Link
+
+
+class ChunkedLink:
+    """A link for the content of an answer, each write in a chunk (RFC 9112, section 7.1); `finish` adds the last one.
+
+    `unsent_bytes` counts content: a chunk counts until it has left the link below as a whole.
+    """
+
+    __slots__ = ("_content_bytes", "_ends", "_left_bytes", "_link", "_total_bytes", "close", "pause", "resume")
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._content_bytes = self._left_bytes = self._total_bytes = 0
+        self._ends: deque[tuple[int, int]] = deque()  # of the chunks below, and of their content
+        self.close, self.pause, self.resume = link.close, link.pause, link.resume
+
+    @property
+    def unsent_bytes(self) -> int:
+        self._forget()
+        return self._content_bytes - self._left_bytes
+
+    def write(self, data: bytes) -> bool:
+        chunk = _chunk(data)
+        if not self._link.write(chunk):
+            return False
+        self._total_bytes += len(chunk)
+        self._content_bytes += len(data)
+        self._ends.append((self._total_bytes, self._content_bytes))
+        self._forget()
+        return True
+
+    def finish(self, data: bytes) -> None:
+        self._link.finish((_chunk(data) if data else b"") + b"0\r\n\r\n")
+
+    def _forget(self) -> None:
+        """Forget the chunks that have left."""
+        left_bytes = self._total_bytes - self._link.unsent_bytes
+        while self._ends and self._ends[0][0] <= left_bytes:
+            self._left_bytes = self._ends.popleft()[1]
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
