@@ -62,7 +62,9 @@ def test_no_attribute_is_looked_up_by_a_name_that_comes_at_run_time() -> None:
         ("server/annotations.py", "getattr(part, name)"),  # the fields of a user's Struct
         ("hosts/overrides.py", "getattr(cls, name, None)"),  # what nobody would await in a user's class
         ("engine/options.py", "getattr(options, field.name)"),  # the fields of a policy, which are checked
-        ("faces/tornadio2/dispatch.py", "getattr(connection, name)"),  # a method out of its class's table
+        ("server/stats.py", "getattr(traffic, counter.name)"),  # the fields of a dataclass
+        ("faces/tornadio2/stats.py", "getattr(self, name)"),  # a table of names
+        ("faces/tornadio2/calls.py", "getattr(connection, name)"),  # a method out of its class's table
         ("cli/target.py", "getattr(found, name)"),  # what the command line names: `module:server`
     }
 

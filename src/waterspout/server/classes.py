@@ -39,7 +39,7 @@ def hook(*, threaded: bool) -> Callable[[F], F]:
     def mark(method: F) -> F:
         if method.__name__ not in _HOOKS:
             raise TypeError(f"@hook stands above {', '.join(_HOOKS)}; {method.__qualname__} is none of them")
-        setattr(method, _THREADED, threaded)
+        method.__waterspout_threaded__ = threaded  # type: ignore[attr-defined]  # read by `read_class`
         return method
 
     return mark
@@ -49,7 +49,8 @@ def _mark(method: F, name: str, ordered: bool | None, threaded: bool) -> F:
     check_event(name)
     if isinstance(method, staticmethod | classmethod):
         raise TypeError(f"the handler of {name!r} is a {type(method).__name__}: @event makes one of a method")
-    setattr(method, _EVENTS, (*getattr(method, _EVENTS, ()), (name, ordered, threaded)))
+    marks = (*getattr(method, "__waterspout_events__", ()), (name, ordered, threaded))
+    method.__waterspout_events__ = marks  # type: ignore[attr-defined]  # read by `read_class`
     return method
 
 
@@ -85,7 +86,7 @@ def _check_names(kind: type) -> None:
 
 def _said(kind: type, name: str, mark: str) -> Any:
     """Return what decorators have said of a method: of itself, or else of the nearest of those that it replaces."""
-    found = (getattr(one.__dict__.get(name), mark, None) for one in kind.__mro__)
+    found = (getattr(one.__dict__.get(name), "__dict__", {}).get(mark) for one in kind.__mro__)
     return next((one for one in found if one is not None), None)
 
 

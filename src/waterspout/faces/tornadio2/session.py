@@ -92,6 +92,7 @@ class Session(SessionBase):
 
     @property
     def is_closed(self) -> bool:
+        """Whether the main connection is closed."""
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
@@ -198,6 +199,7 @@ class Session(SessionBase):
 
     @posted
     def stop_heartbeat(self) -> None:
+        """Send no more heartbeats."""
         self._missed_heartbeats = 0
         if self._timer is not None:
             self._timer.stop()
