@@ -1,7 +1,7 @@
 """Channels: prices that every client gets, also those that it has missed while it was away.
 
 let last = null; // the id of the last message
-socket.on("connect", async () => (last = await socket.emitWithAck("follow", last)));
+socket.on("connect", () => socket.emit("follow", last, (from) => (last ??= from)));
 socket.on("prices", (price, id) => ((last = id), console.log(price)));
 socket.on("stream-reset", ({ id, reason }) => ((last = id), console.log(`some were missed: ${reason}`)));
 """

@@ -1,6 +1,7 @@
 """Channels: what is published reaches all who subscribe, and who comes back gets what was missed."""
 
 import asyncio
+import contextlib
 import gc
 import weakref
 from math import inf
@@ -317,6 +318,8 @@ def test_a_client_that_has_left_subscribes_to_nothing(house: House) -> None:
 def test_only_a_channel_can_be_subscribed_to(house: House) -> None:
     with pytest.raises(TypeError, match=r"'prices' is no channel: give what server\.channel\(name\) returns"):
         Pair(house.server).socket.subscribe("prices")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="is no channel"):
+        Pair(house.server).socket.unsubscribe("prices")  # type: ignore[arg-type]
 
 
 # Slow subscribers
@@ -472,6 +475,66 @@ def test_leaving_a_loop_unsubscribes(house: House) -> None:
     assert house.channel.count == 0
 
 
+def test_a_wait_that_is_cancelled_loses_no_message(house: House) -> None:
+    found: list[Any] = []
+
+    @house.server.on("read")
+    async def reader(socket: Socket) -> None:
+        stream = house.channel.stream()
+        while len(found) < 6:
+            try:
+                found.append((await asyncio.wait_for(anext(stream), 1)).data)
+            except TimeoutError:
+                found.append("nothing")
+
+    Pair(house.server).peer.emit("read")
+    house.clock.advance(2)
+    house.publish(1, 2)
+    house.clock.advance(1.5)
+    house.publish(3)
+    assert found == ["nothing", "nothing", 1, 2, "nothing", 3]
+
+
+def test_a_stream_can_be_closed_from_elsewhere(house: House) -> None:
+    stream = house.channel.stream()
+
+    @house.server.on("read")
+    async def reader(socket: Socket) -> list[Message]:
+        async with contextlib.aclosing(stream):
+            return [message async for message in stream]
+
+    peer = Pair(house.server).peer
+    peer.emit("read", id=1)
+    house.publish(1)
+    assert stream.aclose().done
+    house.clock.settle()
+    assert house.channel.count == 0
+    assert peer.acks() == {1: [[house.ids[0], None, 1]]}
+
+
+def test_a_long_history_leaves_others_their_turns() -> None:
+    house = House(history=1000)
+    house.publish(*range(1000))
+    turns: list[int] = []
+    soon = house.clock.soon
+
+    def count(function: Any, *args: Any) -> None:
+        turns.append(1)
+        soon(function, *args)
+
+    house.clock.soon = count
+    peer = house.come("earliest")
+    assert data(peer) == list(range(1000))
+    assert len(turns) >= 10
+
+
+def test_what_is_kept_takes_no_more_than_its_size() -> None:
+    log: Any = Server().channel("prices").log
+    wasteful = b"".join([b"x"] * 10)
+    log.append(wasteful, None, is_text=False, is_end=False)
+    assert log.read(0, 1).result()[0].data is not wasteful
+
+
 # Channels
 
 
@@ -498,6 +561,7 @@ def test_a_channel_is_made_at_its_first_mention_and_found_again() -> None:
         ({"history_bytes": 0}, ValueError),
         ({"delivery": "some"}, ValueError),
         ({"start": "now"}, ValueError),
+        ({"start": "new", "delivery": "latest"}, ValueError),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused(options: Any, error: type[Exception]) -> None:
@@ -506,7 +570,9 @@ def test_an_option_that_cannot_be_meant_is_refused(options: Any, error: type[Exc
         server.channel("prices", **options)
 
 
-@pytest.mark.parametrize(("name", "error"), [("connect", ValueError), (7, TypeError)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("connect", ValueError), (7, TypeError), ("", ValueError), ("stream-end", ValueError)]
+)
 def test_a_channel_is_named_as_an_event(name: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=repr(name)):
         Server().channel(name)

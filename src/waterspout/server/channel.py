@@ -147,7 +147,7 @@ class Channel:
         self._behind[reader] = None
         reader.start(last_event_id, greet=greet)
         done.resolve(write_id(self.log, reader.offset))
-        reader.go_on()
+        self._engine.turn.add(reader.go_on)
         return done
 
     def unsubscribe(self, member: "SocketMember") -> None:
@@ -164,6 +164,10 @@ class Channel:
         """Called when the entry that was the oldest is too old."""
         self._is_aging = False
         self._age()
+
+    def forget(self, stream: Stream) -> None:
+        """Count a stream no longer."""
+        self._streams.discard(stream)
 
     def close(self) -> None:
         """End the streams: the server closes."""
@@ -277,6 +281,8 @@ class Channels:
         found = self._named.get(name)
         if found is None:
             check_name(name)
+            if not name or name.startswith(OWN):
+                raise ValueError(f'the name of a channel is {name!r}: give one that does not begin with "{OWN}"')
             found = self._named.add(name, Channel(name, self._engine, Ways(**given), self._keep))
         for option, value in given.items():
             if (has := asdict(found.how)[option]) != value:
@@ -302,11 +308,16 @@ def check_options(given: dict[str, Any]) -> None:
             check(option, given[option])
     if given.get("delivery") == "latest" and given.get("history") == 0:
         raise ValueError('history is 0: with delivery="latest" the current value has to be kept, so give 1 or more')
+    if given.get("delivery") == "latest" and "start" in given:
+        raise ValueError('start has no meaning with delivery="latest": a newcomer gets the current value')
 
 
 def _check_history(name: str, value: object) -> None:
     if value != 0 or isinstance(value, bool | float):
-        check_count(name, value)
+        try:
+            check_count(name, value)
+        except ValueError:
+            raise ValueError(f"{name} is {value!r}: give a number of messages, or 0 to keep none") from None
 
 
 def _check_ttl(name: str, value: object) -> None:

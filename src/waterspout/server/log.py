@@ -87,7 +87,8 @@ class MemoryLog:
         """Add an entry; done at once."""
         driver = self._driver()
         self.head += 1
-        entry = Entry(self.head, driver.now(), data, event, is_text, is_end)
+        kept = bytes(memoryview(data))  # a copy: what orjson has made holds 4 KB more than its size
+        entry = Entry(self.head, driver.now(), kept, event, is_text, is_end)
         self._entries[entry.offset] = entry
         self._size_bytes += entry.size_bytes
         self._keep(max(self._limits.most, 1))  # until it was delivered

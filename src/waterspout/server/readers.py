@@ -6,6 +6,7 @@ not kept any more is told with a reset, and goes on at the head.
 """
 
 from collections import deque
+from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..engine import Pending
@@ -81,6 +82,9 @@ class Reader:
                 page.add_done_callback(self._read)
                 return
             self._take(page.result())
+            if len(page.result()) == _PAGE:  # a long history leaves the others their turns
+                self.channel.driver.soon(self.go_on)
+                return
 
     def has_room(self) -> bool:
         """Tell whether an entry can be sent now; if not, `go_on` is called when it can."""
@@ -180,19 +184,33 @@ class Stream(Reader):
 
     def __init__(self, channel: "Channel", last_id: object, *, greet: bool) -> None:
         super().__init__(channel)
-        self._pending: Pending[Message] | None = None
+        self._pending: Pending[Message | None] | None = None  # resolved with None at the end
         self._resets: deque[Message] = deque()
         self.start(last_id, greet=greet)
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Pending[Message]:
-        pending = self._pending = Pending[Message](self.channel.driver)
-        if self._resets:
-            pending.resolve(self._resets.popleft())
+    def __anext__(self) -> "_Next":
+        if self._pending is None:  # else somebody has waited in vain, and what came is for the next
+            self._pending = Pending(self.channel.driver)
+            if self._resets:
+                self._pending.resolve(self._resets.popleft())
         self.go_on()
-        return pending
+        return _Next(self, self._pending)
+
+    def aclose(self) -> Pending[None]:
+        """End the loop from elsewhere, as `contextlib.aclosing` does; done at once."""
+        self.is_over = True
+        self.end()
+        self.channel.forget(self)
+        done: Pending[None] = Pending(self.channel.driver)
+        done.resolve(None)
+        return done
+
+    def taken(self) -> None:
+        """Called when a message has reached who has waited for it."""
+        self._pending = None
 
     def has_room(self) -> bool:
         """Tell whether somebody waits for the next message."""
@@ -219,11 +237,34 @@ class Stream(Reader):
     def end(self) -> None:
         """End the loop."""
         if self._pending is not None:
-            self._pending.settle(None, StopAsyncIteration())
+            self._pending.resolve(None)
 
     def _give(self, message: Message) -> None:
         if self._pending is not None:
             self._pending.resolve(message)
+
+
+class _Next(Awaitable[Message]):
+    """The next message, which is only taken when whoever waits has got it: a wait that is cancelled loses nothing."""
+
+    __slots__ = ("_pending", "_stream")
+
+    def __init__(self, stream: Stream, pending: Pending[Message | None]) -> None:
+        self._stream = stream
+        self._pending = pending
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        stream, pending = self._stream, self._pending
+        del self  # a traceback of what ends the wait would keep the stream subscribed
+        try:
+            message = yield from pending.__await__()
+        except BaseException:
+            del stream
+            raise
+        stream.taken()
+        if message is None:
+            raise StopAsyncIteration
+        return message
 
 
 def value_of(entry: Entry) -> Any:

@@ -120,14 +120,12 @@ class Socket:
         `delivery="latest"` the client gets the current value at once. Which channels a client may name is yours to
         decide: TypeError for a name.
         """
-        if not isinstance(channel, Channel):
-            raise TypeError(f"{channel!r} is no channel: give what server.channel(name) returns")
-        driver = self._member.driver
-        return done_on_core(driver, lambda: channel.subscribe(self._member, last_event_id, greet=greet))
+        subscribe = _channel(channel).subscribe
+        return done_on_core(self._member.driver, lambda: subscribe(self._member, last_event_id, greet=greet))
 
     def unsubscribe(self, channel: Channel) -> None:
         """Send what the channel publishes no longer; nothing happens if this socket has not subscribed."""
-        on_core(self._member.driver, channel.unsubscribe, self._member)
+        on_core(self._member.driver, _channel(channel).unsubscribe, self._member)
 
     def broadcast(
         self,
@@ -187,3 +185,10 @@ class Socket:
 def separate(socket: Socket) -> None:
     """Let a socket that has left no longer be known by its member; see member.py."""
     socket._member = socket._member.remnant()
+
+
+def _channel(channel: Channel) -> Channel:
+    """Raise TypeError for what is no channel."""
+    if not isinstance(channel, Channel):
+        raise TypeError(f"{channel!r} is no channel: give what server.channel(name) returns")
+    return channel
