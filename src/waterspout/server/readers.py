@@ -258,10 +258,9 @@ class _Next(Awaitable[Message]):
         del self  # a traceback of what ends the wait would keep the stream subscribed
         try:
             message = yield from pending.__await__()
-        except BaseException:
+            stream.taken()
+        finally:
             del stream
-            raise
-        stream.taken()
         if message is None:
             raise StopAsyncIteration
         return message
