@@ -11,7 +11,8 @@ from ..wire.generations import all_rows
 from .acks import Replies
 from .application import SocketIOApplication
 from .background import Background
-from .channel import Channel, Channels
+from .channel import Channel
+from .channels import Channels
 from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
 from .decorators import Events, decorator
 from .fanout import delivery
