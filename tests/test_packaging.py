@@ -1,6 +1,7 @@
 """What is built can be installed into an empty environment, and runs there."""
 
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,13 +15,18 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 ROOT = Path(__file__).parent.parent
+NO_SOURCES = (".*", "node_modules", "__pycache__", "build", "dist", "*.egg-info", "*.so")
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the sdist, and the wheel that was built from the sdist."""
-    target = tmp_path_factory.mktemp("built")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(ROOT))
+    """A directory with the sdist, and the wheel that was built from the sdist.
+
+    It is built from a copy: setuptools makes a folder beside the sources, which other tests would find there meanwhile.
+    """
+    target, sources = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("sources") / "waterspout"
+    shutil.copytree(ROOT, sources, ignore=shutil.ignore_patterns(*NO_SOURCES))
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(sources))
     return target
 
 
