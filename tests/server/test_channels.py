@@ -89,6 +89,8 @@ def test_a_message_may_have_a_name_and_a_text_is_a_text(client: dict[str, Any]) 
     peer = house.come()
     house.channel.publish(Text('{"as it is"'), "tick")
     assert peer.events() == [("prices", '{"as it is"', house.channel.last_id, "tick")]
+    house.channel.publish(Text("half an emoji: \ud83d"))
+    assert data(peer) == ["half an emoji: \ufffd"]
 
 
 def test_who_comes_back_gets_what_was_missed_in_order_and_once(client: dict[str, Any]) -> None:
@@ -201,6 +203,14 @@ def test_without_a_history_only_the_present_is_sent() -> None:
     assert data(peer) == [1, 2]
     assert data(house.come(house.ids[0])) == [("stream-reset", "expired")]
     assert data(house.come(house.ids[1])) == []
+
+
+def test_a_stream_that_waits_gets_what_is_not_kept() -> None:
+    house = House(ttl=0)
+    found = read(house)
+    house.publish(1, 2)
+    assert [message.data for message in found] == [1, 2]
+    assert data(house.come("earliest")) == []
 
 
 # The latest

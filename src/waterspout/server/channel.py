@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet
 
 from ..engine import Driver, Engine, Pending, Prepared, Session, done_on_core, push_to_all
-from ..wire import json
+from ..wire import json, surrogates
 from ..wire.generations import Generation
 from ..wire.places import find_fault
 from .fanout import ORDINARY, UNSENDABLE, Delivery, prepare
@@ -195,7 +195,7 @@ class Channel:
 
     def _encode(self, data: Any) -> tuple[bytes, bool]:
         if isinstance(data, Text):
-            return data.encode("utf-8", "replace"), True
+            return surrogates.encode(data), True
         try:
             encoded = json.encode_plain(data)
             if encoded is None:
@@ -232,9 +232,9 @@ class Channel:
             for readers in live.values():
                 for reader in readers:
                     self.unsubscribe(reader.member)
-        self._age()
         for stream in list(self._streams):
             stream.go_on()
+        self._age()
 
     def _age(self) -> None:
         """Drop what is too old, and come back when the next entry is."""

@@ -136,11 +136,12 @@ class Reader:
 class SocketReader(Reader):
     """A client of Socket.IO that has subscribed, in one of its namespaces."""
 
-    __slots__ = ("_is_waiting", "member")
+    __slots__ = ("_is_waiting", "is_live", "member")
 
     def __init__(self, channel: "Channel", member: "SocketMember") -> None:
         super().__init__(channel)
         self.member = member
+        self.is_live = False  # served by the channel's fan-out, which leaves `offset` as it is
         self._is_waiting = False
 
     @property
@@ -149,9 +150,9 @@ class SocketReader(Reader):
         return self.member.generation, self.member.namespace.name
 
     def has_room(self) -> bool:
-        """Wait for the client to be let in, and for its outbox to be less than half full."""
+        """Wait for the client to be let in, and for its outbox to be less than half full; a live one needs nothing."""
         member = self.member
-        if member.life is not CONNECTED or self._is_waiting:
+        if self.is_live or self._is_waiting or member.life is not CONNECTED:
             return False
         if member.session.has_room:
             return True
@@ -170,6 +171,7 @@ class SocketReader(Reader):
 
     def arrived(self) -> None:
         """Be served with all others."""
+        self.is_live = True
         self.channel.arrived(self)
 
     def _drained(self) -> None:
