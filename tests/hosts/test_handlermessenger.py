@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from hosts import flash
-from hosts.client import HANDSHAKE, opening, request, target, text
+from hosts.client import HANDSHAKE, opening, request, text
 from hosts.handler_host import HandlerHost
-from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.old import PATH, Old, chunk, stream, visit
@@ -58,20 +57,7 @@ class TestWebSocket(WebSocket):
         assert echo.left == [Reason.TRANSPORT_CLOSE]
 
 
-class TestEnding(Ending):
-    async def test_who_was_at_the_door_is_told_too(self, host: Host) -> None:
-        """A GET is decided about when its body is there, and a greeting waits for the pause of Engine.IO 3."""
-        echo = Echo()
-        await host.serve(echo.server)
-        late, paused = await host.connect(), await host.connect()
-        late.send(request("GET", target("polling"), ("Content-Length", "1")))
-        paused.send(opening(eio=3))
-        assert (await paused.answer()).status == 101
-        await echo.server.close()
-        assert await paused.closing() == 1001
-        late.send(b"x")
-        assert (await late.answer()).status == 503
-        assert echo.is_empty
+class TestEnding(Ending): ...
 
 
 class TestOld(Old):
