@@ -9,7 +9,7 @@ from engine.applications import TurningClock
 from waterspout import Server, Socket
 from waterspout.engine import Pending
 from waterspout.server import readers
-from waterspout.server.log import Entry, Limits, MemoryLog
+from waterspout.server.log import Entry, MemoryLog, Retention
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair
 
 KINDS: list[dict[str, Any]] = [
@@ -96,7 +96,7 @@ class Walk:
         self.slow: SlowLog | None = None
         if slow:
             made: Any = self.channel.log
-            self.channel.log = self.slow = SlowLog(made._driver, Limits(*made._limits), made._appended)
+            self.channel.log = self.slow = SlowLog(made._driver, Retention(*made._limits), made._appended)
         self.published = 0
         self.readers: list[Reader] = []
         self.lost: list[str | None] = [None, "", "earliest", "elsewhere-3", "nonsense"]

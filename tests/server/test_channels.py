@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from waterspout import Server, Socket
-from waterspout.server import Channel, Message, Text
+from waterspout.server import Channel, ChannelMessage, Text
 from waterspout.testing import ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer, PollingCarrier
 
 
@@ -396,9 +396,9 @@ def test_who_never_reads_is_cut_and_leaves_nothing(house: House) -> None:
 # A stream
 
 
-def read(house: House, *args: Any, **options: Any) -> list[Message]:
+def read(house: House, *args: Any, **options: Any) -> list[ChannelMessage]:
     """Let a handler read the channel's stream; return the list that it fills."""
-    found: list[Message] = []
+    found: list[ChannelMessage] = []
 
     @house.server.on("read")
     async def reader(socket: Socket) -> str:
@@ -413,14 +413,14 @@ def read(house: House, *args: Any, **options: Any) -> list[Message]:
 def test_a_stream_gives_what_was_missed_and_what_comes(house: House) -> None:
     house.publish(1, 2)
     found = read(house, house.ids[0])
-    assert found == [Message(house.ids[1], None, 2)]
+    assert found == [ChannelMessage(house.ids[1], None, 2)]
     house.channel.publish(3, "tick").result()
     house.clock.settle()
-    assert found[1:] == [Message(house.channel.last_id, "tick", 3)]
+    assert found[1:] == [ChannelMessage(house.channel.last_id, "tick", 3)]
     assert house.channel.count == 1
     house.channel.end()
     house.clock.settle()
-    assert found[2:] == [Message(house.channel.last_id, "stream-end", None)]
+    assert found[2:] == [ChannelMessage(house.channel.last_id, "stream-end", None)]
     assert house.channel.count == 0
 
 
@@ -429,7 +429,7 @@ def test_a_stream_tells_of_a_reset_first(house: House) -> None:
     found = read(house, "elsewhere-1")
     house.publish(2)
     reset = {"channel": "prices", "reason": "epoch", "id": house.ids[0]}
-    assert found == [Message(house.ids[0], "stream-reset", reset), Message(house.ids[1], None, 2)]
+    assert found == [ChannelMessage(house.ids[0], "stream-reset", reset), ChannelMessage(house.ids[1], None, 2)]
 
 
 def test_a_slow_reader_of_a_stream_misses_nothing_that_is_kept_and_is_told_of_the_rest(house: House) -> None:
@@ -509,7 +509,7 @@ def test_a_stream_can_be_closed_from_elsewhere(house: House) -> None:
     stream = house.channel.stream()
 
     @house.server.on("read")
-    async def reader(socket: Socket) -> list[Message]:
+    async def reader(socket: Socket) -> list[ChannelMessage]:
         async with contextlib.aclosing(stream):
             return [message async for message in stream]
 

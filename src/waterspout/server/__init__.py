@@ -7,7 +7,7 @@ from .cluster import Adapter
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
 from .presence import Presence, Present
-from .readers import Message, Stream
+from .readers import ChannelMessage, ChannelStream
 from .server import Server
 from .socket import Socket
 from .stats import Stats
@@ -15,8 +15,9 @@ from .stats import Stats
 __all__ = [
     "Adapter",
     "Channel",
+    "ChannelMessage",
+    "ChannelStream",
     "DynamicNamespace",
-    "Message",
     "Namespace",
     "Presence",
     "Present",
@@ -24,7 +25,6 @@ __all__ = [
     "Server",
     "Socket",
     "Stats",
-    "Stream",
     "Text",
     "event",
     "hook",

@@ -20,8 +20,8 @@ from ..wire.generations import Generation
 from ..wire.places import find_fault
 from .fanout import ORDINARY, UNSENDABLE, Delivery, prepare
 from .life import GONE
-from .log import Entry, Limits, Log, MemoryLog, write_id
-from .readers import END, SocketReader, Stream, value_of
+from .log import ChannelLog, Entry, MemoryLog, Retention, write_id
+from .readers import END, ChannelStream, SocketReader, value_of
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -61,13 +61,13 @@ class Channel:
         self.is_latest = how.delivery == "latest"
         self._engine = engine
         self._keep = keep
-        limits = Limits(how.history, how.ttl, how.history_bytes)
-        self.log: Log = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
+        limits = Retention(how.history, how.ttl, how.history_bytes)
+        self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
         self.last: Entry | None = None  # with which it has ended
         self._is_aging = False
         self._live: dict[tuple[Generation, str], dict[SocketReader, Session]] = {}
         self._behind: dict[SocketReader, None] = {}
-        self._streams: WeakSet[Stream] = WeakSet()
+        self._streams: WeakSet[ChannelStream] = WeakSet()
 
     def __repr__(self) -> str:
         return f"<Channel {self.name!r}, {self.count} subscribers>"
@@ -113,14 +113,14 @@ class Channel:
         encoded, is_text = (b"", False) if data is None else self._encode(data)
         return done_on_core(self._engine.driver, self._publish, encoded, None, is_text, True)
 
-    def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> "Stream":
-        """Return an asynchronous iterator of `Message`: what was missed since this id, and then what comes.
+    def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> "ChannelStream":
+        """Return an asynchronous iterator of `ChannelMessage`: what was missed since this id, and then what comes.
 
         It ends with the channel, and with the server. Where what was missed cannot be given, a message with the
         event "stream-reset" comes first; the last one of a channel that ends has the event "stream-end". A reader
         that is slow misses nothing while the history has it. Leaving the loop unsubscribes.
         """
-        stream = Stream(self, last_event_id, greet=greet)
+        stream = ChannelStream(self, last_event_id, greet=greet)
         self._streams.add(stream)
         return stream
 
@@ -162,7 +162,7 @@ class Channel:
         self._is_aging = False
         self._age()
 
-    def forget(self, stream: Stream) -> None:
+    def forget(self, stream: ChannelStream) -> None:
         """Count a stream no longer."""
         self._streams.discard(stream)
 

@@ -38,7 +38,7 @@ class Entry(Struct, frozen=True, gc=False):
         return len(self.data) + len(self.event or "") + _ENTRY_BYTES
 
 
-class Limits(NamedTuple):
+class Retention(NamedTuple):
     """What a log keeps: the latest entries, `most` of them, of less than `ttl` seconds and in `size_bytes`."""
 
     most: int
@@ -46,7 +46,7 @@ class Limits(NamedTuple):
     size_bytes: int
 
 
-class Log(Protocol):
+class ChannelLog(Protocol):
     """The entries of one channel. Whoever appends, `appended` is called with each entry, once and in order.
 
     `head` is the offset of the last entry, 0 before the first; `first` that of the oldest one that is kept, which is
@@ -73,7 +73,7 @@ class MemoryLog:
     __slots__ = ("_appended", "_driver", "_entries", "_limits", "_size_bytes", "epoch", "first", "head")
 
     def __init__(
-        self, driver: Callable[[], Driver], limits: Limits, appended: WeakMethod[Callable[[Entry], object]]
+        self, driver: Callable[[], Driver], limits: Retention, appended: WeakMethod[Callable[[Entry], object]]
     ) -> None:
         self._driver = driver
         self._limits = limits
@@ -124,7 +124,7 @@ class MemoryLog:
         self.first += 1
 
 
-def write_id(log: Log, offset: int) -> str:
+def write_id(log: ChannelLog, offset: int) -> str:
     """Return the id of an entry, or of the state behind it."""
     return f"{log.epoch}-{offset}"
 
@@ -136,7 +136,7 @@ class Missed(NamedTuple):
     reason: str | None = None
 
 
-def find(log: Log, last_id: str) -> Missed:
+def find(log: ChannelLog, last_id: str) -> Missed:
     """Find the place of a reader's last id in a log.
 
     The reasons: "unknown", it is none; "epoch", it is of another log; "future", the log has not got so far; "expired",

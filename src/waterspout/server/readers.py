@@ -27,7 +27,7 @@ EARLIEST = "earliest"
 _PAGE = 100  # entries
 
 
-class Message(NamedTuple):
+class ChannelMessage(NamedTuple):
     """What a channel has published: its id, the name that `publish` gave it or None, and the data."""
 
     id: str
@@ -35,7 +35,7 @@ class Message(NamedTuple):
     data: Any
 
 
-class Reader:
+class ChannelReader:
     """One reader of a channel, which knows where it is."""
 
     __slots__ = ("_is_reading", "channel", "is_over", "offset")
@@ -133,7 +133,7 @@ class Reader:
             self.send(entry)
 
 
-class SocketReader(Reader):
+class SocketReader(ChannelReader):
     """A client of Socket.IO that has subscribed, in one of its namespaces."""
 
     __slots__ = ("_is_waiting", "is_live", "member")
@@ -179,15 +179,15 @@ class SocketReader(Reader):
         self.go_on()
 
 
-class Stream(Reader):
+class ChannelStream(ChannelReader):
     """An asynchronous iterator of a channel's messages."""
 
     __slots__ = ("__weakref__", "_pending", "_resets")
 
     def __init__(self, channel: "Channel", last_id: object, *, greet: bool) -> None:
         super().__init__(channel)
-        self._pending: Pending[Message | None] | None = None  # resolved with None at the end
-        self._resets: deque[Message] = deque()
+        self._pending: Pending[ChannelMessage | None] | None = None  # resolved with None at the end
+        self._resets: deque[ChannelMessage] = deque()
         self.start(last_id, greet=greet)
 
     def __aiter__(self) -> Self:
@@ -221,11 +221,11 @@ class Stream(Reader):
     def send(self, entry: Entry) -> None:
         """Give an entry to who waits."""
         data = None if entry.is_end and not entry.data else value_of(entry)
-        self._give(Message(write_id(self.channel.log, entry.offset), END if entry.is_end else entry.event, data))
+        self._give(ChannelMessage(write_id(self.channel.log, entry.offset), END if entry.is_end else entry.event, data))
 
     def send_reset(self, reason: str, id: str) -> None:
         """Give it as a message before all others."""
-        message = Message(id, RESET, {"channel": self.channel.name, "reason": reason, "id": id})
+        message = ChannelMessage(id, RESET, {"channel": self.channel.name, "reason": reason, "id": id})
         if self.has_room():
             self._give(message)
         else:
@@ -241,21 +241,21 @@ class Stream(Reader):
         if self._pending is not None:
             self._pending.resolve(None)
 
-    def _give(self, message: Message) -> None:
+    def _give(self, message: ChannelMessage) -> None:
         if self._pending is not None:
             self._pending.resolve(message)
 
 
-class _Next(Awaitable[Message]):
+class _Next(Awaitable[ChannelMessage]):
     """The next message, which is only taken when whoever waits has got it: a wait that is cancelled loses nothing."""
 
     __slots__ = ("_pending", "_stream")
 
-    def __init__(self, stream: Stream, pending: Pending[Message | None]) -> None:
+    def __init__(self, stream: ChannelStream, pending: Pending[ChannelMessage | None]) -> None:
         self._stream = stream
         self._pending = pending
 
-    def __await__(self) -> Generator[Any, Any, Message]:
+    def __await__(self) -> Generator[Any, Any, ChannelMessage]:
         stream, pending = self._stream, self._pending
         del self  # a traceback of what ends the wait would keep the stream subscribed
         try:
