@@ -117,6 +117,7 @@ class Walk:
             reader.listen()
 
     def turn(self) -> None:
+        self.clock.settle()  # what the log has answered
         if isinstance(self.clock, TurningClock):
             self.clock.turn()
 

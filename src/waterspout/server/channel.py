@@ -113,7 +113,7 @@ class Channel:
         encoded, is_text = (b"", False) if data is None else self._encode(data)
         return done_on_core(self._engine.driver, self._publish, encoded, None, is_text, True)
 
-    def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> "ChannelStream":
+    def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> ChannelStream:
         """Return an asynchronous iterator of `ChannelMessage`: what was missed since this id, and then what comes.
 
         It ends with the channel, and with the server. Where what was missed cannot be given, a message with the
@@ -173,7 +173,7 @@ class Channel:
 
     # What a reader calls
 
-    def arrived(self, reader: "SocketReader") -> None:
+    def arrived(self, reader: SocketReader) -> None:
         """Let a reader that is at the head be served with all others; there is nothing more of one that has ended."""
         self._behind.pop(reader, None)
         if self.ended:
@@ -181,13 +181,13 @@ class Channel:
         else:
             self._live.setdefault(reader.kind, {})[reader] = reader.member.session
 
-    def prepare(self, row: "Generation", namespace: str, entry: Entry) -> "Prepared":
-        """Write an entry as an event of Socket.IO: it has the channel's name, and (data, id) or (data, id, name)."""
+    def prepare(self, row: Generation, namespace: str, entry: Entry, value: Any) -> Prepared:
+        """Write an entry as an event of Socket.IO, with the channel's name and (value, id) or (value, id, name)."""
         id = write_id(self.log, entry.offset)
         if entry.is_end:
-            last = {"data": value_of(entry)} if entry.data else {}
+            last = {"data": value} if entry.data else {}
             return prepare(row, namespace, END, ({"channel": self.name, "id": id, **last},))
-        args = (value_of(entry), id) if entry.event is None else (value_of(entry), id, entry.event)
+        args = (value, id) if entry.event is None else (value, id, entry.event)
         how = Delivery(latest=f"channel {self.name}") if self.is_latest else ORDINARY
         return prepare(row, namespace, self.name, args, None, how)
 
@@ -224,9 +224,10 @@ class Channel:
         """Send an entry to all who are live."""
         if entry.is_end:
             self.last = entry
+        value = value_of(entry) if self._live else None
         with self._engine.turn:
             for (row, namespace), readers in self._live.items():
-                push_to_all(readers.values(), self.prepare(row, namespace, entry))
+                push_to_all(readers.values(), self.prepare(row, namespace, entry, value))
         if entry.is_end:
             live, self._live = self._live, {}
             for readers in live.values():

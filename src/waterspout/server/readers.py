@@ -162,7 +162,7 @@ class SocketReader(ChannelReader):
 
     def send(self, entry: Entry) -> None:
         """Send it as an event."""
-        self.member.push(self.channel.prepare(*self.kind, entry))
+        self.member.push(self.channel.prepare(*self.kind, entry, value_of(entry)))
 
     def send_reset(self, reason: str, id: str) -> None:
         """Send it as an event."""
@@ -220,8 +220,8 @@ class ChannelStream(ChannelReader):
 
     def send(self, entry: Entry) -> None:
         """Give an entry to who waits."""
-        data = None if entry.is_end and not entry.data else value_of(entry)
-        self._give(ChannelMessage(write_id(self.channel.log, entry.offset), END if entry.is_end else entry.event, data))
+        name = END if entry.is_end else entry.event
+        self._give(ChannelMessage(write_id(self.channel.log, entry.offset), name, value_of(entry)))
 
     def send_reset(self, reason: str, id: str) -> None:
         """Give it as a message before all others."""
@@ -269,5 +269,7 @@ class _Next(Awaitable[ChannelMessage]):
 
 
 def value_of(entry: Entry) -> Any:
-    """Return the data of an entry, as subscribers get it."""
-    return entry.data.decode() if entry.is_text else json.decode(entry.data)
+    """Return the data of an entry, as subscribers get it; None of an end without data."""
+    if entry.is_text:
+        return entry.data.decode()
+    return json.decode(entry.data) if entry.data else None
