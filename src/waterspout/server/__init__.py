@@ -2,12 +2,12 @@
 
 from .acks import Replies
 from .channel import Channel, Text
+from .channelstream import ChannelMessage, ChannelStream
 from .classes import event, hook
 from .cluster import Adapter
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
 from .presence import Presence, Present
-from .readers import ChannelMessage, ChannelStream
 from .server import Server
 from .socket import Socket
 from .stats import Stats

@@ -14,14 +14,15 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet
 
-from ..engine import Driver, Engine, Pending, Prepared, Session, done_on_core, push_to_all
+from ..engine import Driver, Engine, Pending, Session, done_on_core, push_to_all
 from ..wire import json, surrogates
-from ..wire.generations import Generation
 from ..wire.places import find_fault
-from .fanout import ORDINARY, UNSENDABLE, Delivery, prepare
+from .channelstream import ChannelStream
+from .fanout import UNSENDABLE
+from .forms import Form, Published
 from .life import GONE
 from .log import ChannelLog, Entry, MemoryLog, Retention, write_id
-from .readers import END, ChannelStream, SocketReader, value_of
+from .readers import ChannelReader, SessionReader, SocketReader
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -65,9 +66,9 @@ class Channel:
         self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
         self.last: Entry | None = None  # with which it has ended
         self._is_aging = False
-        self._live: dict[tuple[Generation, str], dict[SocketReader, Session]] = {}
-        self._behind: dict[SocketReader, None] = {}
-        self._streams: WeakSet[ChannelStream] = WeakSet()
+        self._live: dict[Form, dict[SessionReader, Session]] = {}
+        self._behind: dict[SessionReader, None] = {}
+        self._pulling: WeakSet[ChannelReader] = WeakSet()  # take each entry themselves
 
     def __repr__(self) -> str:
         return f"<Channel {self.name!r}, {self.count} subscribers>"
@@ -75,7 +76,7 @@ class Channel:
     @property
     def count(self) -> int:
         """How many subscribers there are on this node."""
-        return sum(map(len, tuple(self._live.values()))) + len(self._behind) + len(self._streams)
+        return sum(map(len, tuple(self._live.values()))) + len(self._behind) + len(self._pulling)
 
     @property
     def last_id(self) -> str:
@@ -121,7 +122,7 @@ class Channel:
         that is slow misses nothing while the history has it. Leaving the loop unsubscribes.
         """
         stream = ChannelStream(self, last_event_id, greet=greet)
-        self._streams.add(stream)
+        self._pulling.add(stream)
         return stream
 
     def drain(self) -> Pending[None]:
@@ -141,55 +142,56 @@ class Channel:
         if member.channels is None:
             member.channels = {}
         member.channels[self] = reader
-        self._behind[reader] = None
         reader.start(last_event_id, greet=greet)
         done.resolve(write_id(self.log, reader.offset))
-        self._engine.turn.add(reader.go_on)
+        self.add(reader)  # which may send what was missed at once
         return done
 
     def unsubscribe(self, member: "SocketMember") -> None:
         """Let a client's subscription end, if it has one."""
         reader = None if member.channels is None else member.channels.pop(self, None)
         if reader is not None:
-            reader.is_over = True
-            self._behind.pop(reader, None)
-            live = self._live.get(reader.kind)
-            if live is not None and live.pop(reader, None) is not None and not live:
-                del self._live[reader.kind]
+            self.remove(reader)
+
+    def add(self, reader: ChannelReader) -> None:
+        """Serve a reader that knows its place, after what is running now."""
+        if isinstance(reader, SessionReader):
+            self._behind[reader] = None
+        else:
+            self._pulling.add(reader)
+        self._engine.turn.add(reader.go_on)
+
+    def remove(self, reader: ChannelReader) -> None:
+        """Serve a reader no longer."""
+        reader.is_over = True
+        if not isinstance(reader, SessionReader):
+            self._pulling.discard(reader)
+            return
+        self._behind.pop(reader, None)
+        live = self._live.get(reader.form)
+        if live is not None and live.pop(reader, None) is not None and not live:
+            del self._live[reader.form]
 
     def due(self, kind: str, at: float) -> None:
         """Called when the entry that was the oldest is too old."""
         self._is_aging = False
         self._age()
 
-    def forget(self, stream: ChannelStream) -> None:
-        """Count a stream no longer."""
-        self._streams.discard(stream)
-
     def close(self) -> None:
         """End the streams: the server closes."""
-        for stream in list(self._streams):
-            stream.end()
+        for reader in list(self._pulling):
+            reader.end()
 
     # What a reader calls
 
-    def arrived(self, reader: SocketReader) -> None:
+    def arrived(self, reader: SessionReader) -> None:
         """Let a reader that is at the head be served with all others; there is nothing more of one that has ended."""
         self._behind.pop(reader, None)
         if self.ended:
-            self.unsubscribe(reader.member)
+            self.remove(reader)
+            reader.ended()
         else:
-            self._live.setdefault(reader.kind, {})[reader] = reader.member.session
-
-    def prepare(self, row: Generation, namespace: str, entry: Entry, value: Any) -> Prepared:
-        """Write an entry as an event of Socket.IO, with the channel's name and (value, id) or (value, id, name)."""
-        id = write_id(self.log, entry.offset)
-        if entry.is_end:
-            last = {"data": value} if entry.data else {}
-            return prepare(row, namespace, END, ({"channel": self.name, "id": id, **last},))
-        args = (value, id) if entry.event is None else (value, id, entry.event)
-        how = Delivery(latest=f"channel {self.name}") if self.is_latest else ORDINARY
-        return prepare(row, namespace, self.name, args, None, how)
+            self._live.setdefault(reader.form, {})[reader] = reader.session
 
     # Below this line: how it is done
 
@@ -224,17 +226,18 @@ class Channel:
         """Send an entry to all who are live."""
         if entry.is_end:
             self.last = entry
-        value = value_of(entry) if self._live else None
-        with self._engine.turn:
-            for (row, namespace), readers in self._live.items():
-                push_to_all(readers.values(), self.prepare(row, namespace, entry, value))
+        if self._live:
+            published = Published(self, entry)
+            with self._engine.turn:
+                for form, readers in self._live.items():
+                    push_to_all(readers.values(), form.write(published))
         if entry.is_end:
             live, self._live = self._live, {}
-            for readers in live.values():
-                for reader in readers:
-                    self.unsubscribe(reader.member)
-        for stream in list(self._streams):
-            stream.go_on()
+            for reader in chain(*live.values()):
+                self.remove(reader)
+                reader.ended()
+        for pulling in list(self._pulling):
+            pulling.go_on()
         self._age()
 
     def _age(self) -> None:
@@ -248,7 +251,7 @@ class Channel:
     def _drain(self) -> Pending[None]:
         done: Pending[None] = Pending(self._engine.driver)
         readers = chain(self._behind, *self._live.values())
-        full = [reader.member.session for reader in readers if not reader.member.session.has_room]
+        full = [reader.session for reader in readers if not reader.session.has_room]
         left = len(full)
 
         def drained() -> None:

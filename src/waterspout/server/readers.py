@@ -1,18 +1,15 @@
-"""Who reads a channel: a client that has subscribed, or a loop in the server's own code.
+"""Who reads a channel, and how far each has got.
 
 How it works: a reader that is behind has the offset of the last entry that it was sent. `go_on` sends what the log has
 beyond it, page by page, while there is room, and is called again when there is room anew. A reader whose next entry is
-not kept any more is told with a reset, and goes on at the head.
+not kept any more is told with a reset, and goes on at the head. There, a `SessionReader` becomes live: the channel's
+fan-out sends it what comes. Any other kind of reader is told of each new entry (`go_on`), and takes it itself.
 """
 
-from collections import deque
-from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING
 
-from ..engine import Pending
-from ..wire import json
-from ..wire.generations import Generation
-from .fanout import prepare
+from ..engine import Pending, Prepared, Session
+from .forms import Form, Published, SocketForm
 from .life import CONNECTED
 from .log import Entry, Missed, find, write_id
 
@@ -20,19 +17,9 @@ if TYPE_CHECKING:
     from .channel import Channel
     from .member import SocketMember
 
-RESET = "stream-reset"
-END = "stream-end"
 EARLIEST = "earliest"
 
 _PAGE = 100  # entries
-
-
-class ChannelMessage(NamedTuple):
-    """What a channel has published: its id, the name that `publish` gave it or None, and the data."""
-
-    id: str
-    event: str | None
-    data: Any
 
 
 class ChannelReader:
@@ -46,6 +33,10 @@ class ChannelReader:
         self.is_over = self._is_reading = False
 
     def start(self, last_id: object, *, greet: bool) -> None:
+        """Begin behind a last id, or where a newcomer does."""
+        self.begin(self.find_start(last_id, greet=greet))
+
+    def find_start(self, last_id: object, *, greet: bool) -> Missed:
         """Find the place of a last id; of a newcomer, the one that the channel's options say."""
         channel = self.channel
         log = channel.log
@@ -59,7 +50,15 @@ class ChannelReader:
         if channel.is_latest:  # the current value is all there is to miss
             has_it = found == (log.head, None) if last_id else not greet
             found = Missed(log.head if has_it else max(log.first, log.head) - 1)
-        self._go_to(found)
+        if found.reason is not None and channel.ended:
+            found = Missed(log.head - 1, found.reason)  # the end is told to everybody
+        return found
+
+    def begin(self, found: Missed) -> None:
+        """Go on behind this place; what cannot be sent is told."""
+        self.offset = found.offset
+        if found.reason is not None:
+            self.send_reset(found.reason, write_id(self.channel.log, self.offset))
 
     def go_on(self) -> None:
         """Send what there is, as far as there is room."""
@@ -74,7 +73,7 @@ class ChannelReader:
             if self.channel.is_latest:
                 self.offset = max(self.offset, log.head - 1)
             if self.offset < log.first - 1:
-                self._go_to(Missed(log.head, "expired"))
+                self._expire()
                 continue
             page = log.read(self.offset, _PAGE)
             if not page.done:
@@ -102,19 +101,19 @@ class ChannelReader:
         """Called at the head of the log."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """Called when the server closes."""
+
     def _first_place(self) -> int:
         log = self.channel.log
         if self.channel.how.start == EARLIEST:
             return log.first - 1
         return log.head - 1 if self.channel.ended else log.head  # the end is told to everybody who comes
 
-    def _go_to(self, found: Missed) -> None:
-        log = self.channel.log
-        self.offset = found.offset
-        if found.reason is not None:
-            if self.channel.ended:
-                self.offset = log.head - 1
-            self.send_reset(found.reason, write_id(log, self.offset))
+    def _expire(self) -> None:
+        """Go on at the head: what comes next is not kept any more."""
+        head = self.channel.log.head
+        self.begin(Missed(head - 1 if self.channel.ended else head, "expired"))
 
     def _read(self, page: Pending[list[Entry]]) -> None:
         self._is_reading = False
@@ -124,7 +123,7 @@ class ChannelReader:
     def _take(self, entries: list[Entry]) -> None:
         """Send entries while there is room; where the next one is not among them, it can be had no more."""
         if not entries or entries[0].offset != self.offset + 1:
-            self._go_to(Missed(self.channel.log.head, "expired"))
+            self._expire()
             return
         for entry in entries:
             if self.is_over or not self.has_room():
@@ -133,41 +132,57 @@ class ChannelReader:
             self.send(entry)
 
 
-class SocketReader(ChannelReader):
-    """A client of Socket.IO that has subscribed, in one of its namespaces."""
+class SessionReader(ChannelReader):
+    """A client that has subscribed, over its session."""
 
-    __slots__ = ("_is_waiting", "is_live", "member")
+    __slots__ = ("_is_waiting", "is_live")
 
-    def __init__(self, channel: "Channel", member: "SocketMember") -> None:
+    def __init__(self, channel: "Channel") -> None:
         super().__init__(channel)
-        self.member = member
         self.is_live = False  # served by the channel's fan-out, which leaves `offset` as it is
         self._is_waiting = False
 
     @property
-    def kind(self) -> tuple[Generation, str]:
-        """Who gets the same bytes: clients of a generation, in a namespace."""
-        return self.member.generation, self.member.namespace.name
+    def session(self) -> Session:
+        """The client's session."""
+        raise NotImplementedError
+
+    @property
+    def form(self) -> Form:
+        """How messages are written for it."""
+        raise NotImplementedError
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether anything may be sent to it yet."""
+        return True
+
+    def push(self, prepared: Prepared) -> None:
+        """Send what was written for it alone."""
+        self.session.push(prepared)
+
+    def ended(self) -> None:
+        """Called when it was sent the end of the channel."""
+        raise NotImplementedError
 
     def has_room(self) -> bool:
-        """Wait for the client to be let in, and for its outbox to be less than half full; a live one needs nothing."""
-        member = self.member
-        if self.is_live or self._is_waiting or member.life is not CONNECTED:
+        """Wait for the client's outbox to be less than half full; a live one needs nothing."""
+        if self.is_live or self._is_waiting or not self.is_ready:
             return False
-        if member.session.has_room:
+        session = self.session
+        if session.has_room:
             return True
         self._is_waiting = True
-        member.session.table.when_drained(member.session, self._drained)
+        session.table.when_drained(session, self._drained)
         return False
 
     def send(self, entry: Entry) -> None:
-        """Send it as an event."""
-        self.member.push(self.channel.prepare(*self.kind, entry, value_of(entry)))
+        """Send it in the form of the client's kind."""
+        self.push(self.form.write(Published(self.channel, entry)))
 
     def send_reset(self, reason: str, id: str) -> None:
-        """Send it as an event."""
-        told = {"channel": self.channel.name, "reason": reason, "id": id}
-        self.member.push(prepare(*self.kind, RESET, (told,)))
+        """Send it in the form of the client's kind."""
+        self.push(self.form.write_reset(self.channel, reason, id))
 
     def arrived(self) -> None:
         """Be served with all others."""
@@ -179,97 +194,34 @@ class SocketReader(ChannelReader):
         self.go_on()
 
 
-class ChannelStream(ChannelReader):
-    """An asynchronous iterator of a channel's messages."""
+class SocketReader(SessionReader):
+    """A client of Socket.IO that has subscribed, in one of its namespaces."""
 
-    __slots__ = ("__weakref__", "_pending", "_resets")
+    __slots__ = ("member",)
 
-    def __init__(self, channel: "Channel", last_id: object, *, greet: bool) -> None:
+    def __init__(self, channel: "Channel", member: "SocketMember") -> None:
         super().__init__(channel)
-        self._pending: Pending[ChannelMessage | None] | None = None  # resolved with None at the end
-        self._resets: deque[ChannelMessage] = deque()
-        self.start(last_id, greet=greet)
+        self.member = member
 
-    def __aiter__(self) -> Self:
-        return self
+    @property
+    def session(self) -> Session:
+        """The session of the member."""
+        return self.member.session
 
-    def __anext__(self) -> "_Next":
-        if self._pending is None:  # else somebody has waited in vain, and what came is for the next
-            self._pending = Pending(self.channel.driver)
-            if self._resets:
-                self._pending.resolve(self._resets.popleft())
-        self.go_on()
-        return _Next(self, self._pending)
+    @property
+    def form(self) -> Form:
+        """An event of its generation, in its namespace."""
+        return SocketForm(self.member.generation, self.member.namespace.name)
 
-    def aclose(self) -> Pending[None]:
-        """End the loop from elsewhere, as `contextlib.aclosing` does; done at once."""
-        self.is_over = True
-        self.end()
-        self.channel.forget(self)
-        done: Pending[None] = Pending(self.channel.driver)
-        done.resolve(None)
-        return done
+    @property
+    def is_ready(self) -> bool:
+        """Whether the client was let in."""
+        return self.member.life is CONNECTED
 
-    def taken(self) -> None:
-        """Called when a message has reached who has waited for it."""
-        self._pending = None
+    def push(self, prepared: Prepared) -> None:
+        """Queue it, behind the acceptance of a client that is connecting."""
+        self.member.push(prepared)
 
-    def has_room(self) -> bool:
-        """Tell whether somebody waits for the next message."""
-        return self._pending is not None and not self._pending.done
-
-    def send(self, entry: Entry) -> None:
-        """Give an entry to who waits."""
-        name = END if entry.is_end else entry.event
-        self._give(ChannelMessage(write_id(self.channel.log, entry.offset), name, value_of(entry)))
-
-    def send_reset(self, reason: str, id: str) -> None:
-        """Give it as a message before all others."""
-        message = ChannelMessage(id, RESET, {"channel": self.channel.name, "reason": reason, "id": id})
-        if self.has_room():
-            self._give(message)
-        else:
-            self._resets.append(message)
-
-    def arrived(self) -> None:
-        """Wait for the next message, unless none comes."""
-        if self.channel.is_over:
-            self.end()
-
-    def end(self) -> None:
-        """End the loop."""
-        if self._pending is not None:
-            self._pending.resolve(None)
-
-    def _give(self, message: ChannelMessage) -> None:
-        if self._pending is not None:
-            self._pending.resolve(message)
-
-
-class _Next(Awaitable[ChannelMessage]):
-    """The next message, which is only taken when whoever waits has got it: a wait that is cancelled loses nothing."""
-
-    __slots__ = ("_pending", "_stream")
-
-    def __init__(self, stream: ChannelStream, pending: Pending[ChannelMessage | None]) -> None:
-        self._stream = stream
-        self._pending = pending
-
-    def __await__(self) -> Generator[Any, Any, ChannelMessage]:
-        stream, pending = self._stream, self._pending
-        del self  # a traceback of what ends the wait would keep the stream subscribed
-        try:
-            message = yield from pending.__await__()
-            stream.taken()
-        finally:
-            del stream
-        if message is None:
-            raise StopAsyncIteration
-        return message
-
-
-def value_of(entry: Entry) -> Any:
-    """Return the data of an entry, as subscribers get it; None of an end without data."""
-    if entry.is_text:
-        return entry.data.decode()
-    return json.decode(entry.data) if entry.data else None
+    def ended(self) -> None:
+        """End the subscription."""
+        self.channel.unsubscribe(self.member)
