@@ -7,7 +7,7 @@ import pytest
 
 from attacks.waiting import Waiting
 from waterspout import Request, Server, Socket
-from waterspout.engine import Preflight, Refuse
+from waterspout.engine import Answer, Refuse
 from waterspout.testing import Clock, Peer, admit
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
@@ -61,7 +61,7 @@ def answer(owner: Owner, method: str, query: str, *fields: tuple[str, str]) -> i
     """Ask as a stranger, and return the status of the refusal; 0 if there is none."""
     request = Request(method, f"/socket.io/?{query}", [("Host", "localhost"), *fields], remote_address="192.0.2.1")
     decision = admit(owner.server.engine, request)
-    return decision.response.status if isinstance(decision, Refuse | Preflight) else 0
+    return decision.response.status if isinstance(decision, Refuse | Answer) else 0
 
 
 def requests(revision: str, sid: str) -> Iterator[tuple[str, str, tuple[tuple[str, str], ...]]]:

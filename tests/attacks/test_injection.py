@@ -11,7 +11,7 @@ from hosts.client import HANDSHAKE, opening, request, target, text
 from hosts.suite.echo import Echo
 from hosts.tornado_host import TornadoHost
 from waterspout import Request, Server
-from waterspout.engine import Preflight, Refuse
+from waterspout.engine import Answer, Refuse
 from waterspout.testing import admit
 
 HOSTILE = [
@@ -40,7 +40,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 def fields(server: Server, request: Request) -> Iterator[str]:
     """Yield all header lines of the answer to a request, as the engine gives them to a host."""
     decision = admit(server.engine, request)
-    headers = decision.response.headers if isinstance(decision, Refuse | Preflight) else decision.headers
+    headers = decision.response.headers if isinstance(decision, Refuse | Answer) else decision.headers
     for name, value in headers:
         yield f"{name}: {value}"
 

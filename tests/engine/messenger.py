@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from waterspout.engine import Engine, MessageTransport, Preflight, Refuse
+from waterspout.engine import Answer, Engine, MessageTransport, Refuse
 from waterspout.testing import SOCKETIO_1, Peer, admit
 from waterspout.types import Request
 from waterspout.wire.generations import Generation
@@ -62,7 +62,7 @@ def connect(
     """Make a handshake, which the engine admits."""
     request = Request("GET", target, fields, remote_address="127.0.0.1")
     decision = admit(engine, request)
-    assert not isinstance(decision, Refuse | Preflight)
+    assert not isinstance(decision, Refuse | Answer)
     assert decision.greeting is not None
     return engine.connect_messages(decision, request, messenger)
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.applications import Recorder
 from waterspout import Server
-from waterspout.engine import Engine, Open, Policy, Preflight, Refuse, Response, Resume
+from waterspout.engine import Answer, Engine, Open, Policy, Refuse, Response, Resume
 from waterspout.testing import Clock, admit, client_frame, server_frames
 from waterspout.types import Request
 from waterspout.wire import json
@@ -35,7 +35,7 @@ class Fetch:
         self.response: Response | None = None
 
     def send(self, body: bytes) -> "Fetch":
-        if isinstance(self.decision, Refuse | Preflight):
+        if isinstance(self.decision, Refuse | Answer):
             self.respond(self.decision.response)
         else:
             self.engine.respond(self.decision, self, body)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.applications import Recorder, polling_of
-from waterspout.engine import Engine, Open, Origins, Policy, Preflight, Refuse
+from waterspout.engine import Answer, Engine, Open, Origins, Policy, Refuse
 from waterspout.testing import Clock, Peer, admit
 from waterspout.types import Request
 from waterspout.wire import json
@@ -280,7 +280,7 @@ def test_a_preflight_allows_the_header_names_that_it_asks_for(wanted: str | None
     fields = [("Origin", PAGE)] if wanted is None else [("Origin", PAGE), ("Access-Control-Request-Headers", wanted)]
     engine = Engine(Recorder(), policy=Policy(cors_origins=PAGE), driver=Clock())
     decision = admit(engine, Request("OPTIONS", "/engine.io/?EIO=4&transport=polling", fields))
-    assert isinstance(decision, Preflight)
+    assert isinstance(decision, Answer)
     assert (decision.response.status, decision.response.body) == (204, b"")
     assert decision.response.headers == (
         ("Access-Control-Allow-Origin", PAGE),
@@ -342,7 +342,7 @@ def test_a_function_may_take_its_time(way: str, function: Any, later: bool) -> N
     engine.driver.settle()  # type: ignore[attr-defined]
     (decision,) = decisions
     assert not isinstance(decision, Refuse) or decision.response.status == 400
-    found = decision.response.headers if isinstance(decision, Refuse | Preflight) else decision.headers
+    found = decision.response.headers if isinstance(decision, Refuse | Answer) else decision.headers
     assert ("Access-Control-Allow-Origin", "http://a.example") in found
 
 

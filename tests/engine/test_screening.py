@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.applications import Packets
-from waterspout.engine import AllowedHosts, Engine, Policy, Preflight, Refuse
+from waterspout.engine import AllowedHosts, Answer, Engine, Policy, Refuse
 from waterspout.testing import Clock, admit
 from waterspout.types import Request
 from waterspout.wire import json
@@ -139,7 +139,7 @@ def test_a_page_whose_name_points_here_is_refused_whatever_its_origin(
 def test_the_server_itself_may_be_asked_for(way: str, host: str) -> None:
     engine = make(allowed_hosts=["here.example"])
     assert not isinstance(ask(engine, way, ("Host", host)), Refuse)
-    assert isinstance(ask(engine, "a preflight", ("Host", host)), Preflight)
+    assert isinstance(ask(engine, "a preflight", ("Host", host)), Answer)
 
 
 @ways

@@ -30,7 +30,7 @@ class ToyAnswer:
     """An admitted request, which is answered at once."""
 
     headers = ()
-    session = greeting = None
+    session = greeting = question = None
     is_handshake = False
 
     def __init__(self, text: bytes) -> None:

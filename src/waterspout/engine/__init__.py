@@ -13,7 +13,7 @@ from .http.decisions import Admitted, Decision, Open, Resume
 from .http.greetings import Greeting, Stream, Upgrade
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
-from .http.refusals import ANSWERED, Preflight, Refuse
+from .http.refusals import ANSWERED, Answer, Refuse
 from .http.response import Response
 from .http.routes import ANY_HOST, Route, Unknown
 from .log import MORE, Log, outline
@@ -46,6 +46,7 @@ __all__ = [
     "Admission",
     "Admitted",
     "AllowedHosts",
+    "Answer",
     "Asker",
     "Cookie",
     "Deadlines",
@@ -71,7 +72,6 @@ __all__ = [
     "Pending",
     "Policy",
     "PollResponse",
-    "Preflight",
     "Prepared",
     "Protocol1Policy",
     "Refuse",

@@ -1,8 +1,9 @@
 """The way of a request to its decision, on which users' functions are asked.
 
 How it works: a function of `cors_origins` is asked about the request's origin first. Then the request is decided
-about. If it begins a session, the application's `open` is called, before anything is answered. The driver runs both,
-and each may answer at once or later; meanwhile the host holds the request, and calls `abort` if its client goes.
+about. If it begins a session, the application's `open` is called, before anything is answered, and then the function
+of the request's own, if it has one. The driver runs them, and each may answer at once or later; meanwhile the host
+holds the request, and calls `abort` if its client goes.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from ...types import Reason, Request
 from ..states import State
 from .decisions import Admitted, Decision
 from .origins import Cors
-from .refusals import ANSWERED
+from .refusals import ANSWERED, Answer, Refuse
 
 if TYPE_CHECKING:
     from ..table import Table
@@ -29,6 +30,7 @@ class Question(Enum):
 
     ORIGIN = "the function cors_origins"
     OPEN = "the function that decides about a handshake"
+    ROUTE = "the function that decides about a path"
 
 
 class Admission:
@@ -71,6 +73,8 @@ class Admission:
         """Go on with what a user's function has returned."""
         if token is Question.OPEN:
             self._opened(result)
+        elif token is Question.ROUTE:
+            self._answered(result)
         elif not self._is_aborted:
             cors = self._table.cors
             self._go_on(replace(cors, admitted=self._origin) if result else cors)
@@ -84,10 +88,7 @@ class Admission:
         if not isinstance(error, HandshakeRefused):
             self._report(token, f"{token.value} failed, and the client is refused", error)
             error = HandshakeRefused(500)
-        session = self._decision.session
-        assert session is not None
-        session.discard()
-        self._tell(self._decision.refuse(error))
+        self._refuse(self._decision.refuse(error), is_known=token is Question.ROUTE)
 
     def later(self, token: Question) -> "Admission":
         """Wait for an asynchronous function."""
@@ -107,18 +108,49 @@ class Admission:
             self._tell(decision)
 
     def _opened(self, result: Any) -> None:
+        """Go on with the decision's own function, if it has one."""
+        decision = self._decision
+        try:
+            decision.headers = (*decision.headers, *header_fields(() if result is None else result))
+        except (TypeError, ValueError) as error:
+            self._report(Question.OPEN, f"{Question.OPEN.value} has returned what cannot be in its answer", error)
+            self._refuse(decision.refuse(HandshakeRefused(500)), is_known=True)
+            return
+        if decision.question is None:
+            self._let_in()
+        else:
+            function, is_threaded = decision.question
+            driver = self._table.driver
+            (driver.run_threaded if is_threaded else driver.run)(function, (), self, Question.ROUTE)
+
+    def _answered(self, result: Any) -> None:
+        """Let the decision make something of what its function has returned."""
+        try:
+            answer = self._decision.answered(result)
+        except (TypeError, ValueError) as error:
+            self._report(Question.ROUTE, f"{Question.ROUTE.value} has returned what is no answer", error)
+            answer = self._decision.refuse(HandshakeRefused(500))
+        if answer is None:
+            self._let_in()
+        else:
+            self._refuse(answer, is_known=True)
+
+    def _refuse(self, answer: Refuse | Answer, *, is_known: bool) -> None:
+        """Answer a handshake of which no session comes; an application whose `open` has let it in hears of the end."""
+        session = self._decision.session
+        assert session is not None
+        session.discard()
+        application = self._table.application
+        if is_known and hasattr(application, "open"):
+            application.close(session, Reason.FORCED_CLOSE)
+        self._tell(answer)
+
+    def _let_in(self) -> None:
         """Let the client in; where it has gone, or the server is closing, the application's `close` follows at once."""
         table, decision = self._table, self._decision
         session = decision.session
         assert session is not None
         table.enter(session)
-        try:
-            decision.headers = (*decision.headers, *header_fields(() if result is None else result))
-        except (TypeError, ValueError) as error:
-            self._report(Question.OPEN, f"{Question.OPEN.value} has returned what cannot be in its answer", error)
-            session.drop(Reason.FORCED_CLOSE)
-            self._tell(decision.refuse(HandshakeRefused(500)))
-            return
         if self._is_aborted:
             session.drop(Reason.TRANSPORT_CLOSE)
         elif table.is_closing:

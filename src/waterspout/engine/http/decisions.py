@@ -1,8 +1,8 @@
 """What was admitted of Engine.IO 3 and 4, and its service: the beginning of a session, or a request of one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
@@ -20,10 +20,23 @@ from ..transports.polling import PollingTransport
 from ..transports.upgrade import Probe
 from ..transports.websocket import Base64Transport, WebSocketTransport
 from .greetings import Greeting, Upgrade
-from .refusals import Fault, Preflight, Refuse, refuse
+from .refusals import Answer, Fault, Refuse, refuse
 from .response import SHUTTING_DOWN, Headers
 
 T = TypeVar("T", bound=Candidate)
+
+UserFunction = tuple[Callable[[], Any], bool]
+"""A function, plain or asynchronous, and whether it blocks, so that it has to run in a thread."""
+
+
+class NoQuestion:
+    """A request about which no function of its own is asked."""
+
+    __slots__ = ()
+    question: ClassVar[None] = None
+
+    def answered(self, result: Any) -> None:
+        """Never called."""
 
 
 class Admitted(Protocol):
@@ -48,13 +61,20 @@ class Admitted(Protocol):
     def greeting(self) -> Greeting | None:
         """What is sent before a WebSocket or an endless answer, if one begins."""
 
-    def begin(self, table: Table, request: Request) -> Refuse | None:
+    @property
+    def question(self) -> UserFunction | None:
+        """Of a handshake: a user's function of its own that decides about it, after the application's `open`."""
+
+    def begin(self, table: Table, request: Request) -> Refuse | Answer | None:
         """Do what has to be done before its body is read, or its greeting is sent; or refuse it after all."""
+
+    def answered(self, result: Any) -> Refuse | Answer | None:
+        """Take what the function of `question` has returned; TypeError or ValueError for what it cannot return."""
 
     def refuse(self, error: HandshakeRefused) -> Refuse:
         """Answer a handshake whose client the application does not want."""
 
-    def refuse_closing(self) -> Refuse:
+    def refuse_closing(self) -> Refuse | Answer:
         """Answer a handshake while the server closes."""
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
@@ -73,11 +93,11 @@ class Admitted(Protocol):
         """Hear that its body is too large, and refused."""
 
 
-Decision = Refuse | Preflight | Admitted
+Decision = Refuse | Answer | Admitted
 
 
 @dataclass(slots=True)
-class Open:
+class Open(NoQuestion):
     """A new session begins; `upgrade` is None on polling. `deflate` is how a WebSocket is compressed, None if not."""
 
     is_handshake: ClassVar[bool] = True
@@ -162,7 +182,7 @@ class Open:
 
 
 @dataclass(slots=True)
-class Resume:
+class Resume(NoQuestion):
     """The request belongs to this session; `upgrade` and `deflate` as above, for an upgrade."""
 
     is_handshake: ClassVar[bool] = False

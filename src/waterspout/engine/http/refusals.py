@@ -34,13 +34,13 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Preflight:
-    """A browser asks whether it may ask."""
+class Answer:
+    """The request is answered with this, which is no refusal: a preflight, or a stream that is over."""
 
     response: Response
 
 
-ANSWERED = (Refuse, Preflight)
+ANSWERED = (Refuse, Answer)
 """The decisions that are answers already: looking for a tuple takes a third of looking for a union."""
 
 

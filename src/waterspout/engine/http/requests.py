@@ -16,11 +16,11 @@ from . import origins
 from .decisions import Open, Resume
 from .greetings import Upgrade
 from .origins import Cors
-from .refusals import Fault, Preflight, Refuse, Subject, refuse
+from .refusals import Answer, Fault, Refuse, Subject, refuse
 from .response import Headers, Response, subprotocol, version_spoken
 from .routes import Unknown
 
-Meaning = Refuse | Preflight | Open | Resume | Unknown
+Meaning = Refuse | Answer | Open | Resume | Unknown
 
 SCRIPT = Subject("script", "")
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
@@ -48,7 +48,7 @@ class EngineIORoute:
             return refuse(Fault.FORBIDDEN, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
         headers = origins.headers(request, cors)
         if request.method == "OPTIONS":
-            return Preflight(Response(204, (*headers, *origins.preflight(request))))
+            return Answer(Response(204, (*headers, *origins.preflight(request))))
         query = request.query
         torn = next((name for name in ("EIO", "transport", "sid", "j") if len(set(query.get(name, ()))) > 1), None)
         if torn:

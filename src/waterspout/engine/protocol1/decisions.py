@@ -14,7 +14,7 @@ from ...wire.protocol1 import socketio as socketio1
 from ...wire.protocol1.hixie import HixieReader
 from ...wire.websocket import Reader
 from ..driver import Layer, Level
-from ..http.decisions import drop_begun
+from ..http.decisions import NoQuestion, drop_begun
 from ..http.greetings import Greeting, Stream, Upgrade
 from ..http.refusals import Refuse
 from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response
@@ -47,7 +47,7 @@ class Action(Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class OldRequest:
+class OldRequest(NoQuestion):
     """An admitted request; `index` is the number of a script's callback.
 
     A WebSocket has an `upgrade`, and one of draft 76 the beginning of its `challenge`.

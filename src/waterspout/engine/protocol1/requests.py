@@ -15,7 +15,7 @@ from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
 from ..http.greetings import Upgrade
 from ..http.origins import Cors
-from ..http.refusals import Preflight, Refuse
+from ..http.refusals import Answer, Refuse
 from ..http.requests import SCRIPT, claimant, find, foreign
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
 from ..http.routes import Unknown
@@ -48,7 +48,7 @@ class Protocol1Route:
         top = self._top
         return path.startswith(top) and "0" <= path[len(top) : len(top) + 1] <= "9"
 
-    def decide(self, request: Request, cors: Cors) -> Refuse | Preflight | OldRequest | Unknown:
+    def decide(self, request: Request, cors: Cors) -> Refuse | Answer | OldRequest | Unknown:
         """Decide what a request means; nothing is changed by asking."""
         policy = self._table.policy
         if not origins.allowed(request, cors):
@@ -56,7 +56,7 @@ class Protocol1Route:
             return replace(refusal, detail=foreign(request), subject=claimant(request))
         headers = origins.headers(request, cors, credentials=True)
         if request.method == "OPTIONS":
-            return Preflight(Response(204, (*headers, *origins.preflight(request))))
+            return Answer(Response(204, (*headers, *origins.preflight(request))))
         if SOCKETIO_1 not in policy.generations:
             return _refuse(request, 400, "this server does not speak Socket.IO 0.7 to 0.9", headers)
         version, *rest = request.path.removeprefix(self._top).strip("/").split("/")
