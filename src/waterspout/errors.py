@@ -122,13 +122,13 @@ class HandshakeRefused(WaterspoutError):
     """Raise it in a function of `on_handshake`, or in the `open` of an engine's application, to refuse a client.
 
     There is no session then: the handshake is answered with this status, the text and these header fields. Without a
-    text, it is that of the status. ValueError for a status that is none of 300 to 599, and for fields that no answer
-    can have.
+    text, it is that of the status. ValueError for a status that is neither 204 nor one of 300 to 599, and for fields
+    that no answer can have.
     """
 
     def __init__(self, status: int, text: str = "", headers: "HeaderFields" = ()) -> None:
-        if status not in range(300, 600):
-            raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401")
+        if status not in range(300, 600) and status != 204:
+            raise ValueError(f"status is {status!r}: refuse with one of 300 to 599, such as 401, or with 204")
         self.status: int = int(status)
         self.headers: tuple[tuple[str, str], ...] = header_fields(headers)
         self.text: str = text or _phrase(self.status)

@@ -8,12 +8,13 @@ from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
 from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
+from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
 from .http.admission import Admission
-from .http.decisions import Admitted, Decision, Open, Resume
+from .http.decisions import Admitted, Decision, Open, Resume, UserFunction, drop_begun
 from .http.greetings import Greeting, Stream, Upgrade
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
-from .http.refusals import ANSWERED, Answer, Refuse
+from .http.refusals import ANSWERED, Answer, Refuse, refuse_text
 from .http.response import Response
 from .http.routes import ANY_HOST, Route, Unknown
 from .log import MORE, Log, outline
@@ -28,7 +29,7 @@ from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
 from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .traffic import Traffic
-from .transports.interfaces import Exchange, Fed, Link, Messenger
+from .transports.interfaces import Exchange, Fed, Link, Messenger, StreamLink
 from .transports.messages import MessageTransport
 from .transports.websocket import WebSocketTransport
 from .turn import Turn
@@ -36,12 +37,14 @@ from .turn import Turn
 __all__ = [
     "ANSWERED",
     "ANY_HOST",
+    "EVENT_STREAM_DIALECT",
     "FORCED_BY_SERVER",
     "FORMS",
     "INTERRUPTS",
     "MORE",
     "PREAMBLES",
     "SLOW_CONSUMER",
+    "STREAM_OVER",
     "TRANSITIONS",
     "Admission",
     "Admitted",
@@ -55,6 +58,7 @@ __all__ = [
     "Driver",
     "Ending",
     "Engine",
+    "EventStreamTransport",
     "Exchange",
     "Fed",
     "Greeting",
@@ -82,15 +86,20 @@ __all__ = [
     "State",
     "Step",
     "Stream",
+    "StreamLink",
     "Traffic",
     "TrustedProxies",
     "Turn",
     "Unknown",
     "Upgrade",
+    "UserFunction",
     "WebSocketTransport",
     "check_seconds",
     "done_on_core",
+    "drop_begun",
     "on_core",
     "outline",
     "push_to_all",
+    "refuse_text",
+    "retry_of",
 ]

@@ -94,7 +94,7 @@ class EngineHandler(RequestHandler):
         if self._intake.decision is None:  # an override has taken its time, and the client has gone
             return None
         self._intake.leave()
-        link = take_over(self.detach(), self.residence, request, decision, greeting)
+        link = take_over(self.detach(), self.residence, request, decision, greeting, self.request.version)
         self._intake.decision = None
         self.ui.clear()  # it is a cycle, which Tornado breaks when it finishes a request
         if link is None:

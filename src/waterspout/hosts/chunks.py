@@ -1,8 +1,26 @@
-"""The framing of an endless answer in HTTP/1.1."""
+"""The framing of an endless answer: in chunks for HTTP/1.1, and none for HTTP/1.0."""
 
 from collections import deque
 
-from ..engine import Link
+from ..engine import Link, Prepared
+
+
+class UnframedLink:
+    """A link for the content of an answer that ends with its connection: nobody can tell whether it is complete."""
+
+    __slots__ = ("close", "cut", "finish", "link", "pause", "resume", "write")
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.write, self.finish, self.cut = link.write, link.finish, link.finish
+        self.close, self.pause, self.resume = link.close, link.pause, link.resume
+
+    @property
+    def unsent_bytes(self) -> int:
+        return self.link.unsent_bytes
+
+    def send(self, prepared: Prepared) -> bool:
+        return self.write(prepared.text)
 
 
 class ChunkedLink:
@@ -34,6 +52,12 @@ class ChunkedLink:
         self._forget()
         return True
 
+    def send(self, prepared: Prepared) -> bool:
+        return self._link.write(prepared.form("chunk", _chunk_of))
+
+    def cut(self, data: bytes) -> None:
+        self._link.finish(_chunk(data) if data else b"")
+
     def finish(self, data: bytes) -> None:
         self._link.finish((_chunk(data) if data else b"") + b"0\r\n\r\n")
 
@@ -42,6 +66,10 @@ class ChunkedLink:
         left_bytes = self._total_bytes - self._link.unsent_bytes
         while self._ends and self._ends[0][0] <= left_bytes:
             self._left_bytes = self._ends.popleft()[1]
+
+
+def _chunk_of(prepared: Prepared) -> bytes:
+    return _chunk(prepared.text)
 
 
 def _chunk(data: bytes) -> bytes:

@@ -98,6 +98,8 @@ class TornadoIntake(Intake):
 class Reception(TornadoIntake, HTTPMessageDelegate):
     """A request whose head Tornado has read."""
 
+    version = "HTTP/1.1"
+
     # What Tornado calls
 
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> Awaitable[None] | None:
@@ -155,7 +157,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
         self.is_over = True
-        take_over(self.connection.detach(), self._residence, self.request, decision, greeting)
+        take_over(self.connection.detach(), self._residence, self.request, decision, greeting, self.version)
 
     def _wait_no_longer(self) -> None:
         super()._wait_no_longer()

@@ -5,7 +5,7 @@ from typing import cast
 
 from tornado.iostream import IOStream
 
-from ..engine import Admitted, Greeting, Layer, Level
+from ..engine import Admitted, Greeting, Layer, Level, Stream
 from ..types import Request
 from .adopting import Adopted, begin
 from .residence import Residence
@@ -13,16 +13,19 @@ from .socketlink import SocketLink
 
 
 def take_over(
-    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Greeting
+    stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Greeting, version: str
 ) -> SocketLink | None:
-    """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended."""
+    """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended.
+
+    `version` is that of HTTP in the request.
+    """
     adopted = give_away(stream)
     if adopted is None:
         residence.engine.log.note(Layer.HOST, Level.DEBUG, "a client has gone during its WebSocket handshake")
         residence.engine.abort(decision)
         return None
-    link = adopted.link(residence.output)
-    begin(link, residence, request, decision, greeting, adopted.ahead)
+    link = adopted.link(residence.output, streams=isinstance(greeting, Stream))
+    begin(link, residence, request, decision, greeting, adopted.ahead, chunked=version != "HTTP/1.0")
     return link
 
 

@@ -91,6 +91,7 @@ class Mount(Router):
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
         reception = Reception(self.residence, connection)
+        reception.version = request.version
         reception.admit(read(self.residence, request))
         return reception
 

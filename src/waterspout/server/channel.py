@@ -60,7 +60,7 @@ class Channel:
         self.name = name
         self.how = how
         self.is_latest = how.delivery == "latest"
-        self._engine = engine
+        self.engine = engine
         self._keep = keep
         limits = Retention(how.history, how.ttl, how.history_bytes)
         self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
@@ -91,12 +91,12 @@ class Channel:
     @property
     def driver(self) -> Driver:
         """The driver of the server."""
-        return self._engine.driver
+        return self.engine.driver
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes: `end` was called, or the server closes."""
-        return self.ended or self._engine.table.is_closing
+        return self.ended or self.engine.table.is_closing
 
     def publish(self, data: Any, event: str | None = None) -> Pending[str]:
         """Send data to all subscribers, and keep it for those who come back; the result is the message's id.
@@ -107,12 +107,12 @@ class Channel:
         """
         check_event(event)
         encoded, is_text = self._encode(data)
-        return done_on_core(self._engine.driver, self._publish, encoded, event, is_text, False)
+        return done_on_core(self.engine.driver, self._publish, encoded, event, is_text, False)
 
     def end(self, data: Any = None) -> Pending[str]:
         """Tell all subscribers that no more comes, with some last data; ValueError if it has ended before."""
         encoded, is_text = (b"", False) if data is None else self._encode(data)
-        return done_on_core(self._engine.driver, self._publish, encoded, None, is_text, True)
+        return done_on_core(self.engine.driver, self._publish, encoded, None, is_text, True)
 
     def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> ChannelStream:
         """Return an asynchronous iterator of `ChannelMessage`: what was missed since this id, and then what comes.
@@ -127,13 +127,13 @@ class Channel:
 
     def drain(self) -> Pending[None]:
         """Be done when every subscriber's outbox is less than half full: for a publisher that can wait."""
-        return done_on_core(self._engine.driver, self._drain)
+        return done_on_core(self.engine.driver, self._drain)
 
     # What the server calls
 
     def subscribe(self, member: "SocketMember", last_event_id: str | None, *, greet: bool) -> Pending[str]:
         """Let a client subscribe, from its last id on; a subscription that it has already begins anew."""
-        done: Pending[str] = Pending(self._engine.driver)
+        done: Pending[str] = Pending(self.engine.driver)
         if member.life is GONE:
             done.resolve(self.last_id)
             return done
@@ -159,7 +159,7 @@ class Channel:
             self._behind[reader] = None
         else:
             self._pulling.add(reader)
-        self._engine.turn.add(reader.go_on)
+        self.engine.turn.add(reader.go_on)
 
     def remove(self, reader: ChannelReader) -> None:
         """Serve a reader no longer."""
@@ -213,7 +213,7 @@ class Channel:
     def _publish(self, data: bytes, event: str | None, is_text: bool, is_end: bool) -> Pending[str]:
         if self.ended:
             raise ValueError(f"the channel {self.name!r} has ended, and nothing more can be published to it")
-        done: Pending[str] = Pending(self._engine.driver)
+        done: Pending[str] = Pending(self.engine.driver)
         appending = self.log.append(data, event, is_text=is_text, is_end=is_end)
         appending.add_done_callback(
             lambda appended: done.settle(
@@ -228,7 +228,7 @@ class Channel:
             self.last = entry
         if self._live:
             published = Published(self, entry)
-            with self._engine.turn:
+            with self.engine.turn:
                 for form, readers in self._live.items():
                     push_to_all(readers.values(), form.write(published))
         if entry.is_end:
@@ -246,10 +246,10 @@ class Channel:
         self._keep(self, self.log.first <= self.log.head)
         if at < inf and not self._is_aging:
             self._is_aging = True
-            self._engine.deadlines.set(self, "age", at)
+            self.engine.deadlines.set(self, "age", at)
 
     def _drain(self) -> Pending[None]:
-        done: Pending[None] = Pending(self._engine.driver)
+        done: Pending[None] = Pending(self.engine.driver)
         readers = chain(self._behind, *self._live.values())
         full = [reader.session for reader in readers if not reader.session.has_room]
         left = len(full)
@@ -261,7 +261,7 @@ class Channel:
                 done.resolve(None)
 
         for session in full:
-            self._engine.table.when_drained(session, drained)
+            self.engine.table.when_drained(session, drained)
         if not full:
             done.resolve(None)
         return done

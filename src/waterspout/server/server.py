@@ -15,6 +15,8 @@ from .channel import Channel
 from .channels import Channels
 from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
 from .decorators import Events, decorator
+from .exposureroute import ExposureRoute
+from .exposures import Exposure
 from .fanout import delivery
 from .handlers import F
 from .limits import Limits
@@ -136,6 +138,7 @@ class Server(Events):
         self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
         self._channels = Channels(self.engine)
+        self._exposed: ExposureRoute | None = None
         self._root = self.of("/")
         self._handlers = self._root._handlers
 
@@ -286,6 +289,26 @@ class Server(Events):
         """
         options = {"history": history, "ttl": ttl, "history_bytes": history_bytes, "delivery": delivery, "start": start}
         return self._channels.get(name, options)
+
+    def expose(self, path: str, what: Any = None, *, threaded: bool = False, max_age: float | None = None) -> Exposure:
+        """Let clients subscribe at a path without Socket.IO: with Server-Sent Events.
+
+        `what` is a channel, or a list of up to 16; or else a function, plain or async, which the `Exposure` that is
+        returned takes as a decorator, too: `@server.expose("/runs/{run_id}")`. It is called with the request, and with
+        the parameters of the path by name, each one segment. It returns a channel, or a list of up to 16, or refuses
+        with `HandshakeRefused(status, text)`: 204 tells an EventSource to ask no more. Each request is asked about,
+        also those of clients that come back. A function of `on_handshake` is asked before. `threaded`: a plain function
+        that blocks runs in a thread. `max_age`: the seconds after which a client is disconnected, and comes back.
+        ValueError for a path that is served already.
+        """
+        if self._exposed is None:
+            self._exposed = ExposureRoute(self.engine)
+            self.engine.add_route(self._exposed)
+        exposure = Exposure(self.engine, path, threaded=threaded, max_age=max_age)
+        if what is not None:
+            exposure.hold(what)
+        self._exposed.add(exposure)
+        return exposure
 
     # What belongs to the whole
 

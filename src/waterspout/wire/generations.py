@@ -9,8 +9,16 @@ from .msgpack import MSGPACK_4, MSGPACK_5
 from .packets import Packet, Signal
 from .protocol1 import socketio as socketio1
 from .socketio import REVISION_4, REVISION_5, Encoded, Partial, Revision
+from .sse import COMMENT
 
-__all__ = ["ENGINEIO_3", "ENGINEIO_4", "GENERATIONS", "SOCKETIO_1", "Generation"]  # the rest is for the core
+__all__ = [
+    "ENGINEIO_3",
+    "ENGINEIO_4",
+    "EVENT_STREAM",
+    "GENERATIONS",
+    "SOCKETIO_1",
+    "Generation",
+]  # the rest is for the core
 
 
 class EngineCodec(Protocol):
@@ -120,6 +128,23 @@ SOCKETIO_1 = Generation(
     greeting_pause=0.0,
     ping=socketio1.HEARTBEAT,
     noop=socketio1.NOOP,
+)
+_NO_CODEC: Any = None  # such a client sends nothing and enters no namespace, so nobody asks
+
+EVENT_STREAM = Generation(
+    name="EventSource",
+    revision="EventSource",
+    clients="EventSource, and whatever reads Server-Sent Events",
+    engineio=_NO_CODEC,
+    socketio=_NO_CODEC,
+    client_pings=False,
+    implicit_connect=False,
+    strays=True,
+    own_socket_id=True,
+    upgrades=(),
+    greeting_pause=0.0,
+    ping=COMMENT,
+    noop=COMMENT,
 )
 GENERATIONS = {row.revision: row for row in (ENGINEIO_3, ENGINEIO_4)}
 

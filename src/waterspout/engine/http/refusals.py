@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ...wire import json
-from .response import PRIVATE, Headers, Response
+from .response import PRIVATE, TEXT, Headers, Response
 
 _ENOUGH = 3  # times
 _MOST_TOLD = 1000  # sessions; who asks without a pause comes again before so many others have come
@@ -63,6 +63,11 @@ def refuse(
     body = json.encode({"code": code, "message": message, "detail": detail})
     fields = (("Content-Type", "application/json"), *PRIVATE, *headers)
     return Refuse(Response(official_status if status is None else status, fields, body), detail, subject)
+
+
+def refuse_text(status: int, text: str, headers: Headers = (), *, subject: Subject | None = None) -> Refuse:
+    """Refuse in words."""
+    return Refuse(Response(status, (*TEXT, *headers), text.encode(errors="replace")), text, subject)
 
 
 class Told:

@@ -16,7 +16,7 @@ from ...wire.websocket import Reader
 from ..driver import Layer, Level
 from ..http.decisions import NoQuestion, drop_begun
 from ..http.greetings import Greeting, Stream, Upgrade
-from ..http.refusals import Refuse
+from ..http.refusals import Refuse, refuse_text
 from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response
 from ..policy import Policy
 from ..states import State
@@ -233,11 +233,6 @@ def unknown(decision: OldRequest, policy: Policy, *, is_leaving: bool = False) -
     elif decision.index is not None:
         kind, text = _SCRIPT, envelopes.encode_script(decision.index, text)
     return Refuse(Response(status, (*kind, *decision.headers), text), detail)
-
-
-def refuse_text(status: int, text: str, headers: Headers) -> Refuse:
-    """Refuse in words."""
-    return Refuse(Response(status, (*TEXT, *headers), text.encode(errors="replace")), text)
 
 
 def refuse_script(index: int, text: str, headers: Headers) -> Refuse:

@@ -15,14 +15,14 @@ from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
 from ..http.greetings import Upgrade
 from ..http.origins import Cors
-from ..http.refusals import Answer, Refuse
+from ..http.refusals import Answer, Refuse, refuse_text
 from ..http.requests import SCRIPT, claimant, find, foreign
 from ..http.response import TEXT, Headers, Response, subprotocol, version_spoken
 from ..http.routes import Unknown
 from ..policy import Policy
 from ..session import Session
 from ..table import Table
-from .decisions import Action, OldRequest, refuse_script, refuse_text, unknown
+from .decisions import Action, OldRequest, refuse_script, unknown
 from .hixie import fields
 from .offers import BY_POLLING, BY_WEBSOCKET, is_served
 from .policy import TRANSPORTS

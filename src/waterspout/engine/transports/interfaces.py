@@ -161,6 +161,16 @@ class Link(Protocol):
         """Read again."""
 
 
+class StreamLink(Link, Protocol):
+    """A link for the content of an endless answer, which the host frames."""
+
+    def send(self, prepared: Prepared) -> bool:
+        """Write the text of what is sent; all answers share its framed form. Not counted in `unsent_bytes`."""
+
+    def cut(self, data: bytes) -> None:
+        """Send these last bytes as `finish` does, but leave the answer incomplete, as far as its framing can."""
+
+
 class Messenger(Protocol):
     """A connected WebSocket, or an endless answer, whose form is the host's own affair: it carries whole messages.
 

@@ -1,0 +1,135 @@
+"""Connections of Server-Sent Events: an endless answer, over which the client says nothing.
+
+Here is what such a session needs beside what all have: its dialect, its heartbeat and its transport. What it is about
+(channels, and the paths of these) is the server's.
+"""
+
+from ..errors import ProtocolError
+from ..types import Reason
+from ..wire.generations import EVENT_STREAM
+from ..wire.sse import encode_retry
+from .heartbeat import HeartbeatMonitor
+from .prepared import Prepared
+from .session import Session
+from .states import Ending
+from .transports.interfaces import Sink, StreamLink
+from .transports.null import NOWHERE, NullTransport
+
+HEARTBEAT_INTERVAL = 15.0  # s, as the standard advises: proxies close what is silent for 30 s or more (section 9.2.7)
+RETRY = (1000, 5000)  # ms: not all clients of a server that has ended come back at once
+STREAM_OVER = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=1000)
+"""Nothing more comes: the answer ends as a whole."""
+
+_COMMENT = Prepared(EVENT_STREAM.ping, volatile=True)  # who reads slowly is not sent more of them
+
+
+def retry_of(token: str) -> bytes:
+    """Write when a client is to come back, a time of its own for each."""
+    shortest, longest = RETRY
+    return encode_retry(shortest + sum(token.encode()) * 7919 % (longest - shortest))
+
+
+class Comments(HeartbeatMonitor):
+    """A comment each 15 s. The client answers nothing: whether it lives, the kernel finds out (TCP_USER_TIMEOUT)."""
+
+    __slots__ = ()
+
+    def begin(self, session: Session) -> None:
+        """Send the first in 15 s."""
+        self.limit = float("inf")
+        session.beat_at(session.now() + HEARTBEAT_INTERVAL)
+
+    def due(self, session: Session, at: float) -> None:
+        """Send one."""
+        session.push(_COMMENT)
+        session.beat_at(session.now() + HEARTBEAT_INTERVAL)
+
+
+class EventStreamDialect:
+    """What such a client means: nothing. It is told the end by its transport."""
+
+    def heartbeat(self, session: Session) -> HeartbeatMonitor:
+        """Send comments."""
+        return Comments()
+
+    def greet(self, session: Session) -> None:
+        """Send nothing: what begins says so itself."""
+
+    def receive_text(self, session: Session, text: str) -> None:
+        """Refuse it."""
+        raise ProtocolError("an EventSource sends nothing")
+
+    def receive_binary(self, session: Session, data: bytes) -> None:
+        """Refuse it."""
+        raise ProtocolError("an EventSource sends nothing")
+
+    def socket_id(self, session: Session, namespace: str) -> str:
+        """Return an id that others may know."""
+        return session.table.driver.token()
+
+    def astray(self, session: Session, what: str, namespace: str) -> None:
+        """Ignore it."""
+
+    def let_go(self, session: Session, namespace: str) -> None:
+        """Send nothing."""
+
+    def keep_out(self, session: Session, namespace: str) -> None:
+        """Send nothing."""
+
+    def announce(self, session: Session, ending: Ending) -> None:
+        """Send nothing."""
+
+    def expire(self, session: Session) -> None:
+        """End it."""
+        session.drop(Reason.PING_TIMEOUT)
+
+
+class EventStreamTransport(NullTransport):
+    """An endless answer; each message goes out as one write, and what the client sends on its connection is not read.
+
+    An end that is meant (`STREAM_OVER`) completes the answer. Any other leaves it incomplete, after telling the client
+    when to come back.
+    """
+
+    __slots__ = ("__weakref__", "_link", "_retry", "sink")
+
+    name = "event-stream"
+
+    def __init__(self, link: StreamLink, token: str) -> None:
+        self._link = link
+        self._retry = retry_of(token)
+        self.sink: Sink = NOWHERE
+
+    def write(self, prepared: Prepared) -> bool:
+        """Write it; False while the link takes nothing."""
+        return self._link.send(prepared)
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """End the answer, as a whole if the code is 1000."""
+        self.sink = NOWHERE
+        if code == STREAM_OVER.code:
+            self._link.finish(b"")
+        else:
+            self._link.cut(self._retry)
+        return True
+
+    def retire(self) -> bool:
+        """End the answer."""
+        return self.finish(1001)
+
+    # What the host calls
+
+    def receive(self, data: bytes) -> None:
+        """Read nothing."""
+
+    def writable(self) -> None:
+        """The socket takes bytes again."""
+        self.sink.writable()
+
+    def lost(self) -> None:
+        """The socket is gone."""
+        sink, self.sink = self.sink, NOWHERE
+        sink.lost(Reason.TRANSPORT_CLOSE)
+
+
+EVENT_STREAM_DIALECT = EventStreamDialect()

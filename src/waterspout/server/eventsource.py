@@ -1,0 +1,189 @@
+"""Server-Sent Events at an exposed path: from the request to the stream (docs/eventsource.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast
+
+from ..engine import (
+    EVENT_STREAM_DIALECT,
+    Answer,
+    EventStreamTransport,
+    Exchange,
+    Fed,
+    Link,
+    MessageTransport,
+    Messenger,
+    Prepared,
+    Refuse,
+    Response,
+    Session,
+    State,
+    Stream,
+    StreamLink,
+    UserFunction,
+    drop_begun,
+    refuse_text,
+    retry_of,
+)
+from ..engine.http.response import Headers
+from ..engine.table import Table
+from ..errors import HandshakeRefused
+from ..types import Reason, Request
+from ..wire import json
+from ..wire.generations import EVENT_STREAM
+from ..wire.sse import encode_event
+from .channel import Channel
+from .exposures import Exposure
+from .forms import END, OPEN, RESET, Published, told
+from .subscribers import Subscriber, find_starts, is_over, last_id_of
+
+CONTENT_TYPE = "text/event-stream"
+METHODS = ("GET", "HEAD")
+_FIELDS: Headers = (
+    ("Content-Type", CONTENT_TYPE),
+    ("Cache-Control", "no-cache, no-transform"),  # some proxies compress, and then wait for more
+    ("X-Accel-Buffering", "no"),  # nginx passes it on at once
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+class EventForm:
+    """How messages are written as Server-Sent Events."""
+
+    def write(self, published: Published) -> Prepared:
+        """Write the data as it is, or the end."""
+        entry = published.entry
+        if entry.is_end:
+            return _prepare(json.encode(published.ending), END, published.id)
+        return _prepare(entry.data, entry.event, published.id, published.key)
+
+    def write_reset(self, channel: Channel, reason: str, id: str) -> Prepared:
+        """Write a reset."""
+        return self.write_combined_reset(channel, reason, id, id)
+
+    def write_open(self, channels: Sequence[Channel], id: str | None) -> Prepared:
+        """Write the names of the channels."""
+        return _prepare(json.encode({"channels": [channel.name for channel in channels]}), OPEN, id)
+
+    def write_combined(self, published: Published, id: str) -> Prepared:
+        """Write the channel's name beside the data."""
+        entry = published.entry
+        if entry.is_end:
+            return _prepare(json.encode(published.ending), END, id)
+        data = b'{"channel":%b,"data":%b}' % (json.encode(published.channel.name), published.json)
+        return _prepare(data, entry.event, id)
+
+    def write_combined_reset(self, channel: Channel, reason: str, id: str, combined_id: str | None) -> Prepared:
+        """Write a reset."""
+        return _prepare(json.encode(told(channel, reason, id)), RESET, combined_id)
+
+
+def _prepare(data: bytes, event: str | None, id: str | None, key: str | None = None) -> Prepared:
+    return Prepared(encode_event(data, event, id), key=key)
+
+
+EVENT_FORM = EventForm()
+
+
+@dataclass(slots=True)
+class EventSourceRequest:
+    """An admitted request of an EventSource, or a HEAD."""
+
+    is_handshake: ClassVar[bool] = True
+    exposure: Exposure
+    request: Request
+    headers: Headers
+    parameters: dict[str, str]
+    session: Session | None = field(default=None, repr=False)  # its id is a secret
+    channels: tuple[Channel, ...] = ()
+
+    @property
+    def greeting(self) -> Stream | None:
+        """What is sent before the events."""
+        return None if self.request.method == "HEAD" else Stream(self._fields)
+
+    @property
+    def question(self) -> UserFunction:
+        """The exposure's function."""
+        return self.exposure.question(self.request, self.parameters)
+
+    def begin(self, table: Table, request: Request) -> Refuse | Answer | None:
+        """Make the session, which waits for its transport."""
+        if table.is_closing:
+            return self.refuse_closing()
+        self.session = Session(table, table.driver.token(), EVENT_STREAM, request, EVENT_STREAM_DIALECT)
+        return None
+
+    def answered(self, result: Any) -> Answer | None:
+        """Take the channels; a client that has got their end already is told to ask no more."""
+        self.channels = self.exposure.check(result)
+        last_id = last_id_of(self.request)
+        if is_over(self.channels, last_id, find_starts(self.channels, last_id)):
+            return Answer(Response(204, self.headers))
+        return None
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Refuse in words. Such a client does not ask again."""
+        return refuse_text(error.status, error.text, (*self.headers, *error.headers))
+
+    def refuse_closing(self) -> Answer:
+        """Tell the client to come again: with any other status it would not."""
+        token = self.exposure.engine.driver.token()
+        return Answer(Response(200, self._fields, retry_of(token)))
+
+    def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
+        """Answer a HEAD."""
+        self.abort(table)
+        exchange.respond(Response(200, self._fields))
+
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
+        """Begin the stream."""
+        session = self.session
+        assert session is not None
+        transport = EventStreamTransport(cast(StreamLink, link), session.id)  # behind a `Stream` it is one
+        if session.state is State.CLOSED:
+            transport.retire()
+            return transport
+        transport.sink = session
+        session.heartbeat.begin(session)
+        session.go_on(transport)
+        starts = find_starts(self.channels, last_id_of(request))
+        table.greet(session)
+        if session.is_live:
+            Subscriber(self.exposure, session, self.channels, EVENT_FORM).start(starts)
+        return transport
+
+    def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
+        """Raise AssertionError: its host frames the content, and writes no messages."""
+        raise AssertionError("an EventSource needs a link")
+
+    def abort(self, table: Table) -> None:
+        """End the session that has begun, of which the client has not heard."""
+        drop_begun(table, self.session)
+
+    def refuse_body(self) -> None:
+        """End the session that has begun."""
+        assert self.session is not None
+        self.session.drop(Reason.TRANSPORT_ERROR)
+
+    @property
+    def _fields(self) -> Headers:
+        varies = () if any(name == "Vary" for name, _ in self.headers) else (("Vary", "Origin"),)
+        return (*_FIELDS, *varies, *self.headers)
+
+
+def accepts(request: Request) -> bool:
+    """Tell whether a client takes events: what it accepts has to name them, or everything."""
+    accept = request.header("accept")
+    if not accept:
+        return True
+    for one in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        if kind in (CONTENT_TYPE, "text/*", "*/*", "*") and not any(_is_zero(part) for part in parameters):
+            return True
+    return False
+
+
+def _is_zero(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    return name.strip() == "q" and not value.strip("0. ")

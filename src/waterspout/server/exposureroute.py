@@ -1,0 +1,71 @@
+"""The paths that a server has exposed, and what a request for one means."""
+
+from ..engine import Answer, Engine, Refuse, Response, refuse_text
+from ..engine.http import origins
+from ..engine.http.origins import Cors
+from ..engine.http.requests import claimant, foreign
+from ..engine.http.response import Headers
+from ..types import Request
+from .eventsource import CONTENT_TYPE, METHODS, EventSourceRequest, accepts
+from .exposures import Exposure
+
+
+class ExposureRoute:
+    """Serves what was exposed, from then on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._by_path: dict[str, Exposure] = {}  # those without parameters, which come first
+        self._by_shape: dict[str, Exposure] = {}
+
+    def add(self, exposure: Exposure) -> None:
+        """Serve one more path; ValueError for one that is served already."""
+        shape, example = exposure.shape, exposure.example
+        if shape in self._by_shape or (self._engine.serves(example) and not self.serves(example)):
+            raise ValueError(f"the path {exposure.path!r} is served already: choose another")
+        self._by_shape[shape] = exposure
+        if not exposure.parameters:
+            self._by_path[example] = exposure
+
+    def serves(self, path: str) -> bool:
+        """Tell whether it is the path of an exposure."""
+        return self._find(path) is not None
+
+    def decide(self, request: Request, cors: Cors) -> Refuse | Answer | EventSourceRequest:
+        """Let an allowed request have what is at the path."""
+        found = self._find(request.path)
+        if found is None:
+            return self.refuse(404, "nothing is exposed here")
+        if not origins.allowed(request, cors):
+            headers = (("Vary", "Origin"),)
+            return refuse_text(403, foreign(request), headers, subject=claimant(request))
+        exposure, parameters = found
+        return self.decide_at(exposure, parameters, request, origins.headers(request, cors))
+
+    def decide_at(
+        self, exposure: Exposure, parameters: dict[str, str], request: Request, headers: Headers
+    ) -> Refuse | Answer | EventSourceRequest:
+        """Let an allowed request have what is exposed."""
+        if request.method == "OPTIONS":
+            return Answer(Response(204, (*headers, *origins.preflight(request))))
+        if not exposure.is_complete:
+            return self.refuse(404, "nothing is exposed here yet", headers)
+        if request.method not in METHODS:
+            return self.refuse(405, f"use {' or '.join(METHODS)}", (*headers, ("Allow", ", ".join(METHODS))))
+        if not accepts(request):
+            return self.refuse(406, f"this is {CONTENT_TYPE}, which the request's Accept does not name", headers)
+        return EventSourceRequest(exposure, request, headers, parameters)
+
+    def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
+        """Refuse in words."""
+        return refuse_text(status, detail, headers)
+
+    def _find(self, path: str) -> tuple[Exposure, dict[str, str]] | None:
+        exposure = self._by_path.get(path)
+        if exposure is not None:
+            return exposure, {}
+        for exposure in self._by_shape.values():
+            parameters = exposure.find(path)
+            if parameters is not None:
+                return exposure, parameters
+        return None

@@ -1,0 +1,250 @@
+"""Clients that subscribe at a path that was exposed: what the application sees of one, and what it reads.
+
+A client of one channel is live like any other subscriber. One of several has an id made of theirs, which is another for
+each client, so its readers take every entry themselves.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from ..engine import STREAM_OVER, Ending, Prepared, Session
+from ..types import Reason, Request
+from .channel import Channel
+from .forms import Form, Published
+from .log import Entry, Missed, write_id
+from .readers import EARLIEST, ChannelReader, SessionReader
+
+if TYPE_CHECKING:
+    from .exposures import Exposure
+
+SUBSCRIBER = "subscriber"
+"""Where a session's data has it: no namespace has such a name."""
+
+_LAST_ID_IN = ("last_event_id", "lastEventId", "lastEventID", "Last-Event-ID", "evs_last_event_id")
+_LONGEST_ID = 1200  # characters: of 16 channels
+_PERMISSION_OVER = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=4401)
+_CLOSED = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=4403)
+_TOO_OLD = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=1001)
+
+
+class SubscriberTimer(Enum):
+    """What a subscriber waits for."""
+
+    UNTIL = "until"
+    MAX_AGE = "max_age"
+
+
+class SubscriberForm(Form, Protocol):
+    """How a kind of subscriber is told what there is."""
+
+    def write_open(self, channels: Sequence[Channel], id: str | None) -> Prepared | None:
+        """Write that the stream begins, and the id from which; without one if a reset follows, which has it."""
+
+    def write_combined(self, published: Published, id: str) -> Prepared:
+        """Write a message to a client of several channels; the id is made of theirs."""
+
+    def write_combined_reset(self, channel: Channel, reason: str, id: str, combined_id: str | None) -> Prepared:
+        """Write a reset to a client of several channels; without an id of theirs if another reset follows."""
+
+
+class Subscriber:
+    """A client that has subscribed at an exposed path; what `on_subscribe` and `on_unsubscribe` are called with."""
+
+    __slots__ = ("__weakref__", "_exposure", "_form", "_readers", "_until", "channels", "session")
+
+    def __init__(
+        self, exposure: "Exposure", session: Session, channels: tuple[Channel, ...], form: SubscriberForm
+    ) -> None:
+        self.channels = channels
+        self.session = session
+        self._exposure = exposure
+        self._form = form
+        self._until: float | None = None
+        self._readers: list[ChannelReader] = []
+
+    def __repr__(self) -> str:
+        return f"<Subscriber of {self._exposure.path!r} from {self.request.remote_address}>"
+
+    @property
+    def request(self) -> Request:
+        """The request with which it has come; `request.data` is the application's own."""
+        return self.session.request
+
+    @property
+    def until(self) -> float | None:
+        """When its permission ends, in seconds since 1970; None is never.
+
+        It is disconnected then, and has to ask anew. A `datetime` may be given, too; it needs a time zone.
+        """
+        return self._until
+
+    @until.setter
+    def until(self, until: "float | datetime | None") -> None:
+        deadlines, driver = self.session.table.deadlines, self.session.table.driver
+        if isinstance(until, datetime):
+            if until.tzinfo is None:
+                raise ValueError(f"until is {until!r}: give a datetime with a time zone, or seconds since 1970")
+            until = until.timestamp()
+        self._until = until
+        if until is None:
+            deadlines.clear(self, SubscriberTimer.UNTIL)
+        elif self.session.is_live:
+            deadlines.set(self, SubscriberTimer.UNTIL, driver.now() + until - driver.wall())
+
+    def close(self) -> None:
+        """Disconnect it; it may come back, and is asked anew then."""
+        self.session.close(_CLOSED)
+
+    # What the server calls
+
+    def start(self, starts: Sequence[Missed]) -> None:
+        """Begin to read, each channel behind its place."""
+        session, exposure = self.session, self._exposure
+        session.data[SUBSCRIBER] = self
+        if exposure.max_age is not None:
+            session.table.deadlines.set(self, SubscriberTimer.MAX_AGE, session.now() + exposure.max_age)
+        kind = SubscriberReader if len(self.channels) == 1 else CombinedReader
+        self._readers = [kind(channel, self) for channel in self.channels]
+        for reader, start in zip(self._readers, starts, strict=True):
+            reader.offset = start.offset
+        resets = [(reader, start) for reader, start in zip(self._readers, starts, strict=True) if start.reason]
+        self._push(self._form.write_open(self.channels, None if resets else self.id))
+        for number, (reader, start) in enumerate(resets, 1):
+            assert start.reason is not None
+            self.push_reset(reader, start.reason, is_last=number == len(resets))
+        exposure.tell("on_subscribe", self)
+        for reader in self._readers:
+            reader.channel.add(reader)
+
+    @property
+    def id(self) -> str:
+        """The id that it would come back with."""
+        return ",".join(write_id(reader.channel.log, reader.offset) for reader in self._readers)
+
+    @property
+    def form(self) -> SubscriberForm:
+        """How it is told what there is."""
+        return self._form
+
+    def push_reset(self, reader: ChannelReader, reason: str, *, is_last: bool = True) -> None:
+        """Tell it that something is missing in a channel."""
+        channel, id = reader.channel, write_id(reader.channel.log, reader.offset)
+        if len(self.channels) == 1:
+            self._push(self._form.write_reset(channel, reason, id))
+        else:
+            self._push(self._form.write_combined_reset(channel, reason, id, self.id if is_last else None))
+
+    def ended(self, reader: ChannelReader) -> None:
+        """Called when a channel has ended for it: with the last one, the stream is over."""
+        if all(reader.is_over for reader in self._readers):
+            self.session.close(STREAM_OVER)
+
+    def part(self, reason: Reason) -> None:
+        """Called when its session is over."""
+        deadlines = self.session.table.deadlines
+        for kind in SubscriberTimer:
+            deadlines.clear(self, kind)
+        for reader in self._readers:
+            reader.channel.remove(reader)
+        self._readers.clear()  # they refer to this
+        del self.session.data[SUBSCRIBER]
+        self._exposure.tell("on_unsubscribe", self)
+
+    def due(self, kind: SubscriberTimer, at: float) -> None:
+        """End it: its time is over."""
+        self.session.close(_PERMISSION_OVER if kind is SubscriberTimer.UNTIL else _TOO_OLD)
+
+    def _push(self, prepared: Prepared | None) -> None:
+        if prepared is not None:
+            self.session.push(prepared)
+
+
+class SubscriberReader(SessionReader):
+    """Reads the one channel of a subscriber."""
+
+    __slots__ = ("subscriber",)
+
+    def __init__(self, channel: Channel, subscriber: Subscriber) -> None:
+        super().__init__(channel)
+        self.subscriber = subscriber
+
+    @property
+    def session(self) -> Session:
+        """The session of the subscriber."""
+        return self.subscriber.session
+
+    @property
+    def form(self) -> Form:
+        """The form of all subscribers of its kind."""
+        return self.subscriber.form
+
+    def ended(self) -> None:
+        """Let the subscriber know."""
+        self.subscriber.ended(self)
+
+
+class CombinedReader(ChannelReader):
+    """Reads one of several channels of a subscriber."""
+
+    __slots__ = ("__weakref__", "_is_waiting", "subscriber")
+
+    def __init__(self, channel: Channel, subscriber: Subscriber) -> None:
+        super().__init__(channel)
+        self.subscriber = subscriber
+        self._is_waiting = False
+
+    def has_room(self) -> bool:
+        """Wait for the client's outbox to be less than half full."""
+        session = self.subscriber.session
+        if session.has_room:
+            return True
+        if not self._is_waiting:
+            self._is_waiting = True
+            session.table.when_drained(session, self._drained)
+        return False
+
+    def send(self, entry: Entry) -> None:
+        """Send it with the ids of all channels."""
+        subscriber = self.subscriber
+        subscriber.session.push(subscriber.form.write_combined(Published(self.channel, entry), subscriber.id))
+
+    def send_reset(self, reason: str, id: str) -> None:
+        """Send it with the ids of all channels."""
+        self.subscriber.push_reset(self, reason)
+
+    def arrived(self) -> None:
+        """Wait for the next entry, or leave a channel that has ended."""
+        if self.channel.ended:
+            self.channel.remove(self)
+            self.subscriber.ended(self)
+
+    def _drained(self) -> None:
+        self._is_waiting = False
+        self.go_on()
+
+
+def last_id_of(request: Request) -> str | None:
+    """Return the id of the last message that a client has got; an empty one is none."""
+    last_id = request.header("last-event-id")
+    if last_id:
+        return last_id.encode("latin-1", "replace").decode("utf-8", "replace")
+    return next(filter(None, map(request.param, _LAST_ID_IN)), None)
+
+
+def find_starts(channels: Sequence[Channel], last_id: str | None) -> list[Missed]:
+    """Find where a client goes on in each of its channels."""
+    ids: list[str | None] = [last_id] * len(channels)
+    if len(channels) > 1 and last_id is not None and last_id != EARLIEST:
+        parts = last_id.split(",") if len(last_id) <= _LONGEST_ID else [""]
+        by_epoch = {part.rpartition("-")[0]: part for part in parts}
+        ids = [by_epoch.get(channel.log.epoch, parts[0]) for channel in channels]
+    return [ChannelReader(channel).find_start(one, greet=True) for channel, one in zip(channels, ids, strict=True)]
+
+
+def is_over(channels: Sequence[Channel], last_id: str | None, starts: Sequence[Missed]) -> bool:
+    """Tell whether a client has got the end of all its channels already."""
+    return bool(last_id) and all(
+        channel.ended and start == (channel.log.head, None) for channel, start in zip(channels, starts, strict=True)
+    )
