@@ -4,6 +4,8 @@ Here is what such a session needs beside what all have: its dialect, its heartbe
 (channels, and the paths of these) is the server's.
 """
 
+from zlib import crc32
+
 from ..errors import ProtocolError
 from ..types import Reason
 from ..wire.generations import EVENT_STREAM
@@ -26,7 +28,7 @@ _COMMENT = Prepared(EVENT_STREAM.ping, volatile=True)  # who reads slowly is not
 def retry_of(token: str) -> bytes:
     """Write when a client is to come back, a time of its own for each."""
     shortest, longest = RETRY
-    return encode_retry(shortest + sum(token.encode()) * 7919 % (longest - shortest))
+    return encode_retry(shortest + crc32(token.encode()) % (longest - shortest))
 
 
 class Comments(HeartbeatMonitor):

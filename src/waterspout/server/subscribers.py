@@ -239,7 +239,7 @@ def find_starts(channels: Sequence[Channel], last_id: str | None) -> list[Missed
     if len(channels) > 1 and last_id is not None and last_id != EARLIEST:
         parts = last_id.split(",") if len(last_id) <= _LONGEST_ID else [""]
         by_epoch = {part.rpartition("-")[0]: part for part in parts}
-        ids = [by_epoch.get(channel.log.epoch, parts[0]) for channel in channels]
+        ids = [by_epoch.get(channel.log.epoch) or parts[0] or "?" for channel in channels]
     return [ChannelReader(channel).find_start(one, greet=True) for channel, one in zip(channels, ids, strict=True)]
 
 
