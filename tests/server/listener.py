@@ -29,7 +29,7 @@ class Reader:
 
     def __init__(self, last_id: str = "") -> None:
         self.events: list[Heard] = []
-        self.last_id = last_id
+        self.began_with = self.last_id = last_id
         self.retry: int | None = None
         self.comments = 0
         self._text = ""

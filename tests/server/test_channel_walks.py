@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from engine.applications import TurningClock
+from server.listener import Heard, Listener
+from server.listener import Reader as EventStreamReader
 from waterspout import Server, Socket
 from waterspout.engine import Pending
 from waterspout.server import readers
@@ -40,7 +42,9 @@ class SlowLog(MemoryLog):
 
 
 class Reader:
-    """One client: `last` is the id that it would come back with, and what it gets is checked as it comes."""
+    """A client of Socket.IO: `last` is the id that it would come back with; what it gets is checked as it comes."""
+
+    path = ""
 
     def __init__(self, walk: "Walk", last: str | None) -> None:
         self.walk, self.last, self.is_over = walk, last, False
@@ -84,6 +88,99 @@ class Reader:
                 assert int(id.rpartition("-")[2]) == value == self.offset + 1, "a hole, or twice"
                 self.last = id
 
+    def lose(self) -> None:
+        self.listen()
+        self.peer.polls = False
+        carrier: Any = self.peer.carrier
+        carrier.lose()
+
+    def block(self) -> None:
+        self.peer.polls = False
+        if hasattr(self.peer.carrier, "blocked"):
+            self.peer.carrier.blocked = True
+
+    def unblock(self) -> None:
+        carrier: Any = self.peer.carrier
+        self.peer.polls = True
+        if getattr(carrier, "blocked", False):
+            carrier.unblock()
+        elif self.is_here and hasattr(carrier, "poll") and not carrier.is_parked:
+            carrier.poll()
+
+    def beat(self) -> None:
+        if self.is_here:
+            self.peer.beat()
+
+
+class EventReader:
+    """An EventSource of one channel or of both; its id has a place in each, and every step of it is checked."""
+
+    def __init__(self, walk: "Walk", path: str, last: str | None) -> None:
+        self.walk, self.path, self.last = walk, path, last or ""
+        self.names = ["numbers"] if path == "/numbers" else ["numbers", "others"]
+        self.listener = Listener(walk.server, path, last)
+        if self.listener.response is not None:
+            assert self.listener.response.status == 204
+            assert walk.channel.ended
+
+    @property
+    def is_here(self) -> bool:
+        return not self.listener.is_closed and self.listener.response is None
+
+    @property
+    def offset(self) -> int:
+        return self.places(self.last)[0]
+
+    def places(self, last: str) -> list[int]:
+        return [int(one.rpartition("-")[2]) for one in last.split(",")]
+
+    def listen(self) -> None:
+        events, self.listener.reader.events = self.listener.reader.events, []
+        for event in events:
+            self.hear(event)
+
+    def hear(self, event: Heard) -> None:
+        value: Any = event.value
+        if event.type == "stream-open":
+            if self.last in ("", "earliest"):
+                self.last = event.id
+            elif event.id != self.last:
+                assert event.id == "", "no reset has come"
+            return
+        name = "numbers" if event.type == "message" and len(self.names) == 1 else value["channel"]
+        if event.type == "stream-reset":
+            assert value["reason"] in ("expired", "epoch", "future", "unknown")
+            self.last = event.id
+            return
+        index, new = self.names.index(name), self.places(event.id)
+        before = self.places(self.last)
+        before[index] += 1
+        assert new == before, "a hole, or twice"
+        if event.type == "message":
+            assert new[index] == (value if len(self.names) == 1 else value["data"])
+        self.last = event.id
+
+    def lose(self) -> None:
+        """Cut the connection in the middle of something."""
+        self.listen()
+        if not self.listener.response:
+            written = self.listener.written
+            heard = EventStreamReader(self.listener.reader.began_with)
+            heard.feed(bytes(written[: self.walk.random.randint(len(written) // 2, len(written))]))
+            self.last = heard.last_id
+        if self.is_here:
+            self.listener.lose()
+
+    def block(self) -> None:
+        self.listener.blocked = True
+
+    def unblock(self) -> None:
+        if self.listener.blocked and self.is_here:
+            self.listener.unblock()
+
+    def beat(self) -> None:
+        """Do nothing: it never does."""
+
 
 class Walk:
     def __init__(self, seed: int, *, slow: bool, clock: Clock) -> None:
@@ -97,9 +194,14 @@ class Walk:
         if slow:
             made: Any = self.channel.log
             self.channel.log = self.slow = SlowLog(made._driver, Retention(*made._limits), made._appended)
-        self.published = 0
-        self.readers: list[Reader] = []
-        self.lost: list[str | None] = [None, "", "earliest", "elsewhere-3", "nonsense"]
+        self.published = self.published_others = 0
+        self.others = self.server.channel("others", history=self.random.choice([0, 3, 20]))
+        self.server.expose("/numbers", self.channel)
+        self.server.expose("/both", [self.channel, self.others])
+        self.readers: list[Reader | EventReader] = []
+        self.lost: dict[str, list[str | None]] = {
+            path: [None, "", "earliest", "elsewhere-3", "nonsense"] for path in ("", "/numbers", "/both")
+        }
 
     def enter(self, socket: Socket, auth: object) -> None:
         if self.entering:
@@ -127,43 +229,38 @@ class Walk:
         for _ in range(self.random.choice([1, 1, 5, 30])):
             self.published += 1
             self.channel.publish(self.published)
+        for _ in range(self.random.choice([0, 0, 1, 5])):
+            self.published_others += 1
+            self.others.publish(self.published_others)
         if self.random.random() < 0.02:
             self.channel.end()
 
     def come(self) -> None:
-        if len(self.readers) < 6:
-            self.readers.append(Reader(self, self.random.choice(self.lost)))
+        if len(self.readers) < 8:
+            path = self.random.choice(["", "/numbers", "/both"])
+            last = self.random.choice(self.lost[path])
+            self.readers.append(EventReader(self, path, last) if path else Reader(self, last))
 
     def cut(self) -> None:
         if self.readers:
             reader = self.readers.pop(self.random.randrange(len(self.readers)))
-            reader.listen()
-            self.lost.append(reader.last)
-            reader.peer.polls = False
-            reader.peer.carrier.lose()
+            reader.lose()
+            self.lost[reader.path].append(reader.last)
 
     def block(self) -> None:
         for reader in self.readers[:2]:
-            reader.peer.polls = False
-            if hasattr(reader.peer.carrier, "blocked"):
-                reader.peer.carrier.blocked = True
+            reader.block()
 
     def unblock(self) -> None:
         for reader in self.readers:
-            carrier: Any = reader.peer.carrier
-            reader.peer.polls = True
-            if getattr(carrier, "blocked", False):
-                carrier.unblock()
-            elif reader.is_here and hasattr(carrier, "poll") and not carrier.is_parked:
-                carrier.poll()
+            reader.unblock()
 
     def wait(self) -> None:
         if self.slow is not None:
             self.slow.answer()
         self.clock.advance(self.random.choice([0, 1, 70]))
         for reader in self.readers:
-            if reader.is_here:
-                reader.peer.beat()
+            reader.beat()
 
     def end(self) -> None:
         self.unblock()
@@ -174,7 +271,7 @@ class Walk:
             self.turn()
         for reader in self.readers:
             reader.listen()
-            if reader.is_here:
+            if reader.is_here and reader.last not in ("", "earliest"):
                 assert reader.offset == self.channel.log.head
 
 
