@@ -334,7 +334,7 @@ def test_a_refusal_without_a_text_has_that_of_its_status(status: int, text: str)
     assert HandshakeRefused(status).text == str(HandshakeRefused(status)) == text
 
 
-@pytest.mark.parametrize("status", [0, 101, 200, 204, 600, -1, "401", None])
+@pytest.mark.parametrize("status", [0, 101, 200, 205, 600, -1, "401", None])
 def test_a_refusal_has_a_status_that_refuses(status: Any) -> None:
     with pytest.raises(ValueError, match="refuse with one of 300 to 599"):
         HandshakeRefused(status)

@@ -77,5 +77,5 @@ def test_it_writes_the_handshake_of_draft_76_and_the_head_of_an_endless_answer()
         b"Sec-WebSocket-Location: ws://a/\r\n\r\n"
     )
     assert head(Stream((("Content-Type", "text/html"),))) == (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nContent-Type: text/html\r\n\r\n"
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from ..types import Request, split_target
@@ -122,24 +123,27 @@ class Engine:
         path = split_target(path)[1]
         return any(route.serves(path) for route in self._served)
 
-    def admit(self, request: Request, decided: Callable[[Decision], object]) -> Admission | None:
+    def admit(
+        self, request: Request, decided: Callable[[Decision], object], route: Route | None = None
+    ) -> Admission | None:
         """Decide what the request means, before its body is read, and call `decided` with it: at once, or later.
 
         Users' functions are asked on the way, and may take their time; if the client goes meanwhile, the host calls
         `abort` of what this returns, and `decided` is not called. The host answers a refusal or a preflight.
         Otherwise, if there is a `greeting`, it sends that and calls `connect`, or `connect_messages`; else it calls
         `respond` with the body, or `refuse_body`. Where the client goes before that, or before its answer, it calls
-        `abort`.
+        `abort`. A `route` decides whatever the path is: for a host that has found it by itself.
         """
+        decide = self._decide if route is None else partial(self._decide, route=route)
         refusal = self._screen.refuse(request)
         origin = to_ask(request) if refusal is None and self._asks_about_origins else None
         if origin is not None:
-            admission = Admission(self.table, request, self._decide, decided)
+            admission = Admission(self.table, request, decide, decided)
             admission.ask_about(origin)
             return admission
-        decision = refusal or self._decide(request, self.table.cors)
+        decision = refusal or decide(request, self.table.cors)
         if not isinstance(decision, ANSWERED) and decision.is_handshake:
-            admission = Admission(self.table, request, self._decide, decided)
+            admission = Admission(self.table, request, decide, decided)
             admission.ask_application(decision)
             return admission
         self.table.tell(request, decision, decided)
@@ -198,8 +202,9 @@ class Engine:
 
     # Below this line: how it is done
 
-    def _decide(self, request: Request, cors: Cors) -> Decision:
-        decision = self._screen.refuse_coding(request, cors) or self._route_of(request).decide(request, cors)
+    def _decide(self, request: Request, cors: Cors, route: Route | None = None) -> Decision:
+        refusal = self._screen.refuse_coding(request, cors)
+        decision = refusal or (route or self._route_of(request)).decide(request, cors)
         if isinstance(decision, ANSWERED):
             return decision
         if isinstance(decision, Unknown):

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 
-from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Greeting, Response, Resume
+from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Greeting, Response, Resume, Route
 from ..types import Request
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
@@ -53,10 +53,10 @@ class Intake(ABC):
 
     # What the host calls
 
-    def admit(self, request: Request) -> None:
-        """Ask the engine what the request means; the answer may come later."""
+    def admit(self, request: Request, route: Route | None = None) -> None:
+        """Ask the engine what the request means; the answer may come later. A `route` decides whatever the path is."""
         self.request = request
-        admission = self.engine.admit(request, self._decided)
+        admission = self.engine.admit(request, self._decided, route)
         if self.decision is None:
             self.admission = admission
 

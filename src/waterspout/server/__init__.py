@@ -5,12 +5,14 @@ from .channel import Channel, Text
 from .channelstream import ChannelMessage, ChannelStream
 from .classes import event, hook
 from .cluster import Adapter
+from .exposures import Exposure
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
 from .presence import Presence, Present
 from .server import Server
 from .socket import Socket
 from .stats import Stats
+from .subscribers import Subscriber
 
 __all__ = [
     "Adapter",
@@ -18,6 +20,7 @@ __all__ = [
     "ChannelMessage",
     "ChannelStream",
     "DynamicNamespace",
+    "Exposure",
     "Namespace",
     "Presence",
     "Present",
@@ -25,6 +28,7 @@ __all__ = [
     "Server",
     "Socket",
     "Stats",
+    "Subscriber",
     "Text",
     "event",
     "hook",

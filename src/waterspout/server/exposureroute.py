@@ -1,6 +1,6 @@
 """The paths that a server has exposed, and what a request for one means."""
 
-from ..engine import Answer, Engine, Refuse, Response, refuse_text
+from ..engine import Answer, Decision, Engine, Refuse, Response, refuse_text
 from ..engine.http import origins
 from ..engine.http.origins import Cors
 from ..engine.http.requests import claimant, foreign
@@ -31,30 +31,10 @@ class ExposureRoute:
         """Tell whether it is the path of an exposure."""
         return self._find(path) is not None
 
-    def decide(self, request: Request, cors: Cors) -> Refuse | Answer | EventSourceRequest:
+    def decide(self, request: Request, cors: Cors) -> Decision:
         """Let an allowed request have what is at the path."""
         found = self._find(request.path)
-        if found is None:
-            return self.refuse(404, "nothing is exposed here")
-        if not origins.allowed(request, cors):
-            headers = (("Vary", "Origin"),)
-            return refuse_text(403, foreign(request), headers, subject=claimant(request))
-        exposure, parameters = found
-        return self.decide_at(exposure, parameters, request, origins.headers(request, cors))
-
-    def decide_at(
-        self, exposure: Exposure, parameters: dict[str, str], request: Request, headers: Headers
-    ) -> Refuse | Answer | EventSourceRequest:
-        """Let an allowed request have what is exposed."""
-        if request.method == "OPTIONS":
-            return Answer(Response(204, (*headers, *origins.preflight(request))))
-        if not exposure.is_complete:
-            return self.refuse(404, "nothing is exposed here yet", headers)
-        if request.method not in METHODS:
-            return self.refuse(405, f"use {' or '.join(METHODS)}", (*headers, ("Allow", ", ".join(METHODS))))
-        if not accepts(request):
-            return self.refuse(406, f"this is {CONTENT_TYPE}, which the request's Accept does not name", headers)
-        return EventSourceRequest(exposure, request, headers, parameters)
+        return self.refuse(404, "nothing is exposed here") if found is None else decide(*found, request, cors)
 
     def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
         """Refuse in words."""
@@ -69,3 +49,38 @@ class ExposureRoute:
             if parameters is not None:
                 return exposure, parameters
         return None
+
+
+class OneExposure:
+    """The route of a handler, which is asked at a path of its own."""
+
+    def __init__(self, exposure: Exposure) -> None:
+        self._exposure = exposure
+
+    def serves(self, path: str) -> bool:
+        """Serve whatever the handler does."""
+        return True
+
+    def decide(self, request: Request, cors: Cors) -> Decision:
+        """Let an allowed request have what is exposed."""
+        return decide(self._exposure, {}, request, cors)
+
+    def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
+        """Refuse in words."""
+        return refuse_text(status, detail, headers)
+
+
+def decide(exposure: Exposure, parameters: dict[str, str], request: Request, cors: Cors) -> Decision:
+    """Let an allowed request have what is exposed; what a browser needs to know is answered at once."""
+    if not origins.allowed(request, cors):
+        return refuse_text(403, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
+    headers = origins.headers(request, cors)
+    if request.method == "OPTIONS":
+        return Answer(Response(204, (*headers, *origins.preflight(request))))
+    if not exposure.is_complete:
+        return refuse_text(404, "nothing is exposed here yet", headers)
+    if request.method not in METHODS:
+        return refuse_text(405, f"use {' or '.join(METHODS)}", (*headers, ("Allow", ", ".join(METHODS))))
+    if not accepts(request):
+        return refuse_text(406, f"this is {CONTENT_TYPE}, which the request's Accept does not name", headers)
+    return EventSourceRequest(exposure, request, headers, parameters)

@@ -33,7 +33,7 @@ _PATH = re.compile(r"/[^?#\s]*")
 class Exposure:
     """One path that was exposed; `Server.expose`."""
 
-    def __init__(self, engine: Engine, path: str, *, threaded: bool, max_age: float | None) -> None:
+    def __init__(self, engine: Engine, path: str, *, threaded: bool = False, max_age: float | None = None) -> None:
         if max_age is not None:
             check_number("max_age", max_age, "seconds above 0, or None for no limit")
         self.engine = engine

@@ -1,0 +1,106 @@
+"""Channels behind request handlers of Tornado's, for applications that keep their routes, logins and headers there.
+
+    tornado.web.Application([(r"/prices", EventSource, {"channel": prices})])
+
+It needs nothing else of the server: neither its routes nor Socket.IO. `server.expose` is the same for every host.
+"""
+
+import inspect
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+from tornado.web import HTTPError
+
+from ..engine import Admitted, Greeting, Stream
+from ..errors import HandshakeRefused
+from ..server import Channel, Server, Subscriber
+from ..server.exposureroute import OneExposure
+from ..server.exposures import Exposure
+from ..types import Request
+from .answering import EngineHandler
+
+__all__ = ["EventSource"]
+
+Channels = Channel | Sequence[Channel]
+
+_OURS = ("Content-Type", "Date", "Server", "Connection", "Content-Length", "Transfer-Encoding")
+
+
+class EventSource(EngineHandler):
+    """Server-Sent Events of a channel: `(pattern, EventSource, {"channel": channel})` among the routes.
+
+    `channel` may be a list of up to 16. A class that decides for each request is given the server instead,
+    `{"server": server}`, and overrides `channels`. A class may override `prepare` and `get` as always, also as
+    coroutines, and set header fields and cookies before it calls `super().get()`. Origins are the server's affair
+    (`cors_origins`), and so is `on_handshake`.
+    """
+
+    def initialize(self, channel: Channels | None = None, server: Server | None = None) -> None:  # type: ignore[override]
+        """Take the channel, or the server, from the route."""
+        first = channel[0] if isinstance(channel, Sequence) and channel else channel
+        if isinstance(first, Channel):
+            self.engine = first.engine
+        elif server is not None and channel is None:
+            self.engine = server.engine
+        else:
+            raise TypeError(f"channel is {channel!r}: give the route a channel or a list of them, or else the server")
+        self.channel = channel
+
+    def channels(self, *args: Any, **kwargs: Any) -> Channels | Awaitable[Channels]:
+        """Return the channel for this request, or a list of up to 16: what the route has, unless it is overridden.
+
+        It is called with the groups of the route's pattern, as `get` is, and may be a coroutine. HTTPError refuses the
+        client, and so does HandshakeRefused.
+        """
+        if self.channel is None:
+            raise HTTPError(404)
+        return self.channel
+
+    def on_subscribe(self, subscriber: Subscriber) -> None:
+        """Called when the client has subscribed. Override it at will, also as a coroutine."""
+
+    def on_unsubscribe(self, subscriber: Subscriber) -> None:
+        """Called when the client that had subscribed is gone. Override it at will, also as a coroutine."""
+
+    def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
+        """Begin the answer, with the header fields and cookies of the class."""
+        if isinstance(greeting, Stream) and self.is_redefined:
+            greeting = Stream((*greeting.headers, *self._own_fields()))
+        return super().begin(decision, request, greeting)
+
+    # Below this line: how it is done
+
+    def _admit(self) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            exposure = Exposure(self.engine, "/")
+            exposure(self._ask)
+            if self.is_redefined:
+                exposure.on_subscribe(self.on_subscribe)
+                exposure.on_unsubscribe(self.on_unsubscribe)
+            self._intake.admit(self.engine_request, OneExposure(exposure))
+
+    def _ask(self, request: Request) -> Any:
+        """Ask the class for the channels; Tornado's way to refuse becomes ours."""
+        try:
+            channels = self.channels(*self.path_args, **self.path_kwargs)
+        except HTTPError as error:
+            raise _refusal(error) from error
+        return _await(channels) if inspect.isawaitable(channels) else channels
+
+    def _own_fields(self) -> list[tuple[str, str]]:
+        """Return what the class has set."""
+        fields = [(name, value) for name, value in self._headers.get_all() if name not in _OURS]
+        cookies = getattr(self, "_new_cookie", {})
+        return [*fields, *(("Set-Cookie", cookie.OutputString(None)) for cookie in cookies.values())]
+
+
+async def _await(channels: Awaitable[Channels]) -> Channels:
+    try:
+        return await channels
+    except HTTPError as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: HTTPError) -> HandshakeRefused:
+    return HandshakeRefused(error.status_code, error.reason or "")
