@@ -20,6 +20,7 @@ from hosts.host import sockets
 from hosts.suite.compression import Compression
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
+from hosts.suite.eventsource import EventSources
 from hosts.suite.old import Old, OldDrafts, post, visit
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import HANDSHAKES, Deciding, Guard, Refusing
@@ -58,6 +59,10 @@ class TestCompression(Compression): ...
 
 
 class TestEnding(Ending): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+class TestEventSources(EventSources): ...
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 It needs nothing else of the server: neither its routes nor Socket.IO. `server.expose` is the same for every host.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -46,6 +47,16 @@ class EventSource(EngineHandler):
             raise TypeError(f"channel is {channel!r}: give the route a channel or a list of them, or else the server")
         self.channel = channel
 
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
+        """Begin to stream, or refuse. It may be awaited, and is done before the stream is."""
+        beginning = self.serve()
+        if beginning is None:
+            beginning = asyncio.get_running_loop().create_future()
+            beginning.set_result(None)
+        return beginning
+
+    post = options = head = put = delete = patch = get
+
     def channels(self, *args: Any, **kwargs: Any) -> Channels | Awaitable[Channels]:
         """Return the channel for this request, or a list of up to 16: what the route has, unless it is overridden.
 
@@ -56,11 +67,13 @@ class EventSource(EngineHandler):
             raise HTTPError(404)
         return self.channel
 
-    def on_subscribe(self, subscriber: Subscriber) -> None:
+    def on_subscribe(self, subscriber: Subscriber) -> Awaitable[None] | None:
         """Called when the client has subscribed. Override it at will, also as a coroutine."""
+        return None
 
-    def on_unsubscribe(self, subscriber: Subscriber) -> None:
+    def on_unsubscribe(self, subscriber: Subscriber) -> Awaitable[None] | None:
         """Called when the client that had subscribed is gone. Override it at will, also as a coroutine."""
+        return None
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin the answer, with the header fields and cookies of the class."""

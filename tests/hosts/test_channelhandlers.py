@@ -1,0 +1,158 @@
+"""Channels behind Tornado's own handlers, with its logins, header fields and cookies."""
+
+from typing import Any
+
+import pytest
+from tornado.web import HTTPError, RequestHandler, authenticated
+
+from hosts.client import request
+from hosts.suite.eventsource import chunk, head
+from hosts.tornado_host import LOOPS, TornadoHost
+from waterspout import Request, Server
+from waterspout.hosts.channelhandlers import EventSource
+from waterspout.server import Channel, Text
+
+
+class Site(TornadoHost):
+    """An application of the user's: routes of its own alone."""
+
+    pages: list[Any]
+
+    def routes(self, mountable: Any) -> list[Any]:
+        return self.pages
+
+
+@pytest.fixture(params=list(LOOPS))
+def host(request: pytest.FixtureRequest) -> Site:
+    return Site(LOOPS[request.param])
+
+
+async def begun(host: Site, path: str, *fields: tuple[str, str]) -> tuple[Any, dict[str, str]]:
+    wire = await host.connect()
+    wire.send(request("GET", path, *fields))
+    answer = await head(wire)
+    assert (await chunk(wire)).startswith(b"event: stream-open\n")
+    return wire, answer
+
+
+async def test_a_channel_stands_behind_a_route_of_the_applications_own(host: Site) -> None:
+    server = Server()
+    prices = server.channel("prices")
+    host.pages = [("/prices", EventSource, {"channel": prices}), ("/both", EventSource, {"channel": [prices]})]
+    await host.serve(server)
+    wires = [(await begun(host, path))[0] for path in ("/prices", "/both")]
+    id = await prices.publish(Text("x"))
+    for wire in wires:
+        assert await chunk(wire) == f"data: x\nid: {id}\n\n".encode()
+    again, _ = await begun(host, f"/prices?last_event_id={prices.log.epoch}-0")
+    assert await chunk(again) == f"data: x\nid: {id}\n\n".encode()
+    await prices.end()
+    stopped = await (await host.connect()).ask("GET", "/prices", ("Last-Event-ID", prices.last_id))
+    assert stopped.status == 204
+    for method, status in (("POST", 405), ("HEAD", 200), ("OPTIONS", 204)):
+        assert (await (await host.connect()).ask(method, "/prices")).status == status
+    foreign = await (await host.connect()).ask("GET", "/prices", ("Origin", "https://evil.example"))
+    assert foreign.status == 403
+    await server.close()
+
+
+class Login(RequestHandler):
+    def get_current_user(self) -> str | None:
+        return self.request.headers.get("X-User")
+
+
+class Mine(Login, EventSource):
+    """What users do: a login, header fields, a cookie, a channel for each path, a coroutine that awaits the rest."""
+
+    told: list[tuple[str, Any]]
+
+    def set_default_headers(self) -> None:
+        self.set_header("X-Here", "yes")
+
+    @authenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        self.set_cookie("seen", "1")
+        await super().get(*args, **kwargs)
+
+    async def channels(self, run_id: str) -> Channel:
+        if run_id == "no":
+            raise HTTPError(410, reason="Long gone")
+        return self.server.channel(f"run {run_id}", start="earliest")
+
+    def initialize(self, server: Server, told: list[tuple[str, Any]]) -> None:  # type: ignore[override]
+        super().initialize(server=server)
+        self.server, self.told = server, told
+
+    def on_subscribe(self, subscriber: Any) -> None:
+        self.told.append(("in", subscriber.channels[0].name))
+
+    async def on_unsubscribe(self, subscriber: Any) -> None:
+        self.told.append(("out", subscriber.channels[0].name))
+
+    def get_login_url(self) -> str:
+        return "/login"
+
+
+async def test_a_class_may_log_in_set_fields_and_choose_the_channel(host: Site) -> None:
+    server = Server()
+    told: list[tuple[str, Any]] = []
+    host.pages = [(r"/runs/(\w+)", Mine, {"server": server, "told": told})]
+    await host.serve(server)
+    run = server.channel("run 7", start="earliest")
+    run.publish("a")
+    refused = await (await host.connect()).ask("GET", "/runs/7")
+    assert refused.status == 302
+    wire, fields = await begun(host, "/runs/7", ("X-User", "anna"))
+    assert fields["x-here"] == "yes"
+    assert fields["set-cookie"] == "seen=1; Path=/"
+    assert fields["content-type"] == "text/event-stream"
+    assert (await chunk(wire)).startswith(b'data: "a"\n')
+    gone = await (await host.connect()).ask("GET", "/runs/no", ("X-User", "anna"))
+    assert (gone.status, gone.body) == (410, b"Long gone")
+    wire.reset()
+    await host.until(lambda: told == [("in", "run 7"), ("out", "run 7")])
+    await server.close()
+
+
+@pytest.mark.parametrize("options", [{}, {"channel": 1}, {"channel": []}, {"channel": None}])
+def test_a_route_without_a_channel_is_refused(options: dict[str, Any]) -> None:
+    handler: Any = EventSource.__new__(EventSource)
+    with pytest.raises(TypeError, match="channel is"):
+        handler.initialize(**options)
+
+
+async def test_a_plain_method_and_a_refusal_of_ours_do_as_well(host: Site) -> None:
+    server = Server()
+
+    class Plain(EventSource):
+        def channels(self) -> Channel:
+            if "no" in self.request.arguments:
+                raise HTTPError(404)
+            return server.channel("a")
+
+    host.pages = [("/a", Plain, {"server": server}), ("/b", EventSource, {"server": server})]
+    await host.serve(server)
+    await begun(host, "/a")
+    for path in ("/a?no=1", "/b"):
+        assert (await (await host.connect()).ask("GET", path)).status == 404
+    await server.close()
+
+
+async def test_on_handshake_is_asked_and_its_request_is_the_subscribers(host: Site) -> None:
+    server = Server()
+    seen: list[Any] = []
+
+    @server.on_handshake
+    def check(request: Request) -> None:
+        request.data["user"] = request.header("x-user")
+
+    class Told(EventSource):
+        def on_subscribe(self, subscriber: Any) -> None:
+            seen.append(subscriber.request.data)
+
+    host.pages = [("/a", Told, {"channel": server.channel("a")})]
+    await host.serve(server)
+    await begun(host, "/a", ("X-User", "anna"))
+    await host.until(lambda: seen)
+    assert seen == [{"user": "anna"}]
+    await server.close()
