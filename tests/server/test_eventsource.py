@@ -392,7 +392,12 @@ def test_a_refusal_can_be_read_by_the_page_that_asked() -> None:
 
 def test_what_is_written_is_the_same_for_all_who_listen(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Prepared] = []
-    monkeypatch.setattr(Listener, "send", lambda listener, prepared: sent.append(prepared) or True)
+
+    def send(listener: Listener, prepared: Prepared) -> bool:
+        sent.append(prepared)
+        return True
+
+    monkeypatch.setattr(Listener, "send", send)
     for _ in range(3):
         house.listen()
     sent.clear()
