@@ -16,6 +16,8 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application
 
 from ports import free_port
+from server.listener import Listener
+from server.listener import Reader as EventStreamReader
 from serving import Client as TextClient
 from serving import running
 from turns import turn
@@ -186,6 +188,57 @@ def test_channels_give_what_was_missed_to_who_comes_back(generation: Generation)
     assert again.events() == prices
     clock.advance(1)
     assert len(again.events()) == 1
+
+
+def test_server_sent_events_resume_and_are_for_those_who_have_the_token() -> None:
+    server = serve("eventsource")
+    clock: Any = server.engine.driver
+    listener = Listener(server, "/prices")
+    clock.advance(2)
+    prices = listener.take()
+    assert [set(price) for _, price in prices] == [{"ACME"}] * 2
+    assert Listener(server, "/prices", listener.events[0].id if listener.events else listener.last_id).take() == []
+    for path in ("/users/ada/notes", "/users/ada/notes?token=milk", "/users/eve/notes?token=tea"):
+        refused = Listener(server, path).response
+        assert refused is not None
+        assert refused.status == 403
+    assert Listener(server, "/users/ada/notes?token=tea").response is None
+
+
+def test_tokens_are_streamed_resumed_and_stopped() -> None:
+    example = load("streaming")
+    server = example["server"]
+
+    async def test() -> None:
+        application = Application([("/runs", example["Runs"]), ("/runs/([^/]+)", example["Run"]), *routes(server)])
+        sock, port = bind_unused_port()
+        http = HTTPServer(application)
+        http.add_socket(sock)
+        client, address = AsyncHTTPClient(), f"http://127.0.0.1:{port}"
+        started = await client.fetch(f"{address}/runs", method="POST", body="what is it")
+        assert started.code == 202
+        stream = address + started.headers["Location"]
+        whole = EventStreamReader()
+        whole.feed((await client.fetch(stream)).body)
+        assert [event.data for event in whole.events[1:-1]] == ["what ", "is ", "it "]
+        assert whole.events[-1].value["data"] == {"stopped": False}
+        rest = EventStreamReader()
+        rest.feed((await client.fetch(stream, headers={"Last-Event-ID": whole.events[2].id})).body)
+        assert [event.data for event in rest.events[1:-1]] == ["it "]
+        assert (await client.fetch(stream, headers={"Last-Event-ID": whole.last_id})).code == 204
+        long = await client.fetch(f"{address}/runs", method="POST", body="and " * 10_000)
+        run = long.headers["Location"].removesuffix("/tokens")
+        assert (await client.fetch(address + run, method="DELETE")).code == 200
+        stopped = EventStreamReader()
+        stopped.feed((await client.fetch(f"{address}{run}/tokens")).body)
+        assert stopped.events[-1].value["data"] == {"stopped": True}
+        for path, method in (("/runs/none", "DELETE"), ("/runs/none/tokens", "GET")):
+            assert (await client.fetch(address + path, method=method, raise_error=False)).code == 404
+        http.stop()
+        await server.close()
+        await http.close_all_connections()
+
+    on_a_loop(test)
 
 
 @generations
