@@ -195,38 +195,6 @@ class Callback(YieldPoint):
         return self._function
 
 
-class WaitAll(YieldPoint):
-    """Waits for the callbacks of several keys, and gives a list of what they were called with, in their order."""
-
-    def __init__(self, keys: Iterable[Hashable]) -> None:
-        self.keys = list(keys)
-        self._callbacks: dict[Hashable, Outcome] = {}
-
-    def start(self, runner: Any) -> None:
-        """Raises UnknownKeyError if the generator has no callback of one of the keys."""
-        self._callbacks = runner.callbacks
-        for key in self.keys:
-            if key not in self._callbacks:
-                raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
-            self._callbacks[key].start(runner)
-
-    def is_ready(self) -> bool:
-        return all(self._callbacks[key].done for key in self.keys)
-
-    def get_result(self) -> Any:
-        return [self._callbacks.pop(key).value for key in self.keys]
-
-
-class Wait(WaitAll):
-    """Waits for the callback of a key, and gives what it was called with; `Arguments` where that is not one value."""
-
-    def __init__(self, key: Hashable) -> None:
-        super().__init__([key])
-
-    def get_result(self) -> Any:
-        return super().get_result()[0]
-
-
 class Task(Outcome):
     """Calls a function with a `callback`, and gives what this is called with.
 
@@ -289,6 +257,31 @@ class Multi(YieldPoint):
     def get_result(self) -> Any:
         results = {key: point.get_result() for key, point in self._points.items()}
         return list(results.values()) if self._is_list else results
+
+
+class WaitAll(Multi):
+    """Waits for the callbacks of several keys; its result is a list of what they were called with, in their order."""
+
+    def __init__(self, keys: Iterable[Hashable]) -> None:
+        self.keys = list(keys)
+
+    def start(self, runner: Any) -> None:
+        """Raises UnknownKeyError if the generator has no callback of one of the keys."""
+        for key in self.keys:
+            if key not in runner.callbacks:
+                raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
+        super().__init__([runner.callbacks.pop(key) for key in self.keys])
+        super().start(runner)
+
+
+class Wait(WaitAll):
+    """Waits for the callback of a key; its result is what it was called with, `Arguments` if that is not one value."""
+
+    def __init__(self, key: Hashable) -> None:
+        super().__init__([key])
+
+    def get_result(self) -> Any:
+        return super().get_result()[0]
 
 
 def point_of(yielded: Any) -> YieldPoint:
@@ -388,14 +381,40 @@ class SyncRunner(Runner):
         self.ended = callback  # type: ignore[method-assign, assignment]
 
 
+class _OutcomeRunner(Runner):
+    """A runner that calls a function, and waits for the generator or the awaitable that it returns.
+
+    The outcome has the result or the error; only interrupts are also raised.
+    """
+
+    def __init__(self, function: Callable[[], Any], ended: Callable[[], object] | None = None) -> None:
+        super().__init__(_called(function))
+        self.outcome = Outcome(ended)
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except BaseException as error:
+            self.outcome.reject(error)
+            if isinstance(error, INTERRUPTS):
+                raise
+        if self.finished:
+            self.outcome.resolve(self.value)
+
+
+def _called(function: Callable[[], Any]) -> Generator[Any, Any, Any]:
+    result = function()
+    if isinstance(result, GeneratorType):
+        return (yield from result)
+    return (yield result) if inspect.isawaitable(result) else result
+
+
 def engine(func: Callable[..., Any]) -> Callable[..., Any]:
     """Drive the generators of a function; the calls run side by side, and may end in any order."""
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        outcome = Outcome()
-        _call(outcome, partial(func, *args, **kwargs))
-        return outcome.hand_over()
+        return _run(partial(func, *args, **kwargs)).hand_over()
 
     return wrapper
 
@@ -410,34 +429,33 @@ def sync_engine(func: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(func)
     def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         queue: _Queue = self.__dict__.setdefault("_call_queue", {}).setdefault(func, _Queue())
-        outcome = Outcome(queue.release)
-        queue.waiting.append(partial(copy_context().run, _call, outcome, partial(func, self, *args, **kwargs)))
+        runner = _OutcomeRunner(partial(func, self, *args, **kwargs), queue.release)
+        queue.waiting.append(runner)
         queue.advance()
-        return outcome.hand_over()
+        return runner.outcome.hand_over()
 
     return wrapper
 
 
-def follow(result: Any, outcome: Outcome | None = None) -> Outcome:
-    """Return what becomes of what a handler has returned: a value, a generator, or something that can be awaited.
+def follow(result: Any) -> Outcome:
+    """Return the outcome of what a handler has returned: a value, a generator, or something that can be awaited.
 
     A generator begins at once. What it raises is the outcome's error, and is not raised here.
     """
-    outcome = outcome or Outcome()
-    if inspect.isawaitable(result):
-        result = _wait_for(result)
-    if isinstance(result, GeneratorType):
-        _OutcomeRunner(result, outcome).run()
-    else:
-        outcome.resolve(result)
-    return outcome
+    return _run(lambda: result)
+
+
+def _run(function: Callable[[], Any]) -> Outcome:
+    runner = _OutcomeRunner(function)
+    runner.run()
+    return runner.outcome
 
 
 class _Queue:
     """The calls of one method of one object, of which one runs."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Callable[[], object]] = deque()
+        self.waiting: deque[_OutcomeRunner] = deque()
         self._is_running = self._is_advancing = False
 
     def release(self) -> None:
@@ -453,39 +471,6 @@ class _Queue:
         try:
             while self.waiting and not self._is_running:
                 self._is_running = True
-                self.waiting.popleft()()
+                self.waiting.popleft().run()
         finally:
             self._is_advancing = False
-
-
-class _OutcomeRunner(Runner):
-    """A runner that tells an outcome what has become of its generator, and raises nothing but interrupts."""
-
-    def __init__(self, gen: Generator[Any, Any, Any], outcome: Outcome) -> None:
-        super().__init__(gen)
-        self._outcome = outcome
-
-    def run(self) -> None:
-        _attempt(self._outcome, super().run)
-        if self.finished:
-            self._outcome.resolve(self.value)
-
-
-def _call(outcome: Outcome, function: Callable[[], Any]) -> None:
-    result = _attempt(outcome, function)
-    if not outcome.done:
-        follow(result, outcome)
-
-
-def _attempt(outcome: Outcome, function: Callable[[], Any]) -> Any:
-    """Call a function; what it raises becomes the error of an outcome."""
-    try:
-        return function()
-    except BaseException as error:
-        outcome.reject(error)
-        if isinstance(error, INTERRUPTS):
-            raise
-
-
-def _wait_for(awaitable: Any) -> Generator[Any, Any, Any]:
-    return (yield awaitable)
