@@ -7,7 +7,7 @@ from ..wire.packets import Packet
 from .session import Session
 
 
-class Application(Protocol):
+class EngineApplication(Protocol):
     """What every application of an engine has. Nothing here may block, or raise more than it says.
 
     Beside this it may have `open(session, request)`, which is called before a client's handshake is answered. It is
@@ -23,7 +23,7 @@ class Application(Protocol):
 
 
 @runtime_checkable
-class MessageApplication(Application, Protocol):
+class MessageApplication(EngineApplication, Protocol):
     """An application that speaks bare Engine.IO."""
 
     def message(self, session: Session, data: str | bytes) -> None:
@@ -31,7 +31,7 @@ class MessageApplication(Application, Protocol):
 
 
 @runtime_checkable
-class PacketApplication(Application, Protocol):
+class PacketApplication(EngineApplication, Protocol):
     """An application that speaks Socket.IO, in all its generations.
 
     A client that has to ask is given the policy's `connect_timeout`; `Session.connected` says that it has entered.
