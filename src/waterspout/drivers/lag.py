@@ -28,7 +28,7 @@ from .system import SystemDriver, name_of
 SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
-_ASYNC = "await what takes so long, or leave it to a thread (asyncio.to_thread)"
+_ASYNC = "await what takes so long, or run it in a thread (asyncio.to_thread)"
 _PARTS = {
     "checked": ("the check of the arguments for ", "leave it to the handler, which can be async or threaded"),
     "answered": ("the result of ", "return less"),

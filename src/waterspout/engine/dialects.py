@@ -149,7 +149,7 @@ class EngineIO:
                 pass  # the server's own packet, an upgrade that is over, and the packet without a meaning
             case _:
                 raise DecodeError(
-                    f"{text[:20]!r} is no packet of {session.generation.name}: its first character is its type"
+                    f"{text[:20]!r} is not a packet of {session.generation.name}: its first character is its type"
                 )
 
 

@@ -96,7 +96,10 @@ class ServerPings(HeartbeatMonitor):
 
     def ping(self, session: "Session", data: str) -> None:
         """Refuse it."""
-        raise DecodeError(f"a client of {session.generation.name} sent a ping: there the server pings, and it answers")
+        raise DecodeError(
+            f"a client of {session.generation.name} sent a ping: in this generation the server pings, "
+            "and the client answers"
+        )
 
     def pong(self, session: "Session") -> None:
         """Count from now on."""

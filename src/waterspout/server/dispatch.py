@@ -177,7 +177,7 @@ class EventQueue:
 class Stage(Enum):
     """Which handler has an event, when all steps have let it pass; in words for a warning."""
 
-    ANY = "the handler of any event, for"
+    ANY = "the on_any handler, for"
     OWN = "the handler of"
 
 

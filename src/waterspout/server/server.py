@@ -162,7 +162,7 @@ class Server(Events):
             return self._namespaces.of(namespace, ordered=ordered)
         if isinstance(namespace, Pattern) or callable(namespace):
             return self._namespaces.family(namespace, ordered=ordered, threaded=threaded)
-        raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
+        raise TypeError(f"{namespace!r} is not a namespace: give a name, a compiled pattern or a function")
 
     @overload
     def register(self, namespace: str, kind: type[Kind], *, ordered: bool | None = ...) -> Namespace[Kind]: ...

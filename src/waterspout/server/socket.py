@@ -190,5 +190,5 @@ def separate(socket: Socket) -> None:
 def _channel(channel: Channel) -> Channel:
     """Raise TypeError for what is no channel."""
     if not isinstance(channel, Channel):
-        raise TypeError(f"{channel!r} is no channel: give what server.channel(name) returns")
+        raise TypeError(f"{channel!r} is not a channel: give what server.channel(name) returns")
     return channel

@@ -216,7 +216,7 @@ class Resume(NoQuestion):
         """Bring the polling a payload, or a GET."""
         http = self.session.transport.http
         if http is None:
-            detail = "the session has left polling meanwhile"
+            detail = "the session does not poll any more"
             exchange.respond(refuse(Fault.BAD_REQUEST, detail, self.headers).response)
         elif exchange.request.method == "POST":
             http.post(exchange, body, self.headers)

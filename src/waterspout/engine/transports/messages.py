@@ -137,7 +137,7 @@ class MessageTransport:
 
     def _hold(self, message: str | bytes, size: int) -> None:
         if self._held and self._held_bytes + size > self._limit:
-            raise TooMany("messages come on while the session reads none: wait for answers")
+            raise TooMany("the client sends messages while none are read: it has to wait for answers")
         self._held.append(message)
         self._held_bytes += size
 
