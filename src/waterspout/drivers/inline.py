@@ -69,7 +69,7 @@ class InlineDriver(SystemDriver):
                 asker.answered(token, result)
 
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
-        """Let it fail with RuntimeError: what an asynchronous function has returned needs a loop."""
+        """Fail with RuntimeError: what an asynchronous function has returned needs a loop."""
         discard(awaitable)
         text = f"{function!r} is asynchronous: run it on a host with an event loop, or write a plain function"
         asker.failed(token, RuntimeError(text))

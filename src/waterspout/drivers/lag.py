@@ -167,7 +167,7 @@ class _StackEntry(NamedTuple):
 
 
 def _part(frame: FrameType, below: FrameType | None) -> str:
-    """Say which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
+    """Return which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
     if frame.f_code is Arguments.convert.__code__:
         return "checked"
     name = "" if below is None or _is_users(below) else below.f_code.co_name

@@ -19,7 +19,7 @@ class EngineApplication(Protocol):
     """
 
     def close(self, session: Session, reason: Reason) -> None:
-        """The session is over: nothing more comes, nothing more goes."""
+        """The session has ended: nothing more is received or sent."""
 
 
 @runtime_checkable
@@ -27,7 +27,7 @@ class MessageApplication(EngineApplication, Protocol):
     """An application that speaks bare Engine.IO."""
 
     def message(self, session: Session, data: str | bytes) -> None:
-        """A message came; ProtocolError ends the session."""
+        """A message was received; ProtocolError ends the session."""
 
 
 @runtime_checkable
@@ -40,7 +40,7 @@ class PacketApplication(EngineApplication, Protocol):
     """
 
     def packet(self, session: Session, packet: Packet) -> None:
-        """A packet came; ProtocolError ends the session."""
+        """A packet was received; ProtocolError ends the session."""
 
     def announced(self, session: Session, namespace: str) -> None:
         """A packet for this namespace waits for its attachments; ProtocolError ends the session instead."""

@@ -58,7 +58,7 @@ class HeartbeatMonitor:
         """The client answers a ping, or sends a pong that nobody awaits, which changes nothing."""
 
     def spare(self, session: "Session") -> None:
-        """Show a client that is not read that the server lives; its own heartbeat may lie unread."""
+        """Send a sign of life to a client that is not read, whose own heartbeat may lie unread."""
         raise NotImplementedError
 
     def hasten(self, session: "Session") -> None:

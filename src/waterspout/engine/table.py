@@ -92,7 +92,7 @@ class Table:
         session.request.forget()  # what the making of the transport has parsed
         if session.is_live:
             session.dialect.greet(session)
-        if self.is_closing:  # it was admitted before, and comes now
+        if self.is_closing:  # the session was admitted before `close`
             session.close(SHUTDOWN)
 
     def ended(self, session: "Session", reason: Reason) -> None:

@@ -263,7 +263,7 @@ class Cluster:
         return pending
 
     def _run(self, verb: str, function: Callable[[], object]) -> Pending[None]:
-        """Let the driver call a function and wait for what it returns, as its `finish` does; report its failure."""
+        """Call a function through the driver, await what it returns (as does `finish`), and report its failure."""
         pending: Pending[None] = Pending(self._driver)
         self._driver.run(function, (), _AdapterCall(pending), verb)
         return self._watch(verb, pending)

@@ -116,7 +116,7 @@ def plain(namespace: str) -> str:
 
 
 def words(error: BaseException) -> str:
-    """Say what was raised."""
+    """Return the type and text of an exception."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # its class is the user's

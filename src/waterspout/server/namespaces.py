@@ -139,7 +139,7 @@ class Namespaces:
     def register(
         self, name: "str | Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
     ) -> Namespace | DynamicNamespace:
-        """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
+        """Set the class of the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is not a class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it

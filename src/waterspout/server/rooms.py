@@ -101,7 +101,7 @@ class Rooms:
         self._expected.add(member_id)
 
     def admit(self, member: "Member") -> None:
-        """Let a member in."""
+        """Add a member."""
         self._expected.discard(member.id)
         self.by_id[member.id] = member
 

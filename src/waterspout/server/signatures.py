@@ -18,7 +18,7 @@ class Function(NamedTuple):
     threaded: bool = False
 
     def run(self, driver: Driver, args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Let the driver call it, and tell the asker what came of it."""
+        """Call it through the driver, which gives the asker its result."""
         (driver.run_threaded if self.threaded else driver.run)(self.call, args, asker, token)
 
 

@@ -183,7 +183,7 @@ class Socket:
 
 
 def separate(socket: Socket) -> None:
-    """Let a socket that has left no longer be known by its member; see member.py."""
+    """Give a socket that has left a copy of its member, which does not refer to it; see member.py."""
     socket._member = socket._member.remnant()
 
 

@@ -70,7 +70,7 @@ class MemoryLink:
         perform(self.peer.engine, self.transport.writable)
 
     def release(self) -> None:
-        """Let what is held arrive."""
+        """Deliver what is held."""
         self.held = False
         waiting, self._waiting = self._waiting, []
         for data in waiting:

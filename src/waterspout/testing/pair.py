@@ -79,7 +79,7 @@ class Pair:
         self.close()
 
     def close(self) -> None:
-        """Let the client go; its disconnect handler has run then."""
+        """Disconnect the client; its disconnect handler has run when this returns."""
         self.peer.close()
 
     def _find(self, raised: list[BaseException]) -> Socket:

@@ -174,7 +174,7 @@ class Peer:
         self.carrier.lose()
 
     def close(self) -> None:
-        """Say goodbye, if there is still a connection."""
+        """Close the connection, if it is still open."""
         if self.sid in self.engine.sessions and self.closed is None:
             self.send(self._dialect.goodbye)
 

@@ -329,7 +329,7 @@ class Reader:
         return messages
 
     def _stop(self) -> None:
-        """Let go of all that was collected, and read no more."""
+        """Drop all that was collected, and read no more."""
         self._held, self._message = bytearray(), None
 
 

@@ -91,7 +91,7 @@ class MessageTransport:
         self.sink.writable()
 
     def lost(self) -> None:
-        """The WebSocket is closed, by whomever."""
+        """The WebSocket is closed, by either side."""
         self._is_over = True
         self._held.clear()
         self._detach().lost(Reason.TRANSPORT_CLOSE)
@@ -112,7 +112,7 @@ class MessageTransport:
         """Do nothing: the host says when there is room again."""
 
     def pause(self) -> None:
-        """Deliver nothing until `resume`; a host that does not stop reading then is borne with for a while."""
+        """Deliver nothing until `resume`; what the host still reads is held, up to the limit."""
         if not self._is_over and not self._is_paused:
             self._is_paused = True
             self.messenger.pause()
@@ -124,7 +124,7 @@ class MessageTransport:
             self._go_on()
 
     def finish(self, code: int, text: str = "") -> bool:
-        """Say goodbye, and deliver no more."""
+        """Close the WebSocket, and deliver no more."""
         self._detach()
         self._end(code, text)
         return True
