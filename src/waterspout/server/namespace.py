@@ -135,7 +135,8 @@ class Namespace(Events, Generic[Kind]):
         For now this node alone is asked, and nobody is missing.
         """
         pending: Pending[Presence] = Pending(self.engine.driver)
-        on_core(self.engine.driver, self._fetch, audience(to, except_), pending)
+        whom = audience(to, except_)
+        on_core(self.engine.driver, lambda: pending.resolve(Presence(tuple(map(picture, self._sockets(whom))))))
         return pending
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
@@ -291,9 +292,6 @@ class Namespace(Events, Generic[Kind]):
         if members:
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
         self.cluster.publish(message)
-
-    def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
-        pending.resolve(Presence(tuple(map(picture, self._sockets(whom)))))
 
     def _act(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
         return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)

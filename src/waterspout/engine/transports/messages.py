@@ -91,10 +91,10 @@ class MessageTransport:
         self.sink.writable()
 
     def lost(self) -> None:
-        """The WebSocket is closed, by either side."""
+        """The WebSocket is closed, by either side; a session that goes on elsewhere takes first what is held."""
         self._is_over = True
-        self._held.clear()
         self._detach().lost(Reason.TRANSPORT_CLOSE)
+        self._held.clear()
 
     # What a session calls
 
