@@ -349,14 +349,17 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("app.inner:server", "cannot import 'app.inner': there is no module 'app.inner' in "),
         ("app:gone", "cannot serve 'app:gone': 'app' has no 'gone'; name the variable that holds the waterspout"),
         ("app:number", "cannot serve 'app:number': it is of type 'int', not a waterspout.Server or an Engine; "),
-        ("broken:server", "the module 'broken' raises ZeroDivisionError at broken.py:1: division by zero; mend it and"),
+        (
+            "broken:server",
+            "the module 'broken' raises ZeroDivisionError at broken.py:1: division by zero; correct it and",
+        ),
         (
             "wrong:server",
             "the module 'wrong' raises SyntaxError at wrong.py:1: ",
         ),
         (
             "needy:server",
-            "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; mend",
+            "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; correct",
         ),
         (
             "eager:server",
@@ -401,7 +404,10 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("app:server --certfile app.py", "cannot use the certificate 'app.py': "),
         ("app:server --keyfile app.py", "cannot use the key 'app.py' alone: give its certificate with --certfile"),
         ("app:server --unix s.sock --certfile app.py", "cannot use 'app.py' on a Unix socket: give --bind too"),
-        ("app:server --unix s.sock --flash-policy-port 843", "cannot answer Flash at 843 beside a Unix socket: give"),
+        (
+            "app:server --unix s.sock --flash-policy-port 843",
+            "cannot answer Flash on port 843 beside a Unix socket: give",
+        ),
         ("app:server --flash-policy-domain a.example", "cannot allow the films of 'a.example' alone: give the port"),
     ],
 )
@@ -477,7 +483,7 @@ def test_what_is_no_port_for_flash_is_refused_with_the_usual_one(capsys: pytest.
     with pytest.raises(SystemExit) as ended:
         cli.main(["serve", "app:server", f"--flash-policy-port={port}"])
     assert ended.value.code == 2
-    assert f"{port!r} is no port: give a number from 1 to 65535; Flash asks at 843 first" in capsys.readouterr().err
+    assert f"{port!r} is not a port: give a number from 1 to 65535; Flash asks at 843 first" in capsys.readouterr().err
 
 
 def policy_for_flash(port: int) -> bytes:

@@ -120,7 +120,7 @@ async def test_an_error_handler_that_fails(
     await settled()
     (first, _), second = reported()
     assert first == "the handler of 'bad' in / failed"
-    assert second == ("the handler of errors in / failed", failure)
+    assert second == ("the on_error handler in / failed", failure)
 
 
 async def test_a_callback_of_a_question_that_fails(

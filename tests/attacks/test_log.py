@@ -79,7 +79,7 @@ def test_refused_requests(clock: Clock, log: pytest.LogCaptureFixture, way: str)
     assert len(lines(log)) == 10
     clock.advance(1)
     (more,) = lines(log)[10:]
-    assert more == f"{MANY - 10} more of these in the last second: a request of ... is refused with ...: ..."
+    assert more == f"{MANY - 10} more of these in the last second: a request from ... is refused with ...: ..."
     clock.advance(100)
     assert len(lines(log)) == 11
     assert not UNFIT.search("".join(lines(log)))
@@ -121,7 +121,7 @@ def test_broken_packets(clock: Clock, log: pytest.LogCaptureFixture, way: str, t
                 peer.connect()
             speak(peer)
     clock.advance(2)
-    said = [line for line in lines(log) if "is ended" in line or "POST" in line]
+    said = [line for line in lines(log) if "is closed because" in line or "POST" in line]
     counts = [line for line in said if "more of these" in line]
     assert 10 <= len(said) - len(counts) <= 11  # the wrong parser is a warning first
     assert len(counts) == 1
@@ -146,7 +146,7 @@ def test_names_of_namespaces_and_events_and_what_handlers_raise(
         pair.peer.emit(f"{number}{WRITTEN}")
         pair.peer.connect(f"/b{number}{WRITTEN}")
     assert len(lines(log, logging.ERROR)) == 10
-    assert len([line for line in lines(log, logging.DEBUG) if "no such namespace" in line]) == 10
+    assert len([line for line in lines(log, logging.DEBUG) if "which does not exist" in line]) == 10
     clock.advance(1)
     assert len([line for line in lines(log, logging.DEBUG) if line.startswith("90 more")]) == 2
     assert not UNFIT.search("".join(lines(log, logging.DEBUG)))
@@ -160,7 +160,7 @@ def test_a_field_of_msgpack_that_is_not_known(clock: Clock, log: pytest.LogCaptu
     peer = Peer(server, generation=with_parser(ENGINEIO_4, "msgpack"))
     name = WRITTEN.encode()
     peer.send(b"\x83\xa4type\x02\xa3nsp\xa1/" + bytes((0xA0 | len(name[:31]),)) + name[:31] + b"\x01")
-    assert any("is ended" in line for line in lines(log))
+    assert any("is closed because" in line for line in lines(log))
     assert not UNFIT.search("".join(lines(log)))
 
 

@@ -287,8 +287,8 @@ def test_a_fork_of_a_process_that_serves_is_warned_of_once_in_the_child() -> Non
     warning, pids = said.splitlines()
     parent, child = pids.split()
     assert warning == (
-        f"waterspout.host WARNING process {child} was forked off {parent} after that had begun to serve, and both now "
-        "take the same connections: fork first, then let each process make its server and its loop"
+        f"waterspout.host WARNING process {child} was forked from process {parent}, which served already, and both "
+        "accept the same connections: fork first, then create the server and the loop in each process"
     )
 
 

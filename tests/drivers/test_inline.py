@@ -34,7 +34,7 @@ def test_an_asynchronous_function_fails_with_a_sentence_and_leaves_no_coroutine_
     InlineDriver().run(function, (), keeper, "token")
     ((kind, _, error),) = keeper.heard
     assert kind == "failed"
-    assert "is asynchronous: serve this on a host with a loop, or make it plain" in error
+    assert "is asynchronous: run it on a host with an event loop, or write a plain function" in error
 
 
 class Cursor:
@@ -166,9 +166,9 @@ def test_time_goes_on() -> None:
 
 def test_nothing_can_be_waited_for_and_the_sentences_say_why() -> None:
     pending: Pending[None] = Pending(InlineDriver())
-    with pytest.raises(RuntimeError, match="nothing can be waited for yet: no host has brought a loop"):
+    with pytest.raises(RuntimeError, match="nothing can be waited for yet: no host runs the server on an event loop"):
         pending.wait()
-    with pytest.raises(RuntimeError, match="nothing can be awaited yet: no host has brought a loop"):
+    with pytest.raises(RuntimeError, match="nothing can be awaited yet: no host runs the server on an event loop"):
         pending.__await__().send(None)
 
 

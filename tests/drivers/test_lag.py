@@ -278,7 +278,7 @@ NAMED: list[tuple[Callable[[Server], object], str]] = [
     (lambda server: server.on("say")(anything), "the handler of 'say' in /"),
     (lambda server: server.on("say")(typed), "the handler of 'say' in /"),
     (lambda server: server.on("say", ordered=True)(anything), "the handler of 'say' in /"),
-    (lambda server: server.on_any(anything), "the handler of any event, for 'say' in /"),
+    (lambda server: server.on_any(anything), "the on_any handler, for 'say' in /"),
     (lambda server: (server.use_event(anything), server.on("say")(print)), "a step before 'say' in /"),
     (lambda server: server.use(anything), "the connect handler of /"),
     (lambda server: server.on_connect(anything), "the connect handler of /"),

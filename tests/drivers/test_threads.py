@@ -71,7 +71,9 @@ def test_an_asynchronous_function_fails_with_a_sentence_and_leaves_no_coroutine_
         await heard(keeper, 1)
         ((kind, _, error),) = keeper.heard
         assert kind == "failed"
-        assert "function is asynchronous, and a thread has no loop for it: make it plain, or register it" in error
+        assert (
+            "function is asynchronous, and a thread has no event loop: write a plain function, or register it" in error
+        )
 
     on_a_loop(test)
 

@@ -171,9 +171,9 @@ FAULTS: list[tuple[dict[str, str], int, str]] = [
     ({"Upgrade": ""}, 400, "The Upgrade header is '', but a WebSocket needs 'websocket' in it"),
     ({"Upgrade": "h2c"}, 400, "The Upgrade header is 'h2c', but a WebSocket needs 'websocket' in it"),
     ({"Connection": "close"}, 400, "The Connection header is 'close', but a WebSocket needs 'upgrade' in it"),
-    ({"Sec-WebSocket-Version": ""}, 426, "The Sec-WebSocket-Version is '', but only '13' is spoken here"),
-    ({"Sec-WebSocket-Version": "8"}, 426, "The Sec-WebSocket-Version is '8', but only '13' is spoken here"),
-    ({"Sec-WebSocket-Version": "13, 8"}, 426, "The Sec-WebSocket-Version is '13, 8', but only '13' is spoken here"),
+    ({"Sec-WebSocket-Version": ""}, 426, "The Sec-WebSocket-Version is '', but this server speaks only '13'"),
+    ({"Sec-WebSocket-Version": "8"}, 426, "The Sec-WebSocket-Version is '8', but this server speaks only '13'"),
+    ({"Sec-WebSocket-Version": "13, 8"}, 426, "The Sec-WebSocket-Version is '13, 8', but this server speaks only '13'"),
     ({"Sec-WebSocket-Key": ""}, 400, "The Sec-WebSocket-Key is '', but it must be 16 bytes in base64"),
     ({"Sec-WebSocket-Key": "x"}, 400, "The Sec-WebSocket-Key is 'x', but it must be 16 bytes in base64"),
 ]
@@ -200,7 +200,7 @@ def test_a_websocket_for_a_known_session_opens_with_get(engine: Engine) -> None:
 def test_a_plain_get_to_the_websocket_transport_is_refused(engine: Engine) -> None:
     detail = (
         "The Upgrade header is '', but a WebSocket needs 'websocket' in it: a proxy before the server has probably "
-        "dropped it, let it pass on Upgrade and Connection"
+        "dropped it, let it forward Upgrade and Connection"
     )
     assert refusal(ask(engine, "EIO=4&transport=websocket")) == (400, 3, "Bad request", detail)
 

@@ -226,7 +226,7 @@ def test_two_forms_at_once_end_the_session(page: Page) -> None:
 # Which j
 
 
-BAD = "j is no index of a JSONP callback: it has 1 to 9 digits"
+BAD = "j is not an index of a JSONP callback: it has 1 to 9 digits"
 EVIL = [
     "",
     "alert(1)",

@@ -28,7 +28,7 @@ def test_what_takes_it_for_its_result_is_told_to_await_it(pending: Pending[Any])
         with pytest.raises(TypeError, match=r"has no text: await it, as in `f'\{await socket\.call"):
             f"{pending}"
         with pytest.raises(
-            AttributeError, match="a Pending has no 'sockets', and this is no result yet: await it first"
+            AttributeError, match="a Pending has no 'sockets', and this is not a result yet: await it first"
         ):
             pending.sockets  # type: ignore[attr-defined]  # noqa: B018
         pending.resolve(True)
@@ -101,9 +101,9 @@ def test_waiting_for_what_is_there_needs_no_loop(pending: Pending[Any]) -> None:
 
 
 def test_without_a_loop_nothing_else_can_be_waited_for(pending: Pending[Any]) -> None:
-    with pytest.raises(RuntimeError, match="nothing can be waited for yet: no host has brought a loop"):
+    with pytest.raises(RuntimeError, match="nothing can be waited for yet: no host runs the server on an event loop"):
         pending.wait()
-    with pytest.raises(RuntimeError, match="nothing can be awaited yet: no host has brought a loop"):
+    with pytest.raises(RuntimeError, match="nothing can be awaited yet: no host runs the server on an event loop"):
         next(pending.__await__())
 
 

@@ -223,7 +223,7 @@ def test_everybody_with_credentials_is_refused() -> None:
 
 @pytest.mark.parametrize("origins", [["*"], ("http://a.example", "*")])
 def test_everybody_in_a_list_is_refused(origins: Any) -> None:
-    with pytest.raises(ValueError, match=re.escape(f'cors_origins is {origins!r}: "*" stands alone, not in a list')):
+    with pytest.raises(ValueError, match=re.escape(f'cors_origins is {origins!r}: give "*" alone, not in a list')):
         Policy(cors_origins=origins)
 
 

@@ -483,7 +483,7 @@ def test_a_parked_poll_is_answered_once_however_polling_ends(
 def test_a_poll_that_is_late_for_an_upgrade_is_refused_and_the_session_lives(peer: Peer, application: Recorder) -> None:
     polled = Ask(peer)
     peer.upgrade()
-    assert (polled.send().status, polled.detail) == (400, "the session has left polling meanwhile")
+    assert (polled.send().status, polled.detail) == (400, "the session does not poll any more")
     peer.send("4hello")
     assert application.heard == ["hello"]
 

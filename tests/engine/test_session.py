@@ -570,7 +570,9 @@ def test_the_log_says_what_a_client_did_against_the_protocol_and_not_whose_sessi
     with caplog.at_level("INFO", "waterspout.engine"), suppress(Refused):
         peer.send("9")
     (line,) = [record.getMessage() for record in caplog.records if "broke the protocol" in record.getMessage()]
-    assert line.startswith(f"session {peer.sid[:4]}... broke the protocol, and is ended: ... is no packet of")
+    assert line.startswith(
+        f"session {peer.sid[:4]}... is closed because its client broke the protocol: ... is not a packet of"
+    )
     assert peer.sid not in caplog.text
 
 

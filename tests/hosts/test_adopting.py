@@ -19,7 +19,7 @@ from waterspout.engine import Open, Traffic
 from waterspout.hosts.adopting import Adopted, begin
 from waterspout.hosts.output import Output
 from waterspout.hosts.residence import Residence
-from waterspout.hosts.web import Application, Web
+from waterspout.hosts.web import LimitedApplication, Web
 from waterspout.testing import admit
 
 
@@ -96,7 +96,7 @@ def test_a_listener_serves_a_request_of_which_some_was_read_before(
         end.setblocking(False)
 
     async def serve() -> bytes:
-        web = Web(Application([("/", Page)], max_header_lines=100), [], max_body_bytes=100)
+        web = Web(LimitedApplication([("/", Page)], max_header_lines=100), [], max_body_bytes=100)
         web.adopt(Adopted(ours, sent[:ahead]), ("127.0.0.1", 1))
         if sent[ahead:]:
             theirs.send(sent[ahead:])

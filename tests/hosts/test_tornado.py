@@ -363,18 +363,18 @@ async def test_the_log_says_what_a_client_did_by_layer(host: TornadoHost, caplog
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
         ("waterspout.engine", "DEBUG", f"session {start}... speaks Engine.IO 4 over websocket"),
         ("waterspout.server", "DEBUG", f"session {start}... has entered '/'"),
-        ("waterspout.engine", "DEBUG", f"session {start}... is over: transport close"),
+        ("waterspout.engine", "DEBUG", f"session {start}... ended: transport close"),
         ("waterspout.server", "DEBUG", f"session {start}... has left '/'"),
         (
             "waterspout.engine",
             "INFO",
-            f"a request of {address} is refused with 400: "
+            f"a request from {address} is refused with 400: "
             "transport is 'carrier pigeon': this server offers polling or websocket",
         ),
         (
             "waterspout.engine",
             "INFO",
-            f"a request of {address} is refused with 400: the session is over, or another server has it",
+            f"a request from {address} is refused with 400: the session is over, or another server has it",
         ),
     ]
 

@@ -47,5 +47,10 @@ def test_what_a_program_has_forgotten_is_written_without_any_setup(tmp_path: Pat
             client.send('42["syn"]')
             assert client.ask('420["say",1]').startswith('430[{"error"')
         lines = command.log.read_text()
-    for words in "Origin 'http://else.example'", "asks for '/chat'", "the event 'syn'", "does not take this as 'text'":
+    for words in (
+        "Origin 'http://else.example'",
+        "asks for the namespace '/chat'",
+        "the event 'syn'",
+        "does not take this as 'text'",
+    ):
         assert lines.count(words) == 1, lines

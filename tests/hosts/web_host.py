@@ -10,7 +10,7 @@ from hosts.host import Host
 from waterspout import Engine, Server
 from waterspout.hosts.loggers import throttled
 from waterspout.hosts.tornado import Mount
-from waterspout.hosts.web import Application, Web
+from waterspout.hosts.web import LimitedApplication, Web
 
 
 class WebHost(Host):
@@ -25,7 +25,7 @@ class WebHost(Host):
         self.logs.enter_context(throttled())
         self.mounts = [Mount(each if isinstance(each, Engine) else each.engine) for each in mountables]
         routes = [*self.other_routes, *(route for mount in self.mounts for route in mount.routes)]
-        application = Application(routes, max_header_lines=self.max_header_lines)
+        application = LimitedApplication(routes, max_header_lines=self.max_header_lines)
         listeners = bind_sockets(0, "127.0.0.1")
         self.port = listeners[0].getsockname()[1]
         self.web = Web(application, listeners, tls=self.server_tls, max_body_bytes=self.max_body_bytes)

@@ -518,7 +518,10 @@ def unpacked(socket: Any, *pair: *tuple[int, str]) -> None: ...
 
 UNSERVABLE = [
     (lambda: None, "<lambda> cannot handle 'say': it takes 0 positional parameters, and the server itself passes 1"),
-    (keyword, "keyword cannot handle 'say', parameter 'flag': no client can fill it: give it a default"),
+    (
+        keyword,
+        "keyword cannot handle 'say', parameter 'flag': it is keyword-only, and no client can pass it",
+    ),
     (functools.partial(keyword, text="a"), "keyword cannot handle 'say', parameter 'flag'"),
     (unpacked, "unpacked cannot handle 'say', parameter 'pair': *tuple[int, str] is not supported"),
     (dict, "cannot handle 'say': its signature cannot be read"),
@@ -534,19 +537,19 @@ def test_a_signature_that_cannot_be_served_is_refused_at_once(function: Any, sen
 
 
 UNSUPPORTED = [
-    (Custom, "nothing that a client sends is a <class"),
+    (Custom, "a client cannot send a <class"),
     (list[Custom], "take a Struct, a dataclass or a builtin type"),
-    (complex, "nothing that a client sends is a <class 'complex'>"),
-    (Callable[[], None], "nothing that a client sends is a"),
-    (msgspec.Raw, "nothing that a client sends is a <class 'msgspec.Raw'>"),
-    (Sized, "nothing that a client sends is a <class"),
+    (complex, "a client cannot send a <class 'complex'>"),
+    (Callable[[], None], "a client cannot send a"),
+    (msgspec.Raw, "a client cannot send a <class 'msgspec.Raw'>"),
+    (Sized, "a client cannot send a <class"),
     (int | Custom, "msgspec cannot convert to it"),
     (Item | Order, "msgspec cannot convert to it"),
     (NoReturn, "msgspec cannot convert to it"),
     (3, "msgspec cannot convert to it"),
     (list[bytes | str], "msgspec cannot convert to it"),
-    ("int |", "'int |' is no type"),
-    ("msgspec.Strukt", "'msgspec.Strukt' is no type"),
+    ("int |", "'int |' is not a type"),
+    ("msgspec.Strukt", "'msgspec.Strukt' is not a type"),
     ("Missing", "'Missing' is not defined: define it before the handler"),
     ("list[Missing]", "define it before the handler"),
 ]
@@ -562,7 +565,9 @@ def test_an_annotation_that_cannot_be_served_is_refused_at_once(annotation: Any,
 
 def test_a_struct_that_names_what_does_not_exist_is_refused_at_once() -> None:
     made = module("from msgspec import Struct\nclass Message(Struct):\n    a: Missing")
-    with pytest.raises(TypeError, match=r"names what does not exist yet.*'Missing'.*define it before the handler"):
+    with pytest.raises(
+        TypeError, match=r"refers to a name that does not exist yet.*'Missing'.*define it before the handler"
+    ):
         taking(made.Message)
 
 

@@ -326,9 +326,9 @@ def test_a_client_that_has_left_subscribes_to_nothing(house: House) -> None:
 
 
 def test_only_a_channel_can_be_subscribed_to(house: House) -> None:
-    with pytest.raises(TypeError, match=r"'prices' is no channel: give what server\.channel\(name\) returns"):
+    with pytest.raises(TypeError, match=r"'prices' is not a channel: give what server\.channel\(name\) returns"):
         Pair(house.server).socket.subscribe("prices")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="is no channel"):
+    with pytest.raises(TypeError, match="is not a channel"):
         Pair(house.server).socket.unsubscribe("prices")  # type: ignore[arg-type]
 
 

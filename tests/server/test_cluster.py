@@ -289,7 +289,7 @@ def test_what_is_said_to_other_nodes_before_there_is_a_loop_is_reported_once(
     for _ in range(2):
         server.emit("news")
     texts = [record.getMessage() for record in caplog.records]
-    assert texts == ["what was said to other nodes is lost, as the server has not started on a loop yet"]
+    assert texts == ["a message to other nodes is lost: the server has not started on a loop yet"]
 
 
 class Failing(MemoryAdapter):
@@ -341,7 +341,7 @@ def test_a_failure_to_publish_is_reported_once(publish: Callable[[Clock], object
     clock.settle()
     assert [type(error) for _, error in clock.reports] == errors
     for text, _ in clock.reports:
-        assert text == f"the adapter could not publish to {TOPIC!r}, other such failures will be in silence"
+        assert text == f"the adapter could not publish to {TOPIC!r}, further failures of this kind are not logged"
 
 
 class Leaving(MemoryAdapter):
@@ -414,7 +414,7 @@ def test_an_adapter_that_does_not_come_to_an_end_is_cancelled(handler: float, en
     assert not closing.done
     clock.advance(0.1)
     assert closing.done
-    text = f"the adapter could not detach from {TOPIC!r}, other such failures will be in silence"
+    text = f"the adapter could not detach from {TOPIC!r}, further failures of this kind are not logged"
     found, error = clock.reports[-1]
     assert (found, str(error)) == (text, "it ended with CancelledError()")
 
@@ -425,14 +425,14 @@ def test_a_failure_at_the_end_is_reported_and_the_server_ends(verb: str, fail: C
     clock = Clock()
     pair = Pair(Server(adapter=Leaving(clock, **{verb: fail}), driver=clock))
     assert pair.server.close().done
-    text = f"the adapter could not {verb} from {TOPIC!r}, other such failures will be in silence"
+    text = f"the adapter could not {verb} from {TOPIC!r}, further failures of this kind are not logged"
     assert [(found, type(error)) for found, error in clock.reports] == [(text, ConnectionError)]
 
 
 def test_a_failure_to_attach_that_comes_later_is_reported() -> None:
     clock = Clock()
     Pair(Server(adapter=Leaving(clock, attach=lambda clock: lose()), driver=clock))
-    text = f"the adapter could not attach to {TOPIC!r}, other such failures will be in silence"
+    text = f"the adapter could not attach to {TOPIC!r}, further failures of this kind are not logged"
     assert [(found, type(error)) for found, error in clock.reports] == [(text, ConnectionError)]
 
 
@@ -502,7 +502,7 @@ def test_garbage_is_dropped_and_the_node_lives(nodes: Nodes, data: bytes) -> Non
     assert nodes.received() == [[], [], []]
     assert len(nodes.reports()) == 3
     for text in nodes.reports():
-        assert text.startswith("a message from the bus is dropped, others like it will be in silence: ")
+        assert text.startswith("a message from the bus is dropped, further ones are not logged: ")
     nodes.servers[0].emit("news")
     assert nodes.received() == [[("news",)]] * 3
 
@@ -552,5 +552,5 @@ def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
 
 
 def test_the_decoder_says_what_is_wrong() -> None:
-    with pytest.raises(DecodeError, match=r"no message of a node: .*\$\.args"):
+    with pytest.raises(DecodeError, match=r"not a message of a node: .*\$\.args"):
         decode(changed(args="news"))

@@ -320,7 +320,7 @@ def test_where_nothing_came_there_is_an_empty_dictionary_or_none(
 def test_an_auth_that_nothing_becomes_is_refused_at_registration(server: Server, place: str, generation: Any) -> None:
     def connect(socket: Socket, auth: Socket) -> None: ...
 
-    with pytest.raises(TypeError, match="cannot handle 'connect', parameter 'auth': nothing that a client sends is a"):
+    with pytest.raises(TypeError, match="cannot handle 'connect', parameter 'auth': a client cannot send a"):
         getattr(server, place)(connect)
     Pair(server, generation=generation)
 
@@ -674,7 +674,7 @@ def test_nobody_joins_the_room_of_another_before_the_acceptance_either(server: S
 # A question that the client could answer only after its acceptance
 
 
-WAITS = "'name' is sent when the client is connected, which is after its connect handler"
+WAITS = "'name' is sent after the connect handler has ended"
 
 
 def asking(server: Server) -> list[object]:

@@ -428,7 +428,7 @@ def test_a_name_that_a_client_has_chosen_is_short_and_ascii_in_the_log(generatio
 
 @pytest.mark.parametrize("name", [r"/game/\d+", "/game/[0-9]", "/(a|b)", "/game/*", "/game/.+", "/game-(1)+", "/game$"])
 def test_a_string_that_is_meant_as_a_pattern_is_refused_with_the_remedy(server: Server, name: str) -> None:
-    sentence = f"{name!r} looks like a pattern, and a string is one name: give re.compile({name!r})"
+    sentence = f"{name!r} looks like a pattern, but a string is a single name: give re.compile({name!r})"
     for mention in (server.of, lambda name: server.on("say", namespace=name)):
         with pytest.raises(ValueError, match=re.escape(sentence)):
             mention(name)

@@ -200,7 +200,7 @@ def test_a_server_without_a_loop_cannot_run_async_handlers_and_says_so(server: S
     peer = Peer(server)
     peer.connect()
     peer.emit("say", id=1)
-    assert "is asynchronous: serve this on a host with a loop, or make it plain" in str(errors[0])
+    assert "is asynchronous: run it on a host with an event loop, or write a plain function" in str(errors[0])
     assert peer.acks() == {}
 
 
@@ -282,7 +282,7 @@ def test_an_error_handler_that_fails_is_reported_and_not_asked_about_itself(serv
     assert calls == ["say"]
     assert [text for text, _ in pair.clock.reports] == [
         "the handler of 'say' in / failed",
-        "the handler of errors in / failed",
+        "the on_error handler in / failed",
     ]
 
 
@@ -475,8 +475,8 @@ def test_the_report_of_a_handler_that_awaits_nothing_says_so(verb: str, generati
         pair.peer.emit("say")
         ((_, error),) = pair.clock.reports
     note = "".join(getattr(error, "__notes__", ()))
-    assert "emit, broadcast and disconnect are done at once" in note
-    assert "leave `await` out there" in note
+    assert "emit, broadcast and disconnect return None" in note
+    assert "call them without `await`" in note
 
 
 def test_no_other_type_error_is_explained(generation: Any) -> None:

@@ -56,7 +56,7 @@ def test_what_can_be_no_room_is_refused_and_nobody_moves(server: Server, four: l
     socket = four[0].socket
     before = socket.rooms
     for verb in (socket.join, socket.leave, server.join, server.leave, server.close_room):
-        with pytest.raises(TypeError, match="is no room: give "):
+        with pytest.raises(TypeError, match="is not a room: "):
             verb(room)
     assert socket.rooms == before
 

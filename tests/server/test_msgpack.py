@@ -273,7 +273,7 @@ def test_clients_and_servers_with_different_parsers_part_at_once_and_the_log_war
     assert peer.closed in (0, 1002)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert record.getMessage() == f"session {peer.sid[:4]}... broke the protocol, and is ended: {words}"
+    assert record.getMessage() == f"session {peer.sid[:4]}... is closed because its client broke the protocol: {words}"
 
 
 def _first_words(peer: Peer) -> str:
@@ -395,4 +395,4 @@ def test_the_page_is_python_and_names_files_that_are_there() -> None:
 
 def test_the_page_has_the_words_of_the_log() -> None:
     page = " ".join((ROOT / "docs" / "msgpack.md").read_text("utf-8").split())
-    assert f"broke the protocol, and is ended: {SPEAKS_JSON}" in page
+    assert f"is closed because its client broke the protocol: {SPEAKS_JSON}" in page

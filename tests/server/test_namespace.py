@@ -86,7 +86,7 @@ def test_the_log_names_the_namespace_that_is_not_there(match: Any, caplog: pytes
     pair.peer.connect("/typo\x1b")
     (session,) = server.engine.sessions
     pair.peer.connect("/typo\x1b")
-    said = f"session {session[:4]}... asks for '/typo\\x1b', and there is no such namespace: server.of makes one"
+    said = f"session {session[:4]}... asks for the namespace '/typo\\x1b', which does not exist: server.of makes one"
     logged = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert logged == [("WARNING", said), ("DEBUG", said)]
 
@@ -137,7 +137,7 @@ def test_a_namespace_has_one_handler_of_each_other_kind(server: Server, hook: st
 
 @pytest.mark.parametrize("name", ["connect", "disconnect"])
 def test_a_name_of_the_life_of_sockets_is_no_event_and_the_sentence_says_what_to_use(server: Server, name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is no event: use on_{name}"):
+    with pytest.raises(ValueError, match=f"'{name}' is not an event: use on_{name}"):
         server.on(name)
 
 
@@ -147,7 +147,7 @@ def test_a_name_of_the_life_of_sockets_is_no_event_and_the_sentence_says_what_to
 def test_a_name_that_other_servers_have_is_no_event_and_the_sentence_says_what_to_use(
     server: Server, name: str, instead: str
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(f"{name!r} is no event: use {instead}")):
+    with pytest.raises(ValueError, match=re.escape(f"{name!r} is not an event: use {instead}")):
         server.on(name)
 
 
@@ -186,13 +186,13 @@ def test_what_cannot_run_is_no_handler(server: Server, what: str) -> None:
 
 def test_what_is_no_class_of_sockets_is_refused(server: Server) -> None:
     wrong: Any = 5
-    with pytest.raises(TypeError, match=r"5 is no class of sockets: derive one from waterspout\.Socket"):
+    with pytest.raises(TypeError, match=r"5 is not a class of sockets: derive one from waterspout\.Socket"):
         server.register("/chat", wrong)
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED - {"connect", "disconnect", "disconnecting"}))
 def test_a_name_that_socketio_keeps_to_itself_is_no_event(server: Server, name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is a name of Socket.IO's own: choose another"):
+    with pytest.raises(ValueError, match=f"'{name}' is reserved by Socket.IO: choose another"):
         server.on(name)
 
 
@@ -209,7 +209,7 @@ def test_the_decorator_without_its_name_is_refused_with_a_sentence(server: Serve
 def test_a_name_of_socketios_own_cannot_be_emitted(server: Server, name: str) -> None:
     pair = Pair(server)
     for emit in server.emit, pair.socket.emit, pair.socket.broadcast, pair.socket.call:
-        with pytest.raises(ValueError, match=f"'{name}' is a name of Socket.IO's own"):
+        with pytest.raises(ValueError, match=f"'{name}' is reserved by Socket.IO"):
             emit(name)
     assert pair.peer.take() == []
 

@@ -424,7 +424,7 @@ async def async_around_plain(socket: Socket) -> None: ...
     ids=["async", "partial", "partial of wrapped", "wrapped", "wrapping", "callable"],
 )
 def test_a_handler_that_is_seen_to_be_async_cannot_be_threaded(server: Server, function: Any, name: str) -> None:
-    sentence = f"{name}, the handler of 'work', is async and cannot run in a thread: write `def`"
+    sentence = f"{name}, the handler of 'work', is async and cannot run in a thread: write a plain `def`"
     with pytest.raises(TypeError, match=re.escape(sentence)):
         server.on("work", threaded=True)(function)
     assert server.describe()["/"] == []
@@ -459,7 +459,7 @@ def test_a_threaded_handler_that_turns_out_to_be_async_says_so(pair: Pair) -> No
         peer.emit("work")
         await idle(server.engine.sessions[peer.sid])
         await until(lambda: errors)
-        assert "make it plain, or register it without threaded=True" in errors[0]
+        assert "write a plain function, or register it without threaded=True" in errors[0]
 
     asyncio.run(main())
 

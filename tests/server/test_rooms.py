@@ -257,8 +257,8 @@ def test_clients_may_join_and_leave_while_a_room_is_served(server: Server, gener
         (None, "give a string or a number"),
         (1.5, "give a string or a number"),
         (b"lobby", "give a string or a number"),
-        (["a", "b"], "give several one by one, with a star: *rooms"),
-        (("a", "b"), "give several one by one, with a star: *rooms"),
+        (["a", "b"], "pass several as separate arguments: *rooms"),
+        (("a", "b"), "pass several as separate arguments: *rooms"),
     ],
     ids=str,
 )
@@ -266,7 +266,7 @@ def test_what_names_no_room_is_refused_with_a_remedy(room: Any, remedy: str) -> 
     server = Server()
     pair = Pair(server)
     for verb in pair.socket.join, pair.socket.leave, server.join, server.leave:
-        with pytest.raises(TypeError, match=re.escape(f"{room!r} is no room: {remedy}")):
+        with pytest.raises(TypeError, match=re.escape(f"{room!r} is not a room: {remedy}")):
             verb("lobby", room)
     assert pair.socket.rooms == frozenset()
 
@@ -302,7 +302,7 @@ def test_a_socket_of_another_namespace_is_nobody_here(server: Server, generation
 def test_true_and_false_are_no_rooms(server: Server, room: bool, generation: Any) -> None:
     pair = Pair(server, generation=generation)
     for verb in (pair.socket.join, pair.socket.leave, server.join, server.leave):
-        with pytest.raises(TypeError, match=f"{room} is no room: give a string or a number"):
+        with pytest.raises(TypeError, match=f"{room} is not a room: give a string or a number"):
             verb("lobby", room)
     assert pair.socket.rooms == frozenset()
     with pytest.raises(TypeError, match=f"to is {room}: give a room"):

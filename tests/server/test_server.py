@@ -341,7 +341,7 @@ def test_a_thread_gets_the_error_of_its_own_call() -> None:
                 it.socket.call("question", object()).wait(60)
             with pytest.raises(TypeError, match="the event 'say' cannot be sent"):
                 it.socket.emit("say", object())
-            with pytest.raises(ValueError, match=r"a name of Socket.IO's own"):
+            with pytest.raises(ValueError, match=r"is reserved by Socket.IO"):
                 it.server.emit("connect")
             with pytest.raises(ValueError, match="timeout is 0"):
                 it.socket.call("question", timeout=0)

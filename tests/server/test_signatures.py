@@ -41,11 +41,11 @@ def literal(state: Annotated[Literal["on", "off"], "a state"]) -> None: ...
 
 
 FORGOTTEN: list[tuple[Callable[..., Any], str]] = [
-    (nothing, "and this takes nothing: write `def nothing(socket)`"),
-    (lambda: None, "and this takes nothing: write `def handler(socket)`"),
-    (name, "and 'text' of this is none: write `def name(socket, text, room='lobby')`"),
-    (kind, "and 'sid' of this is none: write `def kind(socket, sid, text)`"),
-    (quoted, "and 'words' of this is none: write `def quoted(socket, words, *rest)`"),
+    (nothing, "but takes nothing: write `def nothing(socket)`"),
+    (lambda: None, "but takes nothing: write `def handler(socket)`"),
+    (name, "but 'text' is not one: write `def name(socket, text, room='lobby')`"),
+    (kind, "but 'sid' is not one: write `def kind(socket, sid, text)`"),
+    (quoted, "but 'words' is not one: write `def quoted(socket, words, *rest)`"),
     (struct, "write `def struct(socket, order)`"),
     (literal, "write `def literal(socket, state)`"),
 ]
@@ -67,7 +67,7 @@ def test_a_hook_that_takes_an_id_is_refused() -> None:
 
 
 def test_a_connect_handler_that_takes_an_environ_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"the connect handler of / .* what environ has is in socket\.request"):
+    with pytest.raises(TypeError, match=r"the connect handler of / .* use socket\.request in the place of environ"):
         Server().on_connect(lambda sid, environ: None)
 
 

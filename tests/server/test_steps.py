@@ -308,7 +308,7 @@ def test_an_error_of_the_handler_of_any_event_does_not_keep_the_events_own(serve
 
 def test_there_is_one_handler_of_any_event(server: Server) -> None:
     server.on_any(print)
-    with pytest.raises(ValueError, match="/ has a handler of any event already: <built-in function print>"):
+    with pytest.raises(ValueError, match="/ has an on_any handler already: <built-in function print>"):
         server.on_any(print)
 
 

@@ -174,7 +174,7 @@ async def sleepy(*args: Any) -> None: ...
 def test_an_async_function_is_refused_and_then_taken_without_the_thread(
     server: Server, register: str, what: str
 ) -> None:
-    with pytest.raises(TypeError, match=f"sleepy, {what}, is async and cannot run in a thread: write `def`"):
+    with pytest.raises(TypeError, match=f"sleepy, {what}, is async and cannot run in a thread: write a plain `def`"):
         getattr(server, register)(sleepy, threaded=True)
     getattr(server, register)(sleepy)
 
@@ -242,7 +242,7 @@ def test_a_threaded_connect_handler_cannot_wait_for_its_own_client() -> None:
         peer = Peer(server)
         peer.connect()
         await until(lambda: errors)
-        assert errors[0].startswith("'name' is sent when the client is connected, which is after its connect handler")
+        assert errors[0].startswith("'name' is sent after the connect handler has ended")
 
     on_loop(test)
 

@@ -40,7 +40,7 @@ def test_an_event_without_a_handler_is_named_once(
             pair.peer.emit("syn")
         pair.peer.emit("say", "hello")
     assert warnings(caplog) == [
-        "a client sends the event 'syn' in /, which has no handler for it: on(...) or on_any registers one"
+        "a client sends the event 'syn' in /, which has no handler for it: register one with on(...) or on_any"
     ]
 
 
@@ -82,7 +82,7 @@ def test_a_namespace_that_is_not_there_is_named_once(
         for _ in range(20):
             pair.peer.connect("/chat")
     (line,) = warnings(caplog)
-    assert line.endswith("asks for '/chat', and there is no such namespace: server.of makes one")
+    assert line.endswith("asks for the namespace '/chat', which does not exist: server.of makes one")
 
 
 @pytest.mark.parametrize("target", ["/socket.io/?EIO=4&transport=polling", "/socket.io/1/"])
@@ -132,7 +132,7 @@ def test_after_two_hundred_names_one_line_says_that_few_more_are_shown(
     flood(pair, pair.clock, way, 230)
     lines = warnings(caplog)
     assert len(lines) == 201
-    assert lines[-1].startswith("200 names are in such lines, and from now on only 10 more an hour will be: ")
+    assert lines[-1].startswith("200 names have had such a line; from now on only 10 more an hour get one: ")
     assert "199" in lines[-2]
 
 

@@ -312,7 +312,7 @@ def test_an_invalid_close_code_is_an_error(code):
 
 @pytest.mark.parametrize("code", [code for code in INVALID_CODES if code != 1005] + [-1, 65_536])
 def test_an_invalid_close_code_is_never_written(code):
-    with pytest.raises(ValueError, match=f"{code} is no code"):
+    with pytest.raises(ValueError, match=f"{code} is not a code"):
         close_frame(code)
 
 
@@ -634,7 +634,7 @@ def test_a_wrong_or_missing_field_is_refused_with_its_name_and_value(name, value
 
 @pytest.mark.parametrize("version", [None, "", "7", "8", "99", "013", "13, 8", "٣١"])
 def test_any_version_but_13_is_refused_with_426(version):
-    with pytest.raises(UnsupportedVersion, match="only '13' is spoken here") as raised:
+    with pytest.raises(UnsupportedVersion, match="this server speaks only '13'") as raised:
         check_upgrade("GET", (FIELDS | {"Sec-WebSocket-Version": version}).get)
     assert raised.value.status == 426
 

@@ -127,12 +127,14 @@ def _check_flash(options: argparse.Namespace, *, has_tcp: bool) -> None:
         raise CannotStart(f"cannot allow the films of {domain!r} alone: give the port with --flash-policy-port")
     if options.flash_policy_port is not None and not has_tcp:
         port = options.flash_policy_port
-        raise CannotStart(f"cannot answer Flash at {port} beside a Unix socket: give --bind too, or leave it out")
+        raise CannotStart(f"cannot answer Flash on port {port} beside a Unix socket: give --bind too, or leave it out")
 
 
 def _port(text: str) -> int:
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535; Flash asks at 843 first")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port: give a number from 1 to 65535; Flash asks at 843 first"
+        )
     return int(text)
 
 

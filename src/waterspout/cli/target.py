@@ -94,7 +94,7 @@ def _broken(name: str, error: Exception) -> CannotStart:
         lines = traceback.format_list(ours)
         place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
     print("".join(lines), end="", file=sys.stderr)
-    remedy = "mend it and start again"
+    remedy = "correct it and start again"
     if isinstance(error, RuntimeError) and text == _NO_LOOP:
         _discard_coroutine(error)
         remedy = "begin this in an `async def` with @server.on_start above it, which is called when the server starts"

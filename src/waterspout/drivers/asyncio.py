@@ -26,8 +26,8 @@ from .threads import ThreadPool, threaded_asker
 Args = TypeVarTuple("Args")
 
 _CLOSED = (
-    "the event loop that served this server is closed, and its clients are gone: end your threads before the loop, "
-    "for example in a function of server.on_stop"
+    "the event loop that served this server is closed, and its clients are gone: stop your threads before the "
+    "loop ends, for example in a function of server.on_stop"
 )
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
@@ -197,8 +197,8 @@ class AsyncioDriver(SystemDriver):
         self.note(
             Layer.HOST,
             Level.WARNING,
-            "process %d was forked off %d after that had begun to serve, and both now take the same connections: "
-            "fork first, then let each process make its server and its loop",
+            "process %d was forked from process %d, which served already, and both accept the same connections: "
+            "fork first, then create the server and the loop in each process",
             self._process,
             parent,
         )

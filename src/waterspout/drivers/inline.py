@@ -69,9 +69,9 @@ class InlineDriver(SystemDriver):
                 asker.answered(token, result)
 
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
-        """Let it fail with RuntimeError: what an asynchronous function has returned needs a loop."""
+        """Fail with RuntimeError: what an asynchronous function has returned needs a loop."""
         discard(awaitable)
-        text = f"{function!r} is asynchronous: serve this on a host with a loop, or make it plain"
+        text = f"{function!r} is asynchronous: run it on a host with an event loop, or write a plain function"
         asker.failed(token, RuntimeError(text))
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
@@ -94,7 +94,7 @@ class InlineDriver(SystemDriver):
 
     def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         """Refuse with RuntimeError: there is no loop."""
-        raise RuntimeError("nothing can be awaited yet: no host has brought a loop")
+        raise RuntimeError("nothing can be awaited yet: no host runs the server on an event loop")
 
     def asker(self) -> Asker | None:
         """Return who asked for the threaded call that is running: no coroutine runs here."""
@@ -102,7 +102,7 @@ class InlineDriver(SystemDriver):
 
     def block(self, pending: Pending[Any], timeout: float | None) -> bool:
         """Refuse with RuntimeError: nobody else would bring the result."""
-        raise RuntimeError("nothing can be waited for yet: no host has brought a loop")
+        raise RuntimeError("nothing can be waited for yet: no host runs the server on an event loop")
 
     def is_over(self, *, idle: bool) -> bool:
         """Return False: without a loop, nothing says that it has ended."""

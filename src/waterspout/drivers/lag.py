@@ -28,7 +28,7 @@ from .system import SystemDriver, name_of
 SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
-_ASYNC = "await what takes so long, or leave it to a thread (asyncio.to_thread)"
+_ASYNC = "await what takes so long, or run it in a thread (asyncio.to_thread)"
 _PARTS = {
     "checked": ("the check of the arguments for ", "leave it to the handler, which can be async or threaded"),
     "answered": ("the result of ", "return less"),
@@ -167,7 +167,7 @@ class _StackEntry(NamedTuple):
 
 
 def _part(frame: FrameType, below: FrameType | None) -> str:
-    """Say which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
+    """Return which part of a call runs: "checked", "answered", "failed", or "" for the function itself."""
     if frame.f_code is Arguments.convert.__code__:
         return "checked"
     name = "" if below is None or _is_users(below) else below.f_code.co_name

@@ -34,8 +34,8 @@ def call_threaded(around: Around, asker: Asker, function: Callable[..., Any], *a
         if is_asynchronous(result):
             discard(result)
             raise TypeError(
-                f"{name_of(function)} is asynchronous, and a thread has no loop for it: "
-                f"make it plain, or register it without threaded=True"
+                f"{name_of(function)} is asynchronous, and a thread has no event loop: "
+                f"write a plain function, or register it without threaded=True"
             )
         return result
 

@@ -7,7 +7,7 @@ from ..wire.packets import Packet
 from .session import Session
 
 
-class Application(Protocol):
+class EngineApplication(Protocol):
     """What every application of an engine has. Nothing here may block, or raise more than it says.
 
     Beside this it may have `open(session, request)`, which is called before a client's handshake is answered. It is
@@ -19,19 +19,19 @@ class Application(Protocol):
     """
 
     def close(self, session: Session, reason: Reason) -> None:
-        """The session is over: nothing more comes, nothing more goes."""
+        """The session has ended: nothing more is received or sent."""
 
 
 @runtime_checkable
-class MessageApplication(Application, Protocol):
+class MessageApplication(EngineApplication, Protocol):
     """An application that speaks bare Engine.IO."""
 
     def message(self, session: Session, data: str | bytes) -> None:
-        """A message came; ProtocolError ends the session."""
+        """A message was received; ProtocolError ends the session."""
 
 
 @runtime_checkable
-class PacketApplication(Application, Protocol):
+class PacketApplication(EngineApplication, Protocol):
     """An application that speaks Socket.IO, in all its generations.
 
     A client that has to ask is given the policy's `connect_timeout`; `Session.connected` says that it has entered.
@@ -40,7 +40,7 @@ class PacketApplication(Application, Protocol):
     """
 
     def packet(self, session: Session, packet: Packet) -> None:
-        """A packet came; ProtocolError ends the session."""
+        """A packet was received; ProtocolError ends the session."""
 
     def announced(self, session: Session, namespace: str) -> None:
         """A packet for this namespace waits for its attachments; ProtocolError ends the session instead."""

@@ -25,7 +25,7 @@ class Dialect(Protocol):
         """Return a new heartbeat for the session."""
 
     def greet(self, session: "Session") -> None:
-        """Let a client enter whose first transport has opened, or wait for its wish to enter."""
+        """Called when the first transport has opened: connect the client to "/", or wait for its CONNECT."""
 
     def receive_text(self, session: "Session", text: str) -> None:
         """Act on a text message; ProtocolError for what such a client may not send."""
@@ -60,7 +60,7 @@ class EngineIO:
         return ClientPings() if session.generation.client_pings else ServerPings()
 
     def greet(self, session: "Session") -> None:
-        """Let clients of 1.x and 2.x enter "/", which they do without a packet; give others time to ask."""
+        """Connect clients of 1.x and 2.x to "/", which need no packet; wait for the CONNECT of others."""
         if session.table.is_bare:
             return
         if session.generation.implicit_connect:
@@ -149,12 +149,12 @@ class EngineIO:
                 pass  # the server's own packet, an upgrade that is over, and the packet without a meaning
             case _:
                 raise DecodeError(
-                    f"{text[:20]!r} is no packet of {session.generation.name}: its first character is its type"
+                    f"{text[:20]!r} is not a packet of {session.generation.name}: its first character is its type"
                 )
 
 
 def enter(session: "Session") -> None:
-    """Let a client enter "/" that does so without a packet; the query of its connection is its auth."""
+    """Connect a client to "/" that sends no CONNECT; the query of its connection is its auth."""
     session.table.packet(session, Connect("/", query=session.request.target.partition("?")[2]))
 
 

@@ -44,7 +44,9 @@ class Engine:
         driver: Driver | None = None,
     ) -> None:
         if isinstance(application, MessageApplication) == isinstance(application, PacketApplication):
-            raise TypeError(f"{application!r} is no application: give it `message`, or else `packet` and `announced`")
+            raise TypeError(
+                f"{application!r} is not an application: give it `message`, or else `packet` and `announced`"
+            )
         driver = self.default_driver() if driver is None else driver
         self.table = table = Table(application, Policy() if policy is None else policy, driver)
         self.application = application

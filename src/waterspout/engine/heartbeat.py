@@ -58,7 +58,7 @@ class HeartbeatMonitor:
         """The client answers a ping, or sends a pong that nobody awaits, which changes nothing."""
 
     def spare(self, session: "Session") -> None:
-        """Show a client that is not read that the server lives; its own heartbeat may lie unread."""
+        """Send a sign of life to a client that is not read, whose own heartbeat may lie unread."""
         raise NotImplementedError
 
     def hasten(self, session: "Session") -> None:
@@ -96,7 +96,10 @@ class ServerPings(HeartbeatMonitor):
 
     def ping(self, session: "Session", data: str) -> None:
         """Refuse it."""
-        raise DecodeError(f"a client of {session.generation.name} sent a ping: there the server pings, and it answers")
+        raise DecodeError(
+            f"a client of {session.generation.name} sent a ping: in this generation the server pings, "
+            "and the client answers"
+        )
 
     def pong(self, session: "Session") -> None:
         """Count from now on."""

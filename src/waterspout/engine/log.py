@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MORE = "%d more of these in the last second: %s"
 """The line for those that were left out, with their number and `outline` of the text."""
 
-LAST = "%d names are in such lines, and from now on only %d more an hour will be: %s"
+LAST = "%d names have had such a line; from now on only %d more an hour get one: %s"
 """The line behind the last warning of a kind, with the numbers of names and `outline` of the text."""
 
 _MOST_NAMES = 200  # warnings of a kind; 10 in a second, so that one client needs 20 s to use them up
@@ -84,7 +84,13 @@ class Log:
         level, now = Level.INFO, self._table.driver.now()
         if isinstance(error, WrongParser) and now >= self._silent_until:
             level, self._silent_until = Level.WARNING, now + _SILENCE
-        self.note(Layer.ENGINE, level, "session %s... broke the protocol, and is ended: %s", sid[:4], error.outline)
+        self.note(
+            Layer.ENGINE,
+            level,
+            "session %s... is closed because its client broke the protocol: %s",
+            sid[:4],
+            error.outline,
+        )
 
     def allows(self, kind: Hashable, tell: Tell) -> bool:
         """Tell whether a line of this kind may be written now; see `Throttle`."""

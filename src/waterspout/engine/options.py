@@ -162,7 +162,7 @@ def check_origins(value: Any, credentials: bool) -> None:
     several = isinstance(value, Sequence | Set) and not isinstance(value, str | bytes)
     for one in value if several else (value,):
         if several and one == "*":
-            raise ValueError(f'cors_origins is {value!r}: "*" stands alone, not in a list')
+            raise ValueError(f'cors_origins is {value!r}: give "*" alone, not in a list')
         _check_origin(one, value)
 
 

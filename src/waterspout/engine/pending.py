@@ -73,15 +73,17 @@ class Pending(Generic[T]):
         return self.result()
 
     def __bool__(self) -> NoReturn:
-        raise TypeError("this is no result yet, neither true nor false: await it, as in `if await socket.call(...)`")
+        raise TypeError(
+            "this is not a result yet, so neither true nor false: await it, as in `if await socket.call(...)`"
+        )
 
     def __str__(self) -> str:
-        raise TypeError("this is no result yet, and has no text: await it, as in `f'{await socket.call(...)}'`")
+        raise TypeError("this is not a result yet, and has no text: await it, as in `f'{await socket.call(...)}'`")
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            remedy = "" if name.startswith("_") else ", and this is no result yet: await it first"
+            remedy = "" if name.startswith("_") else ", and this is not a result yet: await it first"
             raise AttributeError(f"a Pending has no {name!r}{remedy}", name=name, obj=self)
 
     def resolve(self, value: T) -> None:

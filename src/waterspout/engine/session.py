@@ -238,11 +238,11 @@ class Session(Backlog):
         self._end_for(reason)
 
     def finished(self) -> None:
-        """The transport has said goodbye."""
+        """The transport has sent the last packet."""
         self._end()
 
     def known(self) -> None:
-        """The application has let the client in; if it has closed the session in the same breath, that comes now."""
+        """The application has accepted the client; if it has closed the session at once, tell it so now."""
         self.is_known = True
         if not self.is_live:
             self.table.turn.add(self._say_goodbye)
@@ -302,7 +302,7 @@ class Session(Backlog):
         return Step.PROBE in TRANSITIONS[self.state]
 
     def begin_upgrade(self, probe: "Probe") -> None:
-        """Let a WebSocket prove itself, while all goes on over polling."""
+        """Begin the probe of a WebSocket, while polling continues."""
         self._move(Step.PROBE)
         self._probe = probe
 
@@ -338,11 +338,11 @@ class Session(Backlog):
         self.table.deadlines.set(self, kind, self.now() + seconds)
 
     def beat_at(self, at: float) -> None:
-        """Let the heartbeat act at this time."""
+        """Call the heartbeat's `due` at this time."""
         self.table.deadlines.set(self, _HEARTBEAT, at)
 
     def beat_no_more(self) -> None:
-        """Let the heartbeat rest."""
+        """Cancel the call of the heartbeat's `due`."""
         self.table.deadlines.clear(self, _HEARTBEAT)
 
     def wait_no_longer(self, kind: SessionTimer) -> None:

@@ -92,13 +92,13 @@ class Table:
         session.request.forget()  # what the making of the transport has parsed
         if session.is_live:
             session.dialect.greet(session)
-        if self.is_closing:  # it was admitted before, and comes now
+        if self.is_closing:  # the session was admitted before `close`
             session.close(SHUTDOWN)
 
     def ended(self, session: "Session", reason: Reason) -> None:
         """Tell the application that the session is over."""
         self.traffic.closed[reason] += 1
-        self.log.note(_ENGINE, _DEBUG, "session %s... is over: %s", session.id[:4], reason)
+        self.log.note(_ENGINE, _DEBUG, "session %s... ended: %s", session.id[:4], reason)
         self.application.close(session, reason)
 
     def forget(self, session: "Session") -> None:
@@ -135,7 +135,7 @@ class Table:
     def count(self, request: Request, refusal: Refuse) -> None:
         """Count and log a refusal."""
         self.traffic.refused += 1
-        text = "a request of %s is refused with %d: %s"
+        text = "a request from %s is refused with %d: %s"
         values = request.remote_address, refusal.response.status, refusal.detail
         subject = refusal.subject
         if subject is None or not self.log.warn_of(_ENGINE, subject.name, text, *values, kind=subject.kind):
@@ -180,4 +180,4 @@ def _reserved(session: "Session", error: ReservedName) -> None:
 
 
 def _unwanted(*_: object) -> None:
-    raise ProtocolError("the application takes nothing of this kind")
+    raise ProtocolError("the application does not accept this kind of message")

@@ -26,7 +26,7 @@ from .residence import Residence
 from .signals import ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
-from .web import Application, Web
+from .web import LimitedApplication, Web
 
 CLOSE_TIMEOUT = 8.0
 EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
@@ -81,7 +81,7 @@ async def serve(
         engine.when_closing(stop.set)
         mount = Mount(engine)  # which starts the server, now that nothing can keep it from that
         routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
-        application = Application(routes, max_header_lines=engine.policy.max_header_lines)
+        application = LimitedApplication(routes, max_header_lines=engine.policy.max_header_lines)
         webs = [
             Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
             Web(application, local, max_body_bytes=limit),

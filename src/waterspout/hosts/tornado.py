@@ -21,8 +21,8 @@ from .residence import Residence
 __all__ = ["Mount", "Mountable", "drain", "routes", "start"]
 
 
-class Server(Protocol):
-    """A server with an engine of its own."""
+class EngineOwner(Protocol):
+    """What has an engine: a `waterspout.Server`, or a face of an older library."""
 
     engine: Engine
 
@@ -30,7 +30,7 @@ class Server(Protocol):
         """End it."""
 
 
-Mountable = Engine | Server
+Mountable = Engine | EngineOwner
 
 
 def routes(server: Mountable) -> list[Any]:

@@ -27,7 +27,7 @@ BODY_TIMEOUT = 10.0  # s for the body of a request that is not for an engine, wh
 UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
 
 
-class Application(tornado_web.Application):
+class LimitedApplication(tornado_web.Application):
     """A Tornado application whose requests do not wait for their bodies for ever.
 
     The pages beside the engine take no more header lines than it does; it counts those of its own requests itself.
@@ -63,13 +63,13 @@ class Web:
 
     def __init__(
         self,
-        application: Application,
+        application: LimitedApplication,
         listeners: list[socket.socket],
         *,
         tls: ssl.SSLContext | None = None,
         max_body_bytes: int,
     ) -> None:
-        self._server = _Server(application, idle_connection_timeout=HEAD_TIMEOUT, max_body_size=max_body_bytes)
+        self._server = _FirstHeadServer(application, idle_connection_timeout=HEAD_TIMEOUT, max_body_size=max_body_bytes)
         self._tls = tls
         self._streams: WeakSet[IOStream] = WeakSet()
         loop = AsyncioLoop(asyncio.get_running_loop())
@@ -136,7 +136,7 @@ class _Ahead(IOStream):
 class _SecureAhead(_Ahead, SSLIOStream): ...
 
 
-class _Server(HTTPServer):
+class _FirstHeadServer(HTTPServer):
     """Is less patient with a connection's first request than with the later ones."""
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

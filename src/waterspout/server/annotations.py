@@ -145,10 +145,10 @@ def evaluate(annotation: Any, function: Callable[..., Any]) -> Any:
     except NameError as error:
         raise TypeError(f"{error}: {_REMEDY}") from error
     except (AttributeError, SyntaxError, TypeError) as error:
-        raise TypeError(f"{annotation!r} is no type ({error})") from error
+        raise TypeError(f"{annotation!r} is not a type ({error})") from error
 
 
-_REMEDY = "define it before the handler, at the top of a module, and not for type checkers alone"
+_REMEDY = "define it before the handler, at the top of a module, and not under TYPE_CHECKING only"
 
 
 def _check(kind: Any) -> None:
@@ -156,13 +156,13 @@ def _check(kind: Any) -> None:
     try:
         info = kinds.type_info(kind)
     except NameError as error:
-        raise TypeError(f"{kind!r} names what does not exist yet ({error}): {_REMEDY}") from error
+        raise TypeError(f"{kind!r} refers to a name that does not exist yet ({error}): {_REMEDY}") from error
     except TypeError as error:
         raise TypeError(f"msgspec cannot convert to it: {error}") from error
     for part in _parts(info, required=True):
         if isinstance(part, _ONLY_ON_OTHER_WAYS) or (isinstance(part, kinds.CustomType) and not _may_come(part.cls)):
             name = getattr(part, "cls", kind)
-            raise TypeError(f"nothing that a client sends is a {name!r}: take a Struct, a dataclass or a builtin type")
+            raise TypeError(f"a client cannot send a {name!r}: take a Struct, a dataclass or a builtin type")
     for part in _parts(info):
         check_constructor(part)
     _check_hashes(info, kind)

@@ -42,7 +42,7 @@ class SocketIOApplication:
         """Ask this function of each request that begins a session."""
         read_function(function, "the function of on_handshake", ("request",), threaded=threaded)
         if self.open is not None:
-            raise ValueError("on_handshake has a function already: one decides, and calls others if it has to")
+            raise ValueError("on_handshake has a function already: register one, which may call others")
         self.opens_in_thread = threaded
         self.open = lambda session, request: function(request)
 
@@ -76,7 +76,7 @@ class SocketIOApplication:
 
     def turn_away(self, session: Session, name: str) -> None:
         """Refuse a namespace that does not exist, and log it."""
-        text = "session %s... asks for %a, and there is no such namespace: server.of makes one"
+        text = "session %s... asks for the namespace %a, which does not exist: server.of makes one"
         log, values = self.engine.log, (session.id[:4], shorten(name))
         if not log.warn_of(Layer.SERVER, name, text, *values):
             log.note(Layer.SERVER, Level.DEBUG, text, *values)
@@ -190,7 +190,7 @@ def _auth(packet: Connect) -> Auth:
     try:
         pairs = parse_qsl(packet.query, max_num_fields=1000)
     except ValueError:
-        raise ProtocolError("more than 1000 parameters came in the query of a namespace") from None
+        raise ProtocolError("the query of a namespace has more than 1000 parameters") from None
     if packet.namespace != "/":
         return Auth(dict(pairs), is_query=True)  # its own, where Engine.IO has written nothing
     return Auth({name: value for name, value in pairs if name not in _RESERVED_QUERY}, is_query=True)

@@ -187,7 +187,12 @@ def _read(function: Callable[..., Any], event: str, leading: int) -> tuple[list[
         raise _unservable(function, event, f"{reason}: begin with one for the socket")
     for one in parameters:
         if one.kind is Parameter.KEYWORD_ONLY and one.default is Parameter.empty:
-            raise _unservable(function, event, "no client can fill it: give it a default, or put it before the *", one)
+            raise _unservable(
+                function,
+                event,
+                "it is keyword-only, and no client can pass it: give it a default, or put it before the *",
+                one,
+            )
     return positional[leading:], rest
 
 

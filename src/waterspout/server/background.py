@@ -55,7 +55,7 @@ class Background:
         _report(self._engine, token, "on_start", error)
 
     def later(self, token: Function) -> Asker:
-        """Let it run: `Driver.finish` cancels it when the server is closed."""
+        """Return this asker: `Driver.finish` cancels the call when the server is closed."""
         return self
 
     def describe(self, token: Function) -> str:

@@ -133,11 +133,11 @@ def decode(data: bytes) -> BusMessage:
     try:
         message = _decoder.decode(data)
     except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
-        raise DecodeError(f"no message of a node: {error}") from error
+        raise DecodeError(f"not a message of a node: {error}") from error
     if message.node is None:
-        raise DecodeError("no message of a node: it does not say of which")
+        raise DecodeError("not a message of a node: it does not name its node")
     if isinstance(message, Broadcast) and message.event in RESERVED:
-        raise DecodeError(f"no message of a node: {message.event!r} is a name of Socket.IO's own")
+        raise DecodeError(f"not a message of a node: {message.event!r} is reserved by Socket.IO")
     return message
 
 
@@ -210,7 +210,7 @@ class Cluster:
         if self._is_attached:
             return self._watch("publish to", self._adapter.publish(self._topic, message))
         if not self._node:
-            self._report("early", "what was said to other nodes is lost, as the server has not started on a loop yet")
+            self._report("early", "a message to other nodes is lost: the server has not started on a loop yet")
         return self.done
 
     def tell(self, message: bytes | None) -> Pending[None]:
@@ -229,7 +229,7 @@ class Cluster:
             if message.node != self._node:
                 self._deliver(message)
         except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
-            text = f"a message from the bus is dropped, others like it will be in silence: {error}"
+            text = f"a message from the bus is dropped, further ones are not logged: {error}"
             self._report("dropped", text)
 
     def leave(self) -> None:
@@ -263,7 +263,7 @@ class Cluster:
         return pending
 
     def _run(self, verb: str, function: Callable[[], object]) -> Pending[None]:
-        """Let the driver call a function and wait for what it returns, as its `finish` does; report its failure."""
+        """Call a function through the driver, await what it returns (as does `finish`), and report its failure."""
         pending: Pending[None] = Pending(self._driver)
         self._driver.run(function, (), _AdapterCall(pending), verb)
         return self._watch(verb, pending)
@@ -271,7 +271,7 @@ class Cluster:
     def _look_at(self, verb: str, pending: Pending[None]) -> None:
         error = pending.error
         if error is not None:
-            text = f"the adapter could not {verb} {self._topic!r}, other such failures will be in silence"
+            text = f"the adapter could not {verb} {self._topic!r}, further failures of this kind are not logged"
             self._report((verb, type(error)), text, error)
 
     def _report(self, kind: object, text: str, error: Exception | None = None) -> None:

@@ -116,7 +116,7 @@ def plain(namespace: str) -> str:
 
 
 def words(error: BaseException) -> str:
-    """Say what was raised."""
+    """Return the type and text of an exception."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:  # its class is the user's
@@ -177,7 +177,7 @@ class EventQueue:
 class Stage(Enum):
     """Which handler has an event, when all steps have let it pass; in words for a warning."""
 
-    ANY = "the handler of any event, for"
+    ANY = "the on_any handler, for"
     OWN = "the handler of"
 
 

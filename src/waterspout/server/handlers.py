@@ -126,7 +126,7 @@ class Handlers:
         calls = ("socket", "event"), ("socket", "event", "*args")
         read = read_function(function, "the handler of any event", *calls, of=f" of {self.name}", threaded=threaded)
         if self.any is not None:
-            raise ValueError(f"{self.name} has a handler of any event already: {self.any.call!r}")
+            raise ValueError(f"{self.name} has an on_any handler already: {self.any.call!r}")
         self.any = read
         self.refresh()
 
@@ -199,7 +199,7 @@ def check_event(event: object) -> None:
         name = getattr(event, "__name__", "name")
         raise TypeError(f'the event\'s name is missing: write @server.on("{name}") above the handler {event!r}')
     if isinstance(event, str) and event in INSTEAD:
-        raise ValueError(f"{event!r} is no event: use {INSTEAD[event]}")
+        raise ValueError(f"{event!r} is not an event: use {INSTEAD[event]}")
     if type(event) is int:
         raise TypeError(f"the event's name is {event}: give '{event}', which a client's emit({event}, ...) arrives as")
     check_name(event)
@@ -210,4 +210,4 @@ def check_name(event: object) -> None:
     if not isinstance(event, str):
         raise TypeError(f"the event's name is {event!r}: give a string")
     if event in RESERVED:
-        raise ValueError(f"{event!r} is a name of Socket.IO's own: choose another for the event")
+        raise ValueError(f"{event!r} is reserved by Socket.IO: choose another for the event")

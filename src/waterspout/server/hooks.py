@@ -19,8 +19,8 @@ _SERVER = Layer.SERVER  # see life.py
 
 COOKIES_FROM_EVERYWHERE = (
     'a connect step of %s reads cookies, and cors_origins="*" lets the pages of all sites connect: browsers send a '
-    "user's cookies with the WebSockets of such pages (cors_credentials=False does not prevent it), so each page that "
-    'the user visits can act as the user: name the origins that may connect, cors_origins=["https://example.com"]'
+    "user's cookies with a WebSocket of any page (cors_credentials=False does not prevent it), so any page that the "
+    'user visits can act as the user. List the origins that may connect: cors_origins=["https://example.com"]'
 )
 """The warning of `cookies_used`, with the namespace."""
 
@@ -64,7 +64,7 @@ class Hooks:
     def event_unknown(self, event: str) -> None:
         """Warn, once, of an event that has no handler: nothing else becomes of it."""
         name = self._handlers.name
-        text = "a client sends the event %a in %s, which has no handler for it: on(...) or on_any registers one"
+        text = "a client sends the event %a in %s, which has no handler for it: register one with on(...) or on_any"
         self._engine.log.warn_of(_SERVER, event, text, shorten(event), name, kind=name)
 
     def cookies_used(self) -> None:
@@ -81,7 +81,7 @@ class Hooks:
         """Report the failure of a hook; it changes nothing."""
         kind, member = token
         if kind is ON_ERROR:
-            text = f"the handler of errors in {plain(self._name)} failed"
+            text = f"the on_error handler in {plain(self._name)} failed"
             self._engine.log.report((self._handlers.name, kind, type(error)), text, error)
         else:
             self.event_failed(member, kind.name.lower(), error)
@@ -104,6 +104,6 @@ def _hint(error: BaseException) -> None:
 
 _NONE_AWAITED = ("object NoneType can't be used in 'await' expression", "'NoneType' object can't be awaited")
 _NOTHING_TO_AWAIT = (
-    "emit, broadcast and disconnect are done at once, or on their way: leave `await` out there; "
+    "emit, broadcast and disconnect return None: call them without `await`; "
     "call, fetch_sockets, close, join and leave can be awaited"
 )

@@ -135,11 +135,12 @@ class Namespace(Events, Generic[Kind]):
         For now this node alone is asked, and nobody is missing.
         """
         pending: Pending[Presence] = Pending(self.engine.driver)
-        on_core(self.engine.driver, self._fetch, audience(to, except_), pending)
+        whom = audience(to, except_)
+        on_core(self.engine.driver, lambda: pending.resolve(Presence(tuple(map(picture, self._sockets(whom))))))
         return pending
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
-        """Let clients enter rooms, on all nodes. ValueError for a socket's id, which is no room to enter.
+        """Make clients join rooms, on all nodes. ValueError for a socket's id, which is no room to enter.
 
         On this node it is done at once, and the result need not be awaited. With an adapter it is done when the other
         nodes have been told.
@@ -148,12 +149,12 @@ class Namespace(Events, Generic[Kind]):
         return self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
-        """Let clients leave rooms, on all nodes. The result is that of `join`."""
+        """Make clients leave rooms, on all nodes. The result is that of `join`."""
         check_rooms(rooms)
         return self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
 
     def close_room(self, room: Room) -> Pending[None]:
-        """Let everybody leave a room, on all nodes. The result is that of `join`."""
+        """Make all clients leave a room, on all nodes. The result is that of `join`."""
         return self.leave(room, to=room)
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
@@ -241,7 +242,7 @@ class Namespace(Events, Generic[Kind]):
         session.keep_out(self.name)
 
     def admit(self, member: Member) -> None:
-        """Let a member in: from now on it gets what is sent to the namespace, and to the rooms that it has joined."""
+        """Add a member: from now on it gets what is sent to the namespace, and to the rooms that it has joined."""
         member.life = CONNECTED
         self.rooms.admit(member)
         self._fanout.count(member, 1)
@@ -292,9 +293,6 @@ class Namespace(Events, Generic[Kind]):
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
         self.cluster.publish(message)
 
-    def _fetch(self, whom: Audience, pending: Pending[Presence]) -> None:
-        pending.resolve(Presence(tuple(map(picture, self._sockets(whom)))))
-
     def _act(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
         return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)
 
@@ -303,7 +301,7 @@ class Namespace(Events, Generic[Kind]):
         return self.cluster.tell(self.cluster.address(message, whom))
 
     def _show_family(self) -> None:
-        """Be one of the dynamic namespaces while a client is here, or on its way in."""
+        """Be listed among the dynamic namespaces while a client is here, or connecting."""
         if self._family is not None and self.has_clients:
             self._family.children[self.name] = self
         elif self._family is not None:

@@ -139,16 +139,16 @@ class Namespaces:
     def register(
         self, name: "str | Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
     ) -> Namespace | DynamicNamespace:
-        """Let a class make the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
+        """Set the class of the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
-            raise TypeError(f"{kind!r} is no class of sockets: derive one from waterspout.Socket")
+            raise TypeError(f"{kind!r} is not a class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it
         place = self.of(name, ordered=ordered) if isinstance(name, str) else self.family(name, ordered=ordered)
         handlers = place._registry()
         if handlers.kind is not None:
             raise ValueError(f"{handlers.name} has the class {handlers.kind.__name__} already")
         if place.has_clients:
-            remedy = "register it before they come, or let them go first, with `disconnect`"
+            remedy = "register it before clients connect, or disconnect them first"
             raise ValueError(f"clients are in {handlers.name} already, as objects of another class: {remedy}")
         read_class(kind, handlers)
         handlers.kind = kind
@@ -185,4 +185,4 @@ def _check_literal(name: str) -> None:
     """Raise ValueError for a string that is meant as a pattern: no client would ever enter it."""
     if _REGEX(name):
         remedy = f"give re.compile({name!r}), or for this very name re.compile(re.escape({name!r}))"
-        raise ValueError(f"{name!r} looks like a pattern, and a string is one name: {remedy}")
+        raise ValueError(f"{name!r} looks like a pattern, but a string is a single name: {remedy}")

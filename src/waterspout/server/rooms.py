@@ -66,8 +66,8 @@ def check_rooms(rooms: tuple[Room, ...]) -> None:
     for room in rooms:
         if not _is_room(room):
             several = isinstance(room, list | tuple | set | frozenset)
-            remedy = "give several one by one, with a star: *rooms" if several else "give a string or a number"
-            raise TypeError(f"{room!r} is no room: {remedy}")
+            remedy = "pass several as separate arguments: *rooms" if several else "give a string or a number"
+            raise TypeError(f"{room!r} is not a room: {remedy}")
 
 
 def _is_room(name: Any) -> bool:
@@ -101,7 +101,7 @@ class Rooms:
         self._expected.add(member_id)
 
     def admit(self, member: "Member") -> None:
-        """Let a member in."""
+        """Add a member."""
         self._expected.discard(member.id)
         self.by_id[member.id] = member
 

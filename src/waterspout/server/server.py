@@ -162,7 +162,7 @@ class Server(Events):
             return self._namespaces.of(namespace, ordered=ordered)
         if isinstance(namespace, Pattern) or callable(namespace):
             return self._namespaces.family(namespace, ordered=ordered, threaded=threaded)
-        raise TypeError(f"{namespace!r} is no namespace: give a name, a compiled pattern or a function")
+        raise TypeError(f"{namespace!r} is not a namespace: give a name, a compiled pattern or a function")
 
     @overload
     def register(self, namespace: str, kind: type[Kind], *, ordered: bool | None = ...) -> Namespace[Kind]: ...
@@ -171,7 +171,7 @@ class Server(Events):
         self, namespace: Pattern[str] | Matcher, kind: type[Kind], *, ordered: bool | None = ...
     ) -> DynamicNamespace[Kind]: ...
     def register(self, namespace: Any, kind: Any, *, ordered: bool | None = None) -> Any:
-        """Let a class derived from Socket serve a namespace, or those of a pattern: one object for each client.
+        """Serve a namespace, or those of a pattern, by a class derived from Socket: one object for each client.
 
         It returns the namespace, whose sockets are of this class for a type checker too. `ordered` as in `of`.
         ValueError for a second class, and while clients are in the namespace: their objects are of another class.
@@ -251,15 +251,15 @@ class Server(Events):
         return self._root.fetch_sockets(to=to, except_=except_)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
-        """Let clients of "/" enter rooms; see `Namespace.join`."""
+        """Make clients of "/" join rooms; see `Namespace.join`."""
         return self._root.join(*rooms, to=to, except_=except_)
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
-        """Let clients of "/" leave rooms; see `Namespace.leave`."""
+        """Make clients of "/" leave rooms; see `Namespace.leave`."""
         return self._root.leave(*rooms, to=to, except_=except_)
 
     def close_room(self, room: Room) -> Pending[None]:
-        """Let everybody leave a room of "/"; see `Namespace.close_room`."""
+        """Make all clients leave a room of "/"; see `Namespace.close_room`."""
         return self._root.close_room(room)
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:

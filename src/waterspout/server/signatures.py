@@ -18,7 +18,7 @@ class Function(NamedTuple):
     threaded: bool = False
 
     def run(self, driver: Driver, args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Let the driver call it, and tell the asker what came of it."""
+        """Call it through the driver, which gives the asker its result."""
         (driver.run_threaded if self.threaded else driver.run)(self.call, args, asker, token)
 
 
@@ -46,7 +46,7 @@ def check_plain(function: Callable[..., Any], what: str) -> None:
     """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
     if any(map(iscoroutinefunction, layers(function))):
         name = getattr(innermost(function), "__qualname__", repr(function))
-        remedy = "write `def`, for what blocks, or leave threaded=True away"
+        remedy = "write a plain `def`, which may block, or leave threaded=True out"
         raise TypeError(f"{name}, {what}, is async and cannot run in a thread: {remedy}")
 
 
@@ -64,7 +64,7 @@ def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: 
     if names[:1] == ("socket",):
         check_first(function, what, first)
     if "auth" in names and "environ" in parameters.parameters:  # as in python-socketio; it would get the auth
-        raise TypeError(f"{what} is called with (socket, auth): what environ has is in socket.request")
+        raise TypeError(f"{what} is called with (socket, auth): use socket.request in the place of environ")
 
 
 def check_first(function: Callable[..., Any], what: str, first: str) -> None:
@@ -84,7 +84,7 @@ def check_first(function: Callable[..., Any], what: str, first: str) -> None:
         name = getattr(innermost(function), "__name__", "handler")
         name = "handler" if name in ("<lambda>", "__call__") else name
         shown = ", ".join([first, *(str(one.replace(annotation=Parameter.empty)) for one in parameters)])
-        reason = "and this takes nothing" if given is None else f"and {given.name!r} of this is none"
+        reason = "but takes nothing" if given is None else f"but {given.name!r} is not one"
         raise TypeError(f"{what} is called with a socket first, {reason}: write `def {name}({shown})`")
 
 

@@ -183,12 +183,12 @@ class Socket:
 
 
 def separate(socket: Socket) -> None:
-    """Let a socket that has left no longer be known by its member; see member.py."""
+    """Give a socket that has left a copy of its member, which does not refer to it; see member.py."""
     socket._member = socket._member.remnant()
 
 
 def _channel(channel: Channel) -> Channel:
     """Raise TypeError for what is no channel."""
     if not isinstance(channel, Channel):
-        raise TypeError(f"{channel!r} is no channel: give what server.channel(name) returns")
+        raise TypeError(f"{channel!r} is not a channel: give what server.channel(name) returns")
     return channel

@@ -57,10 +57,8 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
         outbox_bytes=sum(session.outbox_bytes for session in present),
         slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
-        handlers={place.name: _copy(place.measure()) for place in places},
+        handlers={
+            place.name: {event: replace(one) for event, one in dict(place.measure()).items()} for place in places
+        },
         **counters,
     )
-
-
-def _copy(timings: dict[str, Timing]) -> dict[str, Timing]:
-    return {event: replace(timing) for event, timing in dict(timings).items()}

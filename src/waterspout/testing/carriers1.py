@@ -137,5 +137,5 @@ class StreamCarrier(_Poster, MemoryLink):
 
 def _text(packet: str | bytes) -> bytes:
     if not isinstance(packet, str):
-        raise TypeError(f"{packet!r} is no text: these transports of Socket.IO 0.7 to 0.9 carry nothing else")
+        raise TypeError(f"{packet!r} is not text: these transports of Socket.IO 0.7 to 0.9 carry nothing else")
     return packet.encode()

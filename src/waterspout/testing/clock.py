@@ -211,7 +211,7 @@ class Clock(InlineDriver):
 
 
 class _Answer:
-    """Hears for an asker what came of a function that it knows to answer later."""
+    """Passes the result of a call to an asker whose `later` has been called already."""
 
     __slots__ = ("_asker", "answered", "failed")
 
@@ -224,7 +224,7 @@ class _Answer:
 
 
 class _Witness:
-    """Hears for an asker what came of a function, and notes what it raised."""
+    """Passes the result of a call to an asker, and records what the function raised."""
 
     __slots__ = ("_asker", "_raised")
 

@@ -38,7 +38,9 @@ def admit(engine: Engine, request: Request) -> Decision:
     if not decisions and isinstance(engine.driver, Clock):
         engine.driver.await_until(lambda: bool(decisions))
     if not decisions:
-        raise RuntimeError("a function of cors_origins or on_handshake has not answered, and nothing more happens")
+        raise RuntimeError(
+            "a function of cors_origins or on_handshake has not answered, and nothing is left that could make it answer"
+        )
     return decisions[0]
 
 
@@ -68,7 +70,7 @@ class MemoryLink:
         perform(self.peer.engine, self.transport.writable)
 
     def release(self) -> None:
-        """Let what is held arrive."""
+        """Deliver what is held."""
         self.held = False
         waiting, self._waiting = self._waiting, []
         for data in waiting:

@@ -83,7 +83,7 @@ class ClockLoop(asyncio.BaseEventLoop):
         return self._timers[0][0] if self._timers else None
 
     def ring(self) -> None:
-        """Let the timers ring whose time has come."""
+        """Call the timers that are due."""
         while (at := self.next_timer()) is not None and at <= self._now():
             heappop(self._timers)[3]()
 

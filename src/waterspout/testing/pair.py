@@ -49,7 +49,7 @@ class Pair:
         extensions: str = "",
     ) -> None:
         if not isinstance(server, Server):
-            raise TypeError(f"{server!r} is no server: give a waterspout.Server (a Peer takes an Engine, too)")
+            raise TypeError(f"{server!r} is not a server: give a waterspout.Server (a Peer takes an Engine, too)")
         self.server = server
         driver = server.engine.driver
         self.clock = driver if isinstance(driver, Clock) else Clock()
@@ -79,7 +79,7 @@ class Pair:
         self.close()
 
     def close(self) -> None:
-        """Let the client go; its disconnect handler has run then."""
+        """Disconnect the client; its disconnect handler has run when this returns."""
         self.peer.close()
 
     def _find(self, raised: list[BaseException]) -> Socket:
@@ -93,4 +93,4 @@ class Pair:
             raise ClientRefused(f"the server refused the client: {cause.message!r}", cause.data) from cause
         if cause is not None:
             raise ClientRefused(f"the server refused the client, because a handler failed: {cause!r}") from cause
-        raise ClientRefused(f"the server did not let the client in, and said {self.peer.take()!r}")
+        raise ClientRefused(f"the server did not accept the client, and sent {self.peer.take()!r}")

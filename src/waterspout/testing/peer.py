@@ -46,7 +46,7 @@ class Peer:
         extensions: str = "",
     ) -> None:
         if not isinstance(server, Server | Engine):
-            raise TypeError(f"{server!r} is no server: give a waterspout.Server or a waterspout.Engine")
+            raise TypeError(f"{server!r} is not a server: give a waterspout.Server or a waterspout.Engine")
         self.engine = server if isinstance(server, Engine) else server.engine
         self.generation = check_generation(generation)
         self._dialect = dialect_of(generation)
@@ -164,7 +164,9 @@ class Peer:
     def switch(self, transport: str) -> None:
         """Go on over another transport, as SOCKETIO_1 may at any time; RuntimeError for other generations."""
         if self.generation.upgrades:
-            raise RuntimeError(f"{self.generation.clients} leaves polling with upgrade(), and goes nowhere else")
+            raise RuntimeError(
+                f"{self.generation.clients} leaves polling with upgrade(), and has no other change of transport"
+            )
         self._open(transport)
 
     def lose(self) -> None:
@@ -172,7 +174,7 @@ class Peer:
         self.carrier.lose()
 
     def close(self) -> None:
-        """Say goodbye, if there is still a connection."""
+        """Close the connection, if it is still open."""
         if self.sid in self.engine.sessions and self.closed is None:
             self.send(self._dialect.goodbye)
 

@@ -40,7 +40,7 @@ def _decode_text_form(text: str) -> Iterator[str | bytes]:
     while start < len(text) or not text:
         head = _TEXT_HEAD.match(text, start)
         if head is None:
-            raise DecodeError(f"a payload is <length>:<packet>, again and again, not {text[start : start + 20]!r}")
+            raise DecodeError(f"a payload is <length>:<packet> repeated, not {text[start : start + 20]!r}")
         packet = cut_units(text, head.end(), int(head[1]))
         yield decode_base64_packet(packet) if packet[0] == "b" else _decode_again(packet)
         start = head.end() + len(packet)

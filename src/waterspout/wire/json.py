@@ -105,7 +105,7 @@ def plain(value: object) -> str | int | float | bytes:
         case bytes():
             return bytes(value)
         case Awaitable():
-            raise TypeError(f"{type(value).__name__} cannot be sent as JSON: await it, and send what comes of it")
+            raise TypeError(f"{type(value).__name__} cannot be sent as JSON: await it, and send the result")
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: make it a dict, a list, a string or a number")
 
 

@@ -170,7 +170,7 @@ class Revision:
         raise DecodeError(f"a client sends no such packet of type {kind}")
 
     def _known_of_objects(self, kind: str) -> str:
-        """Say what is known of a client whose packets are objects, of one of which this is the type."""
+        """Return the message for a client whose packets are objects; `kind` is the type of one."""
         return SPEAKS_OBJECTS
 
     def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:

@@ -84,7 +84,9 @@ def check_upgrade(method: str, header: Callable[[str], str | None], versions: Se
     version = header("Sec-WebSocket-Version") or ""
     if version.strip(" \t") not in versions:
         spoken = ", ".join(versions)
-        raise UnsupportedVersion(f"The Sec-WebSocket-Version is {version[:40]!r}, but only {spoken!r} is spoken here")
+        raise UnsupportedVersion(
+            f"The Sec-WebSocket-Version is {version[:40]!r}, but this server speaks only {spoken!r}"
+        )
     key = (header("Sec-WebSocket-Key") or "").strip(" \t")
     if not _KEY.fullmatch(key):
         raise ProtocolError(f"The Sec-WebSocket-Key is {key[:40]!r}, but it must be 16 bytes in base64")
@@ -157,7 +159,7 @@ def close_frame(code: int, reason: str = "") -> bytes:
     if code == NO_STATUS:
         return _control_frame(CLOSE, b"")
     if code not in CLOSE_CODES:
-        raise ValueError(f"{code} is no code for a Close frame: use 1000-1003, 1007-1014 or 3000-4999")
+        raise ValueError(f"{code} is not a code for a Close frame: use 1000-1003, 1007-1014 or 3000-4999")
     cut = reason.encode(errors="replace")[:123].decode(errors="ignore")
     return _control_frame(CLOSE, code.to_bytes(2, "big") + cut.encode())
 
@@ -327,7 +329,7 @@ class Reader:
         return messages
 
     def _stop(self) -> None:
-        """Let go of all that was collected, and read no more."""
+        """Drop all that was collected, and read no more."""
         self._held, self._message = bytearray(), None
 
 

@@ -87,10 +87,10 @@ class Admitted(Protocol):
         """Make a transport of the messenger, behind the greeting."""
 
     def abort(self, table: Table) -> None:
-        """Hear that the client has gone."""
+        """Called when the client has disconnected."""
 
     def refuse_body(self) -> None:
-        """Hear that its body is too large, and refused."""
+        """Called when its body is refused as too large."""
 
 
 Decision = Refuse | Answer | Admitted
@@ -127,7 +127,7 @@ class Open(NoQuestion):
         return refuse(Fault.FORBIDDEN, error.text, (*self.headers, *error.headers), status=error.status)
 
     def refuse_closing(self) -> Refuse:
-        """Tell the client to come again."""
+        """Refuse with 503: the client should connect again later."""
         return refuse(Fault.BAD_REQUEST, SHUTTING_DOWN, self.headers, status=503)
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
@@ -216,7 +216,7 @@ class Resume(NoQuestion):
         """Bring the polling a payload, or a GET."""
         http = self.session.transport.http
         if http is None:
-            detail = "the session has left polling meanwhile"
+            detail = "the session does not poll any more"
             exchange.respond(refuse(Fault.BAD_REQUEST, detail, self.headers).response)
         elif exchange.request.method == "POST":
             http.post(exchange, body, self.headers)
@@ -242,7 +242,7 @@ class Resume(NoQuestion):
             http.end_post()
 
     def _prove(self, transport: T) -> T:
-        """Let a WebSocket prove itself."""
+        """Begin the probe of a WebSocket."""
         if self.session.can_upgrade and (http := self.session.transport.http) is not None:
             Probe(self.session, http, transport)
         else:

@@ -25,7 +25,7 @@ Meaning = Refuse | Answer | Open | Resume | Unknown
 SCRIPT = Subject("script", "")
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
 
-_UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it pass on Upgrade and Connection"
+_UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it forward Upgrade and Connection"
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
 
@@ -106,7 +106,7 @@ class _Question:
         if not self.policy.jsonp:
             return self._no(Fault.BAD_REQUEST, "the query has j, which asks for JSONP: allow it with jsonp=True")
         if not jsonp.is_index(self.request.param("j") or ""):
-            return self._no(Fault.BAD_REQUEST, "j is no index of a JSONP callback: it has 1 to 9 digits")
+            return self._no(Fault.BAD_REQUEST, "j is not an index of a JSONP callback: it has 1 to 9 digits")
         if not origins.allowed_script(self.request, self.cors):
             return refuse(
                 Fault.FORBIDDEN,

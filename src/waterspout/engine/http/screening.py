@@ -43,7 +43,7 @@ class Screen:
         coding = request.header("content-encoding") if request.method == "POST" else None
         if coding is None or coding.strip(" \t").lower() in ("", "identity"):
             return None
-        detail = f"the Content-Encoding is {show(coding)}, but only a body as it is, identity, is understood here"
+        detail = f"the Content-Encoding is {show(coding)}, but only a body without one (identity) is accepted"
         headers = (("Accept-Encoding", "identity"), *origins.headers(request, cors))
         return self._route_of(request).refuse(415, detail, headers)
 

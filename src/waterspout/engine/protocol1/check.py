@@ -32,7 +32,7 @@ class Check(Opening):
         super().__init__(session, session.policy.ping_timeout)
 
     def receive_text(self, text: str) -> None:
-        """Let the WebSocket carry the session, which gets this text first."""
+        """Make the WebSocket the session's transport, and deliver this text first."""
         self._wait_no_longer()
         self._websocket.sink = self._session
         self._session.attach(self._websocket)

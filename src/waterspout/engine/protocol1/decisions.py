@@ -87,14 +87,14 @@ class OldRequest(NoQuestion):
         return None
 
     def refuse(self, error: HandshakeRefused) -> Refuse:
-        """Say that the application does not want the client (WP-5)."""
+        """Answer a client that the application refuses (WP-5)."""
         headers = (*self.headers, *error.headers)
         if self.index is not None:
             return refuse_script(self.index, error.text, headers)
         return refuse_text(error.status, error.text, headers)
 
     def refuse_closing(self) -> Refuse:
-        """Tell the client to come again."""
+        """Refuse with 503: the client should connect again later."""
         return self.refuse(HandshakeRefused(503, SHUTTING_DOWN))
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
@@ -148,7 +148,7 @@ class OldRequest(NoQuestion):
         return transport
 
     def abort(self, table: Table) -> None:
-        """Let what was queued for a GET wait for the next; end the session of a handshake that was not answered."""
+        """Keep what was queued for a GET for the next one; end the session of an unanswered handshake."""
         if self.action is Action.HANDSHAKE:
             drop_begun(table, self.session)
         elif self.session is not None and isinstance(self.session.transport, OldPollingTransport):
@@ -160,7 +160,7 @@ class OldRequest(NoQuestion):
             self.session.drop(Reason.TRANSPORT_ERROR)
 
     def _handshake(self, session: ResumableSession) -> Response:
-        """Say the session's id, the timeouts, and the transports (WP-3, WP-4)."""
+        """Answer with the session's id, the timeouts, and the transports (WP-3, WP-4)."""
         policy = session.policy
         heartbeat = policy.ping_interval + policy.ping_timeout
         patience = policy.protocol1.close_timeout_advertised
@@ -250,7 +250,7 @@ def _stream(session: ResumableSession, transport: StreamTransport) -> StreamTran
 
 
 def _join(session: ResumableSession, transport: ResumableCandidate) -> None:
-    """Let a session go on over a WebSocket."""
+    """Make a WebSocket the transport of a session."""
     if session.state is State.CLOSED:  # since it was admitted
         transport.retire()
     elif session.policy.protocol1.websocket_check:

@@ -28,7 +28,7 @@ class Protocol1:
         return ServerPings() if most is None else CountedHeartbeat(most)
 
     def greet(self, session: "Session") -> None:
-        """Let the client enter "/", which it does without a packet."""
+        """Connect the client to "/", which needs no packet."""
         if not session.table.is_bare:
             enter(session)
 

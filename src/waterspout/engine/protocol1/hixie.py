@@ -29,7 +29,7 @@ def fields(request: Request) -> Headers:
     location = f"{'wss' if secure else 'ws'}://{host}{request.target}"
     for value in (host, location, *(() if origin is None else (origin,))):
         if not _VISIBLE.fullmatch(value):
-            raise ProtocolError(f"The handshake has {value[:40]!r}, but it would be repeated: use visible ASCII")
+            raise ProtocolError(f"The handshake has {value[:40]!r}, which the answer would repeat: use visible ASCII")
     return (*(() if origin is None else (("Sec-WebSocket-Origin", origin),)), ("Sec-WebSocket-Location", location))
 
 

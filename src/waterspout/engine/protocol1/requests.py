@@ -90,9 +90,9 @@ def _callback(request: Request, rest: list[str], policy: Policy, cors: Cors, hea
     if index is None:
         return None
     if not is_index(index):
-        return _refuse(request, 400, f"{name} is no index of a callback: it has 1 to 9 digits", headers)
+        return _refuse(request, 400, f"{name} is not an index of a callback: it has 1 to 9 digits", headers)
     if not (policy.jsonp and origins.allowed_script(request, cors)):
-        refusal = _refuse(request, 403, "this server's pages only may use scripts to connect", headers)
+        refusal = _refuse(request, 403, "only pages of this server may connect with scripts", headers)
         return replace(refusal, detail=f"{refusal.detail}: {_MEND_SCRIPTS}", subject=SCRIPT)
     return int(index)
 
@@ -128,7 +128,7 @@ def _unknown(request: Request, admitted: OldRequest, sid: str, policy: Policy) -
     asks_on = admitted.transport in BY_POLLING and request.method == "GET" and refusal.response.status == 200
     if is_leaving or not asks_on:
         return Unknown(sid, refusal)
-    again = Refuse(Response(404, (*TEXT, *admitted.headers)), f"{refusal.detail}: its client was told before")
+    again = Refuse(Response(404, (*TEXT, *admitted.headers)), f"{refusal.detail}: the client has been told already")
     return Unknown(sid, refusal, again)
 
 

@@ -53,11 +53,6 @@ class ResumableSession(Session):
         self.replay = ReplayBuffer(self.policy)
         self.posts = Posts(self, table.driver, table.traffic)
 
-    @property
-    def can_upgrade(self) -> bool:
-        """Return False: these clients begin another transport without a probe."""
-        return False
-
     def attach(self, transport: Resumable) -> None:
         """Go on over this transport; nothing that the one before has not sent is lost, nor what it has brought."""
         before, self.transport = self.transport, transport

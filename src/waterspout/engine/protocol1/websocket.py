@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator
 
-from ...types import Reason
 from ...wire.generations import Generation
 from ...wire.websocket import Close, Message, Reader, text_frame
 from ..driver import Driver
@@ -46,11 +45,6 @@ class ResumableWebSocket(WebSocketTransport):
         if sent.replay is not None:
             sent.attempt(sent.replay, prepared)
         return True
-
-    def lost(self) -> None:
-        """The socket is gone; what it has brought is not."""
-        self._detach().lost(Reason.TRANSPORT_CLOSE)
-        self.reader, self._stopped = None, True
 
     def leave(self) -> None:
         """Go quiet, and stay open: the official client takes the end of any of its WebSockets for that of all."""
@@ -131,12 +125,6 @@ class ResumableMessages(MessageTransport):
             return self._is_over
         self._sent.add(len(prepared.text), prepared, unsent_bytes)
         return True
-
-    def lost(self) -> None:
-        """The WebSocket is closed; what it has brought is not lost."""
-        self._is_over = True
-        self._detach().lost(Reason.TRANSPORT_CLOSE)
-        self._held.clear()
 
     def leave(self) -> None:
         """Go quiet, and stay open: the official client takes the end of any of its WebSockets for that of all."""

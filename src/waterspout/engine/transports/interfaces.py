@@ -42,7 +42,7 @@ class Transport(Protocol):
         """Deliver what has come meanwhile, after what is running now, and read on."""
 
     def finish(self, code: int, text: str = "") -> bool:
-        """Say goodbye after what was taken, with a WebSocket close code, and end.
+        """Close after what was taken, with a WebSocket close code.
 
         Return whether that is done; if not, the session's `finished` is called later.
         """
@@ -78,7 +78,7 @@ class HttpTransport(Transport, Protocol):
         """The client gave up a POST before its end, or a GET before its answer."""
 
     def release(self) -> None:
-        """Let a parked GET go with a packet that says nothing, for the client wants to upgrade."""
+        """Answer a parked GET with a noop: the client wants to upgrade."""
 
 
 class Sink(Protocol):
@@ -175,7 +175,7 @@ class Messenger(Protocol):
     """A connected WebSocket, or an endless answer, whose form is the host's own affair: it carries whole messages.
 
     Of a WebSocket the host answers pings and close frames itself, and compresses as it likes. It calls `receive` with
-    each message, `writable` after a `send` that returned False, and `lost` at the end, by whomever.
+    each message, `writable` after a `send` that returned False, and `lost` at the end, whoever closed it.
     """
 
     @property

@@ -91,10 +91,10 @@ class MessageTransport:
         self.sink.writable()
 
     def lost(self) -> None:
-        """The WebSocket is closed, by whomever."""
+        """The WebSocket is closed, by either side; a session that goes on elsewhere takes first what is held."""
         self._is_over = True
-        self._held.clear()
         self._detach().lost(Reason.TRANSPORT_CLOSE)
+        self._held.clear()
 
     # What a session calls
 
@@ -112,7 +112,7 @@ class MessageTransport:
         """Do nothing: the host says when there is room again."""
 
     def pause(self) -> None:
-        """Deliver nothing until `resume`; a host that does not stop reading then is borne with for a while."""
+        """Deliver nothing until `resume`; what the host still reads is held, up to the limit."""
         if not self._is_over and not self._is_paused:
             self._is_paused = True
             self.messenger.pause()
@@ -124,7 +124,7 @@ class MessageTransport:
             self._go_on()
 
     def finish(self, code: int, text: str = "") -> bool:
-        """Say goodbye, and deliver no more."""
+        """Close the WebSocket, and deliver no more."""
         self._detach()
         self._end(code, text)
         return True
@@ -137,7 +137,7 @@ class MessageTransport:
 
     def _hold(self, message: str | bytes, size: int) -> None:
         if self._held and self._held_bytes + size > self._limit:
-            raise TooMany("messages come on while the session reads none: wait for answers")
+            raise TooMany("the client sends messages while none are read: it has to wait for answers")
         self._held.append(message)
         self._held_bytes += size
 

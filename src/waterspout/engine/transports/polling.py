@@ -181,12 +181,12 @@ class PollingTransport:
         self.session.drop(Reason.TRANSPORT_ERROR)
 
     def release(self) -> None:
-        """Let a parked poll go with a packet that says nothing."""
+        """Answer a parked poll with a noop."""
         if self._poll is not None:
             self._answer([NOOP])
 
     def retire(self) -> bool:
-        """Let a parked poll go, or the next one, with a packet that says nothing; `finish` would close the client."""
+        """Answer a parked poll, or the next one, with a noop; `finish` would close the client."""
         self._drop_inflow()
         if self._poll is None:
             self._retired = True

@@ -76,7 +76,7 @@ class Probe:
         self._websocket.finish(1000)
 
     def due(self, kind: ProbeTimer, at: float) -> None:
-        """Let a parked poll go, so that the client can pause its polling; or end an attempt that takes too long."""
+        """Answer a parked poll, so that the client can pause its polling; or end an attempt that takes too long."""
         if kind is ProbeTimer.NOOP:
             self._polling.release()
             self._wait(ProbeTimer.NOOP, _NOOP_INTERVAL)

@@ -133,9 +133,9 @@ class WebSocketTransport:
         return self.link.write(pong)
 
     def lost(self) -> None:
-        """The socket is gone."""
-        self.reader, self._stopped = None, True
+        """The socket is gone; a session that goes on elsewhere takes first what was received and not delivered."""
         self._detach().lost(Reason.TRANSPORT_CLOSE)
+        self.reader, self._stopped = None, True
 
     def writable(self) -> None:
         """The socket takes bytes again."""

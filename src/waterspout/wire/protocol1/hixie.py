@@ -46,7 +46,9 @@ def _number(name: str, header: Callable[[str], str | None]) -> int:
         raise ProtocolError(f"The {name} is {key[:40]!r}, but it must have 1 to {_DIGITS} digits and a space")
     number, rest = divmod(int(digits), spaces)
     if rest or int(digits) >> 32:
-        raise ProtocolError(f"The {name} is {key[:40]!r}, but its number must be of 32 bits, and its spaces divide it")
+        raise ProtocolError(
+            f"The {name} is {key[:40]!r}, but its number must fit in 32 bits, and be divisible by its count of spaces"
+        )
     return number
 
 
