@@ -88,3 +88,9 @@ def test_a_route_may_not_know_a_session(again: Refuse | None) -> None:
     engine = make(Forgetful("/prices"))
     statuses = [ask(engine, "/prices").status for _ in range(5)]
     assert statuses == [400] * 5 if again is None else statuses == [400, 400, 400, 404, 404]
+
+
+def test_the_row_of_clients_without_engineio_is_no_revision_that_a_request_can_name() -> None:
+    engine = make(generations=(ENGINEIO_4, SOCKETIO_1))
+    answer = ask(engine, "/socket.io/?EIO=Socket.IO+1&transport=polling")
+    assert (answer.status, answer.body[:10]) == (400, b'{"code":5,')

@@ -84,7 +84,8 @@ class _Question:
             choice = " or ".join(name for name in self.policy.transports if name in TRANSPORTS) or "none"
             detail = f"transport is {show(self.transport)}: this server offers {choice}"
             return self._no(Fault.UNKNOWN_TRANSPORT, detail)
-        generation = next((row for row in self.policy.generations if row.revision == self.revision), None)
+        rows = self.policy.generations if self.revision in GENERATIONS else ()  # that of 0.7 to 0.9 is no Engine.IO
+        generation = next((row for row in rows if row.revision == self.revision), None)
         if generation is None:
             return self._no(Fault.UNSUPPORTED_PROTOCOL, self._unsupported())
         if self.transport == "polling" and "j" in self.request.query and (refusal := self._jsonp()) is not None:
