@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from bench.servers import BENCH
 from waterspout import Server
 from waterspout.drivers import AsyncioDriver
+from waterspout.hosts.chunks import ChunkedLink
 from waterspout.testing import admit
 from waterspout.testing.frames import client_frame
 from waterspout.types import Request
@@ -73,6 +74,7 @@ class Load:
         self.server.on("echo")(lambda socket, *args: socket.emit("echo", *args))
         self.server.on("all")(lambda socket, *args: self.server.emit("all", *args))
         self.channel = self.server.channel("news")
+        self.server.expose("/news", self.channel)
         self.server.on("follow")(lambda socket: [socket.subscribe(self.channel)])
         self.engine = self.server.engine
         self.engine.bind(AsyncioDriver())
@@ -116,6 +118,13 @@ class Load:
             self.client()(text('42["follow"]'))
         return lambda: self.channel.publish("hello"), 100
 
+    def events(self) -> tuple[Callable[[], object], int]:
+        request = Request("GET", "/news", UPGRADE[:1], remote_address="127.0.0.1")
+        for _ in range(100):
+            link = ChunkedLink(Drain())
+            self.engine.connect(admit(self.engine, request), request, link)  # type: ignore[arg-type]
+        return lambda: self.channel.publish("hello"), 100
+
     def old_ack(self) -> tuple[Callable[[], object], int]:
         receive, data = self.old_client(), text('5:1+::{"name":"ack","args":["hello",1]}') * 16
         return lambda: receive(data), 16
@@ -142,7 +151,7 @@ class Load:
         self.engine.respond(admit(self.engine, request), NoAnswer(request), body)  # type: ignore[arg-type]
 
 
-LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "old_ack", "handshake", "poll")
+LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "events", "old_ack", "handshake", "poll")
 
 
 async def run(name: str, rounds: int) -> None:
