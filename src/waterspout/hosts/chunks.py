@@ -53,7 +53,11 @@ class ChunkedLink:
         return True
 
     def send(self, prepared: Prepared) -> bool:
-        return self._link.write(prepared.form("chunk", _chunk_of))
+        forms = prepared.forms
+        chunk = None if forms is None else forms.get("chunk")
+        if chunk is None:  # else all but the first recipient of a publish would pay for this call
+            chunk = prepared.form("chunk", _chunk_of)
+        return self._link.write(chunk)
 
     def cut(self, data: bytes) -> None:
         self._link.finish(_chunk(data) if data else b"")
