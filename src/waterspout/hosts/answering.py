@@ -12,9 +12,9 @@ from tornado.web import Application, Finish, HTTPError, RequestHandler, stream_r
 from ..engine import Admitted, Engine, Greeting, Refuse, Response
 from ..engine.log import without_secrets
 from ..types import Request
-from .intake import BODY_TIMEOUT
+from .handlermessenger import HandlerMessenger
+from .intake import BODY_TIMEOUT, announced_bytes
 from .overrides import OUTCOME, HandlerIntake, is_redefined, require_plain
-from .reception import announced_bytes
 from .requests import read
 from .residence import Residence
 from .takeover import take_over
@@ -26,17 +26,20 @@ __all__ = ["EngineHandler"]
 class EngineHandler(RequestHandler):
     """A request that an engine serves: `(pattern, EngineHandler, {"engine": engine})` among the routes.
 
-    The engine answers when a method calls `serve`, as all do here: until then, Tornado's word and a subclass's count,
-    and a request that they answer themselves has not been. The body is in `request.body` then, if it came in chunks
-    only after `serve`. It is judged as it comes, and a POST before it comes, unless `prepare` is overridden without
-    `super`.
+    The engine answers when a method calls `serve`, as all do here. A request that Tornado or a subclass answers before
+    that does not reach the engine. `request.body` has the body when the method is called; one that came in chunks, from
+    `serve` on. The size of a body is checked as it arrives, and a POST is decided before its body arrives, unless
+    `prepare` is overridden without `super`.
 
-    `answer` and `begin` may be coroutines. Whatever method raises, the request ends as with Tornado, the engine forgets
-    it at once as if its client had given it up, and nobody else is concerned; what was answered or begun stands.
+    `answer` and `begin` may be coroutines. Whatever method raises, the request ends as with Tornado, the engine aborts
+    it at once as if its client had gone, and no other client is affected; what was answered or begun stands.
     """
 
     is_redefined: ClassVar[bool] = False
     """Whether this is a user's class, and has redefined anything of ours."""
+
+    messenger: HandlerMessenger | None = None
+    """The messages of a connection that this handler carries itself."""
 
     _is_mute = False  # if its `finish` has failed, as it would again for an error
     _is_asked = _is_served = _is_gone = _has_ended = False
@@ -54,7 +57,7 @@ class EngineHandler(RequestHandler):
         assert isinstance(connection, HTTP1Connection)
         connection.set_body_timeout(BODY_TIMEOUT)
         self._intake = HandlerIntake(self.residence, connection, self)
-        self._missing_bytes = self._announced_bytes = announced_bytes(request.headers)
+        self._missing_bytes = self._announced_bytes = announced_bytes(request.headers.get("Content-Length"))
 
     def initialize(self, engine: Engine) -> None:
         """Take the engine from the route."""
@@ -71,22 +74,18 @@ class EngineHandler(RequestHandler):
     def serve(self) -> Awaitable[None] | None:
         """Let the engine answer this request, now or later; once."""
         self._auto_finish = False
-        if self._is_served or self._finished or self._is_gone:
-            return None
-        self._is_served = True
-        self.begun()
-        if self._has_ended:
-            return None
-        self._admit()
-        self.request.body = self.body
-        self._intake.complete()
-        if self._intake.admission is not None:
-            self._intake.watch()
-        return self._intake.beginning
+        if not (self._is_served or self._finished or self._is_gone):
+            self._is_served = True
+            self.begun()
+            if not self._has_ended:
+                self._admit()
+                self.request.body = self.body
+                self._intake.complete()
+        return None
 
     @property
     def body(self) -> bytes:
-        """What has come of the body, also in chunks."""
+        """What has arrived of the body, also in chunks."""
         return self.request.body or self._intake.body
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
@@ -121,13 +120,13 @@ class EngineHandler(RequestHandler):
         return None
 
     def begun(self) -> None:
-        """Hear that `serve` begins. Override it at will."""
+        """Called when `serve` begins, for subclasses."""
 
     def ended(self) -> None:
-        """Hear, once, that what `serve` began is over: answered, given up, or closed. Override it at will."""
+        """Called once when what `serve` began is over: answered, aborted, or closed. For subclasses."""
 
     def release(self) -> None:
-        """Let the engine forget this request, as if its client had given it up; somebody else answers it."""
+        """Abort this request in the engine, as if its client had gone; somebody else answers it."""
         if self._is_asked and not self._intake.is_over:
             self._abandon()
 
@@ -157,21 +156,19 @@ class EngineHandler(RequestHandler):
         return None if self._intake.admission is None else self._intake.hold()
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a part of the body."""
         self._missing_bytes -= len(chunk)
         self._intake.feed(chunk)
         if self._missing_bytes == 0:
             self.request.body = self._intake.body
 
     def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
-        """Write out what there is."""
         written = super().flush(include_footers)
         if include_footers:
             self._intake.sent(written)
         return written
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
-        """Answer; what the engine was to answer has not been, if it is a subclass that does."""
+        """Answer; if a subclass calls this before the engine has answered, the engine aborts the request."""
         self.release()
         try:
             return super().finish(chunk)
@@ -181,20 +178,16 @@ class EngineHandler(RequestHandler):
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Answer with an error; if that fails too, close the connection."""
-        is_sent = False
         try:
             super().send_error(status_code, **kwargs)
-            is_sent = True
         finally:
-            if not is_sent:
-                self._cut()
+            self._cut()
 
     def on_connection_close(self) -> None:
-        """The client has gone before the answer."""
+        """Called when the client has gone before the answer."""
         self._is_gone = True
-        RequestHandler.on_connection_close(self)  # a body that was on its way does not come
         super().on_connection_close()
-        self._abandon()
+        self._give_up_client()
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log what a method has raised as Tornado does, but without the id of the session, which is a secret."""
@@ -209,10 +202,10 @@ class EngineHandler(RequestHandler):
         return f"{self.request.method} {target} ({self.request.remote_ip})"
 
     def check_xsrf_cookie(self) -> None:
-        """Check nothing: a session's id is no cookie, and clients send no form."""
+        """Check nothing: a session's id is not a cookie, and clients send no forms."""
 
     def check_trusted_origin(self, origin: str) -> bool:
-        """Leave it to the engine, whose policy names the origins."""
+        """Allow it: the engine checks origins, by its policy."""
         return True
 
     def compute_etag(self) -> None:
@@ -220,33 +213,14 @@ class EngineHandler(RequestHandler):
 
     # Below this line: how it is done
 
-    def _begin(self, decision: Admitted, greeting: Greeting) -> Awaitable[None] | None:
-        """Call `begin`; what it does later is waited for."""
-        has_begun = False
-        try:
-            coming = self.begin(decision, self._intake.request, greeting)
-            has_begun = True
-        finally:
-            if not has_begun:
-                self._abandon()
-        if not asyncio.iscoroutine(coming):
-            return coming
-        if self._is_waiting:
-            self._intake.watch()
-        self.engine.driver.run(lambda: coming, (), OUTCOME, self._fail)
-        return None
-
     def _fail(self, error: BaseException) -> None:
         """End the request, and the engine's part in it."""
         self._abandon()
-        is_told = False
         try:
             if isinstance(error, Exception):
                 self._tell(error)
-                is_told = not self._is_mute
         finally:
-            if not is_told:
-                self._cut()
+            self._cut()
 
     def _admit(self) -> None:
         """Ask the engine what the request means, once."""
@@ -257,39 +231,38 @@ class EngineHandler(RequestHandler):
     def _tell(self, error: Exception) -> None:
         """Do what Tornado does with what a method raises."""
         is_open = not (self._finished or self._is_gone or self._is_mute)
-        if isinstance(error, Finish):
+        if not isinstance(error, Finish):
+            self._report(error)
             if is_open:
-                self.finish(*error.args)
-            return
-        self._report(error)
-        if is_open:
-            told = type(error), error, error.__traceback__
-            self.send_error(error.status_code if isinstance(error, HTTPError) else 500, exc_info=told)
+                status = error.status_code if isinstance(error, HTTPError) else 500
+                self.send_error(status, exc_info=(type(error), error, error.__traceback__))
+        elif is_open:
+            self.finish(*error.args)
 
     def _report(self, error: BaseException) -> None:
         self.log_exception(type(error), error, error.__traceback__)
 
     def _cut(self) -> None:
-        """Close the connection, unless the request has ended."""
-        self._abandon()
+        """Close the connection, unless the request has been answered."""
         if not self._finished:
+            self._abandon()
             self._intake.connection.stream.close()
 
     def _lose(self) -> None:
-        """Hear of the client's end in the class's way, and in ours whatever that leaves out."""
+        """Call the class's `on_connection_close`, and do the rest whatever that leaves out."""
         self.engine.driver.run(type(self).on_connection_close, (self,), OUTCOME, self._report)
+        self._give_up_client()
+
+    def _give_up_client(self) -> None:
         self._is_gone = True
-        RequestHandler.on_connection_close(self)
+        RequestHandler.on_connection_close(self)  # a body that was on its way does not arrive
         self._abandon()
 
     def _abandon(self) -> None:
-        self._intake.has_failed |= not self._has_ended
-        self._let_go()
-        self._end()
-
-    def _let_go(self) -> None:
-        """Tell the engine that nobody waits any more, if it does not know."""
+        """Let the engine abort what it has not answered; a connection that is carried here lives on with its client."""
         self._intake.gone()
+        if self.messenger is None or self._is_gone:
+            self._end()
 
     @property
     def _is_waiting(self) -> bool:
@@ -300,4 +273,7 @@ class EngineHandler(RequestHandler):
             self._has_ended = True
             self._intake.leave()
             self._intake.decision = None
+            messenger, self.messenger = self.messenger, None
+            if messenger is not None:
+                messenger.lost()
             self.ended()

@@ -12,8 +12,8 @@ from .messenger import QueuedMessenger
 from .output import Output
 
 
-class Speaker(Protocol):
-    """A handler that says what it is given; it tells its messenger of each write."""
+class MessageHandler(Protocol):
+    """A handler that carries messages; it calls its messenger's `wrote` for each."""
 
     def send_messages(self, messages: list[Any]) -> None:
         """Send these, in this order; text is str."""
@@ -27,7 +27,7 @@ class HandlerMessenger(QueuedMessenger):
 
     __slots__ = ("_gate", "_handler", "_stream", "_written")
 
-    def __init__(self, handler: Speaker, stream: IOStream, output: Output) -> None:
+    def __init__(self, handler: MessageHandler, stream: IOStream, output: Output) -> None:
         super().__init__(output)
         self._handler = handler
         self._stream = stream

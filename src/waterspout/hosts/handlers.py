@@ -1,6 +1,6 @@
 """An engine behind real request handlers of Tornado's, for classes that users derive from and override.
 
-Who only wants to serve an engine uses `hosts/tornado.py`, which spares a request the handler. Here `prepare`, `get`,
+To serve an engine, `hosts/tornado.py` is enough, and faster: a request needs no handler there. Here `prepare`, `get`,
 `open` and all others are Tornado's own, with Tornado's meaning. A WebSocket is still taken over with its handshake,
 unless its class redefines something: then the handler keeps it, and carries whole messages.
 """
@@ -24,18 +24,16 @@ __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
 class EngineStreamHandler(EngineHandler):
     """An endless answer to a client of Socket.IO 0.7 to 0.9; other requests are answered as an EngineHandler does.
 
-    A class that redefines nothing gives its socket away. Any other keeps it: what a turn has to say comes to
-    `send_messages`, and the end of the session to `session_closed`.
+    A class that redefines nothing gives its socket away. Any other keeps it: `send_messages` is called with what a turn
+    has to send, and `session_closed` at the end of the session.
     """
-
-    messenger: HandlerMessenger | None = None
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin the answer, in our way or in Tornado's."""
-        if not (self.is_redefined and isinstance(decision, OldRequest) and isinstance(greeting, Stream)):
+        is_kept = self.is_redefined and isinstance(decision, OldRequest) and isinstance(greeting, Stream)
+        if not is_kept or self._intake.decision is None:
             return super().begin(decision, request, greeting)
-        if self._intake.decision is None:
-            return None
+        assert isinstance(decision, OldRequest)
         for name, value in greeting.headers:
             self.set_header(name, value)
         self._form = FORMS[decision.transport]
@@ -51,7 +49,7 @@ class EngineStreamHandler(EngineHandler):
     # What a session calls
 
     def send_messages(self, messages: list[str]) -> None:
-        """Write what a turn has brought."""
+        """Write the messages of a turn."""
         for message in messages:
             self.write(self._form(as_json_message(message.encode(errors="replace"))))
             sent = self.flush()
@@ -62,36 +60,16 @@ class EngineStreamHandler(EngineHandler):
         """End the answer, for its session is over."""
         self.finish()
 
-    # What Tornado calls
-
-    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
-        """End the answer."""
-        try:
-            return super().finish(chunk)
-        finally:
-            if self._finished:
-                self._let_go()
-
-    # Below this line: how it is done
-
-    def _let_go(self) -> None:
-        super()._let_go()
-        messenger, self.messenger = self.messenger, None
-        if messenger is not None:
-            messenger.lost()
-
 
 class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     """A WebSocket of an engine's; other requests are answered as an EngineHandler does.
 
     A class that redefines nothing gives its socket away. Any other keeps it: `open`, `on_message` and `on_close` are
-    called as Tornado calls them, and carry the session if they call `super`, in `open` within `connect_timeout`; what a
-    turn has to say comes to `send_messages`, and the end of the session to `session_closed`.
+    called as Tornado calls them, and carry the session if they call `super`, in `open` within `connect_timeout`.
+    `send_messages` is called with what a turn has to send, and `session_closed` at the end of the session.
     """
 
-    messenger: HandlerMessenger | None = None
     _opening: tuple[Admitted, Request, Upgrade] | None = None  # what was admitted and has not begun
-    _has_opened = False
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
         """Let the engine answer, or open the WebSocket."""
@@ -100,26 +78,24 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Open the WebSocket, in our way or in Tornado's."""
-        if not (self.is_redefined and isinstance(greeting, Upgrade)):
+        if not (self.is_redefined and isinstance(greeting, Upgrade)) or self._intake.decision is None:
             return super().begin(decision, request, greeting)
-        if self._intake.decision is None:
-            return None
         self._intake.leave()
+        for name, value in greeting.headers:
+            self.add_header(name, value)
         self._opening = decision, request, greeting
         patience = self.engine.policy.connect_timeout
         self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
         self._intake.decision = None
-        for name, value in greeting.headers:
-            self.add_header(name, value)
         args, kwargs = self._route
         self._handshake = asyncio.ensure_future(WebSocketHandler.get(self, *args, **kwargs))
         self._handshake.add_done_callback(self._over)
-        return self._handshake
+        return None
 
     # What a session calls
 
     def send_messages(self, messages: list[str | bytes]) -> None:
-        """Send what a turn has brought, each in a message of its own."""
+        """Send the messages of a turn."""
         for message in messages:
             try:
                 self.write_message(message, binary=isinstance(message, bytes))
@@ -136,14 +112,14 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     # What Tornado calls
 
     def open(self, *args: Any, **kwargs: Any) -> None:
-        """Let the engine go on over this WebSocket."""
+        """Let the engine use this WebSocket."""
+        if self._opening is None:  # an override has taken longer than `connect_timeout`
+            self.close()
+            return
         assert self.ws_connection is not None
         assert self.ws_connection.stream is not None
         output = self.residence.output
-        self._has_opened = True
         self.messenger = HandlerMessenger(self, self.ws_connection.stream, output)
-        assert self._opening is not None
-        self.messenger.pause()
         output.after(self._opening[2].pause, self._start)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
@@ -154,14 +130,11 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return self.messenger.gate
 
     def on_close(self) -> None:
-        """Let the session know that the WebSocket is closed, by whomever."""
-        messenger, self.messenger = self.messenger, None
-        if messenger is not None:
-            self._give_up()
-            messenger.lost()
+        """Called when the connection is closed, by either side: the session ends, or waits for its next transport."""
+        self._abandon()
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
-        """Send a message; what has not left when the WebSocket ends goes over the next, where a session has one."""
+        """Send a message; what has not left when the WebSocket ends is sent over the next, where a session has one."""
         if isinstance(message, dict):
             message = json_encode(message)
         future: asyncio.Future[None] | None = None
@@ -172,14 +145,8 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
                 self.messenger.wrote(message, future)
         return future
 
-    def on_connection_close(self) -> None:
-        """The connection has ended."""
-        super().on_connection_close()
-        EngineWebSocketHandler.on_close(self)  # if a class of a user's has its own
-        self._end()
-
     def check_origin(self, origin: str) -> bool:
-        """Leave it to the engine, whose policy names the origins."""
+        """Allow it: the engine checks origins, by its policy."""
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
@@ -197,33 +164,33 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
 
     # Below this line: how it is done
 
-    def _let_go(self) -> None:
-        super()._let_go()
-        if self._opening is not None and not self._is_gone:  # begun, but not by the session
-            self._give_up()
+    def _start(self) -> None:
+        opening, self._opening = self._opening, None
+        if self.messenger is not None and opening is not None:  # else it was closed in the pause
+            self._patience.cancel()
+            self.messenger.start(self.engine.connect_messages(*opening[:2], self.messenger))
+
+    def _give_up(self) -> bool:
+        """Abort what the engine has admitted, if it has not started; tell whether that was so."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return False
+        self._patience.cancel()
+        self.engine.abort(opening[0])
+        return True
+
+    def _end(self) -> None:
+        super()._end()
+        if self._give_up() and not self._is_gone:
             self._handshake.cancel()
             if self.ws_connection is not None and self.ws_connection.stream is not None:
                 self.close()
 
-    def _start(self) -> None:
-        self._patience.cancel()
-        messenger, opening, self._opening = self.messenger, self._opening, None
-        if messenger is not None and opening is not None:  # else it was closed in the pause
-            messenger.resume()
-            messenger.start(self.engine.connect_messages(*opening[:2], messenger))
-
-    def _give_up(self) -> None:
-        """Nothing comes of what the engine has admitted, if it has not started: in time, or at all."""
-        self._patience.cancel()
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            self.engine.abort(opening[0])
-
-    def _over(self, opening: "asyncio.Future[None]") -> None:
-        """The WebSocket is closed, or was never opened; this is said whatever a user's class has raised or left out."""
-        EngineWebSocketHandler.on_close(self)
-        self._give_up()
+    def _over(self, handshake: "asyncio.Future[None]") -> None:
+        """Called when the WebSocket is closed, or was not opened, whatever a user's class has raised or left out."""
         self._end()
-        is_answered = self._has_opened or self._finished
-        if not is_answered and not opening.cancelled() and opening.exception() is None:
-            self.finish()
+        error = None if handshake.cancelled() else handshake.exception()
+        if error is not None:
+            self._fail(error)
+        elif not self._finished and not handshake.cancelled():
+            self.finish()  # Tornado leaves this to the end of `get`

@@ -13,6 +13,7 @@ A kind of intake has four methods of its own: `_answer`, `_begin`, `_cut` and `t
 the engine as any host does, so it is none of the engine's modules.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
@@ -29,6 +30,12 @@ class IntakeTimer(Enum):
     """What a request waits for."""
 
     BODY = "body"
+
+
+def announced_bytes(content_length: str | None) -> int:
+    """Return the announced length of a body; 0 for a value that is none, which the host's HTTP refuses."""
+    length = (content_length or "").partition(",")[0]  # a proxy may have repeated it
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
 
 
 class Intake(ABC):

@@ -1,8 +1,8 @@
 """What users make of a request handler of Tornado's: what they may redefine, and what that does to an engine."""
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from tornado.http1connection import HTTP1Connection
 
@@ -30,18 +30,18 @@ def require_plain(cls: type) -> None:
             raise TypeError(f"{cls.__name__}.{name} is a coroutine, but nobody waits for it: make it a plain method")
 
 
+Failed = Callable[[BaseException], object]
+
+
 class FailureAsker:
-    """What comes of a user's function: what is told of a failure, by the token."""
+    """Asks for users' functions, and calls the token with what they raise."""
 
-    def answered(self, token: Callable[[BaseException], object], result: object) -> None:
-        """It has done its work."""
+    def answered(self, token: Failed, result: object) -> None: ...
 
-    def failed(self, token: Callable[[BaseException], object], error: BaseException) -> None:
-        """It has raised."""
+    def failed(self, token: Failed, error: BaseException) -> None:
         token(error)
 
-    def later(self, token: Callable[[BaseException], object]) -> "FailureAsker":
-        """It goes on."""
+    def later(self, token: Failed) -> "FailureAsker":
         return self
 
 
@@ -59,32 +59,32 @@ class HandlerIntake(TornadoIntake):
     def __init__(self, residence: Residence, connection: HTTP1Connection, handler: "EngineHandler") -> None:
         super().__init__(residence, connection)
         self._handler = handler
-        self.has_failed = False  # nothing has been answered, or not all of it
-        self.beginning: Awaitable[None] | None = None  # of what has begun, for Tornado to wait for
 
     def gone(self) -> None:
-        """Forget the request: also one whose answer has failed, until it is over for the handler."""
+        """Abort the request: also one whose answer has failed, until it is over for the handler."""
+        self.is_lost |= self.decision is not None
         super().gone()
         self._abort()
 
-    def take_back(self) -> bool:
-        """Cut the connection if not all of the answer has left; tell whether that was so, or it has failed."""
-        return self.has_failed or super().take_back()
-
     def _answer(self, response: Response) -> None:
-        handler = self._handler
-        if handler.is_redefined:
-            self.engine.driver.run(handler.answer, (response,), OUTCOME, self._fail_soon)
-        else:
-            handler.answer(response)
+        self._run(self._handler.answer, (response,), self._fail_soon)
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
         self.is_over = True
-        self.beginning = self._handler._begin(decision, greeting)
+        self._run(self._handler.begin, (decision, self.request, greeting), self._handler._fail)
+
+    def _run(self, method: Callable[..., Any], args: tuple[Any, ...], failed: Failed) -> None:
+        """Call a method of the handler; while it runs as a coroutine, the client is watched."""
+        if not self._handler.is_redefined:
+            method(*args)
+            return
+        self.engine.driver.run(method, args, OUTCOME, failed)
+        if self.decision is not None and self._handler._is_waiting:
+            self.watch()
 
     def _fail_soon(self, error: BaseException) -> None:
-        """End the request when the engine has done what it is about: it may be another client's."""
-        self.has_failed = not self._handler._has_ended
+        """End the request in the next turn: the engine may be serving another client now."""
+        self.is_lost |= self.decision is not None
         self.engine.driver.soon(self._handler._fail, error)
 
     def _lost(self) -> None:
@@ -95,19 +95,6 @@ class HandlerIntake(TornadoIntake):
         self._handler.serve()
 
     def _decided(self, decision: Decision) -> None:
-        if self._is_complete:
-            self.engine.driver.run(self._serve_late, (decision,), OUTCOME, self._handler._fail)
-            return
         super()._decided(decision)
-        if isinstance(decision, Resume):
+        if isinstance(decision, Resume) and not self._is_complete:
             self.engine.await_body(decision, self)
-
-    def _serve_late(self, decision: Decision) -> Awaitable[None] | None:
-        super()._decided(decision)
-        return self.beginning
-
-    def _serve(self, decision: Decision) -> None:
-        self.leave()
-        super()._serve(decision)
-        if not self.is_over:
-            self.watch()

@@ -6,38 +6,40 @@ connection, so it is watched for the end of its client.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http.client import responses
-from typing import Any
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, ResponseStartLine, format_timestamp
 
 from ..engine import Admitted, Decision, Greeting, Response
-from .intake import Intake
+from .intake import Intake, announced_bytes
 from .loops import AsyncioLoop
 from .residence import Residence
 from .takeover import take_over
 
 
 class TornadoIntake(Intake):
-    """A request on a connection of Tornado's, which is watched while the request waits: nobody reads it."""
+    """A request on a connection of Tornado's, which is watched while the request waits.
+
+    `is_lost`: its answer does not arrive, since the client had gone when it was written, or since it has failed.
+    """
 
     def __init__(self, residence: Residence, connection: HTTP1Connection) -> None:
         super().__init__(residence.engine)
         self._residence = residence
         self.connection = connection
+        self.is_lost = False
         self._held: asyncio.Future[None] | None = None  # what Tornado waits for
         self._leave: Callable[[], None] | None = None
         self._left: asyncio.Future[None] | None = None  # done when the kernel has the rest of the answer
-        self._is_lost = False  # the client had gone when the answer was written
 
     def hold(self) -> "asyncio.Future[None]":
         """Return what is done once the request is decided, or given up; until then Tornado is to read no further."""
         self._held = asyncio.get_running_loop().create_future()
+        self.connection.stream.set_close_callback(self._lost)
         self.watch()
         return self._held
 
@@ -58,23 +60,28 @@ class TornadoIntake(Intake):
         if leave is not None:
             leave()
 
+    def complete(self) -> None:
+        super().complete()
+        if not self.is_over:
+            self.watch()
+
     def gone(self) -> None:
-        """Called when the client has gone."""
         super().gone()
         self._go_on()
 
     def sent(self, sent: "asyncio.Future[None]") -> None:
         """Called when all is written, before Tornado's `finish`; `sent` is done as well when the client has gone."""
         stream, written = self.connection.stream, self.written
-        self._is_lost = stream.closed()
-        if not self._is_lost and (written is not None or not sent.done()):
+        self.is_lost |= stream.closed()
+        if not self.is_lost and (written is not None or not sent.done()):
             self._left = stream.write(b"")
             if written is not None:
                 self._left.add_done_callback(lambda left: written() if _is_done(left) else None)
 
     def take_back(self) -> bool:
-        """Cut the connection of one whose answer has not gone to the kernel as a whole; tell whether that was so."""
-        if not self._is_lost and (self._left is None or _is_done(self._left)):
+        if self.is_lost:
+            return True
+        if self._left is None or _is_done(self._left):
             return False
         self.connection.close()
         return True
@@ -84,15 +91,22 @@ class TornadoIntake(Intake):
         super()._decided(decision)
 
     def _go_on(self) -> None:
+        """Let Tornado read on."""
         if self._held is not None and not self._held.done():
+            self.leave()
+            self.connection.stream.set_close_callback(None)
             self._held.set_result(None)
 
     def _cut(self) -> None:
         self.connection.close()
 
     def _lost(self) -> None:
-        """Called when the client had gone before the connection was watched."""
+        """Called when the client has gone where Tornado tells nobody."""
         self.gone()
+
+    def _wait_no_longer(self) -> None:
+        super()._wait_no_longer()
+        self.leave()
 
 
 class Reception(TornadoIntake, HTTPMessageDelegate):
@@ -105,39 +119,31 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
     def headers_received(self, start_line: object, headers: HTTPHeaders) -> Awaitable[None] | None:
         """Expect a body, once the request is decided."""
         if self.admission is not None:
-            return self._hold(headers)
+            return self._expect_later(headers)
         self._expect(headers)
         return None
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a part of the body."""
         self.feed(chunk)
 
     def finish(self) -> None:
         """Serve the request, which is complete."""
         self.complete()
         if not self.is_over:
-            self.connection.set_close_callback(self.on_connection_close)
-            self.watch()
+            self.connection.set_close_callback(self.gone)
 
     def on_connection_close(self) -> None:
-        """The client has gone before the answer."""
         self.gone()
 
     # Below this line: how it is done
 
-    async def _hold(self, headers: HTTPHeaders) -> None:
-        """Wait for the decision."""
-        stream = self.connection.stream
-        stream.set_close_callback(self.on_connection_close)
+    async def _expect_later(self, headers: HTTPHeaders) -> None:
         await self.hold()
-        self.leave()
-        stream.set_close_callback(None)
         if not self.is_over:
             self._expect(headers)
 
     def _expect(self, headers: HTTPHeaders) -> None:
-        length = announced_bytes(headers)
+        length = announced_bytes(headers.get("Content-Length"))
         if length or "Transfer-Encoding" in headers:
             self.expect(length)
 
@@ -158,16 +164,6 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
         self.is_over = True
         take_over(self.connection.detach(), self._residence, self.request, decision, greeting, self.version)
-
-    def _wait_no_longer(self) -> None:
-        super()._wait_no_longer()
-        self.leave()
-
-
-def announced_bytes(headers: Any) -> int:
-    """Return the announced length of the body; 0 for what is none, which Tornado refuses when it comes to the body."""
-    length = headers.get("Content-Length", "").partition(",")[0]  # a proxy may have repeated it
-    return int(length) if re.fullmatch("[0-9]{1,18}", length) else 0
 
 
 def _is_done(future: "asyncio.Future[None]") -> bool:

@@ -30,30 +30,14 @@ def take_over(
 
 
 def give_away(stream: IOStream) -> Adopted | None:
-    """Take the socket away from a stream that Tornado has detached and that has nothing to write; None if it is closed.
+    """Take the socket from a stream that Tornado has detached and that has nothing to write; None if it is closed.
 
-    What Tornado has read behind the request goes with it.
+    What Tornado has read behind the request goes with it, and once what the kernel has, if Tornado has read nothing.
     """
-    ahead = _unread(stream)
+    if stream.closed():
+        return None
+    read = cast("asyncio.Future[bytes]", stream.read_bytes(stream.max_buffer_size, partial=True))
     if stream.closed():
         return None
     stream.io_loop.remove_handler(stream.socket)
-    return Adopted(stream.socket, ahead)
-
-
-def _unread(stream: IOStream) -> bytes:
-    """Return what Tornado has read behind the request; what the kernel still holds is for the link and its turns."""
-    pieces: list[bytes] = []
-    if stream.closed():
-        return b""
-    size = stream.read_chunk_size + 1  # Tornado reads less at once, so that a shorter piece is all it has
-    while True:
-        piece = cast("asyncio.Future[bytes]", stream.read_bytes(size, partial=True))
-        if not piece.done():
-            piece.add_done_callback(lambda future: future.exception())  # closing the stream ends it
-            return b"".join(pieces)
-        if piece.exception() is not None:
-            return b"".join(pieces)
-        pieces.append(piece.result())
-        if len(pieces[-1]) < size:
-            return b"".join(pieces)
+    return Adopted(stream.socket, read.result() if read.done() else b"")
