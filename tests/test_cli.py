@@ -399,6 +399,8 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("app:server --bind no.such.invalid:0", "cannot listen at no.such.invalid:0: the host name is not known"),
         ("app:server --unix app.py", "cannot listen at 'app.py': a file that is no socket is there; remove it or"),
         ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
+        ("app:server --entry app.py", "cannot listen at '"),
+        ("bare:engine --bind 127.0.0.1:0 --entry e", "cannot open the entry 'e': it is for a waterspout.Server, which"),
         ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give a PEM certificate"),
         ("app:server --certfile app.py --keyfile gone.pem", "cannot read 'gone.pem': No such file or directory; give"),
         ("app:server --certfile app.py", "cannot use the certificate 'app.py': "),
@@ -414,6 +416,7 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
 def test_what_cannot_be_served_is_refused_with_a_sentence(
     folder: Path, refusal: Refusal, arguments: str, sentence: str
 ) -> None:
+    (folder / "bare.py").write_text(ENGINE)
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")

@@ -63,14 +63,20 @@ Engine.default_driver = InlineDriver
 
 
 def run(
-    server: Server | Engine, *, port: int = 8000, host: str = "localhost", static: str | Path | None = None
+    server: Server | Engine,
+    *,
+    port: int = 8000,
+    host: str = "localhost",
+    static: str | Path | None = None,
+    entry: str | None = None,
 ) -> None:
     """Serve on a port until SIGTERM, SIGINT or `server.close()`, inside Tornado; end gracefully. The URL is printed.
 
     In another thread than the main one there are no signals: `server.close()` is the end. A server may be run again.
     Port 0 takes a free one. The host "localhost" is 127.0.0.1 and [::1]; 0.0.0.0 and :: are all interfaces. `static`
-    is a directory whose files are served beside it, the page of the clients for one. Raises `CannotStart`, with a
-    sentence, for what cannot be.
+    is a directory whose files are served beside it, the page of the clients for one. `entry` is the path of a Unix
+    socket at which `waterspout publish` and `waterspout emit` reach the server; it is for this user and root only.
+    Raises `CannotStart`, with a sentence, for what cannot be.
     """
     from .hosts import listeners, standalone
     from .hosts.static import static_routes
@@ -80,7 +86,7 @@ def run(
         pages = () if static is None else static_routes(static, sources=[Path(main)] if main else [])
         standalone.run(
             server,
-            standalone.Site(bind=[(host, port)], last_routes=pages),
+            standalone.Site(bind=[(host, port)], last_routes=pages, entry=entry),
             ready=lambda urls: print(  # noqa: T201  (whoever calls this is a program's last line)
                 listeners.announcement("this server", urls, [host]), flush=True
             ),

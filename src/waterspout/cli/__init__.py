@@ -1,4 +1,4 @@
-"""The command line: `waterspout serve module:server` and `waterspout demo`."""
+"""The command line: `waterspout serve module:server`, `publish`, `emit` and `demo`."""
 
 import argparse
 import logging
@@ -16,6 +16,7 @@ from waterspout.hosts.certificates import tls
 from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
 from waterspout.hosts.static import static_routes
 
+from . import outside
 from .target import load, source_of
 
 __all__ = ["load", "main", "parse_bind"]
@@ -26,10 +27,11 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 in order, 2 for what the caller can mend."""
+    """Run a command and return its exit status: 0 in order, 2 for what the caller can mend, 1 if a server refuses."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
-    _log(options.log_level)
+    if hasattr(options, "log_level"):
+        _log(options.log_level)
     try:
         if getattr(options, "reload", False):
             return reload.supervise(_child(arguments), Path.cwd())
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotStart as error:
         print(f"waterspout: {error}", file=sys.stderr)
         return 2
+    except outside.NotCarriedOut as error:
+        print(f"waterspout: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0
@@ -77,6 +82,7 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
             last_routes=pages,
             flash_policy_port=options.flash_policy_port,
             flash_policy_domains=options.flash_policy_domain or ("*",),
+            entry=options.entry,
         ),
         ready=lambda urls: _say(announcement(options.target, urls, hosts)),
         loop=standalone.LoopKind(options.loop),
@@ -178,8 +184,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--flash-policy-domain", metavar="DOMAIN", action="append", help="allow Flash of a domain (default: all)"
     )
+    serve.add_argument(
+        "--entry", metavar="PATH", help="Unix socket for `waterspout publish` and `emit`; only this user and root may"
+    )
     serve.add_argument("--reload", action="store_true", help="restart when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+
+    _add_outside(commands)
 
     demo = commands.add_parser("demo", parents=[shared], help="serve a small chat", allow_abbrev=False)
     demo.set_defaults(command=_demo)
@@ -187,3 +198,30 @@ def _parser() -> argparse.ArgumentParser:
         "--client", metavar="FILE", help="socket.io.min.js of socket.io-client 4 (default: from npm or a CDN)"
     )
     return parser
+
+
+def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what is sent to the entry of a server that runs."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--entry", metavar="PATH", help=f"that of `waterspout serve --entry PATH` (default: {outside.VARIABLE})"
+    )
+
+    publish = commands.add_parser(
+        "publish", parents=[shared], help="publish to a channel of a server that runs", allow_abbrev=False
+    )
+    publish.set_defaults(command=outside.publish)
+    publish.add_argument("channel", metavar="CHANNEL")
+    publish.add_argument("data", metavar="JSON", help="the message; - reads it from standard input")
+    publish.add_argument("--event", metavar="NAME", help="name of the message")
+    publish.add_argument("--text", action="store_true", help="it is a text, not JSON, and goes out as it is")
+    publish.add_argument("--lines", action="store_true", help="each line of standard input is a message")
+
+    emit = commands.add_parser(
+        "emit", parents=[shared], help="emit an event to clients of a server that runs", allow_abbrev=False
+    )
+    emit.set_defaults(command=outside.emit)
+    emit.add_argument("event", metavar="EVENT")
+    emit.add_argument("args", metavar="JSON", nargs="*", help="its arguments; - reads one from standard input")
+    emit.add_argument("--to", metavar="ROOM", action="append", help="room, or id of a client; may be repeated")
+    emit.add_argument("--namespace", metavar="NAME", default="/", help="default: /")

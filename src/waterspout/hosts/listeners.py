@@ -85,8 +85,8 @@ def to_pass_on() -> tuple[int, ...]:
 
 
 @contextmanager
-def unix_listener(path: str) -> Iterator[socket.socket]:
-    """Listen at a Unix socket, as open to other users as the umask allows, and remove it at the end.
+def unix_listener(path: str, *, mode: int | None = None) -> Iterator[socket.socket]:
+    """Listen at a Unix socket, as open to other users as the umask or `mode` allows, and remove it at the end.
 
     A socket file that nobody listens at (a process that was killed left it) is replaced; nothing else is.
     """
@@ -95,6 +95,8 @@ def unix_listener(path: str) -> Iterator[socket.socket]:
     try:
         listener.setblocking(False)
         listener.bind(path)
+        if mode is not None:
+            os.chmod(path, mode)  # nobody can connect before `listen`
         listener.listen(BACKLOG)
         made = os.stat(path)
     except (OSError, ValueError) as error:

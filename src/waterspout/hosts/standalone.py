@@ -18,6 +18,7 @@ from ..drivers.log import logger
 from ..engine import Engine
 from ..errors import CannotStart
 from .collector import fitted
+from .entry import serve_entry
 from .flashpolicy import serve_policy
 from .listeners import opened, urls
 from .loggers import reporting, throttled
@@ -51,7 +52,7 @@ class Site:
     It listens at the hosts and ports of `bind`, at a Unix socket, and at the sockets of `inherited`, which listen
     already; it closes them. TLS is for TCP; a Unix socket, which has a proxy before it, stays plain.
     `flash_policy_port` answers Flash, at the same addresses, that films of `flash_policy_domains` may connect (see
-    `flashpolicy`).
+    `flashpolicy`). `entry` is the path of a Unix socket where other processes publish and emit (see `entry`).
     """
 
     bind: Sequence[tuple[str, int]] = ()
@@ -62,6 +63,7 @@ class Site:
     last_routes: Sequence[Any] = ()
     flash_policy_port: int | None = None
     flash_policy_domains: Sequence[str] = ("*",)
+    entry: str | None = None
 
 
 async def serve(
@@ -79,6 +81,8 @@ async def serve(
         tcp = [listener for listener in listeners if listener.family != socket.AF_UNIX]
         local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
         engine.when_closing(stop.set)
+        if site.entry is not None:
+            accepting.callback((await serve_entry(mountable, site.entry)).close)
         mount = Mount(engine)  # which starts the server, now that nothing can keep it from that
         routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
         application = LimitedApplication(routes, max_header_lines=engine.policy.max_header_lines)

@@ -35,6 +35,10 @@ class Channels:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
         return found
 
+    def existing(self, name: str) -> Channel | None:
+        """Return the channel of this name if there is one now."""
+        return self._named.get(name)
+
     def __len__(self) -> int:
         return len(self._named)
 
