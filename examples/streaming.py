@@ -16,12 +16,12 @@ runs: dict[str, tuple[Channel, asyncio.Task[None]]] = {}
 class Run(EventSource):
     def post(self, *args: str) -> None:
         run = server.channel(secrets.token_urlsafe(16), start="earliest", history=100_000, history_bytes=10_000_000)
-        runs[run.name] = run, asyncio.create_task(self.answer(run))
+        runs[run.name] = run, asyncio.create_task(self.speak(run))
         runs[run.name][1].add_done_callback(lambda task: run.end({"stopped": task.cancelled()}))
         self.set_status(202)
         self.set_header("Location", f"/runs/{run.name}")
 
-    async def answer(self, run: Channel) -> None:
+    async def speak(self, run: Channel) -> None:
         for token in self.request.body.decode().split():  # in the place of a model
             run.publish(Text(f"{token} "))
             await asyncio.sleep(0.05)

@@ -81,6 +81,11 @@ class EventSource(EngineHandler):
             greeting = Stream((*greeting.headers, *self._own_fields()))
         return super().begin(decision, request, greeting)
 
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse a body far beyond the limit; nothing is decided yet, for a class may answer POST by itself."""
+        self._intake.announce(self._announced_bytes)
+        return None
+
     # Below this line: how it is done
 
     def _admit(self) -> None:
