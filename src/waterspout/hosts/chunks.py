@@ -34,7 +34,7 @@ class ChunkedLink:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._content_bytes = self._left_bytes = self._total_bytes = 0
-        self._ends: deque[tuple[int, int]] = deque()  # of the chunks below, and of their content
+        self._ends: deque[tuple[int, int]] | None = None  # of the chunks below, and of their content
         self.close, self.pause, self.resume = link.close, link.pause, link.resume
 
     @property
@@ -48,6 +48,8 @@ class ChunkedLink:
             return False
         self._total_bytes += len(chunk)
         self._content_bytes += len(data)
+        if self._ends is None:  # an event stream never has one, which takes 600 bytes
+            self._ends = deque()
         self._ends.append((self._total_bytes, self._content_bytes))
         self._forget()
         return True
