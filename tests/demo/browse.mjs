@@ -44,6 +44,7 @@ const status = (page, words) => page.locator("#words").getByText(words).waitFor(
 const person = (page, name) => page.locator("#people li").filter({ hasText: name });
 const room = (page, name) => page.getByRole("navigation").getByRole("button", { name });
 const tick = (page, text, name) => page.locator(".mine").filter({ hasText: text }).getByRole("img", { name, exact: true });
+const pulses = async (page) => ((await page.locator("#live").getAttribute("data-ids")) ?? "").trim().split(" ").map(Number);
 const texts = (page) => page.locator("#log .bubble p").allTextContents();
 
 // A cable between the browser and the server that can be cut, mended, put on hold, and led to another server.
@@ -82,6 +83,8 @@ const scenarios = {
     await person(ada, "Bob").getByText("WebSocket · Engine.IO 4").waitFor();
     await person(bob, "Ada").getByText("WebSocket · Engine.IO 4").waitFor();
     await line(ada, "Bob came in").waitFor();
+    await ada.locator("#connections li").filter({ hasText: /^Engine\.IO 4 · websocket2$/ }).waitFor();
+    await ada.locator("#connections li").filter({ hasText: /^EventSource · event-stream2$/ }).waitFor();
 
     await message(bob).pressSequentially("So");
     await ada.getByText("Bob is typing…").waitFor();
@@ -246,6 +249,13 @@ const scenarios = {
     await status(bob, /^Connected over/);
     assert.equal(await bob.evaluate(() => document.activeElement.id), "text");
     assert.equal(await bob.locator("#banner").isVisible(), false);
+
+    // The live panel has gone on from its last id, without a hole.
+    const before = await pulses(bob);
+    await bob.locator('#live[data-state="open"]').waitFor();
+    while ((await pulses(bob)).at(-1) === before.at(-1)) await bob.waitForTimeout(100);
+    const ids = await pulses(bob);
+    assert.deepEqual(ids, ids.map((_, at) => ids[0] + at));
     for (const page of [ada, bob]) {
       assert.deepEqual(await texts(page), ["before", "meanwhile", "into the void"]);
       assert.equal(await page.locator("#people li").count(), 2);

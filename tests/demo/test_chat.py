@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from server.listener import Listener
 from waterspout.demo.chat import GRACE, RECEIPT_TIMEOUT, Chat
 from waterspout.demo.names import clean, same
-from waterspout.demo.rates import Allowance, Meter
+from waterspout.demo.rates import Allowance
 from waterspout.demo.room import HISTORY, MAX_ROOMS
 from waterspout.testing import SOCKETIO_1, Clock, Peer
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -448,15 +449,24 @@ def test_the_pulse_tells_the_messages_a_second_taken_in_and_sent_on(chat: Chat, 
     clock.advance(2)
     chat.pulse()
     assert [beat["rate"] for beat in ada.heard("pulse")] == [2.0]
-    assert ada.ask("enter", "Harbour")["rates"][-1] == 2.0
 
 
-def test_a_meter_keeps_a_minute() -> None:
-    meter = Meter(0)
-    for second in range(1, 100):
-        meter.add(second)
-        meter.tick(second)
-    assert list(meter.rates) == list(range(40, 100))
+def test_the_live_channel_keeps_a_minute_and_tells_who_is_connected_over_what(chat: Chat, clock: Clock) -> None:
+    ada = Guest(chat, name="Ada")
+    Guest(chat, name="Bob", generation=SOCKETIO_1, transport="xhr-polling")
+    for _ in range(100):
+        clock.advance(0.01)
+        chat.pulse()
+    ada.ask("say", "one")
+    clock.advance(1)
+    chat.pulse()
+    live = Listener(chat.server, "/live", "earliest")
+    beats = [beat for _, beat in live.take()]
+    assert [beat["rate"] for beat in beats] == [*[0.0] * 59, 1.0]
+    assert beats[-1]["connections"] == [["Engine.IO 4", "websocket", 1], ["Socket.IO 1", "xhr-polling", 1]]
+    chat.pulse()
+    [(_, beat)] = live.take()
+    assert ["EventSource", "event-stream", 1] in beat["connections"]
 
 
 def test_an_allowance_fills_up_to_its_brim_only() -> None:

@@ -44,6 +44,8 @@ class Chat:
         self._partly: dict[int, Message] = {}  # who has got it has grown since the last pulse, but not to everybody
         self._clock = clock
         self._meter = Meter(clock())
+        self._live = server.channel("live", history=60)  # a minute
+        server.expose("/live", self._live)
         self._person_ids, self._message_ids = count(1), count(1)
         server.on_connect(self.connect)
         server.on("say")(self.say)
@@ -138,7 +140,17 @@ class Chat:
             self._report(message)
         rooms = self._rooms.numbers() if self._rooms_changed else None
         self._rooms_changed = False
-        self.server.emit("pulse", {"rate": self._meter.tick(now), "rooms": rooms})
+        rate = self._meter.tick(now)
+        self.server.emit("pulse", {"rate": rate, "rooms": rooms})
+        self._live.publish({"rate": rate, "connections": self._connections()})
+
+    def _connections(self) -> list[tuple[str, str, int]]:
+        """Count who is connected: by generation and transport."""
+        return [
+            (generation, transport, number)
+            for generation, transports in sorted(self.server.stats().sessions.items())
+            for transport, number in sorted(transports.items())
+        ]
 
     # Messages and their ticks
 
@@ -251,7 +263,6 @@ class Chat:
             "here": [other.seen() for other in room.people.values()],
             "messages": [message.said() for message in messages],
             "receipts": [message.receipt() for message in room.of(person.id)],
-            "rates": list(self._meter.rates),
         }
 
 

@@ -1,17 +1,13 @@
 """How many messages a second there are, and how many one person may send."""
 
-from collections import deque
-
-SPAN = 60
 BURST = 10.0
 PER_SECOND = 4.0
 
 
 class Meter:
-    """Counts, and keeps the rates of the last `SPAN` ticks, the newest last. Times are in seconds."""
+    """Counts messages. Times are in seconds."""
 
     def __init__(self, now: float) -> None:
-        self.rates: deque[float] = deque([0.0] * SPAN, maxlen=SPAN)
         self._count = 0
         self._since = now
 
@@ -22,7 +18,6 @@ class Meter:
     def tick(self, now: float) -> float:
         """Return the messages a second since the last tick, rounded to a tenth, and begin anew."""
         rate = round(self._count / max(now - self._since, 0.001), 1)
-        self.rates.append(rate)
         self._count, self._since = 0, now
         return rate
 

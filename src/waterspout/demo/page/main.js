@@ -3,8 +3,8 @@
 import { connect, told } from "./connection.js";
 import * as conversation from "./conversation.js";
 import { $ } from "./dom.js";
+import * as live from "./live.js";
 import { browser, tab } from "./memory.js";
-import * as meter from "./meter.js";
 import * as side from "./side.js";
 import "./theme.js";
 import * as typing from "./typing.js";
@@ -100,7 +100,7 @@ const hear = {
     if (!first) conversation.note([wasAway(view, away)], view.back && view.complete ? "" : "gap");
     look(view, !view.back);
     if (first) conversation.note(view.back ? ["You are back in ", view.room, "."] : ["You are in ", view.room, SEEN]);
-    meter.start(view.rates);
+    live.follow();
     conversation.flush();
     if (first) $("text").focus();
     if (first && wanted) enter(wanted);
@@ -136,7 +136,6 @@ const hear = {
   },
 
   pulse(beat) {
-    meter.add(beat.rate);
     if (beat.rooms) list(beat.rooms);
   },
 };

@@ -6,10 +6,10 @@ const SPAN = 60;
 const LEAST = 4; // messages per second that fill the curve, so that a quiet server looks quiet
 
 let rates = [];
+clear();
 
-export function start(history) {
-  rates = history.slice(-SPAN);
-  draw();
+export function clear() {
+  rates = Array(SPAN).fill(0);
 }
 
 export function add(rate) {
