@@ -462,7 +462,7 @@ def test_the_live_channel_keeps_a_minute_and_tells_who_is_connected_over_what(ch
     chat.pulse()
     live = Listener(chat.server, "/live", "earliest")
     beats = [beat for _, beat in live.take()]
-    assert [beat["rate"] for beat in beats] == [*[0.0] * 59, 1.0]
+    assert [beat["rate"] for beat in beats] == [*[0.0] * 59, 2.0]  # taken in, and sent on
     assert beats[-1]["connections"] == [["Engine.IO 4", "websocket", 1], ["Socket.IO 1", "xhr-polling", 1]]
     chat.pulse()
     [(_, beat)] = live.take()
