@@ -1,13 +1,17 @@
 """What is exposed at a path, and who may have it."""
 
+import asyncio
 import gc
+import threading
 import weakref
 from typing import Any
 
 import pytest
 
 from server.listener import Listener
+from turns import until
 from waterspout import HandshakeRefused, Request, Server
+from waterspout.drivers import AsyncioDriver
 from waterspout.server import Channel
 from waterspout.testing import Clock
 
@@ -254,6 +258,34 @@ def test_a_permission_may_be_taken_for_longer_and_needs_a_time_zone(server: Serv
     subscriber.until = clock.wall() - 1
     clock.advance(0.1)
     assert listener.is_closed
+
+
+@pytest.mark.at_once
+def test_a_subscriber_may_be_disconnected_from_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended_in: list[int] = []
+
+    async def main() -> None:
+        server = Server()
+        server.engine.bind(AsyncioDriver())
+        seen: list[Any] = []
+        server.expose("/prices", server.channel("prices")).on_subscribe(seen.append)
+        listener = Listener(server, "/prices")
+        monkeypatch.setattr(listener, "cut", lambda data: ended_in.append(threading.get_ident()))
+        await until(lambda: seen)
+
+        def work() -> None:
+            seen[0].until = 1e12
+            seen[0].close()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert ended_in == []
+        await until(lambda: ended_in)
+        await server.close()
+
+    asyncio.run(main())
+    assert ended_in == [threading.get_ident()]
 
 
 def test_a_connection_may_have_a_greatest_age(server: Server, prices: Channel) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from ..engine import STREAM_OVER, Ending, Prepared, Session
+from ..engine import STREAM_OVER, Ending, Prepared, Session, on_core
 from ..types import Reason, Request
 from .channel import Channel
 from .forms import Form, Published
@@ -50,7 +50,10 @@ class SubscriberForm(Form, Protocol):
 
 
 class Subscriber:
-    """A client that has subscribed at an exposed path; what `on_subscribe` and `on_unsubscribe` are called with."""
+    """A client that has subscribed at an exposed path; what `on_subscribe` and `on_unsubscribe` are called with.
+
+    It may be used from any thread.
+    """
 
     __slots__ = ("__weakref__", "_exposure", "_form", "_readers", "_until", "channels", "session")
 
@@ -82,20 +85,16 @@ class Subscriber:
 
     @until.setter
     def until(self, until: "float | datetime | None") -> None:
-        deadlines, driver = self.session.table.deadlines, self.session.table.driver
         if isinstance(until, datetime):
             if until.tzinfo is None:
                 raise ValueError(f"until is {until!r}: give a datetime with a time zone, or seconds since 1970")
             until = until.timestamp()
         self._until = until
-        if until is None:
-            deadlines.clear(self, SubscriberTimer.UNTIL)
-        elif self.session.is_live:
-            deadlines.set(self, SubscriberTimer.UNTIL, driver.now() + until - driver.wall())
+        on_core(self.session.table.driver, self._limit, until)
 
     def close(self) -> None:
         """Disconnect it; it may come back, and is asked anew then."""
-        self.session.close(_CLOSED)
+        on_core(self.session.table.driver, self.session.close, _CLOSED)
 
     # What the server calls
 
@@ -155,6 +154,13 @@ class Subscriber:
     def due(self, kind: SubscriberTimer, at: float) -> None:
         """End it: its time is over."""
         self.session.close(_PERMISSION_OVER if kind is SubscriberTimer.UNTIL else _TOO_OLD)
+
+    def _limit(self, until: float | None) -> None:
+        deadlines, driver = self.session.table.deadlines, self.session.table.driver
+        if until is None:
+            deadlines.clear(self, SubscriberTimer.UNTIL)
+        elif self.session.is_live:
+            deadlines.set(self, SubscriberTimer.UNTIL, driver.now() + until - driver.wall())
 
     def _push(self, prepared: Prepared | None) -> None:
         if prepared is not None:
