@@ -34,4 +34,4 @@ def test_a_name_or_an_id_that_would_be_another_field_is_refused(value: str) -> N
 
 
 def test_a_time_to_come_back_is_a_block() -> None:
-    assert encode_retry(1500) == b"retry: 1500\n\n"
+    assert encode_retry(1500) == b"retry: 1500\n"

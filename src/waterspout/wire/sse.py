@@ -28,8 +28,11 @@ def encode_event(data: bytes, event: str | None = None, id: str | None = None) -
 
 
 def encode_retry(milliseconds: int) -> bytes:
-    """Write when the client is to come back."""
-    return b"retry: %d\n\n" % milliseconds
+    """Write when the client is to come back.
+
+    No empty line follows: it is not needed, and fetch-event-source would take it for the end of an event without data.
+    """
+    return b"retry: %d\n" % milliseconds
 
 
 def _checked(value: str, name: str) -> bytes:
