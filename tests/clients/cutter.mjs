@@ -25,7 +25,7 @@ export class Cutter {
   #join(near, far) {
     for (const [end, other] of [[near, far], [far, near]]) {
       this.#ends.add(end);
-      end.on("error", () => {}).on("close", () => this.#ends.delete(end) && other.destroy());
+      end.on("error", () => {}).on("close", () => this.#ends.delete(end) && other.end()); // with all that was written
     }
     if (this.refuses) return near.resetAndDestroy();
     near.on("data", (data) => {
