@@ -266,6 +266,9 @@ async function attempt(kind, scenario, act) {
   report(kind, scenario, error);
 }
 
+// Chromium may repeat a request of its own accord, and drop what comes just before an incomplete end.
+const IN_NODE_ALONE = ["an end", "an end that is cut off before it is complete", "another process"];
+const kindsFor = (scenario) => KINDS.filter(({ where }) => where === "Node" || !IN_NODE_ALONE.includes(scenario));
 const wants = (scenario) => !wanted.length || wanted.includes(scenario);
 let count = 0;
 const fresh = () => `n${(count += 1)}`;
@@ -275,7 +278,7 @@ for (const [scenario, act] of Object.entries(SCENARIOS)) {
   if (!wants(scenario)) continue;
   const options = { closesAtEnd: scenario === "an end at which the page closes" };
   await Promise.all(
-    KINDS.map((kind) =>
+    kindsFor(scenario).map((kind) =>
       attempt(kind, scenario, async () => {
         const client = await attach(kind, fresh(), "", options);
         try {
@@ -292,7 +295,9 @@ for (const [scenario, act] of Object.entries(FOREIGN)) {
   await Promise.all(KINDS.filter(({ where }) => where === "Chromium").map((kind) => attempt(kind, scenario, () => act(kind, fresh()))));
 }
 if (wants("another process")) {
-  const clients = await Promise.all(KINDS.map(async (kind) => [kind, await attach(kind, fresh(), "")]));
+  const clients = await Promise.all(
+    kindsFor("another process").map(async (kind) => [kind, await attach(kind, fresh(), "")]),
+  );
   await Promise.all(clients.map(([, client]) => restart(client)));
   await stopServer();
   await startServer(port);
