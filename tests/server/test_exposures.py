@@ -252,6 +252,14 @@ def test_a_permission_may_be_taken_for_longer_and_needs_a_time_zone(server: Serv
     subscriber.until = datetime.fromtimestamp(clock.wall(), UTC) + timedelta(seconds=10)
     with pytest.raises(ValueError, match="time zone"):
         subscriber.until = datetime(2026, 1, 1)  # noqa: DTZ001
+    for wrong, error in (
+        ("tomorrow", TypeError),
+        (True, TypeError),
+        (float("inf"), ValueError),
+        (float("nan"), ValueError),
+    ):
+        with pytest.raises(error, match="until is"):
+            subscriber.until = wrong
     subscriber.until = None
     clock.advance(100)
     assert not listener.is_closed

@@ -22,7 +22,7 @@ from .fanout import UNSENDABLE
 from .forms import Form, Published
 from .life import GONE
 from .log import ChannelLog, Entry, MemoryLog, Retention, write_id
-from .readers import ChannelReader, SessionReader, SocketReader
+from .readers import ChannelReader, LiveReader, SocketReader
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -66,8 +66,8 @@ class Channel:
         self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
         self.last: Entry | None = None  # with which it has ended
         self._is_aging = False
-        self._live: dict[Form, dict[SessionReader, Session]] = {}
-        self._behind: dict[SessionReader, None] = {}
+        self._live: dict[Form, dict[LiveReader, Session]] = {}
+        self._behind: dict[LiveReader, None] = {}
         self._pulling: WeakSet[ChannelReader] = WeakSet()  # take each entry themselves
 
     def __repr__(self) -> str:
@@ -155,7 +155,7 @@ class Channel:
 
     def add(self, reader: ChannelReader) -> None:
         """Serve a reader that knows its place, after what is running now."""
-        if isinstance(reader, SessionReader):
+        if isinstance(reader, LiveReader):
             self._behind[reader] = None
         else:
             self._pulling.add(reader)
@@ -164,7 +164,7 @@ class Channel:
     def remove(self, reader: ChannelReader) -> None:
         """Serve a reader no longer."""
         reader.is_over = True
-        if not isinstance(reader, SessionReader):
+        if not isinstance(reader, LiveReader):
             self._pulling.discard(reader)
             return
         self._behind.pop(reader, None)
@@ -184,7 +184,7 @@ class Channel:
 
     # What a reader calls
 
-    def arrived(self, reader: SessionReader) -> None:
+    def arrived(self, reader: LiveReader) -> None:
         """Let a reader that is at the head be served with all others; there is nothing more of one that has ended."""
         self._behind.pop(reader, None)
         if self.ended:

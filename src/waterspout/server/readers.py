@@ -2,7 +2,7 @@
 
 How it works: a reader that is behind has the offset of the last entry that it was sent. `go_on` sends what the log has
 beyond it, page by page, while there is room, and is called again when there is room anew. A reader whose next entry is
-not kept any more is told with a reset, and goes on at the head. There, a `SessionReader` becomes live: the channel's
+not kept any more is told with a reset, and goes on at the head. There, a `LiveReader` becomes live: the channel's
 fan-out sends it what comes. Any other kind of reader is told of each new entry (`go_on`), and takes it itself.
 """
 
@@ -133,19 +133,43 @@ class ChannelReader:
 
 
 class SessionReader(ChannelReader):
-    """A client that has subscribed, over its session."""
+    """A client that has subscribed, over its session, whose outbox has to have room."""
 
-    __slots__ = ("_is_waiting", "is_live")
+    __slots__ = ("_is_waiting",)
 
     def __init__(self, channel: "Channel") -> None:
         super().__init__(channel)
-        self.is_live = False  # served by the channel's fan-out, which leaves `offset` as it is
         self._is_waiting = False
 
     @property
     def session(self) -> Session:
         """The client's session."""
         raise NotImplementedError
+
+    def has_room(self) -> bool:
+        """Tell whether the client's outbox is less than half full; if not, wait for that."""
+        if self._is_waiting:
+            return False
+        session = self.session
+        if session.has_room:
+            return True
+        self._is_waiting = True
+        session.table.when_drained(session, self._drained)
+        return False
+
+    def _drained(self) -> None:
+        self._is_waiting = False
+        self.go_on()
+
+
+class LiveReader(SessionReader):
+    """A client that the channel's fan-out serves with all others of its kind, when it has arrived at the head."""
+
+    __slots__ = ("is_live",)
+
+    def __init__(self, channel: "Channel") -> None:
+        super().__init__(channel)
+        self.is_live = False  # served by the fan-out, which leaves `offset` as it is
 
     @property
     def form(self) -> Form:
@@ -166,15 +190,8 @@ class SessionReader(ChannelReader):
         raise NotImplementedError
 
     def has_room(self) -> bool:
-        """Wait for the client's outbox to be less than half full; a live one needs nothing."""
-        if self.is_live or self._is_waiting or not self.is_ready:
-            return False
-        session = self.session
-        if session.has_room:
-            return True
-        self._is_waiting = True
-        session.table.when_drained(session, self._drained)
-        return False
+        """Tell whether an entry can be sent to it alone: a live one needs nothing."""
+        return not self.is_live and self.is_ready and super().has_room()
 
     def send(self, entry: Entry) -> None:
         """Send it in the form of the client's kind."""
@@ -189,12 +206,8 @@ class SessionReader(ChannelReader):
         self.is_live = True
         self.channel.arrived(self)
 
-    def _drained(self) -> None:
-        self._is_waiting = False
-        self.go_on()
 
-
-class SocketReader(SessionReader):
+class SocketReader(LiveReader):
     """A client of Socket.IO that has subscribed, in one of its namespaces."""
 
     __slots__ = ("member",)

@@ -10,11 +10,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from ..engine import STREAM_OVER, Ending, Prepared, Session, on_core
+from ..engine.options import check_number
 from ..types import Reason, Request
 from .channel import Channel
 from .forms import Form, Published
 from .log import Entry, Missed, write_id
-from .readers import EARLIEST, ChannelReader, SessionReader
+from .readers import EARLIEST, ChannelReader, LiveReader, SessionReader
 
 if TYPE_CHECKING:
     from .exposures import Exposure
@@ -89,6 +90,8 @@ class Subscriber:
             if until.tzinfo is None:
                 raise ValueError(f"until is {until!r}: give a datetime with a time zone, or seconds since 1970")
             until = until.timestamp()
+        if until is not None:
+            check_number("until", until, "seconds since 1970, a datetime with a time zone, or None for no end")
         self._until = until
         on_core(self.session.table.driver, self._limit, until)
 
@@ -167,7 +170,7 @@ class Subscriber:
             self.session.push(prepared)
 
 
-class SubscriberReader(SessionReader):
+class SubscriberReader(LiveReader):
     """Reads the one channel of a subscriber."""
 
     __slots__ = ("subscriber",)
@@ -191,25 +194,19 @@ class SubscriberReader(SessionReader):
         self.subscriber.ended(self)
 
 
-class CombinedReader(ChannelReader):
+class CombinedReader(SessionReader):
     """Reads one of several channels of a subscriber."""
 
-    __slots__ = ("__weakref__", "_is_waiting", "subscriber")
+    __slots__ = ("__weakref__", "subscriber")
 
     def __init__(self, channel: Channel, subscriber: Subscriber) -> None:
         super().__init__(channel)
         self.subscriber = subscriber
-        self._is_waiting = False
 
-    def has_room(self) -> bool:
-        """Wait for the client's outbox to be less than half full."""
-        session = self.subscriber.session
-        if session.has_room:
-            return True
-        if not self._is_waiting:
-            self._is_waiting = True
-            session.table.when_drained(session, self._drained)
-        return False
+    @property
+    def session(self) -> Session:
+        """The session of the subscriber."""
+        return self.subscriber.session
 
     def send(self, entry: Entry) -> None:
         """Send it with the ids of all channels."""
@@ -225,10 +222,6 @@ class CombinedReader(ChannelReader):
         if self.channel.ended:
             self.channel.remove(self)
             self.subscriber.ended(self)
-
-    def _drained(self) -> None:
-        self._is_waiting = False
-        self.go_on()
 
 
 def last_id_of(request: Request) -> str | None:
