@@ -12,11 +12,12 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from ..engine import Admitted, Greeting, Stream
+from ..engine import Admitted, Greeting, Stream, UserFunction
 from ..errors import HandshakeRefused
 from ..server import Channel, Server, Subscriber
 from ..server.exposureroute import OneExposure
 from ..server.exposures import Exposure
+from ..server.signatures import Function
 from ..types import Request
 from .answering import EngineHandler
 
@@ -49,11 +50,10 @@ class EventSource(EngineHandler):
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
         """Begin to stream, or refuse. It may be awaited, and is done before the stream is."""
-        beginning = self.serve()
-        if beginning is None:
-            beginning = asyncio.get_running_loop().create_future()
-            beginning.set_result(None)
-        return beginning
+        self.serve()
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        begun.set_result(None)
+        return begun
 
     post = options = head = put = delete = patch = get
 
@@ -91,15 +91,10 @@ class EventSource(EngineHandler):
     def _admit(self) -> None:
         if not self._is_asked:
             self._is_asked = True
-            exposure = Exposure(self.engine, "/")
-            exposure(self._ask)
-            if self.is_redefined:
-                exposure.on_subscribe(self.on_subscribe)
-                exposure.on_unsubscribe(self.on_unsubscribe)
-            self._intake.admit(self.engine_request, OneExposure(exposure))
+            self._intake.admit(self.engine_request, OneExposure(HandlerExposure(self)))
 
-    def _ask(self, request: Request) -> Any:
-        """Ask the class for the channels; Tornado's way to refuse becomes ours."""
+    def find_channels(self) -> Any:
+        """Ask the class for the channels; an HTTPError becomes a HandshakeRefused."""
         try:
             channels = self.channels(*self.path_args, **self.path_kwargs)
         except HTTPError as error:
@@ -111,6 +106,23 @@ class EventSource(EngineHandler):
         fields = [(name, value) for name, value in self._headers.get_all() if name not in _OURS]
         cookies = getattr(self, "_new_cookie", {})
         return [*fields, *(("Set-Cookie", cookie.OutputString(None)) for cookie in cookies.values())]
+
+
+class HandlerExposure(Exposure):
+    """What one request's handler exposes: its methods are asked, and not inspected for each request."""
+
+    is_complete = True
+
+    def __init__(self, handler: EventSource) -> None:
+        super().__init__(handler.engine, "/")
+        self._handler = handler
+        if handler.is_redefined:
+            self._hooks["on_subscribe"] = Function(handler.on_subscribe)
+            self._hooks["on_unsubscribe"] = Function(handler.on_unsubscribe)
+
+    def question(self, request: Request, parameters: dict[str, str]) -> UserFunction:
+        """Return the method to ask."""
+        return self._handler.find_channels, False
 
 
 async def _await(channels: Awaitable[Channels]) -> Channels:

@@ -51,23 +51,15 @@ class ExposureRoute:
         return None
 
 
-class OneExposure:
-    """The route of a handler, which is asked at a path of its own."""
+class OneExposure(ExposureRoute):
+    """The route of a handler, which has a path of its own: it serves whatever the handler does."""
 
     def __init__(self, exposure: Exposure) -> None:
+        super().__init__(exposure.engine)
         self._exposure = exposure
 
-    def serves(self, path: str) -> bool:
-        """Serve whatever the handler does."""
-        return True
-
-    def decide(self, request: Request, cors: Cors) -> Decision:
-        """Let an allowed request have what is exposed."""
-        return decide(self._exposure, {}, request, cors)
-
-    def refuse(self, status: int, detail: str, headers: Headers = (), *, request: Request | None = None) -> Refuse:
-        """Refuse in words."""
-        return refuse_text(status, detail, headers)
+    def _find(self, path: str) -> tuple[Exposure, dict[str, str]] | None:
+        return self._exposure, {}
 
 
 def decide(exposure: Exposure, parameters: dict[str, str], request: Request, cors: Cors) -> Decision:
