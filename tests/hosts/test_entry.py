@@ -23,7 +23,7 @@ from turns import turn, until
 from waterspout import CannotStart, Engine, Server
 from waterspout.hosts import entry, standalone
 from waterspout.hosts import entry as module
-from waterspout.hosts.entry import Entry, EntryConnection, serve_entry
+from waterspout.hosts.entry import EntryConnection, LocalEntry, serve_entry
 from waterspout.hosts.loops import settle
 from waterspout.hosts.residence import Residence
 
@@ -73,7 +73,7 @@ class Room:
         self.server = Server(**options)
         self.prices = self.server.channel("prices")
         settle(Residence.of(self.server.engine))
-        self.entry = Entry(self.server, "memory")
+        self.entry = LocalEntry(self.server, "memory")
         self.entry.resources = ExitStack()
         self.wires: list[Wire] = []
 

@@ -18,14 +18,14 @@ from typing import cast
 from ..engine import Layer, Pending
 from ..errors import CannotStart
 from ..server import Server
-from ..server.commands import Answer, perform, refusal
+from ..server.commands import CommandAnswer, perform, refusal
 from ..wire import json
 from .listeners import unix_listener
 from .loops import settle
 from .residence import Residence
 from .tornado import Mountable
 
-__all__ = ["Entry", "EntryConnection", "serve_entry"]
+__all__ = ["EntryConnection", "LocalEntry", "serve_entry"]
 
 PATIENCE = 60.0  # s from one answer to the end of the next line
 MAX_CONNECTIONS = 64
@@ -34,7 +34,7 @@ _OWNER_ONLY = 0o600
 _CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
 
 
-async def serve_entry(server: Mountable, path: str) -> "Entry":
+async def serve_entry(server: Mountable, path: str) -> "LocalEntry":
     """Take commands at a Unix socket, until the server or the returned entry is closed; then its file is removed.
 
     A file that a dead process has left is replaced. `CannotStart`, with a sentence, where the path cannot be had, as
@@ -49,7 +49,7 @@ async def serve_entry(server: Mountable, path: str) -> "Entry":
     with ExitStack() as stack:
         listener = stack.enter_context(unix_listener(os.path.abspath(path), mode=_OWNER_ONLY))
         settle(Residence.of(server.engine))
-        entry = Entry(server, path)
+        entry = LocalEntry(server, path)
         listening = await asyncio.get_running_loop().create_unix_server(lambda: EntryConnection(entry), sock=listener)
         stack.callback(listening.close)
         entry.resources = stack.pop_all()
@@ -57,7 +57,7 @@ async def serve_entry(server: Mountable, path: str) -> "Entry":
     return entry
 
 
-class Entry:
+class LocalEntry:
     """An open entry, with its connections."""
 
     resources: ExitStack
@@ -81,7 +81,7 @@ class EntryConnection(asyncio.Protocol):
     and ends the connection. The last line may end with the client's half of the connection.
     """
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: LocalEntry) -> None:
         self._entry = entry
         self._most = entry.server.engine.policy.max_payload_bytes
         self._unread = bytearray()
@@ -116,7 +116,7 @@ class EntryConnection(asyncio.Protocol):
             self._go_on()
 
     def eof_received(self) -> bool:
-        """Answer what has come, and then end."""
+        """CommandAnswer what has come, and then end."""
         self._is_complete = True
         self._go_on()
         return not self._transport.is_closing()
@@ -189,7 +189,7 @@ class EntryConnection(asyncio.Protocol):
         self._searched = 0
         return line
 
-    def _answered(self, done: Pending[Answer]) -> None:
+    def _answered(self, done: Pending[CommandAnswer]) -> None:
         if not self._transport.is_closing():
             self._write(done.result())
             self._wait()
@@ -203,7 +203,7 @@ class EntryConnection(asyncio.Protocol):
         if not self._is_complete:
             (self._transport.resume_reading if goes_on else self._transport.pause_reading)()
 
-    def _write(self, answer: Answer) -> None:
+    def _write(self, answer: CommandAnswer) -> None:
         self._transport.write(json.encode(answer) + b"\n")
 
     def _end(self, problem: str) -> None:

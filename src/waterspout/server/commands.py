@@ -19,7 +19,7 @@ from .server import Server
 
 _LONGEST = 100  # characters of a name in an error
 
-Answer = dict[str, Any]
+CommandAnswer = dict[str, Any]
 
 
 class Publish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -40,12 +40,12 @@ class Emit(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     namespace: str = "/"
 
 
-def perform(server: Server, line: bytes) -> Pending[Answer]:
+def perform(server: Server, line: bytes) -> Pending[CommandAnswer]:
     """Do what a command says, on the core's thread; the result is its answer.
 
     The result of a command that cannot be done is `{"error": {"message": ...}}`, with the value and a remedy.
     """
-    done: Pending[Answer] = Pending(server.engine.driver)
+    done: Pending[CommandAnswer] = Pending(server.engine.driver)
     try:
         match _read(line):
             case Publish() as command:
@@ -58,7 +58,7 @@ def perform(server: Server, line: bytes) -> Pending[Answer]:
     return done
 
 
-def refusal(message: str) -> Answer:
+def refusal(message: str) -> CommandAnswer:
     """Return the answer to a command that was not carried out."""
     return {"error": {"message": message}}
 
@@ -101,7 +101,7 @@ def _emit(server: Server, command: Emit) -> None:
     namespace.emit(command.emit, *command.args, to=command.to)
 
 
-def _settle(done: Pending[Answer], published: Pending[str]) -> None:
+def _settle(done: Pending[CommandAnswer], published: Pending[str]) -> None:
     done.resolve({"id": published.result()} if published.error is None else refusal(str(published.error)))
 
 
