@@ -1,7 +1,6 @@
 """Connections of Server-Sent Events: an endless answer, over which the client says nothing.
 
-Here is what such a session needs beside what all have: its dialect, its heartbeat and its transport. What it is about
-(channels, and the paths of these) is the server's.
+Such a session has a dialect, a heartbeat and a transport of its own. Channels and their paths are in server/.
 """
 
 from zlib import crc32
@@ -22,7 +21,7 @@ RETRY = (1000, 5000)  # ms: not all clients of a server that has ended come back
 STREAM_OVER = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=1000)
 """Nothing more comes: the answer ends as a whole."""
 
-_COMMENT = Prepared(EVENT_STREAM.ping, volatile=True)  # who reads slowly is not sent more of them
+_COMMENT = Prepared(EVENT_STREAM.ping, volatile=True)  # dropped while others wait for a slow client
 
 
 def retry_of(token: str) -> bytes:
@@ -48,14 +47,14 @@ class Comments(HeartbeatMonitor):
 
 
 class EventStreamDialect:
-    """What such a client means: nothing. It is told the end by its transport."""
+    """The dialect of clients that send nothing. Their transport tells them the end."""
 
     def heartbeat(self, session: Session) -> HeartbeatMonitor:
         """Send comments."""
         return Comments()
 
     def greet(self, session: Session) -> None:
-        """Send nothing: what begins says so itself."""
+        """Send nothing: the subscriber sends the first event."""
 
     def receive_text(self, session: Session, text: str) -> None:
         """Refuse it."""
@@ -93,13 +92,13 @@ class EventStreamTransport(NullTransport):
     when to come back.
     """
 
-    __slots__ = ("__weakref__", "_link", "_retry", "sink")
+    __slots__ = ("__weakref__", "_link", "_token", "sink")
 
     name = "event-stream"
 
     def __init__(self, link: StreamLink, token: str) -> None:
         self._link = link
-        self._retry = retry_of(token)
+        self._token = token
         self.sink: Sink = NOWHERE
 
     def write(self, prepared: Prepared) -> bool:
@@ -112,7 +111,7 @@ class EventStreamTransport(NullTransport):
         if code == STREAM_OVER.code:
             self._link.finish(b"")
         else:
-            self._link.cut(self._retry)
+            self._link.cut(retry_of(self._token))
         return True
 
     def retire(self) -> bool:

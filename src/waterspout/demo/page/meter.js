@@ -5,7 +5,7 @@ import { $ } from "./dom.js";
 const SPAN = 60;
 const LEAST = 4; // messages per second that fill the curve, so that a quiet server looks quiet
 
-let rates = [];
+let rates;
 clear();
 
 export function clear() {
