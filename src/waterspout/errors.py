@@ -96,6 +96,24 @@ class PayloadTooLarge(DecodeError):
     close_code = 1009
 
 
+class UnknownMessage(DecodeError):
+    """A message over a plain WebSocket that is none of its protocol (docs/websocket.md)."""
+
+    close_code = 4400
+
+
+class BinaryRefused(DecodeError):
+    """A binary message where all messages are text."""
+
+    close_code = 1003
+
+
+class TooManyMessages(ProtocolError):
+    """Over a plain WebSocket: a second message that asks to enter, or too much before the client has entered."""
+
+    close_code = 4429
+
+
 class ConnectRefused(WaterspoutError):
     """Raise it in a connect handler to refuse the client, with something for its `connect_error`.
 

@@ -10,8 +10,9 @@ from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
 from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
 from .http.admission import Admission
-from .http.decisions import Admitted, Decision, Open, Resume, UserFunction, drop_begun
+from .http.decisions import Admitted, Decision, Open, Resume, UserFunction
 from .http.greetings import Greeting, Stream, Upgrade
+from .http.handshakes import Handshake
 from .http.hostnames import AllowedHosts
 from .http.proxies import TrustedProxies
 from .http.refusals import ANSWERED, Answer, Refuse, refuse_text
@@ -62,6 +63,7 @@ __all__ = [
     "Exchange",
     "Fed",
     "Greeting",
+    "Handshake",
     "Layer",
     "Level",
     "Link",
@@ -96,7 +98,6 @@ __all__ = [
     "WebSocketTransport",
     "check_seconds",
     "done_on_core",
-    "drop_begun",
     "on_core",
     "outline",
     "push_to_all",

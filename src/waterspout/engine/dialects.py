@@ -12,7 +12,7 @@ from ..wire.packets import Connect
 from ..wire.socketio import Partial
 from .heartbeat import ClientPings, HeartbeatMonitor, ServerPings
 from .prepared import Prepared
-from .states import Ending
+from .states import FORCED_BY_SERVER, Ending
 
 if TYPE_CHECKING:
     from .session import Session
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 class Dialect(Protocol):
     """What a session asks of its dialect."""
+
+    @property
+    def no_connect(self) -> Ending:
+        """How the session ends of a client that has entered no namespace in time."""
 
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return a new heartbeat for the session."""
@@ -42,8 +46,8 @@ class Dialect(Protocol):
     def let_go(self, session: "Session", namespace: str) -> None:
         """Tell the client that the application has disconnected it from a namespace."""
 
-    def keep_out(self, session: "Session", namespace: str) -> None:
-        """Act on a refusal of the client in a namespace, of which it was told."""
+    def keep_out(self, session: "Session", namespace: str, *, failed: bool) -> None:
+        """Act on a refusal of the client in a namespace, of which it was told; or on the failure of who decides."""
 
     def announce(self, session: "Session", ending: Ending) -> None:
         """Send what the client has to know before its session closes."""
@@ -54,6 +58,8 @@ class Dialect(Protocol):
 
 class EngineIO:
     """Engine.IO 3 and 4, with Socket.IO 1.x to 4.x or a bare application on it."""
+
+    no_connect = FORCED_BY_SERVER
 
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of Engine.IO 3, where clients ping, or of Engine.IO 4, where the server does."""
@@ -125,7 +131,7 @@ class EngineIO:
         """Send a disconnect packet."""
         session.push(Prepared(*session.generation.socketio.encode_disconnect(namespace)))
 
-    def keep_out(self, session: "Session", namespace: str) -> None:
+    def keep_out(self, session: "Session", namespace: str, *, failed: bool) -> None:
         """Do nothing: the client may enter others, or ask again."""
 
     def announce(self, session: "Session", ending: Ending) -> None:

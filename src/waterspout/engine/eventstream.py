@@ -12,7 +12,7 @@ from ..wire.sse import encode_retry
 from .heartbeat import HeartbeatMonitor
 from .prepared import Prepared
 from .session import Session
-from .states import Ending
+from .states import FORCED_BY_SERVER, Ending
 from .transports.interfaces import Sink, StreamLink
 from .transports.null import NOWHERE, NullTransport
 
@@ -49,6 +49,8 @@ class Comments(HeartbeatMonitor):
 class EventStreamDialect:
     """The dialect of clients that send nothing. Their transport tells them the end."""
 
+    no_connect = FORCED_BY_SERVER
+
     def heartbeat(self, session: Session) -> HeartbeatMonitor:
         """Send comments."""
         return Comments()
@@ -74,7 +76,7 @@ class EventStreamDialect:
     def let_go(self, session: Session, namespace: str) -> None:
         """Send nothing."""
 
-    def keep_out(self, session: Session, namespace: str) -> None:
+    def keep_out(self, session: Session, namespace: str, *, failed: bool) -> None:
         """Send nothing."""
 
     def announce(self, session: Session, ending: Ending) -> None:

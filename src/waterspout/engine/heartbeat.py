@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
+from ..wire.websocket import ping_frame
 from .prepared import Prepared
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class HeartbeatMonitor:
 
     def pong(self, session: "Session") -> None:
         """The client answers a ping, or sends a pong that nobody awaits, which changes nothing."""
+
+    def pong_frame(self, session: "Session") -> None:
+        """The client answers a ping of WebSockets."""
 
     def spare(self, session: "Session") -> None:
         """Send a sign of life to a client that is not read, whose own heartbeat may lie unread."""
@@ -108,7 +112,7 @@ class ServerPings(HeartbeatMonitor):
 
     def spare(self, session: "Session") -> None:
         """Ping without waiting for the pong."""
-        session.push(signal(session.generation.ping))
+        self.send_ping(session)
         self.begin(session)
 
     def due(self, session: "Session", at: float) -> None:
@@ -121,7 +125,38 @@ class ServerPings(HeartbeatMonitor):
         # a process that slept must not take its sleep for the client's silence
         self.limit = (at if now - at < _SLACK * timeout else now) + timeout
         session.beat_at(self.limit)
+        self.send_ping(session)
+
+    def send_ping(self, session: "Session") -> None:
+        """Send the ping of the generation."""
         session.push(signal(session.generation.ping))
+
+
+class WebSocketPings(ServerPings):
+    """The same with the pings of WebSockets (RFC 6455, section 5.5.2), which every client answers by itself."""
+
+    __slots__ = ()
+
+    def send_ping(self, session: "Session") -> None:
+        """Send a ping frame."""
+        session.push(_PING_FRAME)
+
+    def pong_frame(self, session: "Session") -> None:
+        """Count from now on."""
+        self.pong(session)
+
+
+_PING_FRAME = Prepared(b"", frames=ping_frame(), compress=False)
+
+
+class HostPings(HeartbeatMonitor):
+    """Whether the client lives is its host's affair, which has the frames of the WebSocket."""
+
+    __slots__ = ()
+
+    def begin(self, session: "Session") -> None:
+        """Wait for nothing."""
+        self.limit = float("inf")
 
 
 class ClientPings(HeartbeatMonitor):

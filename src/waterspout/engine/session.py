@@ -27,7 +27,7 @@ from .backlog import Backlog
 from .dialects import ENGINEIO, Dialect
 from .outbox import Outbox
 from .prepared import Prepared
-from .states import FORCED, FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
+from .states import FORCED, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
 from .transports.interfaces import Transport
 from .transports.null import NOBODY
 
@@ -150,9 +150,9 @@ class Session(Backlog):
         """Tell the client that the application has disconnected it from a namespace."""
         self.dialect.let_go(self, namespace)
 
-    def keep_out(self, namespace: str) -> None:
-        """Act on a refusal of the client in a namespace, of which the application has told it."""
-        self.dialect.keep_out(self, namespace)
+    def keep_out(self, namespace: str, *, failed: bool) -> None:
+        """Act on a refusal of the client in a namespace, of which the application has told it; or on a failure."""
+        self.dialect.keep_out(self, namespace, failed=failed)
 
     def astray(self, namespace: str, what: str = "a packet") -> None:
         """Act on what came for a namespace that the client has not entered; ProtocolError unless it may."""
@@ -189,6 +189,10 @@ class Session(Backlog):
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message; raises ProtocolError for what such a client may not send."""
         self.dialect.receive_binary(self, data)
+
+    def receive_pong(self) -> None:
+        """The client has answered a ping of WebSockets."""
+        self.heartbeat.pong_frame(self)
 
     def writable(self) -> None:
         """Write on from the outbox."""
@@ -357,7 +361,7 @@ class Session(Backlog):
             case SessionTimer.HEARTBEAT:
                 self.heartbeat.due(self, at)
             case SessionTimer.CONNECT:
-                self.close(FORCED_BY_SERVER)
+                self.close(self.dialect.no_connect)
             case SessionTimer.PARTIAL:
                 self.drop(Reason.PARSE_ERROR, DecodeError.close_code)
             case SessionTimer.CLOSE | SessionTimer.RESUME:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Token = tuple["SocketMember", Event]
 
+UNKNOWN = "Unknown event"
 _LARGE_BYTES = 1000  # smaller ones `max_calls` bounds well enough
 _LONGEST = 80  # characters of a name that a client has chosen
 
@@ -37,14 +38,33 @@ class _Answers:
         session = member.session
         try:
             text, attachments = session.generation.socketio.encode_ack(packet.namespace, packet.id, args)
-        except BaseException as error:  # also what a user's own type raises while it is encoded
-            place = find_fault(result, "result") if isinstance(error, Exception) else ""
-            what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
-            member.namespace.hooks.event_failed(member, packet.name, TypeError(what))
-            if isinstance(error, INTERRUPTS):
-                raise
+        except BaseException as error:
+            self._cannot_send(token, result, error)
         else:
             session.push(Prepared(text, attachments))
+
+    def refused(self, token: Token, report: object) -> None:
+        """Send why an event was not handled, if the client wants an acknowledgement."""
+        member, packet = token
+        if packet.id is None or member.life is not CONNECTED:
+            return
+        session = member.session
+        try:
+            text, attachments = session.generation.socketio.encode_refusal(packet.namespace, packet.id, report)
+        except BaseException as error:
+            self._cannot_send(token, report, error)
+        else:
+            session.push(Prepared(text, attachments))
+
+    def _cannot_send(self, token: Token, result: object, error: BaseException) -> None:
+        """Report what cannot be encoded, also because a user's own type raises."""
+        member, packet = token
+        place = find_fault(result, "result") if isinstance(error, Exception) else ""
+        what = f"the answer to {shorten(packet.name)!r} cannot be sent: {words(error)}{place}"
+        member.namespace.hooks.event_failed(member, packet.name, TypeError(what))
+        excuse(member, packet)
+        if isinstance(error, INTERRUPTS):
+            raise error
 
     def failed(self, token: Token, error: BaseException) -> None:
         member, packet = token
@@ -95,14 +115,22 @@ def fail(member: "SocketMember", packet: Event, error: BaseException) -> None:
         if isinstance(error, ConnectRefused) and not hasattr(error, "__notes__"):
             error.add_note("ConnectRefused is for connect handlers: raise EventRefused to refuse an event")
         member.namespace.hooks.event_failed(member, packet.name, error)
+        excuse(member, packet)
         return
     try:
         report = error.report
     except Exception as another:  # a class of the user's
         member.namespace.hooks.event_failed(member, packet.name, another)
+        excuse(member, packet)
     else:
-        ANSWERS.answered((member, packet), report)
+        ANSWERS.refused((member, packet), report)
         member.namespace.hooks.event_refused(member, packet.name, error)
+
+
+def excuse(member: "SocketMember", packet: Event, message: str = "Internal error") -> None:
+    """Answer an event that gets no other answer, where clients want one to each event that has an id."""
+    if member.generation.answers_failures:
+        ANSWERS.refused((member, packet), {"error": {"message": message}})
 
 
 def shorten(name: str) -> str:
@@ -133,6 +161,7 @@ def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> 
         fail(member, packet, RateLimited(text))
     elif handler is None and namespace._handlers.any is None:
         namespace.hooks.event_unknown(packet.name)
+        excuse(member, packet, UNKNOWN)
     elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = member.queue
         if queue is None:
@@ -216,6 +245,7 @@ class EventCall:
             ANSWERS.answered((self._member, self._packet), result)
             self._end()
         elif result is False:
+            excuse(self._member, self._packet, "Refused")
             self._end()
         else:
             self._go_on(token + 1)
@@ -253,6 +283,7 @@ class EventCall:
     def _handle(self) -> None:
         member, handler = self._member, self._handler
         if handler is None or member.life is not CONNECTED:
+            excuse(member, self._packet, UNKNOWN)
             self._end()
             return
         try:

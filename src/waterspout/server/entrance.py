@@ -101,7 +101,8 @@ class ConnectSteps:
             error = ConnectRefused(message=str(error), data=error.report["error"])
         elif not isinstance(error, ConnectRefused):
             self._namespace.hooks.event_failed(self._member, "connect", error)
-            error = ConnectRefused(message="Internal error")
+            self._namespace.refuse(self._member, ConnectRefused(message="Internal error"), failed=True)
+            return
         self._namespace.refuse(self._member, error)
 
     def describe(self, token: int) -> str:

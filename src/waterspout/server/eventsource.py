@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from ..engine import (
     EVENT_STREAM_DIALECT,
@@ -10,6 +10,7 @@ from ..engine import (
     EventStreamTransport,
     Exchange,
     Fed,
+    Handshake,
     Link,
     MessageTransport,
     Messenger,
@@ -17,18 +18,16 @@ from ..engine import (
     Refuse,
     Response,
     Session,
-    State,
     Stream,
     StreamLink,
     UserFunction,
-    drop_begun,
     refuse_text,
     retry_of,
 )
 from ..engine.http.response import Headers
 from ..engine.table import Table
 from ..errors import HandshakeRefused
-from ..types import Reason, Request
+from ..types import Request
 from ..wire import json
 from ..wire.generations import EVENT_STREAM
 from ..wire.sse import encode_event
@@ -86,10 +85,9 @@ EVENT_FORM = EventForm()
 
 
 @dataclass(slots=True)
-class EventSourceRequest:
+class EventSourceRequest(Handshake):
     """An admitted request of an EventSource, or a HEAD."""
 
-    is_handshake: ClassVar[bool] = True
     exposure: Exposure
     request: Request
     headers: Headers
@@ -141,14 +139,8 @@ class EventSourceRequest:
         session = self.session
         assert session is not None
         transport = EventStreamTransport(cast(StreamLink, link), session.id)  # behind a `Stream` it is one
-        if session.state is State.CLOSED:
-            transport.retire()
-            return transport
-        transport.sink = session
-        session.heartbeat.begin(session)
-        session.go_on(transport)
         starts = find_starts(self.channels, last_id_of(request))
-        table.greet(session)
+        self.carry(table, transport)
         if session.is_live:
             Subscriber(self.exposure, session, self.channels, EVENT_FORM).start(starts)
         return transport
@@ -156,15 +148,6 @@ class EventSourceRequest:
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Raise AssertionError: its host frames the content, and writes no messages."""
         raise AssertionError("an EventSource needs a link")
-
-    def abort(self, table: Table) -> None:
-        """End the session that has begun, of which the client has not heard."""
-        drop_begun(table, self.session)
-
-    def refuse_body(self) -> None:
-        """End the session that has begun."""
-        assert self.session is not None
-        self.session.drop(Reason.TRANSPORT_ERROR)
 
     @property
     def _fields(self) -> Headers:

@@ -111,11 +111,11 @@ class Namespace(Events, Generic[Kind]):
         check_name(event)
         check_number("timeout", timeout)
         whom, ack_id = audience(to, except_), next(self._ack_ids)
-        forms = {row: prepare(row, self.name, event, args, ack_id) for row in self.engine.policy.generations}
+        forms = {row: prepare(row, self.name, event, args, ack_id) for row in tuple(self._fanout.spoken)}
         pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
 
         def ask() -> None:
-            members = list(self.rooms.select(whom))
+            members = [member for member in self.rooms.select(whom) if member.generation in forms]  # others came later
             collector = ReplyCollector([member.id for member in members], pending)
             with self.engine.turn:
                 for member in members:
@@ -225,8 +225,8 @@ class Namespace(Events, Generic[Kind]):
         session.push(Prepared(*session.generation.socketio.encode_connect(self.name, member.id)))
         member.accepted()
 
-    def refuse(self, member: SocketMember, refusal: ConnectRefused) -> None:
-        """Refuse a client with a connect error."""
+    def refuse(self, member: SocketMember, refusal: ConnectRefused, *, failed: bool = False) -> None:
+        """Refuse a client with a connect error; `failed`: because a handler has failed."""
         session = member.session
         if session.data.get(self.name) is not member:
             return
@@ -239,7 +239,7 @@ class Namespace(Events, Generic[Kind]):
             self.hooks.event_failed(member, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._show_family()
-        session.keep_out(self.name)
+        session.keep_out(self.name, failed=failed)
 
     def admit(self, member: Member) -> None:
         """Add a member: from now on it gets what is sent to the namespace, and to the rooms that it has joined."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from . import engineio3, engineio4
+from . import engineio3, engineio4, events
 from .msgpack import MSGPACK_4, MSGPACK_5
 from .packets import Packet, Signal
 from .protocol1 import socketio as socketio1
@@ -14,6 +14,7 @@ from .sse import COMMENT
 __all__ = [
     "ENGINEIO_3",
     "ENGINEIO_4",
+    "EVENTS",
     "EVENT_STREAM",
     "GENERATIONS",
     "SOCKETIO_1",
@@ -65,7 +66,9 @@ class SocketCodec(Protocol):
 
     def encode_message(self, namespace: str, data: Any, id: int | None = ..., *, is_json: bool = ...) -> Encoded: ...
 
-    def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded: ...
+    def encode_ack(self, namespace: str, id: Any, args: Sequence[Any]) -> Encoded: ...
+
+    def encode_refusal(self, namespace: str, id: Any, report: Any) -> Encoded: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +86,7 @@ class Generation:
     own_socket_id: bool  # else the socket's id is the session's, as its client believes
     upgrades: tuple[str, ...]
     greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
+    answers_failures: bool = False  # an event with an id is answered with an error if it has no other answer
     ping: bytes = b"2"
     noop: bytes = b"6"
 
@@ -128,6 +132,22 @@ SOCKETIO_1 = Generation(
     greeting_pause=0.0,
     ping=socketio1.HEARTBEAT,
     noop=socketio1.NOOP,
+)
+EVENTS = Generation(
+    name="WebSocket",
+    revision=events.SUBPROTOCOL,
+    clients="plain WebSockets",
+    engineio=engineio4,  # not asked for, except that binary messages are as they are
+    socketio=events,
+    client_pings=False,
+    implicit_connect=False,
+    strays=True,
+    own_socket_id=True,
+    upgrades=(),
+    greeting_pause=0.0,
+    answers_failures=True,
+    ping=events.PING,
+    noop=events.PING,
 )
 _NO_CODEC: Any = None  # such a client sends nothing and enters no namespace, so nobody asks
 

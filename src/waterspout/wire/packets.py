@@ -27,13 +27,14 @@ class Disconnect(Struct, frozen=True, gc=False):
 class Event(Struct, frozen=True, gc=False):
     """A named event; with an `id`, the other side is to acknowledge it.
 
-    With a `receipt`, which only 0.7 to 0.9 know, the acknowledgement says that it has come, and nothing else.
+    With a `receipt`, which only 0.7 to 0.9 know, the acknowledgement says that it has come, and nothing else. Only
+    clients with plain WebSockets may have a text as the id.
     """
 
     namespace: str
     name: str
     args: list[Any]
-    id: int | None = None
+    id: Any = None
     receipt: bool = False
 
 
@@ -51,7 +52,7 @@ class Ack(Struct, frozen=True, gc=False):
     """The acknowledgement of the event that bore this `id`."""
 
     namespace: str
-    id: int
+    id: Any
     args: list[Any]
 
 

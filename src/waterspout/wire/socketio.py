@@ -238,6 +238,10 @@ class Revision:
             return (_ACKS[id] if 0 <= id < _COMMON else b"43%d" % id) + data, ()
         return b"43%b%d%b" % (_address(namespace), id, data), ()
 
+    def encode_refusal(self, namespace: str, id: int, report: Any) -> Encoded:
+        """Write why an event was not handled: an acknowledgement like all others. Raises as `encode_ack`."""
+        return self.encode_ack(namespace, id, (report,))
+
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
         """Write what is not plain: binary as placeholders, if there is any after all."""
         text, attachments = self._json_apart(data, _placeholder)

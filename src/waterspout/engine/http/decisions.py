@@ -2,28 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.deflate import Deflate
 from ...wire.generations import Generation
-from ...wire.websocket import Reader
 from ..prepared import Prepared
 from ..session import Session
 from ..states import State
 from ..table import Table
-from ..transports.deflating import DeflatingBase64Transport, DeflatingTransport
-from ..transports.interfaces import Candidate, Exchange, Fed, Link, Messenger
+from ..transports.interfaces import Exchange, Fed, Link, Messenger
 from ..transports.messages import MessageTransport
 from ..transports.polling import PollingTransport
 from ..transports.upgrade import Probe
-from ..transports.websocket import Base64Transport, WebSocketTransport
 from .greetings import Greeting, Upgrade
+from .handshakes import Handshake, T, make_messages, make_websocket
 from .refusals import Answer, Fault, Refuse, refuse
 from .response import SHUTTING_DOWN, Headers
-
-T = TypeVar("T", bound=Candidate)
 
 UserFunction = tuple[Callable[[], Any], bool]
 """A function, plain or asynchronous, and whether it blocks, so that it has to run in a thread."""
@@ -97,10 +93,9 @@ Decision = Refuse | Answer | Admitted
 
 
 @dataclass(slots=True)
-class Open(NoQuestion):
+class Open(Handshake, NoQuestion):
     """A new session begins; `upgrade` is None on polling. `deflate` is how a WebSocket is compressed, None if not."""
 
-    is_handshake: ClassVar[bool] = True
     generation: Generation
     headers: Headers
     upgrade: Upgrade | None = None
@@ -151,34 +146,16 @@ class Open(NoQuestion):
 
     def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        return self._carry(table, _websocket(table, self, self.generation, request, link))
+        base64 = bool(request.param("b64"))
+        return self._carry(table, make_websocket(table, self.generation, link, self.deflate, base64=base64))
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        return self._carry(table, _messages(table, self.generation, request, messenger))
-
-    def abort(self, table: Table) -> None:
-        """End the session that has begun, of which the client has not heard."""
-        drop_begun(table, self.session)
-
-    def refuse_body(self) -> None:
-        """End the session that has begun."""
-        assert self.session is not None
-        self.session.drop(Reason.TRANSPORT_ERROR)
+        return self._carry(table, make_messages(table, self.generation, messenger, base64=bool(request.param("b64"))))
 
     def _carry(self, table: Table, transport: T) -> T:
-        """Greet the client, and send what the application has had to say meanwhile."""
-        session = self.session
-        assert session is not None
-        if session.state is State.CLOSED:
-            transport.retire()
-            return transport
-        transport.sink = session
-        transport.write(_open_packet(session))
-        session.heartbeat.begin(session)
-        session.go_on(transport)
-        table.greet(session)
-        return transport
+        assert self.session is not None
+        return self.carry(table, transport, _open_packet(self.session))
 
 
 @dataclass(slots=True)
@@ -225,11 +202,13 @@ class Resume(NoQuestion):
 
     def connect(self, table: Table, request: Request, link: Link) -> Fed:
         """Make a transport of the link, behind the greeting."""
-        return self._prove(_websocket(table, self, self.session.generation, request, link))
+        return self._prove(
+            make_websocket(table, self.session.generation, link, self.deflate, base64=bool(request.param("b64")))
+        )
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        return self._prove(_messages(table, self.session.generation, request, messenger))
+        return self._prove(make_messages(table, self.session.generation, messenger, base64=bool(request.param("b64"))))
 
     def abort(self, table: Table) -> None:
         """End the session, unless it was a WebSocket that has not come."""
@@ -254,26 +233,3 @@ def _open_packet(session: Session, upgrades: Sequence[str] = ()) -> Prepared:
     policy = session.policy
     times = policy.ping_interval, policy.ping_timeout, policy.max_payload_bytes
     return Prepared(session.generation.engineio.encode_open(session.id, upgrades, *times))
-
-
-def _websocket(
-    table: Table, decision: Open | Resume, generation: Generation, request: Request, link: Link
-) -> WebSocketTransport:
-    deflate, base64 = decision.deflate, request.param("b64")
-    reader = Reader(table.policy.max_payload_bytes, deflate=deflate is not None)
-    if deflate is None:
-        plain = Base64Transport if base64 else WebSocketTransport
-        return plain(link, generation, reader, table.traffic)
-    deflating = DeflatingBase64Transport if base64 else DeflatingTransport
-    return deflating(link, generation, reader, table.traffic, deflate=deflate, driver=table.driver)
-
-
-def _messages(table: Table, generation: Generation, request: Request, messenger: Messenger) -> MessageTransport:
-    base64, limit = bool(request.param("b64")), table.policy.max_payload_bytes
-    return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, driver=table.driver, base64=base64)
-
-
-def drop_begun(table: Table, session: Session | None) -> None:
-    """End the session of a handshake that was not answered."""
-    if session is not None and session.id in table.sessions:
-        session.drop(Reason.TRANSPORT_CLOSE)

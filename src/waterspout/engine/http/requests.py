@@ -6,18 +6,16 @@ from functools import partial
 from ...errors import ProtocolError
 from ...types import Reason, Request
 from ...wire import jsonp
-from ...wire.deflate import negotiate
 from ...wire.generations import GENERATIONS, Generation
-from ...wire.websocket import check_upgrade
 from ..policy import TRANSPORTS, Policy
 from ..session import Session
 from ..table import Table
 from . import origins
 from .decisions import Open, Resume
-from .greetings import Upgrade
+from .handshakes import agree, explain
 from .origins import Cors
 from .refusals import Answer, Fault, Refuse, Subject, refuse
-from .response import Headers, Response, subprotocol, version_spoken
+from .response import Headers, Response, version_spoken
 from .routes import Unknown
 
 Meaning = Refuse | Answer | Open | Resume | Unknown
@@ -25,7 +23,6 @@ Meaning = Refuse | Answer | Open | Resume | Unknown
 SCRIPT = Subject("script", "")
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
 
-_UPGRADE_DROPPED = ": a proxy before the server has probably dropped it, let it forward Upgrade and Connection"
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
 
@@ -137,21 +134,12 @@ class _Question:
     def _with_key(self, decision: Callable[..., Meaning], pause: float = 0.0) -> Meaning:
         """Check the handshake of a WebSocket, and agree on its subprotocol and its compression."""
         try:
-            key = check_upgrade(self.request.method, self.request.header)
+            upgrade, deflate = agree(self.request, self.policy, self.policy.subprotocols, pause)
         except ProtocolError as error:
+            detail, subject = explain(self.request, error)
             headers = (*self.headers, *version_spoken(error))
-            dropped = self.request.header("upgrade") is None  # no client of WebSockets leaves it out
-            detail = f"{error}{_UPGRADE_DROPPED if dropped else ''}"
-            subject = Subject("upgrade", "") if dropped else None
             return refuse(Fault.BAD_REQUEST, detail, headers, status=error.status, subject=subject)
-        upgrade = Upgrade((), key, subprotocol(self.request, self.policy.subprotocols), pause=pause)
-        deflate = self.policy.deflate
-        offers = None if deflate is None else self.request.header("Sec-WebSocket-Extensions")
-        agreement = None if deflate is None or offers is None else negotiate(offers, deflate)
-        if agreement is None:
-            return decision(self.headers, upgrade)
-        upgrade.handshake = (("Sec-WebSocket-Extensions", agreement.answer),)
-        return decision(self.headers, upgrade, deflate=agreement.deflate)
+        return decision(self.headers, upgrade, deflate=deflate)
 
     def _unsupported(self) -> str:
         offered = " and ".join(row.name for row in self.policy.generations)

@@ -43,6 +43,9 @@ class Check(Opening):
         self._wait_no_longer()
         self._websocket.finish(ProtocolError.close_code)
 
+    def receive_pong(self) -> None:
+        """The client pongs unasked, which changes nothing."""
+
     def writable(self) -> None:
         """Nothing waits here: what is queued is with the session."""
 

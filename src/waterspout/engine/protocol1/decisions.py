@@ -14,8 +14,9 @@ from ...wire.protocol1 import socketio as socketio1
 from ...wire.protocol1.hixie import HixieReader
 from ...wire.websocket import Reader
 from ..driver import Layer, Level
-from ..http.decisions import NoQuestion, drop_begun
+from ..http.decisions import NoQuestion
 from ..http.greetings import Greeting, Stream, Upgrade
+from ..http.handshakes import drop_begun
 from ..http.refusals import Refuse, refuse_text
 from ..http.response import PRIVATE, SHUTTING_DOWN, TEXT, Headers, Response
 from ..policy import Policy

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class Protocol1:
     """Revision 1 of the protocol: its packets are the session's, without Engine.IO between."""
 
+    no_connect = FORCED_BY_SERVER
+
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of 0.9's server; or one that counts, if the policy's `missed_heartbeats` says so."""
         most = session.policy.protocol1.missed_heartbeats
@@ -79,7 +81,7 @@ class Protocol1:
         if namespace == "/":
             session.close(FORCED_BY_SERVER)
 
-    def keep_out(self, session: "Session", namespace: str) -> None:
+    def keep_out(self, session: "Session", namespace: str, *, failed: bool) -> None:
         """End the connection of a client that may not enter "/"; after a disconnect packet it does not try again."""
         if namespace == "/":
             self.let_go(session, namespace)

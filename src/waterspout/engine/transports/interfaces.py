@@ -90,6 +90,9 @@ class Sink(Protocol):
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message."""
 
+    def receive_pong(self) -> None:
+        """Take the answer to a ping of WebSockets, which says that the client lives."""
+
     def writable(self) -> None:
         """Write on, after a `write` that returned False."""
 

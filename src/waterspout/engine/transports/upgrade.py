@@ -59,6 +59,9 @@ class Probe:
         """No binary message belongs to an upgrade."""
         self._abandon()
 
+    def receive_pong(self) -> None:
+        """The client pongs unasked, which changes nothing."""
+
     def writable(self) -> None:
         """Nothing waits here: what is queued goes to polling."""
 

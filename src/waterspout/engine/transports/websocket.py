@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from ...errors import ProtocolError
 from ...types import Reason
 from ...wire.generations import Generation
-from ...wire.websocket import Close, Message, Ping, Reader, close_frame, pong_frame, text_frame
+from ...wire.websocket import Close, Message, Ping, Pong, Reader, close_frame, pong_frame, text_frame
 from ..prepared import Prepared
 from ..traffic import Traffic
 from .interfaces import Link, Sink
@@ -121,6 +121,8 @@ class WebSocketTransport:
             self.sink.receive_binary(self.generation.engineio.decode_binary(message))
         elif isinstance(message, Ping):
             self._answer(pong_frame(message.payload))
+        elif isinstance(message, Pong):
+            self.sink.receive_pong()
         elif isinstance(message, Close):
             self.end(close_frame(message.code))  # RFC 6455, section 5.5.1: with the code received
             self._detach().lost(Reason.TRANSPORT_CLOSE)

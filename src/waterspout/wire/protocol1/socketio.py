@@ -213,6 +213,11 @@ def encode_ack(namespace: str, id: int, args: Sequence[Any]) -> Encoded:
     return head + _json(args) if args else head[:-1], ()
 
 
+def encode_refusal(namespace: str, id: int, report: Any) -> Encoded:
+    """Write why an event was not handled: an acknowledgement like all others."""
+    return encode_ack(namespace, id, (report,))
+
+
 def _endpoint(namespace: str) -> bytes:
     return b"" if namespace == "/" else namespace.encode()
 
