@@ -8,7 +8,8 @@ from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
 from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
-from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
+from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamDialect, EventStreamTransport, retry_of
+from .heartbeat import HostPings, WebSocketPings
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Open, Resume, UserFunction
 from .http.greetings import Greeting, Stream, Upgrade
@@ -59,11 +60,13 @@ __all__ = [
     "Driver",
     "Ending",
     "Engine",
+    "EventStreamDialect",
     "EventStreamTransport",
     "Exchange",
     "Fed",
     "Greeting",
     "Handshake",
+    "HostPings",
     "Layer",
     "Level",
     "Link",
@@ -95,6 +98,7 @@ __all__ = [
     "Unknown",
     "Upgrade",
     "UserFunction",
+    "WebSocketPings",
     "WebSocketTransport",
     "check_seconds",
     "done_on_core",

@@ -8,11 +8,12 @@ It needs nothing else of the server: neither its routes nor Socket.IO. `server.e
 import asyncio
 import inspect
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tornado.web import HTTPError
 
-from ..engine import Admitted, Greeting, Stream, UserFunction
+from ..engine import Admitted, Greeting, UserFunction
 from ..errors import HandshakeRefused
 from ..server import Channel, Server, Subscriber
 from ..server.exposureroute import OneExposure
@@ -21,21 +22,17 @@ from ..server.signatures import Function
 from ..types import Request
 from .answering import EngineHandler
 
-__all__ = ["EventSource"]
+__all__ = ["ChannelWebSocket", "EventSource"]
 
 Channels = Channel | Sequence[Channel]
 
 _OURS = ("Content-Type", "Date", "Server", "Connection", "Content-Length", "Transfer-Encoding")
 
 
-class EventSource(EngineHandler):
-    """Server-Sent Events of a channel: `(pattern, EventSource, {"channel": channel})` among the routes.
+class ChannelHandler(EngineHandler):
+    """What the handlers of channels have in common; derive from one of them."""
 
-    `channel` may be a list of up to 16. A class that decides for each request is given the server instead,
-    `{"server": server}`, and overrides `channels`. A class may override `prepare` and `get` as always, also as
-    coroutines, and set header fields and cookies before it calls `super().get()`. Origins are the server's affair
-    (`cors_origins`), and so is `on_handshake`.
-    """
+    by_events = by_websocket = False
 
     def initialize(self, channel: Channels | None = None, server: Server | None = None) -> None:  # type: ignore[override]
         """Take the channel, or the server, from the route."""
@@ -77,8 +74,8 @@ class EventSource(EngineHandler):
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin the answer, with the header fields and cookies of the class."""
-        if isinstance(greeting, Stream) and self.is_redefined:
-            greeting = Stream((*greeting.headers, *self._own_fields()))
+        if self.is_redefined:
+            greeting = replace(greeting, headers=(*greeting.headers, *self._own_fields()))
         return super().begin(decision, request, greeting)
 
     def prepare(self) -> Awaitable[None] | None:
@@ -108,13 +105,36 @@ class EventSource(EngineHandler):
         return [*fields, *(("Set-Cookie", cookie.OutputString(None)) for cookie in cookies.values())]
 
 
+class EventSource(ChannelHandler):
+    """Server-Sent Events of a channel: `(pattern, EventSource, {"channel": channel})` among the routes.
+
+    `channel` may be a list of up to 16. A class that decides for each request is given the server instead,
+    `{"server": server}`, and overrides `channels`. A class may override `prepare` and `get` as always, also as
+    coroutines, and set header fields and cookies before it calls `super().get()`. Origins are the server's affair
+    (`cors_origins`), and so is `on_handshake`.
+    """
+
+    by_events = True
+
+
+class ChannelWebSocket(ChannelHandler):
+    """A channel over a plain WebSocket: `(pattern, ChannelWebSocket, {"channel": channel})` among the routes.
+
+    Clients get `{"data": ...}`, or with `?fields=id,event,data` in their URL these fields. All else is as with
+    `EventSource`.
+    """
+
+    by_websocket = True
+
+
 class HandlerExposure(Exposure):
     """What one request's handler exposes: its methods are asked, and not inspected for each request."""
 
     is_complete = True
 
-    def __init__(self, handler: EventSource) -> None:
+    def __init__(self, handler: ChannelHandler) -> None:
         super().__init__(handler.engine, "/")
+        self.by_events, self.by_websocket = handler.by_events, handler.by_websocket
         self._handler = handler
         if handler.is_redefined:
             self._hooks["on_subscribe"] = Function(handler.on_subscribe)

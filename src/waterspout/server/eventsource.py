@@ -34,6 +34,7 @@ from ..wire.sse import encode_event
 from .channel import Channel
 from .exposures import Exposure
 from .forms import END, OPEN, RESET, Published, told
+from .namespace import Namespace
 from .subscribers import Subscriber, find_starts, is_over, last_id_of
 
 CONTENT_TYPE = "text/event-stream"
@@ -112,9 +113,12 @@ class EventSourceRequest(Handshake):
         self.session = Session(table, table.driver.token(), EVENT_STREAM, request, EVENT_STREAM_DIALECT)
         return None
 
-    def answered(self, result: Any) -> Answer | None:
+    def answered(self, result: Any) -> Refuse | Answer | None:
         """Take the channels; a client that has got their end already is told to ask no more."""
-        self.channels = self.exposure.check(result)
+        held = self.exposure.check(result)
+        if isinstance(held, Namespace):
+            return only_for_websockets(self.headers)
+        self.channels = held
         last_id = last_id_of(self.request)
         if is_over(self.channels, last_id, find_starts(self.channels, last_id)):
             return Answer(Response(204, self.headers))
@@ -153,6 +157,11 @@ class EventSourceRequest(Handshake):
     def _fields(self) -> Headers:
         varies = () if any(name == "Vary" for name, _ in self.headers) else (("Vary", "Origin"),)
         return (*_FIELDS, *varies, *self.headers)
+
+
+def only_for_websockets(headers: Headers) -> Refuse:
+    """Refuse a request for what only a WebSocket can carry."""
+    return refuse_text(426, "this is for WebSockets", (*headers, ("Upgrade", "websocket")))
 
 
 def accepts(request: Request) -> bool:

@@ -6,8 +6,9 @@ from ..engine.http.origins import Cors
 from ..engine.http.requests import claimant, foreign
 from ..engine.http.response import Headers
 from ..types import Request
-from .eventsource import CONTENT_TYPE, METHODS, EventSourceRequest, accepts
+from .eventsource import CONTENT_TYPE, METHODS, EventSourceRequest, accepts, only_for_websockets
 from .exposures import Exposure
+from .plainwebsocket import asks_for_websocket, decide_websocket
 
 
 class ExposureRoute:
@@ -71,6 +72,10 @@ def decide(exposure: Exposure, parameters: dict[str, str], request: Request, cor
         return Answer(Response(204, (*headers, *origins.preflight(request))))
     if not exposure.is_complete:
         return refuse_text(404, "nothing is exposed here yet", headers)
+    if asks_for_websocket(request):
+        return decide_websocket(exposure, parameters, request, headers)
+    if exposure.is_namespace or not exposure.by_events:
+        return only_for_websockets(headers)
     if request.method not in METHODS:
         return refuse_text(405, f"use {' or '.join(METHODS)}", (*headers, ("Allow", ", ".join(METHODS))))
     if not accepts(request):

@@ -17,10 +17,14 @@ from ..engine.options import check_number
 from ..types import Request
 from .channel import Channel
 from .decorators import decorator
+from .namespace import Namespace
 from .signatures import Function, check_callable, check_plain, read_function
 
 if TYPE_CHECKING:
     from .subscribers import Subscriber
+
+Held = tuple[Channel, ...] | Namespace
+"""What there is at a path for one request."""
 
 MOST_CHANNELS = 16
 """Of one connection. A browser has six connections to a host over HTTP/1.1, so that pages need several on one."""
@@ -33,6 +37,8 @@ _PATH = re.compile(r"/[^?#\s]*")
 class Exposure:
     """One path that was exposed; `Server.expose`."""
 
+    by_events = by_websocket = True  # which kinds of clients may come
+
     def __init__(self, engine: Engine, path: str, *, threaded: bool = False, max_age: float | None = None) -> None:
         if max_age is not None:
             check_number("max_age", max_age, "seconds above 0, or None for no limit")
@@ -41,7 +47,7 @@ class Exposure:
         self.max_age = max_age
         self.parameters = _read_path(path)
         self._threaded = threaded
-        self._channels: tuple[Channel, ...] = ()
+        self._held: Held = ()
         self._function: Callable[..., Any] | None = None
         self._hooks: dict[str, Function] = {}
         self._pattern = re.compile(_pattern(path))
@@ -52,7 +58,7 @@ class Exposure:
     def __call__(self, function: Any) -> Any:
         """Let this function decide which channels a request gets; as a decorator, it returns the function."""
         what = f"the function of expose({self.path!r})"
-        if self._function is not None or self._channels:
+        if self.is_complete:
             raise ValueError(f"{what} is there already: one function decides about a path")
         check_callable(function, what)
         if self._threaded:
@@ -80,18 +86,27 @@ class Exposure:
     # What the server calls
 
     def hold(self, what: Any) -> None:
-        """Expose channels to everybody, or what a function returns."""
-        if isinstance(what, Channel | list | tuple):
-            self._channels = self.check(what)
+        """Expose channels or a namespace to everybody, or what a function returns."""
+        if isinstance(what, Channel | Namespace | list | tuple):
+            self._held = self.check(what)
         else:
             self(what)
 
-    def check(self, what: Any) -> tuple[Channel, ...]:
-        """Return channels as a tuple; TypeError for what is none, ValueError for too many or the same twice."""
+    @property
+    def is_namespace(self) -> bool:
+        """Whether there is a namespace at the path, for everybody."""
+        return isinstance(self._held, Namespace)
+
+    def check(self, what: Any) -> Held:
+        """Return a namespace, or channels as a tuple; TypeError for what is none, ValueError for too many or twice."""
+        if isinstance(what, Namespace):
+            if what.engine is not self.engine:
+                raise ValueError(f"{self.path!r} gives the namespace {what.name}, which is one of another server")
+            return what
         channels = tuple(what) if isinstance(what, list | tuple) else (what,)
         for channel in channels:
             if not isinstance(channel, Channel):
-                remedy = "return a channel or a list of them, or raise HandshakeRefused(404)"
+                remedy = "return a channel, a list of them or a namespace, or raise HandshakeRefused(404)"
                 raise TypeError(f"{self.path!r} gives {channel!r}, which is no channel: {remedy}")
             if channel.engine is not self.engine:
                 raise ValueError(f"{self.path!r} gives {channel!r}, which is a channel of another server")
@@ -110,9 +125,9 @@ class Exposure:
             return None
 
     def question(self, request: Request, parameters: dict[str, str]) -> UserFunction:
-        """Return what to ask about a request: the user's function, or one that gives everybody the same channels."""
+        """Return what to ask about a request: the user's function, or one that gives everybody the same."""
         if self._function is None:
-            return lambda: self._channels, False
+            return lambda: self._held, False
         return partial(self._function, request, **parameters), self._threaded
 
     @property
@@ -128,7 +143,7 @@ class Exposure:
     @property
     def is_complete(self) -> bool:
         """Whether it is known what there is at the path."""
-        return bool(self._channels) or self._function is not None
+        return bool(self._held) or self._function is not None
 
     def tell(self, hook: str, subscriber: "Subscriber") -> None:
         """Call a hook after what is running now, if there is one."""

@@ -79,6 +79,11 @@ class Namespace(Events, Generic[Kind]):
         """Whether a client is here, or on its way in."""
         return not self.rooms.is_deserted
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is asked about a client that wants to enter."""
+        return bool(self._handlers.connect is not None or self._handlers.steps)
+
     # What a user calls
 
     def emit(
