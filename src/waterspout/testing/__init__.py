@@ -12,7 +12,7 @@ A `Clock` is the server's driver, with a time that passes when the test says so.
 the test itself is a plain function.
 """
 
-from ..wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
+from ..wire.generations import ENGINEIO_3, ENGINEIO_4, EVENTS, SOCKETIO_1
 from .carriers import MemoryExchange, PollingCarrier, Poster, Refused, WebSocketCarrier
 from .carriers1 import HixieCarrier, StreamCarrier
 from .clock import Clock
@@ -24,6 +24,7 @@ from .peer import Peer
 __all__ = [
     "ENGINEIO_3",
     "ENGINEIO_4",
+    "EVENTS",
     "SOCKETIO_1",
     "ClientRefused",
     "Clock",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ..engine import Response, Upgrade
 from ..types import Request
 from ..wire.deflate import Deflate
+from ..wire.generations import EVENTS
 from .frames import client_frame, server_frames
 from .links import HANDSHAKE, Headers, MemoryLink, perform, respond
 
@@ -62,6 +63,8 @@ class WebSocketCarrier(MemoryLink):
         request = self.peer.request(transport=self.name, headers=fields)
         decision = self.peer.admit(request)
         assert isinstance(decision.greeting, Upgrade)
+        if self.peer.generation is EVENTS and decision.session is not None:  # of which the client is not told
+            self.peer.sid = decision.session.id
         self.extensions = dict(decision.greeting.handshake).get("Sec-WebSocket-Extensions", "")
         self.transport = perform(self.peer.engine, self.peer.engine.connect, decision, request, self)
 

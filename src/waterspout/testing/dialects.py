@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..wire.generations import SOCKETIO_1, Generation
+from ..wire import generations
+from ..wire.generations import Generation
 from ..wire.protocol1 import socketio as socketio1
 from .carriers import PollingCarrier, WebSocketCarrier
 from .carriers1 import HixieCarrier, JsonpCarrier, StreamCarrier, XhrCarrier
@@ -26,8 +27,8 @@ class ClientDialect:
     has_handshake: bool  # a request that comes before any transport
     headers: Headers  # of every request
     prefix: str  # of the texts that are packets of Socket.IO
-    goodbye: str
-    pong: str
+    goodbye: str  # empty where the WebSocket is closed instead
+    pong: str  # empty where pings are those of WebSockets
     greetings: int  # packets that a client gets before it is in "/"
 
 
@@ -40,6 +41,10 @@ def _target1(client: "Peer", transport: str) -> str:
     if not client.sid:
         return "/?" + "&".join(filter(None, ["t=1", client.query]))
     return f"/{transport}/{client.sid}" + "?i=0" * (transport == "jsonp-polling")
+
+
+def _target_plain(client: "Peer", transport: str) -> str:
+    return f"?{client.query}" if client.query else ""
 
 
 ENGINEIO = ClientDialect(
@@ -74,6 +79,20 @@ PROTOCOL1 = ClientDialect(
 )
 
 
+EVENTS = ClientDialect(
+    carriers={"websocket": WebSocketCarrier},
+    path="",
+    target=_target_plain,
+    has_handshake=False,
+    headers=(),
+    prefix="",
+    goodbye="",
+    pong="",
+    greetings=1,
+)
+_BY_REVISION = {generations.SOCKETIO_1.revision: PROTOCOL1, generations.EVENTS.revision: EVENTS}
+
+
 def dialect_of(generation: Generation) -> ClientDialect:
     """Return how the clients of a generation write."""
-    return PROTOCOL1 if generation.revision == SOCKETIO_1.revision else ENGINEIO
+    return _BY_REVISION.get(generation.revision, ENGINEIO)

@@ -47,6 +47,7 @@ class Pair:
         headers: Sequence[tuple[str, str]] = (),
         polls: bool = True,
         extensions: str = "",
+        path: str | None = None,
     ) -> None:
         if not isinstance(server, Server):
             raise TypeError(f"{server!r} is not a server: give a waterspout.Server (a Peer takes an Engine, too)")
@@ -64,6 +65,7 @@ class Pair:
                 headers=headers,
                 polls=polls,
                 extensions=extensions,
+                path=path,
             )
             if not implicit:
                 self.peer.connect(auth=auth)

@@ -9,11 +9,13 @@ from ..errors import DecodeError
 from ..server import Server
 from ..types import Request
 from ..wire import json
-from ..wire.generations import ENGINEIO_4, Generation
+from ..wire.generations import ENGINEIO_4, EVENTS, Generation
 from ..wire.packets import Ack, Event, Message, Packet, Signal, as_event
 from ..wire.socketio import Encoded, Partial
+from ..wire.websocket import CLOSE, PONG
 from .carriers import MemoryExchange, Refused, WebSocketCarrier
 from .dialects import Carrier, dialect_of
+from .frames import client_frame
 from .links import admit, respond
 
 P = TypeVar("P", Event, Ack)
@@ -30,7 +32,8 @@ class Peer:
 
     Of ENGINEIO_3 and ENGINEIO_4 the transports are "websocket" and "polling"; of SOCKETIO_1 they are "websocket",
     "flashsocket", "hixie" (a flashsocket of draft 76, as Flash has it), "xhr-polling", "jsonp-polling", "htmlfile" and
-    "xhr-multipart", or None for a client that stays at its handshake. `extensions` is what its WebSockets offer, as
+    "xhr-multipart", or None for a client that stays at its handshake. EVENTS is a plain WebSocket, and needs the `path`
+    at which the server has exposed a namespace. `extensions` is what its WebSockets offer, as
     in "permessage-deflate; client_max_window_bits"; if the server agrees, all that it says is compressed.
     """
 
@@ -44,12 +47,16 @@ class Peer:
         headers: Sequence[tuple[str, str]] = (),
         polls: bool = True,
         extensions: str = "",
+        path: str | None = None,
     ) -> None:
         if not isinstance(server, Server | Engine):
             raise TypeError(f"{server!r} is not a server: give a waterspout.Server or a waterspout.Engine")
         self.engine = server if isinstance(server, Engine) else server.engine
         self.generation = check_generation(generation)
         self._dialect = dialect_of(generation)
+        if generation is EVENTS and path is None:
+            raise ValueError('path is None: give the one at which the namespace is exposed, such as "/ws"')
+        self.path = self.engine.path if path is None else path
         self.query, self.headers = query, check_headers(headers)
         self.polls = polls
         self.extensions = extensions
@@ -144,7 +151,8 @@ class Peer:
 
     def beat(self) -> None:
         """Send the heartbeat that is the client's part: a ping of 1.x and 2.x, else the answer to one."""
-        self.send(self.generation.ping.decode() if self.generation.client_pings else self._dialect.pong)
+        packet = self.generation.ping.decode() if self.generation.client_pings else self._dialect.pong
+        self.send(packet) if packet else self._say(PONG)
 
     def upgrade(self) -> None:
         """Change from polling to a WebSocket, with all the steps of Engine.IO; RuntimeError for SOCKETIO_1."""
@@ -175,8 +183,9 @@ class Peer:
 
     def close(self) -> None:
         """Close the connection, if it is still open."""
+        goodbye = self._dialect.goodbye
         if self.sid in self.engine.sessions and self.closed is None:
-            self.send(self._dialect.goodbye)
+            self.send(goodbye) if goodbye else self._say(CLOSE, b"\x03\xe8")
 
     def request(
         self,
@@ -190,7 +199,7 @@ class Peer:
         if below is None:
             below = self._dialect.target(self, transport or self.transport)
         fields = [("Host", "localhost"), *self._dialect.headers, *self.headers, *headers]
-        return Request(method, f"{self.engine.path}{self._dialect.path}{below}", fields, remote_address="127.0.0.1")
+        return Request(method, f"{self.path}{self._dialect.path}{below}", fields, remote_address="127.0.0.1")
 
     def ask(self, method: str, below: str, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()) -> Response:
         """Make a request for what is below `/socket.io`, of SOCKETIO_1 below `/socket.io/1`, and return its answer.
@@ -218,6 +227,11 @@ class Peer:
             self.handshake = json.decode(packet[1:])
             self.sid = self.handshake["sid"]
         self._received.append(packet)
+
+    def _say(self, opcode: int, payload: bytes = b"") -> None:
+        """Send a frame of the WebSocket that is no message."""
+        assert isinstance(self.carrier, WebSocketCarrier)
+        self.carrier.feed(client_frame(opcode, payload))
 
     def _shake_hands(self) -> None:
         """Begin a session that has no transport yet."""
@@ -253,7 +267,7 @@ def check_generation(generation: Generation) -> Generation:
     """Raise TypeError for what is no row of the table of generations."""
     if not isinstance(generation, Generation):
         raise TypeError(
-            f"generation is {generation!r}: give ENGINEIO_3, ENGINEIO_4 or SOCKETIO_1 of waterspout.testing"
+            f"generation is {generation!r}: give ENGINEIO_3, ENGINEIO_4, SOCKETIO_1 or EVENTS of waterspout.testing"
         )
     return generation
 
