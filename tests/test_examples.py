@@ -24,7 +24,7 @@ from turns import turn
 from waterspout import Engine, Server
 from waterspout.drivers import AsyncioDriver
 from waterspout.hosts.tornado import routes
-from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, WebSocketCarrier
+from waterspout.testing import EVENTS, SOCKETIO_1, Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
 
 TESTS = Path(__file__).parent
@@ -203,6 +203,19 @@ def test_server_sent_events_resume_and_are_for_those_who_have_the_token() -> Non
         assert refused is not None
         assert refused.status == 403
     assert Listener(server, "/users/ada/notes?token=tea").response is None
+
+
+def test_plain_websockets_chat_and_subscribe() -> None:
+    server = serve("websocket")
+    clock: Any = server.engine.driver
+    ada = Peer(server, generation=EVENTS, path="/ws", query="name=Ada")
+    bob = Peer(server, generation=EVENTS, path="/ws", query="name=Bob")
+    ada.send('{"event":"say","data":"hello","id":1}')
+    assert bob.events() == [("said", {"name": "Ada", "text": "hello"})]
+    assert ada.acks() == {1: "ok"}
+    reader = Peer(server, generation=EVENTS, path="/prices")
+    clock.advance(1)
+    assert reader.take() == ['{"data":{"ACME":2}}']
 
 
 def test_tokens_are_streamed_resumed_and_stopped() -> None:

@@ -49,6 +49,8 @@ class Echo:
     def receive_binary(self, data: bytes) -> None:
         self._send(Prepared(b"", (data,)))
 
+    def receive_pong(self) -> None: ...
+
     def writable(self) -> None:
         while self._waiting:
             if not self._transport.write(self._waiting[0]):

@@ -1,15 +1,16 @@
 """Channels behind Tornado's own handlers, with its logins, header fields and cookies."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from hosts.client import request
 from hosts.suite.eventsource import chunk, head
+from hosts.suite.plain import begin
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Request, Server
-from waterspout.hosts.channelhandlers import EventSource
+from waterspout.hosts.channelhandlers import ChannelWebSocket, EventSource
 from waterspout.server import Channel, Text
 
 
@@ -155,4 +156,50 @@ async def test_on_handshake_is_asked_and_its_request_is_the_subscribers(host: Si
     await begun(host, "/a", ("X-User", "anna"))
     await host.until(lambda: seen)
     assert seen == [{"user": "anna"}]
+    await server.close()
+
+
+class Ours(ChannelWebSocket):
+    seen: ClassVar[list[str]] = []
+
+    async def get(self, *args: Any) -> None:
+        self.set_header("X-Mine", "yes")
+        await super().get(*args)
+
+    def channels(self, name: str) -> Channel:
+        if name == "secret":
+            raise HTTPError(403, reason="not you")
+        return self.application.settings["server"].channel(name)
+
+    async def on_subscribe(self, subscriber: Any) -> None:
+        self.seen.append(subscriber.channels[0].name)
+
+
+async def test_a_channel_is_a_websocket_behind_a_route_of_the_applications_own(host: Site) -> None:
+    server = Server()
+    prices = server.channel("prices")
+    Ours.seen.clear()
+    host.pages = [("/prices", ChannelWebSocket, {"channel": prices}), ("/mine/(.*)", Ours, {"server": server})]
+    host.settings = {"server": server}
+    await host.serve(server)
+    plain, answer = await begin(host, "/prices")
+    mine, answered = await begin(host, "/mine/prices?fields=event,data")
+    assert (answer.status, answered.status, answered.field("x-mine")) == (101, 101, "yes")
+    await prices.publish(Text("x"))
+    assert await plain.text() == '{"data":"x"}'
+    assert await mine.text() == '{"event":"message","data":"x"}'
+    assert Ours.seen == ["prices"]
+    _, refused = await begin(host, "/mine/secret")
+    assert refused.status == 403
+    assert (await (await host.connect()).ask("GET", "/prices")).status == 426
+    await server.close()
+    assert await plain.closing() == 1001
+
+
+async def test_a_handler_of_event_streams_is_no_websocket(host: Site) -> None:
+    server = Server()
+    host.pages = [("/prices", EventSource, {"channel": server.channel("prices")})]
+    await host.serve(server)
+    _, refused = await begin(host, "/prices")
+    assert refused.status == 400
     await server.close()

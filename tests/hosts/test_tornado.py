@@ -22,6 +22,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
 from hosts.suite.old import Old, OldDrafts, post, visit
+from hosts.suite.plain import PlainWebSockets
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import HANDSHAKES, Deciding, Guard, Refusing
 from hosts.suite.resets import Resets
@@ -63,6 +64,9 @@ class TestEnding(Ending): ...
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
 class TestEventSources(EventSources): ...
+
+
+class TestPlainWebSockets(PlainWebSockets): ...
 
 
 @pytest.mark.parametrize(
