@@ -194,7 +194,7 @@ def test_an_event_that_is_not_handled_is_answered_with_an_error_and_nobody_is_cl
     def refuse(socket: Any) -> None:
         raise EventRefused("not now", after=3)
 
-    house.chat.on("fails")(lambda socket: [][1])
+    house.chat.on("fails")(lambda socket: 1 / 0)
     house.chat.on("refuses")(refuse)
     house.chat.on("strange")(lambda socket: Strange())
     house.chat.on("dropped")(lambda socket: 1)
