@@ -169,7 +169,8 @@ class Ours(ChannelWebSocket):
     def channels(self, name: str) -> Channel:
         if name == "secret":
             raise HTTPError(403, reason="not you")
-        return self.application.settings["server"].channel(name)
+        server: Server = self.application.settings["server"]
+        return server.channel(name)
 
     async def on_subscribe(self, subscriber: Any) -> None:
         self.seen.append(subscriber.channels[0].name)

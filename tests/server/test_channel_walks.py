@@ -1,5 +1,6 @@
 """Any order of publishing, subscribing, cuts, resumptions, ageing and the end: gapless, or a reset says so."""
 
+import json
 import random
 from typing import Any
 
@@ -12,7 +13,7 @@ from waterspout import Server, Socket
 from waterspout.engine import Pending
 from waterspout.server import readers
 from waterspout.server.log import Entry, MemoryLog, Retention
-from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, EVENTS, SOCKETIO_1, Clock, Pair, Peer
 
 KINDS: list[dict[str, Any]] = [
     {"generation": ENGINEIO_4, "transport": "websocket"},
@@ -20,6 +21,7 @@ KINDS: list[dict[str, Any]] = [
     {"generation": ENGINEIO_3, "transport": "websocket"},
     {"generation": SOCKETIO_1, "transport": "websocket"},
     {"generation": SOCKETIO_1, "transport": "xhr-polling"},
+    {"generation": EVENTS, "path": "/ws"},
 ]
 
 
@@ -182,6 +184,42 @@ class EventReader:
         """Do nothing: it never does."""
 
 
+class PlainReader(EventReader):
+    """The same over a plain WebSocket, which loses no part of a message."""
+
+    def __init__(self, walk: "Walk", path: str, last: str | None) -> None:
+        self.walk, self.path, self.last = walk, path, last or ""
+        self.names = ["numbers"] if path == "/numbers" else ["numbers", "others"]
+        query = f"fields=id,event,data&last_event_id={self.last}"
+        self.peer: Any = Peer(walk.server, generation=EVENTS, path=path, query=query)
+
+    @property
+    def is_here(self) -> bool:
+        return self.peer.sid in self.walk.server.engine.sessions and self.peer.closed is None
+
+    def listen(self) -> None:
+        for message in map(json.loads, self.peer.take()):
+            value = message["data"]
+            if "channel" in message:
+                value = {"channel": message["channel"], "data": value}
+            self.hear(Heard(message["event"], json.dumps(value), message.get("id", "")))
+
+    def lose(self) -> None:
+        self.listen()
+        self.peer.lose()
+
+    def block(self) -> None:
+        self.peer.carrier.blocked = True
+
+    def unblock(self) -> None:
+        if self.peer.carrier.blocked:
+            self.peer.carrier.unblock()
+
+    def beat(self) -> None:
+        if self.is_here:
+            self.peer.beat()
+
+
 class Walk:
     def __init__(self, seed: int, *, slow: bool, clock: Clock) -> None:
         self.random = random.Random(seed)
@@ -198,6 +236,7 @@ class Walk:
         self.others = self.server.channel("others", history=self.random.choice([0, 3, 20]))
         self.server.expose("/numbers", self.channel)
         self.server.expose("/both", [self.channel, self.others])
+        self.server.expose("/ws", self.server.of("/"))
         self.readers: list[Reader | EventReader] = []
         self.lost: dict[str, list[str | None]] = {
             path: [None, "", "earliest", "elsewhere-3", "nonsense"] for path in ("", "/numbers", "/both")
@@ -239,7 +278,8 @@ class Walk:
         if len(self.readers) < 8:
             path = self.random.choice(["", "/numbers", "/both"])
             last = self.random.choice(self.lost[path])
-            self.readers.append(EventReader(self, path, last) if path else Reader(self, last))
+            kind: Any = self.random.choice([EventReader, PlainReader])
+            self.readers.append(kind(self, path, last) if path else Reader(self, last))
 
     def cut(self) -> None:
         if self.readers:

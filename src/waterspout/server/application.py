@@ -9,7 +9,7 @@ from ..errors import ProtocolError
 from ..types import Reason, Request
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, as_event
 from .dispatch import shorten
-from .entrance import Auth
+from .entrance import Auth, QueryAuth
 from .life import CountingAsker
 from .limits import Limits, MeteredSockets
 from .namespace import is_namespace, push_refusal
@@ -94,7 +94,7 @@ class SocketIOApplication:
             return
         namespace = self.namespaces.find(packet.namespace)
         if namespace is not None:  # a query takes time to parse, which is only spent on a namespace that may exist
-            namespace.open(session, _auth(session, packet))
+            namespace.open(session, _auth(packet))
         elif is_namespace(packet.namespace):
             _NamespaceLookup(self, session, packet).ask()
         else:
@@ -124,7 +124,7 @@ class _NamespaceLookup:
         self._session = session
         self._name = packet.namespace
         self._functions = [one for one in application.namespaces.dynamic if callable(one.match)]
-        self._auth = _auth(session, packet) if self._functions else Auth({})
+        self._auth = _auth(packet) if self._functions else Auth({})
 
     def ask(self) -> None:
         if not self._functions:
@@ -183,14 +183,14 @@ class _NamespaceLookup:
         return self._session.is_live and self._session.data.get(self._name) is self
 
 
-def _auth(session: Session, packet: Connect) -> Auth:
+def _auth(packet: Connect) -> Auth:
     """Return what the client sent along: its auth, or the query of a client that knows no auth."""
     if packet.data is not None:
-        return Auth(packet.data)
+        return Auth(packet.data, is_query=isinstance(packet.data, QueryAuth))
     try:
         pairs = parse_qsl(packet.query, max_num_fields=1000)
     except ValueError:
         raise ProtocolError("the query of a namespace has more than 1000 parameters") from None
-    if packet.namespace != "/" or not session.generation.implicit_connect:
+    if packet.namespace != "/":
         return Auth(dict(pairs), is_query=True)  # its own, where Engine.IO has written nothing
     return Auth({name: value for name, value in pairs if name not in _RESERVED_QUERY}, is_query=True)

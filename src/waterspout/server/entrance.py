@@ -23,6 +23,10 @@ class Auth(NamedTuple):
     is_query: bool = False
 
 
+class QueryAuth(dict[str, str]):
+    """A query that is sent as the data of a connect packet."""
+
+
 class AuthArgument:
     """The argument `auth` of a connect handler, or of a step before it; TypeError for a type that nothing becomes."""
 

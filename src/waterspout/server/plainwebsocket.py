@@ -42,6 +42,7 @@ from ..wire.packets import Ack, Connect, Event, Heartbeat
 from ..wire.socketio import RESERVED
 from .channel import Channel
 from .dispatch import UNKNOWN
+from .entrance import QueryAuth
 from .exposures import Exposure, Held
 from .forms import END, OPEN, RESET, Published, told
 from .namespace import Namespace
@@ -92,9 +93,10 @@ class NamespaceDialect(SubscriberDialect):
     def greet(self, session: Session) -> None:
         """Let the client enter with its query as auth, or at once if nobody asks; else wait for its first message."""
         session.await_connect()
-        query = session.request.target.partition("?")[2]
+        query = session.request.query
         if query or not self._namespace.asks:
-            session.table.packet(session, Connect(self._name, query=query))
+            auth = QueryAuth({name: values[-1] for name, values in query.items()})
+            session.table.packet(session, Connect(self._name, auth))
 
     def receive_text(self, session: Session, text: str) -> None:
         """Act on a message."""
@@ -133,7 +135,7 @@ class NamespaceDialect(SubscriberDialect):
     def _pass_on(self, session: Session, packet: Event | Ack) -> None:
         """Pass it to the application; who has not asked to enter asks by its first event."""
         if self._name not in session.data:
-            session.table.packet(session, Connect(self._name, data={}))
+            session.table.packet(session, Connect(self._name, {}))
         if isinstance(packet, Ack) or packet.name not in RESERVED:
             session.table.packet(session, packet)
         elif packet.id is not None:

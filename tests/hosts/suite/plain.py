@@ -5,7 +5,7 @@ from typing import Any
 
 from hosts.client import HANDSHAKE, Wire, request, text
 from hosts.host import Host
-from waterspout import HandshakeRefused, Server
+from waterspout import HandshakeRefused, Server, Socket
 
 
 async def begin(host: Host, path: str, *fields: tuple[str, str]) -> tuple[Wire, Any]:
@@ -22,7 +22,12 @@ class PlainWebSockets:
         server = Server()
         chat = server.of("/chat")
         server.expose("/ws", chat)
-        chat.on("say")(lambda socket, words: chat.emit("said", words) or len(words))
+
+        @chat.on("say")
+        def say(socket: Socket, words: str) -> int:
+            chat.emit("said", words)
+            return len(words)
+
         await host.serve(server)
         wires = []
         for _ in range(2):
