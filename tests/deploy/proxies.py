@@ -30,6 +30,7 @@ class Plan:
     application: str
     backend: str
     drain: str
+    idle: str
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,16 @@ def proxied(
     backend: str = "one",
     application: str = "",
     drain: str = "30s",
+    idle: str = "60s",
 ) -> Iterator[Front]:
     """Run a proxy with its sample before the servers at these addresses, "unix:/path" or "127.0.0.1:8000" each.
 
     `backend` is "one", "by_address" or "by_cookie". HAProxy takes the pages from `application`, nginx from the folder
-    "pages"; cert.pem and key.pem are in the folder. `drain`: how long connections may outlast a reload.
+    "pages"; cert.pem and key.pem are in the folder. `drain` is how long connections may outlast a reload, and `idle` how
+    long they may be silent.
     """
     row = KINDS[kind]
-    plan = Plan(folder, free_port(), free_port(), addresses, application or addresses[0], backend, drain)
+    plan = Plan(folder, free_port(), free_port(), addresses, application or addresses[0], backend, drain, idle)
     log = folder / f"{kind}.log"
     with (
         log.open("wb") as output,
@@ -173,6 +176,8 @@ def _nginx(plan: Plan) -> Path:
             "listen [::]:443 ssl http2;": "",
             "proxy_pass http://waterspout_one;": f"proxy_pass http://waterspout_{plan.backend};",
             "worker_shutdown_timeout 30s;": f"worker_shutdown_timeout {plan.drain};",
+            "proxy_read_timeout 60s;": f"proxy_read_timeout {plan.idle};",
+            "proxy_send_timeout 60s;": f"proxy_send_timeout {plan.idle};",
             "unix:/run/waterspout/1.sock": plan.addresses[0],
             "unix:/run/waterspout/2.sock": plan.addresses[-1],
         },
@@ -200,6 +205,7 @@ def _haproxy(plan: Plan) -> Path:
             "bind :::443 v4v6": f"bind {HOST}:{plan.secure_port}",
             "use_backend waterspout_one": f"use_backend waterspout_{plan.backend}",
             "hard-stop-after 30s": f"hard-stop-after {plan.drain}",
+            **{f"timeout {name} 60s": f"timeout {name} {plan.idle}" for name in ("client", "server", "tunnel")},
             "127.0.0.1:8080": application,
             "unix@/run/waterspout/1.sock": first,
             "unix@/run/waterspout/2.sock": last,

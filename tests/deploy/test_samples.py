@@ -8,6 +8,7 @@ import pytest
 
 from deploy.backends import ROOT
 from waterspout import Server
+from waterspout.engine.eventstream import HEARTBEAT_INTERVAL
 from waterspout.hosts import intake, standalone, web
 
 OPTIONS = {name: row.default for name, row in inspect.signature(Server).parameters.items()}
@@ -65,7 +66,9 @@ def test_comments_and_the_page_tell_the_numbers_of_the_code() -> None:
         assert f"ping_interval ({interval:g} s)" in text
         assert f"ping_timeout ({patience:g} s)" in text
         assert f"max_payload_bytes ({OPTIONS['max_payload_bytes']:,})" in text
+        assert f"comment every {HEARTBEAT_INTERVAL:g} s" in re.sub(r"\n *# ", " ", text)
     assert f"more than {interval + patience:g} s" in PAGE
+    assert f"silent for at most {HEARTBEAT_INTERVAL:g} s" in PAGE
 
 
 def test_the_page_names_every_sample_and_every_setting_it_speaks_of() -> None:
