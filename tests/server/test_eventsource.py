@@ -137,7 +137,7 @@ def test_the_end_completes_the_answer_and_who_asks_again_is_told_to_stop(house: 
     assert (end.type, end.id) == ("stream-end", house.channel.last_id)
     assert end.value == {"channel": "prices", "id": end.id, "data": {"total": 1}}
     assert listener.is_complete
-    assert listener.reader.retry is None
+    assert listener.written.count(b"retry: ") == 1  # at the beginning
     assert not house.server.engine.sessions
     again = house.listen(last_id=end.id)
     assert again.response is not None
@@ -288,11 +288,24 @@ def test_the_end_of_the_server_leaves_the_answer_incomplete_and_each_client_has_
     assert None not in times
     assert len(times) > 10
     assert all(1000 <= time <= 5000 for time in times if time is not None)
-    late = house.listen().response
-    assert late is not None
-    assert late.status == 200  # any other status would end it for good
-    assert dict(late.headers)["Content-Type"] == "text/event-stream"
-    assert late.body.startswith(b"retry: ")
+    late = [house.listen(), house.listen(method="HEAD")]
+    assert late[0].is_closed
+    assert not late[0].is_complete  # after any other answer, not all clients would come back
+    assert late[0].headers["Content-Type"] == "text/event-stream"
+    assert late[0].written.startswith(b"retry: ")
+    assert late[1].response is not None
+    assert late[1].response.status == 200
+    assert not house.server.engine.sessions
+
+
+def test_a_stream_that_begins_tells_when_to_come_back_for_an_incomplete_end_may_not_reach_the_client(
+    house: House,
+) -> None:
+    listeners = [house.listen(path) for path in ("/prices", "/both") for _ in range(20)]
+    assert all(len(listener.written.split(b"\n\n")) == 2 for listener in listeners)  # in the same block
+    times = {listener.reader.retry for listener in listeners}
+    assert len(times) > 20
+    assert all(time is not None and 1000 <= time <= 5000 for time in times)
 
 
 def test_a_comment_comes_every_15_seconds(house: House) -> None:

@@ -35,3 +35,7 @@ def test_a_name_or_an_id_that_would_be_another_field_is_refused(value: str) -> N
 
 def test_a_time_to_come_back_is_a_block() -> None:
     assert encode_retry(1500) == b"retry: 1500\n"
+
+
+def test_an_event_may_tell_when_to_come_back_before_its_id() -> None:
+    assert encode_event(b"1", "x", "a-1", retry=20) == b"event: x\ndata: 1\nretry: 20\nid: a-1\n\n"

@@ -24,10 +24,10 @@ STREAM_OVER = Ending(reason=Reason.FORCED_SERVER_CLOSE, code=1000)
 _COMMENT = Prepared(EVENT_STREAM.ping, volatile=True)  # dropped while others wait for a slow client
 
 
-def retry_of(token: str) -> bytes:
-    """Write when a client is to come back, a time of its own for each."""
+def retry_of(token: str) -> int:
+    """Return when a client is to come back, a time of its own for each, in milliseconds."""
     shortest, longest = RETRY
-    return encode_retry(shortest + crc32(token.encode()) % (longest - shortest))
+    return shortest + crc32(token.encode()) % (longest - shortest)
 
 
 class Comments(HeartbeatMonitor):
@@ -113,7 +113,7 @@ class EventStreamTransport(NullTransport):
         if code == STREAM_OVER.code:
             self._link.finish(b"")
         else:
-            self._link.cut(retry_of(self._token))
+            self._link.cut(encode_retry(retry_of(self._token)))
         return True
 
     def retire(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from ..engine import (
     EVENT_STREAM_DIALECT,
     Answer,
+    Decision,
     EventStreamTransport,
     Exchange,
     Fed,
@@ -62,8 +63,9 @@ class EventForm:
         return self.write_combined_reset(channel, reason, id, id)
 
     def write_open(self, channels: Sequence[Channel], id: str | None) -> Prepared:
-        """Write the names of the channels."""
-        return _prepare(json.encode({"channels": [channel.name for channel in channels]}), OPEN, id)
+        """Write the names of the channels, and when to come back: Chromium drops what precedes an incomplete end."""
+        names = json.encode({"channels": [channel.name for channel in channels]})
+        return Prepared(encode_event(names, OPEN, id, retry=retry_of(channels[0].driver.token())))
 
     def write_combined(self, published: Published, id: str) -> Prepared:
         """Write the channel's name beside the data."""
@@ -106,7 +108,7 @@ class EventSourceRequest(Handshake):
         """The exposure's function."""
         return self.exposure.question(self.request, self.parameters)
 
-    def begin(self, table: Table, request: Request) -> Refuse | Answer | None:
+    def begin(self, table: Table, request: Request) -> Decision | None:
         """Make the session, which waits for its transport."""
         if table.is_closing:
             return self.refuse_closing()
@@ -128,10 +130,9 @@ class EventSourceRequest(Handshake):
         """Refuse in words. Such a client does not ask again."""
         return refuse_text(error.status, error.text, (*self.headers, *error.headers))
 
-    def refuse_closing(self) -> Answer:
-        """Tell the client to come again: with any other status it would not."""
-        token = self.exposure.engine.driver.token()
-        return Answer(Response(200, self._fields, retry_of(token)))
+    def refuse_closing(self) -> "ClosingRequest":
+        """Let the client come again: with a refusal it would not."""
+        return ClosingRequest(self.exposure, self.request, self.headers, self.parameters)
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Answer a HEAD."""
@@ -157,6 +158,24 @@ class EventSourceRequest(Handshake):
     def _fields(self) -> Headers:
         varies = () if any(name == "Vary" for name, _ in self.headers) else (("Vary", "Origin"),)
         return (*_FIELDS, *varies, *self.headers)
+
+
+class ClosingRequest(EventSourceRequest):
+    """One that has come while the server closes: its answer begins, and stays incomplete.
+
+    fetch-event-source does not come back after an answer that is complete.
+    """
+
+    is_handshake = False
+
+    def connect(self, table: Table, request: Request, link: Link) -> Fed:
+        """Tell the client when to come back, and end."""
+        transport = EventStreamTransport(cast(StreamLink, link), table.driver.token())
+        transport.retire()
+        return transport
+
+    def refuse_body(self) -> None:
+        """Do nothing: no session has begun."""
 
 
 def only_for_websockets(headers: Headers) -> Refuse:

@@ -9,10 +9,11 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NO_VALUE = re.compile("[\r\n\0]")
 
 
-def encode_event(data: bytes, event: str | None = None, id: str | None = None) -> bytes:
+def encode_event(data: bytes, event: str | None = None, id: str | None = None, *, retry: int | None = None) -> bytes:
     """Write an event; `data` is UTF-8. Its lines end where the standard says so: at CR LF, CR or LF.
 
-    The id is the last line, so that a client that is cut off in the middle does not take the event for received.
+    `retry` tells in how many milliseconds the client is to come back, from then on. The id is the last line, so that a
+    client that is cut off in the middle does not take the event for received.
     ValueError for a name or an id that has a line break or NUL, which would be something else to the client.
     """
     lines = []
@@ -22,6 +23,8 @@ def encode_event(data: bytes, event: str | None = None, id: str | None = None) -
         lines += [b"data: " + line for line in _LINE_END.split(data)]
     else:
         lines.append(b"data: " + data)
+    if retry is not None:
+        lines.append(b"retry: %d" % retry)
     if id is not None:
         lines.append(b"id: " + _checked(id, "id"))
     return b"\n".join(lines) + b"\n\n"

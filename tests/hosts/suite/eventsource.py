@@ -51,6 +51,18 @@ class EventSources:
             assert (await chunk(wire)).startswith(b"retry: ")
             assert await wire.rest() == b""  # without the last chunk
 
+    async def test_who_asks_while_the_server_closes_gets_an_incomplete_answer(self, host: Host) -> None:
+        server = Server()
+        server.expose("/prices", server.channel("prices"))
+        await host.serve(server)
+        wires = [await host.connect() for _ in range(2)]
+        await server.close()
+        wires[0].send(request("GET", "/prices"))
+        assert (await head(wires[0]))["content-type"] == "text/event-stream"
+        assert (await chunk(wires[0])).startswith(b"retry: ")
+        assert await wires[0].rest() == b""  # without the last chunk
+        assert (await wires[1].ask("HEAD", "/prices")).status == 200
+
     async def test_the_end_of_a_channel_is_the_last_chunk_and_then_there_is_no_content(self, host: Host) -> None:
         server = Server()
         run = server.channel("run", start="earliest")

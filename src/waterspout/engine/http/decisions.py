@@ -61,8 +61,8 @@ class Admitted(Protocol):
     def question(self) -> UserFunction | None:
         """Of a handshake: a user's function of its own that decides about it, after the application's `open`."""
 
-    def begin(self, table: Table, request: Request) -> Refuse | Answer | None:
-        """Do what has to be done before its body is read, or its greeting is sent; or refuse it after all."""
+    def begin(self, table: Table, request: Request) -> "Decision | None":
+        """Do what has to be done before its body is read, or its greeting is sent; or decide otherwise after all."""
 
     def answered(self, result: Any) -> Refuse | Answer | None:
         """Take what the function of `question` has returned; TypeError or ValueError for what it cannot return."""
@@ -70,8 +70,8 @@ class Admitted(Protocol):
     def refuse(self, error: HandshakeRefused) -> Refuse:
         """Answer a handshake whose client the application does not want."""
 
-    def refuse_closing(self) -> Refuse | Answer:
-        """Answer a handshake while the server closes."""
+    def refuse_closing(self) -> "Decision":
+        """Decide about a handshake while the server closes: no session may begin."""
 
     def respond(self, table: Table, exchange: Exchange, body: bytes) -> None:
         """Serve it; its answer may come much later."""
