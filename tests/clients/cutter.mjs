@@ -3,11 +3,12 @@ import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
 const SOON = "a\r\nretry: 20\n\r\n"; // a chunk: the standard's own way to have clients come back soon
+const RETRY = /^retry: (\d{4})$/gm;
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
 export class Cutter {
   requests = []; // the path and the last id of each
-  retries = []; // what the server has sent last, and when
+  retries = []; // what the server has sent, and when
   cuts = []; // for the next streams, each: the number of the event in which it is cut, or "last chunk", which is kept
   refuses = false;
   soon = true; // whether clients are told to come back soon
@@ -58,7 +59,8 @@ export class Cutter {
         if (this.soon) near.write(SOON, "latin1");
         sent = head;
       }
-      for (const [, retry] of text.slice(sent).matchAll(/^retry: (\d+)$/gm)) this.retries.push({ retry: Number(retry), at: performance.now() });
+      for (const [, retry] of text.slice(sent).matchAll(RETRY)) this.retries.push({ retry: Number(retry), at: performance.now() });
+      if (this.soon) text = text.slice(0, sent) + text.slice(sent).replaceAll(RETRY, "retry: 0020");
       const end = rule === null ? -1 : cutAt(text, head, rule);
       near.write(text.slice(sent, end < 0 ? undefined : end), "latin1", () => end >= 0 && rule !== "last chunk" && near.resetAndDestroy());
       sent = text.length;

@@ -30,9 +30,6 @@ SCENARIOS = (
     "another process",
 )
 MORE = ("an end that is cut off before it is complete", "a refusal")
-IN_NODE_ALONE = ("an end", "an end that is cut off before it is complete", "another process")
-"""Chromium may repeat a request of its own accord, and drop what comes just before an incomplete end."""
-
 FOREIGN = ("a page of another origin, with its credentials", "a page of a foreign origin")
 
 
@@ -55,12 +52,7 @@ def seen(node: str, chromium: str, request: pytest.FixtureRequest) -> Errors:
     assert process.returncode == 0, errors
     assert "Traceback" not in errors, errors
     seen = errors_of(output)
-    clients = {
-        (kind, place, scenario)
-        for kind, place in CLIENTS
-        for scenario in wanted
-        if scenario not in FOREIGN and (place == "Node" or scenario not in IN_NODE_ALONE)
-    }
+    clients = {(*client, scenario) for client in CLIENTS for scenario in wanted if scenario not in FOREIGN}
     pages = {(kind, "Chromium", scenario) for kind in IN_CHROMIUM for scenario in wanted if scenario in FOREIGN}
     assert set(seen) == clients | pages
     return seen

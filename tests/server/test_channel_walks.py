@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.applications import TurningClock
+from server.follower import REASONS, Follower
 from server.listener import Heard, Listener
 from server.listener import Reader as EventStreamReader
 from waterspout import Server, Socket
@@ -23,6 +24,9 @@ KINDS: list[dict[str, Any]] = [
     {"generation": SOCKETIO_1, "transport": "xhr-polling"},
     {"generation": EVENTS, "path": "/ws"},
 ]
+
+
+NAMES = {"/numbers": ["numbers"], "/both": ["numbers", "others"]}
 
 
 class SlowLog(MemoryLog):
@@ -79,7 +83,7 @@ class Reader:
     def listen(self) -> None:
         for name, *args in self.peer.events():
             if name == "stream-reset":
-                assert args[0]["reason"] in ("expired", "epoch", "future", "unknown")
+                assert args[0]["reason"] in REASONS
                 self.last = args[0]["id"]
             elif name == "stream-end":
                 assert int(args[0]["id"].rpartition("-")[2]) == self.offset + 1
@@ -114,12 +118,12 @@ class Reader:
             self.peer.beat()
 
 
-class EventReader:
-    """An EventSource of one channel or of both; its id has a place in each, and every step of it is checked."""
+class EventReader(Follower):
+    """An EventSource of one channel or of both."""
 
     def __init__(self, walk: "Walk", path: str, last: str | None) -> None:
-        self.walk, self.path, self.last = walk, path, last or ""
-        self.names = ["numbers"] if path == "/numbers" else ["numbers", "others"]
+        super().__init__(NAMES[path], last)
+        self.walk, self.path = walk, path
         self.listener = Listener(walk.server, path, last)
         if self.listener.response is not None:
             assert self.listener.response.status == 204
@@ -131,36 +135,12 @@ class EventReader:
 
     @property
     def offset(self) -> int:
-        return self.places(self.last)[0]
-
-    def places(self, last: str) -> list[int]:
-        return [int(one.rpartition("-")[2]) for one in last.split(",")]
+        return self.places[0]
 
     def listen(self) -> None:
         events, self.listener.reader.events = self.listener.reader.events, []
         for event in events:
             self.hear(event)
-
-    def hear(self, event: Heard) -> None:
-        value: Any = event.value
-        if event.type == "stream-open":
-            if self.last in ("", "earliest"):
-                self.last = event.id
-            elif event.id != self.last:
-                assert event.id == "", "no reset has come"
-            return
-        name = "numbers" if event.type == "message" and len(self.names) == 1 else value["channel"]
-        if event.type == "stream-reset":
-            assert value["reason"] in ("expired", "epoch", "future", "unknown")
-            self.last = event.id
-            return
-        index, new = self.names.index(name), self.places(event.id)
-        before = self.places(self.last)
-        before[index] += 1
-        assert new == before, "a hole, or twice"
-        if event.type == "message":
-            assert new[index] == (value if len(self.names) == 1 else value["data"])
-        self.last = event.id
 
     def lose(self) -> None:
         """Cut the connection in the middle of something."""
@@ -188,8 +168,8 @@ class PlainReader(EventReader):
     """The same over a plain WebSocket, which loses no part of a message."""
 
     def __init__(self, walk: "Walk", path: str, last: str | None) -> None:
-        self.walk, self.path, self.last = walk, path, last or ""
-        self.names = ["numbers"] if path == "/numbers" else ["numbers", "others"]
+        Follower.__init__(self, NAMES[path], last)
+        self.walk, self.path = walk, path
         query = f"fields=id,event,data&last_event_id={self.last}"
         self.peer: Any = Peer(walk.server, generation=EVENTS, path=path, query=query)
 
@@ -224,7 +204,7 @@ class Walk:
     def __init__(self, seed: int, *, slow: bool, clock: Clock) -> None:
         self.random = random.Random(seed)
         self.clock: Any = clock
-        self.server = Server(driver=clock, max_outbox_bytes=self.random.choice([1500, 1_000_000]))
+        self.server = Server(driver=clock, max_outbox_bytes=self.random.choice([300, 1500, 1_000_000]))
         self.server.on_connect(self.enter)
         self.entering: list[Any] = []
         self.channel = self.server.channel("numbers", history=self.random.choice([0, 3, 20]), ttl=60)
