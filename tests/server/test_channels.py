@@ -382,6 +382,31 @@ def test_drain_is_done_when_every_outbox_is_half_empty(house: House) -> None:
     assert house.server.engine.table.awaiting_room == {}
 
 
+def test_drain_is_done_when_who_does_not_read_is_cut(client: dict[str, Any]) -> None:
+    house = House(client, options={"max_outbox_bytes": 100_000})
+    hold(house.come())
+    house.publish(*("x" * 10_000 for _ in range(8)))
+    draining = house.channel.drain()
+    assert not draining.done
+    house.publish(*("x" * 10_000 for _ in range(8)))
+    house.clock.advance(
+        house.server.engine.policy.close_timeout
+    )  # in which a client that polls is to fetch its goodbye
+    assert draining.done
+    assert house.server.stats().slow_consumers == 1
+
+
+def test_drain_waits_for_one_that_has_frozen_no_longer_than_its_heartbeat(client: dict[str, Any]) -> None:
+    house = House(client)
+    hold(house.come())
+    house.publish(*("x" * 100_000 for _ in range(8)))
+    draining = house.channel.drain()
+    house.clock.advance(20)
+    assert not draining.done
+    house.clock.advance(200)
+    assert draining.done
+
+
 def test_who_never_reads_is_cut_and_leaves_nothing(house: House) -> None:
     peer = house.come()
     peer.carrier.blocked = True  # type: ignore[union-attr]

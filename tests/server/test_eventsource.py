@@ -250,6 +250,37 @@ def test_who_reads_slowly_is_cut_and_comes_back_for_the_rest() -> None:
     assert seen == list(range(100))
 
 
+@pytest.mark.parametrize("path", ["/prices", "/both"])
+def test_a_publisher_that_waits_overtakes_nobody(path: str) -> None:
+    house = House({"max_outbox_bytes": 100_000})
+    listener = house.listen(path)
+    listener.blocked = True
+    draining = house.channel.drain()
+    for _ in range(5):
+        assert draining.done
+        house.publish("x" * 10_000)
+        draining = house.channel.drain()
+    assert not draining.done
+    listener.unblock()
+    assert draining.done
+    assert not listener.is_closed
+
+
+@pytest.mark.parametrize("path", ["/prices", "/both"])
+def test_drain_is_done_when_one_that_does_not_read_is_gone(path: str) -> None:
+    house = House({"max_outbox_bytes": 100_000})
+    for way in (Listener.lose, lambda _: house.publish(*("x" * 10_000 for _ in range(100)))):
+        listener = house.listen(path)
+        listener.blocked = True
+        house.publish(*("x" * 10_000 for _ in range(8)))
+        draining = house.channel.drain()
+        assert not draining.done
+        way(listener)
+        if not listener.is_closed:  # of several channels, it is sent only what it has room for
+            listener.lose()
+        assert draining.done
+
+
 def test_what_was_missed_is_sent_as_fast_as_it_is_read() -> None:
     house = House({"max_outbox_bytes": 1000}, history=1000)
     first = house.listen()

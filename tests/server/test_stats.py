@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 import pytest
 
 from server.later import Handler, LateClock
+from server.listener import Listener
 from turns import packets
 from waterspout import ArgumentError, EventRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.server.handlers import Timing
-from waterspout.testing import SOCKETIO_1, Clock, Pair, Peer, Refused, WebSocketCarrier
+from waterspout.testing import EVENTS, SOCKETIO_1, Clock, Pair, Peer, Refused, WebSocketCarrier
 from waterspout.wire import json
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4
 
@@ -26,6 +27,8 @@ def test_a_new_server_has_done_nothing(server: Server) -> None:
     assert (*numbers, stats.errors) == (0, 0, 0, 0, 0, 0, 0)
     assert (stats.messages_in, stats.messages_out, stats.bytes_in, stats.bytes_out) == (0, 0, 0, 0)
     assert stats.handlers == {"/": {}}
+    assert (stats.channels, stats.subscribers, stats.history_bytes) == (0, {}, 0)
+    assert (stats.published, stats.resets) == (0, {})
 
 
 def test_sessions_are_counted_by_generation_and_transport(server: Server) -> None:
@@ -88,6 +91,68 @@ def test_what_waits_and_what_was_dropped_is_counted(server: Server) -> None:
     pair.socket.emit("b", volatile=True)
     stats = server.stats()
     assert (stats.outbox_bytes, stats.dropped) == (len('42["a"]'), 1)
+
+
+def test_channels_are_counted_with_what_they_keep() -> None:
+    clock = Clock()
+    server = Server(driver=clock)
+    channels = [server.channel(name, ttl=60) for name in ("one", "two")]
+    channels[0].publish("x" * 1000)
+    channels[0].end()
+    stats = server.stats()
+    assert (stats.channels, stats.published) == (2, 2)
+    assert 1000 < stats.history_bytes < 2000
+    clock.advance(60)
+    del channels
+    stats = server.stats()
+    assert (stats.channels, stats.history_bytes, stats.published) == (0, 0, 2)
+
+
+@pytest.mark.at_once
+def test_subscribers_are_counted_by_the_kind_of_their_client(server: Server) -> None:
+    prices, news = server.channel("prices"), server.channel("news")
+    server.expose("/prices", prices)
+    server.expose("/both", [prices, news])
+    old, modern = Pair(server, generation=SOCKETIO_1), Pair(server)
+    for pair in (old, modern):
+        pair.socket.subscribe(prices)
+    listeners = [Listener(server, path) for path in ("/prices", "/prices", "/both")]
+    websocket = Peer(server, generation=EVENTS, path="/prices")
+    stream = prices.stream()
+    counts = {"Engine.IO 4": 1, "Socket.IO 1": 1, "EventSource": 4, "WebSocket": 1, "stream": 1}
+    assert server.stats().subscribers == counts
+    assert (prices.count, news.count) == (7, 1)
+    assert isinstance(modern.peer.carrier, WebSocketCarrier)
+    modern.peer.carrier.blocked = listeners[0].blocked = True
+    prices.publish("x")
+    modern.socket.subscribe(prices, "earliest")  # and is behind now
+    assert server.stats().subscribers == counts
+    old.socket.disconnect()
+    modern.peer.lose()
+    websocket.lose()
+    for listener in listeners[1:]:
+        listener.lose()
+    del stream
+    assert server.stats().subscribers == {"EventSource": 1}
+
+
+@pytest.mark.at_once
+def test_resets_are_counted_by_reason(server: Server) -> None:
+    prices = server.channel("prices", history=1)
+    server.expose("/prices", prices)
+    server.expose("/both", [prices, server.channel("news")])
+    epoch = prices.log.epoch
+    prices.publish(1)
+    prices.publish(2)
+    Pair(server).socket.subscribe(prices, f"{epoch}-0")
+    Listener(server, "/prices", "elsewhere-1")
+    Listener(server, "/both", f"{epoch}-9")
+    Peer(server, generation=EVENTS, path="/prices", query="last_event_id=nonsense")
+    prices.stream("nonsense")
+    # of "/both", the other channel has no place in the id
+    assert server.stats().resets == {"expired": 1, "epoch": 2, "future": 1, "unknown": 2}
+    Listener(server, "/prices", prices.last_id)
+    assert sum(server.stats().resets.values()) == 6
 
 
 def test_errors_are_counted_and_refusals_are_none(server: Server, client: dict[str, Any]) -> None:

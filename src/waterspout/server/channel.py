@@ -7,8 +7,9 @@ whoever resumes by a last id gets what it has missed, in order and once, or a re
 in flight than half an outbox holds.
 """
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from .fanout import UNSENDABLE
 from .forms import Form, Published
 from .life import GONE
 from .log import ChannelLog, Entry, MemoryLog, Retention, write_id
-from .readers import ChannelReader, LiveReader, SocketReader
+from .readers import ChannelReader, LiveReader, SessionReader, SocketReader
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -50,17 +51,28 @@ class Ways:
     start: str = "new"
 
 
+@dataclass
+class ChannelTraffic:
+    """What all channels of a server have done: messages published, and resets by reason."""
+
+    published: int = 0
+    resets: Counter[str] = field(default_factory=Counter)
+
+
 class Channel:
     """Messages for everybody who subscribes, with ids, and a history for those who come back; `Server.channel`.
 
     Every method may be called from any thread, but for `stream`, which is for the server's loop.
     """
 
-    def __init__(self, name: str, engine: Engine, how: Ways, keep: Callable[["Channel", bool], object]) -> None:
+    def __init__(
+        self, name: str, engine: Engine, how: Ways, keep: Callable[["Channel", bool], object], traffic: ChannelTraffic
+    ) -> None:
         self.name = name
         self.how = how
         self.is_latest = how.delivery == "latest"
         self.engine = engine
+        self.traffic = traffic
         self._keep = keep
         limits = Retention(how.history, how.ttl, how.history_bytes)
         self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
@@ -68,7 +80,8 @@ class Channel:
         self._is_aging = False
         self._live: dict[Form, dict[LiveReader, Session]] = {}
         self._behind: dict[LiveReader, None] = {}
-        self._pulling: WeakSet[ChannelReader] = WeakSet()  # take each entry themselves
+        self._pulling: dict[SessionReader, None] = {}  # take each entry themselves, and so do streams
+        self._streams: WeakSet[ChannelStream] = WeakSet()
 
     def __repr__(self) -> str:
         return f"<Channel {self.name!r}, {self.count} subscribers>"
@@ -76,7 +89,19 @@ class Channel:
     @property
     def count(self) -> int:
         """How many subscribers there are on this node."""
-        return sum(map(len, tuple(self._live.values()))) + len(self._behind) + len(self._pulling)
+        live = sum(map(len, tuple(self._live.values())))
+        return live + len(self._behind) + len(self._pulling) + len(self._streams)
+
+    @property
+    def readers(self) -> list[SessionReader]:
+        """The clients that have subscribed."""
+        live = map(tuple, tuple(self._live.values()))  # copies, for other threads ask, too
+        return [*self._behind, *self._pulling, *chain.from_iterable(live)]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each subscriber: the generation of its client, or "stream"."""
+        return [reader.session.generation.name for reader in self.readers] + ["stream"] * len(self._streams)
 
     @property
     def last_id(self) -> str:
@@ -122,7 +147,7 @@ class Channel:
         that is slow misses nothing while the history has it. Leaving the loop unsubscribes.
         """
         stream = ChannelStream(self, last_event_id, greet=greet)
-        self._pulling.add(stream)
+        self._streams.add(stream)
         return stream
 
     def drain(self) -> Pending[None]:
@@ -153,24 +178,26 @@ class Channel:
         if reader is not None:
             self.remove(reader)
 
-    def add(self, reader: ChannelReader) -> None:
+    def add(self, reader: SessionReader) -> None:
         """Serve a reader that knows its place, after what is running now."""
         if isinstance(reader, LiveReader):
             self._behind[reader] = None
         else:
-            self._pulling.add(reader)
+            self._pulling[reader] = None
         self.engine.turn.add(reader.go_on)
 
     def remove(self, reader: ChannelReader) -> None:
         """Serve a reader no longer."""
         reader.is_over = True
-        if not isinstance(reader, LiveReader):
-            self._pulling.discard(reader)
-            return
-        self._behind.pop(reader, None)
-        live = self._live.get(reader.form)
-        if live is not None and live.pop(reader, None) is not None and not live:
-            del self._live[reader.form]
+        if isinstance(reader, ChannelStream):
+            self._streams.discard(reader)
+        elif isinstance(reader, LiveReader):
+            self._behind.pop(reader, None)
+            live = self._live.get(reader.form)
+            if live is not None and live.pop(reader, None) is not None and not live:
+                del self._live[reader.form]
+        elif isinstance(reader, SessionReader):
+            self._pulling.pop(reader, None)
 
     def due(self, kind: str, at: float) -> None:
         """Called when the entry that was the oldest is too old."""
@@ -179,8 +206,8 @@ class Channel:
 
     def close(self) -> None:
         """End the streams: the server closes."""
-        for reader in list(self._pulling):
-            reader.end()
+        for stream in list(self._streams):
+            stream.end()
 
     # What a reader calls
 
@@ -236,7 +263,8 @@ class Channel:
             for reader in chain(*live.values()):
                 self.remove(reader)
                 reader.ended()
-        for pulling in list(self._pulling):
+        self.traffic.published += 1
+        for pulling in [*self._pulling, *self._streams]:
             pulling.go_on()
         self._age()
 
@@ -250,8 +278,7 @@ class Channel:
 
     def _drain(self) -> Pending[None]:
         done: Pending[None] = Pending(self.engine.driver)
-        readers = chain(self._behind, *self._live.values())
-        full = [reader.session for reader in readers if not reader.session.has_room]
+        full = [reader.session for reader in self.readers if not reader.session.has_room]
         left = len(full)
 
         def drained() -> None:

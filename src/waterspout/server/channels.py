@@ -1,12 +1,13 @@
 """The channels of a server by name, and the options of one."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from math import inf
 from typing import Any
 
 from ..engine import Engine
 from ..engine.options import Rule, check_count, check_patience, one_of
-from .channel import OWN, Channel, Ways
+from .channel import OWN, Channel, ChannelTraffic, Ways
 from .handlers import check_name
 from .readers import EARLIEST
 from .weak import WeakTable
@@ -16,6 +17,7 @@ class Channels:
     """The channels of a server, by name: each lives while somebody holds it, subscribes to it, or it has a history."""
 
     def __init__(self, engine: Engine) -> None:
+        self.traffic = ChannelTraffic()
         self._engine = engine
         self._named: WeakTable[Channel] = WeakTable()
         self._kept: set[Channel] = set()
@@ -29,7 +31,8 @@ class Channels:
             check_name(name)
             if not name or name.startswith(OWN):
                 raise ValueError(f'the name of a channel is {name!r}: give one that does not begin with "{OWN}"')
-            found = self._named.add(name, Channel(name, self._engine, Ways(**given), self._keep))
+            new = Channel(name, self._engine, Ways(**given), self._keep, self.traffic)
+            found = self._named.add(name, new)
         for option, value in given.items():
             if (has := asdict(found.how)[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
@@ -41,6 +44,9 @@ class Channels:
 
     def __len__(self) -> int:
         return len(self._named)
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(self._named)
 
     def close(self) -> None:
         """End the streams: the server closes."""

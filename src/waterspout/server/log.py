@@ -50,12 +50,13 @@ class ChannelLog(Protocol):
     """The entries of one channel. Whoever appends, `appended` is called with each entry, once and in order.
 
     `head` is the offset of the last entry, 0 before the first; `first` that of the oldest one that is kept, which is
-    `head + 1` if there is none.
+    `head + 1` if there is none. `size_bytes` is what it keeps in this process.
     """
 
     epoch: str
     head: int
     first: int
+    size_bytes: int
 
     def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[int]:
         """Add an entry; the result is its offset."""
@@ -70,7 +71,7 @@ class ChannelLog(Protocol):
 class MemoryLog:
     """The log of one process."""
 
-    __slots__ = ("_appended", "_driver", "_entries", "_limits", "_size_bytes", "epoch", "first", "head")
+    __slots__ = ("_appended", "_driver", "_entries", "_limits", "epoch", "first", "head", "size_bytes")
 
     def __init__(
         self, driver: Callable[[], Driver], limits: Retention, appended: WeakMethod[Callable[[Entry], object]]
@@ -79,7 +80,7 @@ class MemoryLog:
         self._limits = limits
         self._appended = appended
         self._entries: dict[int, Entry] = {}
-        self._size_bytes = 0
+        self.size_bytes = 0
         self.epoch = driver().token()[-_EPOCH_CHARACTERS:]
         self.head, self.first = 0, 1
 
@@ -90,7 +91,7 @@ class MemoryLog:
         kept = bytes(memoryview(data))  # a copy: what orjson has made holds 4 KB more than its size
         entry = Entry(self.head, driver.now(), kept, event, is_text, is_end)
         self._entries[entry.offset] = entry
-        self._size_bytes += entry.size_bytes
+        self.size_bytes += entry.size_bytes
         self._keep(max(self._limits.most, 1))  # until it was delivered
         if (appended := self._appended()) is not None:
             appended(entry)
@@ -116,11 +117,11 @@ class MemoryLog:
 
     def _keep(self, count: int) -> None:
         """Drop the oldest entries: of too many, or of too many bytes, but the last one counts as few."""
-        while len(self._entries) > count or (self._size_bytes > self._limits.size_bytes and len(self._entries) > 1):
+        while len(self._entries) > count or (self.size_bytes > self._limits.size_bytes and len(self._entries) > 1):
             self._drop()
 
     def _drop(self) -> None:
-        self._size_bytes -= self._entries.pop(self.first).size_bytes
+        self.size_bytes -= self._entries.pop(self.first).size_bytes
         self.first += 1
 
 

@@ -58,6 +58,7 @@ class ChannelReader:
         """Go on behind this place; what cannot be sent is told."""
         self.offset = found.offset
         if found.reason is not None:
+            self.channel.traffic.resets[found.reason] += 1
             self.send_reset(found.reason, write_id(self.channel.log, self.offset))
 
     def go_on(self) -> None:

@@ -315,7 +315,7 @@ class Server(Events):
 
     def stats(self) -> Stats:
         """Return what the server has done, and what it holds now; the first call begins to measure handlers."""
-        return collect(self.engine, self._namespaces)
+        return collect(self.engine, self._namespaces, self._channels)
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
         """Return the events that clients may send, by namespace, as plain values: a list of dictionaries.

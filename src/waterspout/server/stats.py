@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from ..engine import Engine
 from ..types import Reason
+from .channels import Channels
 from .handlers import Timing
 from .namespaces import Namespaces
 
@@ -14,10 +15,11 @@ class Stats:
     """Numbers of one node, some of now and some that only grow.
 
     Now: `sessions` by generation and transport, `sockets` and `rooms` by namespace, `outbox_bytes` that wait
-    for clients. Since the start: sessions `opened`, requests `refused`, sessions `closed` by reason,
+    for clients, `channels`, their `subscribers` by generation ("stream" is the server's own code), and `history_bytes`
+    that they keep. Since the start: sessions `opened`, requests `refused`, sessions `closed` by reason,
     `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and `bytes_out` (of WebSockets and
-    polling bodies), volatile messages `dropped`, messages `replaced` by the `latest` of their key, and `errors`
-    of handlers.
+    polling bodies), volatile messages `dropped`, messages `replaced` by the `latest` of their key, messages
+    `published` to channels, `resets` of subscribers by reason, and `errors` of handlers.
     `handlers`: by namespace and event the number of calls and their seconds until the answer, since the
     first time that somebody asked.
     """
@@ -26,6 +28,9 @@ class Stats:
     sockets: dict[str, int]
     rooms: dict[str, int]
     outbox_bytes: int
+    channels: int
+    subscribers: dict[str, int]
+    history_bytes: int
     opened: int
     refused: int
     closed: dict[str, int]
@@ -36,11 +41,13 @@ class Stats:
     bytes_out: int
     dropped: int
     replaced: int
+    published: int
+    resets: dict[str, int]
     errors: int
     handlers: dict[str, dict[str, Timing]]
 
 
-def collect(engine: Engine, namespaces: Namespaces) -> Stats:
+def collect(engine: Engine, namespaces: Namespaces, channels: Channels) -> Stats:
     """Count what is there, and read the counters."""
     traffic = engine.traffic
     counters = {counter.name: getattr(traffic, counter.name) for counter in fields(traffic)}
@@ -49,12 +56,18 @@ def collect(engine: Engine, namespaces: Namespaces) -> Stats:
     present = tuple(engine.sessions.values())  # a copy of what may change meanwhile, when another thread asks
     for session in present:
         sessions.setdefault(session.generation.name, Counter())[session.transport.name] += 1
+    held = list(channels)
     places = [place._handlers for place in (*namespaces, *namespaces.dynamic)]
     return Stats(
         sessions={name: dict(counts) for name, counts in sessions.items()},
         sockets={one.name: len(one.rooms.by_id) for one in namespaces},
         rooms={one.name: len(one.rooms) for one in namespaces},
         outbox_bytes=sum(session.outbox_bytes for session in present),
+        channels=len(held),
+        subscribers=dict(Counter(kind for channel in held for kind in channel.kinds)),
+        history_bytes=sum(channel.log.size_bytes for channel in held),
+        published=channels.traffic.published,
+        resets=dict(channels.traffic.resets),
         slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
         handlers={

@@ -66,7 +66,7 @@ class Subscriber:
         self._exposure = exposure
         self._form = form
         self._until: float | None = None
-        self._readers: list[ChannelReader] = []
+        self._readers: list[SessionReader] = []
 
     def __repr__(self) -> str:
         return f"<Subscriber of {self._exposure.path!r} from {self.request.remote_address}>"
@@ -115,6 +115,7 @@ class Subscriber:
         self._push(self._form.write_open(self.channels, None if resets else self.id))
         for number, (reader, start) in enumerate(resets, 1):
             assert start.reason is not None
+            reader.channel.traffic.resets[start.reason] += 1
             self.push_reset(reader, start.reason, is_last=number == len(resets))
         exposure.tell("on_subscribe", self)
         for reader in self._readers:
@@ -197,7 +198,7 @@ class SubscriberReader(LiveReader):
 class CombinedReader(SessionReader):
     """Reads one of several channels of a subscriber."""
 
-    __slots__ = ("__weakref__", "subscriber")
+    __slots__ = ("subscriber",)
 
     def __init__(self, channel: Channel, subscriber: Subscriber) -> None:
         super().__init__(channel)

@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from hosts.client import Wire, request
 from hosts.host import Host
 from waterspout import HandshakeRefused, Request, Server
+from waterspout.hosts import adopting
 from waterspout.server import Channel, Text
 
 
@@ -145,6 +148,24 @@ class EventSources:
         assert server.stats().slow_consumers == 1
         await prices.publish(Text("last"))
         assert (await chunk(other)).startswith(b"data: last\n")
+        await server.close()
+
+    async def test_one_that_has_frozen_holds_up_nobody_for_ever(
+        self, host: Host, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adopting, "_PATIENCE", 0.2)
+        server = Server(max_outbox_bytes=10_000_000)
+        prices = server.channel("prices")
+        server.expose("/prices", prices)
+        await host.serve(server)
+        wire = await listen(host)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        while prices.drain().done:
+            await prices.publish(Text("x" * 1_000_000))
+        if host.unix is not None:
+            wire.reset()  # only TCP has a limit
+        await prices.drain()
+        assert prices.count == 0
         await server.close()
 
     async def test_what_was_missed_comes_whole_however_much_it_is(self, host: Host) -> None:
