@@ -14,10 +14,12 @@ from hosts.host import Host
 from hosts.suite.old import PATH, visit
 from hosts.tornado_host import LOOPS, TornadoHost
 from hosts.web_host import WebHost
-from waterspout import Engine, Server
+from waterspout import Engine, HandshakeRefused, Request, Server
 from waterspout.engine.log import without_secrets
 from waterspout.faces.tornadio2 import SocketConnection, TornadioRouter
+from waterspout.hosts.channelhandlers import EventSource
 from waterspout.hosts.handlers import EngineHandler, EngineStreamHandler, EngineWebSocketHandler
+from waterspout.server import Channel
 
 LIMIT = 1000
 TOO_MUCH = b"x" * (LIMIT + 1)
@@ -211,6 +213,89 @@ async def test_no_log_has_the_id_of_a_session(host: Host, caplog: pytest.LogCapt
     assert [line for line in said if line.startswith("waterspout.engine ")]
     if isinstance(host, HandlerHost | FaceHost):
         assert [line for line in said if line.startswith("tornado.access 413 POST /socket.io/?sid=")]
+
+
+QUERY = "token=hush&last_event_id=hush-1"
+
+
+class ChannelHost(TornadoHost):
+    """Channels behind handlers of the application's own."""
+
+    def routes(self, mountable: Server | Engine) -> list[Any]:
+        assert isinstance(mountable, Server)
+        prices, news = mountable.channel("prices"), mountable.channel("news")
+        return [
+            ("/prices", EventSource, {"channel": prices}),
+            ("/both", EventSource, {"channel": [prices, news]}),
+            ("/failing", FailingEventSource, {"server": mountable}),
+            ("/refusing", RefusingEventSource, {"server": mountable}),
+            ("/nothing", EventSource, {"server": mountable}),
+        ]
+
+
+class FailingEventSource(EventSource):
+    def channels(self) -> Any:
+        raise LookupError("failing")
+
+
+class RefusingEventSource(EventSource):
+    def channels(self) -> Any:
+        raise HTTPError(403)
+
+
+def expose(server: Server) -> None:
+    """Expose what `ChannelHost` has behind handlers."""
+    prices, news = server.channel("prices"), server.channel("news")
+    server.expose("/prices", prices).on_subscribe(lambda subscriber: 1 / 0)
+    server.expose("/both", [prices, news])
+    server.expose("/failing", lambda request: 1 / 0)
+    server.expose("/nothing", lambda request: None)
+
+    @server.expose("/refusing")
+    def refuse(request: Request) -> Channel:
+        raise HandshakeRefused(403)
+
+
+@pytest.mark.parametrize(
+    "host", [TornadoHost(LOOPS["asyncio"]), WebHost(LOOPS["uvloop"]), ChannelHost(LOOPS["asyncio"])]
+)
+async def test_no_log_has_the_query_of_an_exposed_path_or_a_last_id(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = Server()
+    if not isinstance(host, ChannelHost):
+        expose(server)
+    await host.serve(server)
+    sids: set[str] = set()
+    last = ("Last-Event-ID", "hush-2")
+    for path in ("/prices", "/both", "/failing", "/refusing", "/nothing"):
+        target = f"{path}?{QUERY}"
+        for method, *fields in [
+            ("GET", last),
+            ("HEAD", last),
+            ("POST", last),
+            ("OPTIONS", last),
+            ("GET", ("Origin", "http://evil.example")),
+            ("GET", ("Accept", "text/html")),
+            ("GET", *[("X", "a")] * 101),
+            ("GET", *HANDSHAKE),
+            ("GET", *HANDSHAKE, ("Sec-WebSocket-Version", "12")),
+        ]:
+            wire = await host.connect()
+            wire.send(request(method, target, *fields))
+            await wire.reader.read(1)
+            sids.update(server.engine.sessions)
+            wire.send(text("what", '{"event": "hush"}'))
+            await say(wire, b"")
+    closing = await host.connect()
+    await server.close()
+    await say(closing, request("GET", f"/prices?{QUERY}"))
+    said = lines(caplog)
+    assert len(sids) >= 2
+    assert [line for line in said if any(sid in line for sid in sids) or "hush" in line] == []
+    for what in ("speaks EventSource", "ended: transport close", "is refused with 403", "Error"):
+        assert [line for line in said if what in line], what
 
 
 @pytest.mark.parametrize("host", [f"{name}-asyncio" for name in HANDLERS if "failing" in name], indirect=True)

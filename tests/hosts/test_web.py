@@ -14,6 +14,7 @@ from hosts.client import Wire, request, target
 from hosts.host import sockets
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
+from hosts.suite.eventsource import EventSources
 from hosts.suite.polling import Polling, chunked, head
 from hosts.suite.vanishing import connected, reset
 from hosts.suite.websocket import WebSocket
@@ -43,6 +44,10 @@ class TestWebSocket(WebSocket): ...
 
 
 class TestEnding(Ending): ...
+
+
+@pytest.mark.parametrize("host", ["asyncio-tls"], indirect=True)
+class TestEventSources(EventSources): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
