@@ -43,7 +43,8 @@ def settle(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}"]
+    "path",
+    ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}", "/{a}-{b}"],
 )
 def test_a_path_that_cannot_be_meant_is_refused(server: Server, prices: Channel, path: str) -> None:
     with pytest.raises(ValueError, match="the path is"):
@@ -348,12 +349,12 @@ def test_nobody_waits_for_the_garbage_collector(server: Server, prices: Channel)
         gc.enable()
 
 
-def test_ten_thousand_paths_leave_no_channels_behind(server: Server) -> None:
+def test_a_hundred_paths_leave_no_channels_behind(server: Server) -> None:
     @server.expose("/runs/{run_id}")
     def run(request: Request, run_id: str) -> Channel:
         return server.channel(run_id)
 
-    for number in range(10_000 if not Clock.later else 100):
+    for number in range(100):
         Listener(server, f"/runs/{number}").lose()
         settle(server)
     assert len(server._channels) == 0

@@ -183,13 +183,17 @@ def _read_path(path: object) -> Sequence[str]:
     names = _PARAMETER.findall(path)
     if not _PATH.fullmatch(path) or "{" in _PARAMETER.sub("", path) or "}" in _PARAMETER.sub("", path):
         raise ValueError(f'the path is {path!r}: give one that begins with a slash, such as "/runs/{{run_id}}"')
+    if any(len(_PARAMETER.findall(segment)) > 1 for segment in path.split("/")):  # to tell them apart takes n² steps
+        raise ValueError(
+            f"the path is {path!r}: put a slash between two parameters, and divide them yourself if needed"
+        )
     if not all(name.isidentifier() for name in names) or len(set(names)) != len(names) or "request" in names:
         raise ValueError(f"the path is {path!r}: its parameters need names of their own, such as {{run_id}}")
     return names
 
 
 def _pattern(path: str) -> str:
-    """Return the regular expression for paths as clients send them: a parameter is one segment, and not empty."""
+    """Return the regular expression for paths as clients send them: a parameter has no slash, and is not empty."""
     parts = _PARAMETER.split(path)
     texts = [re.escape(quote(part, safe=_SAFE)) for part in parts[::2]]
     names = [f"(?P<{name}>[^/]+)" for name in parts[1::2]]

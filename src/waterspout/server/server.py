@@ -296,11 +296,11 @@ class Server(Events):
         `what` is a channel, a list of up to 16, or a namespace, which only WebSockets can enter. Or else it is a
         function, plain or async, which the `Exposure` that is returned takes as a decorator, too:
         `@server.expose("/runs/{run_id}")`. It is called with the request, and with the parameters of the path by name,
-        each one segment. It returns one of these, or refuses with `HandshakeRefused(status, text)`: 204 tells an
-        EventSource to ask no more. Each request is asked about, also those of clients that come back. A function of
-        `on_handshake` is asked before. `threaded`: a plain function that blocks runs in a thread. `max_age`: the
-        seconds after which a subscriber of channels is disconnected, and comes back. ValueError for a path that is
-        served already.
+        each in a segment of its own. It returns one of these, or refuses with `HandshakeRefused(status, text)`: 204
+        tells an EventSource to ask no more. Each request is asked about, also those of clients that come back. A
+        function of `on_handshake` is asked before. `threaded`: a plain function that blocks runs in a thread.
+        `max_age`: the seconds after which a subscriber of channels is disconnected, and comes back. ValueError for a
+        path that is served already.
         """
         if self._exposed is None:
             self._exposed = ExposureRoute(self.engine)
