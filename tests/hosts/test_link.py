@@ -140,6 +140,8 @@ def test_a_lost_connection_is_told_once_and_what_waited_for_its_end_too(wire: Wi
     wire.link.connection_lost(None)
     output.flush()
     assert (wire.keeper.losses, ends, wire.writes) == (1, ["closed", "empty"], [])
+    output.when_closed(wire.link, lambda: ends.append("closed before"))
+    assert ends == ["closed", "empty", "closed before"]
 
 
 def test_a_pause_of_nothing_is_none_at_all(loop: HandLoop, output: Output) -> None:

@@ -123,6 +123,25 @@ def test_parameters_are_segments_and_unquoted(server: Server) -> None:
         assert not server.engine.serves(path)
 
 
+def test_a_path_is_looked_for_once_for_each_request(server: Server, prices: Channel) -> None:
+    matched: list[str] = []
+
+    class Pattern:
+        def fullmatch(self, path: str) -> None:
+            matched.append(path)
+
+    exposure = server.expose("/runs/{run}", prices)
+    server.expose("/{any}/{other}", prices)
+    pattern: Any = Pattern()
+    exposure._pattern = pattern
+    for path in ("/runs/1", "/runs/2"):
+        assert server.engine.serves(path)
+        assert status(Listener(server, path)) is None
+    assert matched == ["/runs/1", "/runs/2"]
+    server.expose("/runs/2", server.channel("two"))  # and is found from now on
+    assert Listener(server, "/runs/2").events[0].value == {"channels": ["two"]}
+
+
 def test_a_path_may_have_any_letters(server: Server, prices: Channel) -> None:
     server.expose("/pr\u00e9vu/a+b", prices)
     assert Listener(server, "/pr%C3%A9vu/a+b").response is None

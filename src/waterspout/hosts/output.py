@@ -68,8 +68,11 @@ class Output:
         self._tell()
 
     def when_closed(self, link: Closable, function: Callable[[], object]) -> None:
-        """Call the function once an open link is closed, by whomever."""
-        self._when_closed[link] = function
+        """Call the function once a link is closed, by whomever: at once if it is."""
+        if link in self.open_links:
+            self._when_closed[link] = function
+        else:
+            function()
 
     def forget(self, link: Closable) -> None:
         """The link is closed."""

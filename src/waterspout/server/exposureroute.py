@@ -10,6 +10,9 @@ from .eventsource import CONTENT_TYPE, METHODS, EventSourceRequest, accepts, onl
 from .exposures import Exposure
 from .plainwebsocket import asks_for_websocket, decide_websocket
 
+Found = tuple[Exposure, dict[str, str]]
+"""What is at a path, and the path's parameters."""
+
 
 class ExposureRoute:
     """Serves what was exposed, from then on."""
@@ -18,12 +21,14 @@ class ExposureRoute:
         self._engine = engine
         self._by_path: dict[str, Exposure] = {}  # those without parameters, which come first
         self._by_shape: dict[str, Exposure] = {}
+        self._last: tuple[str, Found | None] = "", None  # of a request, the engine asks three times
 
     def add(self, exposure: Exposure) -> None:
         """Serve one more path; ValueError for one that is served already."""
         shape, example = exposure.shape, exposure.example
         if shape in self._by_shape or (self._engine.serves(example) and not self.serves(example)):
             raise ValueError(f"the path {exposure.path!r} is served already: choose another")
+        self._last = "", None
         self._by_shape[shape] = exposure
         if not exposure.parameters:
             self._by_path[example] = exposure
@@ -41,7 +46,12 @@ class ExposureRoute:
         """Refuse in words."""
         return refuse_text(status, detail, headers)
 
-    def _find(self, path: str) -> tuple[Exposure, dict[str, str]] | None:
+    def _find(self, path: str) -> Found | None:
+        if path != self._last[0]:
+            self._last = path, self._search(path)
+        return self._last[1]
+
+    def _search(self, path: str) -> Found | None:
         exposure = self._by_path.get(path)
         if exposure is not None:
             return exposure, {}
@@ -59,7 +69,7 @@ class OneExposure(ExposureRoute):
         super().__init__(exposure.engine)
         self._exposure = exposure
 
-    def _find(self, path: str) -> tuple[Exposure, dict[str, str]] | None:
+    def _find(self, path: str) -> Found | None:
         return self._exposure, {}
 
 
