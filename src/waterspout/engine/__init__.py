@@ -8,7 +8,7 @@ from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
 from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
-from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamDialect, EventStreamTransport, retry_of
+from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
 from .heartbeat import HostPings, WebSocketPings
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Open, Resume, UserFunction
@@ -60,7 +60,6 @@ __all__ = [
     "Driver",
     "Ending",
     "Engine",
-    "EventStreamDialect",
     "EventStreamTransport",
     "Exchange",
     "Fed",

@@ -56,10 +56,36 @@ class Dialect(Protocol):
         """End a session whose client has not answered the heartbeat."""
 
 
-class EngineIO:
-    """Engine.IO 3 and 4, with Socket.IO 1.x to 4.x or a bare application on it."""
+class NullDialect:
+    """The dialect of clients that send nothing and are told nothing; others derive from it, and add their heartbeat."""
 
     no_connect = FORCED_BY_SERVER
+
+    def greet(self, session: "Session") -> None: ...
+
+    def receive_text(self, session: "Session", text: str) -> None: ...
+
+    def receive_binary(self, session: "Session", data: bytes) -> None: ...
+
+    def socket_id(self, session: "Session", namespace: str) -> str:
+        """Return a new id, which others may know."""
+        return session.table.driver.token()
+
+    def astray(self, session: "Session", what: str, namespace: str) -> None: ...
+
+    def let_go(self, session: "Session", namespace: str) -> None: ...
+
+    def keep_out(self, session: "Session", namespace: str, *, failed: bool) -> None: ...
+
+    def announce(self, session: "Session", ending: Ending) -> None: ...
+
+    def expire(self, session: "Session") -> None:
+        """End it without a word."""
+        session.drop(Reason.PING_TIMEOUT)
+
+
+class EngineIO(NullDialect):
+    """Engine.IO 3 and 4, with Socket.IO 1.x to 4.x or a bare application on it. Their transport tells them the end."""
 
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of Engine.IO 3, where clients ping, or of Engine.IO 4, where the server does."""
@@ -130,16 +156,6 @@ class EngineIO:
     def let_go(self, session: "Session", namespace: str) -> None:
         """Send a disconnect packet."""
         session.push(Prepared(*session.generation.socketio.encode_disconnect(namespace)))
-
-    def keep_out(self, session: "Session", namespace: str, *, failed: bool) -> None:
-        """Do nothing: the client may enter others, or ask again."""
-
-    def announce(self, session: "Session", ending: Ending) -> None:
-        """Send nothing: the transport says goodbye."""
-
-    def expire(self, session: "Session") -> None:
-        """End it without a word."""
-        session.drop(Reason.PING_TIMEOUT)
 
     def _control(self, session: "Session", text: str) -> None:
         match text[:1]:

@@ -5,14 +5,14 @@ Such a session has a dialect, a heartbeat and a transport of its own. Channels a
 
 from zlib import crc32
 
-from ..errors import ProtocolError
 from ..types import Reason
 from ..wire.generations import EVENT_STREAM
 from ..wire.sse import encode_retry
+from .dialects import NullDialect
 from .heartbeat import HeartbeatMonitor
 from .prepared import Prepared
 from .session import Session
-from .states import FORCED_BY_SERVER, Ending
+from .states import Ending
 from .transports.interfaces import Sink, StreamLink
 from .transports.null import NOWHERE, NullTransport
 
@@ -46,45 +46,12 @@ class Comments(HeartbeatMonitor):
         session.beat_at(session.now() + HEARTBEAT_INTERVAL)
 
 
-class EventStreamDialect:
-    """The dialect of clients that send nothing. Their transport tells them the end."""
-
-    no_connect = FORCED_BY_SERVER
+class EventStreamDialect(NullDialect):
+    """The dialect of clients that only read. Their transport tells them the end."""
 
     def heartbeat(self, session: Session) -> HeartbeatMonitor:
         """Send comments."""
         return Comments()
-
-    def greet(self, session: Session) -> None:
-        """Send nothing: the subscriber sends the first event."""
-
-    def receive_text(self, session: Session, text: str) -> None:
-        """Refuse it."""
-        raise ProtocolError("an EventSource sends nothing")
-
-    def receive_binary(self, session: Session, data: bytes) -> None:
-        """Refuse it."""
-        raise ProtocolError("an EventSource sends nothing")
-
-    def socket_id(self, session: Session, namespace: str) -> str:
-        """Return an id that others may know."""
-        return session.table.driver.token()
-
-    def astray(self, session: Session, what: str, namespace: str) -> None:
-        """Ignore it."""
-
-    def let_go(self, session: Session, namespace: str) -> None:
-        """Send nothing."""
-
-    def keep_out(self, session: Session, namespace: str, *, failed: bool) -> None:
-        """Send nothing."""
-
-    def announce(self, session: Session, ending: Ending) -> None:
-        """Send nothing."""
-
-    def expire(self, session: Session) -> None:
-        """End it."""
-        session.drop(Reason.PING_TIMEOUT)
 
 
 class EventStreamTransport(NullTransport):

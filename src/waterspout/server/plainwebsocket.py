@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..engine import (
     STREAM_OVER,
     Ending,
-    EventStreamDialect,
     Exchange,
     Fed,
     Handshake,
@@ -29,6 +28,7 @@ from ..engine import (
     WebSocketPings,
     refuse_text,
 )
+from ..engine.dialects import NullDialect
 from ..engine.http.handshakes import T, agree, explain, make_messages, make_websocket
 from ..engine.http.requests import show
 from ..engine.http.response import SHUTTING_DOWN, Headers, subprotocol, version_spoken
@@ -60,7 +60,7 @@ _ASKED = "connect"
 """What a session's data has when the client has sent a message that asks to enter: no namespace has such a name."""
 
 
-class SubscriberDialect(EventStreamDialect):
+class SubscriberDialect(NullDialect):
     """The dialect of plain WebSockets that subscribe: all that they send is `{}`, to learn whether the server lives."""
 
     def heartbeat(self, session: Session) -> "HeartbeatMonitor":

@@ -8,7 +8,7 @@ from ...errors import ReservedName
 from ...types import Reason
 from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
-from ..dialects import derived_id, enter
+from ..dialects import NullDialect, derived_id, enter
 from ..heartbeat import HeartbeatMonitor, ServerPings
 from ..prepared import Prepared
 from ..states import FORCED_BY_SERVER, SHUTDOWN, Ending
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from ..session import Session
 
 
-class Protocol1:
-    """Revision 1 of the protocol: its packets are the session's, without Engine.IO between."""
-
-    no_connect = FORCED_BY_SERVER
+class Protocol1(NullDialect):
+    """Revision 1 of the protocol: its packets are the session's, without Engine.IO between. Strays are ignored."""
 
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return the heartbeat of 0.9's server; or one that counts, if the policy's `missed_heartbeats` says so."""
@@ -71,9 +69,6 @@ class Protocol1:
     def socket_id(self, session: "Session", namespace: str) -> str:
         """Return the id that the client derives from its session's."""
         return derived_id(session, namespace)
-
-    def astray(self, session: "Session", what: str, namespace: str) -> None:
-        """Ignore it, as the JavaScript server does."""
 
     def let_go(self, session: "Session", namespace: str) -> None:
         """Send a disconnect packet; without "/" there is no connection."""
