@@ -1,8 +1,10 @@
 """Addresses, Unix sockets and certificates of a process of its own."""
 
 import errno
+import fcntl
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -63,10 +65,47 @@ def test_a_socket_of_another_kind_is_left_alone(tmp_path: Path) -> None:
     assert path.is_socket()
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
-    path = str(tmp_path / ("x" * 108))
-    with pytest.raises(CannotStart, match="choose another path"), unix_listener(path):
-        pass
+@pytest.fixture
+def stale(tmp_path: Path) -> Path:
+    """A socket file that nobody listens at."""
+    path = tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(path))
+    return path
+
+
+def test_two_that_start_at_once_do_not_remove_what_the_other_has_made(
+    stale: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = os.open(stale.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with socket.socket(socket.AF_UNIX) as other:
+
+        def go_on(seconds: float) -> None:
+            stale.unlink()
+            other.bind(str(stale))
+            other.listen()
+            os.close(folder)
+
+        monkeypatch.setattr(time, "sleep", go_on)
+        with pytest.raises(CannotStart, match="another program does"), unix_listener(str(stale)):
+            pass
+
+
+def test_a_folder_that_stays_locked_is_used_all_the_same(stale: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    folder = os.open(stale.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with unix_listener(str(stale)):
+        assert sum(pauses) < 1
+    os.close(folder)
+
+
+def test_a_path_that_no_socket_can_have_is_refused(tmp_path: Path) -> None:
+    for path in (str(tmp_path / ("x" * 108)), f"{tmp_path}/\0/s.sock"):
+        with pytest.raises(CannotStart, match="choose another path"), unix_listener(path):
+            pass
 
 
 def places(host: str, port: int) -> list[tuple[str, int]]:

@@ -5,12 +5,14 @@ before that is closed.
 """
 
 import errno
+import fcntl
 import ipaddress
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, repeat
 from typing import Any
 
@@ -21,7 +23,8 @@ LOCALHOST = "localhost"
 _MOST_DIGITS = 10  # of a number of descriptors, which is an int of C
 FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 
-_ATTEMPTS = 10  # to find a port that is free at both addresses of this machine
+_ATTEMPTS = 10  # to find a port that is free at both addresses of this machine, and to lock a folder
+_LOCK_PAUSE = 0.05  # s between two of them
 _LOCAL = ((socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET6, ("::1", 0)))
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -90,21 +93,22 @@ def unix_listener(path: str, *, mode: int | None = None) -> Iterator[socket.sock
 
     A socket file that nobody listens at (a process that was killed left it) is replaced; nothing else is.
     """
-    _remove_stale(path)
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.setblocking(False)
-        listener.bind(path)
-        if mode is not None:
-            os.chmod(path, mode)  # nobody can connect before `listen`
-        listener.listen(BACKLOG)
-        made = os.stat(path)
-    except (OSError, ValueError) as error:
-        listener.close()
-        folder = os.path.dirname(path) or "."
-        if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
-            raise CannotStart(f"cannot listen at {path!r}: there is no directory {folder!r}; make it") from None
-        raise CannotStart(f"cannot listen at {path!r}: {error}; choose another path") from None
+    folder = os.path.dirname(path) or "."
+    with _locked(folder):
+        _remove_stale(path)
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            listener.setblocking(False)
+            listener.bind(path)
+            if mode is not None:
+                os.chmod(path, mode)  # nobody can connect before `listen`
+            listener.listen(BACKLOG)
+            made = os.stat(path)
+        except (OSError, ValueError) as error:
+            listener.close()
+            if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+                raise CannotStart(f"cannot listen at {path!r}: there is no directory {folder!r}; make it") from None
+            raise CannotStart(f"cannot listen at {path!r}: {error}; choose another path") from None
     try:
         yield listener
     finally:
@@ -222,6 +226,24 @@ def _url(listener: socket.socket, scheme: str) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"{scheme}://{_place(host, port)}/"
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Let other processes wait that start in this folder: what looks stale to one may be what another has just made.
+
+    A folder that cannot be locked, and one that somebody else keeps locked, is used without.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError, ValueError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            for _ in range(_ATTEMPTS):
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(_LOCK_PAUSE)
+        yield
 
 
 def _remove_stale(path: str) -> None:
