@@ -174,7 +174,7 @@ class Walk:
         self.host = host
         self.heard = 0
         self.server = Server(max_outbox_bytes=chance.choice([10_000, 50_000]))
-        history = {"history": chance.choice([0, 3, 20, 200, 200]), "ttl": chance.choice([0.02, 60, 60])}
+        history: dict[str, Any] = {"history": chance.choice([0, 3, 20, 200, 200]), "ttl": chance.choice([0.02, 60, 60])}
         self.channel = self.server.channel("numbers", **history)
         self.others = self.server.channel("others", **history)
         self.server.expose("/numbers", self.channel)

@@ -271,16 +271,16 @@ async def test_no_log_has_the_query_of_an_exposed_path_or_a_last_id(
     last = ("Last-Event-ID", "hush-2")
     for path in ("/prices", "/both", "/failing", "/refusing", "/nothing"):
         target = f"{path}?{QUERY}"
-        for method, *fields in [
-            ("GET", last),
-            ("HEAD", last),
-            ("POST", last),
-            ("OPTIONS", last),
-            ("GET", ("Origin", "http://evil.example")),
-            ("GET", ("Accept", "text/html")),
-            ("GET", *[("X", "a")] * 101),
-            ("GET", *HANDSHAKE),
-            ("GET", *HANDSHAKE, ("Sec-WebSocket-Version", "12")),
+        for method, fields in [
+            ("GET", [last]),
+            ("HEAD", [last]),
+            ("POST", [last]),
+            ("OPTIONS", [last]),
+            ("GET", [("Origin", "http://evil.example")]),
+            ("GET", [("Accept", "text/html")]),
+            ("GET", [("X", "a")] * 101),
+            ("GET", [*HANDSHAKE]),
+            ("GET", [*HANDSHAKE, ("Sec-WebSocket-Version", "12")]),
         ]:
             wire = await host.connect()
             wire.send(request(method, target, *fields))
