@@ -93,15 +93,9 @@ class Channel:
         return live + len(self._behind) + len(self._pulling) + len(self._streams)
 
     @property
-    def readers(self) -> list[SessionReader]:
-        """The clients that have subscribed."""
-        live = map(tuple, tuple(self._live.values()))  # copies, for other threads ask, too
-        return [*self._behind, *self._pulling, *chain.from_iterable(live)]
-
-    @property
     def kinds(self) -> list[str]:
         """The kind of each subscriber: the generation of its client, or "stream"."""
-        return [reader.session.generation.name for reader in self.readers] + ["stream"] * len(self._streams)
+        return [reader.session.generation.name for reader in self._subscribed()] + ["stream"] * len(self._streams)
 
     @property
     def last_id(self) -> str:
@@ -276,9 +270,14 @@ class Channel:
             self._is_aging = True
             self.engine.deadlines.set(self, "age", at)
 
+    def _subscribed(self) -> list[SessionReader]:
+        """Return the clients that have subscribed; of copies, for other threads ask, too."""
+        live = map(tuple, tuple(self._live.values()))
+        return [*self._behind, *self._pulling, *chain.from_iterable(live)]
+
     def _drain(self) -> Pending[None]:
         done: Pending[None] = Pending(self.engine.driver)
-        full = [reader.session for reader in self.readers if not reader.session.has_room]
+        full = [reader.session for reader in self._subscribed() if not reader.session.has_room]
         left = len(full)
 
         def drained() -> None:
