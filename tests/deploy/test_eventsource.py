@@ -13,7 +13,7 @@ from deploy.reports import lines, script
 from deploy.visitor import Polling, Visitor
 from server.listener import Heard, Reader
 
-IDLE_SECONDS = 2
+IDLE_SECONDS = 3  # and the server sends a comment each 0.4 s
 SECRETS = "token=T0ken-of-a-user", "last_event_id=earliest"
 
 
