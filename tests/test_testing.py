@@ -659,7 +659,7 @@ def test_a_client_leaves_at_the_end_of_its_block(generation: Generation, transpo
         (lambda: Peer("x"), "'x' is not a server: give a waterspout.Server or a waterspout.Engine"),  # type: ignore[arg-type]
         (
             lambda: Pair(Server(), generation=3),  # type: ignore[arg-type]
-            "generation is 3: give ENGINEIO_3, ENGINEIO_4 or SOCKETIO_1 of waterspout.testing",
+            "generation is 3: give ENGINEIO_3, ENGINEIO_4, SOCKETIO_1 or EVENTS of waterspout.testing",
         ),
         (
             lambda: Pair(Server(), transport="websockets"),
