@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from bench import instructions
 from bench.measure import Options, Run, measure
-from bench.report import Row, document, remarks, row, table, write
-from bench.servers import BENCH, MODERN, PEERS
+from bench.report import Row, column_of, document, remarks, row, tables, write
+from bench.servers import BENCH, OWN, PEERS
 from bench.versions import versions
 from bench.workloads import WORKLOADS, Workload
 
@@ -24,7 +24,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the loads and peers")
     parser.add_argument("--instructions", action="store_true", help="count the instructions of the core (valgrind)")
     parser.add_argument("--workloads", metavar="A,B", help="only these loads")
-    parser.add_argument("--peers", metavar="A,B", default="ours,node,psio", help="ours,node,psio (its best server)")
+    parser.add_argument("--peers", metavar="A,B", help="only these: ours, node, psio (its best server), ...")
     parser.add_argument("--rounds", type=int, help="runs of each peer (3)")
     parser.add_argument("--seconds", type=float, help="duration of a measurement (5)")
     parser.add_argument("--warmup", type=float, help="seconds of load before it (1)")
@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def choose(chosen: argparse.Namespace) -> list[Workload]:
     """Return the workloads that were asked for."""
     if chosen.workloads is None:
-        return [w for w in WORKLOADS if not chosen.quick or w.goals or w.limit]
+        return [w for w in WORKLOADS if not chosen.quick or w.goals or w.limit or w.excess]
     by_name = {workload.name: workload for workload in WORKLOADS}
     names = chosen.workloads.split(",")
     if unknown := [name for name in names if name not in by_name]:
@@ -46,14 +46,13 @@ def choose(chosen: argparse.Namespace) -> list[Workload]:
     return [by_name[name] for name in names]
 
 
-def peers_for(workload: Workload, names: str) -> list[str]:
-    """Return the peers to run; "psio" is the configuration that does best; the oldest clients only we serve."""
-    peers = [f"psio-{workload.psio}" if name == "psio" else name for name in names.split(",")]
-    if workload.modern:
-        return ["ours", MODERN]
-    if unknown := [peer for peer in peers if peer not in PEERS]:
+def peers_for(workload: Workload, names: str | None) -> list[str]:
+    """Return the peers to run: of those that were asked for, what the load's table has."""
+    asked = [*workload.table.columns] if names is None or workload.own else names.split(",")
+    if unknown := [name for name in asked if name not in ("psio", OWN, *PEERS)]:
         raise SystemExit(f"unknown peer {unknown[0]!r}: there are psio, {', '.join(PEERS)}")
-    return list(dict.fromkeys(peers))
+    peers = [f"psio-{workload.psio}" if name == "psio" else name for name in asked]
+    return [peer for peer in dict.fromkeys(peers) if column_of(peer) in workload.table.columns]
 
 
 def options(chosen: argparse.Namespace) -> Options:
@@ -85,7 +84,7 @@ def check_machine(settings: Options) -> None:
 
 def conclude(rows: Sequence[Row], runs: Sequence[Run]) -> int:
     """Print the table, the remarks and the goals missed; the exit status is 1 when there is one, or a void run."""
-    print(f"\n{table(rows)}\n")
+    print(f"\n{tables(rows)}\n")
     for line in remarks(runs):
         print(line)
     missed = [f"missed: {row.workload.name}, {goal}" for row in rows for goal in row.missed()]
@@ -109,7 +108,7 @@ def main() -> int:
     plan = [(workload, peers_for(workload, chosen.peers)) for workload in choose(chosen)]
     runs, rows = [], []
     for workload, peers in plan:
-        these = list(measure(workload, peers, settings))
+        these = list(measure(workload, peers, settings)) if peers else []
         runs += these
         rows.append(row(workload, these))
     if chosen.write:

@@ -1,9 +1,9 @@
 /* load - the load generator of Waterspout's benchmarks.
  *
  * One thread, one epoll loop, no dependencies but Linux.  It speaks enough of
- * WebSocket, long-polling, Socket.IO 5 over Engine.IO 4 (text packets) and
- * Socket.IO 0.9 to put a server under a known load, and prints one JSON object
- * with what it saw.
+ * WebSocket, long-polling, Socket.IO 5 over Engine.IO 4 (text packets),
+ * Socket.IO 0.9 and Server-Sent Events to put a server under a known load, and
+ * prints one JSON object with what it saw.
  *
  *   build:  gcc -O2 -Wall -Wextra -o load load.c
  *   usage:  load --help
@@ -44,21 +44,23 @@
 #define DRAIN_SECS 15                   /* for the last answers to come in */
 #define MAX_LOST 1000                   /* connections, before the connect mode gives up */
 
-enum mode { ACK, EMIT, BCAST, CONNECT, IDLE, POLL };
-static const char *const mode_names[] = {"ack", "emit", "bcast", "connect", "idle", "poll"};
+#define MAX_PROTOS 8                    /* that one run can mix */
 
-enum proto { SIO5, SIO09 };
-static const char *const proto_names[] = {"sio5", "sio09"};
+enum mode { ACK, EMIT, BCAST, CONNECT, IDLE, POLL, PUBLISH };
+static const char *const mode_names[] = {"ack", "emit", "bcast", "connect", "idle", "poll", "publish"};
+
+enum proto { SIO5, SIO09, SSE, PROTOS };
+static const char *const proto_names[PROTOS] = {"sio5", "sio09", "sse"};
 
 static struct {
     enum mode mode;
-    enum proto proto;
-    const char *host, *payload;
-    int port, conns, window, concurrency, sources, pid;
+    enum proto protos[MAX_PROTOS];
+    const char *host, *payload, *proto;
+    int port, publish_port, proto_count, conns, window, concurrency, sources, pid;
     double duration, warmup;
     bool verbose;
 } opt = {
-    .host = "127.0.0.1", .payload = "{\"a\":1,\"b\":\"text\"}",
+    .host = "127.0.0.1", .payload = "{\"a\":1,\"b\":\"text\"}", .proto = "sio5", .proto_count = 1,
     .port = 8000, .conns = 100, .window = 1, .concurrency = 64, .sources = 1,
     .duration = 5, .warmup = 1,
 };
@@ -74,14 +76,18 @@ static const char help[] =
     "            as soon as the protocol's handshake is complete\n"
     "  idle      hold N connections, answering pings; memory and CPU of the server\n"
     "  poll      long-polling: on N sessions, POST an event, GET its acknowledgement\n"
+    "  publish   the server publishes to N subscribers what it is sent at another port\n"
     "\n"
     "options\n"
-    "  -p, --proto P        sio5 (default) or sio09 (not in the poll mode)\n"
+    "  -p, --proto P        sio5 (default), sio09 (not in the poll mode), or sse (in the\n"
+    "                       publish and idle modes); several, with commas between them,\n"
+    "                       are given to the connections in turn\n"
     "  -P, --port N         server port (8000)\n"
+    "      --publish-port N port of the server for what it is to publish\n"
     "  -H, --host A         server IPv4 address (127.0.0.1)\n"
     "  -n, --conns N        connections (100)\n"
     "  -w, --window W       unanswered messages per connection, or unfinished\n"
-    "                       broadcasts in the bcast mode (1)\n"
+    "                       broadcasts in the bcast and publish modes (1)\n"
     "  -c, --concurrency C  connections being made at a time (64)\n"
     "  -d, --duration S     seconds measured (5)\n"
     "  -W, --warmup S       seconds of load before those (1)\n"
@@ -95,10 +101,14 @@ static const char help[] =
     "  on \"echo\" with an acknowledgement: acknowledge with the same argument\n"
     "  on \"echo2\": emit \"echo2\" with the same argument to the sender\n"
     "  on \"bcast\": emit \"bcast\" with the same argument to everybody\n"
+    "  on \"follow\": send what is published as the event \"news\", and acknowledge\n"
+    "  GET /news: send what is published as Server-Sent Events without a name, in chunks\n"
+    "  on the publish port: publish each line of JSON, which is [NUMBER, ARGUMENT]\n"
     "\n"
     "the result, a JSON object\n"
     "  count, rate          answers, deliveries or connections; per second\n"
-    "  p50_us .. max_us     from sending to the answer (bcast: to the last delivery)\n"
+    "  p50_us .. max_us     from sending to the answer (bcast and publish: to the last\n"
+    "                       delivery)\n"
     "  bad, lost            wrong answers; connections cut and answers that never came\n"
     "  gen_cpu, srv_cpu     CPU share of the generator and of the server\n"
     "  gen_others, ...      share that others took of a core it is pinned to\n"
@@ -250,11 +260,12 @@ struct sample {
 enum state {
     CLOSED,
     TCP,       /* connect() under way */
-    HANDSHAKE, /* sio09 and poll: the session id is awaited */
+    HANDSHAKE, /* sio09 and poll: the session id is awaited; sse: the head of the answer */
     UPGRADE,   /* the 101 response is awaited */
     OPENING,   /* sio5: "0{...}" is awaited; sio09: "1::" */
     JOINING,   /* sio5: "40{...}" is awaited; poll: the response to the POST of "40" */
     JOIN_GET,  /* poll: the GET that brings "40{...}" */
+    FOLLOWING, /* publish: the acknowledgement of "follow" is awaited */
     READY,
     POSTED,    /* poll: POST sent */
     GETTING,   /* poll: GET sent */
@@ -262,6 +273,7 @@ enum state {
 
 struct conn {
     int fd;
+    enum proto proto;
     enum state state;
     bool armed;             /* EPOLLOUT is asked for */
     bool pong_due;          /* poll: a ping was seen */
@@ -270,12 +282,15 @@ struct conn {
     uint64_t received;      /* answers or broadcasts so far */
     uint64_t *sent_at;      /* ns, by window slot */
     char *in, *out;         /* input not yet parsed; output not yet sent */
-    size_t in_len, in_size, out_len, out_size;
+    char *event;            /* sse: the beginning of an event, of which the rest is in the next chunk */
+    size_t in_len, in_size, out_len, out_size, event_len, event_size;
     char sid[72];
 };
 
-/* What is sent in a window slot, and the answer to it. */
-struct slot { char *frame, *expect; size_t frame_len, expect_len; };
+/* What is sent in a window slot, and the answer to it; in the publish mode, what
+ * each protocol's clients have to receive. */
+struct text { char *text; size_t len; };
+struct slot { char *frame, *expect; size_t frame_len, expect_len; struct text published[PROTOS]; };
 
 static struct conn *conns;          /* opt.conns of them */
 static struct slot *slots;          /* opt.window of them */
@@ -293,6 +308,7 @@ static uint64_t done, bad, lost, pings;
 /* Broadcasts under way: round r is entry r % window. */
 static uint64_t next_round, finished_rounds, *round_at;
 static int *round_left;
+static int publish_fd;
 
 static void conn_begin(struct conn *c);
 static void conn_fail(struct conn *c, const char *why);
@@ -354,7 +370,7 @@ static void conn_close(struct conn *c)
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
-    c->in_len = c->out_len = 0;
+    c->in_len = c->out_len = c->event_len = 0;
     c->armed = false;
     c->state = CLOSED;
 }
@@ -575,16 +591,50 @@ static void poll_round(struct conn *c)
     poll_post(c, body);
 }
 
+static void set_text(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void set_text(struct text *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    free(t->text);
+    int n = vasprintf(&t->text, fmt, args);
+    va_end(args);
+    if (n < 0)
+        die("out of memory");
+    t->len = (size_t)n;
+}
+
+/* Lets the server publish the message of a round.  It has the round's number, so
+ * that no client can take one message for another.  Clients of Socket.IO may get
+ * more arguments than the message, such as its id. */
+static void publish(struct slot *s, uint64_t number)
+{
+    static struct text line;
+    struct text *message = &s->published[SSE];
+    set_text(message, "[%llu,%s]", (unsigned long long)number, opt.payload);
+    set_text(&s->published[SIO5], "42[\"news\",%s", message->text);
+    set_text(&s->published[SIO09], "5:::{\"name\":\"news\",\"args\":[%s", message->text);
+    set_text(&line, "%s\n", message->text);
+    if (send(publish_fd, line.text, line.len, MSG_NOSIGNAL) != (ssize_t)line.len)
+        die("the publish port: %s", strerror(errno));
+}
+
 /* Starts broadcasts while there is room in the window. */
 static void start_rounds(void)
 {
     while (phase < DRAINING && next_round < finished_rounds + (uint64_t)opt.window) {
-        int i = (int)(next_round++ % (uint64_t)opt.window);
+        uint64_t round = next_round++;
+        int i = (int)(round % (uint64_t)opt.window);
         round_at[i] = clock_ns();
         round_left[i] = opt.conns;
         asked += (uint64_t)opt.conns;
-        queue(&conns[0], slots[0].frame, slots[0].frame_len);
-        flush(&conns[0]);
+        if (opt.mode == PUBLISH) {
+            publish(&slots[i], round);
+        } else {
+            queue(&conns[0], slots[0].frame, slots[0].frame_len);
+            flush(&conns[0]);
+        }
     }
 }
 
@@ -621,9 +671,9 @@ static bool conn_ready(struct conn *c)
 
 static void start_load(void)
 {
-    if (opt.mode == BCAST)
+    if (opt.mode == BCAST || opt.mode == PUBLISH)
         start_rounds();
-    for (int i = 0; i < opt.conns && opt.mode != BCAST; i++) {
+    for (int i = 0; i < opt.conns && opt.mode != BCAST && opt.mode != PUBLISH; i++) {
         struct conn *c = &conns[i];
         now = clock_ns();
         if (opt.mode == ACK || opt.mode == EMIT)
@@ -644,14 +694,31 @@ static int slot_of(const struct conn *c, const char *p, size_t n)
     if (opt.mode == EMIT)
         return (int)(c->received % (uint64_t)opt.window);
     int slot = 0;
-    for (size_t at = opt.proto == SIO5 ? 2 : 4; at < n && p[at] >= '0' && p[at] <= '9'; at++)
+    for (size_t at = c->proto == SIO5 ? 2 : 4; at < n && p[at] >= '0' && p[at] <= '9'; at++)
         slot = (slot * 10 + p[at] - '0') % MAX_WINDOW;
     return slot % opt.window;
+}
+
+/* A message that was published: each client gets all of them, once and in order. */
+static void on_published(struct conn *c, const char *p, size_t n)
+{
+    const struct text *expect = &slots[c->received % (uint64_t)opt.window].published[c->proto];
+    bool complete = c->proto == SSE ? n == expect->len : n > expect->len;
+    if (c->received >= next_round)
+        wrong("nothing", p, n);
+    else if (!complete || memcmp(p, expect->text, expect->len))
+        wrong(expect->text, p, n);
+    else
+        delivered(c);
 }
 
 /* A Socket.IO event or acknowledgement. */
 static void on_message(struct conn *c, const char *p, size_t n)
 {
+    if (opt.mode == PUBLISH) {
+        on_published(c, p, n);
+        return;
+    }
     int slot = slot_of(c, p, n);
     if (opt.mode == IDLE || !equal(p, n, slots[slot].expect, slots[slot].expect_len)) {
         wrong(opt.mode == IDLE ? "nothing" : slots[slot].expect, p, n);
@@ -664,20 +731,33 @@ static void on_message(struct conn *c, const char *p, size_t n)
     }
 }
 
+/* The client is in the namespace; a subscriber has to say that it is one. */
+static bool on_joined(struct conn *c)
+{
+    const char *follow = c->proto == SIO5 ? "420[\"follow\"]" : "5:0+::{\"name\":\"follow\"}";
+    if (opt.mode != PUBLISH)
+        return conn_ready(c);
+    queue_frame(c, TEXT, follow, strlen(follow));
+    c->state = FOLLOWING;
+    return true;
+}
+
 /* One WebSocket message.  False: the connection is closed. */
 static bool on_text(struct conn *c, const char *p, size_t n)
 {
-    const char *ping = opt.proto == SIO5 ? "2" : "2::", *pong = opt.proto == SIO5 ? "3" : "2::";
+    const char *ping = c->proto == SIO5 ? "2" : "2::", *pong = c->proto == SIO5 ? "3" : "2::";
     if (equal(p, n, ping, strlen(ping))) {
         pings++;
         queue_frame(c, TEXT, pong, strlen(pong));
     } else if (c->state == READY) {
         on_message(c, p, n);
-    } else if (opt.proto == SIO5 && c->state == OPENING && starts(p, n, "0{")) {
+    } else if (c->proto == SIO5 && c->state == OPENING && starts(p, n, "0{")) {
         queue_frame(c, TEXT, "40", 2);
         c->state = JOINING;
-    } else if (starts(p, n, opt.proto == SIO5 ? "40{" : "1::")) {
+    } else if (c->state == FOLLOWING && starts(p, n, c->proto == SIO5 ? "430[" : "6:::0")) {
         return conn_ready(c);
+    } else if (c->state < FOLLOWING && starts(p, n, c->proto == SIO5 ? "40{" : "1::")) {
+        return on_joined(c);
     } else {
         wrong("a handshake", p, n);
     }
@@ -809,8 +889,87 @@ static ssize_t take_frames(struct conn *c, char *p, size_t n)
     return (ssize_t)used;
 }
 
+/* One event, without the empty line at its end.  Ours with a name tell of the
+ * stream, and peers have none; comments are no events. */
+static void on_event(struct conn *c, const char *p, const char *end)
+{
+    const char *data = NULL, *eol;
+    size_t len = 0;
+    for (; p < end; p = eol + 1) {
+        if (!(eol = memchr(p, '\n', (size_t)(end - p))))
+            eol = end;
+        if (starts(p, (size_t)(eol - p), "event:"))
+            return;
+        if (starts(p, (size_t)(eol - p), "data: ")) {
+            if (data)
+                wrong("data of one line", p, (size_t)(eol - p));
+            data = p + 6;
+            len = (size_t)(eol - data);
+            if (len && data[len - 1] == '\r')
+                len--;
+        }
+    }
+    if (data && (c->state != READY || opt.mode == IDLE))
+        wrong("nothing", data, len);
+    else if (data)
+        on_published(c, data, len);
+}
+
+/* Hands over all events that are complete, and returns how much that was. */
+static size_t take_events(struct conn *c, const char *p, size_t n)
+{
+    const char *end = p + n, *event = p, *eol;
+    for (; p < end && (eol = memchr(p, '\n', (size_t)(end - p))); p = eol + 1)
+        if (eol == p || (eol == p + 1 && *p == '\r')) {
+            on_event(c, event, p);
+            event = eol + 1;
+        }
+    return n - (size_t)(end - event);
+}
+
+/* The chunks of an endless answer; nothing says that an event is one of them. */
+static ssize_t take_chunks(struct conn *c, char *p, size_t n)
+{
+    size_t used = 0;
+    char *eol;
+    while (used < n && (eol = memmem(p + used, n - used, "\r\n", 2))) {
+        size_t size = strtoul(p + used, NULL, 16), head = (size_t)(eol + 2 - p) - used;
+        if (!size)
+            die("the server ended an answer");
+        if (n - used < head + size + 2)
+            break;
+        char *content = eol + 2;
+        used += head + size + 2;
+        if (c->event_len) {
+            append(&c->event, &c->event_len, &c->event_size, content, size);
+            size_t taken = take_events(c, c->event, c->event_len);
+            c->event_len -= taken;
+            memmove(c->event, c->event + taken, c->event_len);
+        } else {
+            size_t taken = take_events(c, content, size);
+            if (taken < size)
+                append(&c->event, &c->event_len, &c->event_size, content + taken, size - taken);
+        }
+    }
+    return (ssize_t)used;
+}
+
+static ssize_t take_head(struct conn *c, char *p, size_t n)
+{
+    char *end = memmem(p, n, "\r\n\r\n", 4);
+    if (!end)
+        return 0;
+    const char *coding = header(p, end, "transfer-encoding");
+    if (atoi(p + 9) != 200 || !coding || strncasecmp(coding, "chunked", 7))
+        die("no endless answer: %.*s", (int)(end - p), p);
+    conn_ready(c);
+    return end + 4 - p;
+}
+
 static ssize_t take(struct conn *c, char *p, size_t n)
 {
+    if (c->proto == SSE)
+        return c->state == HANDSHAKE ? take_head(c, p, n) : take_chunks(c, p, n);
     if (opt.mode != POLL && c->state >= OPENING)
         return take_frames(c, p, n);
     struct response r = http_response(p, n);
@@ -861,7 +1020,9 @@ static void on_connected(struct conn *c)
     c->state = HANDSHAKE;
     if (opt.mode == POLL)
         request_get(c, "/socket.io/?EIO=4&transport=polling");
-    else if (opt.proto == SIO09)
+    else if (c->proto == SSE)
+        request_get(c, "/news");
+    else if (c->proto == SIO09)
         request_get(c, "/socket.io/1/");
     else
         request_upgrade(c, "/socket.io/?EIO=4&transport=websocket");
@@ -890,8 +1051,8 @@ static void build_packets(int i, char **sent, char **expect)
     bool ack = opt.mode == ACK || opt.mode == POLL;
     char id[16] = "";
     if (ack)
-        snprintf(id, sizeof id, opt.proto == SIO09 ? "%d+" : "%d", i);
-    if (opt.proto == SIO5) {
+        snprintf(id, sizeof id, opt.protos[0] == SIO09 ? "%d+" : "%d", i);
+    if (opt.protos[0] == SIO5) {
         *sent = format("42%s[\"%s\",%s]", id, event, opt.payload);
         *expect = ack ? format("43%s[%s]", id, opt.payload)
                       : format("42[\"%s\",%s]", event, opt.payload);
@@ -934,6 +1095,25 @@ static int find_name(const char *name, const char *const *names, size_t count)
 
 #define FIND(name, names) find_name(name, names, sizeof names / sizeof *names)
 
+static void read_protos(const char *names)
+{
+    char *rest = strdup(names), *name;
+    opt.proto = names;
+    for (opt.proto_count = 0; (name = strsep(&rest, ",")); opt.proto_count++) {
+        if (opt.proto_count == MAX_PROTOS)
+            die("more than %d protocols", MAX_PROTOS);
+        opt.protos[opt.proto_count] = (enum proto)FIND(name, proto_names);
+    }
+}
+
+static bool speaks(enum proto proto)
+{
+    for (int i = 0; i < opt.proto_count; i++)
+        if (opt.protos[i] == proto)
+            return true;
+    return false;
+}
+
 static const char *json_string(int n)
 {
     char *text = allocate((size_t)n + 3, 1);
@@ -948,12 +1128,12 @@ static void read_options(int argc, char **argv)
         {"proto", 1, 0, 'p'}, {"port", 1, 0, 'P'}, {"host", 1, 0, 'H'}, {"conns", 1, 0, 'n'},
         {"window", 1, 0, 'w'}, {"concurrency", 1, 0, 'c'}, {"duration", 1, 0, 'd'},
         {"warmup", 1, 0, 'W'}, {"payload", 1, 0, 'j'}, {"size", 1, 0, 's'},
-        {"sources", 1, 0, 'S'}, {"pid", 1, 0, 1}, {"verbose", 0, 0, 'v'}, {"help", 0, 0, 'h'},
+        {"sources", 1, 0, 'S'}, {"pid", 1, 0, 1}, {"publish-port", 1, 0, 2}, {"verbose", 0, 0, 'v'}, {"help", 0, 0, 'h'},
         {0, 0, 0, 0}};
     int o;
     while ((o = getopt_long(argc, argv, "p:P:H:n:w:c:d:W:j:s:S:vh", longs, NULL)) != -1) {
         switch (o) {
-        case 'p': opt.proto = (enum proto)FIND(optarg, proto_names); break;
+        case 'p': read_protos(optarg); break;
         case 'P': opt.port = atoi(optarg); break;
         case 'H': opt.host = optarg; break;
         case 'n': opt.conns = atoi(optarg); break;
@@ -966,6 +1146,7 @@ static void read_options(int argc, char **argv)
         case 'S': opt.sources = atoi(optarg); break;
         case 'v': opt.verbose = true; break;
         case 1: opt.pid = atoi(optarg); break;
+        case 2: opt.publish_port = atoi(optarg); break;
         case 'h': fputs(help, stdout); exit(0);
         default: fputs("see load --help\n", stderr); exit(2);
         }
@@ -976,12 +1157,27 @@ static void read_options(int argc, char **argv)
     if (opt.conns < 1 || opt.concurrency < 1 || opt.window < 1 || opt.window > MAX_WINDOW ||
         opt.sources < 1 || opt.sources > 250 || opt.duration <= 0)
         die("an option is out of range");
-    if (opt.mode == POLL && opt.proto == SIO09)
+    if (opt.mode == POLL && (speaks(SIO09) || opt.proto_count > 1))
         die("the poll mode speaks sio5 only");
+    if (opt.mode != PUBLISH && opt.mode != IDLE && (speaks(SSE) || opt.proto_count > 1))
+        die("sse and several protocols are for the publish and idle modes");
+    if (opt.mode == PUBLISH && !opt.publish_port)
+        die("the publish mode needs --publish-port");
     if (opt.mode == CONNECT)
         opt.conns = opt.concurrency;
     if (opt.mode == POLL)
         opt.window = 1;
+}
+
+static void open_publish_port(void)
+{
+    struct sockaddr_in a = server;
+    int one = 1;
+    a.sin_port = htons((uint16_t)opt.publish_port);
+    publish_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (publish_fd < 0 || connect(publish_fd, (struct sockaddr *)&a, sizeof a) < 0)
+        die("the publish port: %s", strerror(errno));
+    setsockopt(publish_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
 static void set_up(void)
@@ -993,6 +1189,7 @@ static void set_up(void)
     read_buf = allocate(READ_SIZE + 1, 1);
     for (int i = 0; i < opt.conns; i++) {
         conns[i].fd = -1;
+        conns[i].proto = opt.protos[i % opt.proto_count];
         conns[i].sent_at = allocate((size_t)opt.window, sizeof *conns[i].sent_at);
     }
     struct rlimit limit;
@@ -1003,6 +1200,8 @@ static void set_up(void)
     if (inet_pton(AF_INET, opt.host, &server.sin_addr) != 1)
         die("not an IPv4 address: %s", opt.host);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (opt.mode == PUBLISH)
+        open_publish_port();
 }
 
 /* ---------------------------------------------------------------- loop and report */
@@ -1060,7 +1259,7 @@ static void finish(double secs)
 static void count_unanswered(void)
 {
     for (int i = 0; i < opt.conns; i++) {
-        uint64_t expected = opt.mode == BCAST ? next_round : conns[i].sent;
+        uint64_t expected = opt.mode == BCAST || opt.mode == PUBLISH ? next_round : conns[i].sent;
         if (conns[i].received < expected)
             lost += expected - conns[i].received;
         else
@@ -1079,7 +1278,7 @@ static void report(const struct sample *before, const struct sample *from, const
     double own = to->own_cpu - from->own_cpu, srv = to->server.cpu - from->server.cpu;
     uint64_t count = to->done - from->done;
     printf("{\"mode\":\"%s\",\"proto\":\"%s\",\"conns\":%d,\"window\":%d,\"secs\":%.2f",
-           mode_names[opt.mode], proto_names[opt.proto], opt.conns, opt.window, secs);
+           mode_names[opt.mode], opt.proto, opt.conns, opt.window, secs);
     if (opt.mode != IDLE) {
         printf(",\"count\":%llu,\"rate\":%.0f", (unsigned long long)count, (double)count / secs);
         printf(",\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f",

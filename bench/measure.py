@@ -65,8 +65,9 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     """Start the peer, put it under load once, end it."""
     run = Run(workload=workload.name, peer=peer)
     try:
-        with running(peer, core=options.server_core) as (port, pid):
-            result = generate(workload, peer, port, pid, options)
+        with running(peer, core=options.server_core) as (port, publish_port, pid):
+            ports = ["--port", str(port), "--publish-port", str(publish_port)]
+            result = generate(workload, peer, ports, pid, options)
     except ServerFailed as error:
         return replace(run, fault=f"the server did not start: {error}")
     except subprocess.CalledProcessError as error:
@@ -81,14 +82,14 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     )
 
 
-def generate(workload: Workload, peer: str, port: int, pid: int, options: Options) -> dict[str, float]:
+def generate(workload: Workload, peer: str, ports: Sequence[str], pid: int, options: Options) -> dict[str, float]:
     """Run the generator once and return its result; `load --help` explains the keys.
 
     Raises subprocess.CalledProcessError when it gave up.
     """
     seconds = options.seconds if options.quick else workload.seconds or options.seconds
     arguments = [*workload.arguments(peer).split(), "--duration", str(seconds), "--warmup", str(options.warmup)]
-    command = [str(BUILD / "load"), *arguments, "--port", str(port), "--pid", str(pid)]
+    command = [str(BUILD / "load"), *arguments, *ports, "--pid", str(pid)]
     pinned = ["taskset", "--cpu-list", str(options.load_core), *command]
     done = subprocess.run(pinned, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -116,5 +117,5 @@ def say(run: Run, workload: Workload) -> None:
     """Print a line about a run, on standard error."""
     shares = f"server {run.server_cpu:4.0%}, generator {run.load_cpu:4.0%}, others {run.disturbance:4.0%}"
     end = f"  VOID: {run.fault}" if run.fault else "  disturbed" if run.disturbance > DISTURBED else ""
-    line = f"{run.workload:<11} {run.peer:<13} {workload.text(run.value):>14}   {shares}{end}"
+    line = f"{run.workload:<11} {run.peer:<16} {workload.text(run.value):>14}   {shares}{end}"
     print(line, file=sys.stderr, flush=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from statistics import median
 
 from bench.measure import DISTURBED, Options, Run
-from bench.workloads import Workload
+from bench.servers import OWN
+from bench.workloads import Table, Workload
 
-COLUMNS = ("ours", "node", "psio")
 BEGIN, END = "<!-- scripts/bench --write: from here -->", "<!-- scripts/bench --write: to here -->"
 
 TEMPLATE = f"""# Performance
@@ -27,7 +27,9 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
 - node: Socket.IO's JavaScript server with ws and bufferutil, without compression
 - psio: python-socketio on uvloop, with msgspec for JSON and without a task for each handler, in the HTTP server that is
   fastest for the load{configurations}
-- the table of clients of 0.9, which no other maintained server supports: ours with clients of 0.9 and of 4.x
+- Server-Sent Events: each server encodes an event once. node: its own http module; sse-starlette: under uvicorn, with
+  uvloop and httptools, a queue for each client; Tornado: a handler that writes and flushes, on uvloop
+- the other tables: ours with these clients and with clients of Socket.IO 4.x
 """
 
 REPEAT = """\
@@ -63,11 +65,17 @@ class Row:
         ours, theirs = self.cells.get("ours"), self.cells.get(column)
         return self.workload.ratio(ours.value, theirs.value) if ours and theirs else None
 
+    @property
+    def limit(self) -> float | None:
+        """The bound on our figure, where there is one and it is known."""
+        excess, own = self.workload.excess, self.cells.get(OWN)
+        return self.workload.limit if excess is None or own is None else own.value + excess
+
     def missed(self) -> list[str]:
         """Say which goals were not reached, or could not be judged for want of a figure of ours."""
         goals = [(f"{goal:g} x {column}", self.ratio(column), goal) for column, goal in self.workload.goals.items()]
         missed = [f"{name}: {ratio:.2f}" for name, ratio, goal in goals if ratio is not None and ratio < goal]
-        ours, limit = self.cells.get("ours"), self.workload.limit
+        ours, limit = self.cells.get("ours"), self.limit
         if ours and limit is not None and ours.value > limit:
             missed.append(f"at most {self.workload.text(limit)}: {self.workload.text(ours.value)}")
         return missed
@@ -78,11 +86,16 @@ def row(workload: Workload, runs: Sequence[Run]) -> Row:
     cells: dict[str, Cell] = {}
     for peer in dict.fromkeys(run.peer for run in runs):
         cell = _cell(peer, [run for run in runs if run.peer == peer])
-        column = peer.partition("-")[0]
+        column = column_of(peer)
         rival = cells.get(column)
         if cell and (rival is None or workload.ratio(cell.value, rival.value) > 1):
             cells[column] = cell
     return Row(workload, cells)
+
+
+def column_of(peer: str) -> str:
+    """Return the column that shows a peer."""
+    return "psio" if peer.startswith("psio-") else peer
 
 
 def _cell(peer: str, runs: Sequence[Run]) -> Cell | None:
@@ -104,15 +117,19 @@ def remarks(runs: Iterable[Run]) -> list[str]:
     return lines
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Render a Markdown table, aligned so that it reads well as plain text too."""
-    head = ["load", *COLUMNS, "ours / node", "ours / psio", "generator's CPU"]
-    old = [row for row in rows if row.workload.modern]
-    tables = [_table(head, [_line(row) for row in rows if row not in old])] if len(rows) > len(old) else []
-    if old:
-        heads = ["clients of 0.9 beside those of 4.x", "0.9", "4.x", "0.9 / 4.x", "generator's CPU"]
-        tables.append(_table(heads, [_line(row, ("ours", "modern")) for row in old]))
-    return "\n\n".join(tables)
+def tables(rows: Sequence[Row]) -> str:
+    """Render Markdown tables, aligned so that they read well as plain text too."""
+    by_table: dict[str, list[Row]] = {}
+    for row in rows:
+        by_table.setdefault(row.workload.table.title, []).append(row)
+    return "\n\n".join(
+        _table(_head(alike[0].workload.table), [_line(row) for row in alike]) for alike in by_table.values()
+    )
+
+
+def _head(table: Table) -> list[str]:
+    ours, *others = table.columns.values()
+    return [table.title, ours, *others, *(f"{ours} / {other}" for other in others), "generator's CPU"]
 
 
 def _table(head: list[str], body: list[list[str]]) -> str:
@@ -123,11 +140,12 @@ def _table(head: list[str], body: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [padded[0], rule, *padded[1:]])
 
 
-def _line(row: Row, columns: Sequence[str] = COLUMNS) -> list[str]:
+def _line(row: Row) -> list[str]:
     workload, cells = row.workload, row.cells
+    columns = [*workload.table.columns]
     figures = [workload.text(cells[column].value) if column in cells else "-" for column in columns]
-    if workload.limit is not None:
-        figures[0] += f" (goal {workload.limit:g})"
+    if row.limit is not None:
+        figures[0] += f" (goal {row.limit:.3g})"
     shares = [f"{cells[column].load_cpu:.0%}" if column in cells else "-" for column in columns]
     ratios = [_ratio(row, column) for column in columns[1:]]
     return [f"{workload.name}: {workload.title}", *figures, *ratios, ", ".join(shares)]
@@ -144,7 +162,7 @@ def document(rows: Sequence[Row], runs: Sequence[Run], versions: str, options: O
     how = HOW.format(rounds=options.rounds, seconds=options.seconds, configurations=_configurations(rows))
     flaws = [f"- {line}" for line in remarks(runs)]
     flaws = ["", "Not as it should be:", "", *flaws] if flaws else []
-    return "\n".join([how, table(rows), *flaws, "", f"Versions: {versions}.", "", REPEAT])
+    return "\n".join([how, tables(rows), *flaws, "", f"Versions: {versions}.", "", REPEAT])
 
 
 def _configurations(rows: Sequence[Row]) -> str:

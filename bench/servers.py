@@ -15,9 +15,9 @@ from tests.ports import free_port
 
 BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
-PEERS = ("ours", "node", "psio-aiohttp", "psio-granian")
-MODERN = "modern"
-"""Our own server under the load of clients of today, beside that of the oldest ones."""
+PEERS = ("ours", "node", "psio-aiohttp", "psio-granian", "events-node", "events-starlette", "events-tornado")
+OWN = "own"
+"""Our own server under another load, where nobody else serves the same clients."""
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
 
@@ -26,25 +26,26 @@ class ServerFailed(Exception):
     """A server did not come up."""
 
 
-def command(peer: str, port: int) -> list[str]:
-    """Return the command line of a peer."""
-    kind, _, variant = peer.replace(MODERN, "ours").partition("-")
-    if kind == "node":
-        return [shutil.which("node") or "node", str(BENCH / "peers" / "node.js"), str(port)]
-    return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), str(port), *filter(None, [variant])]
+def command(peer: str, port: int, publish_port: int) -> list[str]:
+    """Return the command line of a peer. Those that publish nothing need no second port, and ignore it."""
+    kind, _, variant = peer.replace(OWN, "ours").partition("-")
+    if "node" in (kind, variant):
+        return [shutil.which("node") or "node", str(BENCH / "peers" / f"{kind}.js"), str(port), str(publish_port)]
+    arguments = [str(port), *filter(None, [variant]), str(publish_port)]
+    return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), *arguments]
 
 
 @contextmanager
-def running(peer: str, *, core: int) -> Iterator[tuple[int, int]]:
-    """Run a peer on one core and give its port and process id; it is gone afterwards.
+def running(peer: str, *, core: int) -> Iterator[tuple[int, int, int]]:
+    """Run a peer on one core and give its port, the one for what it is to publish, and its process id.
 
-    Raises ServerFailed with the end of its output.
+    It is gone afterwards. Raises ServerFailed with the end of its output.
     """
-    port = free_port()
+    port, publish_port = free_port(), free_port()
     log = BUILD / f"{peer}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *command(peer, port)],
+            ["taskset", "--cpu-list", str(core), *command(peer, port, publish_port)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -53,7 +54,7 @@ def running(peer: str, *, core: int) -> Iterator[tuple[int, int]]:
         )
         try:
             _await_port(process, port, log)
-            yield port, process.pid
+            yield port, publish_port, process.pid
         finally:
             _stop(process)
 

@@ -8,7 +8,15 @@ from importlib import metadata
 from bench.servers import BENCH
 
 PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop")
-RIVAL_PACKAGES = ("python-socketio", "python-engineio", "aiohttp", "granian")
+RIVAL_PACKAGES = (
+    "python-socketio",
+    "python-engineio",
+    "aiohttp",
+    "granian",
+    "sse-starlette",
+    "uvicorn",
+    "httptools",
+)
 NODE_PACKAGES = ("socket.io", "engine.io", "ws", "bufferutil")
 
 

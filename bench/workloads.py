@@ -3,12 +3,40 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.servers import OWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Loads that are shown together; `columns` are their peers, with headings: ours is the first.
+
+    "psio" stands for the configuration of python-socketio that does best.
+    """
+
+    title: str
+    columns: Mapping[str, str]
+
+
+SERVERS = Table(title="load", columns={"ours": "ours", "node": "node", "psio": "psio"})
+EVENTS = Table(
+    title="Server-Sent Events",
+    columns={
+        "ours": "ours",
+        "events-node": "node",
+        "events-starlette": "sse-starlette",
+        "events-tornado": "Tornado",
+    },
+)
+OLD = Table(title="clients of 0.9 beside those of 4.x", columns={"ours": "0.9", OWN: "4.x"})
+KINDS = Table(title="subscribers beside those of Socket.IO 4.x", columns={"ours": "these", OWN: "4.x"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """One row of the table.
 
-    `figure` is a key of the generator's result. `goals` are ratios to a peer's figure, `limit` is a bound on our own.
+    `figure` is a key of the generator's result. `goals` are ratios to a peer's figure, `limit` is a bound on our own,
+    `excess` is how much above that of our own server's other load it may be.
     """
 
     name: str
@@ -17,12 +45,14 @@ class Workload:
     """Arguments of the generator; `load --help` explains them."""
     psio: str = ""
     """The configuration of python-socketio that does best here."""
-    modern: str = ""
-    """Where nobody else serves these clients: the arguments for our own server and clients of today."""
+    own: str = ""
+    """The arguments for our own server where it is compared with itself, under another load."""
+    table: Table = SERVERS
     figure: str = "rate"
     unit: str = "/s"
     goals: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
+    excess: float | None = None
     lower_is_better: bool = False
     saturates: bool = True
     """The server is expected to use its whole core."""
@@ -33,7 +63,7 @@ class Workload:
 
     def arguments(self, peer: str) -> str:
         """Return the arguments of the generator for a peer."""
-        return self.modern if peer == "modern" else self.load
+        return self.own if peer == OWN else self.load
 
     def text(self, value: float) -> str:
         """Format a figure, with its unit."""
@@ -63,15 +93,17 @@ WORKLOADS = (
         name="old1",
         title="acknowledgements of 0.9, 100 connections, 1 outstanding",
         load="ack --proto sio09 --conns 100",
-        modern="ack --conns 100",
-        goals={"modern": 0.75},
+        own="ack --conns 100",
+        table=OLD,
+        goals={OWN: 0.75},
     ),
     Workload(
         name="old16",
         title="acknowledgements of 0.9, 100 connections, 16 outstanding",
         load="ack --proto sio09 --conns 100 --window 16",
-        modern="ack --conns 100 --window 16",
-        goals={"modern": 0.75},
+        own="ack --conns 100 --window 16",
+        table=OLD,
+        goals={OWN: 0.75},
     ),
     Workload(
         name="emit",
@@ -145,6 +177,41 @@ WORKLOADS = (
         figure="kb_per_conn",
         unit="KB",
         limit=5,
+        lower_is_better=True,
+        saturates=False,
+        timed=False,
+        seconds=28,
+    ),
+    Workload(
+        name="events100",
+        title="publishing to 100 EventSources, deliveries",
+        load="publish --proto sse --conns 100",
+        table=EVENTS,
+    ),
+    Workload(
+        name="events1000",
+        title="publishing to 1,000 EventSources, deliveries",
+        load="publish --proto sse --conns 1000",
+        table=EVENTS,
+        goals={"events-node": 1.4, "events-starlette": 5, "events-tornado": 3},
+    ),
+    Workload(
+        name="mixed",
+        title="publishing to 1,000 EventSources and clients of 0.9 and 4.x, deliveries",
+        load="publish --proto sse,sio09,sio5 --conns 1000",
+        own="publish --conns 1000",
+        table=KINDS,
+        goals={OWN: 0.7},
+    ),
+    Workload(
+        name="idle-events",
+        title="memory per idle EventSource of 1,000",
+        load="idle --proto sse --conns 1000",
+        own="idle --conns 1000",
+        table=KINDS,
+        figure="kb_per_conn",
+        unit="KB",
+        excess=1,
         lower_is_better=True,
         saturates=False,
         timed=False,

@@ -1,12 +1,13 @@
 """Waterspout inside a Tornado application, on uvloop.
 
-usage: ours.py PORT
+usage: ours.py PORT PUBLISH_PORT
 """
 
 import asyncio
 import gc
 import sys
 
+import msgspec
 import tornado.web
 import uvloop
 
@@ -14,6 +15,8 @@ from waterspout import Server, Socket
 from waterspout.hosts import tornado as host
 
 server = Server()
+news = server.channel("news")
+server.expose("/news", news)
 
 
 @server.on("echo")
@@ -31,13 +34,25 @@ def bcast(socket: Socket, argument: object) -> None:
     server.emit("bcast", argument)
 
 
-async def main(port: int) -> None:
+@server.on("follow")
+def follow(socket: Socket) -> None:
+    socket.subscribe(news)
+
+
+async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Publish each line."""
+    async for line in reader:
+        news.publish(msgspec.json.decode(line))
+
+
+async def main(port: int, publish_port: int) -> None:
     """Serve until the process is ended."""
     application = tornado.web.Application(host.routes(server), log_function=lambda handler: None)
+    await asyncio.start_server(publish, "127.0.0.1", publish_port)
     application.listen(port, "127.0.0.1", backlog=4096)
     gc.freeze()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    uvloop.run(main(*map(int, sys.argv[1:])))
