@@ -90,7 +90,7 @@ def test_what_is_sent_to_many_is_framed_once_and_an_end_may_be_left_incomplete(l
         link.cut(b"bye")
     loop.turn()
     assert [wire.writes for wire in wires] == [[b"5\r\nhello\r\n3\r\nbye\r\n"]] * 2
-    assert prepared.forms == {"chunk": b"5\r\nhello\r\n"}
+    assert prepared.frames == b"5\r\nhello\r\n"
 
 
 def test_without_chunks_the_content_is_all_there_is(loop: HandLoop, wire: Wire) -> None:

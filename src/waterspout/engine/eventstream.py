@@ -61,7 +61,7 @@ class EventStreamTransport(NullTransport):
     when to come back.
     """
 
-    __slots__ = ("__weakref__", "_link", "_token", "sink")
+    __slots__ = ("__weakref__", "_link", "_token", "sink", "write")
 
     name = "event-stream"
 
@@ -69,10 +69,8 @@ class EventStreamTransport(NullTransport):
         self._link = link
         self._token = token
         self.sink: Sink = NOWHERE
-
-    def write(self, prepared: Prepared) -> bool:
-        """Write it; False while the link takes nothing."""
-        return self._link.send(prepared)
+        # a method that calls it would be one more call for each subscriber
+        self.write = link.send  # type: ignore[method-assign]
 
     def finish(self, code: int, text: str = "") -> bool:
         """End the answer, as a whole if the code is 1000."""

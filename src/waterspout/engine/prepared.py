@@ -12,10 +12,10 @@ class Prepared(Struct, gc=False):
     """An Engine.IO packet with its attachments, indivisible.
 
     `text` is the packet, its type included, or empty for a bare binary message; `attachments` are the
-    binary messages that follow. `frames` are those of an ordinary WebSocket, made when the first one asks for them;
-    `forms` has what other transports write (`form`). Without `compress`, no WebSocket compresses it.
-    What is `volatile` does not wait in an outbox where others wait; what has a `key` waits there only until
-    the next with this key comes.
+    binary messages that follow. `frames` is what the ordinary transport of its generation writes, frames of a WebSocket
+    or a chunk, made when the first one asks for it; `forms` has what others write (`form`). Without `compress`, no
+    WebSocket compresses it. What is `volatile` does not wait in an outbox where others wait; what has a `key` waits
+    there only until the next with this key comes.
     """
 
     text: bytes

@@ -55,11 +55,7 @@ class ChunkedLink:
         return True
 
     def send(self, prepared: Prepared) -> bool:
-        forms = prepared.forms
-        chunk = None if forms is None else forms.get("chunk")
-        if chunk is None:  # else all but the first recipient of a publish would pay for this call
-            chunk = prepared.form("chunk", _chunk_of)
-        return self._link.write(chunk)
+        return self._link.write(prepared.frames or _frame(prepared))
 
     def cut(self, data: bytes) -> None:
         self._link.finish(_chunk(data) if data else b"")
@@ -74,8 +70,9 @@ class ChunkedLink:
             self._left_bytes = self._ends.popleft()[1]
 
 
-def _chunk_of(prepared: Prepared) -> bytes:
-    return _chunk(prepared.text)
+def _frame(prepared: Prepared) -> bytes:
+    prepared.frames = _chunk(prepared.text)
+    return prepared.frames
 
 
 def _chunk(data: bytes) -> bytes:
