@@ -2,8 +2,8 @@
  *
  * One thread, one epoll loop, no dependencies but Linux.  It speaks enough of
  * WebSocket, long-polling, Socket.IO 5 over Engine.IO 4 (text packets),
- * Socket.IO 0.9 and Server-Sent Events to put a server under a known load, and
- * prints one JSON object with what it saw.
+ * Socket.IO 0.9, plain WebSockets and Server-Sent Events to put a server under
+ * a known load, and prints one JSON object with what it saw.
  *
  *   build:  gcc -O2 -Wall -Wextra -o load load.c
  *   usage:  load --help
@@ -49,8 +49,8 @@
 enum mode { ACK, EMIT, BCAST, CONNECT, IDLE, POLL, PUBLISH };
 static const char *const mode_names[] = {"ack", "emit", "bcast", "connect", "idle", "poll", "publish"};
 
-enum proto { SIO5, SIO09, SSE, PROTOS };
-static const char *const proto_names[PROTOS] = {"sio5", "sio09", "sse"};
+enum proto { SIO5, SIO09, WS, SSE, PROTOS };
+static const char *const proto_names[PROTOS] = {"sio5", "sio09", "ws", "sse"};
 
 static struct {
     enum mode mode;
@@ -79,8 +79,8 @@ static const char help[] =
     "  publish   the server publishes to N subscribers what it is sent at another port\n"
     "\n"
     "options\n"
-    "  -p, --proto P        sio5 (default), sio09 (not in the poll mode), or sse (in the\n"
-    "                       publish and idle modes); several, with commas between them,\n"
+    "  -p, --proto P        sio5 (default), sio09 (not in the poll mode), or ws and sse\n"
+    "                       (in the publish and idle modes); several, with commas between them,\n"
     "                       are given to the connections in turn\n"
     "  -P, --port N         server port (8000)\n"
     "      --publish-port N port of the server for what it is to publish\n"
@@ -102,6 +102,7 @@ static const char help[] =
     "  on \"echo2\": emit \"echo2\" with the same argument to the sender\n"
     "  on \"bcast\": emit \"bcast\" with the same argument to everybody\n"
     "  on \"follow\": send what is published as the event \"news\", and acknowledge\n"
+    "  a WebSocket at /news: send what is published as {\"data\":...}\n"
     "  GET /news: send what is published as Server-Sent Events without a name, in chunks\n"
     "  on the publish port: publish each line of JSON, which is [NUMBER, ARGUMENT]\n"
     "\n"
@@ -606,8 +607,7 @@ static void set_text(struct text *t, const char *fmt, ...)
 }
 
 /* Lets the server publish the message of a round.  It has the round's number, so
- * that no client can take one message for another.  Clients of Socket.IO may get
- * more arguments than the message, such as its id. */
+ * that no client can take one message for another. */
 static void publish(struct slot *s, uint64_t number)
 {
     static struct text line;
@@ -615,6 +615,7 @@ static void publish(struct slot *s, uint64_t number)
     set_text(message, "[%llu,%s]", (unsigned long long)number, opt.payload);
     set_text(&s->published[SIO5], "42[\"news\",%s", message->text);
     set_text(&s->published[SIO09], "5:::{\"name\":\"news\",\"args\":[%s", message->text);
+    set_text(&s->published[WS], "{\"data\":%s}", message->text);
     set_text(&line, "%s\n", message->text);
     if (send(publish_fd, line.text, line.len, MSG_NOSIGNAL) != (ssize_t)line.len)
         die("the publish port: %s", strerror(errno));
@@ -699,11 +700,12 @@ static int slot_of(const struct conn *c, const char *p, size_t n)
     return slot % opt.window;
 }
 
-/* A message that was published: each client gets all of them, once and in order. */
+/* A message that was published: each client gets all of them, once and in order.
+ * Clients of Socket.IO may get more arguments, such as its id. */
 static void on_published(struct conn *c, const char *p, size_t n)
 {
     const struct text *expect = &slots[c->received % (uint64_t)opt.window].published[c->proto];
-    bool complete = c->proto == SSE ? n == expect->len : n > expect->len;
+    bool complete = c->proto >= WS ? n == expect->len : n > expect->len;
     if (c->received >= next_round)
         wrong("nothing", p, n);
     else if (!complete || memcmp(p, expect->text, expect->len))
@@ -746,7 +748,7 @@ static bool on_joined(struct conn *c)
 static bool on_text(struct conn *c, const char *p, size_t n)
 {
     const char *ping = c->proto == SIO5 ? "2" : "2::", *pong = c->proto == SIO5 ? "3" : "2::";
-    if (equal(p, n, ping, strlen(ping))) {
+    if (c->proto != WS && equal(p, n, ping, strlen(ping))) {
         pings++;
         queue_frame(c, TEXT, pong, strlen(pong));
     } else if (c->state == READY) {
@@ -772,7 +774,7 @@ static bool on_upgrade(struct conn *c, const char *p, const struct response *r)
     if (r->status != 101 || !accept || strncmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28))
         die("the server refused the upgrade: %.*s", (int)(r->used < 300 ? r->used : 300), p);
     c->state = OPENING;
-    return true;
+    return c->proto != WS || conn_ready(c);
 }
 
 static void copy_sid(struct conn *c, const char *from, const char *end, char stop)
@@ -1022,6 +1024,8 @@ static void on_connected(struct conn *c)
         request_get(c, "/socket.io/?EIO=4&transport=polling");
     else if (c->proto == SSE)
         request_get(c, "/news");
+    else if (c->proto == WS)
+        request_upgrade(c, "/news");
     else if (c->proto == SIO09)
         request_get(c, "/socket.io/1/");
     else
@@ -1159,8 +1163,8 @@ static void read_options(int argc, char **argv)
         die("an option is out of range");
     if (opt.mode == POLL && (speaks(SIO09) || opt.proto_count > 1))
         die("the poll mode speaks sio5 only");
-    if (opt.mode != PUBLISH && opt.mode != IDLE && (speaks(SSE) || opt.proto_count > 1))
-        die("sse and several protocols are for the publish and idle modes");
+    if (opt.mode != PUBLISH && opt.mode != IDLE && (speaks(SSE) || speaks(WS) || opt.proto_count > 1))
+        die("sse, ws and several protocols are for the publish and idle modes");
     if (opt.mode == PUBLISH && !opt.publish_port)
         die("the publish mode needs --publish-port");
     if (opt.mode == CONNECT)

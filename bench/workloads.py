@@ -197,8 +197,8 @@ WORKLOADS = (
     ),
     Workload(
         name="mixed",
-        title="publishing to 1,000 EventSources and clients of 0.9 and 4.x, deliveries",
-        load="publish --proto sse,sio09,sio5 --conns 1000",
+        title="publishing to 1,000 EventSources, plain WebSockets, clients of 0.9 and of 4.x, deliveries",
+        load="publish --proto sse,ws,sio09,sio5 --conns 1000",
         own="publish --conns 1000",
         table=KINDS,
         goals={OWN: 0.7},
