@@ -1,6 +1,8 @@
 """Server-Sent Events by others: sse-starlette under uvicorn, or a Tornado handler that writes and flushes.
 
-Each writes an event once for all clients. usage: events.py PORT starlette|tornado PUBLISH_PORT
+sse-starlette as its documentation shows: a queue for each client, and an event that the library encodes for each.
+
+usage: events.py PORT starlette|tornado PUBLISH_PORT
 """
 
 import asyncio
@@ -34,10 +36,10 @@ async def serve_starlette(port: int, publish_port: int) -> None:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    queues: set[asyncio.Queue[bytes]] = set()
+    queues: set[asyncio.Queue[ServerSentEvent]] = set()
 
-    async def events() -> AsyncIterator[bytes]:
-        queue: asyncio.Queue[bytes] = asyncio.Queue()
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        queue: asyncio.Queue[ServerSentEvent] = asyncio.Queue()
         queues.add(queue)
         try:
             while True:
@@ -49,7 +51,7 @@ async def serve_starlette(port: int, publish_port: int) -> None:
         return EventSourceResponse(events())
 
     def publish(data: str, id: str) -> None:
-        event = ServerSentEvent(data=data, id=id).encode()
+        event = ServerSentEvent(data=data, id=id)
         for queue in queues:
             queue.put_nowait(event)
 
