@@ -51,9 +51,9 @@ def run(*command: str | Path) -> str:
 def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi"} <= set(names)
+    assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi", "waterspout/hosts/_send.pyi"} <= set(names)
     is_free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
-    assert is_free_threaded or "waterspout/wire/_frames.abi3.so" in names
+    assert is_free_threaded or {"waterspout/wire/_frames.abi3.so", "waterspout/hosts/_send.abi3.so"} <= set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout"}
 

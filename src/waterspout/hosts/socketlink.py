@@ -12,11 +12,16 @@ from ..engine.transports.interfaces import Fed
 from .link import Piece, QueuedLink
 from .output import Output
 
+try:
+    from ._send import send
+except ImportError:  # there was no compiler
+    from os import write as send
+
 READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 
 NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-SYSTEM: tuple[Callable[[int, int], bytes], Callable[[int, Piece], int]] = os.read, os.write
+SYSTEM: tuple[Callable[[int, int], bytes], Callable[[int, Piece], int]] = os.read, send
 """How to read and to write; TLS has others. As methods they would cost each turn of each client 700 instructions."""
 
 
