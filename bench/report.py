@@ -27,16 +27,16 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
 - node: Socket.IO's JavaScript server with ws and bufferutil, without compression
 - psio: python-socketio on uvloop, with msgspec for JSON and without a task for each handler, in the HTTP server that is
   fastest for the load{configurations}
-- Server-Sent Events: each server encodes an event once. node: its own http module; sse-starlette: under uvicorn, with
-  uvloop and httptools, a queue for each client; Tornado: a handler that writes and flushes, on uvloop
-- the other tables: ours with these clients and with clients of Socket.IO 4.x
+- Server-Sent Events: node: its http module; sse-starlette: under uvicorn, with uvloop and httptools, and a queue for
+  each client; Tornado: a handler that writes and flushes, on uvloop
+- the other tables compare ours with itself: these clients, and clients of Socket.IO 4.x
 """
 
 REPEAT = """\
 To repeat it, on Linux with two idle cores, Python 3.11 or newer, Node 18 or newer and gcc:
 
 ```
-scripts/bench            # everything; --list names the loads, --quick takes two minutes
+scripts/bench            # everything; --list names the loads, --quick takes three minutes
 scripts/bench --write    # the same, and writes this table
 ```
 """
