@@ -105,10 +105,10 @@ def main() -> int:
     settings = options(chosen)
     check_machine(settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended on the way out
-    plan = [(workload, peers_for(workload, chosen.peers)) for workload in choose(chosen)]
+    plan = [(workload, peers) for workload in choose(chosen) if (peers := peers_for(workload, chosen.peers))]
     runs, rows = [], []
     for workload, peers in plan:
-        these = list(measure(workload, peers, settings)) if peers else []
+        these = list(measure(workload, peers, settings))
         runs += these
         rows.append(row(workload, these))
     if chosen.write:
