@@ -75,6 +75,7 @@ class Load:
         self.server.on("all")(lambda socket, *args: self.server.emit("all", *args))
         self.channel = self.server.channel("news")
         self.server.expose("/news", self.channel)
+        self.server.expose("/ws", self.server.of("/"))
         self.server.on("follow")(lambda socket: [socket.subscribe(self.channel)])
         self.engine = self.server.engine
         self.engine.bind(AsyncioDriver())
@@ -125,6 +126,15 @@ class Load:
             self.engine.connect(admit(self.engine, request), request, link)  # type: ignore[arg-type]
         return lambda: self.channel.publish("hello"), 100
 
+    def plain(self) -> tuple[Callable[[], object], int]:
+        receive, data = self.open("/ws"), text('{"event":"ack","data":"hello","id":1}') * 16
+        return lambda: receive(data), 16
+
+    def plain_all(self) -> tuple[Callable[[], object], int]:
+        receive, *_ = [self.open("/ws") for _ in range(100)]
+        data = text('{"event":"all","data":"hello"}')
+        return lambda: receive(data), 100
+
     def old_ack(self) -> tuple[Callable[[], object], int]:
         receive, data = self.old_client(), text('5:1+::{"name":"ack","args":["hello",1]}') * 16
         return lambda: receive(data), 16
@@ -151,7 +161,7 @@ class Load:
         self.engine.respond(admit(self.engine, request), NoAnswer(request), body)  # type: ignore[arg-type]
 
 
-LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "events", "old_ack", "handshake", "poll")
+LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "events", "plain", "plain_all", "old_ack", "handshake", "poll")
 
 
 async def run(name: str, rounds: int) -> None:

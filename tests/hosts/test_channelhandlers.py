@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 import pytest
 from tornado.web import HTTPError, RequestHandler, authenticated
 
-from hosts.client import request
+from hosts.client import request, text
 from hosts.suite.eventsource import chunk, head
 from hosts.suite.plain import begin
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Request, Server
 from waterspout.hosts.channelhandlers import ChannelWebSocket, EventSource
+from waterspout.hosts.handlers import EngineWebSocketHandler
 from waterspout.server import Channel, Text
+from waterspout.testing import client_frame
 
 
 class Site(TornadoHost):
@@ -195,6 +197,43 @@ async def test_a_channel_is_a_websocket_behind_a_route_of_the_applications_own(h
     assert (await (await host.connect()).ask("GET", "/prices")).status == 426
     await server.close()
     assert await plain.closing() == 1001
+
+
+class Kept(EngineWebSocketHandler):
+    """A class that redefines something carries whole messages."""
+
+    def on_message(self, message: str | bytes) -> Any:
+        return super().on_message(message)
+
+
+@pytest.mark.parametrize("path", ["/ws", "/prices"])
+async def test_a_handler_that_keeps_its_websocket_carries_plain_clients_and_pings_them(host: Site, path: str) -> None:
+    server = Server(ping_interval=0.1)
+    chat, prices = server.of("/chat"), server.channel("prices")
+    chat.on("say")(lambda socket, words: len(words))
+    server.expose("/ws", chat)
+    server.expose("/prices", prices)
+    host.pages = [(path, Kept, {"engine": server.engine})]
+    await host.serve(server)
+    wire, answer = await begin(host, path, ("Sec-WebSocket-Protocol", "waterspout.json.v1"))
+    assert answer.field("sec-websocket-protocol") == "waterspout.json.v1"
+    if path == "/ws":
+        wire.send(text('{"event":"say","data":"hi","id":1}'))
+        expected = ['{"id":1,"data":2}']
+    else:
+        await prices.publish(5)
+        expected = ['{"data":5}']
+    wire.send(text("{}"))
+    frames: list[tuple[int, bytes]] = []
+    while (9, b"") not in frames or (1, b"{}") not in frames:
+        frames.append(await wire.frame())
+        if frames[-1][0] == 9:
+            wire.send(client_frame(10, frames[-1][1]))
+    texts = [payload.decode() for opcode, payload in frames if opcode == 1]
+    assert [one for one in texts if '"connect"' not in one] == [*expected, "{}"]
+    wire.reset()
+    await host.until(lambda: not server.engine.sessions)
+    await server.close()
 
 
 async def test_a_handler_of_event_streams_is_no_websocket(host: Site) -> None:

@@ -168,6 +168,21 @@ def test_more_than_ten_events_before_the_verdict_are_too_many(house: House) -> N
     assert client.closed == 4429
 
 
+def test_an_answer_to_nothing_does_not_ask_to_enter(house: House) -> None:
+    house.chat.on_connect(lambda socket, auth: None)
+    client = house.come()
+    client.send('{"id":1,"data":2}')
+    assert heard(client) == []
+    client.send('{"connect":{}}')
+    assert entered(client)
+
+
+def test_whom_a_connect_handler_disconnects_is_told_to_stay_away(house: House) -> None:
+    house.chat.on_connect(lambda socket, auth: socket.disconnect(close=auth["how"] == "close"))
+    assert house.come(query="how=close").closed == 4401
+    assert house.come(query="how=leave").closed == 4403
+
+
 # Events and their answers
 
 
@@ -214,6 +229,14 @@ def test_an_event_that_is_not_handled_is_answered_with_an_error_and_nobody_is_cl
         {"id": 5, "error": {"message": "Refused"}},
     ]
     assert client.closed is None
+
+
+def test_a_handler_of_any_event_that_fails_leaves_the_answer_to_the_handler_of_the_event(house: House) -> None:
+    house.chat.on_any(lambda socket, event, *args: 1 / 0)
+    house.chat.on("known")(lambda socket: "fine")
+    client = house.come()
+    client.send('{"event":"known","id":1}', '{"event":"unknown","id":2}')
+    assert heard(client)[1:] == [{"id": 1, "data": "fine"}, {"id": 2, "error": {"message": "Internal error"}}]
 
 
 def test_a_name_of_the_library_reaches_no_handler_of_any_event(house: House) -> None:
@@ -296,6 +319,17 @@ def test_a_binary_message_ends_the_connection(house: House) -> None:
     assert client.closed == 1003
 
 
+def test_a_message_that_crosses_the_end_changes_nothing(house: House) -> None:
+    client = house.come()
+    client.carrier.blocked = True  # type: ignore[union-attr]
+    house.chat.emit("last")
+    house.chat.disconnect()
+    client.send(b"abc", "nonsense")
+    client.carrier.unblock()  # type: ignore[union-attr]
+    assert heard(client)[1:] == [{"event": "last"}]
+    assert client.closed == 4403
+
+
 # With others
 
 
@@ -338,6 +372,7 @@ def test_pings_are_those_of_websockets(house: House) -> None:
     assert client.frames[-1] == (9, b"")
     assert client.closed is None
     house.clock.advance(20.1)
+    assert client.closed == 1001  # it was asleep: it should come back
     assert house.server.engine.sessions == {}
 
 

@@ -29,7 +29,7 @@ from .protocol1.policy import Protocol1Policy
 from .protocol1.polling import PollResponse
 from .protocol1.streaming import FORMS, PREAMBLES
 from .session import Session, push_to_all
-from .states import FORCED_BY_SERVER, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
+from .states import SLOW_CONSUMER, TRANSITIONS, Ending, State, Step
 from .traffic import Traffic
 from .transports.interfaces import Exchange, Fed, Link, Messenger, StreamLink
 from .transports.messages import MessageTransport
@@ -40,7 +40,6 @@ __all__ = [
     "ANSWERED",
     "ANY_HOST",
     "EVENT_STREAM_DIALECT",
-    "FORCED_BY_SERVER",
     "FORMS",
     "INTERRUPTS",
     "MORE",

@@ -23,7 +23,7 @@ class Dialect(Protocol):
 
     @property
     def no_connect(self) -> Ending:
-        """How the session ends of a client that has entered no namespace in time."""
+        """How the session ends of a client that has entered no namespace in time, or may enter none."""
 
     def heartbeat(self, session: "Session") -> HeartbeatMonitor:
         """Return a new heartbeat for the session."""

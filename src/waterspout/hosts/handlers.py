@@ -14,6 +14,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..engine import FORMS, PREAMBLES, Admitted, Greeting, OldRequest, Stream, Upgrade
 from ..types import Request
+from ..wire.generations import EVENTS
 from ..wire.protocol1.socketio import as_json_message
 from .answering import EngineHandler
 from .handlermessenger import HandlerMessenger
@@ -152,6 +153,14 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Choose as the engine has, by the policy's `subprotocols`."""
         return None if self._opening is None else self._opening[2].subprotocol
+
+    @property
+    def ping_interval(self) -> float | None:
+        """What the application has set, else the policy's for plain WebSockets: nothing else finds out who is gone."""
+        own, session = super().ping_interval, None if self._opening is None else self._opening[0].session
+        if own is None and session is not None and session.generation is EVENTS:
+            return self.engine.policy.ping_interval
+        return own
 
     @property
     def max_message_size(self) -> int:

@@ -252,10 +252,11 @@ class EventCall:
 
     def failed(self, token: int | Stage, error: BaseException) -> None:
         """Report, and end; a failure of the handler of any event does not keep the event's own from running."""
-        fail(self._member, self._packet, error)
         if token is _ANY and self._handler is not None and not isinstance(error, EventRefused):
-            self._handle()
+            self._member.namespace.hooks.event_failed(self._member, self._packet.name, error)
+            self._handle()  # which answers
         else:
+            fail(self._member, self._packet, error)
             self._end()
 
     def later(self, token: int | Stage) -> Asker:

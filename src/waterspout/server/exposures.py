@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from ..engine import Asker, Engine, UserFunction
+from ..engine.dialects import Dialect
 from ..engine.options import check_number
 from ..types import Request
 from .channel import Channel
 from .decorators import decorator
 from .namespace import Namespace
 from .signatures import Function, check_callable, check_plain, read_function
+from .weak import WeakTable
 
 if TYPE_CHECKING:
     from .subscribers import Subscriber
@@ -51,6 +53,7 @@ class Exposure:
         self._function: Callable[..., Any] | None = None
         self._hooks: dict[str, Function] = {}
         self._pattern = re.compile(_pattern(path))
+        self.dialects = WeakTable[Dialect]()  # of the namespaces that it has given to clients, which share them
 
     def __repr__(self) -> str:
         return f"<Exposure {self.path!r}>"

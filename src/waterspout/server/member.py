@@ -12,7 +12,7 @@ event that is still being handled keeps the old member, with the socket that `on
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..engine import FORCED_BY_SERVER, Driver, Pending, Prepared, Session
+from ..engine import Driver, Pending, Prepared, Session
 from ..errors import SocketClosed
 from ..types import Reason
 from ..wire.generations import Generation
@@ -219,4 +219,4 @@ class SocketMember(Member):
             for member in tuple(self.session.data.values()):
                 if member is not None:
                     member.disconnect()
-            self.session.close(FORCED_BY_SERVER)
+            self.session.close(self.session.dialect.no_connect)

@@ -78,11 +78,19 @@ class SubscriberDialect(NullDialect):
 
     def receive_binary(self, session: Session, data: bytes) -> None:
         """Refuse it."""
-        events.decode_binary(data)
+        if session.is_live:
+            events.decode_binary(data)
+
+    def expire(self, session: Session) -> None:
+        """End it; a client that was asleep should come back."""
+        session.drop(Reason.PING_TIMEOUT, 1001)
 
 
 class NamespaceDialect(SubscriberDialect):
-    """The dialect of plain WebSockets that are clients of one namespace."""
+    """The dialect of plain WebSockets that are clients of one namespace; it lives, and the namespace, as long as they.
+
+    So one of a pattern ends with its last client.
+    """
 
     no_connect = _UNAUTHORIZED
 
@@ -104,15 +112,22 @@ class NamespaceDialect(SubscriberDialect):
             return
         session.heartbeat.heard = True
         session.received_bytes = len(text)
+        table = session.table
         packet = events.decode(text, namespace=self._name)
-        if isinstance(packet, Heartbeat):
-            session.push(_ANSWER)
-            return
         try:
-            if isinstance(packet, Connect):
+            if type(packet) is Event:
+                if self._name not in session.data:  # who has not asked to enter asks by an event
+                    table.packet(session, Connect(self._name, {}))
+                if packet.name in RESERVED:
+                    self._refuse(session, packet)
+                else:
+                    table.packet(session, packet)
+            elif isinstance(packet, Connect):
                 self._connect(session, packet)
+            elif isinstance(packet, Ack):
+                table.packet(session, packet)
             else:
-                self._pass_on(session, packet)
+                session.push(_ANSWER)
         except ProtocolError as error:
             raise TooManyMessages(str(error)) from error
 
@@ -132,13 +147,9 @@ class NamespaceDialect(SubscriberDialect):
             session.table.packet(session, packet)
         session.data[_ASKED] = None
 
-    def _pass_on(self, session: Session, packet: Event | Ack) -> None:
-        """Pass it to the application; who has not asked to enter asks by its first event."""
-        if self._name not in session.data:
-            session.table.packet(session, Connect(self._name, {}))
-        if isinstance(packet, Ack) or packet.name not in RESERVED:
-            session.table.packet(session, packet)
-        elif packet.id is not None:
+    def _refuse(self, session: Session, packet: Event) -> None:
+        """Say of an event with a name of the library that it is unknown."""
+        if packet.id is not None:
             session.push(Prepared(*events.encode_refusal(self._name, packet.id, {"message": UNKNOWN})))
 
 
@@ -229,7 +240,9 @@ class PlainWebSocketRequest(Handshake):
         self.held = self.exposure.check(result)
         if isinstance(self.held, Namespace):
             assert self.session is not None
-            self.session.dialect = NamespaceDialect(self.held)
+            dialects = self.exposure.dialects
+            name = self.held.name
+            self.session.dialect = dialects.get(name) or dialects.add(name, NamespaceDialect(self.held))
             return None
         asked = [name.strip() for name in (self.request.param("fields") or "data").split(",")]
         unknown = [name for name in asked if name not in _FIELDS]

@@ -33,7 +33,7 @@ def decode(
     if "event" in form:
         return _event(namespace, form)
     if "connect" in form:
-        return Connect(namespace, form["connect"])
+        return _connect(namespace, form["connect"])
     if "id" in form:
         return _ack(namespace, form)
     if form:
@@ -41,12 +41,19 @@ def decode(
     return _BEAT
 
 
+def _connect(namespace: str, auth: Any) -> Connect:
+    if auth is not None and type(auth) is not dict:
+        raise UnknownMessage(f'"connect" is an object, not {type(auth).__name__}')
+    return Connect(namespace, auth)
+
+
 def _event(namespace: str, form: dict[str, Any]) -> Event:
-    name = form["event"]
+    name, number = form["event"], form.get("id")
     if type(name) is not str:
         raise UnknownMessage(f"the event is a text, not {type(name).__name__}")
-    number = form.get("id")
-    return Event(namespace, name, _args(form), None if number is None else _id(number))
+    if number is not None:
+        number = _id(number)
+    return Event(namespace, name, [form["data"]] if "data" in form else _args(form), number)
 
 
 def _ack(namespace: str, form: dict[str, Any]) -> Ack:
@@ -65,10 +72,10 @@ def _args(form: dict[str, Any]) -> list[Any]:
 
 
 def _id(value: Any) -> Any:
-    if type(value) is float and value.is_integer():
-        value = int(value)
     if type(value) is int and abs(value) <= _LARGEST_ID:
         return value
+    if type(value) is float and abs(value) <= _LARGEST_ID and value.is_integer():
+        return int(value)
     if type(value) is str and len(value) <= _LONGEST_ID:
         return value
     raise UnknownMessage(f"an id is an integer of up to 53 bits, or a text of up to {_LONGEST_ID} characters")
@@ -114,7 +121,7 @@ def encode_message(namespace: str, data: Any, id: int | None = None, *, is_json:
 
 def encode_ack(namespace: str, id: Any, args: Sequence[Any]) -> Encoded:
     """Write the answer to an event; nothing is null. Raises as `encode_event`."""
-    return _write(_with_args({"id": id}, args or (None,)))
+    return _write({"id": id, "data": args[0]} if len(args) == 1 else _with_args({"id": id}, args or (None,)))
 
 
 def encode_refusal(namespace: str, id: Any, report: Any) -> Encoded:
@@ -131,5 +138,8 @@ def _with_args(form: dict[str, Any], args: Sequence[Any]) -> dict[str, Any]:
 
 
 def _write(form: dict[str, Any]) -> Encoded:
-    text = json.encode_plain(form)
+    try:
+        return json.encode_clean(form, json.stop, json.PLAIN), ()
+    except TypeError as error:
+        text = json.encode_again(form, error)
     return json.encode(form) if text is None else text, ()
