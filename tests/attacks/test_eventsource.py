@@ -37,6 +37,7 @@ def exposed(**options: Any) -> tuple[Server, Channel]:
     prices = server.channel("prices", history=1000)
     server.expose("/prices", prices)
     server.expose("/both", [prices, server.channel("news")])
+    server.expose("/ws", server.of("/"))
     return server, prices
 
 
@@ -76,7 +77,7 @@ class Drain(Listener):
         return True
 
 
-def test_an_idle_event_stream_costs_at_most_a_kilobyte_more_than_an_idle_websocket() -> None:
+def test_an_idle_event_stream_costs_at_most_a_kilobyte_more_than_an_idle_websocket_and_a_plain_one_less() -> None:
     link = Drain()
 
     def bytes_of(target: str, fields: Sequence[tuple[str, str]], hello: bytes) -> Callable[[int], int]:
@@ -94,8 +95,9 @@ def test_an_idle_event_stream_costs_at_most_a_kilobyte_more_than_an_idle_websock
 
         return measure
 
-    websocket = bytes_of("/socket.io/?EIO=4&transport=websocket", HANDSHAKE, client_frame(1, b"40"))
-    assert slope(bytes_of("/prices?", (), b"")) < slope(websocket) + 1000
+    websocket = slope(bytes_of("/socket.io/?EIO=4&transport=websocket", HANDSHAKE, client_frame(1, b"40")))
+    assert slope(bytes_of("/prices?", (), b"")) < websocket + 1000
+    assert slope(bytes_of("/ws?", HANDSHAKE, b"")) < websocket
 
 
 @pytest.mark.parametrize("path", ["/prices", "/both"])

@@ -142,7 +142,7 @@ class NamespaceDialect(SubscriberDialect):
     def _connect(self, session: Session, packet: Connect) -> None:
         """Let the client enter, once; who has entered because nobody asks may still say it."""
         if _ASKED in session.data:
-            raise ProtocolError('"connect" came a second time')
+            raise ProtocolError("connect came a second time")
         if self._name not in session.data:
             session.table.packet(session, packet)
         session.data[_ASKED] = None

@@ -66,7 +66,7 @@ class Socket:
 
     @property
     def generation(self) -> str:
-        """What the client speaks: "Engine.IO 3", "Engine.IO 4", or "Socket.IO 1" for clients of 0.7 to 0.9."""
+        """What the client speaks: "Engine.IO 3" or "4", "Socket.IO 1" (0.7 to 0.9), or "WebSocket" (a plain one)."""
         return self._member.generation.name
 
     @property

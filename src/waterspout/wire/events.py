@@ -37,13 +37,13 @@ def decode(
     if "id" in form:
         return _ack(namespace, form)
     if form:
-        raise UnknownMessage(f'a message has "event", "connect" or "id", unlike {text[:20]!r}')
+        raise UnknownMessage(f"a message has event, connect or id, unlike {text[:20]!r}")
     return _BEAT
 
 
 def _connect(namespace: str, auth: Any) -> Connect:
     if auth is not None and type(auth) is not dict:
-        raise UnknownMessage(f'"connect" is an object, not {type(auth).__name__}')
+        raise UnknownMessage(f"connect is an object, not {type(auth).__name__}")
     return Connect(namespace, auth)
 
 
@@ -67,7 +67,7 @@ def _args(form: dict[str, Any]) -> list[Any]:
         return [form["data"]]
     args = form.get("args", [])
     if type(args) is not list:
-        raise UnknownMessage(f'"args" is a list, not {type(args).__name__}: one value is "data"')
+        raise UnknownMessage(f"args is a list, not {type(args).__name__}: give one value as data")
     return args
 
 
