@@ -7,7 +7,7 @@ then the exposure's function. When the answer has begun, a `Subscriber` reads th
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -53,7 +53,6 @@ class Exposure:
         self._function: Callable[..., Any] | None = None
         self._hooks: dict[str, Function] = {}
         self._pattern = re.compile(_pattern(path))
-        self.dialects = WeakTable[Dialect]()  # of the namespaces that it has given to clients, which share them
 
     def __repr__(self) -> str:
         return f"<Exposure {self.path!r}>"
@@ -132,6 +131,11 @@ class Exposure:
         if self._function is None:
             return lambda: self._held, False
         return partial(self._function, request, **parameters), self._threaded
+
+    @cached_property
+    def dialects(self) -> WeakTable[Dialect]:
+        """Those of the namespaces that it has given to clients, which share them."""
+        return WeakTable()
 
     @property
     def shape(self) -> str:
