@@ -141,6 +141,14 @@ export class Client {
   }
 }
 
+/** Connect a client of 0.9.17; its options bear their names in words. */
+export function connectOldest(port, transports, { query = "", ...options } = {}) {
+  const io = require("socket.io-client-0.9");
+  if (io.version !== "0.9.17") throw new Error(`this is ${io.version}`);
+  io.transports = transports; // the option of this name is mixed with what is there
+  return io.connect(`http://127.0.0.1:${port}${query && `?${query}`}`, { "force new connection": true, reconnect: false, ...options });
+}
+
 function library(generation) {
   const name = GENERATIONS[generation].package;
   const { version } = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url)));

@@ -1,4 +1,4 @@
-/* A proxy that cuts event streams where it is told: in the middle of an event, by a reset of the TCP connection. */
+/* A proxy that cuts what a server sends where it is told: in the middle of an event, by a reset of the TCP connection. */
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
@@ -9,10 +9,12 @@ const LAST_CHUNK = "\r\n0\r\n\r\n";
 export class Cutter {
   requests = []; // the path and the last id of each
   retries = []; // what the server has sent, and when
-  cuts = []; // for the next streams, each: the number of the event in which it is cut, or "last chunk", which is kept
+  cuts = []; // each: after a cut, the number of the event in which the next is made, or "last chunk", which is kept
+  mark = "\ndata: "; // what every event has in it
   refuses = false;
   soon = true; // whether clients are told to come back soon
   #ends = new Set();
+  #marks = 0; // since the last cut
 
   static async to(port) {
     const cutter = new Cutter();
@@ -34,8 +36,9 @@ export class Cutter {
       const [, method, target] = /^(\w+) (\S+) HTTP/.exec(data.toString("latin1")) ?? [];
       if (!method) return;
       const header = /^last-event-id: (.*)\r$/im.exec(data.toString("latin1"))?.[1];
-      const query = new URL(target, "http://x").searchParams.get("lastEventId");
-      this.requests.push({ method, target, lastId: header ?? query, at: performance.now() });
+      const { searchParams } = new URL(target, "http://x");
+      const lastId = header ?? searchParams.get("lastEventId") ?? searchParams.get("last_event_id");
+      this.requests.push({ method, target, lastId, at: performance.now() });
     });
     this.#answer(near, far);
   }
@@ -43,34 +46,53 @@ export class Cutter {
   #answer(near, far) {
     let text = "";
     let sent = 0;
-    let rule = null;
+    let goesOn = false;
     far.on("data", (data) => {
       text += data.toString("latin1");
       const head = text.indexOf("\r\n\r\n") + 4;
-      const streams = head > 3 && /^HTTP\/1.1 200 /.test(text) && /text\/event-stream/.test(text.slice(0, head));
-      if (!streams) {
-        near.write(data);
-        if (head > 3) text = "";
-        return;
-      }
-      if (!sent) {
-        rule = this.cuts.shift() ?? null;
-        near.write(text.slice(0, head), "latin1");
-        if (this.soon) near.write(SOON, "latin1");
-        sent = head;
+      if (!goesOn && head > 3) {
+        const isStream = /^HTTP\/1.1 200 /.test(text) && /text\/event-stream/.test(text.slice(0, head));
+        goesOn = isStream || /^HTTP\/1.1 101 /.test(text);
+        if (isStream) {
+          near.write(text.slice(sent, head), "latin1");
+          if (this.soon) near.write(SOON, "latin1");
+          sent = head;
+        }
       }
       for (const [, retry] of text.slice(sent).matchAll(RETRY)) this.retries.push({ retry: Number(retry), at: performance.now() });
       if (this.soon) text = text.slice(0, sent) + text.slice(sent).replaceAll(RETRY, "retry: 0020");
-      const end = rule === null ? -1 : cutAt(text, head, rule);
+      const rule = this.cuts[0];
+      const end = this.#cutAt(text, sent);
       near.write(text.slice(sent, end < 0 ? undefined : end), "latin1", () => end >= 0 && rule !== "last chunk" && near.resetAndDestroy());
       sent = text.length;
       if (end >= 0) far.removeAllListeners("data").resume(); // for "last chunk", which is kept, it is held until `cut`
+      if (goesOn || head < 4) return;
+      text = ""; // another answer may follow on this connection
+      sent = 0;
     });
+  }
+
+  /** Where the next cut is, if that has come. */
+  #cutAt(text, from) {
+    const [rule] = this.cuts;
+    if (rule === "last chunk") {
+      const at = text.indexOf(LAST_CHUNK);
+      if (at >= 0) this.cuts.shift();
+      return at < 0 ? -1 : at + 2;
+    }
+    for (let at = from - this.mark.length; rule && (at = text.indexOf(this.mark, at + 1)) >= 0; ) {
+      if ((this.#marks += 1) < rule) continue;
+      this.#marks = 0;
+      this.cuts.shift();
+      return at + this.mark.length + 1;
+    }
+    return -1;
   }
 
   /** Reset what is connected, and what comes until it is mended. */
   cut() {
     this.refuses = true;
+    this.#marks = 0;
     for (const end of this.#ends) end.resetAndDestroy();
   }
 
@@ -82,14 +104,4 @@ export class Cutter {
     this.cut();
     this.server.close();
   }
-}
-
-function cutAt(text, head, rule) {
-  if (rule === "last chunk") return text.indexOf(LAST_CHUNK, head) + 1 ? text.indexOf(LAST_CHUNK, head) + 2 : -1;
-  let at = head;
-  for (let number = 0; number < rule; number += 1) {
-    at = text.indexOf("\ndata: ", at + 1);
-    if (at < 0) return -1;
-  }
-  return at + 8;
 }

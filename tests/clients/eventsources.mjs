@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 import { Cutter } from "./cutter.mjs";
 import { IN_CHROMIUM, IN_NODE, readersInPage, readInNode } from "./readers.mjs";
+import { SUBSCRIBERS } from "./subscribers.mjs";
 
 const [python, executablePath, ...wanted] = process.argv.slice(2);
 const WATCHDOG_MS = 30_000;
@@ -50,10 +51,10 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "
 const read = await readersInPage(browser, `http://localhost:${pages.address().port}/`);
 const readForeign = await readersInPage(browser, `http://127.0.0.1:${pages.address().port}/`);
 
-const KINDS = [
-  ...IN_NODE.map((kind) => ({ kind, where: "Node", open: (url, options) => readInNode(kind, url, options) })),
-  ...IN_CHROMIUM.map((kind) => ({ kind, where: "Chromium", open: (url, options) => read(kind, url, options) })),
-];
+const inNode = (kind) => ({ kind, where: "Node", open: async (url, options) => readInNode(kind, url, options) });
+const inChromium = (kind) => ({ kind, where: "Chromium", open: (url, options) => read(kind, url, options) });
+const KINDS = [...IN_NODE.map(inNode), ...IN_CHROMIUM.map(inChromium)];
+const EVERYBODY = [...KINDS, inNode("WebSocket"), inChromium("WebSocket"), ...SUBSCRIBERS(python)];
 
 /** What does not stop at 204: in Node, the polyfill fails at an answer without a body. */
 const asksOn = ({ kind, where }) => kind === "fetch-event-source" || (kind === "event-source-polyfill" && where === "Node");
@@ -92,38 +93,6 @@ async function attach({ open, kind, where }, name, path, options) {
 }
 
 const SCENARIOS = {
-  async "all in order, whatever is cut"(client) {
-    client.cutter.cuts = [1, 2, 6, 3, 2];
-    await tell("values", client.name, numbers(0, 12));
-    await client.begin(`/s/${client.name}`);
-    await client.seen(({ events }) => values(events).length >= 12, "twelve");
-    await tell("values", client.name, numbers(12, 15));
-    client.cutter.cut();
-    await tell("values", client.name, numbers(15, 20));
-    client.cutter.mend();
-    const { events } = await client.seen(({ events }) => values(events).length >= 20, "twenty");
-    assert.deepEqual(values(events), numbers(0, 20));
-    assert.ok(client.cutter.requests.length > 5);
-    assert.deepEqual(ours(events, "stream-reset"), []);
-    assert.ok(client.cutter.requests.at(-1).lastId);
-  },
-  async "an id that is too old is told"(client) {
-    await tell("small", client.name, [0]);
-    await client.begin(`/small/${client.name}`);
-    await client.seen(({ events }) => values(events).length === 1, "the first");
-    client.cutter.cut();
-    await tell("small", client.name, numbers(1, 20));
-    client.cutter.cuts = [1, 1]; // in the middle of what opens, and of the reset when that comes first
-    client.cutter.mend();
-    await client.seen(({ events }) => ours(events, "stream-reset").length, "reset");
-    await tell("small", client.name, [20]);
-    const { events } = await client.seen(({ events }) => values(events).includes(20), "the next");
-    const [reset, ...more] = ours(events, "stream-reset");
-    assert.equal(reset.reason, "expired");
-    assert.deepEqual(more, []);
-    const all = values(events);
-    assert.deepEqual(all, [0, ...numbers(all[1], 21)]);
-  },
   async "an end"(client) {
     await tell("values", client.name, [1]);
     await client.begin(`/s/${client.name}`);
@@ -196,6 +165,84 @@ const SCENARIOS = {
     }
   },
 };
+
+/** All clients read one channel at the same time. What fails for one of them is told, and does not hold up the others. */
+const TOGETHER = {
+  async "one publish for everybody, whatever is cut"(each, name) {
+    const channel = `new/${name}`;
+    const publish = (from, to) => tell("values", channel, numbers(from, to).map((n) => ({ n })));
+    const have = (count) => each(({ seen }) => seen(({ events }) => values(events).length >= count, `${count} of them`));
+    await publish(0, 3); // before anybody is there
+    await each(({ begin }) => begin(`/${channel}`));
+    await each(({ seen }) => seen(({ events }) => types(events).includes("stream-open"), "beginning"));
+    await each(({ cutter }) => cutter.cut()); // before the first
+    await publish(3, 13);
+    await each(({ cutter }) => {
+      Object.assign(cutter, { mark: '{"n":', cuts: [1, 3, 2, 4] }); // in the middle of events
+      cutter.mend();
+    });
+    await have(10);
+    for (const number of numbers(13, 23)) await publish(number, number + 1);
+    await have(20);
+    await each(({ cutter }) => cutter.cut());
+    await publish(23, 28);
+    await each(({ cutter }) => cutter.mend());
+    await have(25);
+    await tell("end", channel, "bye");
+    await each(({ seen }) => seen(({ events }) => types(events).includes("stream-end"), "end"));
+    let ids = null;
+    await each(async (client) => {
+      const stops = client.where !== "websocket" && client.where !== "polling" && !asksOn(client);
+      const { events, errors } = await client.seen(({ isOver }) => isOver || !stops, "end of the client");
+      assert.deepEqual(values(events).map(({ n }) => n), numbers(3, 28));
+      const theirs = events.filter(([type]) => type === "message").map(([, , id]) => id);
+      assert.deepEqual(theirs, (ids ??= theirs));
+      assert.deepEqual(ours(events, "stream-end").map(({ data }) => data), ["bye"]);
+      assert.deepEqual(ours(events, "stream-reset"), []);
+      assert.deepEqual(client.cutter.cuts, []);
+      if (client.kind === "WebSocket") assert.deepEqual(errors, []);
+    });
+  },
+  async "an id that is too old is told to everybody"(each, name) {
+    const channel = `small/${name}`;
+    await tell("values", channel, [0]);
+    await each(({ begin }) => begin(`/${channel}`));
+    await each(({ seen }) => seen(({ events }) => values(events).length === 1, "the first"));
+    await each(({ cutter }) => cutter.cut());
+    await tell("values", channel, numbers(1, 20));
+    await each(({ cutter }) => {
+      Object.assign(cutter, { mark: "stream-", cuts: [1, 2] }); // in the middle of what opens, and of the reset
+      cutter.mend();
+    });
+    await each(({ seen }) => seen(({ events }) => types(events).includes("stream-reset"), "reset"));
+    await tell("values", channel, [20]);
+    await each(async ({ seen }) => {
+      const { events } = await seen(({ events }) => values(events).includes(20), "the next");
+      assert.deepEqual(ours(events, "stream-reset").map(({ reason }) => reason), ["expired"]);
+      const all = values(events);
+      assert.deepEqual(all, [0, ...numbers(all[1], 21)]);
+    });
+  },
+};
+
+async function together(scenario, act) {
+  const name = fresh();
+  const members = await Promise.all(EVERYBODY.map(async (kind) => ({ kind, client: await attach(kind, name, ""), error: null })));
+  const each = (step) =>
+    Promise.all(
+      members.map(async (member) => {
+        if (member.error) return;
+        try {
+          await step(member.client);
+        } catch (failure) {
+          member.error = failure.stack;
+        }
+      }),
+    );
+  await act(each, name);
+  for (const { kind, error } of members) report(kind, scenario, error);
+  await Promise.all(members.map(({ client }) => client.close()));
+}
 
 /** The process ends and another takes its place: all clients at once. */
 async function restart(client) {
@@ -287,6 +334,7 @@ for (const [scenario, act] of Object.entries(SCENARIOS)) {
     ),
   );
 }
+await Promise.all(Object.entries(TOGETHER).map(([scenario, act]) => wants(scenario) && together(scenario, act)));
 for (const [scenario, act] of Object.entries(FOREIGN)) {
   if (!wants(scenario)) continue;
   await Promise.all(KINDS.filter(({ where }) => where === "Chromium").map((kind) => attempt(kind, scenario, () => act(kind, fresh()))));

@@ -1,7 +1,8 @@
 """The server of the EventSources, in a process of its own: `-m clients.eventsources PORT` prints the port.
 
-Any path /s/NAME is a channel that keeps all, /small/NAME one that keeps five, /both/NAME two in one connection. What
-the test tells it is a POST to /do/WHAT/NAME.
+Any path /s/NAME is the channel NAME, which keeps all, /small/NAME the channel small/NAME, which keeps five, /new/NAME
+the channel new/NAME, of which newcomers get nothing that is past, and /both/NAME has two in one connection. A client
+of Socket.IO names its channel in the query. What the test tells it is a POST to /do/WHAT/CHANNEL.
 """
 
 import asyncio
@@ -20,42 +21,40 @@ from waterspout.server import Channel, Text
 server = waterspout.Server(cors_origins=PAGES, cors_credentials=True)
 
 
-def kept(name: str) -> Channel:
-    return server.channel(name, history=10_000, start="earliest")
+def find(name: str) -> Channel:
+    history = 5 if name.startswith("small/") else 10_000
+    return server.channel(name, history=history, start="new" if name.startswith("new/") else "earliest")
 
 
-def small(name: str) -> Channel:
-    return server.channel(f"small {name}", history=5, start="earliest")
+@server.on("follow")
+async def follow(socket: waterspout.Socket, last: str | None) -> str | None:
+    return await socket.subscribe(find(socket.request.param("channel") or ""), last)
 
 
-server.expose("/s/{name}")(lambda request, name: kept(name))
-server.expose("/small/{name}")(lambda request, name: small(name))
-server.expose("/both/{name}")(lambda request, name: [kept(f"{name} a"), kept(f"{name} b")])
+server.expose("/s/{name}")(lambda request, name: find(name))
+server.expose("/small/{name}")(lambda request, name: find(f"small/{name}"))
+server.expose("/new/{name}")(lambda request, name: find(f"new/{name}"))
+server.expose("/both/{name}")(lambda request, name: [find(f"{name} a"), find(f"{name} b")])
 
 
 @server.expose("/guarded/{name}")
 def guarded(request: waterspout.Request, name: str) -> Channel:
     if request.header("authorization") != "Bearer me":
         raise waterspout.HandshakeRefused(401, "log in")
-    return kept(name)
+    return find(name)
 
 
 class Do(tornado.web.RequestHandler):
-    """Publish or end, then say which."""
+    """Publish, or end."""
 
     async def post(self, what: str, name: str) -> None:
         values = json.loads(self.request.body or b"null")
+        channel = find(name)
         if what == "end":
-            kept(name).end(values)
-        elif what == "texts":
-            for value in values:
-                kept(name).publish(Text(value))
-        elif what == "count":
-            self.write(str(kept(name).count))
+            channel.end(values)
         else:
-            channel = small(name) if what == "small" else kept(name)
             for value in values:
-                channel.publish(value)
+                channel.publish(Text(value) if what == "texts" else value)
 
 
 async def main() -> None:

@@ -1,22 +1,13 @@
 /* oldest.mjs PORT: socket.io-client 0.9.17 under Node beside 4.8.4 in one room; a line of JSON for each result. */
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { Cable } from "./cable.mjs";
-import { Client, listen, request, within } from "./clients.mjs";
-
-const require = createRequire(import.meta.url);
-const io = require("socket.io-client-0.9");
-assert.equal(io.version, "0.9.17");
+import { Client, connectOldest, listen, request, within } from "./clients.mjs";
 
 const port = Number(process.argv[2]);
 const TEXTS = ["plain", "é € 😀", "line\nfeed", "a:b:c+d", "\ufffd3\ufffd", "", "\u2028 \\ \" '", "</script>"];
 let count = 0;
 
-function open(transports, { at = port, query = "", ...options } = {}) {
-  const url = `http://127.0.0.1:${at}${query && `?${query}`}`;
-  io.transports = [transports].flat(); // the option of this name is mixed with what is there
-  return io.connect(url, { "force new connection": true, reconnect: false, ...options });
-}
+const open = (transports, { at = port, ...options } = {}) => connectOldest(at, [transports].flat(), options);
 
 async function connected(transport, options) {
   const socket = open(transport, options);

@@ -1,4 +1,4 @@
-/* The EventSources under test: three packages in Node, and three in Chromium, all with the same few words. */
+/* The EventSources and WebSockets under test, in Node and in Chromium, all with the same few words. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -32,6 +32,31 @@ function start(kind, url, { closesAtEnd = false, headers, withCredentials = fals
     reader.close = () => controller.abort();
     return reader;
   }
+  if (kind === "WebSocket") {
+    let lastId = "";
+    let socket;
+    const connect = () => {
+      const resume = lastId && `&last_event_id=${encodeURIComponent(lastId)}`;
+      socket = new globalThis.readers.WebSocket(`${url.replace("http", "ws")}?fields=id,event,data${resume}`, "waterspout.json.v1");
+      socket.onopen = () => socket.protocol === "waterspout.json.v1" || reader.errors.push(`subprotocol ${socket.protocol}`);
+      socket.onmessage = ({ data }) => {
+        const message = JSON.parse(data);
+        lastId = message.id ?? lastId;
+        come(message.event, JSON.stringify(message.data), message.id);
+      };
+      socket.onerror = () => {}; // the close comes behind it
+      socket.onclose = ({ code }) => {
+        if (code === 1000) reader.isOver = () => true;
+        else setTimeout(connect, 20);
+      };
+    };
+    connect();
+    reader.close = () => {
+      socket.onclose = null;
+      socket.close();
+    };
+    return reader;
+  }
   const Kind = globalThis.readers[kind];
   const source = new Kind(url, { withCredentials, ...(headers && { headers }) });
   for (const name of names) source.addEventListener(name, (event) => come(name, event.data, event.lastEventId));
@@ -52,6 +77,7 @@ export function readInNode(kind, url, options) {
       "eventsource 3": require("eventsource-3").EventSource,
       "eventsource 4": require("eventsource-4").EventSource,
       "event-source-polyfill": require("event-source-polyfill").EventSourcePolyfill,
+      WebSocket: require("ws"),
     };
   }
   const reader = start(kind, url, options);
@@ -65,7 +91,7 @@ const LIBRARIES = `
   const parse = {}, fetching = {};
   ${wrapped("parse")}(parse);
   ${wrapped("fetch")}(fetching, () => parse);
-  window.readers = { EventSource, "event-source-polyfill": polyfill.EventSourcePolyfill, fetchEventSource: fetching.fetchEventSource };
+  window.readers = { EventSource, WebSocket, "event-source-polyfill": polyfill.EventSourcePolyfill, fetchEventSource: fetching.fetchEventSource };
   window.start = ${start};
   window.all = [];
 `;
