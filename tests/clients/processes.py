@@ -63,10 +63,19 @@ def run_matrix(node: str, port: int, parser: str = "json", *scenarios: str) -> R
     return Report(errors_of(output), f"exit code {process.returncode}\n{errors}")
 
 
-def play(node: str, log: Path, name: str, seconds: float, *, options: tuple[str, ...] = ()) -> Errors:
+def play(
+    node: str,
+    log: Path,
+    name: str,
+    seconds: float,
+    *,
+    options: tuple[str, ...] = (),
+    arguments: tuple[str, ...] = (),
+) -> Errors:
     """Run the server of `clients.NAME` with the clients of NAME.mjs, and return what these report.
 
-    `log` gets what the server writes to its standard error; `options` are Python's.
+    `log` gets what the server writes to its standard error; `options` are Python's, `arguments` the clients', behind
+    the port.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), *sys.path)))}
     command = [sys.executable, *options, "-m", f"clients.{name}"]
@@ -78,7 +87,7 @@ def play(node: str, log: Path, name: str, seconds: float, *, options: tuple[str,
         assert server.stdout is not None
         port = server.stdout.readline().decode().strip()
         assert port, log.read_text()
-        script = [node, "--no-deprecation", str(HERE / f"{name}.mjs"), port]
+        script = [node, "--no-deprecation", str(HERE / f"{name}.mjs"), port, *arguments]
         clients = subprocess.run(script, capture_output=True, text=True, timeout=seconds, check=False)
         server.terminate()
         assert server.wait() == 0, log.read_text()

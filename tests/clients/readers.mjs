@@ -1,8 +1,12 @@
-/* The EventSources and WebSockets under test, in Node and in Chromium, all with the same few words. */
+/* The EventSources and WebSockets under test, in Node and in Chromium, all with the same few words.
+
+A WebSocket is read by the code of docs/websocket.md. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
+const page = readFileSync(new URL("../../docs/websocket.md", import.meta.url), "utf8");
+const [follow] = page.match(/(?<=^```js\n)let last = .*?(?=^```$)/ms);
 const file = (name) => readFileSync(new URL(`node_modules/${name}`, import.meta.url), "utf8");
 
 /** Start to read in this realm: what has come is in `events`. It runs in a page, too, so that it uses nothing of here. */
@@ -33,24 +37,18 @@ function start(kind, url, { closesAtEnd = false, headers, withCredentials = fals
     return reader;
   }
   if (kind === "WebSocket") {
-    let lastId = "";
     let socket;
-    const connect = () => {
-      const resume = lastId && `&last_event_id=${encodeURIComponent(lastId)}`;
-      socket = new globalThis.readers.WebSocket(`${url.replace("http", "ws")}?fields=id,event,data${resume}`, "waterspout.json.v1");
+    const Socket = function (address) {
+      const { WebSocket } = globalThis.readers;
+      socket = new WebSocket(address.replace("wss://example.com/prices", url.replace("http", "ws")), "waterspout.json.v1");
       socket.onopen = () => socket.protocol === "waterspout.json.v1" || reader.errors.push(`subprotocol ${socket.protocol}`);
-      socket.onmessage = ({ data }) => {
-        const message = JSON.parse(data);
-        lastId = message.id ?? lastId;
-        come(message.event, JSON.stringify(message.data), message.id);
-      };
       socket.onerror = () => {}; // the close comes behind it
-      socket.onclose = ({ code }) => {
-        if (code === 1000) reader.isOver = () => true;
-        else setTimeout(connect, 20);
-      };
+      socket.addEventListener("close", ({ code }) => code === 1000 && (reader.isOver = () => true));
+      return socket;
     };
-    connect();
+    const handle = ({ event, data, id }) => come(event, JSON.stringify(data), id);
+    const soon = (act) => setTimeout(act, 20);
+    new Function("WebSocket", "handle", "setTimeout", globalThis.readers.follow)(Socket, handle, soon);
     reader.close = () => {
       socket.onclose = null;
       socket.close();
@@ -78,6 +76,7 @@ export function readInNode(kind, url, options) {
       "eventsource 4": require("eventsource-4").EventSource,
       "event-source-polyfill": require("event-source-polyfill").EventSourcePolyfill,
       WebSocket: require("ws"),
+      follow,
     };
   }
   const reader = start(kind, url, options);
@@ -91,7 +90,7 @@ const LIBRARIES = `
   const parse = {}, fetching = {};
   ${wrapped("parse")}(parse);
   ${wrapped("fetch")}(fetching, () => parse);
-  window.readers = { EventSource, WebSocket, "event-source-polyfill": polyfill.EventSourcePolyfill, fetchEventSource: fetching.fetchEventSource };
+  window.readers = { EventSource, WebSocket, follow: ${JSON.stringify(follow)}, "event-source-polyfill": polyfill.EventSourcePolyfill, fetchEventSource: fetching.fetchEventSource };
   window.start = ${start};
   window.all = [];
 `;

@@ -517,6 +517,7 @@ def test_a_slow_subscriber_is_dropped_and_frees_everything() -> None:
     client.carrier.blocked = True  # type: ignore[union-attr]
     for _ in range(50):
         house.publish("x" * 1000)
+    assert client.closed == 1008
     assert house.channel.count <= 1
     house.clock.advance(60)
     assert house.channel.count == 0
