@@ -9,8 +9,11 @@ const LAST_CHUNK = "\r\n0\r\n\r\n";
 export class Cutter {
   requests = []; // the path and the last id of each
   retries = []; // what the server has sent, and when
-  cuts = []; // each: after a cut, the number of the event in which the next is made, or "last chunk", which is kept
+  // Each, counted from the last cut: the number of the event in which the next is made, or {bytes}, anywhere; or
+  // "last chunk", which is kept.
+  cuts = [];
   mark = "\ndata: "; // what every event has in it
+  spares = null; // behind what no cut is made anywhere
   refuses = false;
   soon = true; // whether clients are told to come back soon
   #ends = new Set();
@@ -79,6 +82,13 @@ export class Cutter {
       const at = text.indexOf(LAST_CHUNK);
       if (at >= 0) this.cuts.shift();
       return at < 0 ? -1 : at + 2;
+    }
+    if (rule?.bytes !== undefined) {
+      const end = from + rule.bytes;
+      rule.bytes -= text.length - from;
+      if (rule.bytes >= 0) return -1;
+      this.cuts.shift();
+      return this.spares?.test(text.slice(0, end)) ? end - 1 : end;
     }
     for (let at = from - this.mark.length; rule && (at = text.indexOf(this.mark, at + 1)) >= 0; ) {
       if ((this.#marks += 1) < rule) continue;
