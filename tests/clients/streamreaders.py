@@ -1,11 +1,13 @@
 """curl or httpx as an EventSource: `-m clients.streamreaders curl|httpx URL` prints a line of JSON for each event.
 
-It goes on after every end of the answer, with the last id, until the status is 204.
+It goes on after every end of the answer, with the last id, until the status is 204 or its standard input ends.
 """
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -50,7 +52,14 @@ def read_by_curl(url: str, last_id: str, feed: Callable[[bytes], None]) -> int |
         return int(process.stderr.read())
 
 
+def end_with_input() -> None:
+    """End as soon as whoever has started this is gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def main(kind: str, url: str) -> None:
+    threading.Thread(target=end_with_input, daemon=True).start()
     read = {"curl": read_by_curl, "httpx": read_by_httpx}[kind]
     status: int | None = None
     last_id = ""

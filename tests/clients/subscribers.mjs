@@ -48,7 +48,7 @@ function follow(generation, transport, url) {
 function run(python, kind, url) {
   const events = [];
   let isOver = false;
-  const child = spawn(python, ["-m", "clients.streamreaders", kind, url], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(python, ["-m", "clients.streamreaders", kind, url], { stdio: ["pipe", "pipe", "inherit"] });
   createInterface(child.stdout).on("line", (line) => events.push(JSON.parse(line)));
   child.on("exit", (status) => (isOver = status === 0));
   return { state: async () => ({ events, errors: [], isOver }), close: async () => child.kill() };
