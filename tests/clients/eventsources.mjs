@@ -277,7 +277,7 @@ async function together(scenario, act) {
     );
   await act(each, name);
   for (const { kind, error } of members) report(kind, scenario, error);
-  await Promise.all(members.map(({ client }) => client.close()));
+  await Promise.allSettled(members.map(({ client }) => client.close()));
 }
 
 /** The process ends and another takes its place: all clients at once. */

@@ -5,16 +5,16 @@ import { createInterface } from "node:readline";
 import { Client, connectOldest } from "./clients.mjs";
 
 const SOON_MS = 20;
-const PATIENCE_MS = 1500; // with a connection that was cut before it was open, of which they do not learn
+const PATIENCE_MS = 5000; // with a connection that was cut before it was open, of which they do not learn
 const page = readFileSync(new URL("../../docs/channels.md", import.meta.url), "utf8");
 const [code] = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => block).filter((block) => block.includes('"follow"'));
 
 /** Connect a client of Socket.IO, which comes back soon after each cut. */
 function connect(generation, transport, port, channel) {
   if (generation === "0.9.17") {
-    const delays = { "reconnection delay": SOON_MS, "reconnection limit": SOON_MS, "connect timeout": PATIENCE_MS };
+    const delays = { "reconnection delay": SOON_MS, "reconnection limit": SOON_MS, "max reconnection attempts": Infinity };
     const transports = [transport === "polling" ? "xhr-polling" : transport];
-    const socket = connectOldest(port, transports, { query: `channel=${channel}`, reconnect: true, "max reconnection attempts": Infinity, ...delays });
+    const socket = connectOldest(port, transports, { query: `channel=${channel}`, reconnect: true, "try multiple transports": false, ...delays });
     return { socket, close: () => socket.disconnect() };
   }
   const delays = { reconnection: true, reconnectionDelay: SOON_MS, reconnectionDelayMax: SOON_MS, timeout: PATIENCE_MS };
