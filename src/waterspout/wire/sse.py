@@ -2,6 +2,8 @@
 
 import re
 
+__all__ = ["encode_event"]  # the rest is for the core
+
 COMMENT = b":\n"
 """It says nothing, and shows that the connection lives; clients ignore it."""
 
