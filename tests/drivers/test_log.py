@@ -13,7 +13,7 @@ import pytest
 from waterspout import Server, Socket
 from waterspout.drivers.log import LoopThrottle, clean, logger
 from waterspout.drivers.system import SystemDriver
-from waterspout.faces.tornadio2.complaints import Complaints
+from waterspout.faces.complaints import Complaints
 from waterspout.testing import Clock, Peer
 
 E = TypeVar("E", bound=Exception)

@@ -81,7 +81,7 @@ async def test_the_head_comes_at_once_with_the_fields_and_cookies_of_the_class(h
             self.set_header("X-Here", "yes")
             self.set_header("Connection", "keep-alive")
 
-        async def prepare(self) -> None:  # type: ignore[override]
+        async def prepare(self) -> None:
             await asyncio.sleep(0)
             self.set_cookie("seen", "1")
 
@@ -100,7 +100,7 @@ async def test_what_is_sent_before_the_answer_begins_waits_for_it(host: Site) ->
     let_in = asyncio.Event()
 
     class Slow(Known):
-        async def prepare(self) -> None:  # type: ignore[override]
+        async def prepare(self) -> None:
             self.send(b"data: early\n\n")
             await let_in.wait()
             if self.get_argument("no", None):

@@ -16,6 +16,7 @@ __all__ = ["FACES", "install"]
 
 FACES = {
     "tornadio2": "waterspout.faces.tornadio2",
+    "tornadose": "waterspout.faces.tornadose",
 }
 """The original import names, and the modules that replace them."""
 

@@ -9,8 +9,8 @@ from hosts.suite.old import attach, chunk, visit
 from hosts.tornado_host import TornadoHost
 from waterspout import Engine, Policy, Server
 from waterspout.engine import Prepared, Protocol1Policy, Session
+from waterspout.faces.complaints import Complaints
 from waterspout.faces.tornadio2 import persistent, polling, preflight
-from waterspout.faces.tornadio2.complaints import Complaints
 from waterspout.faces.tornadio2.stats import StatsCollector
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1

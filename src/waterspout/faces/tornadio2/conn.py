@@ -6,9 +6,9 @@ from threading import Lock
 from typing import Any, ClassVar, TypeVar, overload
 
 from ...drivers import logger
+from ..complaints import ALONE
 from . import proto
 from .calls import handlers_of, mark, override_of, own_arguments
-from .complaints import ALONE
 
 log = logger("tornadio2.conn")
 

@@ -26,7 +26,7 @@ from tornado.ioloop import IOLoop
 
 from ...drivers import logger
 from ...engine import INTERRUPTS
-from .complaints import ALONE
+from ..complaints import ALONE
 from .periodic import is_running
 
 log = logger("tornadio2.gen")

@@ -16,7 +16,7 @@ from ...errors import DecodeError
 from ...wire import json, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
 from ...wire.protocol1 import decode, decode_payload, encode_payload
-from .complaints import ALONE
+from ..complaints import ALONE
 
 log = logger("tornadio2.proto")
 

@@ -16,9 +16,9 @@ from ...errors import HandshakeRefused, ReservedName
 from ...types import Reason, Request
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Error, Packet
+from ..complaints import Complaints
 from . import persistent, polling, preflight
 from .carrier import carry
-from .complaints import Complaints
 from .conn import SocketConnection
 from .info import ActiveRequest
 from .periodic import Callback, current_loop, is_running

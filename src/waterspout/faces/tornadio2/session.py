@@ -17,9 +17,9 @@ from ...types import Request
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import decode
 from ...wire.socketio import MAX_QUERY
+from ..complaints import Complaints
 from . import calls, proto
 from .carrier import BY_HAND, ByHand, Carrier
-from .complaints import Complaints
 from .conn import SocketConnection
 from .info import ConnectionInfo, texts
 from .periodic import Callback

@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from ...drivers import LoopThrottle, write
-from ...engine import MORE, Engine, outline
+from ..drivers import LoopThrottle, write
+from ..engine import MORE, Engine, outline
 
 LONGEST = 80  # characters of a text
 
