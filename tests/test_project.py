@@ -139,8 +139,8 @@ ALONE = [*PROJECT["project"]["dependencies"], *GROUPS["build"]]
 LOCKED = {
     "alone": ALONE,
     "bench": [*ALONE, *EXTRAS["speed"], *GROUPS["bench"]],
-    "test": [*ALONE, *EXTRAS["speed"], *EXTRAS["test"]],
-    "dev": [*ALONE, *EXTRAS["speed"], *EXTRAS["test"], *EXTRAS["dev"]],
+    "test": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"]],
+    "dev": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"], *EXTRAS["dev"]],
     "uv": GROUPS["uv"],
 }
 PIN = re.compile(r"([\w.-]+)==([\w.]+)(?: ; (.+?))?(?: +--hash=sha256:[0-9a-f]{64})+")

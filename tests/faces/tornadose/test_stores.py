@@ -324,20 +324,24 @@ def test_a_publish_that_loops_in_a_queue_store_begins_with_the_loop(is_native: b
     store = Native() if is_native else Older()
     store.submit("before the loop")
     for number in range(2 if is_native else 1):  # loops, one after the other
+        expected = ["<before the loop>", "<0>"] if number == 0 else ["<1>"]
         got: list[str] = []
 
         async def submit(message: str, got: list[str] = got) -> None:
             got.append(message)
 
-        async def main(submit: Any = submit, number: int = number) -> None:
+        async def main(
+            submit: Any = submit, number: int = number, got: list[str] = got, count: int = len(expected)
+        ) -> None:
             subscriber = handler(submit)
             store.register(subscriber)
             await store.submit(f"{number}")
-            await asyncio.sleep(0.01)
+            while len(got) < count:
+                await asyncio.sleep(0)
             store.deregister(subscriber)
 
         asyncio.run(main())
-        assert got == (["<before the loop>", "<0>"] if number == 0 else ["<1>"])
+        assert got == expected
 
 
 async def test_any_thread_may_submit(host: Site) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 from tornado.queues import Queue
 from tornado.web import RequestHandler
 
+from ...engine import Pending
 from .publishing import Publisher, log
+from .redischannel import RedisChannel
 
-__all__ = ["BaseStore", "DataStore", "QueueStore"]
+__all__ = ["BaseStore", "DataStore", "QueueStore", "RedisStore"]
 
 
 class BaseStore:
@@ -123,3 +125,43 @@ class MessageQueue(Queue[Any]):
     def put_nowait(self, item: Any) -> None:
         super().put_nowait(item)
         self._store.publisher.wake()
+
+
+class RedisStore(QueueStore):
+    """A queue that all processes share which have a store of the same channel of Redis.
+
+    `RedisStore(channel="tornadose", **options)` takes the options of `redis.Redis`. RuntimeError without the package
+    `redis` (`pip install waterspout[redis]`), its ConnectionError if the server does not answer. Any other client of
+    Redis may publish to the channel, too; its last message is the value of the key of this name for 5 s.
+    """
+
+    def initialize(self, channel: str = "tornadose", **options: Any) -> None:
+        """Connect to Redis, and subscribe."""
+        self.channel = channel
+        self._redis = RedisChannel(channel, options, self._received)
+
+    def submit(self, message: Any, debug: bool = False) -> Any:
+        """Publish the text of a message, with `debug` to the log as well; from any thread.
+
+        The result may be awaited, and raises what `redis` does, of which the log says something, too. Where no loop
+        runs, this blocks until Redis has answered.
+        """
+        text = str(message)
+        if debug:
+            log.info("submitted to %r: %s", self.channel, text)
+        if self.publisher.loop is None:
+            self.publisher.settle()
+        if self.publisher.loop is None:
+            return self.publisher.call(self._redis.send, text)
+        driver = self.publisher.driver
+        done: Pending[None] = Pending(driver)
+        self._redis.send_later(text, lambda error: driver.soon(done.settle, None, error))
+        return done
+
+    def shutdown(self) -> None:
+        """Publish what waits, and end the connections; nothing can be submitted any more."""
+        self._redis.close()
+
+    def _received(self, text: str) -> None:
+        if self.publisher.loop is not None:  # else there is no subscriber yet
+            self.messages.put(text)
