@@ -1,12 +1,8 @@
 """The examples of TornadIO2, each in a process of its own, used by Chromium with the client 0.9.17 (UX-1 to UX-6)."""
 
 import json
-import os
-import socket
 import ssl
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clients.examples import running
 from clients.processes import killed_after
 from ports import free_port
 
@@ -22,42 +19,14 @@ EXAMPLES = HERE.parent.parent / "examples" / "tornadio2"
 CLIENT = HERE / "node_modules/socket.io-client-0.9/dist/socket.io.js"
 NAMES = ["ackping", "crosssite", "gen", "multiplexed", "rpcping", "ssl_transports", "stats", "transports"]
 WATCHDOG_SECONDS = 120
-SECONDS_TO_START = 30
 
 
 @contextmanager
-def running(name: str, log: Path) -> Iterator[str]:
-    """Run an example on free ports and give its address; nothing may fail in it meanwhile."""
+def example(name: str, log: Path) -> Iterator[str]:
+    """Run an example on free ports and give its address."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "PORT": str(port),
-        "SOCKET_PORT": str(free_port()),
-        "SOCKET_IO_CLIENT": str(CLIENT),
-    }
-    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
-        try:
-            wait_for(process, port, log)
-            yield f"{'https' if name == 'ssl_transports' else 'http'}://localhost:{port}"
-        finally:
-            ended = process.poll()
-            process.kill()
-    assert ended is None, log.read_text()
-    assert "Traceback" not in log.read_text(), log.read_text()
-
-
-def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    """Wait until the example listens."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("localhost", port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail(f"the example did not start:\n{log.read_text()}", pytrace=False)
+    with running(EXAMPLES / f"{name}.py", port, log, SOCKET_PORT=str(free_port()), SOCKET_IO_CLIENT=str(CLIENT)):
+        yield f"{'https' if name == 'ssl_transports' else 'http'}://localhost:{port}"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +34,7 @@ def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """What became of each page: an error or None, by the name of its example."""
     folder = tmp_path_factory.mktemp("tornadio2")
     with ExitStack() as stack:
-        addresses = {name: stack.enter_context(running(name, folder / name)) for name in NAMES}
+        addresses = {name: stack.enter_context(example(name, folder / name)) for name in NAMES}
         command = [node, str(HERE / "tornadio2_pages.mjs"), chromium, json.dumps(addresses)]
         with (
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
@@ -90,9 +59,9 @@ def test_the_page_of_an_example_works_with_the_client_of_its_time(seen: dict[str
 
 
 def test_the_certificate_of_an_example_is_made_afresh(tmp_path: Path) -> None:
-    with running("ssl_transports", tmp_path / "log") as address:
+    with example("ssl_transports", tmp_path / "log") as address:
         port = int(address.rpartition(":")[2])
         first = ssl.get_server_certificate(("localhost", port))
-    with running("ssl_transports", tmp_path / "log") as address:
+    with example("ssl_transports", tmp_path / "log") as address:
         port = int(address.rpartition(":")[2])
         assert ssl.get_server_certificate(("localhost", port)) != first

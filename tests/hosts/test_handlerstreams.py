@@ -12,6 +12,7 @@ from hosts.client import request
 from hosts.suite.eventsource import chunk, head
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout.engine import Prepared, push_to_all
+from waterspout.engine.eventstream import HEARTBEAT_INTERVAL
 from waterspout.hosts.handlerstreams import EventStreamHandler, close_streams, stream_engine
 
 
@@ -119,6 +120,14 @@ async def test_what_is_sent_before_the_answer_begins_waits_for_it(host: Site) ->
     await head(wire)
     assert await chunk(wire) == b"data: early\n\n"
     assert len(stream_engine().sessions) == 1
+
+
+async def test_a_comment_comes_every_15_s(host: Site) -> None:
+    await host.begin(Known)
+    wire, _ = await begun(host)
+    engine = stream_engine()
+    engine.deadlines.advance(engine.driver.now() + HEARTBEAT_INTERVAL)
+    assert await chunk(wire) == b":\n"
 
 
 async def test_write_flush_and_finish_are_tornados(host: Site) -> None:

@@ -10,7 +10,7 @@ from tornado import gen
 from tornado.web import HTTPError, RequestHandler, authenticated
 
 from faces.tornadose.site import Site, chunk, data, head
-from hosts.client import request
+from hosts.client import HANDSHAKE, request
 from waterspout.faces.tornadose.handlers import BaseHandler, EventSource, WebSocketSubscriber, close_streams
 from waterspout.faces.tornadose.stores import BaseStore, DataStore, QueueStore
 from waterspout.hosts.handlerstreams import stream_engine
@@ -353,6 +353,15 @@ async def test_td_15_a_handshake_that_is_refused_leaves_nothing(host: Site) -> N
     wire = await host.open(stays=False)
     assert (await wire.answer()).status == 403
     assert (await (await host.connect()).ask("GET", "/plain")).status == 400
+    assert not store.subscribers
+
+
+async def test_pp_36_a_websocket_of_a_foreign_origin_is_refused(host: Site) -> None:
+    store = QueueStore()
+    await host.begin(("/", WebSocketSubscriber, {"store": store}))
+    wire = await host.connect()
+    wire.send(request("GET", "/", *HANDSHAKE, ("Origin", "https://evil.example")))
+    assert (await wire.answer()).status == 403
     assert not store.subscribers
 
 

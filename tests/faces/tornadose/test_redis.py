@@ -1,60 +1,19 @@
 """A store in Redis, with a real server on a Unix socket, which goes away and comes back."""
 
 import logging
-import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
 
+from faces.tornadose.redisserver import PATIENCE, RedisServer
 from faces.tornadose.site import Site, data
-from missing import missing
 from waterspout.faces.tornadose import redischannel
 from waterspout.faces.tornadose.handlers import EventSource
 from waterspout.faces.tornadose.publishing import MOST_WAITING
 from waterspout.faces.tornadose.stores import RedisStore
-
-PATIENCE = 20.0  # s
-
-
-class RedisServer:
-    """A redis-server that keeps nothing, at `socket`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = str(folder / "redis.sock")
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        program = shutil.which("redis-server")
-        if program is None:
-            missing("redis-server is missing")
-        command = [program, "--port", "0", "--unixsocket", self.socket, "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.client.ping()
-            except redis.ConnectionError:
-                assert time.monotonic() < end
-                assert self._process.poll() is None
-                time.sleep(0.01)
-            else:
-                return
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @property
-    def client(self) -> Any:
-        return redis.Redis(unix_socket_path=self.socket)
 
 
 @pytest.fixture
