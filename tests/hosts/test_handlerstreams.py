@@ -183,6 +183,22 @@ async def test_a_client_that_goes_ends_everything(host: Site) -> None:
     assert not stream_engine().sessions
 
 
+@pytest.mark.usefixtures("quiet")
+async def test_a_client_that_goes_before_its_answer_begins_leaves_nothing(host: Site) -> None:
+    class Slow(Known):
+        async def prepare(self) -> None:
+            await host.until(lambda: self.told)  # the client is gone
+            self.send(b"data: late\n\n")
+
+    await host.begin(Slow)
+    wire = await host.connect()
+    wire.send(request("GET", "/"))
+    await host.until(lambda: host.here)
+    wire.reset()
+    await host.until(lambda: "finished" in host.here[0].told)
+    assert not stream_engine().sessions
+
+
 async def test_what_waits_for_a_slow_client_is_bounded(host: Site) -> None:
     await host.begin(Known)
     wire, _ = await begun(host)

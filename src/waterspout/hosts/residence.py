@@ -39,12 +39,13 @@ class Residence:
         self.home = home
         self.output = Output(loop, self.engine.traffic, self.engine.policy.close_timeout)
 
-    def look_around(self, sock: socket.socket, processes: str | None = None) -> None:
+    def look_around(self, sock: socket.socket | None, processes: str | None = None) -> None:
         """Warn, at the first request, if this is one of several processes that no adapter joins.
 
-        `processes` is what has started them, where the host knows that; `sock` is the request's connection.
+        `processes` is what has started them, where the host knows that; `sock` is the request's connection, None if the
+        client has gone.
         """
-        if self._has_looked:
+        if self._has_looked or sock is None:
             return
         self._has_looked = True
         if processes is not None:

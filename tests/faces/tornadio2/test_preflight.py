@@ -173,7 +173,6 @@ class LateByFuture(preflight.HandshakeHandler):
         return False
 
 
-@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("handler", [Late, LateByFuture])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 async def test_who_would_decide_later_lets_nobody_in(

@@ -118,7 +118,7 @@ class Ending:
         await closing
         assert echo.heard == [(1,), ("done",)]
 
-    async def test_handlers_that_run_too_long_are_cancelled(self, host: Host) -> None:
+    async def test_handlers_that_run_too_long_are_cancelled(self, host: Host, caplog: pytest.LogCaptureFixture) -> None:
         echo = Echo(shutdown_timeout=0.01)
 
         @echo.server.on("for ever")
@@ -134,6 +134,8 @@ class Ending:
         assert await wire.text() == "430[1]"
         await echo.server.close()
         assert echo.heard == [(1,), ("cancelled",)]
+        assert "the handler of 'for ever' in / failed" in caplog.text
+        caplog.clear()
 
     async def test_a_server_without_clients_ends_at_once_and_as_often_as_one_likes(self, host: Host) -> None:
         echo = Echo()
