@@ -15,10 +15,10 @@ SECONDS_TO_START = 30
 
 
 @contextmanager
-def running(program: Path, port: int, log: Path, **environment: str) -> Iterator[None]:
-    """Run an example, which listens at this port; nothing may fail in it meanwhile."""
+def running(program: Path, port: int, log: Path, *options: str, **environment: str) -> Iterator[None]:
+    """Run an example, which listens at this port; nothing may fail in it meanwhile. `options` are Python's."""
     environment = {**os.environ, "PORT": str(port), **environment}
-    command = [sys.executable, "-W", "error", str(program)]
+    command = [sys.executable, "-W", "error", *options, str(program)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
         try:
             _wait_for(process, port, log)

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples" / "tornadose"
 NAMES = ["basic", "fibonacci", "redis_pubsub"]
 WATCHDOG_SECONDS = 120
+AS_THEY_ARE = ("-W", "ignore:There is no current event loop")  # from Python 3.12 on, where one is made before it runs
 
 INSTALL = """
 from waterspout import faces
@@ -54,7 +55,7 @@ def floats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("floats"), free_port()
     program = folder / "floats.py"
     program.write_text((INSTALL + DOCUMENTED).replace("9000", f"{port}").replace("1000", "50"), "utf-8")
-    with running(program, port, folder / "log"):
+    with running(program, port, folder / "log", *AS_THEY_ARE):
         yield f"http://localhost:{port}"
 
 
@@ -94,7 +95,8 @@ def seen(node: str, chromium: str, floats: str, tmp_path_factory: pytest.TempPat
         addresses = {"floats": floats}
         for name in NAMES:
             port = free_port()
-            stack.enter_context(running(EXAMPLES / f"{name}.py", port, folder / name, REDIS=redis.socket))
+            program, log = EXAMPLES / f"{name}.py", folder / name
+            stack.enter_context(running(program, port, log, *AS_THEY_ARE, REDIS=redis.socket))
             addresses[name] = f"http://localhost:{port}"
         command = [node, str(HERE / "tornadose_pages.mjs"), chromium, json.dumps(addresses)]
         with (

@@ -365,11 +365,19 @@ async def test_pp_36_a_websocket_of_a_foreign_origin_is_refused(host: Site) -> N
     assert not store.subscribers
 
 
-async def test_td_16_a_websocket_that_is_gone_is_deregistered(host: Site) -> None:
+async def test_td_16_a_websocket_that_is_gone_is_deregistered_and_freed(host: Site) -> None:
     store = QueueStore()
     await host.begin(("/", WebSocketSubscriber, {"store": store}))
-    (await host.open()).reset()
+    wire = await host.open()
+    store.submit("a")
+    assert await wire.text() == '{"data": "a"}'
+    [freed] = map(weakref.ref, store.subscribers)
+    wire.reset()
     await host.until(lambda: not store.subscribers)
+    for _ in range(3):  # Tornado's own task ends
+        await asyncio.sleep(0)
+    gc.collect()
+    assert freed() is None
 
 
 async def test_td_17_what_a_client_sends_is_ignored_unless_a_class_reads_it(host: Site) -> None:

@@ -98,6 +98,10 @@ class Publisher:
         if len(self._deliveries) > len(subscribers):
             self._deliveries = {one: delivery for one, delivery in self._deliveries.items() if one in subscribers}
 
+    def forget(self, subscriber: Any) -> None:
+        """Drop what waits for a subscriber that is deregistered."""
+        self._deliveries.pop(subscriber, None)
+
     @property
     def driver(self) -> Driver:
         """The driver of the store's loop; one without a loop before there is one, and after its end."""

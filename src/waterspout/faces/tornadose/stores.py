@@ -39,6 +39,7 @@ class BaseStore:
         """Publish to a handler no longer; one that is not registered is only logged."""
         known = subscriber in self.subscribers
         self.subscribers.discard(subscriber)
+        self.publisher.forget(subscriber)
         log.debug("a subscriber is deregistered" if known else "a subscriber that is not registered was to be removed")
 
     def submit(self, message: Any) -> Any:
