@@ -8,6 +8,7 @@ import pytest
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError
 
+from hosts.certificate import Certificate
 from hosts.client import request
 from hosts.suite.eventsource import chunk, head
 from hosts.tornado_host import LOOPS, TornadoHost
@@ -48,9 +49,12 @@ class Known(EventStreamHandler):
         self.told.append("finished")
 
 
-@pytest.fixture(params=list(LOOPS))
-def host(request: pytest.FixtureRequest) -> Site:
-    return Site(LOOPS[request.param])
+@pytest.fixture(params=["asyncio-tcp", "uvloop-tls"])
+def host(request: pytest.FixtureRequest, certificate: Certificate) -> Site:
+    loop, _, kind = request.param.partition("-")
+    if kind == "tls":
+        return Site(LOOPS[loop], server_tls=certificate.server, client_tls=certificate.client)
+    return Site(LOOPS[loop])
 
 
 async def begun(host: Site, version: str = "1.1", *fields: tuple[str, str]) -> tuple[Any, dict[str, str]]:

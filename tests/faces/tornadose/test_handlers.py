@@ -12,6 +12,7 @@ from tornado.web import HTTPError, RequestHandler, authenticated
 from faces.tornadose.site import Site, chunk, data, head
 from hosts.client import HANDSHAKE, request
 from waterspout.faces.tornadose.handlers import BaseHandler, EventSource, WebSocketSubscriber, close_streams
+from waterspout.faces.tornadose.publishing import MOST_WAITING
 from waterspout.faces.tornadose.stores import BaseStore, DataStore, QueueStore
 from waterspout.hosts.handlerstreams import stream_engine
 from waterspout.testing import client_frame
@@ -138,6 +139,25 @@ async def test_what_is_published_while_a_client_logs_in_waits_for_it(host: Site)
 
     await host.begin(("/", Slow, {"store": store}))
     assert await data(await host.listen()) == "early"
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_hundred_that_vanish_in_the_middle_of_an_event_leave_nothing(host: Site) -> None:
+    store = QueueStore()
+    await host.begin(("/", EventSource, {"store": store}), ("/socket", WebSocketSubscriber, {"store": store}))
+    wires: list[Any] = [await host.listen() for _ in range(50)]
+    wires += [await host.open("/socket") for _ in range(50)]
+    for wire in wires:
+        wire.writer.transport.pause_reading()
+    await store.submit("x" * 200_000)
+    await asyncio.sleep(0)
+    for wire in wires:
+        wire.reset()
+    await host.until(lambda: not store.subscribers)
+    assert not stream_engine().sessions
+    content = await host.listen()
+    store.submit("a")
+    assert await data(content) == "a"
 
 
 class Login(RequestHandler):
@@ -354,6 +374,20 @@ async def test_td_15_a_handshake_that_is_refused_leaves_nothing(host: Site) -> N
     assert (await wire.answer()).status == 403
     assert (await (await host.connect()).ask("GET", "/plain")).status == 400
     assert not store.subscribers
+
+
+async def test_pp_46_a_websocket_that_reads_nothing_is_dropped(host: Site, caplog: pytest.LogCaptureFixture) -> None:
+    store = QueueStore()
+    await host.begin(("/", WebSocketSubscriber, {"store": store}))
+    wire: Any = await host.open()
+    wire.writer.transport.pause_reading()
+    text, sent = "x" * 10_000, 0
+    while store.subscribers:
+        store.submit(text)
+        sent += 1
+        await asyncio.sleep(0)
+    assert sent < MOST_WAITING + 2000  # those that the kernel took
+    assert "more than 1000 messages wait" in caplog.text
 
 
 async def test_pp_36_a_websocket_of_a_foreign_origin_is_refused(host: Site) -> None:
