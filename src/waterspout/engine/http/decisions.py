@@ -135,7 +135,7 @@ class Open(Handshake, NoQuestion):
             exchange.respond(refusal.response)
             return
         base64 = bool(exchange.request.param("b64"))
-        polling = PollingTransport(session, table.turn, table.traffic, base64=base64)
+        polling = PollingTransport(session, base64=base64)
         upgrades = self.generation.upgrades if "websocket" in table.policy.transports else ()
         session.give_back([_open_packet(session, upgrades)])
         session.heartbeat.begin(session)

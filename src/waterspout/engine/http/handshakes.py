@@ -63,8 +63,7 @@ def make_messages(
     table: Table, generation: Generation, messenger: Messenger, *, base64: bool = False
 ) -> MessageTransport:
     """Make the transport of a WebSocket whose host writes the frames."""
-    limit = table.policy.max_payload_bytes
-    return MessageTransport(messenger, generation, table.traffic, limit_bytes=limit, driver=table.driver, base64=base64)
+    return MessageTransport(messenger, generation, table, base64=bool(request.param("b64")))
 
 
 def drop_begun(table: Table, session: Session | None) -> None:

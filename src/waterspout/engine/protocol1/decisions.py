@@ -24,7 +24,6 @@ from ..states import State
 from ..table import Table
 from ..transports.interfaces import Exchange, Fed, Link, Messenger
 from ..transports.messages import MessageTransport
-from ..turn import Turn
 from .check import Check, ResumableCandidate
 from .hixie import Challenge, HixieWebSocket
 from .offers import BY_POLLING, BY_WEBSOCKET, offered
@@ -118,7 +117,7 @@ class OldRequest(NoQuestion):
             self._poll(session, table, exchange)
         else:
             if not session.is_started:  # else the first POST would be lost (WP-24)
-                session.attach(self._polling(session, table.turn))
+                session.attach(self._polling(session))
                 session.absent()
             self._post(session, exchange, body)
 
@@ -129,22 +128,14 @@ class OldRequest(NoQuestion):
         if self.action is Action.STREAM:
             return _stream(session, StreamTransport(session, self.transport, link))
         if not self.challenge:
-            return self._websocket(session, table, link)
-        return Challenge(session, self.challenge, link, lambda: self._websocket(session, table, link))
+            return self._websocket(session, link)
+        return Challenge(session, self.challenge, link, lambda: self._websocket(session, link))
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
         session = self.session
         assert session is not None
-        transport = ResumableMessages(
-            messenger,
-            self.generation,
-            table.traffic,
-            limit_bytes=table.policy.max_payload_bytes,
-            driver=table.driver,
-            name=self.transport,
-            replay=session.replay,
-        )
+        transport = ResumableMessages(messenger, session, self.transport)
         _join(session, transport)
         return transport
 
@@ -172,10 +163,9 @@ class OldRequest(NoQuestion):
             return Response(200, (*TEXT, *self.headers), text)
         return Response(200, (*_SCRIPT, *self.headers), envelopes.encode_script(self.index, text))
 
-    def _websocket(self, session: ResumableSession, table: Table, link: Link) -> ResumableWebSocket:
+    def _websocket(self, session: ResumableSession, link: Link) -> ResumableWebSocket:
         make, read = (HixieWebSocket, HixieReader) if self.challenge else (ResumableWebSocket, Reader)
-        reader, replay = read(table.policy.max_payload_bytes), session.replay
-        transport = make(link, self.generation, reader, table.traffic, name=self.transport, replay=replay)
+        transport = make(link, session, self.transport, read(session.policy.max_payload_bytes))
         _join(session, transport)
         return transport
 
@@ -184,14 +174,14 @@ class OldRequest(NoQuestion):
         if held and table.policy.protocol1.second_poll == "refuse":
             exchange.respond(Response(401, (*TEXT, *self.headers)))
         else:
-            self._polling(session, table.turn).poll(exchange, self, self.headers, self.index)
+            self._polling(session).poll(exchange, self, self.headers, self.index)
 
-    def _polling(self, session: ResumableSession, turn: Turn) -> OldPollingTransport:
+    def _polling(self, session: ResumableSession) -> OldPollingTransport:
         transport = session.transport
         name = self.transport if self.transport in BY_POLLING else "xhr-polling"
         if isinstance(transport, OldPollingTransport) and transport.name == name:
             return transport
-        return OldPollingTransport(session, name, turn)
+        return OldPollingTransport(session, name)
 
     def _post(self, session: ResumableSession, exchange: Exchange, body: bytes) -> None:
         session.table.traffic.bytes_in += len(body)

@@ -10,8 +10,7 @@ from ..prepared import Prepared
 from ..session import SessionTimer
 from ..states import State
 from ..transports.interfaces import Exchange
-from ..transports.null import NullTransport
-from ..turn import Turn
+from ..transports.polling import LongPolling
 from .session import ResumableSession
 
 _NOOP = Prepared(socketio1.NOOP)
@@ -38,56 +37,24 @@ class PollResponse(Response):
         return replace(self, packets=packets, body=body)
 
 
-class OldPollingTransport(NullTransport):
-    """`xhr-polling` or `jsonp-polling`: it takes nothing ahead, and answers each GET with all that is queued.
+class OldPollingTransport(LongPolling):
+    """`xhr-polling` or `jsonp-polling`: it answers each GET with all that is queued.
 
     It has nothing to pause, for the session leaves its POSTs unanswered. The parked GET of one that is left is held for
     its time: a client that gets an answer at once would take over again.
     """
 
-    __slots__ = (
-        "_answered",
-        "_decide_old",
-        "_finishing",
-        "_flushing",
-        "_headers",
-        "_index",
-        "_poll",
-        "_said",
-        "_turn",
-        "name",
-        "session",
-    )
+    __slots__ = ("_answered", "_decision", "_index", "_said", "name")
 
-    fetches = True
+    session: ResumableSession
 
-    def __init__(self, session: ResumableSession, name: str, turn: Turn) -> None:
-        self.session = session
+    def __init__(self, session: ResumableSession, name: str) -> None:
+        super().__init__(session)
         self.name = name
-        self._turn = turn
-        self._poll: Exchange | None = None
         self._said: tuple[Exchange, list[Prepared]] | None = None
-        self._decide_old: object = None
-        self._headers: Headers = ()
+        self._decision: object = None
         self._index: int | None = None
-        self._answered = self._flushing = self._finishing = False
-
-    @property
-    def waiting(self) -> bool:
-        """Tell whether a GET is parked."""
-        return self._poll is not None
-
-    def notify(self) -> None:
-        """Answer a parked GET at the end of the turn."""
-        if self._poll is not None and not self._flushing:
-            self._flushing = True
-            self._turn.add(self.flush)
-
-    def finish(self, code: int, text: str = "") -> bool:
-        """Send what is queued, if a GET is parked or comes in time."""
-        self._finishing = True
-        self.notify()
-        return False
+        self._answered = False
 
     def retire(self) -> bool:
         """Answer a parked GET with a noop."""
@@ -105,7 +72,7 @@ class OldPollingTransport(NullTransport):
         if not session.take_back(self) and self._answered:
             session.replay.end()  # it asks for more
         self._release()
-        self._poll, self._decide_old, self._headers, self._index = exchange, decision, headers, index
+        self._poll, self._decision, self._headers, self._index = exchange, decision, headers, index
         session.table.deadlines.set(self, SessionTimer.RESUME, session.now() + session.table.policy.protocol1.poll_hold)
         session.present()
         if session.transport is not self:
@@ -114,7 +81,7 @@ class OldPollingTransport(NullTransport):
 
     def aborted(self, decision: object) -> None:
         """The client gave up a request; if it was the parked GET, what is queued waits for the next (WP-31)."""
-        if self._poll is not None and self._decide_old is decision:
+        if self._poll is not None and self._decision is decision:
             self._poll = None
             self._rest()
 
@@ -145,16 +112,11 @@ class OldPollingTransport(NullTransport):
             self._answer([_NOOP])
 
     def _answer(self, messages: list[Prepared]) -> None:
-        exchange, self._poll = self._poll, None
-        assert exchange is not None
         self._rest()
         index, is_last = self._index, not self.session.is_live
         headers = (*(TEXT if index is None else SCRIPT), *self._headers)
         response = PollResponse(200, headers, index=index, is_last=is_last).carrying([each.text for each in messages])
-        traffic = self.session.table.traffic
-        traffic.messages_out += len(messages)
-        traffic.bytes_out += len(response.body)
-        exchange.respond(response)
+        self._respond(response, len(messages))
 
     def _rest(self) -> None:
         """Wait for the client's next GET."""

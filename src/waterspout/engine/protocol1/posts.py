@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ..driver import Driver
-from ..traffic import Traffic
 from ..transports.inflow import Inflow, Slice
-from ..transports.interfaces import Sink
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 _MOST = 10  # payloads that wait while the session reads nothing; the official clients send one at a time
 
@@ -15,12 +16,10 @@ _MOST = 10  # payloads that wait while the session reads nothing; the official c
 class Posts:
     """The payloads of a session, one after the other; while it is paused, they wait unanswered."""
 
-    __slots__ = ("_driver", "_paused", "_sink", "_slice", "_traffic", "_waiting")
+    __slots__ = ("_paused", "_session", "_slice", "_waiting")
 
-    def __init__(self, sink: Sink, driver: Driver, traffic: Traffic) -> None:
-        self._sink = sink
-        self._driver = driver
-        self._traffic = traffic
+    def __init__(self, session: "Session") -> None:
+        self._session = session
         self._paused = False
         self._waiting: deque[Inflow] = deque()
 
@@ -36,9 +35,7 @@ class Posts:
 
         if not self._waiting:
             self._slice = Slice()
-        self._waiting.append(
-            Inflow(packets, self._sink, driver=self._driver, traffic=self._traffic, share=self._slice, done=finished)
-        )
+        self._waiting.append(Inflow(packets, self._session, share=self._slice, done=finished))
         if len(self._waiting) == 1:
             self._go_on()
         return True

@@ -51,7 +51,7 @@ class ResumableSession(Session):
         self._handing_over = 0  # transports that are gone, while what they received is not all delivered
         self.is_started = False  # a transport has opened
         self.replay = ReplayBuffer(self.policy)
-        self.posts = Posts(self, table.driver, table.traffic)
+        self.posts = Posts(self)
 
     def attach(self, transport: Resumable) -> None:
         """Go on over this transport; nothing that the one before has not sent is lost, nor what it has brought."""

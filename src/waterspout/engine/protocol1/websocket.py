@@ -2,16 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ...wire.generations import Generation
 from ...wire.websocket import Close, Message, Reader, text_frame
-from ..driver import Driver
 from ..prepared import Prepared
-from ..traffic import Traffic
 from ..transports.interfaces import Link, Messenger
 from ..transports.messages import MessageTransport
 from ..transports.websocket import WebSocketTransport
-from .replay import ReplayBuffer, Sent
+from .replay import Sent
+
+if TYPE_CHECKING:
+    from .session import ResumableSession
 
 
 class ResumableWebSocket(WebSocketTransport):
@@ -19,12 +20,10 @@ class ResumableWebSocket(WebSocketTransport):
 
     __slots__ = ("_kept", "_sent", "name")
 
-    def __init__(
-        self, link: Link, generation: Generation, reader: Reader, traffic: Traffic, *, name: str, replay: ReplayBuffer
-    ) -> None:
-        super().__init__(link, generation, reader, traffic)
+    def __init__(self, link: Link, session: "ResumableSession", name: str, reader: Reader) -> None:
+        super().__init__(link, session.generation, reader, session.table.traffic)
         self.name = name
-        self._sent = Sent(replay)
+        self._sent = Sent(session.replay)
         self._kept: list[Prepared] = []
 
     def write(self, prepared: Prepared) -> bool:
@@ -103,20 +102,10 @@ class ResumableMessages(MessageTransport):
 
     __slots__ = ("_sent",)
 
-    def __init__(
-        self,
-        messenger: Messenger,
-        generation: Generation,
-        traffic: Traffic,
-        *,
-        limit_bytes: int,
-        driver: Driver,
-        name: str,
-        replay: ReplayBuffer,
-    ) -> None:
-        super().__init__(messenger, generation, traffic, limit_bytes=limit_bytes, driver=driver)
+    def __init__(self, messenger: Messenger, session: "ResumableSession", name: str) -> None:
+        super().__init__(messenger, session.generation, session.table)
         self.name = name
-        self._sent = Sent(replay)
+        self._sent = Sent(session.replay)
 
     def write(self, prepared: Prepared) -> bool:
         """Send, and remember."""

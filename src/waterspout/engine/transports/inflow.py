@@ -1,11 +1,12 @@
 """The payload of a POST on its way to a session: as fast as the session reads, and a slice in a turn."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from ...errors import ProtocolError
-from ..driver import Driver
-from ..traffic import Traffic
-from .interfaces import Sink
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 _SLICE = 500  # packets in one turn: what they cause has to leave before more comes
 _SLICE_SIZE = 65_536  # characters or bytes, whichever comes first: a megabyte of small lists takes 75 ms
@@ -30,29 +31,25 @@ class Slice:
 
 
 class Inflow:
-    """Delivers packets to a sink; `done` is called once, with what was wrong with them or None.
+    """Delivers packets to a session; `done` is called once, with what was wrong with them or None.
 
     Payloads that are delivered one after the other have a slice in common, their `share`. An event whose handler is
     plain may pause its client and resume it before the turn ends, so a pause neither renews the slice nor starts a
     second chain of turns.
     """
 
-    __slots__ = ("_done", "_driver", "_is_busy", "_packets", "_paused", "_sink", "_slice", "_traffic")
+    __slots__ = ("_done", "_is_busy", "_packets", "_paused", "_session", "_slice")
 
     def __init__(
         self,
         packets: Iterator[str | bytes],
-        sink: Sink,
+        session: "Session",
         *,
-        driver: Driver,
-        traffic: Traffic,
         share: Slice,
         done: Callable[[ProtocolError | None], object],
     ) -> None:
         self._packets = packets
-        self._sink = sink
-        self._driver = driver
-        self._traffic = traffic
+        self._session = session
         self._slice = share
         self._done: Callable[[ProtocolError | None], object] | None = done
         self._paused = False
@@ -82,7 +79,7 @@ class Inflow:
             return
         self._is_busy = True
         if self._slice.is_used_up or self._deliver():
-            self._driver.soon(self._next_turn)
+            self._session.table.driver.soon(self._next_turn)
 
     def _next_turn(self) -> None:
         self._slice.renew()
@@ -90,16 +87,17 @@ class Inflow:
 
     def _deliver(self) -> bool:
         """Deliver packets until there is none, or a pause begins; return whether the slice ends first."""
-        part, error = self._slice, None
+        part, session, error = self._slice, self._session, None
+        traffic = session.table.traffic
         try:
             for packet in self._packets:
-                self._traffic.messages_in += 1
+                traffic.messages_in += 1
                 part.packets -= 1
                 part.size -= len(packet)
                 if isinstance(packet, bytes):
-                    self._sink.receive_binary(packet)
+                    session.receive_binary(packet)
                 else:
-                    self._sink.receive_text(packet)
+                    session.receive_text(packet)
                 if self._paused:
                     self._is_busy = False
                     return False

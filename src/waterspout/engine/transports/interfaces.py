@@ -3,7 +3,7 @@
 Transport and sink stand between the socket of a host and a session. The host lends a `Link`, which carries bytes, or
 a `Messenger`, which carries whole messages of a WebSocket. The host calls the transport
 (`receive`, `lost`, `writable`), the transport its sink; a session calls its transport. Where HTTP requests
-carry a session, the engine calls its `HttpTransport`, and that fetches from a `Source`.
+carry a session, the engine calls its `HttpTransport`, and that fetches from the session with `take`.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +11,8 @@ from typing import Protocol
 
 from ...errors import ProtocolError
 from ...types import Reason, Request
-from ...wire.generations import Generation
 from ..http.response import Headers, Response
-from ..policy import Policy
 from ..prepared import Prepared
-from ..states import State
 
 
 class Transport(Protocol):
@@ -23,7 +20,7 @@ class Transport(Protocol):
 
     name: str
     fetches: bool
-    """Whether it empties the outbox by itself, with `Source.take`, and so refuses every `write`."""
+    """Whether it empties the outbox by itself, with `Session.take`, and so refuses every `write`."""
 
     @property
     def http(self) -> "HttpTransport | None":
@@ -101,31 +98,6 @@ class Sink(Protocol):
 
     def lost(self, reason: Reason) -> None:
         """The connection is gone; nothing more comes."""
-
-
-class Source(Sink, Protocol):
-    """What a transport that fetches needs of its session: a sink that gives as well."""
-
-    generation: Generation
-    state: State
-
-    @property
-    def policy(self) -> Policy: ...
-
-    def take(self, max_packets: int | None = None) -> list[Prepared]:
-        """Hand over all that is queued, or the first messages of so many packets, but one in any case."""
-
-    def drained(self) -> None:
-        """Called when what was taken has been answered: there may be room for more."""
-
-    def finished(self) -> None:
-        """Called when the goodbye is sent that `finish` or `retire` had put off."""
-
-    def blame(self, error: ProtocolError) -> None:
-        """Log what the client did against the protocol."""
-
-    def drop(self, reason: Reason, code: int = ...) -> None:
-        """End now, without what is queued; a WebSocket that has taken over meanwhile closes with the code."""
 
 
 class Fed(Protocol):

@@ -4,63 +4,53 @@ Hosts that are given no socket (ASGI), and handlers that users derive from, have
 """
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from ...errors import PayloadTooLarge, ProtocolError, TooMany
 from ...types import Reason
 from ...wire.generations import Generation
-from ..driver import Driver
 from ..prepared import Prepared
-from ..traffic import Traffic
 from .inflow import Slice
 from .interfaces import Messenger, Sink
 from .null import NOWHERE
+
+if TYPE_CHECKING:
+    from ..table import Table
 
 
 class MessageTransport:
     """The transport `websocket`, by whole messages; the host feeds it, `sink` gets them.
 
-    With `base64`, binary goes as text. A message above `limit_bytes` ends the connection, if the host lets it through.
+    With `base64`, binary goes as text. A message above `max_payload_bytes` ends the connection, if the host lets it
+    through.
     """
 
     __slots__ = (
         "__weakref__",
         "_base64",
-        "_driver",
         "_held",
         "_held_bytes",
         "_is_busy",
         "_is_over",
         "_is_paused",
-        "_limit",
         "_slice",
+        "_table",
         "generation",
         "messenger",
         "name",
         "sink",
-        "traffic",
     )
 
     fetches = False
     http = None
 
-    def __init__(
-        self,
-        messenger: Messenger,
-        generation: Generation,
-        traffic: Traffic,
-        *,
-        limit_bytes: int,
-        driver: Driver,
-        base64: bool = False,
-    ) -> None:
+    def __init__(self, messenger: Messenger, generation: Generation, table: "Table", *, base64: bool = False) -> None:
         self.name = "websocket"
         self.messenger = messenger
         self.generation = generation
-        self.traffic = traffic
         self.sink: Sink = NOWHERE
-        self._limit = limit_bytes
+        self._table = table
         self._base64 = base64
-        self._driver = driver
         self._is_over = self._is_paused = False
         self._is_busy = False  # it delivers what is held, or will in the next turn
         self._slice: Slice | None = None  # of what is held
@@ -73,12 +63,12 @@ class MessageTransport:
         """Take a message; what breaks the protocol ends this connection and no other."""
         if self._is_over:
             return
-        size = wire_bytes(message)
-        self.traffic.messages_in += 1
-        self.traffic.bytes_in += size
+        size, limit, traffic = wire_bytes(message), self._table.policy.max_payload_bytes, self._table.traffic
+        traffic.messages_in += 1
+        traffic.bytes_in += size
         try:
-            if size > self._limit:
-                raise PayloadTooLarge(f"A message has more than {self._limit} bytes; send less at once")
+            if size > limit:
+                raise PayloadTooLarge(f"A message has more than {limit} bytes; send less at once")
             if self._is_paused or self._held:
                 self._hold(message, size)
             else:
@@ -104,8 +94,8 @@ class MessageTransport:
             return True  # nobody reads it any more
         if not self.messenger.send(self._messages(prepared)):
             return False
-        self.traffic.messages_out += 1
-        self.traffic.bytes_out += prepared.size_bytes
+        self._table.traffic.messages_out += 1
+        self._table.traffic.bytes_out += prepared.size_bytes
         return True
 
     def notify(self) -> None:
@@ -136,7 +126,7 @@ class MessageTransport:
     # Below this line: how it is done
 
     def _hold(self, message: str | bytes, size: int) -> None:
-        if self._held and self._held_bytes + size > self._limit:
+        if self._held and self._held_bytes + size > self._table.policy.max_payload_bytes:
             raise TooMany("the client sends messages while none are read: it has to wait for answers")
         self._held.append(message)
         self._held_bytes += size
@@ -148,7 +138,7 @@ class MessageTransport:
         except ProtocolError as error:
             self._fail(error)
         if self._held and not self._is_paused:
-            self._driver.soon(self._next_turn)
+            self._table.driver.soon(self._next_turn)
             return
         self._is_busy = False
         if not self._is_paused and not self._is_over:

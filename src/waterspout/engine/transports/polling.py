@@ -11,6 +11,8 @@ the answer, as all official ones do, is slowed down by a session that is paused.
 The goodbye is an answer of its own, behind the one with what was queued (see `flush`).
 """
 
+from typing import TYPE_CHECKING
+
 from ...errors import ProtocolError
 from ...types import Reason
 from ...wire import jsonp
@@ -18,10 +20,12 @@ from ..http.refusals import Fault, refuse
 from ..http.response import PRIVATE, SCRIPT, TEXT, Headers, Response
 from ..prepared import Prepared
 from ..states import State
-from ..traffic import Traffic
-from ..turn import Turn
 from .inflow import Inflow, Slice
-from .interfaces import Exchange, Source
+from .interfaces import Exchange
+from .null import NullTransport
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 CLOSE = Prepared(b"1")
 NOOP = Prepared(b"6")
@@ -30,56 +34,75 @@ _BINARY = (("Content-Type", "application/octet-stream"), *PRIVATE)
 _OK = (("Content-Type", "text/html"), *PRIVATE)  # text/plain makes some browsers offer a download
 
 
-class PollingTransport:
-    """The transport `polling`. It takes nothing ahead: the outbox is emptied when a poll is answered.
+class LongPolling(NullTransport):
+    """What all long-polling has in common: a GET is parked until a turn has queued something, and answered at its end.
+
+    It takes nothing ahead, so `write` always refuses.
+    """
+
+    __slots__ = ("_finishing", "_flushing", "_headers", "_poll", "session")
+
+    fetches = True
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self._poll: Exchange | None = None
+        self._headers: Headers = ()
+        self._finishing = self._flushing = False
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether a GET is parked."""
+        return self._poll is not None
+
+    def notify(self) -> None:
+        """Answer a parked GET at the end of the turn."""
+        if self._poll is not None and not self._flushing:
+            self._flushing = True
+            self.session.table.turn.add(self.flush)
+
+    def finish(self, code: int, text: str = "") -> bool:
+        """Send what is queued and the goodbye, if a GET is parked or comes in time."""
+        self._finishing = True
+        self.notify()
+        return False
+
+    def flush(self) -> None:
+        """Answer the parked GET with what is queued."""
+        raise NotImplementedError
+
+    def _respond(self, response: Response, messages: int) -> None:
+        """Answer the parked GET with a response that carries so many messages."""
+        exchange, self._poll = self._poll, None
+        assert exchange is not None
+        traffic = self.session.table.traffic
+        traffic.messages_out += messages
+        traffic.bytes_out += len(response.body)
+        exchange.respond(response)
+
+
+class PollingTransport(LongPolling):
+    """The transport `polling`.
 
     With `base64`, which a client asks for with b64=1, binary goes as text. A request with a `j` has its answer
     as JSONP, in which all is text.
     """
 
-    __slots__ = (
-        "_base64",
-        "_callback",
-        "_finishing",
-        "_flushing",
-        "_headers",
-        "_inflow",
-        "_paused",
-        "_poll",
-        "_retired",
-        "_traffic",
-        "_turn",
-        "posting",
-        "session",
-    )
+    __slots__ = ("_base64", "_callback", "_inflow", "_paused", "_retired", "posting")
 
     name = "polling"
-    fetches = True
 
-    def __init__(self, session: Source, turn: Turn, traffic: Traffic, *, base64: bool = False) -> None:
-        self.session = session
+    def __init__(self, session: "Session", *, base64: bool = False) -> None:
+        super().__init__(session)
         self.posting = False
-        self._turn = turn
-        self._traffic = traffic
         self._base64 = base64
         self._callback: int | None = None
-        self._poll: Exchange | None = None
-        self._headers: Headers = ()
         self._inflow: Inflow | None = None
-        self._flushing = self._finishing = self._retired = self._paused = False
+        self._retired = self._paused = False
 
     @property
-    def http(self) -> "PollingTransport":
+    def http(self) -> "PollingTransport":  # type: ignore[override]
         return self
-
-    @property
-    def waiting(self) -> bool:
-        """Tell whether a poll is parked."""
-        return self._poll is not None
-
-    def write(self, prepared: Prepared) -> bool:
-        """Take nothing."""
-        return False
 
     def pause(self) -> None:
         """Go on with the payload that has begun later, and leave its POST unanswered until then."""
@@ -93,15 +116,9 @@ class PollingTransport:
         if self._inflow is not None:
             self._inflow.resume()
 
-    def notify(self) -> None:
-        """Answer a parked poll at the end of the turn."""
-        self._flush_soon()
-
     def finish(self, code: int, text: str = "") -> bool:
-        self._finishing = True
         self._drop_inflow()
-        self._flush_soon()
-        return False
+        return super().finish(code, text)
 
     def poll(self, exchange: Exchange, headers: Headers) -> None:
         """Park a GET until there is something to say; a second one at once ends the session."""
@@ -140,7 +157,7 @@ class PollingTransport:
         session, request = self.session, exchange.request
         is_form = request.param("j") is not None
         binary = (request.header("content-type") or "").startswith("application/octet-stream")
-        self._traffic.bytes_in += len(body)
+        session.table.traffic.bytes_in += len(body)
 
         def done(error: ProtocolError | None) -> None:
             self.posting, self._inflow = False, None
@@ -161,9 +178,7 @@ class PollingTransport:
         except ProtocolError as error:
             done(error)
             return
-        self._inflow = Inflow(
-            packets, session, driver=self._turn.driver, traffic=self._traffic, share=Slice(), done=done
-        )
+        self._inflow = Inflow(packets, session, share=Slice(), done=done)
         if not self._paused:
             self._inflow.resume()
 
@@ -211,14 +226,7 @@ class PollingTransport:
             self._answer([CLOSE])
             self.session.finished()
 
-    def _flush_soon(self) -> None:
-        if self._poll is not None and not self._flushing:
-            self._flushing = True
-            self._turn.add(self.flush)
-
     def _answer(self, messages: list[Prepared]) -> None:
-        exchange, self._poll = self._poll, None
-        assert exchange is not None
         callback = self._callback
         body, binary = self.session.generation.engineio.encode_payload(
             [(prepared.text, prepared.attachments) for prepared in messages],
@@ -228,7 +236,4 @@ class PollingTransport:
             kind = _BINARY if binary else TEXT
         else:
             kind, body = SCRIPT, jsonp.encode_script(callback, body)
-        traffic = self._traffic
-        traffic.messages_out += len(messages)
-        traffic.bytes_out += len(body)
-        exchange.respond(Response(200, (*kind, *self._headers), body))
+        self._respond(Response(200, (*kind, *self._headers), body), len(messages))
