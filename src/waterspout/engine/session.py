@@ -146,26 +146,10 @@ class Session(Backlog):
         elif ending.within is not None and self.state is State.CLOSING:
             self._close_within(ending)  # closing all sessions leaves less time than closing this one
 
-    def let_go(self, namespace: str) -> None:
-        """Tell the client that the application has disconnected it from a namespace."""
-        self.dialect.let_go(self, namespace)
-
-    def keep_out(self, namespace: str, *, failed: bool) -> None:
-        """Act on a refusal of the client in a namespace, of which the application has told it; or on a failure."""
-        self.dialect.keep_out(self, namespace, failed=failed)
-
-    def astray(self, namespace: str, what: str = "a packet") -> None:
-        """Act on what came for a namespace that the client has not entered; ProtocolError unless it may."""
-        self.dialect.astray(self, what, namespace)
-
     def connected(self) -> None:
         """The client has entered a namespace: what only the handshake needed may go."""
         self.wait_no_longer(_CONNECT)
         self.request.forget()
-
-    def socket_id(self, namespace: str) -> str:
-        """Return the id of the client in a namespace: one that others may know, or what old clients take for it."""
-        return self.dialect.socket_id(self, namespace)
 
     @property
     def outbox_bytes(self) -> int:

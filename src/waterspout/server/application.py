@@ -61,12 +61,12 @@ class SocketIOApplication:
         elif type(packet) is Connect:
             self._connect(session, packet)
         elif packet.namespace not in session.data:
-            session.astray(packet.namespace)
+            session.dialect.astray(session, "a packet", packet.namespace)
 
     def announced(self, session: Session, namespace: str) -> None:
         """Accept attachments for namespaces that the client has entered."""
         if namespace not in session.data:
-            session.astray(namespace, "attachments")
+            session.dialect.astray(session, "attachments", namespace)
 
     def close(self, session: Session, reason: Reason) -> None:
         """Disconnect the client from all namespaces."""

@@ -187,7 +187,7 @@ class SocketMember(Member):
         elif self.life is CONNECTED:
             with self.namespace.engine.turn:
                 self.namespace.part(self, Reason.SERVER_DISCONNECT)
-                self.session.let_go(self.namespace.name)
+                self.session.dialect.let_go(self.session, self.namespace.name)
 
     def end(self) -> bool:
         """Drop what waits, reject open calls, and be gone; return whether the client had been accepted."""

@@ -206,7 +206,7 @@ class Namespace(Events, Generic[Kind]):
 
     def open(self, session: Session, auth: Auth) -> None:
         """Make member and socket of a connecting client, and run the steps and the connect handler."""
-        member = SocketMember(session.socket_id(self.name), session, self)
+        member = SocketMember(session.dialect.socket_id(session, self.name), session, self)
         member.socket = (self._handlers.kind or Socket)(member)
         session.data[self.name] = member
         self.rooms.expect(member.id)
@@ -244,7 +244,7 @@ class Namespace(Events, Generic[Kind]):
             self.hooks.event_failed(member, "connect", TypeError(f"the refusal cannot be sent: {words(error)}{place}"))
             push_refusal(session, self.name, "Internal error")
         self._show_family()
-        session.keep_out(self.name, failed=failed)
+        session.dialect.keep_out(session, self.name, failed=failed)
 
     def admit(self, member: Member) -> None:
         """Add a member: from now on it gets what is sent to the namespace, and to the rooms that it has joined."""

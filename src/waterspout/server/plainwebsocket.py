@@ -29,7 +29,7 @@ from ..engine import (
     refuse_text,
 )
 from ..engine.dialects import NullDialect
-from ..engine.http.handshakes import T, agree, explain, make_messages, make_websocket
+from ..engine.http.handshakes import T, agree, explain, make_websocket
 from ..engine.http.requests import show
 from ..engine.http.response import SHUTTING_DOWN, Headers, subprotocol, version_spoken
 from ..engine.table import Table
@@ -271,7 +271,7 @@ class PlainWebSocketRequest(Handshake):
         """Begin, behind the greeting; the host pings."""
         assert self.session is not None
         self.session.heartbeat = HostPings()
-        return self._begin(table, request, make_messages(table, EVENTS, messenger))
+        return self._begin(table, request, MessageTransport(messenger, EVENTS, table))
 
     def _begin(self, table: Table, request: Request, transport: T) -> T:
         channels, session = self.held, self.session

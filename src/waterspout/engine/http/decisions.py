@@ -17,7 +17,7 @@ from ..transports.messages import MessageTransport
 from ..transports.polling import PollingTransport
 from ..transports.upgrade import Probe
 from .greetings import Greeting, Upgrade
-from .handshakes import Handshake, T, make_messages, make_websocket
+from .handshakes import Handshake, T, make_websocket
 from .refusals import Answer, Fault, Refuse, refuse
 from .response import SHUTTING_DOWN, Headers
 
@@ -151,7 +151,8 @@ class Open(Handshake, NoQuestion):
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        return self._carry(table, make_messages(table, self.generation, messenger, base64=bool(request.param("b64"))))
+        base64 = bool(request.param("b64"))
+        return self._carry(table, MessageTransport(messenger, self.generation, table, base64=base64))
 
     def _carry(self, table: Table, transport: T) -> T:
         assert self.session is not None
@@ -208,7 +209,8 @@ class Resume(NoQuestion):
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Make a transport of the messenger, behind the greeting."""
-        return self._prove(make_messages(table, self.session.generation, messenger, base64=bool(request.param("b64"))))
+        base64 = bool(request.param("b64"))
+        return self._prove(MessageTransport(messenger, self.session.generation, table, base64=base64))
 
     def abort(self, table: Table) -> None:
         """End the session, unless it was a WebSocket that has not come."""

@@ -14,8 +14,7 @@ from ..session import Session
 from ..states import State
 from ..table import Table
 from ..transports.deflating import DeflatingBase64Transport, DeflatingTransport
-from ..transports.interfaces import Candidate, Link, Messenger
-from ..transports.messages import MessageTransport
+from ..transports.interfaces import Candidate, Link
 from ..transports.websocket import Base64Transport, WebSocketTransport
 from .greetings import Upgrade
 from .refusals import Subject
@@ -57,13 +56,6 @@ def make_websocket(
         return plain(link, generation, reader, table.traffic)
     deflating = DeflatingBase64Transport if base64 else DeflatingTransport
     return deflating(link, generation, reader, table.traffic, deflate=deflate, driver=table.driver)
-
-
-def make_messages(
-    table: Table, generation: Generation, messenger: Messenger, *, base64: bool = False
-) -> MessageTransport:
-    """Make the transport of a WebSocket whose host writes the frames."""
-    return MessageTransport(messenger, generation, table, base64=bool(request.param("b64")))
 
 
 def drop_begun(table: Table, session: Session | None) -> None:

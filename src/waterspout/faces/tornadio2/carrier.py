@@ -153,7 +153,8 @@ class ModernCarrier(Carrier):
         """Tell the client that it is accepted, and send what was held."""
         session, held = self.session, self._let_go(namespace)
         session.connected()
-        self._push(namespace, self._codec.encode_connect(namespace, session.socket_id(namespace)))
+        id = session.dialect.socket_id(session, namespace)
+        self._push(namespace, self._codec.encode_connect(namespace, id))
         for prepared in held or ():
             session.push(prepared)
 

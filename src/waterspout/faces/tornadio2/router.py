@@ -199,7 +199,7 @@ class _Application:
     def announced(self, session: EngineSession, namespace: str) -> None:
         """Accept attachments for endpoints that the client has entered."""
         if namespace != "/" and namespace not in session.data.endpoints:
-            session.astray(namespace, "attachments")
+            session.dialect.astray(session, "attachments", namespace)
 
     def close(self, session: EngineSession, reason: Reason) -> None:
         """Close the session: its endpoints, and then the main connection."""
