@@ -7,6 +7,8 @@ from ..drivers import AsyncioDriver
 from .failures import FailureWatch
 from .residence import Residence
 
+__all__ = ["running_loop"]  # the rest is for hosts
+
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the loop that runs in this thread."""

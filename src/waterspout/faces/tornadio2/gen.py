@@ -26,8 +26,8 @@ from tornado.ioloop import IOLoop
 
 from ...drivers import logger
 from ...engine import INTERRUPTS
+from ...hosts.loops import running_loop
 from ..complaints import ALONE
-from .periodic import is_running
 
 log = logger("tornadio2.gen")
 
@@ -135,18 +135,16 @@ class Outcome(YieldPoint):
 
     def take(self, ended: Any) -> None:
         """Set what a future or another outcome has ended with."""
-        if isinstance(ended, Outcome):
-            error = ended.error
-        else:
-            error = asyncio.CancelledError() if ended.cancelled() else ended.exception()
-        if error is None:
-            self.resolve(ended.result())
-        else:
+        try:
+            value = ended.result()
+        except BaseException as error:
             self.reject(error)
+        else:
+            self.resolve(value)
 
     def callback(self) -> Callable[..., None]:
         """Return a function for any thread: what it is called with becomes the result, on the loop that runs now."""
-        loop, thread = asyncio.get_running_loop() if is_running() else None, get_ident()
+        loop, thread = running_loop(), get_ident()
 
         def call(*args: Any, **kwargs: Any) -> None:
             value = Arguments(args, kwargs) if kwargs or len(args) > 1 else next(iter(args), None)
@@ -297,7 +295,7 @@ def outcome_of(yielded: Any) -> Outcome:
     """Return what becomes of something that can be awaited. Raises BadYieldError and, without a loop, RuntimeError."""
     if type(yielded) is Outcome:
         return yielded
-    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and not is_running():
+    if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and running_loop() is None:
         if inspect.iscoroutine(yielded):
             yielded.close()
         raise RuntimeError(f"{yielded!r} is asynchronous, and no loop is running")

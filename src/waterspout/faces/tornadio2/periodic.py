@@ -1,6 +1,5 @@
 """Callbacks that come again and again, and may be put off: what heartbeats were made of."""
 
-import asyncio
 import time
 import warnings
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Any
 from tornado.ioloop import IOLoop
 
 from ...drivers import logger
+from ...hosts.loops import running_loop
 
 log = logger("tornadio2.periodic")
 
@@ -19,18 +19,9 @@ def current_loop() -> IOLoop:
     From Python 3.12 on asyncio warns of that, and in 3.14 refuses it, which Tornado makes good.
     """
     with warnings.catch_warnings():
-        if not is_running():
+        if running_loop() is None:
             warnings.simplefilter("ignore", DeprecationWarning)
         return IOLoop.current()
-
-
-def is_running() -> bool:
-    """Tell whether a loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 class Callback:

@@ -13,6 +13,7 @@ from tornado.web import HTTPError
 from ...engine import ANY_HOST, Driver, Engine, Policy, Protocol1Policy, check_seconds
 from ...engine import Session as EngineSession
 from ...errors import HandshakeRefused, ReservedName
+from ...hosts.loops import running_loop
 from ...types import Reason, Request
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Error, Packet
@@ -21,7 +22,7 @@ from . import persistent, polling, preflight
 from .carrier import carry
 from .conn import SocketConnection
 from .info import ActiveRequest
-from .periodic import Callback, current_loop, is_running
+from .periodic import Callback, current_loop
 from .session import MISSED_HEARTBEATS, Session
 from .session import log as session_log
 from .sessioncontainer import SessionContainer
@@ -108,7 +109,7 @@ class TornadioRouter:
     @property
     def running_loop(self) -> Any:
         """The same, but None where no loop was given and none runs."""
-        return current_loop() if self._loop is None and is_running() else self._loop
+        return current_loop() if self._loop is None and running_loop() is not None else self._loop
 
     @property
     def urls(self) -> list[Any]:

@@ -1,7 +1,6 @@
-"""Sessions that end when nothing has promoted them for a while: a sliding window on a heap."""
+"""Sessions that end when nothing has promoted them for a while."""
 
 import math
-from heapq import heappop, heappush
 from time import time
 
 from ...drivers import InlineDriver
@@ -39,17 +38,14 @@ class SessionBase:
 
 
 class SessionContainer:
-    """Sessions by id, and who of them is next to expire."""
+    """Sessions by id; `expire` ends those whose time is over."""
 
     def __init__(self) -> None:
         self._items: dict[str, SessionBase] = {}
-        self._queue: list[tuple[float, SessionBase]] = []
 
     def add(self, session: SessionBase) -> None:
         """Take a session; it replaces another one of this id."""
         self._items[session.session_id] = session
-        if session.expiry is not None:
-            heappush(self._queue, (session.expiry_date, session))
 
     def forget(self, session: SessionBase) -> None:
         """Let a session go, which is not told so."""
@@ -73,20 +69,18 @@ class SessionContainer:
         What a session's `on_delete` raises comes out of here; that session has ended, and the next call goes on.
         """
         now = time() if current_time is None else current_time
-        while self._queue and self._queue[0][0] <= now:
-            _, session = heappop(self._queue)
-            is_due = self._items.get(session.session_id) is session and session.expiry_date <= now
-            if is_due and not self._renew(session, now):
+        for session in sorted(session for session in self._items.values() if session.expiry_date <= now):
+            if self._items.get(session.session_id) is session and not _renew(session, now):
                 del self._items[session.session_id]
                 session.on_delete(False)
-                if self._renew(session, now):
+                if _renew(session, now):
                     self._items[session.session_id] = session
 
-    def _renew(self, session: SessionBase, now: float) -> bool:
-        """Queue a session again that has been promoted to live beyond now."""
-        until, session.promoted = session.promoted, None
-        if until is None or until <= now:
-            return False
-        session.expiry_date = until
-        heappush(self._queue, (until, session))
-        return True
+
+def _renew(session: SessionBase, now: float) -> bool:
+    """Extend the time of a session that has been promoted to live beyond now."""
+    until, session.promoted = session.promoted, None
+    if until is None or until <= now:
+        return False
+    session.expiry_date = until
+    return True
