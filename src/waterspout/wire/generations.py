@@ -73,19 +73,22 @@ class SocketCodec(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """One generation of clients: who it is, how it speaks, and the ways in which it behaves."""
+    """One generation of clients: who it is, how it speaks, and the ways in which it behaves.
+
+    The defaults are what Socket.IO 3.x and 4.x do.
+    """
 
     name: str
     revision: str  # the `EIO` parameter of its requests
     clients: str
     engineio: EngineCodec
     socketio: SocketCodec
-    client_pings: bool  # else the server does
-    implicit_connect: bool  # "/" is entered without a packet
-    strays: bool  # events for namespaces not entered, or with reserved names, are ignored; else the connection ends
-    own_socket_id: bool  # else the socket's id is the session's, as its client believes
-    upgrades: tuple[str, ...]
-    greeting_pause: float  # s between the 101 and the OPEN of a WebSocket
+    client_pings: bool = False  # else the server does
+    implicit_connect: bool = False  # "/" is entered without a packet
+    strays: bool = False  # events for namespaces not entered, or with reserved names, are ignored; else an error
+    own_socket_id: bool = True  # else the socket's id is the session's, as its client believes
+    upgrades: tuple[str, ...] = ()
+    greeting_pause: float = 0.0  # s between the 101 and the OPEN of a WebSocket
     answers_failures: bool = False  # an event with an id is answered with an error if it has no other answer
     ping: bytes = b"2"
     noop: bytes = b"6"
@@ -111,12 +114,7 @@ ENGINEIO_4 = Generation(
     clients="Socket.IO 3.x and 4.x",
     engineio=engineio4,
     socketio=REVISION_5,
-    client_pings=False,
-    implicit_connect=False,
-    strays=False,
-    own_socket_id=True,
     upgrades=("websocket",),
-    greeting_pause=0.0,
 )
 SOCKETIO_1 = Generation(
     name="Socket.IO 1",  # the protocol's revision; the library had not come so far
@@ -124,12 +122,9 @@ SOCKETIO_1 = Generation(
     clients="Socket.IO 0.7 to 0.9",
     engineio=engineio4,  # not asked for: its requests are read by requests of their own
     socketio=socketio1,
-    client_pings=False,
     implicit_connect=True,
     strays=True,
     own_socket_id=False,
-    upgrades=(),
-    greeting_pause=0.0,
     ping=socketio1.HEARTBEAT,
     noop=socketio1.NOOP,
 )
@@ -139,12 +134,7 @@ EVENTS = Generation(
     clients="plain WebSockets",
     engineio=engineio4,  # not asked for, except that binary messages are as they are
     socketio=events,
-    client_pings=False,
-    implicit_connect=False,
     strays=True,
-    own_socket_id=True,
-    upgrades=(),
-    greeting_pause=0.0,
     answers_failures=True,
     ping=events.PING,
     noop=events.PING,
@@ -157,12 +147,7 @@ EVENT_STREAM = Generation(
     clients="EventSource, and whatever reads Server-Sent Events",
     engineio=_NO_CODEC,
     socketio=_NO_CODEC,
-    client_pings=False,
-    implicit_connect=False,
     strays=True,
-    own_socket_id=True,
-    upgrades=(),
-    greeting_pause=0.0,
     ping=COMMENT,
     noop=COMMENT,
 )
