@@ -43,6 +43,8 @@ class Asker(Protocol):
     It may also have `describe(token)`, which names the function in a warning: "the handler of 'say' in /".
     """
 
+    __slots__ = ()
+
     def answered(self, token: Any, result: Any) -> None:
         """Take the function's result; `token` is what the core gave to tell its calls apart."""
 
@@ -51,6 +53,7 @@ class Asker(Protocol):
 
     def later(self, token: Any) -> "Asker":
         """Called when the function goes on asynchronously; return the asker for its result."""
+        return self
 
 
 class Driver(Protocol):

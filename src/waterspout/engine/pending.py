@@ -129,7 +129,7 @@ def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args:
     return pending
 
 
-class _CalledBack:
+class _CalledBack(Asker):
     """Waits for the end of a callback: its result is nobody's, its exception is reported."""
 
     def answered(self, token: Pending[Any], result: Any) -> None: ...
@@ -140,9 +140,6 @@ class _CalledBack:
             token._driver.report(text, error)
         else:
             token._log.report((_CalledBack, type(error)), text, error)
-
-    def later(self, token: Pending[Any]) -> Asker:
-        return self
 
 
 _CALLED_BACK = _CalledBack()

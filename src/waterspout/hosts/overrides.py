@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.http1connection import HTTP1Connection
 
-from ..engine import Admitted, Decision, Greeting, Response, Resume
+from ..engine import Admitted, Asker, Decision, Greeting, Response, Resume
 from .reception import TornadoIntake
 from .residence import Residence
 
@@ -33,16 +33,13 @@ def require_plain(cls: type) -> None:
 Failed = Callable[[BaseException], object]
 
 
-class FailureAsker:
+class FailureAsker(Asker):
     """Asks for users' functions, and calls the token with what they raise."""
 
     def answered(self, token: Failed, result: object) -> None: ...
 
     def failed(self, token: Failed, error: BaseException) -> None:
         token(error)
-
-    def later(self, token: Failed) -> "FailureAsker":
-        return self
 
 
 OUTCOME = FailureAsker()

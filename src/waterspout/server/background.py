@@ -12,11 +12,35 @@ from .annotations import innermost
 from .signatures import Function, read_function
 
 
-class Background:
-    """The functions of `on_start` and `on_stop` of one server; the asker of the first."""
+class _BackgroundAsker(Asker):
+    """An asker of functions that one of the two decorators has registered: reports what they raise."""
+
+    _decorator: str
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def failed(self, token: Function, error: BaseException) -> None:
+        """Report it, unless it was cancelled, or the process ends."""
+        if isinstance(error, Exception):
+            self._engine.log.report((Background, token, type(error)), f"{self.describe(token)} failed", error)
+
+    def describe(self, token: Function) -> str:
+        """Name the function, for a warning."""
+        found = innermost(token.call)
+        return f"the function {getattr(found, '__qualname__', repr(found))!r} of {self._decorator}"
+
+
+class Background(_BackgroundAsker):
+    """The functions of `on_start` and `on_stop` of one server; the asker of the first.
+
+    `Driver.finish` cancels these when the server is closed.
+    """
+
+    _decorator = "on_start"
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
         self._starts: list[Function] = []
         self._stops: list[Function] = []
         self._is_running = False
@@ -45,22 +69,8 @@ class Background:
         else:
             then()
 
-    # What the driver answers
-
     def answered(self, token: Function, result: Any) -> None:
-        """Do nothing: the result is not used."""
-
-    def failed(self, token: Function, error: BaseException) -> None:
-        """Report it, unless it was cancelled."""
-        _report(self._engine, token, "on_start", error)
-
-    def later(self, token: Function) -> Asker:
-        """Return this asker: `Driver.finish` cancels the call when the server is closed."""
-        return self
-
-    def describe(self, token: Function) -> str:
-        """Name the function, for a warning."""
-        return _describe(token, "on_start")
+        """Ignore the result."""
 
     # Below this line: how it is done
 
@@ -73,11 +83,13 @@ class Background:
         function.run(self._engine.driver, (), self, function)
 
 
-class _StopFunctions:
+class _StopFunctions(_BackgroundAsker):
     """Waits for the functions of `on_stop`, then calls `then` once."""
 
+    _decorator = "on_stop"
+
     def __init__(self, engine: Engine, then: Callable[[], object]) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._then: Callable[[], object] | None = then
         self._running = 0
 
@@ -95,14 +107,8 @@ class _StopFunctions:
         self._ended()
 
     def failed(self, token: Function, error: BaseException) -> None:
-        _report(self._engine, token, "on_stop", error)
+        super().failed(token, error)
         self._ended()
-
-    def later(self, token: Function) -> Asker:
-        return self
-
-    def describe(self, token: Function) -> str:
-        return _describe(token, "on_stop")
 
     def _ended(self) -> None:
         self._running -= 1
@@ -114,13 +120,3 @@ class _StopFunctions:
         then, self._then = self._then, None
         if then is not None:
             then()
-
-
-def _describe(function: Function, decorator: str) -> str:
-    found = innermost(function.call)
-    return f"the function {getattr(found, '__qualname__', repr(found))!r} of {decorator}"
-
-
-def _report(engine: Engine, function: Function, decorator: str, error: BaseException) -> None:
-    if isinstance(error, Exception):  # else it was cancelled, or the process ends
-        engine.log.report((Background, function, type(error)), f"{_describe(function, decorator)} failed", error)

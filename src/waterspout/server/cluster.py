@@ -280,7 +280,7 @@ class Cluster:
             self._driver.report(text, error)
 
 
-class _AdapterCall:
+class _AdapterCall(Asker):
     """Waits for what an asynchronous adapter has returned; the token says what it does."""
 
     def __init__(self, pending: Pending[None]) -> None:
@@ -291,9 +291,6 @@ class _AdapterCall:
 
     def failed(self, token: str, error: BaseException) -> None:
         self._pending.reject(error if isinstance(error, Exception) else RuntimeError(f"it ended with {error!r}"))
-
-    def later(self, token: str) -> Asker:
-        return self
 
     def describe(self, token: str) -> str:
         return f"the adapter, asked to {token} a topic,"

@@ -95,7 +95,7 @@ class NamingAsker(Asker, Protocol):
         """Name the function, for a warning."""
 
 
-class CountingAsker:
+class CountingAsker(Asker):
     """An asker of a function that goes on asynchronously: counts the call against its client until the result comes.
 
     The call ends before the asker takes the result, since that may begin the next call: at no time are there two.
@@ -117,9 +117,6 @@ class CountingAsker:
     def failed(self, token: Any, error: BaseException) -> None:
         self._session.end_call(self._size_bytes)
         self._asker.failed(token, error)
-
-    def later(self, token: Any) -> Asker:
-        return self
 
     def describe(self, token: Any) -> str:
         """Name the function, for a warning."""

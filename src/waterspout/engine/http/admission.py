@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import HandshakeRefused, header_fields
 from ...types import Reason, Request
+from ..driver import Asker
 from ..states import State
 from .decisions import Admitted, Decision
 from .origins import Cors
@@ -33,7 +34,7 @@ class Question(Enum):
     ROUTE = "the function that decides about a path"
 
 
-class Admission:
+class Admission(Asker):
     """A request about which users' functions are asked: `decided` is called with its decision, unless it is aborted."""
 
     __slots__ = ("_decide", "_decided", "_decision", "_is_aborted", "_origin", "_request", "_table")
@@ -89,10 +90,6 @@ class Admission:
             self._report(token, f"{token.value} failed, and the client is refused", error)
             error = HandshakeRefused(500)
         self._refuse(self._decision.refuse(error), is_known=token is Question.ROUTE)
-
-    def later(self, token: Question) -> "Admission":
-        """Wait for an asynchronous function."""
-        return self
 
     def describe(self, token: Question) -> str:
         """Name the function, for a warning."""
