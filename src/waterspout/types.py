@@ -1,16 +1,15 @@
 """Values that every layer knows: why a socket left, and the request that opened its connection."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from re import ASCII, DOTALL, IGNORECASE
-from re import compile as compile_pattern
 from typing import Any
 from urllib.parse import parse_qsl
 
-_SIMPLE_QUERY = compile_pattern(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", ASCII).fullmatch  # nothing to unquote
+_SIMPLE_QUERY = re.compile(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", re.ASCII).fullmatch  # nothing to unquote
 
 
-_ABSOLUTE = compile_pattern(r"https?://([^/?#]*)", IGNORECASE).match
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE).match
 
 
 def split_target(target: str) -> tuple[str | None, str]:
@@ -35,7 +34,7 @@ def parse_query(query: str) -> list[tuple[str, str]]:
         return []
 
 
-_ESCAPE = compile_pattern(r"\\([0-3][0-7]{2}|.)", DOTALL)
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)", re.DOTALL)
 
 
 def split_cookies(header: str) -> Iterator[tuple[str, str]]:

@@ -3,11 +3,10 @@
 TypeError for a value of the wrong kind, ValueError for one that is out of range.
 """
 
+import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import fields
 from math import inf
-from re import ASCII, Pattern, escape
-from re import compile as compile_pattern
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +14,9 @@ Rule = Callable[[str, object], None]
 
 LONGEST = 3600  # seconds; who gives more has thought of milliseconds
 
-_TOKEN = compile_pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", ASCII)  # RFC 9110, section 5.6.2
-_COOKIE_PATH = compile_pattern(r"/[ -:<-~]*", ASCII)
-_ORIGIN = compile_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\s]+)/?", ASCII)  # RFC 6454, section 6.2
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
+_COOKIE_PATH = re.compile(r"/[ -:<-~]*", re.ASCII)
+_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#@\s]+)/?", re.ASCII)  # RFC 6454, section 6.2
 _PORTS = {"http": ":80", "https": ":443"}
 _AN_ORIGIN = "https://example.com"
 
@@ -167,7 +166,7 @@ def check_origins(value: Any, credentials: bool) -> None:
 
 
 def _check_origin(one: object, value: object) -> None:
-    if isinstance(one, Pattern) and isinstance(one.pattern, str):
+    if isinstance(one, re.Pattern) and isinstance(one.pattern, str):
         return
     if not isinstance(one, str):
         raise TypeError(
@@ -186,7 +185,7 @@ def _remedy(origin: str) -> str | None:
     if origin.lower().startswith("file:"):
         return "what comes from a file has the origin 'file://' or 'null', whatever its path"
     if "*" in origin:
-        pattern = escape(origin.rstrip("/")).replace(r"\*", "[a-z0-9.-]+")
+        pattern = re.escape(origin.rstrip("/")).replace(r"\*", "[a-z0-9.-]+")
         return f'an asterisk stands for nothing here, give a pattern: re.compile(r"{pattern}")'
     if not origin.isascii():
         return "browsers write hosts in ASCII, give it as they do (xn--...)"

@@ -1,9 +1,8 @@
 """What belongs to the connection and is a matter of choice."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from re import ASCII, Pattern
-from re import compile as compile_pattern
 
 from ..wire.deflate import Deflate
 from ..wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -13,13 +12,13 @@ from .options import check_cookie, check_fields, check_origins, check_subprotoco
 from .protocol1.policy import TRANSPORTS as TRANSPORTS_1
 from .protocol1.policy import Protocol1Policy
 
-Origin = str | Pattern[str]
+Origin = str | re.Pattern[str]
 Origins = None | Origin | Sequence[Origin] | Callable[[str], bool | Awaitable[bool]]
 
 TRANSPORTS = ("polling", "websocket")
 
 _DEFLATE = Deflate()
-_COOKIE_VALUE = compile_pattern(r"[!#-+\--:<-\[\]-~]*", ASCII)  # RFC 6265, section 4.1.1
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*", re.ASCII)  # RFC 6265, section 4.1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """All namespaces of a server: those with a name, and those that a pattern or a function makes."""
 
+import re
 from collections.abc import Callable, Iterator
-from re import Pattern
-from re import compile as compile_pattern
 from typing import Any, Generic, cast
 
 from ..engine import Driver, Engine
@@ -21,7 +20,7 @@ from .weak import WeakTable
 
 Matcher = Callable[[str, Any], Any]
 
-_REGEX = compile_pattern(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
+_REGEX = re.compile(r"[\\(\[*]|[.)\]]\+|\$$").search  # "/c++" is a name
 
 
 class DynamicNamespace(Events, Generic[Kind]):
@@ -31,7 +30,7 @@ class DynamicNamespace(Events, Generic[Kind]):
     comes, or when somebody asks for it by its name, and is gone when its last client has left and nobody keeps it.
     """
 
-    def __init__(self, match: "Pattern[str] | Matcher", handlers: Handlers, *, engine: Engine) -> None:
+    def __init__(self, match: "re.Pattern[str] | Matcher", handlers: Handlers, *, engine: Engine) -> None:
         self.match = match
         self.threaded = False
         self._engine = engine
@@ -68,7 +67,7 @@ class DynamicNamespace(Events, Generic[Kind]):
 
     def matches(self, name: str) -> bool:
         """Tell whether the pattern matches; a function has to be asked."""
-        return isinstance(self.match, Pattern) and self.match.fullmatch(name) is not None
+        return isinstance(self.match, re.Pattern) and self.match.fullmatch(name) is not None
 
 
 class Namespaces:
@@ -122,7 +121,7 @@ class Namespaces:
         return found
 
     def family(
-        self, match: "Pattern[str] | Matcher", *, ordered: bool | None = None, threaded: bool = False
+        self, match: "re.Pattern[str] | Matcher", *, ordered: bool | None = None, threaded: bool = False
     ) -> DynamicNamespace:
         """Return the namespaces of a pattern or a function."""
         if threaded:
@@ -137,7 +136,7 @@ class Namespaces:
         return found
 
     def register(
-        self, name: "str | Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
+        self, name: "str | re.Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
     ) -> Namespace | DynamicNamespace:
         """Set the class of the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
@@ -161,9 +160,9 @@ class Namespaces:
     def _new(self, name: str, handlers: Handlers, family: DynamicNamespace | None = None) -> Namespace:
         return Namespace(name, self._engine, self._cluster, handlers=handlers, limits=self._limits, family=family)
 
-    def _title(self, match: "Pattern[str] | Matcher") -> str:
+    def _title(self, match: "re.Pattern[str] | Matcher") -> str:
         """Return a unique name of a family, for metrics and `describe`."""
-        title = match.pattern if isinstance(match, Pattern) else _name(match)
+        title = match.pattern if isinstance(match, re.Pattern) else _name(match)
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title
 

@@ -5,17 +5,16 @@ takes that machine's server for the page's own: Host and Origin both have the pa
 server knows that this is no name of its own. An address is never one of a stranger's: what points at it needs a name.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
-from re import ASCII
-from re import compile as compile_pattern
 
 from .proxies import Network, read_address
 
 AllowedHosts = str | Network | Sequence[str | Network] | None
 
-_HOST = compile_pattern(
-    r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([A-Za-z0-9_-][A-Za-z0-9._-]{0,252}))(?::([0-9]{1,5}))?", ASCII
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([A-Za-z0-9_-][A-Za-z0-9._-]{0,252}))(?::([0-9]{1,5}))?", re.ASCII
 )
 _SCHEMES_OWN = {True: (443,), False: (80,), None: (80, 443)}  # the ports that browsers leave out, by `secure`
 _REMEDY = 'give names, "example.com" or "example.com:8000", ".example.com" for all below it too, addresses or networks'

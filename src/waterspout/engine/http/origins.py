@@ -1,9 +1,8 @@
 """Who may come from where: the Origin header against the policy, and the CORS headers of every answer."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from re import ASCII, Pattern
-from re import compile as compile_pattern
 from urllib.parse import SplitResult, urlsplit
 
 from ...types import Request
@@ -14,9 +13,9 @@ from .response import Headers
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
 _SECURE = {"http": False, "https": True, "ws": False, "wss": True}
-_ORIGIN = compile_pattern("https?://[^/?#]+")
-_VISIBLE = compile_pattern("[!-~]*")
-_FIELD_NAMES = compile_pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", ASCII)
+_ORIGIN = re.compile("https?://[^/?#]+")
+_VISIBLE = re.compile("[!-~]*")
+_FIELD_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +163,6 @@ def _listed(origin: str, origins: Origin | Sequence[Origin] | None) -> bool:
         return origins == "*" or (len(origin) <= _LONGEST and named.lower() == origin.lower())
     if not _is_visible(origin):
         return False
-    if isinstance(origins, Pattern):
+    if isinstance(origins, re.Pattern):
         return origins.fullmatch(origin) is not None
     return any(_listed(origin, one) for one in origins)

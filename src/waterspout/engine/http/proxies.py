@@ -4,11 +4,10 @@ Each proxy appends to `X-Forwarded-For` the address that it was asked from. So t
 the proxies that are trusted stands the client, and whatever the client wrote itself stands before that.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import islice
-from re import ASCII
-from re import compile as compile_pattern
 
 from ...types import Request
 
@@ -18,12 +17,12 @@ TrustedProxies = int | str | Sequence[str | Network]
 UNIX = "unix"
 _MOST = 100  # proxies; what stands before that is as good as malformed
 
-_ADDRESS = compile_pattern(
+_ADDRESS = re.compile(
     r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?"  # with a port, perhaps
     r"|([0-9A-Fa-f:.]+)(?:%[\w.-]+)?",  # without; a zone is this machine's affair
-    ASCII,
+    re.ASCII,
 )
-_HOST = compile_pattern(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?", ASCII)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?", re.ASCII)
 _SECURE = {"https": True, "wss": True, "http": False, "ws": False}
 
 
