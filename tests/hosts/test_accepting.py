@@ -73,7 +73,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 SHORT = ("WARNING", "descriptors are short")
-ALL_IN = ("INFO", "there are descriptors again: all clients that waited are in")
+ALL_IN = ("INFO", "descriptors are free again: all waiting clients are accepted")
 
 
 def test_who_knocks_is_let_in_with_a_bounded_number_in_a_turn(entrance: Entrance) -> None:

@@ -1,6 +1,6 @@
-"""Whether an option's value can be meant: what is not is refused at once, with its name, its value and a remedy.
+"""Checks of options: an invalid value is refused at once, with its name, the value and what to give instead.
 
-TypeError for a value of the wrong kind, ValueError for one that is out of range.
+Each check raises TypeError for a value of the wrong type, and ValueError for one out of range.
 """
 
 import re
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 Rule = Callable[[str, object], None]
 
-LONGEST = 3600  # seconds; who gives more has thought of milliseconds
+LONGEST = 3600  # seconds; a larger value was probably meant in milliseconds
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
 _COOKIE_PATH = re.compile(r"/[ -:<-~]*", re.ASCII)
@@ -22,7 +22,7 @@ _AN_ORIGIN = "https://example.com"
 
 
 def check_number(name: str, value: object, what: str = "a number of seconds above 0", *, or_zero: bool = False) -> None:
-    """Refuse what is no finite number above 0; `what` is to be given instead."""
+    """Accept finite numbers above 0, with `or_zero` 0 as well; `what` describes them in the error."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}: give {what}")
     if not (0 < value < inf or (or_zero and value == 0)):
@@ -30,14 +30,14 @@ def check_number(name: str, value: object, what: str = "a number of seconds abov
 
 
 def check_seconds(name: str, value: Any) -> None:
-    """Refuse what is no time of a connection."""
+    """Accept seconds, above 0 and up to an hour."""
     check_number(name, value)
     if value > LONGEST:
         raise ValueError(f"{name} is {value!r}: give seconds, not milliseconds, and at most {LONGEST}")
 
 
 def check_count(name: str, value: object) -> None:
-    """Refuse what is no number of bytes or of things."""
+    """Accept whole numbers from 1 on."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}: give a whole number")
     if value < 1:
@@ -45,24 +45,24 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_rate(name: str, value: object) -> None:
-    """Refuse what is neither a number above 0 nor None."""
+    """Accept numbers above 0, and None for no limit."""
     if value is not None:
         check_number(name, value, "a number above 0, or None for no limit")
 
 
 def check_patience(name: str, value: object) -> None:
-    """Refuse what is no number of seconds, of which 0 may be one."""
+    """Accept seconds, 0 included."""
     check_number(name, value, "a number of seconds, 0 or more", or_zero=True)
 
 
 def check_switch(name: str, value: object) -> None:
-    """Refuse what is neither True nor False."""
+    """Accept True and False."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}: give True or False")
 
 
 def one_of(*choices: str) -> Rule:
-    """Make a check that refuses what is none of these words."""
+    """Return a check that accepts these words."""
 
     def check(name: str, value: object) -> None:
         if value not in choices:
@@ -72,7 +72,7 @@ def one_of(*choices: str) -> Rule:
 
 
 def or_none(check: Rule) -> Rule:
-    """Make a check that lets None pass, and does the same otherwise."""
+    """Return a check that accepts None as well."""
 
     def check_unless_none(name: str, value: object) -> None:
         if value is not None:
@@ -82,13 +82,13 @@ def or_none(check: Rule) -> Rule:
 
 
 def check_status(name: str, value: object) -> None:
-    """Refuse what no refusal can have as its HTTP status."""
+    """Accept HTTP statuses of errors, and None."""
     if not isinstance(value, int) or value not in range(400, 600):
         raise ValueError(f"{name} is {value!r}: give a status from 400 to 599, or None")
 
 
 def check_text(name: str, value: object) -> None:
-    """Refuse what is no text."""
+    """Accept strings."""
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}: give a string")
 
@@ -104,7 +104,7 @@ _CHECKS: dict[object, Rule] = {
 
 
 def check_fields(options: Any, **by_name: Rule) -> None:
-    """Check each field of a dataclass: by the rule given for its name, else by that of its type, if there is one."""
+    """Check each field of a dataclass by the rule for its name, or else by the rule for its type, if there is one."""
     for field in fields(options):
         check = by_name.get(field.name, _CHECKS.get(field.type))
         if check is not None:
@@ -112,7 +112,7 @@ def check_fields(options: Any, **by_name: Rule) -> None:
 
 
 def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of transports, refusing what is none."""
+    """Return names of transports as a tuple; accept one or more of the `known` ones."""
     if isinstance(value, str) and value in known:
         raise TypeError(f"transports is the string {value!r}: give a tuple, ({value!r},)")
     if not isinstance(value, Sequence | Set) or not value or any(each not in known for each in value):
@@ -121,7 +121,7 @@ def transports(value: Any, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def mount_path(value: object) -> str:
-    """Return where clients ask: with a slash at its beginning and none at its end."""
+    """Return a path with a slash at its beginning and none at its end."""
     if not isinstance(value, str):
         raise TypeError(f"path is {value!r}: give a string, such as '/socket.io'")
     if not value or any(mark in value for mark in "?#") or not value.isprintable() or " " in value:
@@ -130,7 +130,7 @@ def mount_path(value: object) -> str:
 
 
 def check_cookie(name: object, path: object, same_site: object) -> None:
-    """Refuse what cannot stand in a cookie (RFC 6265, section 4.1.1)."""
+    """Accept what a Set-Cookie field may contain (RFC 6265, section 4.1.1)."""
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise ValueError(f"the cookie's name is {name!r}: give letters, digits and hyphens, such as 'io'")
     if not isinstance(path, str) or not _COOKIE_PATH.fullmatch(path):
@@ -140,7 +140,7 @@ def check_cookie(name: object, path: object, same_site: object) -> None:
 
 
 def check_subprotocols(value: object) -> None:
-    """Refuse what no WebSocket can have as its subprotocols (RFC 6455, section 4.1, item 10)."""
+    """Accept names of subprotocols (RFC 6455, section 4.1, item 10), and None."""
     if value is None:
         return
     if not isinstance(value, tuple | list):
@@ -151,7 +151,7 @@ def check_subprotocols(value: object) -> None:
 
 
 def check_origins(value: Any, credentials: bool) -> None:
-    """Refuse what no page's origin can equal."""
+    """Accept origins as browsers write them, patterns, functions, "*" and None; "*" excludes credentials."""
     if value == "*" and credentials:
         raise ValueError('cors_origins="*" with cors_credentials=True: name the origins that may use credentials')
     if value is None and credentials:
@@ -179,7 +179,7 @@ def _check_origin(one: object, value: object) -> None:
 
 
 def _remedy(origin: str) -> str | None:
-    """Say what is wrong with an origin; browsers write scheme://host, and the port unless it is the scheme's own."""
+    """Return what to correct in an origin, or None; browsers write scheme://host, and a port unless it is default."""
     if origin == "null" or origin.lower() == "file://":
         return None
     if origin.lower().startswith("file:"):
@@ -195,7 +195,7 @@ def _remedy(origin: str) -> str | None:
         port = _PORTS.get(scheme)
         if port is None or not place.endswith(port):
             return None
-        return f"browsers leave out the port that a scheme has anyway, give '{scheme}://{place.removesuffix(port)}'"
+        return f"browsers leave out the default port of a scheme, give '{scheme}://{place.removesuffix(port)}'"
     parts = urlsplit(origin if "://" in origin else f"https://{origin}")
     if not parts.netloc or "@" in parts.netloc:
         return f"give an origin such as {_AN_ORIGIN!r}"

@@ -1,4 +1,4 @@
-"""What belongs to the connection and is a matter of choice."""
+"""The options of an engine: everything about connections that can be chosen."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,10 +23,10 @@ _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*", re.ASCII)  # RFC 6265, sectio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie:
-    """A cookie: the one that carries the session id to a load balancer, or one that a function of `on_handshake` sets.
+    """A cookie: with the session id, for a load balancer, or one that a function of `on_handshake` sets.
 
-    ValueError for a name, path or `same_site` ("Strict", "Lax", "None") that no cookie can have. `max_age` in seconds;
-    None lasts as long as the browser is open.
+    `same_site` is "Strict", "Lax" or "None". `max_age` is in seconds; with None the cookie lasts until the browser is
+    closed. ValueError for an invalid name, path or `same_site`.
     """
 
     name: str = "io"
@@ -40,7 +40,7 @@ class Cookie:
         check_cookie(self.name, self.path, self.same_site)
 
     def header(self, value: str) -> tuple[str, str]:
-        """Return the header field that sets it to a value; ValueError for what no value can be: quote it first."""
+        """Return the header field that sets it to a value; ValueError for an invalid one: quote it first."""
         if not _COOKIE_VALUE.fullmatch(value):
             raise ValueError(f"the value of the cookie {self.name} is {value!r}: quote it, with urllib.parse.quote")
         parts = [f"{self.name}={value}", f"Path={self.path}"]
@@ -55,40 +55,41 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Times in seconds, at most an hour, sizes in bytes; `max_packets` is for a POST, and for what waits in an outbox.
+    """The options of an engine. Times are in seconds, at most an hour, sizes in bytes.
 
-    A client that has `max_calls` unanswered calls of handlers is read no further until one is answered.
+    `max_packets`: the limit of packets in one POST, and of messages in an outbox.
 
-    `cors_origins`: None is the same origin only, "*" everybody (never with credentials), else an origin ("file://" and
-    "null" are two), a pattern that matches it whole, several of these, or a function of it, plain or async. `jsonp`
-    answers script elements of the same pages. `per_message_deflate` compresses WebSockets of clients that offer it:
-    True, or a `Deflate` of one's own.
+    `max_calls`: a client with so many unanswered calls of handlers is not read until one is answered.
 
-    `transports`: "polling" and "websocket" stand for all of their kind that clients of 0.7 to 0.9 know, too; these
-    are told of "flashsocket" and "xhr-multipart" only if they are named.
+    `cors_origins`: the origins whose pages may connect, beside the server's own. None is no other, "*" all (never with
+    credentials); else an origin ("file://" and "null" are valid ones), a pattern that matches a whole origin, several
+    of these, or a function of the origin, plain or async. `jsonp`: script elements of the same pages are served.
+    `per_message_deflate`: True, or a `Deflate`, compresses WebSockets of clients that offer it.
 
-    `verify_remote_ip`: a request for a session from another address than its handshake's finds no such session.
+    `transports`: "polling" and "websocket" include the equivalent transports of clients of 0.7 to 0.9. "flashsocket"
+    and "xhr-multipart" are offered to these only if they are named.
 
-    `protocol1` has the options of clients of 0.7 to 0.9.
+    `verify_remote_ip`: a session is found only from the address of its handshake.
 
-    `trusted_proxies`: how many proxies stand before the server, or their addresses and networks ("unix" for
-    those at a Unix socket); what they say of the client's address, scheme and host is believed.
+    `protocol1`: the options for clients of 0.7 to 0.9.
 
-    `subprotocols`: of those that a WebSocket's client offers (Sec-WebSocket-Protocol), the first that is here is the
-    answer, and with None the first of all. Where none is here, the answer has none, and a client that needs one closes.
-    They change nothing else: what is spoken is Socket.IO.
+    `trusted_proxies`: the number of proxies in front of the server, or their addresses and networks ("unix" for those
+    at a Unix socket). Their X-Forwarded fields set the client's address, scheme and host.
 
-    `allowed_hosts`: None is every host; else the hosts that requests may ask for, in Host or where a trusted proxy says
-    so: a name, which has any port, or `"name:port"`; `".example.com"`, which is this domain and all below it; an
-    address or a network (`"0.0.0.0/0"` is every address of IPv4); or several of these. Other requests are refused with
-    403. It is what keeps out pages that let a name of theirs point at this server (DNS rebinding), of which Host and
-    Origin are equal.
+    `subprotocols`: the answer to a WebSocket is the first subprotocol of the client's offer (Sec-WebSocket-Protocol)
+    that is among these; with None, the first of the offer. If none is, the answer has none, and a client that requires
+    one closes. A subprotocol has no other effect: the protocol is Socket.IO in any case.
 
-    `max_packets_per_poll`: None, or how many packets of Engine.IO one answer to a poll of 1.x to 4.x may have; each
-    attachment is one, too. What is beyond stays in the outbox for the next poll, in order; an event with more
-    attachments has an answer of its own.
+    `allowed_hosts`: the hosts that requests may name, in Host or as a trusted proxy forwards it; None is every host.
+    A name allows any port, `"name:port"` one; `".example.com"` is this domain and all below it; an address or a network
+    (`"0.0.0.0/0"` is every IPv4 address); or several of these. Other requests are refused with 403. This prevents DNS
+    rebinding: a page whose own name points at this server has equal Host and Origin.
 
-    `max_header_lines`: a request with more is refused with 431 before anything is made of them.
+    `max_packets_per_poll`: the limit of Engine.IO packets in one answer to a poll of 1.x to 4.x, each attachment being
+    one; None is no limit. The rest stays in the outbox for the next poll, in order. An event with more attachments is
+    an answer of its own.
+
+    `max_header_lines`: a request with more header lines is refused with 431, before they are parsed.
     """
 
     ping_interval: float = 25.0

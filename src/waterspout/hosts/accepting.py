@@ -1,6 +1,6 @@
-"""How connections come in: a bounded number at once, and none while the process is out of descriptors.
+"""Accepting connections: a bounded number in each turn of the loop, and none while descriptors are short.
 
-A listener that stayed in the loop then would be ready in each of its turns, and take a whole processor to fail.
+A listener that stayed registered then would be ready in every turn, and use a whole processor for failing calls.
 """
 
 import errno
@@ -14,9 +14,9 @@ from typing import Any
 from ..drivers.log import logger
 from .output import Loop
 
-AT_ONCE = 8  # connections taken in one turn: clients have theirs, and other processes that share the listener
-PAUSE = 1.0  # s without looking for connections, once descriptors are short
-SPARE = 16  # descriptors that are left to the rest of the process: databases, files, names to resolve
+AT_ONCE = 8  # connections accepted in one turn: leaves time for clients, and connections for other processes
+PAUSE = 1.0  # s until the next attempt, while descriptors are short
+SPARE = 16  # descriptors reserved for the rest of the process: databases, files, name resolution
 
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -25,10 +25,10 @@ log = logger("waterspout.host")
 
 
 class Acceptor:
-    """Takes connections from a non-blocking listener, and hands each on with its address.
+    """Accepts connections of a non-blocking listener, and calls `welcome` with each and its address.
 
-    While descriptors are short, who comes waits in the kernel's queue. The log says when that begins, and when the
-    queue is empty again.
+    While descriptors are short, new connections wait in the kernel's queue. The log has a line when that begins, and
+    one when the queue is empty again.
     """
 
     def __init__(self, listener: socket.socket, loop: Loop, welcome: Callable[[socket.socket, Any], object]) -> None:
@@ -40,7 +40,7 @@ class Acceptor:
         loop.reader(listener.fileno(), self._ready)
 
     def close(self) -> None:
-        """Take no more, and close the listener."""
+        """Stop accepting, and close the listener."""
         if self._is_open:
             self._is_open = False
             self._loop.forget(self._listener.fileno())
@@ -58,8 +58,8 @@ class Acceptor:
                 if error.errno in _SHORT:
                     self._rest()
                     return
-                continue  # that client has gone already (ECONNABORTED and others, see accept(2))
-            number = connection.fileno()  # the lowest that was free
+                continue  # the client has disconnected already (ECONNABORTED and others, see accept(2))
+            number = connection.fileno()  # the kernel gives the lowest free number
             self._welcome(connection, address)
             if number >= highest:
                 self._rest()
@@ -71,7 +71,7 @@ class Acceptor:
         if not self._is_short:
             self._is_short = True
             log.warning(
-                "descriptors are short (the limit is %d): new clients wait until others have gone; "
+                "descriptors are short (the limit is %d): new clients wait until others have disconnected; "
                 "raise the limit (ulimit -n, LimitNOFILE=)",
                 resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )
@@ -81,14 +81,14 @@ class Acceptor:
             return
         if self._has_room():
             self._loop.reader(self._listener.fileno(), self._ready)
-            self._ready()  # or nobody waits any more, and the log would not say so
+            self._ready()  # if no connection waits, the loop would not call it, and the log would not say so
         else:
             self._loop.later(PAUSE, self._look_again)
 
     def _all_are_in(self) -> None:
         if self._is_short:
             self._is_short = False
-            log.info("there are descriptors again: all clients that waited are in")
+            log.info("descriptors are free again: all waiting clients are accepted")
 
     def _has_room(self) -> bool:
         try:
@@ -100,6 +100,6 @@ class Acceptor:
 
 
 def _limit() -> int:
-    """Return the first number of a descriptor that is not for connections."""
+    """Return the lowest descriptor that is reserved for the rest of the process."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit - min(SPARE, limit // 8)

@@ -1,4 +1,4 @@
-"""The TLS of a process of its own; whatever is wrong with a file becomes `CannotStart`."""
+"""TLS of a stand-alone process; every problem with a file is raised as `CannotStart`."""
 
 import getpass
 import ssl
@@ -8,9 +8,9 @@ from ..errors import CannotStart
 
 
 def tls(certfile: str, keyfile: str | None = None) -> ssl.SSLContext:
-    """Return a server's TLS context; without a key file the certificate's file holds the key too.
+    """Return a server's TLS context; without a key file, the key is in the certificate's file.
 
-    The passphrase of an encrypted key is asked for at the terminal.
+    The terminal asks for the passphrase of an encrypted key.
     """
     for path, what in ((certfile, "a PEM certificate"), (keyfile, "a PEM key")):
         if path is not None:

@@ -1,17 +1,17 @@
-"""The cyclic garbage collector of a process that is a server and nothing else."""
+"""Settings of the cyclic garbage collector for a stand-alone process."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# On 3.11 the collector looks at the same new objects again and again while a large message is decoded: a megabyte of
-# small lists takes 65 ms with the interpreter's own (700, 10, 10), and 27 with these.
+# On 3.11 the collector visits the same new objects repeatedly while a large message is decoded: a megabyte of small
+# lists takes 65 ms with the default thresholds (700, 10, 10), and 27 ms with these.
 _THRESHOLDS = (50_000, 20, 10)
 
 
 @contextmanager
 def fitted() -> Iterator[None]:
-    """Leave what is there at the start out of its rounds, and make them rarer; put that back at the end."""
+    """Exempt the objects that exist now from collection, and collect less often; restore both at the end."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()

@@ -1,7 +1,7 @@
-"""The policy that Flash asks for on a port of its own, before its sockets (`flashsocket` of 0.7 to 0.9) may connect.
+"""Flash's socket policy, which Flash requests at a port of its own before `flashsocket` of 0.7 to 0.9 may connect.
 
-It is off unless somebody calls `serve_policy`. A film needs no more than this answer to open sockets to the ports that
-it names, from the network of whoever looks at it: name the domains whose films are your own.
+It is off unless `serve_policy` is called. The policy is all that a film needs to open sockets to the ports in it, from
+the network of the person who views the film: so name the domains of your own films.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from ..wire.protocol1.envelopes import decode_policy_request, encode_policy
 
 __all__ = ["PORT", "PolicyConnection", "serve_policy"]
 
-PORT = 843  # where Flash asks first; below 1024, it takes a privilege
-PATIENCE = 3.0  # s that a client has to ask
+PORT = 843  # the first that Flash tries; ports below 1024 need privileges
+PATIENCE = 3.0  # s from the connection to the complete request
 
 
 log = logger("waterspout.host")
@@ -24,10 +24,10 @@ log = logger("waterspout.host")
 async def serve_policy(
     host: str | Sequence[str] | None = None, port: int = PORT, *, domains: Sequence[str] = ("*",), ports: str = "*"
 ) -> asyncio.Server | None:
-    """Answer Flash's question on this port, until the returned server is closed.
+    """Serve the policy at this port, until the returned server is closed.
 
-    `domains` may connect to `ports` ("80,8000-8010"). None, and a warning in the log, if the port cannot be had: the
-    other transports do without.
+    Films of `domains` may connect to `ports` ("80,8000-8010"). If it cannot listen, it logs a warning and returns None:
+    other transports need no policy.
     """
     answer = encode_policy(domains, ports)
     try:
@@ -38,9 +38,9 @@ async def serve_policy(
 
 
 class PolicyConnection(asyncio.Protocol):
-    """One connection: a question of 23 bytes, the answer, and the end.
+    """One connection: a request of 23 bytes, then the answer, then the end.
 
-    `answer` is called for it once it is complete; None ends the connection without a word.
+    `answer` is called when the request is complete; None closes the connection without an answer.
     """
 
     def __init__(self, answer: Callable[[], bytes | None]) -> None:
@@ -50,12 +50,10 @@ class PolicyConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give it its time."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's derives from nothing
         self._timer = asyncio.get_running_loop().call_later(PATIENCE, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """Answer the question, and nothing else."""
         if self._transport.is_closing():
             return
         self._asked += data
@@ -67,5 +65,4 @@ class PolicyConnection(asyncio.Protocol):
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Wait no longer."""
         self._timer.cancel()

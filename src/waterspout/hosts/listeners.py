@@ -1,7 +1,6 @@
-"""Where a process of its own listens: TCP addresses, Unix sockets, and sockets that systemd has opened for it.
+"""The listening sockets of a stand-alone process: TCP, Unix sockets, and sockets that systemd has opened for it.
 
-Whatever is wrong with one of them becomes `CannotStart`: one sentence with the value and what to do. What was opened
-before that is closed.
+Every failure is raised as `CannotStart`: one sentence with the value and what to do. Sockets opened before are closed.
 """
 
 import errno
@@ -20,7 +19,7 @@ from ..errors import CannotStart
 
 BACKLOG = 1024
 LOCALHOST = "localhost"
-_MOST_DIGITS = 10  # of a number of descriptors, which is an int of C
+_MOST_DIGITS = 10  # of the number of descriptors, a C int
 FIRST_INHERITED = 3  # SD_LISTEN_FDS_START of sd_listen_fds(3)
 
 _ATTEMPTS = 10  # to find a port that is free at both addresses of this machine, and to lock a folder
@@ -36,9 +35,9 @@ REMEDIES = {
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listen at every address that the host name has, all with the same port.
+    """Listen at all addresses of a host name, with the same port.
 
-    "localhost" is 127.0.0.1 and, where the machine has IPv6, ::1.
+    "localhost" is 127.0.0.1 and, if the machine has IPv6, ::1.
     """
     _check_place(host, port)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -55,7 +54,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
 def opened(
     bind: Iterable[tuple[str, int]], unix: str | None, inherited: Iterable[socket.socket]
 ) -> Iterator[list[socket.socket]]:
-    """Listen at these hosts and ports, at a Unix socket and at sockets that listen already; close all at the end."""
+    """Listen at hosts with ports and at a Unix socket, take the inherited listeners, and close all at the end."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(each) for each in inherited]
         for host, port in bind:
@@ -67,9 +66,9 @@ def opened(
 
 @contextmanager
 def inherited(*, by_parent: bool = False) -> Iterator[list[socket.socket]]:
-    """Take the listening sockets that systemd has opened for this process, as sd_listen_fds(3) does; close them last.
+    """Take the listening sockets that systemd has opened for this process, as sd_listen_fds(3); close them at the end.
 
-    The variables that tell of them are removed, so that no child takes them. `by_parent`: they may have been opened for
+    Their environment variables are removed, so that child processes do not take them too. `by_parent`: take those of
     the parent process, which has passed them on (see `reload`).
     """
     descriptors = _inherited(os.getppid() if by_parent else os.getpid())
@@ -83,15 +82,15 @@ def inherited(*, by_parent: bool = False) -> Iterator[list[socket.socket]]:
 
 
 def to_pass_on() -> tuple[int, ...]:
-    """Return the descriptors of the sockets that were opened for this process, and which its child is to take."""
+    """Return the descriptors of inherited sockets, to pass them on to a child process."""
     return tuple(_inherited(os.getpid()))
 
 
 @contextmanager
 def unix_listener(path: str, *, mode: int | None = None) -> Iterator[socket.socket]:
-    """Listen at a Unix socket, as open to other users as the umask or `mode` allows, and remove it at the end.
+    """Listen at a Unix socket, and remove its file at the end; its permissions are `mode`, or those of the umask.
 
-    A socket file that nobody listens at (a process that was killed left it) is replaced; nothing else is.
+    A stale socket file, at which no process listens, is replaced; any other file is an error.
     """
     folder = os.path.dirname(path) or "."
     with _locked(folder):
@@ -117,17 +116,17 @@ def unix_listener(path: str, *, mode: int | None = None) -> Iterator[socket.sock
 
 
 def urls(listeners: Iterable[socket.socket], *, secure: bool) -> list[str]:
-    """Return the addresses that a browser on this machine can open; `unix:PATH` for a Unix socket."""
+    """Return URLs that a browser on this machine can open, and `unix:PATH` for a Unix socket."""
     return [_url(listener, "https" if secure else "http") for listener in listeners]
 
 
 def is_public(host: str) -> bool:
-    """Tell whether the host name stands for all interfaces."""
+    """Tell whether a host means all interfaces."""
     return host in ("0.0.0.0", "::")
 
 
 def announcement(what: str, urls: Iterable[str], hosts: Iterable[str]) -> str:
-    """Write what a person at the terminal wants to know of a server that has begun."""
+    """Return the line that is printed when a server has started."""
     public = " and ".join(dict.fromkeys(filter(is_public, hosts)))
     reach = f"open to the network at {public}; " if public else ""
     return f"Waterspout serves {what} at {' and '.join(urls)} ({reach}stop: Ctrl+C)"
@@ -159,20 +158,20 @@ def _addresses(host: str) -> list[tuple[int, tuple[Any, ...]]]:
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
-    listener = socket.create_server(address, family=family, backlog=BACKLOG)  # of IPv6 alone: :: leaves out 0.0.0.0
+    listener = socket.create_server(address, family=family, backlog=BACKLOG)  # IPv6 only: :: does not include 0.0.0.0
     listener.setblocking(False)
     return listener
 
 
 def _is_without(error: OSError, family: int, host: str) -> bool:
-    """Tell whether the machine lacks IPv6, where it is not all that was asked for."""
+    """Tell whether an error means that the machine has no IPv6, which is optional for this host."""
     if family != socket.AF_INET6:
         return False
     return error.errno == errno.EAFNOSUPPORT or (host == LOCALHOST and error.errno in _NO_IPV6)
 
 
 def _inherited(pid: int) -> range:
-    """Return the descriptors that were opened for a process."""
+    """Return the descriptors of the sockets that systemd has opened for a process."""
     if os.environ.get("LISTEN_PID") != str(pid):
         return range(0)
     count = os.environ.get("LISTEN_FDS", "")
@@ -254,7 +253,7 @@ def _remove_stale(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise CannotStart(f"cannot listen at {path!r}: a file that is no socket is there; remove it or choose another")
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # a full backlog would block, and means that somebody listens
+        probe.setblocking(False)  # connecting to a full backlog would block; it means that a process listens
         try:
             probe.connect(path)
         except ConnectionRefusedError:
@@ -270,4 +269,4 @@ def _remove_if_same(path: str, made: os.stat_result) -> None:
         if os.path.samestat(os.lstat(path), made):
             os.unlink(path)
     except OSError:
-        pass  # already gone, or no longer ours to remove
+        pass  # already removed, or not permitted any more

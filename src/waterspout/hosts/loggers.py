@@ -1,8 +1,8 @@
-"""The lines of Tornado and asyncio in a process of ours: as clean as ours, and as few.
+"""The log lines of Tornado and asyncio in a stand-alone process: cleaned and limited like the package's own.
 
-A request for a path that is not there, a broken one, a failed TLS handshake: each is a line of Tornado's, and a client
-can cause thousands of them in a second. What a task raises that nobody awaits is a line of asyncio's. In an application
-of the user's own these loggers are left alone.
+Tornado writes a line for each unknown path, broken request and failed TLS handshake, and a client can cause thousands
+of them in a second. asyncio writes one for each exception of a task that is not awaited. In applications of users,
+these loggers are not changed.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from tornado.httputil import HTTPInputError, HTTPServerRequest
 from ..drivers.log import LoopThrottle, clean, clean_record, write
 
 NAMES = ("asyncio", "tornado.access", "tornado.application", "tornado.general")
-_QUERY = re.compile(r"\?[^ ]*")  # a target has no space, but may have any other that Python knows
+_QUERY = re.compile(r"\?[^ ]*")  # a target has no space, but may have other white space
 _ID = re.compile(r"(?<![\w-])([\w-]{4})[\w-]{18}(?![\w-])", re.ASCII)  # 22 characters, as `Driver.token` makes them
 _MAX_LENGTH = 500  # characters; a path may have 60,000
 
 
 @contextmanager
 def throttled() -> Iterator[None]:
-    """Limit these loggers to ten lines of a kind in a second and a count of the rest, as all of ours are."""
+    """Limit these loggers to ten lines of a kind in a second, and a count of the rest, like the package's own."""
     limit = _Limit()
     loggers = [logging.getLogger(name) for name in NAMES]
     for logger in loggers:
@@ -39,9 +39,9 @@ def throttled() -> Iterator[None]:
 
 @contextmanager
 def reporting(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Log what nobody has caught on a loop, unless the user has set an exception handler of his own.
+    """Log exceptions that reach a loop, unless the user has set an exception handler.
 
-    asyncio's default handler writes the `repr` of the task, and with it all of the exception.
+    asyncio's default handler would write the `repr` of the task, which contains the whole exception.
     """
     if loop.get_exception_handler() is not None:
         yield
@@ -55,11 +55,10 @@ def reporting(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
 
 
 class _Limit(logging.Filter):
-    """Cleans records, cuts their texts, and drops those that are too many. A kind is a place in the source.
+    """Cleans records, shortens their texts, and drops those above the limit. A kind is a place in the source.
 
-    Header lines that Tornado cannot read, and quotes, are left out: a cookie may be one of them. So are the queries of
-    requests, and all but the start of what may be the id of a session in their paths: a client whose path is none of
-    the engine's has one, too.
+    It removes header lines that Tornado quotes in errors, since one may be a cookie, the queries of requests, and all
+    but the start of what may be a session's id in a path, also in paths that are not the engine's.
     """
 
     def __init__(self) -> None:
@@ -80,7 +79,6 @@ class _Limit(logging.Filter):
         return True
 
     def flush(self) -> None:
-        """Write the counts of what was left out."""
         self._throttle.flush()
 
     def _count(self, first: logging.LogRecord, more: int) -> None:

@@ -1,4 +1,4 @@
-"""How a process of its own is told to end, and how it ends even if something in it does not."""
+"""How a stand-alone process is told to end, and how it ends even if some task or thread does not."""
 
 import asyncio
 import os
@@ -14,11 +14,10 @@ from .loops import AsyncioLoop
 
 @contextmanager
 def ending(end: Callable[[], object]) -> Iterator[None]:
-    """Let the first SIGTERM or SIGINT call the function, and the second do what it does by default.
+    """Call the function at the first SIGTERM or SIGINT; the second has its default effect.
 
-    In another thread than the main one, which alone is given signals, this does nothing.
-
-    `signal.signal` and not `loop.add_signal_handler`: the second must work while a handler blocks the loop.
+    Only the main thread gets signals; in another one this does nothing. It uses `signal.signal` and not
+    `loop.add_signal_handler`, since the second signal must work while a handler blocks the loop.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,7 +40,7 @@ def ending(end: Callable[[], object]) -> Iterator[None]:
 
 
 def leave_after(seconds: float) -> None:
-    """End the process with status 0, whatever still runs then; an alarm, as it interrupts a blocked loop too."""
+    """End the process with status 0 after this time, whatever still runs: by SIGALRM, which a blocked loop gets too."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         sys.stdout.flush()
@@ -60,7 +59,7 @@ def watch_stdin(end: Callable[[], object]) -> None:
     def readable() -> None:
         try:
             data = os.read(descriptor, 4096)
-        except ConnectionError:  # it is a socket with `asyncio.subprocess.PIPE`
+        except ConnectionError:  # `asyncio.subprocess.PIPE` is a socket
             data = b""
         if not data:
             loop.forget(descriptor)

@@ -1,7 +1,7 @@
-"""A process of its own: one Tornado application, from its first listener to an orderly end.
+"""A stand-alone process: one Tornado application, from opening its listeners to a graceful shutdown.
 
-`run` is what `waterspout serve`, `waterspout demo` and `waterspout.run` share. SIGTERM and SIGINT end it: nothing
-new is accepted, the clients are told, what was sent is flushed. A second signal ends the process at once.
+`run` is shared by `waterspout serve`, `waterspout demo` and `waterspout.run`. SIGTERM and SIGINT end it: no new
+connections are accepted, clients are told, and what was sent is flushed. A second signal ends the process at once.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ log = logger("waterspout.host")
 
 
 class LoopKind(StrEnum):
-    """Which event loop `run` makes; AUTO is uvloop where it is installed."""
+    """The event loop that `run` uses; AUTO is uvloop if it is installed."""
 
     AUTO = "auto"
     UVLOOP = "uvloop"
@@ -47,12 +47,12 @@ class LoopKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a server listens, and which Tornado routes stand around its own.
+    """Where a server listens, and the Tornado routes before and behind its own.
 
-    It listens at the hosts and ports of `bind`, at a Unix socket, and at the sockets of `inherited`, which listen
-    already; it closes them. TLS is for TCP; a Unix socket, which has a proxy before it, stays plain.
-    `flash_policy_port` answers Flash, at the same addresses, that films of `flash_policy_domains` may connect (see
-    `flashpolicy`). `entry` is the path of a Unix socket where other processes publish and emit (see `entry`).
+    It listens at the hosts and ports of `bind`, at the Unix socket `unix`, and at the listening sockets of `inherited`,
+    which it closes at the end. TLS is for TCP; a Unix socket has a proxy in front of it, and stays without.
+    `flash_policy_port`: there, at the same addresses, Flash is told that films of `flash_policy_domains` may connect
+    (see `flashpolicy`). `entry`: the path of a Unix socket for commands of other processes (see `entry`).
     """
 
     bind: Sequence[tuple[str, int]] = ()
@@ -69,9 +69,9 @@ class Site:
 async def serve(
     mountable: Mountable, site: Site, *, ready: Callable[[list[str]], object] = lambda urls: None, stop: asyncio.Event
 ) -> None:
-    """Serve until `stop` is set or the server is closed, then tell the clients; they have 8 s to take what is theirs.
+    """Serve until `stop` is set or the server is closed; then close it, and send within 8 s what clients still get.
 
-    `ready` is called with the URLs once connections are accepted. Raises `CannotStart`, and RuntimeError for a server
+    `ready` is called with the URLs when connections are accepted. Raises `CannotStart`, and RuntimeError for a server
     that is in use on another loop.
     """
     engine = mountable if isinstance(mountable, Engine) else mountable.engine
@@ -83,7 +83,7 @@ async def serve(
         engine.when_closing(stop.set)
         if site.entry is not None:
             accepting.callback((await serve_entry(mountable, site.entry)).close)
-        mount = Mount(engine)  # which starts the server, now that nothing can keep it from that
+        mount = Mount(engine)  # starts the server, so after all that can fail
         routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
         application = LimitedApplication(routes, max_header_lines=engine.policy.max_header_lines)
         webs = [
@@ -110,11 +110,11 @@ def run(
     owns_process: bool = False,
     stop_with_stdin: bool = False,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or the server's `close`. Returns when all has ended.
+    """Serve until SIGTERM, SIGINT or the server's `close`; return after the shutdown.
 
-    The signals are for the main thread; in another one, `close` is the end. `CannotStart` where a loop is running.
-    With `owns_process`, tasks and threads that are still busy 9.5 s after the signal are left behind: the process
-    ends with status 0. With `stop_with_stdin`, the end of standard input is a signal too (see `reload`).
+    Signals reach the main thread only; in another one, `close` ends it. `CannotStart` if a loop is running.
+    `owns_process`: tasks and threads that still run 9.5 s after the signal are abandoned, and the process ends with
+    status 0. `stop_with_stdin`: the end of standard input counts as a signal (see `reload`).
     """
     if running_loop() is not None:
         raise CannotStart(

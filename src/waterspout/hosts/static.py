@@ -1,4 +1,4 @@
-"""Pages beside a server, from the same origin; and a line where there are none."""
+"""Static pages of the server's origin, and an explanation at "/" if there are none."""
 
 import os
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from ..errors import CannotStart
 
 
 def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> list[Any]:
-    """Return the last of an application's routes: the files of a directory, with index.html for the directory itself.
+    """Return the routes for the files of a directory, with index.html at "/"; they are the last of an application.
 
-    Hidden files and what a symbolic link has elsewhere are not served. Raises `CannotStart` for what is no
-    directory, and for one that has one of the `sources`: with them, everybody could read the rest.
+    Hidden files are not served, nor symbolic links that lead out of the directory. `CannotStart` if it is no directory,
+    or contains one of the `sources`: everybody could read the server's code then.
     """
     root = Path(directory).resolve()
     if not root.is_dir():
@@ -29,19 +29,17 @@ def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> lis
 
 
 def signpost(path: str) -> list[Any]:
-    """Return the route of "/" where there is no page: it says where clients connect."""
+    """Return a route for "/" that tells where clients connect, for servers without pages."""
     return [(r"/", Signpost, {"path": path})]
 
 
 class Signpost(RequestHandler):
-    """A 404 with a line for who has opened the server's address in a browser; nothing of the request is in it."""
+    """A 404 with a line for people who open the server in a browser; it repeats nothing of the request."""
 
     def initialize(self, path: str) -> None:
-        """Take the path of the server."""
         self.path = path
 
     def get(self) -> None:
-        """Say where clients connect."""
         self.set_status(404)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -51,21 +49,21 @@ class Signpost(RequestHandler):
 
 
 class File(StaticFileHandler):
-    """A file of the directory, never stale; texts are in UTF-8."""
+    """A file of the directory; browsers revalidate it each time, and text is UTF-8."""
 
     def get_content_type(self) -> str:
-        """Return the type by the file's name; a browser would guess the encoding of a text, and often wrongly."""
+        """Return the type by the file's name, with the charset for text: browsers would guess it."""
         found = super().get_content_type()
         is_text = found.startswith("text/") or found == "application/javascript"  # as Python 3.11 has it
         return f"{found}; charset=utf-8" if is_text else found
 
     def set_extra_headers(self, path: str) -> None:
-        """Let browsers ask each time, and guess no types."""
+        """Disable caching without revalidation, and guessing of types."""
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Refuse what is hidden, and what is elsewhere in truth."""
+        """Answer 404 for hidden files, and for symbolic links that lead out of the directory."""
         inside = os.path.relpath(absolute_path, root)
         if "\0" in absolute_path or any(part.startswith(".") and part != "." for part in inside.split(os.sep)):
             raise HTTPError(404)

@@ -1,4 +1,4 @@
-"""HTTP for a process of its own: Tornado's server, with a deadline for each thing that a client may leave undone."""
+"""HTTP for a stand-alone process: Tornado's server, with a time limit for everything that it waits for."""
 
 import asyncio
 import copy
@@ -21,16 +21,16 @@ from .loops import AsyncioLoop
 from .reception import Reception
 from .socketlink import prepare
 
-HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
-IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
-BODY_TIMEOUT = 10.0  # s for the body of a request that is not for an engine, which has deadlines of its own
-UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
+HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, the TLS handshake included
+IDLE_TIMEOUT = 75.0  # s until the end of each later head; proxies keep idle connections for 60 s
+BODY_TIMEOUT = 10.0  # s for the body of a request outside the engine, which has time limits of its own
+UNREAD_TIMEOUT = 60.0  # s until a client is cut off that acknowledges nothing of its answer
 
 
 class LimitedApplication(tornado_web.Application):
-    """A Tornado application whose requests do not wait for their bodies for ever.
+    """A Tornado application with a time limit for bodies, and a limit of header lines, for requests outside the engine.
 
-    The pages beside the engine take no more header lines than it does; it counts those of its own requests itself.
+    The engine has its own limits for its requests.
     """
 
     def __init__(self, routes: list[Any], *, max_header_lines: int) -> None:
@@ -38,17 +38,17 @@ class LimitedApplication(tornado_web.Application):
         self._most_lines = max_header_lines
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        """Find who serves the request."""
+        """Return the delegate that serves the request."""
         handler: Any = super().find_handler(request, **kwargs)
         if not isinstance(handler, Reception) and len(list(request.headers.get_all())) > self._most_lines:
             handler = self.get_handler_delegate(request, TooManyLines)
         if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
-            request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nobody else looks
+            request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only outside the engine
         return handler
 
 
 class TooManyLines(tornado_web.RequestHandler):
-    """Refuses a request, whatever it asks for (RFC 6585, section 5)."""
+    """Refuses a request with too many header lines (RFC 6585, section 5)."""
 
     def prepare(self) -> None:
         """Answer with a sentence."""
@@ -59,7 +59,7 @@ class TooManyLines(tornado_web.RequestHandler):
 
 
 class Web:
-    """HTTP at some listeners, which it owns; `max_body_bytes` is for the pages beside the engine."""
+    """Serves HTTP at listeners, which it owns; `max_body_bytes` is the limit of bodies outside the engine."""
 
     def __init__(
         self,
@@ -73,15 +73,15 @@ class Web:
         self._tls = tls
         self._streams: WeakSet[IOStream] = WeakSet()
         loop = AsyncioLoop(asyncio.get_running_loop())
-        self._doors = [Acceptor(listener, loop, self._welcome) for listener in listeners]
+        self._acceptors = [Acceptor(listener, loop, self._welcome) for listener in listeners]
 
     def stop(self) -> None:
-        """Accept nothing more."""
-        for door in self._doors:
-            door.close()
+        """Stop accepting connections."""
+        for acceptor in self._acceptors:
+            acceptor.close()
 
     async def flush(self) -> None:
-        """Wait until the clients have taken all that was answered."""
+        """Wait until all answers have been sent."""
         await asyncio.gather(*map(_written, self._streams), return_exceptions=True)
 
     async def close(self) -> None:
@@ -89,7 +89,7 @@ class Web:
         await self._server.close_all_connections()
 
     def adopt(self, adopted: Adopted, address: Any) -> None:
-        """Serve a connection that another owner has given away."""
+        """Serve a connection that another owner has passed on."""
         kind = _SecureAhead if isinstance(adopted.socket, ssl.SSLSocket) else _Ahead
         stream = kind(adopted.socket)
         stream.ahead = adopted.ahead
@@ -102,7 +102,7 @@ class Web:
             prepare(connection, user_timeout=UNREAD_TIMEOUT)
             stream = self._stream(connection)
         except OSError:
-            connection.close()  # the client has gone already
+            connection.close()  # the client has disconnected already
             return
         self._streams.add(stream)
         self._server.handle_stream(stream, address)
@@ -120,12 +120,12 @@ class Web:
 
 
 class _Ahead(IOStream):
-    """Reads first what was read before."""
+    """A stream that first returns bytes that were read before."""
 
     ahead = b""
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read as Tornado does, once that is used up."""
+        """Read from `ahead`, then from the socket."""
         if not self.ahead:
             return super().read_from_fd(buf)
         size = min(len(buf), len(self.ahead))
@@ -137,10 +137,10 @@ class _SecureAhead(_Ahead, SSLIOStream): ...
 
 
 class _FirstHeadServer(HTTPServer):
-    """Is less patient with a connection's first request than with the later ones."""
+    """Tornado's server, with a shorter time limit for a connection's first request than for later ones."""
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Read a request; the next one has the time that connections are kept open."""
+        """Read a request; the longer limit applies from the next one on."""
         patient = copy.copy(self.conn_params)
         patient.header_timeout = IDLE_TIMEOUT
         cast(HTTP1ServerConnection, server_conn).params = patient
@@ -148,7 +148,7 @@ class _FirstHeadServer(HTTPServer):
 
 
 def _read_on(handshake: "asyncio.Future[SSLIOStream]") -> None:
-    """Poll for the request anew: uvloop polls no more where the end of the handshake came together with a reset."""
+    """Register with the loop again: uvloop stops polling if a reset arrives together with the end of the handshake."""
     if handshake.cancelled() or handshake.exception() is not None:
         return  # the connection is closed
     stream = handshake.result()
