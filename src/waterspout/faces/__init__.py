@@ -18,15 +18,14 @@ FACES = {
     "tornadio2": "waterspout.faces.tornadio2",
     "tornadose": "waterspout.faces.tornadose",
 }
-"""The original import names, and the modules that replace them."""
+"""The import names of the original libraries, and the modules that replace them."""
 
 
 def install(name: str) -> None:
-    """Make `import tornadio2` import Waterspout's replacement; call it before the application's own imports.
+    """Make the import name of an original library, such as "tornadio2", import its replacement here.
 
-    `name` is the name of the original library: "tornadio2". Both names import the same module objects. Raises
-    ValueError for an unknown name, and ImportError if another package of this name can be imported: it is never
-    shadowed.
+    Call it before the application's own imports. Both names import the same module objects. ValueError for an unknown
+    name; ImportError if another package of this name can be imported, which is never shadowed.
     """
     if name not in FACES:
         raise ValueError(f"there is no face for {name!r}: the faces are {', '.join(map(repr, sorted(FACES)))}")
@@ -37,7 +36,7 @@ def install(name: str) -> None:
         text = f"another {name} can be imported, from {place}: uninstall it, or import {FACES[name]} instead"
         raise ImportError(text, name=name)
     sys.modules[name] = face
-    for found in walk_packages(face.__path__, f"{FACES[name]}."):  # else their files would be loaded a second time
+    for found in walk_packages(face.__path__, f"{FACES[name]}."):  # or they would be loaded twice
         sys.modules[name + found.name.removeprefix(FACES[name])] = importlib.import_module(found.name)
 
 

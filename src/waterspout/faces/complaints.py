@@ -1,4 +1,4 @@
-"""What clients do wrong, for the log: each line short, and not as many as they like."""
+"""Log lines about clients' mistakes, limited in length and number."""
 
 import logging
 from typing import Any
@@ -10,7 +10,7 @@ LONGEST = 80  # characters of a text
 
 
 class Complaints:
-    """Writes ten lines of a kind in a second, and then how many were left out; by the clock of an engine if it can."""
+    """Writes at most ten lines of a kind in a second, and a count of the rest; by the clock of an engine, if given."""
 
     def __init__(self, engine: Engine | None = None) -> None:
         self._limit = LoopThrottle() if engine is None else engine.log
@@ -23,7 +23,7 @@ class Complaints:
         level: int = logging.ERROR,
         error: BaseException | None = None,
     ) -> None:
-        """Log a line; its kind is its text with the type of `error`. Texts among the values are cut."""
+        """Log a line; its kind is its text with the type of `error`. Strings among the values are shortened."""
 
         def tell(more: int) -> None:
             log.log(level, MORE, more, outline(text))
@@ -39,4 +39,4 @@ def _shortened(text: str) -> str:
 
 
 ALONE = Complaints()
-"""For what has no router at hand."""
+"""For code without a router."""

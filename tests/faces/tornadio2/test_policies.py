@@ -80,7 +80,7 @@ def test_pp_9_a_client_of_4_x_is_not_sent_a_name_that_would_end_its_connection(
         router.get_session(peer.sid).conn.emit(name, 1)
     assert old.take() == [f'5:::{{"args": [1], "name": {json.dumps(name)}}}']
     assert modern.take() == []
-    assert "an event is not sent, because clients of 4.x end their connection at its name" in caplog.text
+    assert "an event is not sent, because clients of 4.x close the connection for its name" in caplog.text
 
 
 def test_pp_22_an_endpoint_begins_with_its_connect_packet_and_nothing_else() -> None:

@@ -656,6 +656,6 @@ def test_a_decorated_on_open_that_goes_on_is_named_once(caplog: pytest.LogCaptur
         session.raw_message("3:::in already")
         assert session.conn.heard == ["in already"]
     assert caplog.messages == [
-        "on_open of Decorated is decorated and goes on, but its clients are in: "
-        "make it async, or leave the decorator out"
+        "on_open of Decorated is decorated and waits, but its clients are accepted: "
+        "make it async, or remove the decorator"
     ]

@@ -1,4 +1,4 @@
-"""TornadIO2: its names and its behaviour, for applications that were written for it (docs/tornadio2.md).
+"""TornadIO2's API and behaviour, for applications that were written for it (docs/tornadio2.md).
 
     from waterspout.faces import tornadio2
 
@@ -9,7 +9,7 @@
     router = tornadio2.TornadioRouter(Chat)
     application = tornado.web.Application(router.apply_routes([]))
 
-Its modules are those of the original, with the names that were documented.
+The modules are those of the original, with its documented names.
 """
 
 from . import gen

@@ -1,10 +1,10 @@
-"""How what users wrote is called: plain, async or a generator, and an `on_event` according to its signature.
+"""Calls of users' methods: plain, async or generators, and `on_event` according to its signature.
 
-The packets for a connection whose `on_open` still runs wait in `Openings`.
+Packets for a connection whose `on_open` is still running wait in `Openings`.
 
-TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation has overrides with
-that signature, and others with `(name, *args, **kwargs)`, which got nonsense then. Here the override's signature says
-how it is called; whichever way it passes on what it got, the base class finds the event's own arguments in it.
+TornadIO2 called `on_event(name, args=[...])` or `on_event(name, kwargs={...})`. Its documentation shows overrides with
+that signature, and others with `(name, *args, **kwargs)`, which did not work. Here the signature of an override decides
+how it is called. However it passes its arguments on, the base class finds those of the event in them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Then = Callable[[Any], object]
 Dispatched = tuple[list[Any], dict[str, Any]]
 
-_MARK = "_event_name"  # on the functions that users decorate, as it was
+_MARK = "_event_name"  # on decorated functions, as in the original
 _HANDLERS: dict[type, str] = {
     Message: "%s.on_message",
     Ack: "the callback of an acknowledgement of %s",
@@ -40,9 +40,9 @@ _dispatched: ContextVar[Dispatched] = ContextVar("dispatched")  # of the event t
 
 
 def ask(session: "Session", function: Any, *args: Any) -> BaseException | None:
-    """Call a function, and return what it has raised at once; what it raises later is logged, and closes the session.
+    """Call a function, and return what it raised; what an asynchronous one raises is logged, and closes the session.
 
-    Without an engine, and so without a loop, a coroutine is refused with a sentence.
+    Without an engine there is no loop: a coroutine is an error then.
     """
     call = _SessionCall(session)
     session.driver.run(function, args, call, None)
@@ -50,10 +50,10 @@ def ask(session: "Session", function: Any, *args: Any) -> BaseException | None:
 
 
 def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) -> None:
-    """Call `follow` with the result of what a handler has returned: a value, a generator, or an awaitable.
+    """Call `follow` with the result of a handler: at once for a value, later for a generator or an awaitable.
 
-    What this raises at once is raised here. What it raises later, or `follow` does then, is logged, and `ends` the
-    session.
+    An exception that is raised at once is raised here. A later one, also of `follow`, is logged, and closes the session
+    if `ends`.
     """
     if isinstance(result, GeneratorType):
         result = gen.follow(result)
@@ -72,13 +72,13 @@ def then(session: "Session", result: Any, follow: Then, *, ends: bool = True) ->
 
 
 class TooManyEarly(ProtocolError):
-    """A client sends more before `on_open` has ended than may wait."""
+    """A client has sent too many packets before `on_open` has ended."""
 
 
 class Openings:
-    """Each `on_open` of a session that still runs, by endpoint, and the packets that wait for its end.
+    """The `on_open` calls of a session that are running, by endpoint, and the packets that wait for their end.
 
-    None wait for decorated methods, as in the original.
+    Packets do not wait for decorated methods, as in the original.
     """
 
     __slots__ = ("_openings", "_session")
@@ -91,7 +91,7 @@ class Openings:
         return path in self._openings
 
     def follow(self, path: str, result: Any, decide: Callable[[Any], None]) -> None:
-        """Call `decide` with the result of an `on_open`, then handle the packets that have waited for it."""
+        """Call `decide` with the result of an `on_open`, then handle the packets that waited for it."""
         if not isinstance(result, gen.Outcome):
             opening = self._openings.setdefault(path, _Opening())
             opening.running += 1
@@ -102,7 +102,7 @@ class Openings:
         then(self._session, result, decide)
 
     def keep(self, packet: Packet | Signal) -> bool:
-        """Keep a packet if it has to wait, counted as a call; TooManyEarly for one too many."""
+        """Keep a packet if it has to wait, and count it as a call; TooManyEarly above the limit."""
         opening = self._awaited(packet) if self._openings else None
         if opening is None:
             return False
@@ -114,7 +114,7 @@ class Openings:
         return True
 
     def forget(self, path: str) -> None:
-        """Drop what waits for a connection, which is closed."""
+        """Drop the packets for a connection that is closed."""
         if (opening := self._openings.pop(path, None)) is not None:
             opening.calls.close()
 
@@ -127,10 +127,10 @@ class Openings:
         if is_open:
             for packet in opening.early:
                 self._session.receive(packet)  # it may have to wait for another `on_open`
-            opening.calls.close()  # not before all are handled: nothing may be read, and overtake the rest
+            opening.calls.close()  # after all are handled: until then, nothing is read that could overtake them
 
     def _awaited(self, packet: Packet | Signal) -> "_Opening | None":
-        """Return what a packet has to wait for; not an acknowledgement, for an `on_open` may wait for it."""
+        """Return what a packet waits for, or None; acknowledgements do not wait, since an `on_open` may await them."""
         match packet:
             case Event() | Message():
                 return self._openings.get("/") or self._openings.get(packet.namespace)
@@ -141,7 +141,7 @@ class Openings:
 
 @dataclass(slots=True)
 class _Opening:
-    """The calls of one connection's `on_open` that run, and the packets that wait, each of which counts as a call."""
+    """The running calls of one connection's `on_open`, and the waiting packets, each of which counts as a call."""
 
     running: int = 0
     early: list[Packet | Signal] = field(default_factory=list)
@@ -150,13 +150,13 @@ class _Opening:
 
 @cache
 def _warn(name: str) -> None:
-    """Warn once that a decorated `on_open` lets clients in before it has ended."""
-    text = "on_open of %s is decorated and goes on, but its clients are in: make it async, or leave the decorator out"
+    """Warn once for each class that a decorated `on_open` accepts clients before it has ended."""
+    text = "on_open of %s is decorated and waits, but its clients are accepted: make it async, or remove the decorator"
     log.warning(text, name)
 
 
 class _SessionCall:
-    """A call that may go on later: it is counted meanwhile, and `follow` gets the result."""
+    """A call that may be asynchronous: it is counted while it runs, and `follow` is called with its result."""
 
     __slots__ = ("_end", "_ends", "_follow", "_session", "error")
 
@@ -198,7 +198,7 @@ class _SessionCall:
 
 
 def mark(function: F, name: str) -> F:
-    """Remember on a function which event it handles."""
+    """Store on a function which event it handles."""
     function.__dict__[_MARK] = name
     return function
 
@@ -206,8 +206,7 @@ def mark(function: F, name: str) -> F:
 def handlers_of(cls: type) -> dict[str, Callable[..., Any]]:
     """Return the functions of a class that handle events, by event; of two for one event, the last by name.
 
-    A method that overrides another handles an event if it is marked itself. What the class's own `_events` says goes
-    first.
+    A method that overrides another one has to be marked again. The class's own `_events` takes precedence.
     """
     members = ((name, getattr_static(cls, name)) for name in sorted(dir(cls)))
     found = ((getattr(value, "__dict__", {}).get(_MARK), name) for name, value in members if callable(value))
@@ -216,7 +215,7 @@ def handlers_of(cls: type) -> dict[str, Callable[..., Any]]:
 
 
 def _function(cls: type, name: str) -> Callable[..., Any]:
-    """Return a method as a function of the connection and the event's arguments."""
+    """Return a method as a function that takes the connection and the event's arguments."""
     value = getattr_static(cls, name)
     if isinstance(value, FunctionType):
         return value
@@ -233,7 +232,7 @@ def handle(connection: Any, packet: Event | Message | Ack) -> Any:
 
 
 def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> None:
-    """Acknowledge what asks for it: a receipt without data, an event with its result."""
+    """Send an acknowledgement if the client wants one: a receipt without data, or the result of an event."""
     if isinstance(packet, Ack) or packet.id is None or connection.is_closed:
         return
     is_receipt = isinstance(packet, Message) and packet.receipt
@@ -241,7 +240,7 @@ def acknowledge(connection: Any, packet: Event | Message | Ack, result: Any) -> 
 
 
 def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
-    """Call a connection's `on_event`, a bound method; a dictionary alone has arguments by name."""
+    """Call a connection's `on_event`, a bound method; a single dictionary is its keyword arguments."""
     is_named = len(values) == 1 and isinstance(values[0], dict)
     args, kwargs = ([], values[0]) if is_named else (values, {})
     _dispatched.set((args, kwargs))
@@ -261,14 +260,14 @@ def _call(on_event: Callable[..., Any], name: str, values: list[Any]) -> Any:
 
 @cache
 def override_of(function: Any) -> str:
-    """Return how an `on_event` is to be called, and free its parameter `name` for an argument of the client.
+    """Return how an `on_event` is to be called; clients may then send an argument `name` (see `_free_names`).
 
-    "spread": `(self, name, *args, **kwargs)`; "positional": without the `**`; "named": without the `*`, which gets a
-    list as `args`; "by name" as documented, with `args` and `kwargs`; "pair" with two parameters of other names.
+    "spread": `(self, name, *args, **kwargs)`. "positional": without `**kwargs`. "named": without `*args`, with a list
+    as `args`. "by name": the documented `args` and `kwargs`. "pair": two parameters of other names.
     """
     try:
         parameters = list(signature(function).parameters.values())
-    except (TypeError, ValueError):  # no function of Python's
+    except (TypeError, ValueError):  # not a Python function
         return "by name"
     kinds = {parameter.kind for parameter in parameters}
     if {"args", "kwargs"} <= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}:
@@ -280,10 +279,10 @@ def override_of(function: Any) -> str:
 
 
 def _free_names(function: Any) -> None:
-    """Make the first two parameters, self and the event's name, positional-only.
+    """Make the first two parameters, `self` and the event's name, positional-only.
 
-    The documentation's own override takes `kwargs["name"]` from `emit("hello", {name: "Joes"})`, which Python gives to
-    the parameter `name` otherwise, and there it is given twice.
+    The documented override reads `kwargs["name"]` after `emit("hello", {name: "Joes"})`. Otherwise Python would pass
+    that to the parameter `name` as well, and raise TypeError for two values.
     """
     if isinstance(function, FunctionType) and function.__code__.co_posonlyargcount < 2 <= function.__code__.co_argcount:
         function.__code__ = function.__code__.replace(co_posonlyargcount=2)
@@ -292,9 +291,9 @@ def _free_names(function: Any) -> None:
 def own_arguments(
     args: Sequence[Any], kwargs: Mapping[str, Any], *, is_spread: bool
 ) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """Return the arguments of the event, in whichever shape they were passed to the base class.
+    """Return the arguments of the event, whichever way they were passed to the base class.
 
-    `is_spread`: an override was called first, with `*args` and `**kwargs`.
+    `is_spread`: an override with `*args` and `**kwargs` was called first.
     """
     pair = _documented(args, kwargs)
     if pair is None:
@@ -306,7 +305,7 @@ def own_arguments(
 
 
 def _documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the documented `args` and `kwargs`, if these can be what came."""
+    """Return the documented `args` and `kwargs`, if the arguments can be these."""
     names = ("args", "kwargs")[: len(args)]
     if len(args) > 2 or not kwargs.keys() <= {"args", "kwargs"} - set(names) or not (args or kwargs):
         return None
@@ -316,7 +315,7 @@ def _documented(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any
 
 
 def describe(packet: Packet | Signal, connection: object) -> str:
-    """Name the handler of a packet, for the log."""
+    """Return the name of a packet's handler, for the log."""
     if isinstance(packet, Event):
         return f"the handler of the event {packet.name[:80]!a} of {type(connection).__name__}"
     return _HANDLERS.get(type(packet), "a handler of %s") % type(connection).__name__

@@ -1,4 +1,4 @@
-"""The handlers of sessions that came through the engine: one for clients of 0.7 to 0.9, one for all others."""
+"""The handlers of sessions that the engine carries: one for clients of 0.7 to 0.9, one for all others."""
 
 import logging
 from collections.abc import Callable
@@ -20,30 +20,30 @@ _NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
 class ByHand:
-    """The null carrier: of a session that a program drives itself, or that has no handler yet."""
+    """The null carrier: for a session that has no handler yet, or one that a program drives by hand."""
 
-    max_early_events = 100  # packets that may come before an `on_open` has ended
+    max_early_events = 100  # packets that may arrive before an `on_open` has ended
 
     def hear(self, packet: Packet) -> Packet:
-        """Return the packet of 0.9 that means the same."""
+        """Return the equivalent packet of 0.9."""
         return packet
 
     def enter(self) -> bool:
-        """Let the client into the main connection; False if it is in, as clients of 0.9 are from the start."""
+        """Connect the client to the main connection; False if it is connected, as clients of 0.9 are from the start."""
         return False
 
     def leave(self) -> bool:
-        """Let the client leave the main connection alone; False for 0.9, where that ends everything."""
+        """Disconnect the client from the main connection alone; False for 0.9, where that ends the session."""
         return False
 
     def admit(self, namespace: str) -> None:
-        """Tell the client that the endpoint has accepted it; clients of 0.9 were told before."""
+        """Tell the client that the endpoint has accepted it; for clients of 0.9 that was sent before."""
 
     def refuse(self, namespace: str, why: str) -> None:
-        """Tell the client that it cannot enter an endpoint; clients of 0.9 are told nothing."""
+        """Tell the client that an endpoint has refused it; clients of 0.9 get no answer."""
 
     def begin_call(self) -> Callable[[], object]:
-        """Count a call that goes on, and return what counts its end; nothing is read while a client has too many."""
+        """Count a pending call, and return a function that counts its end; with too many, the client is not read."""
         return lambda: None
 
 
@@ -51,26 +51,26 @@ BY_HAND = ByHand()
 
 
 class Carrier(ByHand):
-    """The handler of a session of the engine's; this one is for clients of 0.7 to 0.9, whose packets are sent as is."""
+    """The handler of a session of the engine; this one is for clients of 0.7 to 0.9, and sends packets unchanged."""
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         self.session = session
         self.max_early_events = session.max_early_events
         self._sent = sent
-        self._request: Request | None = None  # that came last
+        self._request: Request | None = None  # the latest
 
     @property
     def request(self) -> ActiveRequest:
-        """The request that carries the session, or the last one that did; at first the handshake."""
+        """The latest request of the session; at first the handshake."""
         return ActiveRequest(self._request or self.session.request)
 
     def attend(self, request: Request) -> None:
-        request.forget()  # it stays as long as a WebSocket
+        request.forget()  # it is kept as long as a WebSocket is open
         self._request = request
 
     @property
     def name(self) -> str:
-        """The name of the current transport, as the classes of handlers have it."""
+        """The name of the current transport, as handler classes name it."""
         return self.session.transport.name
 
     def send_messages(self, messages: list[str]) -> None:
@@ -93,11 +93,11 @@ class Carrier(ByHand):
 
 
 class ModernCarrier(Carrier):
-    """The handler for clients of 1.x to 4.x: a packet is sent as their generation writes it.
+    """The handler for clients of 1.x to 4.x: encodes packets for their generation.
 
-    What an endpoint sends is held until it has accepted the client; what the main connection sends, until a client of
-    3.x or 4.x asks for it. What is held is limited by `max_outbox_bytes`: beyond, what is held for the main connection
-    is dropped, for the client may never ask for it, or else the client is closed.
+    Packets of an endpoint are held until it has accepted the client; those of the main connection until a client of 3.x
+    or 4.x connects to it. At most `max_outbox_bytes` are held: above that, the packets of the main connection are
+    dropped, since the client may never connect to it; if there are none, the session is closed.
     """
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
@@ -108,20 +108,20 @@ class ModernCarrier(Carrier):
         self._is_in_main = True
 
     def write(self, message: str) -> None:
-        """Send a packet, if this generation has one of its kind."""
+        """Encode and send a packet; kinds that this generation does not have are ignored."""
         codec = self._codec
         match proto.meaning(message) if message else None:
             case Event() as packet if self._takes(packet.name):
                 args = proto.outgoing(packet.args)
                 self._push(packet.namespace, codec.encode_event(packet.namespace, packet.name, args, packet.id))
-            case Message() as packet:  # attributes: a pattern that unpacks takes twice as long
+            case Message() as packet:  # its attributes: a pattern that unpacks takes twice as long
                 data = proto.outgoing(packet.data)
                 encoded = codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
                 self._push(packet.namespace, encoded)
             case Ack() as packet:
                 self._push(packet.namespace, codec.encode_ack(packet.namespace, packet.id, proto.outgoing(packet.args)))
             case Connect("/"):
-                if "/" not in self._held:  # a client that does not ask for the main connection is accepted at once
+                if "/" not in self._held:  # 1.x and 2.x: connected from the start, so accepted at once
                     self.admit("/")
             case Connect(namespace):
                 self._held.setdefault(namespace, [])
@@ -132,7 +132,7 @@ class ModernCarrier(Carrier):
                     self._push(namespace, codec.encode_connect_error(namespace, "Not authorized"))
 
     def hear(self, packet: Packet) -> Packet:
-        """Return an event "message" with one argument as a message: such clients have no other."""
+        """Return an event "message" with one argument as a message: these clients send messages so."""
         match packet:
             case Event(name="message", args=[data]):
                 return Message(packet.namespace, data, packet.id, is_json=True)
@@ -150,7 +150,7 @@ class ModernCarrier(Carrier):
         return True
 
     def admit(self, namespace: str) -> None:
-        """Tell the client that it is accepted, and send what was held."""
+        """Tell the client that it is accepted, and send the held packets."""
         session, held = self.session, self._let_go(namespace)
         session.connected()
         id = session.dialect.socket_id(session, namespace)
@@ -162,10 +162,10 @@ class ModernCarrier(Carrier):
         self._push(namespace, self._codec.encode_connect_error(namespace, why))
 
     def _takes(self, name: object) -> bool:
-        """Tell whether the client accepts an event of this name: clients of 4.x end their connection at others."""
+        """Tell whether an event of this name can be sent: clients of 4.x close the connection for others."""
         if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
             return True
-        text = "an event is not sent, because clients of 4.x end their connection at its name: %a"
+        text = "an event is not sent, because clients of 4.x close the connection for its name: %a"
         self.session.data.complain(log, text, name)
         return False
 
@@ -188,13 +188,13 @@ class ModernCarrier(Carrier):
             self.session.close(SLOW_CONSUMER)
 
     def _let_go(self, namespace: str) -> list[Prepared] | None:
-        """Return what was held for a connection; None if nothing was to be."""
+        """Stop holding packets for a connection, and return those; None if none were to be held."""
         held = self._held.pop(namespace, None)
         self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
         return held
 
 
 def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
-    """Return the carrier for a session; `sent` is called with the number of packets, whenever some are sent."""
+    """Return the carrier for a session; `sent` is called with the number of packets that are sent."""
     kind = Carrier if session.generation.socketio is SOCKETIO_1.socketio else ModernCarrier
     return kind(session, sent)

@@ -1,4 +1,4 @@
-"""The connections that applications derive from: one for a client, and one for each of its endpoints."""
+"""The base class of applications' connections: one object for a client, and one for each of its endpoints."""
 
 from collections.abc import Callable, Mapping
 from inspect import getattr_static
@@ -12,9 +12,9 @@ from .calls import handlers_of, mark, override_of, own_arguments
 
 log = logger("tornadio2.conn")
 
-MAX_ACKS = 10_000  # callbacks of a connection that wait for their acknowledgement
+MAX_ACKS = 10_000  # pending callbacks of acknowledgements, for each connection
 
-_counting = Lock()  # of the ids of acknowledgements, which several threads may ask for at once
+_counting = Lock()  # for the ids of acknowledgements, which several threads may take at once
 
 F = TypeVar("F", bound=Callable[..., Any])
 AckCallback = Callable[[Any, list[Any] | None], object]
@@ -29,14 +29,14 @@ def event(name_or_func: str) -> Callable[[F], F]: ...
 
 
 def event(name_or_func: Any) -> Any:
-    """Let a method handle an event: `@event("name")`, or `@event` for the event of the method's own name."""
+    """Make a method the handler of an event: `@event("name")`, or `@event` for the method's own name."""
     if callable(name_or_func):
         return mark(name_or_func, name_or_func.__name__)
     return lambda function: mark(function, name_or_func)
 
 
 class EventMagicMeta(type):
-    """A metaclass for classes of one's own that collect `@event` methods in `_events`, as every connection does."""
+    """A metaclass that collects `@event` methods in `_events`, for users' classes; connections do so without it."""
 
     _events: dict[str, Callable[..., Any]]
 
@@ -48,9 +48,9 @@ class EventMagicMeta(type):
 class SocketConnection:
     """A client, or one of its endpoints. Derive from it and define at least `on_message`.
 
-    `__endpoints__` says which class serves which endpoint: {"/chat": ChatConnection}; the router's own class serves
-    what is said outside of them. Every `on_...` may be `async`. `send`, `emit`, `emit_ack` and `close` may be called
-    from any thread: each thread's messages arrive once and in its order.
+    `__endpoints__` maps endpoints to their classes: {"/chat": ChatConnection}; the router's own class is for the main
+    connection. Every `on_...` may be `async`. `send`, `emit`, `emit_ack` and `close` may be called from any thread;
+    the messages of one thread arrive in order, each once.
     """
 
     __endpoints__: ClassVar[Mapping[str, "type[SocketConnection]"]] = {}
@@ -69,20 +69,20 @@ class SocketConnection:
         self.ack_queue: dict[int, tuple[AckCallback, Any]] = {}
 
     def on_open(self, request: Any) -> Any:
-        """The client connects. Return False to refuse it, or raise tornado.web.HTTPError with another status than 401.
+        """Called when the client connects. Return False to refuse it with 401, or raise tornado.web.HTTPError.
 
         `request` is a ConnectionInfo: the client's address, the arguments of its query, and its cookies.
         """
 
     def on_message(self, message: Any) -> Any:
-        """Take a message: a string, or what was sent as JSON. What is returned is its acknowledgement."""
+        """Called with a message: a string, or a value that was sent as JSON. The result is its acknowledgement."""
         raise NotImplementedError(f"{type(self).__name__} has no on_message")
 
     def on_event(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Take an event, and return its acknowledgement; this one calls the method that `event` has marked.
+        """Called with an event; the result is its acknowledgement. By default it calls the method marked by `event`.
 
-        As documented it is called `on_event(name, args=[...], kwargs={...})`, where one dictionary alone has become
-        `kwargs`. An override may have this signature, or `(name, *args, **kwargs)`, and pass on what it was given.
+        The documented call is `on_event(name, args=[...], kwargs={...})`, where a single dictionary becomes `kwargs`.
+        An override may have this signature, or `(name, *args, **kwargs)`, and call `super` with its own arguments.
         """
         override = type(self).on_event
         is_spread = override is not SocketConnection.on_event and override_of(override) in ("spread", "positional")
@@ -100,17 +100,16 @@ class SocketConnection:
             raise
 
     def on_close(self) -> Any:
-        """The client has left, or the endpoint is closed; it is called once."""
+        """Called once, when the client has disconnected, or the endpoint is closed."""
 
     def get_endpoint(self, endpoint: str) -> "type[SocketConnection] | None":
-        """Return the class for an endpoint, or None if there is no such endpoint; called on the main connection."""
+        """Return the class of an endpoint, or None if it does not exist; called on the main connection."""
         return self.__endpoints__.get(endpoint)
 
     def send(self, message: Any, callback: AckCallback | None = None, force_json: bool = False) -> None:
-        """Send a message: a string as it is, bytes as UTF-8, anything else as JSON, and None not at all.
+        """Send a message: a string unchanged, bytes as UTF-8, any other value as JSON; None is not sent.
 
-        `callback(message, ack_data)` is called once the client has received it. With `force_json`, a string is JSON
-        already.
+        `callback(message, ack_data)` is called when the client has received it. `force_json`: a string is JSON already.
         """
         if self.is_closed or message is None:
             return
@@ -118,20 +117,20 @@ class SocketConnection:
         _send(self, proto.message(self.endpoint, message, number, force_json))
 
     def emit(self, name: str, /, *args: Any, **kwargs: Any) -> None:
-        """Send an event with arguments, or with one dictionary of those that have a name."""
+        """Send an event with positional arguments, or with one dictionary of the keyword arguments."""
         if not self.is_closed:
             _send(self, proto.event(self.endpoint, name, None, *args, **kwargs))
 
     def emit_ack(self, callback: AckCallback, name: str, /, *args: Any, **kwargs: Any) -> None:
-        """Send an event that the client is to answer: `callback((name, args, kwargs), ack_data)` is called then."""
+        """Send an event; when the client acknowledges it, `callback((name, args, kwargs), ack_data)` is called."""
         if not self.is_closed:
             number = self.queue_ack(callback, (name, args, kwargs))
             _send(self, proto.event(self.endpoint, name, f"{number}+", *args, **kwargs))
 
     def queue_ack(self, callback: AckCallback, message: Any) -> int:
-        """Remember who waits for the acknowledgement of a message, and return its id.
+        """Store the callback for the acknowledgement of a message, and return the message's id.
 
-        Of more than MAX_ACKS, the first is forgotten, which the client has had the longest time for.
+        Above MAX_ACKS, the oldest callback is dropped.
         """
         with _counting:
             is_full = len(self.ack_queue) >= MAX_ACKS
@@ -146,7 +145,7 @@ class SocketConnection:
         return number
 
     def deque_ack(self, msg_id: int, ack_data: list[Any] | None) -> Any:
-        """Call who waits for this acknowledgement; an id that nobody has given is logged."""
+        """Call the callback of an acknowledgement, and return its result; an unknown id is logged."""
         if _is_posted(self, self.deque_ack, msg_id, ack_data):
             return None
         with _counting:
@@ -157,12 +156,12 @@ class SocketConnection:
         return None
 
     def close(self) -> None:
-        """Close the endpoint, or as the main connection everything."""
+        """Close the endpoint; on the main connection, close the session."""
         if not self.is_closed and not _is_posted(self, self.close):
             self.session.close(self.endpoint)
 
     def _complain(self, text: str, *values: Any) -> None:
-        """Log what the client has done, as the session does, which a stand-in for unit tests may not."""
+        """Log a mistake of the client by its session, if that can; a stand-in in unit tests may not."""
         getattr(self.session, "complain", ALONE.write)(log, text, *values)
 
 
@@ -173,9 +172,9 @@ def _send(connection: SocketConnection, pack: str) -> None:
 
 
 def _is_posted(connection: SocketConnection, function: Callable[..., Any], *args: Any) -> bool:
-    """Post a call from another thread than the session's, for a connection that is still open in its turn.
+    """Post a call to the session's loop, if this is another thread; it is dropped if the connection is closed by then.
 
-    False on the session's thread, and for a stand-in of a unit test that knows of none.
+    False on the session's own thread, and for a stand-in in unit tests that has no driver.
     """
     driver = getattr(connection.session, "driver", None)
     if driver is None or not driver.foreign():

@@ -1,4 +1,4 @@
-"""The server of Flash's policy, which is in a file."""
+"""The server of Flash's socket policy, whose text is a file."""
 
 import asyncio
 import socket
@@ -16,9 +16,9 @@ log = logger("tornadio2.flashserver")
 
 
 class FlashPolicyServer:
-    """Answers Flash's question with the content of a file, which is read for each one, and a NUL.
+    """Answers Flash's policy request with the content of a file, read for each request, and a NUL.
 
-    It listens at once, on all interfaces, and answers when the loop runs. Raises OSError for a port that cannot be had.
+    It listens at once, on all interfaces, and answers when the loop runs. OSError if it cannot listen at the port.
     """
 
     def __init__(self, io_loop: Any = None, port: int = PORT, policy_file: str = "flashpolicy.xml") -> None:

@@ -5,8 +5,8 @@
         response = yield gen.Task(http_client.fetch, url + query)
         self.send(response.body)
 
-A method runs at once, up to the first result that is not there yet; until then no loop is needed. A decorated method
-returns what the generator returned if it has ended by then, and else an `Outcome`, which can be yielded or awaited.
+A method runs at once, up to the first result that is not available yet; until then it needs no loop. If the generator
+has ended by then, the decorated method returns its result, else an `Outcome`, which can be yielded or awaited.
 """
 
 import asyncio
@@ -37,31 +37,31 @@ UnknownKeyError = tornado_gen.UnknownKeyError
 
 
 class Arguments(NamedTuple):
-    """What a callback was called with, unless it was one argument or none."""
+    """The arguments of a callback, unless there was one or none."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
 
 class YieldPoint:
-    """What a generator can wait for."""
+    """Base class of what a generator can wait for."""
 
     def start(self, runner: Any) -> None:
-        """Called when the generator waits; call `runner.run` when the result is there.
+        """Called when the generator waits; call `runner.run` when the result is available.
 
-        What this raises is thrown into the generator.
+        An exception is thrown into the generator.
         """
 
     def is_ready(self) -> bool:
-        """Tell whether the result is there."""
+        """Tell whether the result is available."""
         raise NotImplementedError
 
     def get_result(self) -> Any:
-        """Return the result, or raise what is thrown into the generator."""
+        """Return the result, or raise the error, which is thrown into the generator."""
         raise NotImplementedError
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Wait in a coroutine, or in a generator that Tornado's own `coroutine` drives: of a `Task` or of several."""
+        """Wait in a coroutine, or in a generator of Tornado's own `coroutine`; for a `Task` or several."""
         waiting = _Waiting()
         self.start(waiting)
         while not self.is_ready():
@@ -71,7 +71,7 @@ class YieldPoint:
 
 
 class _Waiting(asyncio.Event):
-    """The runner of a coroutine that waits for one point."""
+    """The runner of a coroutine that waits for one YieldPoint."""
 
     run = asyncio.Event.set
 
@@ -81,9 +81,9 @@ class _Waiting(asyncio.Event):
 
 
 class Outcome(YieldPoint):
-    """The result or the error of a call that goes on; needs no loop, and can be awaited on one.
+    """The result or the error of a pending call; needs no loop, and can be awaited on one.
 
-    An error that comes when nobody listens is logged. `ended` is called last, also where a callback has raised.
+    An error is logged if no callback takes it. `ended` is called last, also if a callback raises.
     """
 
     def __init__(self, ended: Callable[[], object] | None = None) -> None:
@@ -105,14 +105,14 @@ class Outcome(YieldPoint):
     get_result = result
 
     def hand_over(self) -> Any:
-        """Return the result or raise the error if there is one, else this object."""
+        """Return the result or raise the error if the call has ended, else return this object."""
         if self.done:
             return self.result()
         self._is_late = True
         return self
 
     def add_done_callback(self, function: "Callable[[Outcome], object]") -> None:
-        """Call the function with this object once the call has ended: at once if it has."""
+        """Call the function with this object when the call has ended; at once if it has."""
         if self.done:
             function(self)
         else:
@@ -134,7 +134,7 @@ class Outcome(YieldPoint):
         return self
 
     def take(self, ended: Any) -> None:
-        """Set what a future or another outcome has ended with."""
+        """Take the result or the error of a future or another outcome, which has ended."""
         try:
             value = ended.result()
         except BaseException as error:
@@ -143,7 +143,7 @@ class Outcome(YieldPoint):
             self.resolve(value)
 
     def callback(self) -> Callable[..., None]:
-        """Return a function for any thread: what it is called with becomes the result, on the loop that runs now."""
+        """Return a function for any thread whose arguments become the result, set on the loop that runs now."""
         loop, thread = running_loop(), get_ident()
 
         def call(*args: Any, **kwargs: Any) -> None:
@@ -173,14 +173,14 @@ class Outcome(YieldPoint):
 
 
 class Callback(YieldPoint):
-    """Gives a function that is to be called back; `Wait` with the same key gives what it is called with."""
+    """Yields a callback function; `Wait` with the same key yields the arguments that it is called with."""
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self._function: Callable[..., object]
 
     def start(self, runner: Any) -> None:
-        """Raises KeyReuseError if the generator has a callback of this key."""
+        """KeyReuseError if the generator has a callback of this key."""
         if self.key in runner.callbacks:
             raise KeyReuseError(f"the key {self.key!r} is in use already")
         outcome = runner.callbacks[self.key] = Outcome()
@@ -194,11 +194,11 @@ class Callback(YieldPoint):
 
 
 class Task(Outcome):
-    """Calls a function with a `callback`, and gives what this is called with.
+    """Calls a function with a `callback`, and yields the arguments that this is called with.
 
-    A function that has no parameter of this name, or is an `async def`, returns what can be awaited instead, as all
-    of Tornado does today. A status that is an error stays in the response of Tornado's `fetch`, as it once did, and
-    where there was none, because the server cannot be reached, it is 599 and the reason the response's `error`.
+    A function without this parameter, or an `async def`, has to return an awaitable instead, as Tornado's functions
+    do today. Tornado's `fetch` does not raise for HTTP errors, as in the past: the response has the status. If the
+    server cannot be reached, the status is 599, and the response's `error` is the reason.
     """
 
     def __init__(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
@@ -212,7 +212,7 @@ class Task(Outcome):
         try:
             parameters: Mapping[str, Any] = inspect.signature(self.func).parameters
         except (TypeError, ValueError):
-            parameters = {}  # it is written in C
+            parameters = {}  # a function in C
         if "callback" in parameters and not inspect.iscoroutinefunction(self.func):
             self.func(*self.args, callback=self.callback(), **self.kwargs)
             return
@@ -225,7 +225,7 @@ class Task(Outcome):
         outcome_of(result).add_done_callback(self.take)
 
     def reject(self, error: BaseException) -> Outcome:
-        """Set the error, or as the result the response of a `fetch` that got none."""
+        """Set the error; for a `fetch` without a response, set one with the status 599 as the result."""
         if not self._is_silent or not isinstance(error, OSError | HTTPError):
             return super().reject(error)
         request = self.args[0] if self.args else self.kwargs.get("request", "")
@@ -235,9 +235,9 @@ class Task(Outcome):
 
 
 class Multi(YieldPoint):
-    """Waits for all values of a list or of a dictionary, and gives their results in the same shape.
+    """Waits for all values of a list or a dictionary, and yields their results in the same form.
 
-    Of several errors, the first in this order is raised.
+    Of several errors, the first in their order is raised.
     """
 
     def __init__(self, children: Mapping[Any, Any] | list[Any]) -> None:
@@ -258,13 +258,13 @@ class Multi(YieldPoint):
 
 
 class WaitAll(Multi):
-    """Waits for the callbacks of several keys; its result is a list of what they were called with, in their order."""
+    """Waits for the callbacks of several keys, and yields a list of their arguments, in the order of the keys."""
 
     def __init__(self, keys: Iterable[Hashable]) -> None:
         self.keys = list(keys)
 
     def start(self, runner: Any) -> None:
-        """Raises UnknownKeyError if the generator has no callback of one of the keys."""
+        """UnknownKeyError if the generator has no callback of one of the keys."""
         for key in self.keys:
             if key not in runner.callbacks:
                 raise UnknownKeyError(f"no callback has the key {key!r}: yield Callback({key!r}) first")
@@ -273,7 +273,7 @@ class WaitAll(Multi):
 
 
 class Wait(WaitAll):
-    """Waits for the callback of a key; its result is what it was called with, `Arguments` if that is not one value."""
+    """Waits for the callback of a key, and yields its argument, or `Arguments` if there is not exactly one."""
 
     def __init__(self, key: Hashable) -> None:
         super().__init__([key])
@@ -283,7 +283,7 @@ class Wait(WaitAll):
 
 
 def point_of(yielded: Any) -> YieldPoint:
-    """Return what waits for a yielded value. Raises `tornado.gen.BadYieldError` where nothing can."""
+    """Return a YieldPoint for a yielded value; `tornado.gen.BadYieldError` for what cannot be awaited."""
     if isinstance(yielded, YieldPoint):
         return yielded
     if isinstance(yielded, list | dict):
@@ -292,7 +292,7 @@ def point_of(yielded: Any) -> YieldPoint:
 
 
 def outcome_of(yielded: Any) -> Outcome:
-    """Return what becomes of something that can be awaited. Raises BadYieldError and, without a loop, RuntimeError."""
+    """Return the outcome of an awaitable; BadYieldError for other values, RuntimeError without a running loop."""
     if type(yielded) is Outcome:
         return yielded
     if not isinstance(yielded, asyncio.Future) and inspect.isawaitable(yielded) and running_loop() is None:
@@ -305,17 +305,17 @@ def outcome_of(yielded: Any) -> Outcome:
         IOLoop.current().add_callback(outcome.resolve, None)
     elif future.done():
         outcome.take(future)
-    else:  # that of a pool calls back on another thread
+    else:  # a future of a pool calls back on another thread
         IOLoop.current().add_future(future, outcome.take)
     return outcome
 
 
 class Runner:
-    """Waits for what a generator yields, and sends the result back in.
+    """Waits for what a generator yields, and sends the results into it.
 
-    `run` begins, and goes on as far as it gets at once; callbacks and futures call it again. It raises what the
-    generator raises. `finished` tells that the generator has ended, `value` is what it has returned. `callbacks` has
-    what becomes of each `Callback` for which the generator has not waited yet, by its key.
+    `run` starts or continues the generator until it has to wait; callbacks and futures call it again. It raises what
+    the generator raises. `finished`: the generator has ended, and `value` is its result. `callbacks`: by key, the
+    outcomes of each `Callback` for which the generator has not waited yet.
     """
 
     def __init__(self, gen: Generator[Any, Any, Any]) -> None:
@@ -328,7 +328,7 @@ class Runner:
         self._context = copy_context()
 
     def run(self) -> None:
-        """Go on until the generator has to wait, unless it runs already."""
+        """Continue until the generator has to wait, unless it is running."""
         is_busy_or_over = self.running or self.finished
         if is_busy_or_over:
             return
@@ -342,7 +342,7 @@ class Runner:
                 self.ended()
 
     def ended(self) -> None:
-        """Called once, when the generator has ended, whether well or not."""
+        """Called once, when the generator has ended or failed."""
 
     def _step(self) -> None:
         resume: Callable[[Any], Any]
@@ -372,7 +372,7 @@ class Runner:
 
 
 class SyncRunner(Runner):
-    """A runner that calls `callback` once, when its generator has ended, whether well or not."""
+    """A runner that calls `callback` once, when its generator has ended or failed."""
 
     def __init__(self, gen: Generator[Any, Any, Any], callback: Callable[[], object]) -> None:
         super().__init__(gen)
@@ -382,7 +382,7 @@ class SyncRunner(Runner):
 class _OutcomeRunner(Runner):
     """A runner that calls a function, and waits for the generator or the awaitable that it returns.
 
-    The outcome has the result or the error; only interrupts are also raised.
+    `outcome` gets the result or the error; interrupts are raised as well.
     """
 
     def __init__(self, function: Callable[[], Any], ended: Callable[[], object] | None = None) -> None:
@@ -408,7 +408,7 @@ def _called(function: Callable[[], Any]) -> Generator[Any, Any, Any]:
 
 
 def engine(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Drive the generators of a function; the calls run side by side, and may end in any order."""
+    """Run the generators of a function; calls are concurrent, and may end in any order."""
 
     @wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -418,10 +418,10 @@ def engine(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sync_engine(func: Callable[..., Any]) -> Callable[..., Any]:
-    """Drive the generators of a method; for each object, a call begins when the one before it has ended.
+    """Run the generators of a method; for each object, a call begins when the previous one has ended.
 
-    The loop is not blocked meanwhile. A method that is not a generator itself may return one, as an `on_event` does
-    that passes its arguments on.
+    The loop is not blocked meanwhile. A method that is not a generator may return one, such as an `on_event` that calls
+    `super`.
     """
 
     @wraps(func)
@@ -436,9 +436,9 @@ def sync_engine(func: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def follow(result: Any) -> Outcome:
-    """Return the outcome of what a handler has returned: a value, a generator, or something that can be awaited.
+    """Return the outcome of a handler's result: a value, a generator, or an awaitable.
 
-    A generator begins at once. What it raises is the outcome's error, and is not raised here.
+    A generator starts at once. What it raises becomes the outcome's error, and is not raised here.
     """
     return _run(lambda: result)
 
@@ -450,20 +450,20 @@ def _run(function: Callable[[], Any]) -> Outcome:
 
 
 class _Queue:
-    """The calls of one method of one object, of which one runs."""
+    """The calls of one method of one object, one of which is running."""
 
     def __init__(self) -> None:
         self.waiting: deque[_OutcomeRunner] = deque()
         self._is_running = self._is_advancing = False
 
     def release(self) -> None:
-        """The call that ran has ended, and those who waited for it have been told."""
+        """Called when the running call has ended, after its callbacks."""
         self._is_running = False
         self.advance()
 
     def advance(self) -> None:
-        """Run what waits, until one of them waits itself."""
-        if self._is_advancing:  # or else a thousand calls that end at once would be as many frames deep
+        """Run the waiting calls, until one has to wait itself."""
+        if self._is_advancing:  # without this, a thousand calls that end at once would nest a thousand deep
             return
         self._is_advancing = True
         try:

@@ -1,4 +1,4 @@
-"""What a connection can know of its client: the handshake, and the request that carries its session."""
+"""What a connection knows of its client: data of the handshake, and the latest request of its session."""
 
 from collections.abc import Mapping
 from http.cookies import CookieError, Morsel, SimpleCookie
@@ -10,7 +10,7 @@ from ...types import Request, split_cookies, unquote_cookie
 
 
 class ConnectionInfo:
-    """Who connects: `ip`, the `arguments` of the query (to each name a list), and `cookies` (to each name a Morsel)."""
+    """The client: `ip`, the `arguments` of the query (a list for each name), and `cookies` (a Morsel for each name)."""
 
     def __init__(self, ip: str, arguments: Mapping[str, Any], cookies: Any) -> None:
         self.ip = ip
@@ -19,7 +19,7 @@ class ConnectionInfo:
         self._own = self.arguments
 
     def join(self, auth: Mapping[str, Any]) -> None:
-        """Add the texts of a client's `auth`, in the place of those that were added before."""
+        """Add the strings of a client's `auth` to the arguments, replacing those of an earlier call."""
         own = self._own
         self.arguments = {**own, **{name: [*own.get(name, ()), text] for name, text in texts(auth).items()}}
 
@@ -33,9 +33,9 @@ class ConnectionInfo:
 
 
 class ActiveRequest:
-    """The request that carries a session, or the last one that did, with Tornado's names for its parts.
+    """The latest request of a session, with Tornado's names for its parts.
 
-    `session_id` is that of the engine's session in a handshake.
+    `session_id`: in a handshake, the id of the engine's session.
     """
 
     def __init__(self, request: Request, session_id: str | None = None) -> None:
@@ -59,21 +59,21 @@ class ActiveRequest:
 
     @property
     def cookies(self) -> SimpleCookie:
-        """A Morsel of each cookie, also of those whose names `Morsel.set` refuses."""
+        """A Morsel for each cookie, also with names that `Morsel.set` refuses."""
         cookies = SimpleCookie()
         for name, value in split_cookies(self._request.header("cookie") or ""):
             morsel: Morsel[str] = Morsel()
             try:
                 state = {"key": name, "value": unquote_cookie(value), "coded_value": value}
-                morsel.__setstate__(state)  # type: ignore[attr-defined]  # typeshed does not know it
-            except CookieError:  # newer versions of Python take no control characters
+                morsel.__setstate__(state)  # type: ignore[attr-defined]  # not in typeshed
+            except CookieError:  # newer versions of Python refuse control characters
                 continue
             cookies[name] = morsel
         return cookies
 
 
 def texts(auth: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what of a client's auth can be arguments."""
+    """Return the strings of a client's auth, which can be arguments."""
     return {name: value for name, value in (auth or {}).items() if isinstance(value, str)}
 
 

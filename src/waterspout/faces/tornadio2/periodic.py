@@ -1,4 +1,4 @@
-"""Callbacks that come again and again, and may be put off: what heartbeats were made of."""
+"""Periodic callbacks that can be delayed, as TornadIO2 used for heartbeats."""
 
 import time
 import warnings
@@ -14,9 +14,9 @@ log = logger("tornadio2.periodic")
 
 
 def current_loop() -> IOLoop:
-    """Return the thread's loop; make one where there is none, as applications expect before they start it.
+    """Return the thread's loop; make one if there is none, as applications expect before they start it.
 
-    From Python 3.12 on asyncio warns of that, and in 3.14 refuses it, which Tornado makes good.
+    asyncio warns of that from Python 3.12 on, and refuses it from 3.14 on, where Tornado makes one.
     """
     with warnings.catch_warnings():
         if running_loop() is None:
@@ -25,10 +25,10 @@ def current_loop() -> IOLoop:
 
 
 class Callback:
-    """Calls a function every `callback_time` milliseconds, on `io_loop` or on the one that is current at `start`.
+    """Calls a function every `callback_time` milliseconds, on `io_loop` or on the current loop at `start`.
 
-    A number that the function returns is when it is called next, in the loop's time: Tornado's is seconds since 1970.
-    What it raises is logged, and the calls go on.
+    If the function returns a number, that is the time of the next call, by the loop's clock: Tornado's is seconds since
+    1970. An exception is logged, and the calls continue.
     """
 
     def __init__(self, callback: Callable[[], Any], callback_time: float, io_loop: Any = None) -> None:
@@ -39,12 +39,12 @@ class Callback:
         self._timeout: object = None
 
     def calculate_next_run(self) -> float:
-        """Return the time that is `callback_time` from now."""
+        """Return the time of the next call, `callback_time` from now."""
         now: float = time.time() if self.io_loop is None else self.io_loop.time()
         return now + self.callback_time / 1000
 
     def start(self, timeout: float | None = None) -> None:
-        """Begin with a call at `timeout`, or after the usual time; what was begun before ends."""
+        """Start with a call at `timeout`, or after `callback_time`; a running timer is replaced."""
         self.stop()
         if self.io_loop is None:
             self.io_loop = current_loop()
@@ -56,7 +56,7 @@ class Callback:
         self._timeout = self.next_run = None
 
     def delay(self) -> None:
-        """Put the next call off, to the usual time from now."""
+        """Delay the next call to `callback_time` from now."""
         self.next_run = self.calculate_next_run()
 
     def _schedule(self, at: float | None) -> None:

@@ -15,23 +15,23 @@ log = logger("tornadio2.polling")
 
 
 class TornadioPollingHandlerBase(CheckedHandler):
-    """Their base: POSTs, and the `session` that the request belongs to, while it does."""
+    """Their base class: it handles POSTs; `session` is the session that the request is attached to, or None."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Carry a session; each transport has its own way."""
+        """Attach the request to a session; each transport overrides this."""
         raise NotImplementedError(f"{type(self).__name__} has no get of its own")
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Handle the packets of a POST, up to the first invalid one, which closes the session."""
+        """Handle the packets of a POST; the first invalid one closes the session, and the rest is ignored."""
         self.require_origin()
         return self._carry(session_id)
 
     def session_closed(self) -> None:
-        """Called when the session is closed, and all packets are sent."""
+        """Called when the session is closed and all packets are sent."""
         self._detach()
 
     def on_connection_close(self) -> None:
-        """Called when the client has gone: what was not sent waits for its next request."""
+        """Called when the client has disconnected; unsent packets wait for its next request."""
         try:
             self._detach()
         finally:
@@ -41,7 +41,7 @@ class TornadioPollingHandlerBase(CheckedHandler):
         raise NotImplementedError(f"{type(self).__name__} has no send_messages of its own")
 
     def _get_session(self, session_id: str) -> Any:
-        """Return the session, also a closed one with packets to send; HTTPError(401) if there is none."""
+        """Return the session, also a closed one with unsent packets; HTTPError(401) if there is none."""
         session = self.server.get_session(session_id)
         if session is None:
             raise HTTPError(401)
@@ -58,7 +58,7 @@ class TornadioPollingHandlerBase(CheckedHandler):
 
 
 class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
-    """A GET that waits for packets, at most for `xhr_polling_timeout`."""
+    """A GET that waits for packets, for at most `xhr_polling_timeout`."""
 
     name = "xhr-polling"
     _response: PollResponse
@@ -67,7 +67,7 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
         return self._carry(session_id)
 
     def answer(self, response: Response) -> None:
-        """Send the packets of a poll's answer by `send_messages`; any other answer as it is."""
+        """Send the packets of a poll's answer with `send_messages`; send any other answer unchanged."""
         if not isinstance(response, PollResponse):
             super().answer(response)
             return
@@ -79,14 +79,14 @@ class TornadioXHRPollingHandler(TornadioPollingHandlerBase):
     def send_messages(self, messages: list[str]) -> None:
         """Answer the GET with packets, and detach it."""
         super().answer(self._response.carrying([surrogates.encode(message) for message in messages]))
-        if not self._response.is_last:  # else `session_closed` does
+        if not self._response.is_last:  # else `session_closed` detaches it
             self._detach()
 
 
 class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
-    """One endless page in a hidden frame of Internet Explorer: a script for each packet.
+    """An endless page in a hidden frame of Internet Explorer, with a script for each packet.
 
-    A class that overrides nothing gives its socket to the engine.
+    A class without overrides hands its socket to the engine.
     """
 
     name = "htmlfile"
@@ -102,17 +102,17 @@ class TornadioHtmlFileHandler(TornadioPollingHandlerBase, EngineStreamHandler):
 
 
 class TornadioJSONPHandler(TornadioXHRPollingHandler):
-    """The same for scripts that a page includes."""
+    """The same for script elements."""
 
     name = "jsonp"
 
     def get(self, session_id: str) -> Awaitable[None] | None:
-        """Wait likewise, if the page may ask: whoever includes a script can read it."""
+        """Wait likewise, if the page is allowed: it can read the script that it includes."""
         self.require_page()
         return super().get(session_id)
 
     def post(self, session_id: str) -> Awaitable[None] | None:
-        """Handle the packets of a form; 403 for a body that is none."""
+        """Handle the packets of a form; 403 for any other body."""
         self.require_page()
         if not self.body.startswith(b"d="):
             raise HTTPError(403)

@@ -1,4 +1,4 @@
-"""The base of all handlers of a router: origins, and the handshake."""
+"""The base classes of a router's handlers, with their checks of origins; the handler of handshakes."""
 
 import logging
 from collections.abc import Awaitable
@@ -21,14 +21,14 @@ log = logger("tornadio2.preflight")
 
 Answer = TypeVar("Answer", Response, Greeting)
 
-_SCRIPT = ("jsonp", "j")  # in the queries of script elements, of 0.7 to 0.9 and of later clients
+_SCRIPT = ("jsonp", "j")  # parameters of script elements: of 0.7 to 0.9, and of later clients
 
 
 class PreflightHandler(RequestHandler):
-    """Answers the preflight requests of browsers; also a base for your own handlers."""
+    """Answers preflight requests of browsers; also a base class for handlers of applications."""
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer a preflight request, with headers if the origin is allowed."""
+        """Answer a preflight request, with CORS headers if the origin is allowed."""
         if _decided(self.preflight()) and "Origin" in self.request.headers:
             self.set_header("Access-Control-Allow-Headers", "Content-Type")
             self.set_header("Access-Control-Max-Age", "600")
@@ -36,7 +36,7 @@ class PreflightHandler(RequestHandler):
         return None
 
     def preflight(self) -> bool:
-        """Set the headers that let a page of this origin read the answer, with its cookies; False if it may not."""
+        """Set the CORS headers for the request's origin, with credentials; return whether the origin is allowed."""
         origin = self.request.headers.get("Origin")
         if origin is None:
             return True
@@ -49,12 +49,12 @@ class PreflightHandler(RequestHandler):
         return True
 
     def verify_origin(self) -> bool:
-        """Tell whether pages of this request's origin are allowed; all are, unless this is overridden."""
+        """Tell whether the request's origin is allowed; override it to restrict origins."""
         return True
 
 
 def _decided(answer: object) -> bool:
-    """Return what a user's method has decided; TypeError for an awaitable, which would let everybody in."""
+    """Return the decision of a user's method; TypeError for an awaitable, which would count as true."""
     if isawaitable(answer):
         if isinstance(answer, CoroutineType):
             answer.close()
@@ -64,7 +64,7 @@ def _decided(answer: object) -> bool:
 
 
 class RoutedHandler(EngineHandler):
-    """A handler in a route with `dict(server=router)`; it counts as a connection while it serves."""
+    """A handler of a route with `dict(server=router)`; it counts as a connection while it serves a request."""
 
     name = ""
 
@@ -74,7 +74,7 @@ class RoutedHandler(EngineHandler):
         self.session: Any = None
 
     def begun(self) -> None:
-        """Count a connection, and attach the request to its session."""
+        """Count the connection, and store the request with its session."""
         self.server.stats.connection_opened()
         sid = self.path_kwargs.get("session_id") or self.get_query_argument("sid", "")
         if sid and self.request.method == "GET" and not self.is_refused:
@@ -87,11 +87,11 @@ class RoutedHandler(EngineHandler):
 
 
 class CheckedHandler(PreflightHandler, RoutedHandler):
-    """A handler whose `preflight` decides about origins, in place of the engine."""
+    """A handler whose `preflight` decides about origins, instead of the engine."""
 
     @cached_property
     def is_allowed(self) -> bool:
-        """What `preflight` returns; it is called once."""
+        """The result of `preflight`, which is called once."""
         return _decided(self.preflight())
 
     def require_origin(self) -> None:
@@ -102,9 +102,9 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
             raise HTTPError(401)
 
     def require_page(self) -> None:
-        """The same for a script element: its page is in Referer alone, which becomes the request's Origin.
+        """Do the same for a script element, whose page is known by Referer alone: that becomes the request's Origin.
 
-        A page that sends none is "null". A request with an Origin of its own needs no check: without the headers of
+        Without a Referer, the origin is "null". A request that has an Origin needs no check: without the headers of
         `preflight`, its page cannot read the answer.
         """
         headers = self.request.headers
@@ -115,15 +115,15 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
                 self.require_origin()
 
     def options(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Answer a preflight request, unless the engine refuses every request of this client."""
+        """Answer a preflight request, unless the engine refuses it."""
         return self.serve() if self.is_refused else super().options(*args, **kwargs)
 
     def answer(self, response: Response) -> None:
-        """Answer, with the headers that `preflight` has set."""
+        """Answer, with the CORS headers of `preflight` instead of the engine's."""
         super().answer(self._checked(response))
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
-        """Begin an endless answer likewise; unless a class is redefined, the engine's headers are the same."""
+        """Begin an endless answer likewise; without overrides, the engine's headers are the same."""
         return super().begin(decision, request, self._checked(greeting) if self.is_redefined else greeting)
 
     def _checked(self, response: Answer) -> Answer:
@@ -133,10 +133,10 @@ class CheckedHandler(PreflightHandler, RoutedHandler):
 
 
 class HandshakeHandler(CheckedHandler):
-    """The handshakes of clients of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
+    """Serves handshakes of clients of 0.7 to 0.9, and all requests of clients of 1.x to 4.x."""
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Make a session, or serve a modern client; 401 if a WebSocket's or script's origin is not allowed."""
+        """Serve a request; 401 if the origin of a WebSocket or a script is not allowed."""
         if "Upgrade" in self.request.headers:
             self.require_origin()
             require_socket_origin(self, self.server.socket_handler)
@@ -145,26 +145,26 @@ class HandshakeHandler(CheckedHandler):
         return self.serve()
 
     def post(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Serve a client; 401 if the origin is not allowed."""
+        """Serve a request; 401 if the origin is not allowed."""
         self.require_origin()
         return self.serve()
 
 
 def require_socket_origin(handler: RoutedHandler, kind: Any) -> None:
-    """Raise HTTPError(403), as Tornado does, if `check_origin` of the class of WebSockets refuses the origin.
+    """Raise HTTPError(403), as Tornado does, if `check_origin` of the WebSocket class refuses the origin.
 
-    Modern clients open WebSockets at the handshake's handler, and applications assign `check_origin` to the other.
+    Clients of 1.x to 4.x open WebSockets at the handshakes' handler, but applications set `check_origin` of the other.
     """
     headers = handler.request.headers
     origin = headers.get("Origin", headers.get("Sec-Websocket-Origin"))
-    check = getattr(kind, "check_origin", None)  # a table of protocols may have another handler there
+    check = getattr(kind, "check_origin", None)  # PROTOCOLS may have any handler there
     if origin is not None and check is not None and not _decided(check(handler, origin)):
         handler.server.complaints.write(log, "%a is not allowed to open a WebSocket", origin, level=logging.WARNING)
         raise HTTPError(403)
 
 
 def _page(referer: str) -> tuple[str, str]:
-    """Return the scheme and the host of a page, or nothing."""
+    """Return scheme and host of a Referer; empty strings for an invalid one."""
     try:
         return urlsplit(referer)[:2]
     except ValueError:

@@ -1,7 +1,6 @@
-"""The protocol of Socket.IO 0.7 to 0.9 as TornadIO2 spells it: packets, JSON, and the frames of polling.
+"""The protocol of Socket.IO 0.7 to 0.9 as TornadIO2 writes it: packets, JSON, and the frames of polling.
 
-A packet is a string. `Pack` is one that also knows what it says, so that clients of other generations can be told the
-same in their own words.
+A packet is a string. A `Pack` also has the packet as a value, which is encoded again for clients of other generations.
 """
 
 from collections.abc import Generator, Iterable
@@ -23,25 +22,25 @@ log = logger("tornadio2.proto")
 DISCONNECT, CONNECT, HEARTBEAT, MESSAGE, JSON, EVENT, ACK, ERROR, NOOP = map(str, range(9))
 FRAME_SEPARATOR = "\ufffd"
 
-_TEXT_ONLY = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})  # where the patterns of the clients end
+_TEXT_ONLY = str.maketrans({"\u2028": "\\u2028", "\u2029": "\\u2029"})  # the clients' patterns stop there
 
 
 class Pack(str):
-    """A packet as 0.9 has it; `packet` is what it says, in the words of all generations."""
+    """A packet of 0.9 as text; `packet` is its value, which is the same for all generations."""
 
     packet: Packet | Signal | None
 
     __slots__ = ("packet",)
 
     def __new__(cls, text: str, packet: Packet | Signal | None = None) -> "Pack":
-        """Make one; without a `packet`, it can be read off the text."""
+        """Make a pack; without a `packet`, `meaning` decodes the text."""
         pack = super().__new__(cls, text)
         pack.packet = packet
         return pack
 
 
 def meaning(pack: str) -> Packet | Signal:
-    """Return what a packet says; raises ValueError for a text that is none."""
+    """Return the value of a packet; ValueError for a text that is no packet."""
     if isinstance(pack, Pack) and pack.packet is not None:
         return pack.packet
     with _value_errors():
@@ -49,7 +48,7 @@ def meaning(pack: str) -> Packet | Signal:
 
 
 def settled(pack: str) -> str:
-    """Return a packet that says the same later: a thread that has sent its values may change them meanwhile."""
+    """Return a packet with copies of its values: the thread that sends it may change them before it is encoded."""
     match getattr(pack, "packet", None):
         case (Event() | Ack()) as packet:
             return Pack(pack, msgspec.structs.replace(packet, args=[_settled(value) for value in packet.args]))
@@ -59,24 +58,24 @@ def settled(pack: str) -> str:
 
 
 def disconnect(endpoint: str | None = None) -> Pack:
-    """Write that an endpoint, or the whole connection, is closed."""
+    """Encode a disconnect: of an endpoint, or of the whole connection."""
     return Pack(f"0::{endpoint or ''}", Disconnect(endpoint or "/"))
 
 
 def connect(endpoint: str | None = None) -> Pack:
-    """Write that the client has entered an endpoint."""
+    """Encode a connect: the client is connected to an endpoint."""
     return Pack(f"1::{endpoint or ''}", Connect(endpoint or "/"))
 
 
 def heartbeat() -> Pack:
-    """Write a heartbeat."""
+    """Encode a heartbeat."""
     return Pack("2::", Heartbeat())
 
 
 def message(endpoint: str | None, msg: Any, message_id: int | str | None = None, force_json: bool = False) -> str:
-    """Write a message: a string as it is, bytes as the UTF-8 that they are, anything else as JSON.
+    """Encode a message: a string unchanged, bytes as UTF-8, any other value as JSON.
 
-    With `force_json`, a string is JSON already. None is no message, and its packet is empty.
+    `force_json`: a string is JSON already. For None, the packet is empty.
     """
     if msg is None:
         return ""
@@ -90,9 +89,9 @@ def message(endpoint: str | None, msg: Any, message_id: int | str | None = None,
 
 
 def event(endpoint: str | None, name: str | bytes, message_id: int | str | None, /, *args: Any, **kwargs: Any) -> Pack:
-    """Write an event with its arguments, or with one dictionary of those that have a name; not with both.
+    """Encode an event with its positional arguments, or with one dictionary of its keyword arguments; not both.
 
-    A client answers one whose id has a plus behind it ("1+"); without the plus, it says that the event has come.
+    With a plus behind the id ("1+") the client answers with data; without it, it acknowledges the receipt.
     """
     if args and kwargs:
         text = "the event %a has arguments with a name and without: those with a name are not sent"
@@ -100,12 +99,12 @@ def event(endpoint: str | None, name: str | bytes, message_id: int | str | None,
     text = name.decode() if isinstance(name, bytes) else name
     values = list(args) if args else [kwargs]
     number, id = _id(message_id)
-    form = _json({"args": values, "name": text})  # in the order of the original, on 64-bit Python 2
+    form = _json({"args": values, "name": text})  # in the order of the original on 64-bit Python 2
     return Pack(f"5:{number}:{endpoint or ''}:{form}", Event(endpoint or "/", text, values, id))
 
 
 def ack(endpoint: str | None, message_id: int | str, ack_response: Any = None) -> Pack:
-    """Write an acknowledgement: with nothing for None, with several values for a tuple, else with one."""
+    """Encode an acknowledgement: without data for None, with several values for a tuple, else with one."""
     number = str(message_id).rstrip("+")
     values = [] if ack_response is None else list(ack_response) if isinstance(ack_response, tuple) else [ack_response]
     data = "" if ack_response is None else f"+{_json(values)}"
@@ -113,23 +112,23 @@ def ack(endpoint: str | None, message_id: int | str, ack_response: Any = None) -
 
 
 def error(endpoint: str | None, reason: Any, advice: Any = None) -> Pack:
-    """Write an error: why, and what to do about it."""
+    """Encode an error: its reason, and an advice to the client."""
     words = str(reason or ""), str(advice or "")
     return Pack(f"7::{endpoint or ''}:{words[0]}+{words[1]}", Error(endpoint or "/", *words))
 
 
 def noop() -> Pack:
-    """Write nothing, for a poll that has waited long enough."""
+    """Encode a noop, the answer to a poll that has timed out."""
     return Pack("8::", Noop())
 
 
 def json_dumps(msg: Any) -> str:
-    """Write a value as JSON; put a function of your own in the place of this one to write it otherwise."""
+    """Encode a value as JSON; applications may replace this function."""
     return json.encode_spaced(msg).replace("\\\\/", "\\\\\\u002f")  # 0.9 takes \/ for / in htmlfile
 
 
 def json_load(msg: str | bytes) -> Any:
-    """Read JSON; raises ValueError for anything else. A function of your own may take the place of this one."""
+    """Decode JSON; ValueError for an invalid text. Applications may replace this function."""
     with _value_errors():
         return json.decode(msg)
 
@@ -138,9 +137,9 @@ _DUMPS, _LOAD = json_dumps, json_load
 
 
 def outgoing(value: Any) -> Any:
-    """Return what a client of another generation is sent for a value, so that it reads what one of 0.9 reads.
+    """Return the value to encode for clients of 1.x to 4.x, so that they get what clients of 0.9 get.
 
-    Binary content stays what it is, unless `json_dumps` is a function of the user's own.
+    Binary content is unchanged, unless the application has replaced `json_dumps`.
     """
     if json_dumps is not _DUMPS:
         return json.decode(json_dumps(value))
@@ -148,14 +147,14 @@ def outgoing(value: Any) -> Any:
 
 
 def incoming(value: Any) -> Any:
-    """Return what the user's own `json_load` makes of a value that came; it is the value itself without one."""
+    """Return a received value as the application's own `json_load` would decode it; unchanged without one."""
     return value if json_load is _LOAD else json_load(_DUMPS(value))
 
 
 def decode_frames(data: str | bytes) -> list[str]:
-    """Cut the body of a request into its packets; raises ValueError for what is none.
+    """Split the body of a request into its packets; ValueError for an invalid one.
 
-    Their lengths count UTF-16 units, as in the clients.
+    Lengths count UTF-16 units, as in the clients.
     """
     body = surrogates.encode(data) if isinstance(data, str) else data
     with _value_errors():
@@ -163,7 +162,7 @@ def decode_frames(data: str | bytes) -> list[str]:
 
 
 def encode_frames(packets: Iterable[str]) -> bytes:
-    """Join packets into the body of an answer; one alone has no frame."""
+    """Join packets into the body of an answer; a single one has no frame."""
     return encode_payload((surrogates.encode(packet), ()) for packet in packets)[0]
 
 
@@ -179,7 +178,7 @@ def _value_errors() -> Generator[None, None, None]:
 
 
 def _settled(value: Any) -> Any:
-    """Return a copy of a value, with the bytes that a buffer has now."""
+    """Return a copy of a value, with bytes in place of buffers."""
     if json_dumps is not _DUMPS:
         return outgoing(value)
     if isinstance(value, dict):
@@ -194,6 +193,6 @@ def _json(value: Any) -> str:
 
 
 def _id(message_id: int | str | None) -> tuple[str, int | None]:
-    """Return the id of a packet as it is written, and without its plus."""
+    """Return the id of a packet as text, and as a number without its plus."""
     number = "" if message_id is None else str(message_id)
     return number, int(number.rstrip("+")) if number else None

@@ -1,4 +1,4 @@
-"""The router: what an application of Tornado is given, and what serves the clients of one connection class."""
+"""The router: makes the routes for a Tornado application, and serves the clients of one connection class."""
 
 import logging
 import re
@@ -33,7 +33,7 @@ log = logging.getLogger("tornadio2.router")
 R = TypeVar("R", bound=list[Any])
 
 HandshakeHandler = preflight.HandshakeHandler
-ioloop, version_info = tornado.ioloop, tornado.version_info  # as applications find them here
+ioloop, version_info = tornado.ioloop, tornado.version_info  # names that applications import from here
 
 PROTOCOLS: dict[str, Any] = {
     "websocket": persistent.TornadioWebSocketHandler,
@@ -45,43 +45,43 @@ PROTOCOLS: dict[str, Any] = {
 """The handlers of the transports, by name."""
 
 DEFAULT_SETTINGS: dict[str, Any] = {
-    "session_check_interval": 15,  # s between two looks at sessions that no engine has
-    "session_expiry": 30,  # s that a session waits for another transport; None for ever
+    "session_check_interval": 15,  # s between checks of sessions that no engine carries
+    "session_expiry": 30,  # s that a session waits for its next transport; None: without limit
     "heartbeat_interval": 12,  # s
     "enabled_protocols": ["websocket", "flashsocket", "xhr-polling", "jsonp-polling", "htmlfile"],
     "xhr_polling_timeout": 20,  # s that a poll is held
-    "websocket_check": False,  # a WebSocket carries nothing before its client has answered a heartbeat
-    "global_heartbeats": True,  # on all transports, as 0.9.2 and later ask for
-    "client_timeout": 5,  # s that a client is given beyond heartbeat_interval and xhr_polling_timeout
-    "verify_remote_ip": True,  # a session is for the address of its handshake
+    "websocket_check": False,  # use a WebSocket only after its client has answered a heartbeat
+    "global_heartbeats": True,  # on all transports, as 0.9.2 and later require
+    "client_timeout": 5,  # s added to heartbeat_interval and xhr_polling_timeout
+    "verify_remote_ip": True,  # a session is found only from the address of its handshake
 }
 
 ENGINE_SETTINGS = (
     *("allowed_hosts", "max_header_lines", "max_outbox_bytes", "max_payload_bytes"),
     *("subprotocols", "trusted_proxies"),
 )
-"""What `user_settings` may have besides; they mean what they do in a `waterspout.Policy`."""
+"""More options that `user_settings` may have; see `waterspout.Policy`."""
 
-_ANY_ORIGIN = re.compile(".*", re.DOTALL)  # `verify_origin` of the handlers is asked
+_ANY_ORIGIN = re.compile(".*", re.DOTALL)  # the handlers' `verify_origin` decides
 
 
 class TornadioRouter:
-    """Serves a connection class under `/socket.io`, or another `namespace`, to clients of 0.7 to 4.x at once.
+    """Serves a connection class under `/socket.io`, or another `namespace`, to clients of 0.7 to 4.x.
 
-    It can be made at import time: the event loop is that of the first request. Of `user_settings`, those that are in
-    neither DEFAULT_SETTINGS nor ENGINE_SETTINGS are kept for the application.
+    It can be made at import time: its event loop is that of the first request. Entries of `user_settings` that are in
+    neither DEFAULT_SETTINGS nor ENGINE_SETTINGS are for the application.
     """
 
     def __init__(
         self,
         connection: type[SocketConnection],
-        user_settings: Mapping[str, Any] = {},  # the original's signature; nothing changes it
+        user_settings: Mapping[str, Any] = {},  # the original's signature; it is not modified
         namespace: str = "socket.io",
         io_loop: Any = None,
     ) -> None:
         self.settings = {**DEFAULT_SETTINGS, **user_settings}
         self.stats = StatsCollector()
-        self._sessions = SessionContainer()  # the engine counts the time of its own
+        self._sessions = SessionContainer()  # the engine itself ends the sessions that it carries
         self.engine = Engine(_Application(self, self._sessions), path=f"/{namespace}", policy=_policy(self.settings))
         self.complaints = Complaints(self.engine)
         self._connection = connection
@@ -95,10 +95,10 @@ class TornadioRouter:
 
     @property
     def io_loop(self) -> Any:
-        """The loop that was given or set, else that of the first request; before that the thread's current one.
+        """The loop that was given or set, else that of the first request; before that, the thread's current loop.
 
-        At import time that is the one that `SocketServer` and `IOLoop.current().start()` run later. From another
-        thread than it, call nothing but its `add_callback`.
+        At import time, that is the loop which `SocketServer` and `IOLoop.current().start()` run later. From other
+        threads, call only its `add_callback`.
         """
         return self._loop or current_loop()
 
@@ -108,12 +108,12 @@ class TornadioRouter:
 
     @property
     def running_loop(self) -> Any:
-        """The same, but None where no loop was given and none runs."""
+        """The same, but None if no loop was given and none is running."""
         return current_loop() if self._loop is None and running_loop() is not None else self._loop
 
     @property
     def urls(self) -> list[Any]:
-        """The routes for a `tornado.web.Application`: of the handshakes, and of each enabled protocol."""
+        """The routes for a `tornado.web.Application`: for handshakes, and for each enabled protocol."""
         base, kwargs = f"{ANY_HOST}/{re.escape(self._namespace)}", {"server": self}
         names = [name for name in self.settings["enabled_protocols"] if name in PROTOCOLS]
         return [
@@ -123,7 +123,7 @@ class TornadioRouter:
 
     @property
     def socket_handler(self) -> Any:
-        """The class of the WebSockets, whose `check_origin` is asked for all of them."""
+        """The class of WebSockets; its `check_origin` is called for all of them."""
         return PROTOCOLS["websocket"]
 
     def apply_routes(self, routes: R) -> R:
@@ -132,9 +132,9 @@ class TornadioRouter:
         return routes
 
     def create_session(self, request: Any) -> Session:
-        """Make a session of the request that asks for it; raises HTTPError(401) if `on_open` refuses it.
+        """Make a session for a handshake; HTTPError(401) if `on_open` refuses it.
 
-        The engine calls this at each handshake, so that a router may have sessions of its own class.
+        Called at each handshake, so that a router may override it to use its own class of sessions.
         """
         session = Session(self._connection, self, request, self.settings["session_expiry"])
         self._sessions.add(session)
@@ -145,8 +145,8 @@ class TornadioRouter:
         return self._sessions.get(session_id)
 
     def _begin(self, driver: Driver) -> None:
-        """Begin what needs a loop, now that there is one."""
-        self._loop = loop = self.running_loop  # for other threads, too
+        """Start the timers, when a loop is running."""
+        self._loop = loop = self.running_loop  # other threads need it, too
         if loop is not None:
             self.stats.start(loop)
             self._sweep = Callback(self._sessions.expire, self.settings["session_check_interval"] * 1000, loop)
@@ -154,16 +154,16 @@ class TornadioRouter:
 
 
 class _Application:
-    """Makes a session of TornadIO2 for each handshake: the `data` of the engine's, which its `handler` carries."""
+    """The engine's application: makes a TornadIO2 session for each session of the engine, as its `data`."""
 
     def __init__(self, router: TornadioRouter, sessions: SessionContainer) -> None:
         self._router = router
         self._sessions = sessions
 
     def open(self, session: EngineSession, request: Request) -> None:
-        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, 500 if it fails.
+        """Make a session; HandshakeRefused with the status of `on_open` if it refuses, or 500 if it fails.
 
-        The client is not kept waiting for an `on_open` that goes on: that may itself wait for the client.
+        The handshake does not wait for an asynchronous `on_open`, since that may itself wait for the client.
         """
         try:
             opened = self._router.create_session(ActiveRequest(request, session.id))
@@ -174,36 +174,35 @@ class _Application:
             self._router.complaints.write(session_log, "a client is refused, because on_open has failed", error=error)
             raise HandshakeRefused(500) from error
         session.data = opened
-        self._sessions.add(opened)  # create_session may be the user's own
+        self._sessions.add(opened)  # an overridden `create_session` may not have done it
         opened.set_handler(carry(session, self._router.stats.on_packet_sent))
         opened.flush()
 
     def packet(self, session: EngineSession, packet: Packet) -> None:
-        """Pass a packet on."""
         opened: Session = session.data
-        if type(packet) is Error:  # of clients of 1.x to 4.x: the JavaScript servers ignore it
+        if type(packet) is Error:  # from clients of 1.x to 4.x, as the JavaScript servers ignore them
             return
         if isinstance(packet, Connect) and packet.namespace == "/":
             session.connected()
-            if opened.carrier.enter() and packet.data:  # it has been open since the handshake
+            if opened.carrier.enter() and packet.data:  # `on_open` was called at the handshake
                 opened.info.join(packet.data)
             return
         self._router.stats.on_packet_recv(1)
         if isinstance(packet, Disconnect) and packet.namespace == "/" and opened.endpoints and opened.carrier.leave():
-            return  # of the main connection alone
+            return  # the endpoints stay connected
         opened.receive(opened.carrier.hear(packet))
 
     def reserved(self, session: EngineSession, error: ReservedName) -> None:
-        """Log an event that bears a name of Socket.IO's own, and drop it."""
+        """Log and drop an event with a reserved name."""
         session.data.complain(session_log, "an event is ignored: %s", error)
 
     def announced(self, session: EngineSession, namespace: str) -> None:
-        """Accept attachments for endpoints that the client has entered."""
+        """Accept attachments for endpoints that the client is connected to."""
         if namespace != "/" and namespace not in session.data.endpoints:
             session.dialect.astray(session, "attachments", namespace)
 
     def close(self, session: EngineSession, reason: Reason) -> None:
-        """Close the session: its endpoints, and then the main connection."""
+        """Close the session: first its endpoints, then the main connection."""
         opened: Session = session.data
         if opened.handler is not None:
             opened.remove_handler(opened.handler)
@@ -213,7 +212,7 @@ class _Application:
 
 
 def _policy(settings: Mapping[str, Any]) -> Policy:
-    """Say in the engine's words what belongs to the connection."""
+    """Translate the settings into a policy of the engine."""
     for name in DEFAULT_SETTINGS:
         if name.endswith(("_interval", "_timeout")):
             check_seconds(name, settings[name])

@@ -1,4 +1,4 @@
-"""An HTTP server that starts by itself, and with it the server of Flash's policy."""
+"""An HTTP server that starts by itself, together with the server of Flash's policy."""
 
 import socket
 import ssl
@@ -18,13 +18,13 @@ log = logger("tornadio2.server")
 
 
 class SocketServer(HTTPServer):
-    """Serves an application, and runs the loop unless `auto_start` is False: then it is yours to start.
+    """Serves an application, and runs the loop; with `auto_start=False`, the application runs it.
 
-    What it reads of the application's settings: `socket_io_port` (8001; 0 takes a free one) and `socket_io_address`
-    (all), where it listens; `flash_policy_port` and `flash_policy_file`, where and with what it answers Flash, if both
-    are there. `xheaders` believes X-Real-Ip, X-Forwarded-For and X-Scheme: for servers behind a proxy only.
+    It reads these settings of the application: `socket_io_port` (8001; 0 takes a free one) and `socket_io_address` (all
+    interfaces), where it listens; `flash_policy_port` and `flash_policy_file`, the port and the policy for Flash, if
+    both are set. `xheaders`: take X-Real-Ip, X-Forwarded-For and X-Scheme from the proxy; only for servers behind one.
     `ssl_options` is an `ssl.SSLContext` or a dictionary with `certfile` and `keyfile`. `port` is where it listens.
-    Raises OSError for a port that cannot be had; that of Flash is only logged.
+    OSError if it cannot listen there; a failure of Flash's port is only logged.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class SocketServer(HTTPServer):
             self.io_loop.start()
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: Tornado calls this before `__init__`, which a derived class may have changed."""
+        """Do nothing: Tornado calls this before `__init__`, whose arguments a derived class may change."""
 
     def stop(self) -> None:
-        """Accept nothing more; requests that are being answered go on."""
+        """Stop accepting connections; current requests continue."""
         super().stop()
         for listener in self._listeners:
             listener.close()

@@ -1,4 +1,4 @@
-"""A client's session: its connections, and the order in which they are called."""
+"""A client's session: its connections, their events, and its end."""
 
 import logging
 import warnings
@@ -30,7 +30,7 @@ __all__ = ["MAX_ENDPOINTS", "ConnectionInfo", "Session"]
 log = logger("tornadio2.session")
 
 MISSED_HEARTBEATS = 2  # more than these end a session
-MAX_ENDPOINTS = 100  # open at once, unless the setting `max_endpoints` says otherwise
+MAX_ENDPOINTS = 100  # open at once; the default of the setting `max_endpoints`
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
@@ -40,7 +40,7 @@ class BrokenPacket(DecodeError, ValueError):
 
 
 def posted(verb: Verb) -> Verb:
-    """Let a method that another thread calls run on the session's loop, in that thread's order."""
+    """Make a method thread-safe: calls from other threads run on the session's loop, in order."""
 
     @wraps(verb)
     def post(self: "Session", /, *args: Any, **kwargs: Any) -> None:
@@ -52,15 +52,15 @@ def posted(verb: Verb) -> Verb:
 class Session(SessionBase):
     """One client. It needs no event loop: packets are handled, and passed to the handler, immediately.
 
-    `conn` is the class of the main connection, `server` the router. Raises tornado.web.HTTPError(401) if `on_open`
-    refuses, and whatever it raises.
+    `conn` is the class of the main connection, `server` the router. tornado.web.HTTPError(401) if `on_open` refuses;
+    exceptions of `on_open` are raised.
 
-    Any thread may call what sends, opens and closes: from another than the loop's, the call is posted to the loop.
+    Methods that send, open and close may be called from any thread: they are posted to the loop.
     """
 
     def __init__(self, conn: type[SocketConnection], server: Any, request: Any, expiry: float | None = None) -> None:
         sid = getattr(request, "session_id", None)
-        self.is_carried = sid is not None  # by the engine, which counts its time, too
+        self.is_carried = sid is not None  # by the engine, which also ends it when it expires
         super().__init__(sid, None if self.is_carried else expiry)
         self.server = server
         self._engine: Engine | None = getattr(server, "engine", None)
@@ -96,7 +96,7 @@ class Session(SessionBase):
         return bool(self.conn.is_closed)
 
     def on_delete(self, forced: bool) -> None:
-        """Called when the session expires, or is removed (`forced`): close it, unless it has a handler."""
+        """Called when the session expires or is removed (`forced`): close it, unless it has expired with a handler."""
         if forced or self.handler is None or self.is_closed:
             self.close()
         else:
@@ -106,13 +106,13 @@ class Session(SessionBase):
 
     @property
     def carrier(self) -> ByHand:
-        """The handler if it is the engine's, else a null object."""
+        """The handler if it is one of the engine's, else a null object."""
         return self.handler if isinstance(self.handler, Carrier) else BY_HAND
 
     def set_handler(self, handler: Any) -> bool:
-        """Attach a handler; False if there is one, or it serves another address.
+        """Attach a handler; False if there is one already, or its request is from another address.
 
-        It counts as a connection; for clients of the engine, each request does.
+        It counts as a connection; with the engine, each request counts instead.
         """
         is_bound = self.server.settings.get("verify_remote_ip", False) and getattr(handler, "request", None)
         if self.handler is not None or (is_bound and handler.request.remote_ip != self.remote_ip):
@@ -124,7 +124,7 @@ class Session(SessionBase):
         return True
 
     def remove_handler(self, handler: Any) -> None:
-        """Detach this handler; raises an Exception if another one is attached."""
+        """Detach this handler; Exception if another one is attached."""
         if self.handler is not handler:
             raise Exception("this handler does not carry the session, so it cannot be removed")
         self.handler = None
@@ -136,13 +136,13 @@ class Session(SessionBase):
 
     @property
     def driver(self) -> Driver:
-        """The engine's driver, or one without a loop."""
+        """The engine's driver, or without an engine one without a loop."""
         return InlineDriver() if self._engine is None else self._engine.driver
 
     # What is sent
 
     def send_message(self, pack: str) -> None:
-        """Send a packet, as soon as there is a handler."""
+        """Send a packet as soon as there is a handler."""
         driver = self.driver
         if driver.foreign():
             driver.soon(self.send_message, proto.settled(pack))
@@ -151,7 +151,7 @@ class Session(SessionBase):
         self._flush()
 
     def _flush(self) -> None:
-        """Pass the queue to the handler, and tell it if the session is closed."""
+        """Pass the queue to the handler, and close the handler if the session is closed."""
         if self.handler is None:
             return
         if self.send_queue:
@@ -166,7 +166,7 @@ class Session(SessionBase):
 
     @posted
     def close(self, endpoint: str | None = None) -> None:
-        """Close an endpoint, or all of them and then the session: first `on_close`, then the client is told."""
+        """Close an endpoint, or all of them and the session: call `on_close`, then tell the client."""
         if endpoint:
             self.disconnect_endpoint(endpoint)
         elif not self._is_closing:
@@ -183,11 +183,11 @@ class Session(SessionBase):
                 self.server.stats.session_closed()
             self.send_message(proto.disconnect())
 
-    # Heartbeats: the engine has those of the sessions that it carries
+    # Heartbeats, for sessions that the engine does not carry
 
     @posted
     def reset_heartbeat(self) -> None:
-        """Begin to send heartbeats, `heartbeat_interval` from now, unless the engine does."""
+        """Start heartbeats, `heartbeat_interval` from now, unless the engine sends them."""
         self.stop_heartbeat()
         if self.is_carried:
             return
@@ -199,7 +199,7 @@ class Session(SessionBase):
 
     @posted
     def stop_heartbeat(self) -> None:
-        """Send no more heartbeats."""
+        """Stop heartbeats."""
         self._missed_heartbeats = 0
         if self._timer is not None:
             self._timer.stop()
@@ -213,7 +213,7 @@ class Session(SessionBase):
 
     @property
     def _heartbeat(self) -> Callable[[], None]:
-        """What is called at each heartbeat of a session that no engine has; another function may take its place."""
+        """The function that each heartbeat calls, without the engine; applications may set another one."""
         return self.__dict__.get("_heartbeat", self._beat)  # type: ignore[no-any-return]
 
     @_heartbeat.setter
@@ -234,14 +234,15 @@ class Session(SessionBase):
     # Endpoints
 
     def get_connection(self, endpoint: str | None) -> Any:
-        """Return the connection of an endpoint, the main one for none, or None if there is no such endpoint."""
+        """Return the connection of an endpoint, without one the main connection; None if it is not open."""
         return self.endpoints.get(endpoint) if endpoint and endpoint != "/" else self.conn
 
     @posted
     def connect_endpoint(self, url: str) -> None:
-        """Open an endpoint, `/path?query`, or open it again: the client is told, then `on_open` is called.
+        """Open an endpoint, `/path?query`, or open it again: tell the client, then call `on_open`.
 
-        If that refuses, the endpoint is closed. Clients of 0.9 are not told of one that does not exist, or is too many.
+        If that refuses, the endpoint is closed. For an unknown endpoint, or one above the limit, clients of 0.9 get no
+        answer.
         """
         path, _, query = url.partition("?")
         connection = self.endpoints.get(path)
@@ -263,7 +264,7 @@ class Session(SessionBase):
 
     @posted
     def disconnect_endpoint(self, endpoint: str) -> None:
-        """Close an endpoint, and tell the client; one that is not open is logged."""
+        """Close an endpoint, and tell the client; log it if it is not open."""
         connection = self.endpoints.pop(endpoint, None)
         if connection is None:
             self.complain(log, "the endpoint %a is not open, so it cannot be closed", endpoint)
@@ -272,13 +273,13 @@ class Session(SessionBase):
             self._leave(connection)
             self.send_message(proto.disconnect(endpoint))
 
-    # What comes
+    # What the client sends
 
     def raw_message(self, msg: str | bytes) -> None:
-        """Handle a packet of 0.9; an invalid one, and what a handler raises, is logged and raised.
+        """Handle a packet of 0.9; an invalid packet, or an exception of a handler, is logged and raised.
 
-        The caller has to close the session then. From another thread than the loop's, the packet is handled later, and
-        a failure closes the session.
+        The caller has to close the session then. From other threads the packet is handled later, and a failure closes
+        the session.
         """
         try:
             packet = decode(msg.decode() if isinstance(msg, bytes) else msg)
@@ -299,7 +300,7 @@ class Session(SessionBase):
             self.close()
 
     def take(self, packet: Packet | Signal) -> BaseException | None:
-        """Handle a packet of any generation; return what a handler raised, which is logged."""
+        """Handle a packet of any generation; log and return the exception of a handler."""
         if self.is_closed:
             return None
         failure = calls.ask(self, self._handle, packet)
@@ -309,13 +310,13 @@ class Session(SessionBase):
 
     @posted
     def complain(self, to: logging.Logger, text: str, *values: Any, **options: Any) -> None:
-        """Log an error that a client has caused, or what has its `level` among the options: see `Complaints`."""
+        """Log an error that a client has caused; for the options see `Complaints.write`."""
         self._complaints.write(to, text, *values, **options)
 
     # Below this line: how it is done
 
     def _decide(self, result: object) -> None:
-        """Refuse a client if `on_open` does: with an answer to the handshake, if that is still possible."""
+        """Refuse a client if `on_open` does: by the answer to the handshake, if that is still possible."""
         if result or result is None:
             return
         text = "%s.on_open has refused a client of %s"
@@ -326,7 +327,7 @@ class Session(SessionBase):
         self.close()
 
     def _admit(self, path: str, connection: SocketConnection, result: object) -> None:
-        """Tell a client that it is accepted, unless the endpoint has refused it, or is closed."""
+        """Tell a client that an endpoint has accepted it, unless that has refused it or is closed."""
         if self.endpoints.get(path) is not connection:
             return
         if result is False:
@@ -337,7 +338,7 @@ class Session(SessionBase):
             self.carrier.admit(path)
 
     def _leave(self, connection: SocketConnection) -> None:
-        """Call `on_close`, which may still send; what it raises is logged."""
+        """Call `on_close`, which may still send, and log an exception."""
         leave = partial(calls.then, self, follow=lambda _: None, ends=False)
         if (error := calls.ask(self, lambda: leave(connection.on_close()))) is not None:
             self.complain(log, "%s.on_close has failed", type(connection).__name__, error=error)
@@ -381,7 +382,7 @@ class Session(SessionBase):
 
 
 def _query_of(auth: Mapping[str, Any] | None) -> str:
-    """Write the texts of a client's auth as a query; PayloadTooLarge if they are longer than a query may be."""
+    """Encode the strings of a client's auth as a query; PayloadTooLarge if it would be too long."""
     own = texts(auth)
     if sum(len(name) + len(text) + 2 for name, text in own.items()) > MAX_QUERY:
         raise PayloadTooLarge(f"the texts of an auth have at most {MAX_QUERY} characters at an endpoint")

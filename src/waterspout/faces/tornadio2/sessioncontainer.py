@@ -1,4 +1,4 @@
-"""Sessions that end when nothing has promoted them for a while."""
+"""Sessions that expire if they are not promoted in time."""
 
 import math
 from time import time
@@ -11,8 +11,8 @@ _new_id = InlineDriver().token
 class SessionBase:
     """A session in a container; derive from it to store more.
 
-    `expiry` is the seconds that it lives without a promotion, None for ever; `expiry_date` (seconds since 1970) is when
-    the container looks at it next, and `promoted`, if it is not None, until when it lives then.
+    `expiry`: the seconds until it expires without a promotion; None: never. `expiry_date`: the time at which the
+    container checks it next, in seconds since 1970; `promoted`: None, or the time to which that is extended then.
     """
 
     def __init__(self, session_id: str | None = None, expiry: float | None = None) -> None:
@@ -22,33 +22,33 @@ class SessionBase:
         self.promoted: float | None = None
 
     def is_alive(self) -> bool:
-        """Tell whether the time of the session is not over yet."""
+        """Tell whether the session has not expired."""
         return max(self.expiry_date, self.promoted or 0) > time()
 
     def promote(self) -> None:
-        """Let the session live for `expiry` seconds from now."""
+        """Extend the session: it expires `expiry` seconds from now."""
         if self.expiry is not None:
             self.promoted = time() + self.expiry
 
     def on_delete(self, forced: bool) -> None:
-        """The session is removed (`forced`) or its time is over; in the second case it may promote itself."""
+        """Called when the session is removed (`forced`) or expires; then it may promote itself."""
 
     def __lt__(self, other: "SessionBase") -> bool:
         return self.expiry_date < other.expiry_date
 
 
 class SessionContainer:
-    """Sessions by id; `expire` ends those whose time is over."""
+    """Sessions by id; `expire` ends those that have expired."""
 
     def __init__(self) -> None:
         self._items: dict[str, SessionBase] = {}
 
     def add(self, session: SessionBase) -> None:
-        """Take a session; it replaces another one of this id."""
+        """Add a session; it replaces another one with this id."""
         self._items[session.session_id] = session
 
     def forget(self, session: SessionBase) -> None:
-        """Let a session go, which is not told so."""
+        """Remove a session without calling its `on_delete`."""
         if self._items.get(session.session_id) is session:
             del self._items[session.session_id]
 
@@ -56,7 +56,7 @@ class SessionContainer:
         return self._items.get(session_id)
 
     def remove(self, session_id: str) -> bool:
-        """End a session, and tell whether there was one."""
+        """Remove a session, and return whether there was one."""
         session = self._items.pop(session_id, None)
         if session is None:
             return False
@@ -64,9 +64,9 @@ class SessionContainer:
         return True
 
     def expire(self, current_time: float | None = None) -> None:
-        """End the sessions whose time is over at `current_time`, in seconds since 1970; None is now.
+        """End the sessions that have expired at `current_time`, in seconds since 1970; None is now.
 
-        What a session's `on_delete` raises comes out of here; that session has ended, and the next call goes on.
+        An exception of a session's `on_delete` is raised here: that session is removed, and the next call continues.
         """
         now = time() if current_time is None else current_time
         for session in sorted(session for session in self._items.values() if session.expiry_date <= now):
@@ -78,7 +78,7 @@ class SessionContainer:
 
 
 def _renew(session: SessionBase, now: float) -> bool:
-    """Extend the time of a session that has been promoted to live beyond now."""
+    """Apply a promotion; return whether it extends the session beyond `now`."""
     until, session.promoted = session.promoted, None
     if until is None or until <= now:
         return False

@@ -1,4 +1,4 @@
-"""What a router counts: sessions, connections and packets, with averages of the last seconds."""
+"""A router's counters: sessions, connections and packets, with averages of the last seconds."""
 
 from collections import deque
 from typing import Any
@@ -11,11 +11,11 @@ NUMBERS = (
     *("active_sessions", "max_sessions", "active_connections", "max_connections"),
     *("connections_ps", "packets_sent_ps", "packets_recv_ps"),
 )
-"""What `StatsCollector.dump` returns; `max_` are the highest so far, `_ps` are per second."""
+"""The keys of `StatsCollector.dump`; `max_...` is the highest value so far, `..._ps` is per second."""
 
 
 class MovingAverage:
-    """The average of what was added between the last flushes, of which there are at most `period`."""
+    """The average of the sums between flushes, over the last `period` of them."""
 
     def __init__(self, period: int = 10) -> None:
         self.period = period
@@ -27,14 +27,14 @@ class MovingAverage:
         self._sum += n
 
     def flush(self) -> None:
-        """Begin to count anew; to be called once a second."""
+        """Begin the next sum; to be called once a second."""
         self._flushed.append(self._sum)
         self._sum = 0
         self.last_average = sum(self._flushed) / len(self._flushed)
 
 
 class StatsCollector:
-    """The numbers of a router; those of a second need `start`."""
+    """The numbers of a router; averages need `start`."""
 
     def __init__(self) -> None:
         self.active_sessions = self.max_sessions = 0
@@ -66,7 +66,7 @@ class StatsCollector:
         self.active_sessions -= 1
 
     def connection_opened(self) -> None:
-        """Count a connection: a handshake, a transport or a POST."""
+        """Count a connection: a handshake, a transport, or a POST."""
         self.active_connections += 1
         self.max_connections = max(self.max_connections, self.active_connections)
         self.connections_ps.add(1)
@@ -81,6 +81,6 @@ class StatsCollector:
         self.packets_recv_ps.add(num)
 
     def dump(self) -> dict[str, float]:
-        """Return the numbers by name: see NUMBERS."""
+        """Return the numbers by name; see NUMBERS."""
         numbers = {name: getattr(self, name) for name in NUMBERS}
         return {name: getattr(number, "last_average", number) for name, number in numbers.items()}
