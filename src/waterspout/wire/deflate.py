@@ -1,7 +1,7 @@
-"""permessage-deflate, which compresses WebSockets; the server's side (RFC 7692; section numbers stand beside the code).
+"""permessage-deflate, the compression of WebSockets; the server's side (RFC 7692; section numbers are in the code).
 
-No context is taken over in either direction: each message is compressed by itself. So nothing is kept for a
-connection, and everybody whose window is the same gets the same bytes.
+There is no context takeover in either direction: each message is compressed by itself. So a connection keeps no state,
+and all clients with the same window share the same bytes.
 """
 
 import re
@@ -15,16 +15,16 @@ from ..errors import DecodeError, PayloadTooLarge, TooMany
 EXTENSION = "permessage-deflate"
 MAX_STREAMS = 32
 MAX_PARTS = 100
-"""How many names, parameters and empty elements a list of extensions may have: browsers send three."""
+"""The limit of names, parameters and empty elements in a list of extensions; browsers send three."""
 
 _WINDOW_BYTES = 32_768
-_FLUSHED = b"\x00\x00\xff\xff"  # 7.2.1: the end of each message, which is not sent
-_END = _FLUSHED + b"\x03\x00"  # behind it an empty final block: zlib gets there only if the one before was complete
+_FLUSHED = b"\x00\x00\xff\xff"  # 7.2.1: the end of each message, which is removed
+_END = _FLUSHED + b"\x03\x00"  # with an empty final block, which zlib reaches only if the previous block was complete
 
 _RANGES = {"threshold_bytes": (0, inf), "level": (1, 9), "window_bits": (9, 15), "mem_level": (1, 9)}
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
-_PART = re.compile(  # possessive, so that a hostile header takes linear time
+_PART = re.compile(  # possessive quantifiers: linear time for any header
     rf"[ \t]*+(?:({_TOKEN})(?:[ \t]*+=[ \t]*+(?:({_TOKEN})|\"((?:[^\"\\]|\\.)*+)\"))?+)?+[ \t]*+([;,]|\Z)"
 )
 Offer = tuple[str, list[tuple[str, str | None]]]  # name and parameters
@@ -36,10 +36,10 @@ _BITS = re.compile("[89]|1[0-5]")  # 7.1.2.1: no leading zeros
 class Deflate:
     """How messages are compressed.
 
-    Those below `threshold_bytes` are sent as they are. `level` is 1 (fast) to 9 (small), `window_bits` 9 to 15
-    the binary logarithm of how far back repetitions are found, `mem_level` 1 to 9. While a message is compressed
-    it takes 4 * 2**window_bits + 512 * 2**mem_level bytes, 32 KB as it stands, and afterwards nothing.
-    ValueError for a value out of range.
+    Messages below `threshold_bytes` are not compressed. `level` is 1 (fast) to 9 (small); `window_bits`, 9 to 15, is
+    the binary logarithm of the window in bytes; `mem_level` is 1 to 9. Compressing a message takes
+    4 * 2**window_bits + 512 * 2**mem_level bytes of memory, 32 KB by default, only while it runs. ValueError for a
+    value out of range.
     """
 
     threshold_bytes: int = 1024
@@ -61,18 +61,18 @@ class Deflate:
 
 
 class Agreement(NamedTuple):
-    """What was agreed with a client: the value of the answer's Sec-WebSocket-Extensions, and how to compress for it."""
+    """The result of a negotiation: the answer's Sec-WebSocket-Extensions, and how to compress for the client."""
 
     answer: str
     deflate: Deflate
 
 
 def negotiate(offers: str, deflate: Deflate) -> Agreement | None:
-    """Accept the first offer that can be kept, or none; `offers` is the request's Sec-WebSocket-Extensions.
+    """Accept the first acceptable offer, or none; `offers` is the request's Sec-WebSocket-Extensions.
 
-    An offer that names an unknown, repeated or impossible parameter is declined, a header that is not well-formed, or
-    has more than MAX_PARTS, as a whole; the handshake goes on without compression (section 5.1). A window of 2**8 bytes
-    is declined, too: zlib cannot keep within it.
+    An offer with an unknown, repeated or invalid parameter is declined, and so is a window of 2**8 bytes, which zlib
+    does not support. A malformed header, or one with more than MAX_PARTS, is declined as a whole. Then the handshake
+    continues without compression (section 5.1).
     """
     try:
         parsed = _parse(offers)
@@ -83,11 +83,11 @@ def negotiate(offers: str, deflate: Deflate) -> Agreement | None:
 
 
 def inflate(payload: bytes, limit: int) -> bytes:
-    """Unpack the payload of a compressed message (section 7.2.2).
+    """Decompress the payload of a message (section 7.2.2).
 
-    PayloadTooLarge as soon as it has more than `limit` bytes, of which no more than one too many is made; DecodeError
-    for what is broken or cut short; TooMany for more than 32 final blocks, each of which costs a new stream. A
-    message that ends with one may lack the zero byte of section 7.2.3.4, as some senders leave it away.
+    PayloadTooLarge once it has more than `limit` bytes, of which at most one too many is produced; DecodeError for an
+    invalid or incomplete one; TooMany for more than 32 final blocks, each of which needs a new stream. A message that
+    ends with a final block may lack the zero byte of section 7.2.3.4, which some senders omit.
     """
     if not payload:
         return b""
@@ -109,7 +109,7 @@ def inflate(payload: bytes, limit: int) -> bytes:
 
 
 class _Malformed(Exception):
-    """The header is no list of extensions, or a longer one than anybody needs."""
+    """The header is not a list of extensions, or it is too long."""
 
 
 def _parse(header: str) -> list[Offer]:

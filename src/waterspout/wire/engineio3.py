@@ -29,8 +29,8 @@ def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_0
     Text that is not UTF-8 raises InvalidText at once, a broken packet DecodeError when its turn comes, and packet
     number `max_packets` + 1 TooMany. `binary` says that the body came as application/octet-stream, where lengths count
     bytes; in text they count the UTF-16 units of JavaScript. Text that 1.x has encoded as UTF-8 twice is decoded twice:
-    a packet that is all below U+0100, and valid UTF-8 if taken as bytes. What a later client sends may look so by
-    chance, such as "Ã©" alone.
+    a packet with all characters below U+0100 that are valid UTF-8 as bytes. A packet of a later client may look the
+    same by chance, such as "Ã©" alone.
     """
     return bounded(_decode_binary_form(body) if binary else _decode_text_form(decode_text(body)), max_packets)
 
@@ -47,7 +47,7 @@ def _decode_text_form(text: str) -> Iterator[str | bytes]:
 
 
 def cut_units(text: str, start: int, length: int) -> str:
-    """Cut `length` UTF-16 units out; linear, because at least half of the characters looked at are consumed."""
+    """Return `length` UTF-16 units from `start` on; linear, since it consumes at least half of what it encodes."""
     units = text[start : start + length].encode("utf-16-le")[: 2 * length]
     if len(units) < 2 * length or not units:
         raise DecodeError(f"a packet of {length} characters in a payload that has {len(units) // 2} more")
@@ -65,7 +65,7 @@ def decode_base64_packet(packet: str) -> bytes:
 
 
 def _decode_again(packet: str) -> str:
-    """Undo the second UTF-8 encoding of 1.x, if there is one."""
+    """Undo the second UTF-8 encoding of 1.x, if the packet has one."""
     if packet.isascii():
         return packet
     try:
@@ -94,11 +94,11 @@ def _decode_string(content: bytes) -> str | bytes:
 
 
 def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = False) -> tuple[bytes, bool]:
-    """Write packets as one response body, in order; the second value: it is binary, an application/octet-stream.
+    """Write packets as one response body, in order; the second value tells whether it is binary (octet-stream).
 
     A message is a text packet with its type digit (none if empty), then the binary contents that follow it. With
-    `base64`, for clients that ask for b64=1, all is text; else one binary content makes the whole payload binary, and
-    so does text beyond ASCII: in a payload of text, 1.x takes it for UTF-8 encoded twice, which no other client does.
+    `base64`, for clients that ask for b64=1, all is text. Otherwise any binary content makes the whole payload binary,
+    and so does text beyond ASCII: in a payload of text, 1.x would decode it as UTF-8 twice, and later clients once.
     """
     messages = list(messages)
     binary = not base64 and any(contents or not text.isascii() for text, contents in messages)
@@ -139,7 +139,7 @@ def _binary_length(packet: bytes) -> bytes:
 
 
 def decode_binary(frame: bytes) -> bytes:
-    """Read a binary WebSocket message ("Packet"): its type byte goes; raises DecodeError unless it is a message."""
+    """Read a binary WebSocket message ("Packet"): remove its type byte; DecodeError unless it is a message."""
     if frame[:1] != _MESSAGE:
         raise DecodeError(f"only messages are binary, type 4, not {frame[:1]!r}")
     return frame[1:]

@@ -37,7 +37,7 @@ def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_0
 
 
 def bounded(packets: Iterator[str | bytes], max_packets: int) -> Iterator[str | bytes]:
-    """Pass packets on, `max_packets` of them at most; then raises TooMany."""
+    """Yield at most `max_packets` packets; TooMany for more."""
     for number, packet in enumerate(packets):
         if number == max_packets:
             raise TooMany(f"more than {max_packets} packets in one payload")
@@ -53,7 +53,7 @@ def decode_text(data: bytes) -> str:
 
 
 def decode_base64(text: str) -> bytes:
-    """Read base64 (RFC 4648, section 4) without a character too many or too few; raises DecodeError."""
+    """Read base64 (RFC 4648, section 4), strictly; raises DecodeError."""
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
@@ -87,8 +87,8 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     """Write packets as one response body, in order; the second value, "is it binary", is always false here.
 
     A message is a text packet with its type digit (none if empty), then the binary contents that follow it. `base64`
-    changes nothing: binary always goes as base64 in this revision. U+001E separates packets, and nothing escapes it
-    ("HTTP long-polling"): within a text it becomes U+FFFD, so that nobody makes packets of what somebody has said.
+    has no effect: binary content is always base64 in this revision. U+001E separates packets and cannot be escaped
+    ("HTTP long-polling"): within a text it becomes U+FFFD, so that a text cannot contain forged packets.
     """
     packets: list[bytes] = []
     for text, contents in messages:

@@ -1,6 +1,6 @@
-"""What is done for each message of a WebSocket, in Python: what stands in where `_frames.c` could not be compiled.
+"""The inner loops of WebSockets and JSON in Python, used if `_frames.c` could not be compiled.
 
-Both do the same, and share their tests. Compiled, an acknowledged event costs a third less.
+Both versions do the same, and share their tests. With the compiled one, an acknowledged event costs a third less.
 """
 
 import re
@@ -9,30 +9,30 @@ from itertools import accumulate
 _FINAL_TEXT = 0x81
 
 MAX_DEPTH = 250
-"""How deep lists and objects of one packet may be nested. What is read can be answered, from any handler: the libraries
-that write it go deeper on all Pythons, and so does what is written in Python, with three frames for a level.
+"""How deep lists and objects of one packet may be nested. A handler can send back everything within this limit: the
+libraries encode more levels on all Pythons, and so does Python code that uses three frames for each level.
 """
 
 MAX_CONTAINERS = 50_000
-"""How many lists and objects a packet may have, or one for each BYTES_EACH bytes where that is more.
+"""How many lists and objects a packet may have; or one for each BYTES_EACH bytes, if that is more.
 
-Each is an object that the garbage collector visits: 330,000 empty ones are a megabyte of JSON, and take 75 ms.
+The garbage collector visits each of them: a megabyte of JSON with 330,000 empty ones takes 75 ms.
 """
 
 BYTES_EACH = 20
 
 MAX_DIGITS = 400
-"""How many digits a number of JSON may have in a row; a double has 309 at most. To read and write 232 integers of 4,299
-digits, and once more for clients of another generation, takes 140 ms."""
+"""How many digits in a row a number of JSON may have; a double has at most 309. Reading 232 integers of 4,299 digits,
+and writing them for clients of two generations, takes 140 ms."""
 
 WITHIN, TOO_DEEP, TOO_MANY, TOO_LONG = range(4)
 
 
 def cut(data: bytes, at: int, limit: int, messages: list[str]) -> int:
-    """Append the messages of the common frames that begin at `at`; return where the first other one begins.
+    """Append the messages of the common frames from `at` on; return where the first other frame begins.
 
-    Common is whole, unfragmented, masked text, short, of at most `limit` bytes, and valid. Whatever else is
-    there, broken or only unusual or not complete, is left to the caller (RFC 6455, section 5.2).
+    A common frame is complete, unfragmented, masked and valid text below 126 bytes, of at most `limit` bytes. The
+    caller decodes all other frames: invalid, unusual and incomplete ones (RFC 6455, section 5.2).
     """
     n = len(data)
     while at + 6 <= n and data[at] == _FINAL_TEXT:
@@ -71,11 +71,11 @@ _SHORT_HEADS = [bytes((_FINAL_TEXT, n)) for n in range(126)]
 
 
 def split_event(text: str) -> tuple[int | None, str] | None:
-    """Split an Engine.IO message that is a common packet: return its id, and the JSON of its name and arguments.
+    """Split an Engine.IO message with a common packet: return its id, and the JSON of its name and arguments.
 
-    Common is an event in "/", without attachments, with an id of at most 16 digits or none (Socket.IO protocol,
-    "Packet encoding"), whose JSON `text_bounds` says is WITHIN. For whatever else is there it returns None. Behind its
-    first bracket the text may be anything.
+    A common packet is an event in "/", without attachments, with an id of at most 16 digits or none (Socket.IO
+    protocol, "Packet encoding"), whose JSON is WITHIN according to `text_bounds`. None for any other message. From the
+    first bracket on, the text is not checked otherwise.
     """
     head, bracket, rest = text.partition("[")
     data = bracket + rest
@@ -88,17 +88,17 @@ def split_event(text: str) -> tuple[int | None, str] | None:
     return (int(digits), data) if is_event else None
 
 
-# Every client counts its ids from 0, and from the start again with each connection.
+# Every client counts its ids from 0, anew for each connection.
 _COMMON_HEADS: dict[str, int | None] = {"42": None, **{f"42{number}": number for number in range(1000)}}
 
 
 def split_event_1(text: str) -> tuple[int | None, str, str] | None:
-    """Split a packet of Socket.IO 0.7 to 0.9 that is a common one: return its id, its name, the JSON of its arguments.
+    """Split a common packet of Socket.IO 0.7 to 0.9: return its id, its name, and the JSON of its arguments.
 
-    Common is what the official clients make of an event in "/": with an id of at most 16 digits and its plus, or
-    none, and with the two keys in their order, the first of printable ASCII (docs/protocol-1.md, WP-45), and with
-    arguments that `text_bounds` says are WITHIN. For whatever else is there it returns None. Between its outer brackets
-    the JSON may be anything.
+    A common packet is an event in "/" as the official clients write it: an id of at most 16 digits with a plus, or
+    none; the two keys in their order, with a name in printable ASCII (docs/protocol-1.md, WP-45); and arguments that
+    are WITHIN according to `text_bounds`. None for any other packet. Between the outer brackets, the JSON is not
+    checked otherwise.
     """
     found = _COMMON_EVENT_1.fullmatch(text)
     if found is None or text_bounds(found[3]) != WITHIN:
@@ -113,7 +113,7 @@ _COMMON_EVENT_1 = re.compile(r'5:(?:(\d{1,16})\+)?::\{"name":"([ !#-\[\]-~]*)","
 def text_bounds(text: str | bytes) -> int:
     """Tell whether JSON is WITHIN the bounds, TOO_DEEP, has TOO_MANY lists and objects, or a number that is TOO_LONG.
 
-    Of what is no JSON it may say anything, of what is both either. A text of MAX_DEPTH characters is always within.
+    If several apply, it returns any of them; for invalid JSON, any result. MAX_DEPTH characters are always WITHIN.
     """
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
@@ -131,10 +131,10 @@ def text_bounds(text: str | bytes) -> int:
 
 
 def _has_long_number(text: str) -> bool:
-    """Look at a character in so many, of which one is a digit if there is such a number; then at the text."""
+    """Sample every MAX_DIGITS + 1st character, one of which is a digit of such a number; only then search the text."""
     if not _DIGIT.search(text[MAX_DIGITS :: MAX_DIGITS + 1]) or not _MANY_DIGITS.search(text):
         return False
-    return _MANY_DIGITS.search(_STRING.sub('"', text)) is not None  # they may be those of a string
+    return _MANY_DIGITS.search(_STRING.sub('"', text)) is not None  # they may be part of a string
 
 
 _DIGIT = re.compile("[0-9]")
@@ -149,9 +149,9 @@ def _most_containers(size: int) -> int:
 
 
 def packed_bounds(data: bytes) -> int:
-    """Tell of MessagePack what `text_bounds` tells of JSON; of what is cut short or broken it may say anything.
+    """Do for MessagePack what `text_bounds` does for JSON; for incomplete or invalid data, any result.
 
-    Here, in Python, only of what has so many bytes that may begin a list or an object: it takes 0.2 us for each value.
+    This version takes 0.2 us for each value, so it only looks at data with many bytes that may begin a list or a map.
     """
     most, containers, at, left = _most_containers(len(data)), 0, 0, [1]
     if len(data) - len(data.translate(None, _HEADS)) <= MAX_DEPTH:
@@ -185,7 +185,7 @@ _HEADS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 
 def _form(head: int) -> tuple[int, int, int]:
-    """Return what a head announces: values for each entry, 0 for none; the width of its number; that, or bytes."""
+    """Return for a head: values per entry (0: no container), the width of its number, and its number or its bytes."""
     if head < 0x80 or head >= 0xE0 or 0xC0 <= head <= 0xC3:
         return 0, 0, 0
     if head < 0xA0:

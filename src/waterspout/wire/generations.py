@@ -1,4 +1,4 @@
-"""The table: one row for each generation of clients, and all that the layers above may ask of it."""
+"""The table of generations: one row for each kind of clients, with everything that the other layers ask of it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class EngineCodec(Protocol):
-    """What a revision of Engine.IO spells in its own way; each revision is a module of these functions.
+    """The encoding of a revision of Engine.IO; each revision is a module with these functions.
 
     An Engine.IO packet is a `str`, the digit of its type and its data, or `bytes`, a binary message.
     """
@@ -48,7 +48,7 @@ class EngineCodec(Protocol):
 
 
 class SocketCodec(Protocol):
-    """What a revision of Socket.IO spells in its own way: a `Revision`, or the module of the first."""
+    """The encoding of a revision of Socket.IO: a `Revision`, or for the first revision a module."""
 
     def decode(self, text: str, at: int = ..., max_attachments: int = ...) -> Packet | Partial | Signal: ...
 
@@ -73,7 +73,7 @@ class SocketCodec(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """One generation of clients: who it is, how it speaks, and the ways in which it behaves.
+    """One generation of clients: its names, its codecs, and its behaviour.
 
     The defaults are what Socket.IO 3.x and 4.x do.
     """
@@ -86,7 +86,7 @@ class Generation:
     client_pings: bool = False  # else the server does
     implicit_connect: bool = False  # "/" is entered without a packet
     strays: bool = False  # events for namespaces not entered, or with reserved names, are ignored; else an error
-    own_socket_id: bool = True  # else the socket's id is the session's, as its client believes
+    own_socket_id: bool = True  # else clients derive a socket's id from the session's
     upgrades: tuple[str, ...] = ()
     greeting_pause: float = 0.0  # s between the 101 and the OPEN of a WebSocket
     answers_failures: bool = False  # an event with an id is answered with an error if it has no other answer
@@ -105,7 +105,7 @@ ENGINEIO_3 = Generation(
     strays=True,
     own_socket_id=False,
     upgrades=("websocket",),
-    # Who begins to listen when the socket opens, like the official suite, misses what comes with the 101.
+    # Clients that add listeners when the socket opens, as in the official suite, miss what arrives with the 101.
     greeting_pause=0.002,
 )
 ENGINEIO_4 = Generation(
@@ -117,10 +117,10 @@ ENGINEIO_4 = Generation(
     upgrades=("websocket",),
 )
 SOCKETIO_1 = Generation(
-    name="Socket.IO 1",  # the protocol's revision; the library had not come so far
+    name="Socket.IO 1",  # the revision of the protocol, not of the library
     revision="Socket.IO 1",
     clients="Socket.IO 0.7 to 0.9",
-    engineio=engineio4,  # not asked for: its requests are read by requests of their own
+    engineio=engineio4,  # not used: its transports have their own encoding
     socketio=socketio1,
     implicit_connect=True,
     strays=True,
@@ -132,19 +132,19 @@ EVENTS = Generation(
     name="WebSocket",
     revision=events.SUBPROTOCOL,
     clients="plain WebSockets",
-    engineio=engineio4,  # not asked for, except that binary messages are as they are
+    engineio=engineio4,  # only for binary messages, which are unchanged
     socketio=events,
     strays=True,
     answers_failures=True,
     ping=events.PING,
     noop=events.PING,
 )
-_NO_CODEC: Any = None  # such a client sends nothing and enters no namespace, so nobody asks
+_NO_CODEC: Any = None  # not used: such a client sends nothing, and is in no namespace
 
 EVENT_STREAM = Generation(
     name="EventSource",
     revision="EventSource",
-    clients="EventSource, and whatever reads Server-Sent Events",
+    clients="EventSource, and other readers of Server-Sent Events",
     engineio=_NO_CODEC,
     socketio=_NO_CODEC,
     strays=True,
@@ -157,13 +157,13 @@ PARSERS: dict[str, dict[Revision, Revision]] = {
     "json": {REVISION_4: REVISION_4, REVISION_5: REVISION_5},
     "msgpack": {REVISION_4: MSGPACK_4, REVISION_5: MSGPACK_5},
 }
-"""The spellings of packets that clients can be given as their `parser`, as each revision has them."""
+"""The codecs for the option `parser` of clients, by name and revision."""
 
 
 def with_parser(generation: Generation, parser: str) -> Generation:
-    """Return a row of GENERATIONS with the codec of a parser, and all else as it is.
+    """Return a row of GENERATIONS with the codec of a parser.
 
-    Raises ValueError for a parser that is not in PARSERS, or not there for this row.
+    ValueError for a parser that is not in PARSERS, or not available for this row.
     """
     if parser not in PARSERS:
         raise ValueError(f"parser is {parser!r}: choose from {', '.join(PARSERS)}")
@@ -174,5 +174,5 @@ def with_parser(generation: Generation, parser: str) -> Generation:
 
 
 def all_rows(parser: str) -> tuple[Generation, ...]:
-    """Return the row of every generation, each with the codec of a parser where it has a choice; see `with_parser`."""
+    """Return the rows of all generations, with the codec of a parser where there is a choice; see `with_parser`."""
     return *(with_parser(row, parser) for row in GENERATIONS.values()), SOCKETIO_1

@@ -1,4 +1,4 @@
-"""JSON (RFC 8259), and the one place that knows which library reads and writes it."""
+"""JSON (RFC 8259); only this module knows which library reads and writes it."""
 
 import json
 import re
@@ -30,30 +30,30 @@ except ImportError:  # the extra `speed` is not installed
     PLAIN = 0
 
 StandIn = Callable[[int], Any]
-"""Makes what stands in the text for binary content, of the content's number."""
+"""Returns the placeholder for binary content, given the content's number."""
 
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _BINARY = (bytes, bytearray, memoryview)
 
-# What msgspec raises for hostile input: its own error (no ValueError before 0.21), UTF-8 or digits beyond what Python
-# takes, depth.
+# What msgspec raises for invalid input: its own error (no ValueError before 0.21), errors of UTF-8 and of numbers with
+# too many digits for Python, and depth.
 BROKEN = (msgspec.DecodeError, ValueError, RecursionError)
 
 _HIGH = r"\\u(?i:d[89ab][0-9a-f]{2})"
 _LOW = r"\\u(?i:d[c-f][0-9a-f]{2})"
 _LONE = re.compile(rf"{_HIGH}(?!{_LOW})|{_LOW}(?<!{_HIGH}{_LOW})")
 
-# float_hook: msgspec's own reading of a float takes up to 15 us (1e308), so 2.4 s for a megabyte of them; float() 0.3.
+# float_hook: msgspec itself takes up to 15 us for a float (1e308), so 2.4 s for a megabyte of them; float() 0.3 s.
 decode_clean = msgspec.json.Decoder(float_hook=float).decode
-"""Read one JSON value or raise one of `BROKEN`, also for a lone surrogate: for where a call less counts."""
+"""Read one JSON value, or raise one of `BROKEN`, also for a lone surrogate; `decode` costs a call more."""
 
 
 def decode(text: str | bytes) -> Any:
-    """Read one JSON value; the escape of a lone surrogate (section 8.2) arrives as U+FFFD, like in a browser's UTF-8.
+    """Read one JSON value; the escape of a lone surrogate (section 8.2) becomes U+FFFD, as in a browser's UTF-8.
 
     Floats beyond a double are infinite (as in JavaScript), and the last of equal keys counts. Raises DecodeError,
-    whatever the text, also for more than MAX_DEPTH levels, and for a number of more than MAX_DIGITS digits in a row;
-    TooMany for more than MAX_CONTAINERS lists and objects.
+    whatever the text, also for more than MAX_DEPTH levels and for more than MAX_DIGITS digits in a row; TooMany for
+    more than MAX_CONTAINERS lists and objects.
     """
     if len(text) > MAX_DEPTH:
         check_bounds(text_bounds(text))
@@ -64,7 +64,7 @@ def decode(text: str | bytes) -> Any:
 
 
 def check_bounds(bounds: int) -> None:
-    """Raise DecodeError or TooMany for what `text_bounds` or `packed_bounds` has found, unless that is 0."""
+    """Raise DecodeError or TooMany for a result of `text_bounds` or `packed_bounds` that is not 0 (WITHIN)."""
     if bounds == TOO_DEEP:
         raise DecodeError(f"lists and objects are nested in more than {MAX_DEPTH} levels")
     if bounds == TOO_LONG:
@@ -75,7 +75,7 @@ def check_bounds(bounds: int) -> None:
 
 
 def decode_again(text: str | bytes, error: Exception) -> Any:
-    """Read as `decode` does what `decode_clean` has failed to read with this error."""
+    """Read as `decode` does a text for which `decode_clean` has raised this error."""
     try:
         broken = text if isinstance(text, str) else text.decode()
         mended = _mend(broken)
@@ -87,14 +87,14 @@ def decode_again(text: str | bytes, error: Exception) -> Any:
 
 
 def _mend(text: str) -> str:
-    """Replace lone surrogates; linear, with escaped backslashes out of the way as NULs, which JSON text never has."""
+    """Replace lone surrogates; linear, by replacing escaped backslashes with NULs, which JSON never contains."""
     if "\0" in text:
         return text
     return _LONE.sub(r"\\ufffd", text.replace(r"\\", "\0")).replace("\0", r"\\")
 
 
 def plain(value: object) -> str | int | float | bytes:
-    """Give an instance of a subclass as the JSON type below it, for msgspec knows exact types only; else TypeError."""
+    """Convert an instance of a subclass to its JSON type, as msgspec takes exact types only; TypeError for others."""
     match value:
         case str():
             return str(value)
@@ -115,8 +115,8 @@ _encode = msgspec.json.Encoder(enc_hook=plain).encode
 def encode(value: Any) -> bytes:
     """Write a value compactly, as UTF-8; NaN and Infinity become null, and a lone surrogate U+FFFD.
 
-    Takes what JSON has, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. Raises TypeError naming
-    the type for anything else, RecursionError for what is too deep or holds itself.
+    It takes JSON's types, and datetimes, UUIDs, Decimals, Enums, sets, dataclasses and Structs. TypeError, with its
+    name, for any other type; RecursionError for values that are too deep or contain themselves.
     """
     try:
         return _encode(value)
@@ -125,7 +125,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_plain_by_search(value: Any) -> bytes | None:
-    """Do what `encode_plain` does, where there is no orjson."""
+    """Do what `encode_plain` does, without orjson."""
     if not _is_plain((value,)):
         return None
     try:
@@ -149,12 +149,12 @@ def _is_plain(values: Iterable[Any]) -> bool:
 
 
 def stop(value: object) -> None:
-    """Raise TypeError: what is asked for this value is not JSON's own."""
+    """Raise TypeError, as orjson's `default`: this value is not of a JSON type."""
     raise TypeError
 
 
 def encode_clean_by_search(value: Any, stop: Callable[[object], None], options: int) -> bytes:
-    """Do what `encode_clean` does, where there is no orjson."""
+    """Do what `encode_clean` does, without orjson."""
     return _insist(encode_plain_by_search(value))
 
 
@@ -167,23 +167,22 @@ def _insist(text: bytes | None) -> bytes:
 EncodeClean = Callable[[Any, Callable[[object], None], int], bytes]
 encode_clean: EncodeClean
 encode_clean = orjson.dumps if "orjson" in sys.modules else encode_clean_by_search
-"""Do what `encode_plain` does, given `stop` and `PLAIN` as well; but raise TypeError where that gives None, or might.
+"""Do what `encode_plain` does, with `stop` and `PLAIN` as arguments; TypeError if its result is, or may be, None.
 
-It is for where a call less counts, with `encode_again` behind it: with orjson it is orjson's own function.
+It saves a call on hot paths, where `encode_again` handles the error: with orjson it is orjson's own function.
 """
 
 
 def encode_again(value: Any, error: TypeError) -> bytes | None:
-    """Do what `encode_plain` does for what `encode_clean` has failed to write with this error."""
-    # errors of orjson's own have no cause; beyond them it stops at what others know, such as integers of 64 bits
+    """Do what `encode_plain` does for a value for which `encode_clean` has raised this error."""
+    # orjson's own errors have no cause: it raises them for values that msgspec takes, such as integers above 64 bits
     return None if error.__cause__ else encode_plain_by_search(value)
 
 
 def encode_plain(value: Any) -> bytes | None:
-    """Write a value that consists of JSON's own types; None for all others, bytes among them: attachments.
+    """Write a value of JSON's own types; None for a value with any other type in it, such as bytes.
 
-    With orjson installed it takes 0.1 us for a small dictionary, else 0.3, of which the search for other types is two
-    thirds.
+    For a small dictionary it takes 0.1 us with orjson, and 0.3 us without, two thirds of it for the search.
     """
     try:
         return encode_clean(value, stop, PLAIN)
@@ -203,13 +202,13 @@ def encode_plain_ascii(value: Any) -> bytes | None:
 
 
 def encode_apart_by_search(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
-    """Do what `encode_apart` does, where there is no orjson, or it refuses."""
+    """Do what `encode_apart` does, without orjson, or for values that it does not take."""
     contents: list[bytes] = []
     return encode(_exchange(value, _collector(contents, stand_in))), contents
 
 
 def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
-    """Return the value itself if there is no binary content in it, else a copy of what leads there."""
+    """Return the value itself if it has no binary content, else a copy of the containers above that."""
     kind = type(value)
     if kind is list or kind is tuple:
         items: Iterable[tuple[Any, Any]] = enumerate(value)
@@ -221,7 +220,7 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
         return value if kind in _SCALARS else _exchange(as_builtins(value), collect)
     copy = value
     for key, item in items:
-        if type(item) not in _SCALARS:  # for a scalar, which most are, there is no call
+        if type(item) not in _SCALARS:  # no call for scalars, which are the most frequent
             new = _exchange(item, collect)
             if new is not item:
                 if copy is value:
@@ -231,7 +230,7 @@ def _exchange(value: Any, collect: Callable[[Any], Any]) -> Any:
 
 
 def as_builtins(value: Any) -> Any:
-    """Copy a value into dicts with strings as keys, lists, tuples, scalars, and binary content as it is."""
+    """Convert a value to dicts with strings as keys, lists, tuples and scalars; binary content is unchanged."""
     return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=plain)
 
 
@@ -244,21 +243,21 @@ def _collector(contents: list[bytes], stand_in: StandIn) -> Callable[[Any], Any]
 
 
 def encode_apart_by_orjson(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes]]:
-    """Do what `encode_apart` does with orjson, which asks what to do with each content: no search is needed."""
+    """Do what `encode_apart` does with orjson, which calls back for binary content: no search is needed."""
     contents: list[bytes] = []
     collect = _collector(contents, stand_in)
     try:
         return orjson.dumps(
             value, lambda item: (collect if type(item) in _BINARY else as_builtins)(item), PLAIN
         ), contents
-    except TypeError:  # also for what orjson refuses and msgspec takes, such as integers beyond 64 bits
+    except TypeError:  # also for values that msgspec takes, such as integers above 64 bits
         return encode_apart_by_search(value, stand_in)
 
 
 encode_apart = encode_apart_by_orjson if "orjson" in sys.modules else encode_apart_by_search
-"""Write a value as `encode` does, but binary content apart: the text with a stand-in for each, and the contents.
+"""Write a value as `encode` does, with placeholders for binary content; return the text and the contents.
 
-It is what every emit with binary content goes through. A megabyte of lists takes 5 ms with orjson, else 35.
+Every emit with binary content uses it. A megabyte of lists takes 5 ms with orjson, and 35 ms without.
 """
 
 
@@ -269,26 +268,25 @@ def encode_apart_ascii(value: Any, stand_in: StandIn) -> tuple[bytes, list[bytes
 
 
 def encode_ascii(value: object) -> bytes:
-    """Write a value as `encode` does, in ASCII: everything beyond is escaped, each UTF-16 unit by itself."""
+    """Write a value as `encode` does, in ASCII: other characters are escaped, each UTF-16 unit separately."""
     text = encode(value)
     return text if text.isascii() else _escape(text)
 
 
 def _escape(text: bytes) -> bytes:
-    # The escapes of a string, at the speed of C; then quotes and backslashes, escaped as well, are taken back.
+    # Escape the text as one string, in C; then undo the escapes of its quotes and backslashes.
     escaped = json.dumps(text.decode())[1:-1]
     return escaped.replace(r"\\", "\0").replace(r"\"", '"').replace("\0", "\\").encode()
 
 
 def encode_spaced(value: Any) -> str:
-    """Write a value as Python's own library does: in ASCII, blanks behind commas and colons, a Decimal as a number.
+    """Write a value as Python's own library does: in ASCII, with blanks after commas and colons, a Decimal as a number.
 
-    Binary content becomes a string in base64, NaN and Infinity null; all else is as in `encode`, and so is what it
-    raises.
+    Binary content becomes a string in base64, NaN and Infinity null. Otherwise, it takes and raises what `encode` does.
     """
     try:
         return json.dumps(value, default=_simpler, allow_nan=False)
-    except ValueError:  # NaN; or a list in itself, which raises again
+    except ValueError:  # NaN; or a list that contains itself, which raises again
         return encode_ascii(value).decode()
 
 
@@ -299,7 +297,7 @@ def _simpler(value: object) -> Any:
 
 
 def with_floats(value: Any) -> Any:
-    """Copy a value with floats in the place of Decimals, as `encode_spaced` writes them."""
+    """Copy a value with floats instead of Decimals, as `encode_spaced` writes them."""
     match value:
         case Decimal():
             return float(value)
@@ -311,18 +309,18 @@ def with_floats(value: Any) -> Any:
 
 
 def as_read(value: object) -> Any:
-    """Return what a client reads of a value, made of JSON's own types.
+    """Return a value as its JSON is read back, in JSON's own types.
 
-    TypeError or ValueError for what JSON does not have, binary content, NaN and infinite numbers among it;
-    RecursionError for what is too deep or holds itself.
+    TypeError or ValueError for values that JSON does not have, such as binary content, NaN and infinite numbers;
+    RecursionError for values that are too deep or contain themselves.
     """
     text = json.dumps(as_builtins(value), allow_nan=False, ensure_ascii=False)
     return json.loads(text.encode())  # a lone surrogate has no UTF-8: ValueError
 
 
 def schema(kind: Any, shape_of: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a type, with a `shape_of` the classes that JSON does not know.
+    """Return the JSON Schema (2020-12) of a type; `shape_of` returns that of classes which JSON does not have.
 
-    TypeError where it cannot be said: a default that JSON cannot carry.
+    TypeError for a type without a schema, such as one with a default that JSON does not have.
     """
     return msgspec.json.schema(kind, schema_hook=shape_of)

@@ -1,7 +1,7 @@
-r"""JSONP: a payload as a script that calls a function of the page, and as the only field of a form.
+r"""JSONP: answers as scripts that call a function of the page, and payloads of POSTs as the only field of a form.
 
 Engine.IO 3, "JSONP" and "Posting data"; the JavaScript server does the same for Engine.IO 4, and clients up to 4.2
-ask for it.
+use it.
 """
 
 import re
@@ -20,37 +20,37 @@ def is_index(text: str) -> bool:
 
 
 def encode_script(index: int, payload: bytes) -> bytes:
-    """Write a payload in UTF-8 as a script that hands it to callback number `index`.
+    """Write a payload in UTF-8 as a script that passes it to callback number `index`.
 
-    It is ASCII without "<", whatever the payload says: right in any charset and in any element, and no line ends in it
-    (U+2028). Whoever takes it for something else (CVE-2014-4671 made it a Flash film) finds a comment first.
+    It is ASCII without "<", whatever the payload: valid in any charset and any element, and without line breaks such as
+    U+2028. It begins with a comment, so that it is no valid file of another type, such as a Flash film (CVE-2014-4671).
     """
     return b"/**/___eio[%d](%b);" % (index, encode_literal(payload.decode()))
 
 
 def encode_literal(text: str) -> bytes:
-    """Write a text as a string of JavaScript that may stand anywhere in a page: in ASCII, without "<"."""
+    """Write a text as a JavaScript string that is safe anywhere in a page: in ASCII, without "<"."""
     return json.encode_ascii(text).replace(b"<", rb"\u003c")
 
 
 def decode_form(body: bytes) -> bytes:
     r"""Read the payload of a form, `d=<payload>` in application/x-www-form-urlencoded; raises DecodeError.
 
-    Browsers change line ends in a form, so clients write a line feed as `\n`, and `\n` as `\\n`: the text of a
-    backslash before a line feed is the same as the latter, and read as `\n`. JSON has no line feeds, so this is only of
-    bare Engine.IO. A carriage return, which clients leave alone, comes as CR LF (HTML, "Form submission").
+    Browsers change line breaks in a form, so clients write a line feed as `\n`, and `\n` as `\\n`. A backslash before a
+    line feed is written like the latter, and read as `\n`; JSON has no line feeds, so this matters for bare Engine.IO
+    only. Clients do not escape a carriage return, which arrives as CR LF (HTML, "Form submission").
     """
     payload = decode_field(body).replace(b"\r\n", b"\r")
     return payload.replace(rb"\n", b"\n").replace(b"\\\n", rb"\n")
 
 
 def decode_field(body: bytes) -> bytes:
-    """Read the only field of a form, `d`, as the browser has sent it; raises DecodeError."""
+    """Read the only field of a form, `d`, unescaped; raises DecodeError."""
     value = body[2:]
     if not body.startswith(b"d=") or b"&" in value:
         raise DecodeError(f"a form has one field, d=..., and no more: {body[:20]!r}")
     broken = _BROKEN_ESCAPE.search(value)
     if broken is not None:
         raise DecodeError(f"a % in a form has two hex digits behind it, not {value[broken.end() :][:2]!r}")
-    # Quoted-printable is the same with another sign, and read in C: a megabyte of escapes takes 3 ms, and 50 by urllib.
+    # Quoted-printable is the same with "=" for "%", and decoded in C: 3 ms for a megabyte of escapes, 50 ms by urllib.
     return a2b_qp(value.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))

@@ -1,7 +1,7 @@
-"""Socket.IO packets as the official parser `socket.io-msgpack-parser` spells them: maps, in binary messages.
+"""Socket.IO packets as the official `socket.io-msgpack-parser` encodes them: maps, in binary messages.
 
 Its versions 3.x (README, "Format") are for clients of 3.x and 4.x: every packet is binary. Versions 2.x are for
-clients of 2.x: events and acknowledgements are binary, all else is the same map as JSON, in a text message.
+clients of 2.x: events and acknowledgements are binary, other packets are the same maps as JSON, in text messages.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ _IDS = range(10**16)  # as many digits as an id may have in text
 SPEAKS_JSON = (
     "the client speaks JSON, the server msgpack: give the client socket.io-msgpack-parser, or take the server's away"
 )
-"""What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
+"""For the log and the client; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
 _SPEAKS_OBJECTS = (
     "the client speaks JSON (socket.io-json-parser?), the server msgpack: give the client socket.io-msgpack-parser"
@@ -36,7 +36,7 @@ _OBJECT = '{"type":'
 
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """The map; `options` are what clients in JavaScript leave in it of their own."""
+    """The map; JavaScript clients leave `options` of their own in it."""
 
     type: int
     nsp: str
@@ -46,22 +46,22 @@ class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=F
 
 
 class _TextForm(_Form):
-    """The map as 2.x writes it in JSON; the query stands behind the name as well."""
+    """The map as 2.x writes it in JSON; its query is also in `nsp`."""
 
     query: str = ""
 
 
 def _values(depth: int) -> Any:
-    """Return the type of values in so many containers at most, whose keys are strings."""
+    """Return the type of values with at most so many levels of containers, whose keys are strings."""
     if depth == 0:
         return None | bool | int | float | str
     inner = _values(depth - 1)
-    return _values(0) | list[inner] | dict[str, inner]  # type: ignore[valid-type]  # made while running, for msgspec
+    return _values(0) | list[inner] | dict[str, inner]  # type: ignore[valid-type]  # made at run time, for msgspec
 
 
-# Read as `Any`, maps may have any keys, and a client that chooses integers that collide keeps a server busy for seconds
-# with a megabyte. msgspec checks keys in types only, which cannot recur: so 6 levels, without binary content, are read
-# at its speed, and all else by `notepack.decode`.
+# As `Any`, maps may have any keys, and a megabyte of integers whose hashes collide keeps a server busy for seconds.
+# msgspec checks keys only if types say so, and types cannot be recursive: so it reads values of up to 6 levels without
+# binary content, and `notepack.decode` reads all others.
 _read_plain: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
     msgspec.defstruct("_Plain", [("data", _values(_DEPTH), None)], bases=(_Form,), forbid_unknown_fields=True)
 ).decode
@@ -120,7 +120,7 @@ class _Msgpack(Revision):
         raise DecodeError(f"a client sends no such packet of type {form.type}")
 
     def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
-        """Write, as a client does, that it wants to enter a namespace."""
+        """Write a client's CONNECT."""
         return _write(0, namespace, auth)
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
@@ -145,7 +145,7 @@ class _Msgpack(Revision):
 
 
 class _Msgpack4(_Msgpack):
-    """The parser's versions 2.x, for Socket.IO 2.x: no sid, no auth, a query behind the namespace, JSON for some."""
+    """The parser's versions 2.x, for Socket.IO 2.x: no sid, no auth, a query behind the namespace, some JSON."""
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet:
         """Read a CONNECT or a DISCONNECT, the only packets of a client that are text; raises DecodeError."""
@@ -164,14 +164,14 @@ class _Msgpack4(_Msgpack):
         """Read an event or an acknowledgement; raises DecodeError, whatever the bytes."""
         form = _read(data)
         match form.type:
-            case 2 | 5:  # 2.x calls them BINARY_EVENT and BINARY_ACK if there is binary content inside
+            case 2 | 5:  # BINARY_EVENT, and below BINARY_ACK, if 2.x finds binary content
                 return event_or_error(form.nsp, form.id, form.data)
             case 3 | 6:
                 return ack(form.nsp, form.id, form.data)
         raise DecodeError(f"a client sends no such packet of type {form.type} as a binary message")
 
     def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
-        """Write, as a client does, that it wants to enter a namespace; its query stands behind the name."""
+        """Write a client's CONNECT; the query is behind the name."""
         return _write_text(0, namespace, auth)
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
@@ -179,7 +179,7 @@ class _Msgpack4(_Msgpack):
         return _write_text(0, namespace)
 
     def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
-        """Write that the client may not enter: with the data if it is a string, for 2.2.1 throws at anything else."""
+        """Write that the client is refused: with the data if it is a string, since 2.2.1 throws for other types."""
         return _write_text(4, namespace, data if isinstance(data, str) else message)
 
     def encode_disconnect(self, namespace: str) -> Encoded:

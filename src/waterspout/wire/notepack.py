@@ -1,7 +1,7 @@
-"""MessagePack values in the dialect of notepack.io 2.2, which the official parser of Socket.IO packs them with.
+"""MessagePack in the dialect of notepack.io 2.2, which the official msgpack parser of Socket.IO uses.
 
-The dialect has a use of its own for extension type 0, told apart by the form of the header alone: one byte (d4) is
-undefined, eight bytes (d7) are a Date, and what bears its length (c7, c8, c9) is an ArrayBuffer.
+The dialect gives extension type 0 three meanings, which only the form of the header distinguishes: one byte (d4) is
+undefined, eight bytes (d7) are a Date, and one with a length (c7, c8, c9) is an ArrayBuffer.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ _INTEGERS = range(-(2**63), 2**64)
 _UNCHANGED = frozenset((str, float, bool, bytes, type(None)))
 
 MAX_VALUES = 200_000
-"""How many values one message may have where they are read one by one, which takes 50 ms; keys count as well.
+"""How many values, keys included, one message may have if they are read one by one, which takes 50 ms.
 
-A Date counts as 5: to make it takes as long, and to write it, too.
+A Date counts as 5, since reading and writing it takes as long.
 """
 _DATE = 5
 
@@ -32,11 +32,11 @@ _pack = msgspec.msgpack.Encoder(enc_hook=json.plain).encode
 
 
 def encode(value: Any) -> bytes:
-    """Write a value: what JSON can carry, and bytes as they are.
+    """Write a value of the types that JSON takes, or bytes.
 
     A datetime with a time zone becomes a Date, in whole milliseconds; without one it is a string, as in JSON. An
-    integer beyond 64 bits becomes the double that JavaScript would make of its digits, and a lone surrogate U+FFFD.
-    Raises TypeError naming the type for anything else, RecursionError for what is too deep or holds itself.
+    integer above 64 bits becomes a double, as JavaScript reads it, and a lone surrogate U+FFFD. TypeError, with its
+    name, for any other type; RecursionError for values that are too deep or contain themselves.
     """
     try:
         packed = _pack(value)
@@ -48,10 +48,10 @@ def encode(value: Any) -> bytes:
 
 
 def _may_have_a_timestamp(packed: bytes) -> bool:
-    """Look for the head of a timestamp, extension type -1, which is what msgspec makes of a datetime.
+    """Search for the head of a timestamp, extension type -1, which msgspec writes for a datetime.
 
-    UTF-8 has no byte ff, so nearly everything is told by the first search. What is found in vain, in binary content,
-    costs the time of writing it again, and nothing else.
+    UTF-8 has no byte ff, so the first search is nearly always enough. A false match, in binary content, only costs the
+    time of encoding again.
     """
     return b"\xff" in packed and any(head in packed for head in (b"\xd7\xff", b"\xd6\xff", b"\xc7\x0c\xff"))
 
@@ -68,7 +68,7 @@ def _builtins(value: Any) -> Any:
 
 
 def _spell(value: Any) -> Any:
-    """Put what notepack.io reads in the place of what msgspec would write in its own way, or not at all."""
+    """Replace what msgspec would write in another form, or not at all, by what notepack.io reads."""
     match value:
         case dict():
             return {key: item if type(item) in _UNCHANGED else _spell(item) for key, item in value.items()}
@@ -97,7 +97,7 @@ def _double(value: int) -> float:
 def decode(data: bytes) -> Any:
     """Read one value, all of `data`: keys of maps are strings, undefined is None, a Date a datetime in UTC.
 
-    It takes 0.2 us for each value in it, so it is for what msgspec cannot be asked to read. The last of equal keys
+    It takes 0.2 us for each value, so it is only for input that msgspec cannot read safely. The last of equal keys
     counts. Raises DecodeError, whatever the bytes, also for more than MAX_DEPTH levels; TooMany for more than
     MAX_VALUES, or more than MAX_CONTAINERS lists and maps.
     """
@@ -116,7 +116,7 @@ def decode(data: bytes) -> Any:
 
 
 class _Reader:
-    """Reads values from index `at` on. What a header announces is taken piece by piece, never made room for."""
+    """Reads values from index `at` on; it never allocates memory for what a header only announces."""
 
     __slots__ = ("_containers", "_data", "_depth", "_left", "at")
 
@@ -163,7 +163,7 @@ class _Reader:
         items = {}
         for _ in range(size):
             key = self.read()
-            # only the hashes of strings are random: of other keys, some collide by design and take quadratic time
+            # only strings have random hashes: other keys may be chosen to collide, and take quadratic time
             if type(key) is not str:
                 raise DecodeError(f"broken MessagePack: the keys of a map are strings, not {type(key).__name__}")
             items[key] = self.read()
@@ -173,20 +173,20 @@ class _Reader:
     def _array(self, size: int) -> list[Any]:
         self._enter(size)
         items = []
-        for _ in range(size):  # a comprehension would be a frame more, and frames are what nesting runs out of
+        for _ in range(size):  # a comprehension would add a frame, and frames limit the depth
             items.append(self.read())  # noqa: PERF401
         self._depth -= 1
         return items
 
     def _enter(self, size: int) -> None:
-        """Begin a list or a map of so many values, which is left at its end."""
+        """Begin a list or a map of so many values, and check all limits."""
         self._depth += 1
         self._containers += 1
         if self._depth > MAX_DEPTH:
             json.check_bounds(TOO_DEEP)
         if self._containers > MAX_CONTAINERS:
             json.check_bounds(TOO_MANY)
-        if size > len(self._data) - self.at:  # each takes a byte at least
+        if size > len(self._data) - self.at:  # each value has at least one byte
             raise IndexError
         self._spend(size)
 

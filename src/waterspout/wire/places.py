@@ -1,19 +1,19 @@
-"""Where in what a user sends the value is that JSON cannot carry: for the sentence that says so."""
+"""The place of a value that cannot be encoded, within what a user sends: for error messages."""
 
 from typing import Any
 
 from . import json
 
 MAX_LOOKS = 50_000
-"""How many values are looked at, which takes 30 ms: what stands before the wrong one may be what a client has sent."""
+"""The limit of values that are checked, which takes 30 ms; those before the faulty one may come from a client."""
 
-_FEW = 100  # items that are looked at one by one, without trying all of them first
+_FEW = 100  # containers up to this size are searched without encoding them as a whole first
 
 
 def find_fault(value: Any, name: str) -> str:
     """Return the place of the first value that cannot be encoded, as in " (args[1]['users'][0])"; empty if unknown.
 
-    Looks at each container once, so that one that holds itself has an end, too, and at no more than MAX_LOOKS values.
+    It checks each container once, so that it ends for those that contain themselves, and at most MAX_LOOKS values.
     """
     waiting, seen, looks = [(value, name)], set[int](), 0
     while waiting and looks < MAX_LOOKS:

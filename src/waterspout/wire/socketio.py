@@ -1,6 +1,6 @@
-"""Socket.IO packets, revisions 3, 4 and 5 of the protocol, as they stand in the message packets of Engine.IO.
+"""Socket.IO packets, revisions 3, 4 and 5 of the protocol, inside message packets of Engine.IO.
 
-What is encoded begins with the "4" of the Engine.IO message; what is decoded may, when `at` says so.
+Encoded packets begin with the "4" of the Engine.IO message; decoders skip it with `at`.
 """
 
 import re
@@ -22,23 +22,23 @@ __all__ = ["MAX_QUERY", "RESERVED"]  # the rest is for the core
 RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 """Names of the library's own events, which no peer may send (revision 5, "Sending and receiving data").
 
-Before, clients could: what they send under these names reaches no handler.
+Clients of earlier revisions can send them; these events are ignored.
 """
 
-# <type>[<attachments>-][<namespace>,][<id>], "Packet encoding", "Format"; 1.x leaves a last comma out.
+# <type>[<attachments>-][<namespace>,][<id>], "Packet encoding", "Format"; 1.x omits a comma at the end.
 _HEAD = re.compile(r"([0-6])(?:(\d{1,16})-)?(?:(/[^,]*)(?:,|\Z))?(\d{0,16})", re.ASCII)
 _ABSENT: Any = object()
 
-# Every client counts its ids from 0 (and from the start again with each connection), so the first thousand are known
-# by heart: to write one takes 900 instructions less, of 27,000 for an acknowledged event.
+# Every client counts its ids from 0, anew for each connection, so the heads of the first thousand are precomputed: this
+# saves 900 of the 27,000 instructions for an acknowledged event.
 _COMMON = 1000
 _ACKS = [b"43%d" % number for number in range(_COMMON)]
 
 MAX_QUERY = 65_536
-"""Characters of the query behind a namespace, as many as the head of a request has: 1 MB of escapes takes 180 ms."""
+"""Characters of the query behind a namespace, as in the head of a request; 1 MB of escapes would take 180 ms."""
 
 SPEAKS_MSGPACK = "the client speaks msgpack, the server JSON: give the client no parser, or Server(parser='msgpack')"
-"""What the log and the client are told; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
+"""For the log and the client; a close frame has room for 123 bytes (RFC 6455, section 5.5)."""
 
 SPEAKS_OBJECTS = "the client speaks JSON of another form (socket.io-json-parser?): give the client no parser"
 _SPEAKS_EITHER = (
@@ -47,11 +47,11 @@ _SPEAKS_EITHER = (
 _OBJECT = re.compile(r'\{"type":(\d)', re.ASCII)
 
 Encoded = tuple[bytes, tuple[bytes, ...]]
-"""A packet as it is sent: the text of its Engine.IO message, empty if it has none, and the binary messages behind."""
+"""An encoded packet: the text of its Engine.IO message, empty if it has none, and the binary messages behind it."""
 
 
 class Partial:
-    """A packet that waits for its attachments, which belong into its `args`."""
+    """A packet that waits for its attachments, which are put into its `args`."""
 
     __slots__ = ("_added", "_packet", "_places")
 
@@ -66,7 +66,7 @@ class Partial:
         return self._packet.namespace
 
     def add(self, data: bytes) -> Packet | None:
-        """Take the next attachment: the packet after the last one, None before; DecodeError beyond it."""
+        """Take the next attachment; return the packet after the last one, else None; DecodeError for one too many."""
         if self._added == len(self._places):
             raise DecodeError(f"more than the {self._added} attachments that were announced")
         container, key = self._places[self._added]
@@ -76,10 +76,10 @@ class Partial:
 
 
 def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
-    """Find where each of `count` attachments belongs, as a container and its key; DecodeError unless one to one."""
+    """Return the place of each of `count` attachments, as container and key; DecodeError unless it is one to one."""
     places: dict[int, tuple[Any, Any]] = {}
     containers: list[Any] = [args]
-    for container in containers:  # grows meanwhile: no recursion, however deep the arguments are
+    for container in containers:  # grows in the loop: no recursion, however deep the arguments are
         items: Iterable[tuple[Any, Any]] = container.items() if type(container) is dict else enumerate(container)
         for key, value in items:
             kind = type(value)
@@ -90,7 +90,7 @@ def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
                 if type(number) is not int or not 0 <= number < count or number in places:
                     raise DecodeError(f"a placeholder without an attachment of its own among {count}")
                 places[number] = container, key
-            else:  # each takes 0.4 us, also in a packet that may have more because it is long
+            else:  # each takes 0.4 us, so the limit is the same for long packets
                 containers.append(value)
                 if len(containers) > MAX_CONTAINERS:
                     raise TooMany(f"more than {MAX_CONTAINERS} lists and objects in a packet with attachments")
@@ -100,28 +100,27 @@ def _find_places(args: list[Any], count: int) -> list[tuple[Any, Any]]:
 
 
 class Revision:
-    """How packets are spelt for one generation of clients; this class is revision 5, Socket.IO 3.x and 4.x."""
+    """The encoding of packets for one generation of clients; this class is revision 5, Socket.IO 3.x and 4.x."""
 
     _json: Callable[[Any], bytes] = staticmethod(json.encode)
     _json_apart: Callable[[Any, json.StandIn], tuple[bytes, list[bytes]]] = staticmethod(json.encode_apart)
 
-    # Beside attachments, 3.x and the first of 4.x call `data.hasOwnProperty` of every object. One that has such a key
-    # makes them throw, and their decoder takes nothing more.
+    # In a packet with attachments, 3.x and early 4.x call `data.hasOwnProperty` for every object. An object with such a
+    # key makes them throw, and their decoder stops.
     _fatal_key = "hasOwnProperty"
 
     def __init__(self, encode_clean: json.EncodeClean = json.encode_clean) -> None:
         self._encode_clean = encode_clean
 
     def decode(self, text: str, at: int = 0, max_attachments: int = 10) -> Packet | Partial:
-        """Read the packet of a client that begins at index `at` ("Packet encoding", "Format").
+        """Read a client's packet, from index `at` on ("Packet encoding", "Format").
 
         Raises DecodeError, whatever the text, and TooMany for more than `max_attachments`, or more than
-        MAX_CONTAINERS lists and objects beside them. An Error is what the JavaScript servers of this revision ignore
-        (docs/leniency.md).
+        MAX_CONTAINERS lists and objects beside them. An Error stands for input that the JavaScript servers of this
+        revision ignore (docs/leniency.md).
         """
-        # Nearly every packet is an event in "/", behind the "4" of an Engine.IO message: by itself, in one place, it
-        # takes 40 % less than the general way, which is left to say what is wrong with all others. But a megabyte of
-        # JSON is not read there once more.
+        # Nearly every packet is an event in "/", behind the "4" of an Engine.IO message: this path takes 40 % less than
+        # the general one, which handles all others and reports errors. JSON is decoded at most once in both.
         found = split_event(text) if at == 1 else None
         if found is None:
             return self._decode(text, at, max_attachments)
@@ -174,7 +173,7 @@ class Revision:
         return SPEAKS_OBJECTS
 
     def decode_binary(self, data: bytes, partial: Partial | None) -> Packet | None:
-        """Take a binary message: here an attachment of the packet that waits for it, which is returned when complete.
+        """Take a binary message: here an attachment; return its packet when that is complete.
 
         Raises DecodeError, whatever the bytes.
         """
@@ -192,20 +191,20 @@ class Revision:
         return Connect(namespace, data)
 
     def encode_knock(self, namespace: str, auth: object = None) -> Encoded:
-        """Write, as a client does, that it wants to enter a namespace ("Connection to a namespace")."""
+        """Write a client's CONNECT ("Connection to a namespace")."""
         return b"40%b%b" % (_address(namespace), b"" if auth is None else self._json(auth)), ()
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
-        """Write that the client has entered a namespace ("Connection to a namespace")."""
+        """Write that the client is connected to a namespace ("Connection to a namespace")."""
         return b"40%b%b" % (_address(namespace), self._json({"sid": sid})), ()
 
     def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
-        """Write that the client may not enter a namespace ("Connection to a namespace")."""
+        """Write that the client is refused in a namespace ("Connection to a namespace")."""
         error = {"message": message} if data is None else {"message": message, "data": data}
         return b"44%b%b" % (_address(namespace), self._json(error)), ()
 
     def encode_disconnect(self, namespace: str) -> Encoded:
-        """Write that the client has left a namespace ("Disconnection from a namespace")."""
+        """Write that the client is disconnected from a namespace ("Disconnection from a namespace")."""
         return b"41" + _address(namespace), ()
 
     def encode_event(self, namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
@@ -222,7 +221,7 @@ class Revision:
         return b"42%b%b%b" % (_address(namespace), _number(id), data), ()
 
     def encode_message(self, namespace: str, data: Any, id: int | None = None, *, is_json: bool = False) -> Encoded:
-        """Write a message of 0.7 to 0.9 as what stands for it since: the event "message"; raises as `encode_event`."""
+        """Write a message of 0.7 to 0.9 as the event "message"; raises as `encode_event`."""
         return self.encode_event(namespace, "message", [data], id)
 
     def encode_ack(self, namespace: str, id: int, args: Sequence[Any]) -> Encoded:
@@ -243,7 +242,7 @@ class Revision:
         return self.encode_ack(namespace, id, (report,))
 
     def _encode_binary(self, kind: bytes, namespace: str, number: int | None, data: Sequence[Any]) -> Encoded:
-        """Write what is not plain: binary as placeholders, if there is any after all."""
+        """Write a packet that may have binary content, with placeholders for that."""
         text, attachments = self._json_apart(data, _placeholder)
         fatal_key = self._fatal_key
         if attachments and (text.count(_PLACEHOLDER) > len(attachments) or (fatal_key and _FATAL in text)):
@@ -255,9 +254,9 @@ class Revision:
 class _Revision4(Revision):
     """Revisions 3 and 4, Socket.IO 1.x and 2.x: no sid, no auth, a query behind the namespace, errors of any type.
 
-    JSON stays in ASCII, because 1.x decodes the text of long-polling twice; escapes survive that. Its servers ignored
-    much that ends a connection in revision 5, and some of it their clients do send: 2.x writes a packet of type 4 for
-    an event that is no JSON.
+    JSON is ASCII, because 1.x decodes the text of long-polling twice, and escapes survive that. The servers of these
+    revisions ignored much that ends a connection in revision 5. Some of it their clients send: 2.x writes a packet of
+    type 4 for an event that it cannot encode.
     """
 
     _json = staticmethod(json.encode_ascii)
@@ -281,15 +280,15 @@ class _Revision4(Revision):
         return Error(namespace) if kind == "4" else super()._other(kind, namespace)
 
     def _known_of_objects(self, kind: str) -> str:
-        """Of 2.x, the msgpack parser has such objects as well, but for CONNECT and DISCONNECT only."""
+        """Return the message; the msgpack parser of 2.x also writes objects, for CONNECT and DISCONNECT only."""
         return _SPEAKS_EITHER if kind in "01" else SPEAKS_OBJECTS
 
     def encode_connect(self, namespace: str, sid: str) -> Encoded:
-        """Write that the client has entered a namespace ("0 - CONNECT")."""
+        """Write that the client is connected to a namespace ("0 - CONNECT")."""
         return b"40" + _address(namespace), ()
 
     def encode_connect_error(self, namespace: str, message: str, data: object = None) -> Encoded:
-        """Write that the client may not enter a namespace ("4 - ERROR")."""
+        """Write that the client is refused in a namespace ("4 - ERROR")."""
         return b"44%b%b" % (_address(namespace), self._json(message if data is None else data)), ()
 
 
@@ -305,7 +304,7 @@ def connect_with_query(namespace: str, query: str) -> Connect:
 
 
 def event(namespace: str, id: int | None, data: Any) -> Event:
-    """Make an event of what came as its data; raises DecodeError."""
+    """Make an event of its data; raises DecodeError."""
     name = take_name(data)
     if name in RESERVED:
         raise ReservedName(f"the event name {name!r} is reserved")
@@ -313,20 +312,20 @@ def event(namespace: str, id: int | None, data: Any) -> Event:
 
 
 def event_or_error(namespace: str, id: int | None, data: Any) -> Event | Error:
-    """Make an event, or an Error of one whose name is reserved: 1.x and 2.x let clients send it."""
+    """Make an event of its data, or an Error if its name is reserved, which 1.x and 2.x let clients send."""
     name = take_name(data)
     return Error(namespace) if name in RESERVED else Event(namespace, name, data, id)
 
 
 def take_name(data: Any) -> str:
-    """Take the name of an event out of its data, in front of its arguments; raises DecodeError."""
+    """Remove the name of an event from its data, and return it; raises DecodeError."""
     if type(data) is not list or not data:
         raise DecodeError("the data of an event is a list that begins with its name")
     return name_of(data.pop(0))
 
 
 def name_of(value: Any) -> str:
-    """Return the name of an event, which may be a number, as text: handlers in JavaScript are found so, too."""
+    """Return the name of an event as text; it may be a number, which JavaScript uses as text, too."""
     if type(value) is float and value.is_integer() and abs(value) < 2**53:
         value = int(value)
     if type(value) is int or type(value) is float:
@@ -337,7 +336,7 @@ def name_of(value: Any) -> str:
 
 
 def ack(namespace: str, id: int | None, data: Any) -> Ack | Error:
-    """Make an acknowledgement of what came as its data, or an Error of one without an id; raises DecodeError."""
+    """Make an acknowledgement of its data, or an Error if it has no id; raises DecodeError."""
     if type(data) is not list:
         raise DecodeError("the data of an acknowledgement is a list")
     return Error(namespace) if id is None else Ack(namespace, id, data)
@@ -348,7 +347,7 @@ def _ack_of_text(namespace: str, id: int | None, data: Any) -> Ack | Error:
 
 
 def _attachments(kind: str, count: str, most: int) -> int:
-    """Read how many attachments follow, which types 5 and 6 have to say, and the others must not."""
+    """Return the number of attachments, which types 5 and 6 must have, and others must not."""
     if kind not in "56":
         if count:
             raise DecodeError(f"a packet of type {kind} has no attachments, only types 5 and 6 have")
@@ -378,10 +377,10 @@ def _placeholder(number: int) -> dict[str, Any]:
 
 
 def _disarm(value: Any, fatal_key: str) -> Any:
-    """Copy a value of builtin types without one key, false in the place of whatever else `_placeholder` is there.
+    """Copy a value of builtin types without `fatal_key`, and with false as the value of every `_placeholder`.
 
-    Beside attachments, clients put one of these in the place of such a dictionary, and end their connection if there is
-    none of its `num`. Somebody may have sent it to the server as plain data, and nothing escapes it.
+    In a packet with attachments, clients replace dictionaries with a `_placeholder` by attachments, and close the
+    connection if its `num` is unknown. User data may contain such a dictionary, and there is no way to escape it.
     """
     match value:
         case dict():

@@ -1,11 +1,11 @@
-"""Server-Sent Events: what an event looks like in an answer of text/event-stream (WHATWG HTML, section 9.2)."""
+"""Server-Sent Events: the encoding of events in an answer of text/event-stream (WHATWG HTML, section 9.2)."""
 
 import re
 
 __all__ = ["encode_event"]  # the rest is for the core
 
 COMMENT = b":\n"
-"""It says nothing, and shows that the connection lives; clients ignore it."""
+"""A sign of life; clients ignore it."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NO_VALUE = re.compile("[\r\n\0]")
@@ -33,9 +33,9 @@ def encode_event(data: bytes, event: str | None = None, id: str | None = None, *
 
 
 def encode_retry(milliseconds: int) -> bytes:
-    """Write when the client is to come back.
+    """Write the time after which the client reconnects.
 
-    No empty line follows: it is not needed, and fetch-event-source would take it for the end of an event without data.
+    There is no empty line behind it: it is not necessary, and fetch-event-source would read an event without data.
     """
     return b"retry: %d\n" % milliseconds
 

@@ -1,7 +1,7 @@
-"""Lone surrogates: a Python string may have them, UTF-8 has none (RFC 3629, section 3).
+"""Lone surrogates: Python strings may contain them, UTF-8 may not (RFC 3629, section 3).
 
 A browser writes U+FFFD for each (Encoding Standard, "utf-8 encode"), and reads a high one before a low one as the
-character that the two are in UTF-16. So do we, both ways. What is here is called only where an encoder has failed.
+character of that pair in UTF-16. These functions do the same. They are called only after an encoder has failed.
 """
 
 from typing import Any
@@ -10,12 +10,12 @@ __all__ = ["encode", "replace", "replace_all"]
 
 
 def replace(text: str) -> str:
-    """Return a text that UTF-8 can carry: pairs as their character, and U+FFFD for each surrogate that is alone."""
+    """Return a text that UTF-8 can encode: pairs become their character, and lone surrogates U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def replace_all(value: Any) -> Any:
-    """Copy a value of builtin types, with `replace` done to its strings and keys; all else is as it was."""
+    """Copy a value of builtin types, with `replace` applied to its strings and keys."""
     match value:
         case str():
             return replace(value)
@@ -27,7 +27,7 @@ def replace_all(value: Any) -> Any:
 
 
 def encode(text: str) -> bytes:
-    """Write a text as UTF-8, whatever is in it."""
+    """Write any text as UTF-8, with `replace` if necessary."""
     try:
         return text.encode()
     except UnicodeEncodeError:

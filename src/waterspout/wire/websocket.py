@@ -1,7 +1,7 @@
 """WebSocket, the server's side (RFC 6455; section numbers stand beside the code).
 
-A `Reader` turns the bytes of one connection into messages; the `*_frame` functions make the bytes
-to write; `check_upgrade` and `accept` are the opening handshake. Compression is in `deflate.py`.
+A `Reader` decodes the bytes of one connection into messages; the `*_frame` functions encode frames; `check_upgrade` and
+`accept` are for the opening handshake. Compression is in `deflate.py`.
 """
 
 import re
@@ -35,36 +35,36 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)))  # 7.4, and IANA's 1012-1014
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")
-_SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,4096}")  # some clients have a token of several kB in it
+_SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,4096}")  # some clients put a token of several kB there
 
 
 class UnsupportedVersion(ProtocolError):
-    """The client speaks another version; the answer names those that are spoken, in their order (section 4.4)."""
+    """The client asks for another version; the answer lists the supported ones, in order (section 4.4)."""
 
     status = 426
 
 
 class Ping(Struct, frozen=True, gc=False):
-    """To be answered with a Pong of the same payload (section 5.5.2)."""
+    """A ping, which is answered with a Pong of the same payload (section 5.5.2)."""
 
     payload: bytes
 
 
 class Pong(Struct, frozen=True, gc=False):
-    """The answer to a Ping, or unsolicited and then to be ignored (section 5.5.3)."""
+    """The answer to a Ping; an unsolicited one is ignored (section 5.5.3)."""
 
     payload: bytes
 
 
 class Close(Struct, frozen=True, gc=False):
-    """The peer closes; the code is 1005 where it gave none (section 7.1.5)."""
+    """The peer closes the connection; the code is 1005 if it sent none (section 7.1.5)."""
 
     code: int
     reason: str = ""
 
 
 class Deflated(Struct, frozen=True, gc=False):
-    """A compressed message as it came, for `Reader.inflate` (RFC 7692, section 6.2)."""
+    """A message that is still compressed, for `Reader.inflate` (RFC 7692, section 6.2)."""
 
     opcode: int
     payload: bytes
@@ -76,9 +76,8 @@ Message = str | bytes | Deflated | Ping | Pong | Close
 def check_upgrade(method: str, header: Callable[[str], str | None], versions: Sequence[str] = (VERSION,)) -> str:
     """Check an opening handshake and return its Sec-WebSocket-Key, for `accept`.
 
-    `header` gives a field's value by its name, or None. Raises ProtocolError, and UnsupportedVersion
-    for a version that is none of `versions`. HTTP's own rules (version, Host) are left to who read the request.
-    Source: RFC 6455, section 4.2.1.
+    `header` returns a field's value by its name, or None. Raises ProtocolError, and UnsupportedVersion for a version
+    that is not among `versions`. The host checks HTTP's own rules (version, Host). Source: RFC 6455, section 4.2.1.
     """
     check_asks(method, header)
     version = header("Sec-WebSocket-Version") or ""
@@ -94,7 +93,7 @@ def check_upgrade(method: str, header: Callable[[str], str | None], versions: Se
 
 
 def check_asks(method: str, header: Callable[[str], str | None]) -> None:
-    """Check that a request asks for a WebSocket of any version; raises ProtocolError."""
+    """Check that a request opens a WebSocket, of any version; raises ProtocolError."""
     if method != "GET":
         raise ProtocolError(f"The method is {method[:40]!r}, but a WebSocket opens with GET")
     _check_token("Upgrade", "websocket", header)
@@ -114,10 +113,10 @@ def accept(key: str) -> str:
 
 
 def choose_subprotocol(offers: str | None, spoken: Sequence[str] | None) -> str | None:
-    """Choose from the offers of a Sec-WebSocket-Protocol field the first that is spoken; None if none is.
+    """Return the first offer of a Sec-WebSocket-Protocol field that is among `spoken`, or None.
 
-    With None for `spoken` it is the first of all. What is no token, or longer than 4096 characters, is no offer, for
-    the answer would repeat it (sections 4.1, item 10, and 4.2.2, item 5.5).
+    With None for `spoken`, return the first of all. Offers that are no token, or longer than 4096 characters, are
+    ignored, since the answer repeats the offer (sections 4.1, item 10, and 4.2.2, item 5.5).
     """
     for offer in (offers or "").split(","):
         name = offer.strip(" \t")
@@ -153,8 +152,8 @@ def pong_frame(payload: bytes) -> bytes:
 def close_frame(code: int, reason: str = "") -> bytes:
     """Make a Close; the reason is cut to whole characters within 123 bytes (section 5.5.1).
 
-    1005 makes a frame without code and reason, so that a received code can always be given back.
-    ValueError for any other code that must not stand on the wire (section 7.4).
+    1005 makes a frame without code and reason, so that every received code can be sent back. ValueError for any other
+    code that must not be sent (section 7.4).
     """
     if code == NO_STATUS:
         return _control_frame(CLOSE, b"")
@@ -180,16 +179,15 @@ def _encode(opcode: int, payload: bytes) -> bytes:
 
 
 class Reader:
-    """Bytes in, messages out: str for text, bytes for binary, Ping, Pong and Close.
+    """Decodes bytes into messages: str for text, bytes for binary, Ping, Pong and Close.
 
-    `limit` is the largest message in bytes. Frames are judged as soon as their header is there, so what is
-    too large is never collected. Kept between two calls: one incomplete frame and one incomplete message,
-    nothing else.
+    `limit` is the size of the largest message in bytes. A frame is checked as soon as its header is complete, so one
+    that is too large is never collected. Between two calls it keeps one incomplete frame and one incomplete message.
 
-    With `deflate`, which was agreed in the handshake, a compressed message comes as Deflated, to be unpacked
-    with `inflate` when its turn has come: so those of one read are never all unpacked at once.
+    With `deflate`, if that was negotiated, a compressed message is returned as Deflated, and decompressed by `inflate`
+    when it is delivered: so the messages of one read are never all decompressed at once.
 
-    `error` is the failure that the next `receive` will raise, None as long as all was well.
+    `error`: None, or the error that the next `receive` raises.
     """
 
     __slots__ = ("_deflate", "_held", "_limit", "_message", "_wanted", "error")
@@ -199,16 +197,15 @@ class Reader:
         self._deflate = deflate
         self._message: _Fragments | None = None
         self._held: bytearray | None = None  # an incomplete frame; empty at the end of the stream
-        self._wanted = 0  # the length at which `_held` is worth another look
+        self._wanted = 0  # the length from which on `_held` is decoded again
         self.error: DecodeError | None = None
 
     def receive(self, data: bytes) -> list[Message]:
         """Take the bytes of one read and return the messages that they complete.
 
-        Raises DecodeError (1002: framing), InvalidText (1007), TooMany (1008: fragments) or
-        PayloadTooLarge (1009). Messages in front of a broken frame are not lost: they are returned,
-        `error` is set, and the next call raises it, `receive(b"")` too, and so does every later one.
-        After a Close nothing more is read: the rest is dropped and later calls return [].
+        Raises DecodeError (1002: framing), InvalidText (1007), TooMany (1008: fragments) or PayloadTooLarge (1009).
+        Messages before an invalid frame are returned: then `error` is set, and every later call raises it, also
+        `receive(b"")`. After a Close, all further bytes are dropped, and later calls return [].
         """
         if self._held is not None:
             data = self._resume(self._held, data)
@@ -217,7 +214,7 @@ class Reader:
         try:
             while True:
                 if self._message is None:
-                    at = cut(data, at, self._limit, messages)  # nearly all frames are common ones
+                    at = cut(data, at, self._limit, messages)  # handles the common frames
                 end = at + 2
                 if end <= n:
                     end = self._frame(data, at, messages)
@@ -231,9 +228,9 @@ class Reader:
         return messages
 
     def inflate(self, message: Deflated) -> str | bytes:
-        """Unpack a compressed message.
+        """Decompress a message.
 
-        Raises DecodeError or TooMany for a broken one, InvalidText, or PayloadTooLarge as soon as it has too much.
+        Raises DecodeError or TooMany for an invalid one, InvalidText, or PayloadTooLarge once it exceeds the limit.
         """
         payload = inflate(message.payload, self._limit)
         try:
@@ -242,19 +239,19 @@ class Reader:
             raise _plain(error) from None
 
     def _resume(self, held: bytearray, data: bytes) -> bytes:
-        """Join what was held to new data; b"" while that does not suffice, or for ever at the end."""
+        """Append new data to what was held, and return both; b"" if that is not enough, and after the end."""
         if self.error is not None:
             raise _plain(self.error)
         if not held:
             return b""
-        held += data  # in place: each byte is moved a bounded number of times, and one object keeps many tiny reads
+        held += data  # in place: each byte is copied a bounded number of times, and many small reads share one object
         if len(held) < self._wanted:
             return b""
         self._held = None
         return bytes(held)
 
     def _frame(self, data: bytes, at: int, messages: list[Any]) -> int:
-        """Read the frame at `at` and return its end; beyond the data, it is how far they must reach first."""
+        """Decode the frame at `at` and return its end; if that is beyond the data, it is the length that is needed."""
         first, second = data[at], data[at + 1]
         opcode, fragments = first & 0x0F, self._message
         self._check(first, second)
@@ -283,7 +280,7 @@ class Reader:
         return end
 
     def _check(self, first: int, second: int) -> None:
-        """Judge the two bytes with which each frame begins (section 5.2)."""
+        """Check the first two bytes of a frame (section 5.2)."""
         opcode, fragments = first & 0x0F, self._message
         if first & RESERVED:
             if first & RESERVED != RSV1 or not self._deflate:
@@ -321,7 +318,7 @@ class Reader:
             messages.append(fragments.whole())
 
     def _fail(self, error: UnicodeDecodeError | DecodeError, messages: list[Message]) -> list[Message]:
-        """Read no more; raise the error, or keep it for the next call if there are messages in front of it."""
+        """Stop reading; raise the error, or keep it for the next call if messages came before it."""
         self._stop()
         self.error = _plain(error)
         if not messages:
@@ -329,12 +326,12 @@ class Reader:
         return messages
 
     def _stop(self) -> None:
-        """Drop all that was collected, and read no more."""
+        """Drop everything collected, and stop reading."""
         self._held, self._message = bytearray(), None
 
 
 class _Fragments:
-    """A message whose final frame is yet to come (section 5.4); empty fragments count as well."""
+    """A message without its final frame (section 5.4); empty fragments count as well."""
 
     __slots__ = ("count", "first", "payload")
 
@@ -344,7 +341,7 @@ class _Fragments:
         self.payload = bytearray()
 
     def whole(self) -> str | bytes | Deflated:
-        """Join it; a fragment may end within a character, so UTF-8 is judged now (section 5.6)."""
+        """Return the whole message; a fragment may end within a character, so UTF-8 is checked here (section 5.6)."""
         opcode = self.first & 0x0F
         if self.first & RSV1:
             return Deflated(opcode, bytes(self.payload))

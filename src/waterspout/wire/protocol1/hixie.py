@@ -1,8 +1,7 @@
-"""WebSocket before its standard: draft-ietf-hybi-thewebsocketprotocol-00, known as draft 76, the server's side.
+"""WebSocket before RFC 6455: draft-ietf-hybi-thewebsocketprotocol-00, known as draft 76, the server's side.
 
-Flash's `WebSocketMain.swf`, which the clients of Socket.IO 0.7 to 0.9 share, and the browsers of 2010 (Safari 5,
-Chrome 6 to 13) speak nothing else. The sections are those of this draft. Draft 75 before it has no keys; it is not
-spoken here.
+It is the only version of Flash's `WebSocketMain.swf`, which clients of Socket.IO 0.7 to 0.9 use, and of browsers of
+2010 (Safari 5, Chrome 6 to 13). Section numbers are those of this draft. Draft 75, which has no keys, is not supported.
 """
 
 import re
@@ -14,15 +13,15 @@ from ..websocket import NO_STATUS, Close, Message, Reader, check_asks, too_large
 
 KEY3_BYTES = 8
 CLOSING = b"\xff\x00"
-"""The closing frame, of both sides (section 5.3); it has no code and no reason."""
+"""The closing frame of both sides (section 5.3); it has neither code nor reason."""
 
 _TEXT, _CLOSING, _END = 0x00, 0xFF, 0xFF
-_DIGITS = 10  # of a number of 32 bits
+_DIGITS = 10  # at most, of a number of 32 bits
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 
 
 def is_asked(header: Callable[[str], str | None]) -> bool:
-    """Tell whether a request that asks for a WebSocket is of this draft, well-formed or not."""
+    """Tell whether a request for a WebSocket uses this draft, valid or not."""
     return header("Sec-WebSocket-Version") is None and not (
         header("Sec-WebSocket-Key1") is None and header("Sec-WebSocket-Key2") is None
     )
@@ -31,15 +30,15 @@ def is_asked(header: Callable[[str], str | None]) -> bool:
 def check_upgrade(method: str, header: Callable[[str], str | None]) -> bytes:
     """Check an opening handshake and return the first 8 bytes of its challenge, for `answer`.
 
-    `header` gives a field's value by its name, or None. Raises ProtocolError. The rest of the challenge, key 3, stands
-    behind the header fields. Source: section 5.2, items 4 to 8.
+    `header` returns a field's value by its name, or None. Raises ProtocolError. The rest of the challenge, key 3,
+    follows the header fields. Source: section 5.2, items 4 to 8.
     """
     check_asks(method, header)
     return b"".join(_number(f"Sec-WebSocket-Key{count}", header).to_bytes(4, "big") for count in (1, 2))
 
 
 def _number(name: str, header: Callable[[str], str | None]) -> int:
-    """Read the number that a key hides: its digits, divided by its spaces, at most 32 bits of them."""
+    """Return the number in a key: its digits, of at most 32 bits, divided by the count of its spaces."""
     key = header(name) or ""
     digits, spaces = _NOT_A_DIGIT.sub("", key), key.count(" ")
     if not 0 < len(digits) <= _DIGITS or not spaces:
@@ -53,7 +52,7 @@ def _number(name: str, header: Callable[[str], str | None]) -> int:
 
 
 def answer(challenge: bytes) -> bytes:
-    """Return the 16 bytes that follow the head of the answer: to all 16 of the challenge (section 5.2, item 9)."""
+    """Return the 16 bytes behind the head of the answer, for the whole challenge (section 5.2, item 9)."""
     return md5(challenge, usedforsecurity=False).digest()
 
 
@@ -63,10 +62,10 @@ def text_frame(payload: bytes) -> bytes:
 
 
 class HixieReader(Reader):
-    """The `Reader` of this draft: text, as str, and Close. Kept between two calls is one incomplete frame.
+    """The `Reader` of this draft: text, as str, and Close. Between two calls it keeps one incomplete frame.
 
-    A frame with a length, which the draft has a server drop, is refused with DecodeError: clients have no way to send
-    one. So is every type of frame but 0x00, and 0xFF for the end.
+    DecodeError for every frame but 0x00, which is text, and 0xFF 0x00, the end. The draft lets a server ignore frames
+    with a length, but clients cannot send them.
     """
 
     __slots__ = ()
@@ -74,8 +73,7 @@ class HixieReader(Reader):
     def receive(self, data: bytes) -> list[Message]:
         """Take the bytes of one read and return the messages that they complete, as `Reader.receive` does.
 
-        Raises DecodeError, InvalidText, or PayloadTooLarge as soon as a frame has more bytes than `limit` without its
-        end.
+        Raises DecodeError, InvalidText, or PayloadTooLarge once an incomplete frame has more bytes than `limit`.
         """
         messages: list[Message] = []
         if self.error is not None:
@@ -98,9 +96,9 @@ class HixieReader(Reader):
         return messages
 
     def _cut(self, data: bytearray, searched: int, messages: list[Message]) -> int:
-        """Append the messages of all frames that are complete, and return where the first other one begins.
+        """Append the messages of all complete frames, and return where the first incomplete one begins.
 
-        No end of a frame stands before `searched`: so the work is that of reading each byte once, however it comes.
+        There is no end of a frame before `searched`, so each byte is searched once, however small the reads are.
         """
         at, n = 0, len(data)
         while at < n:

@@ -1,7 +1,7 @@
 r"""The protocol of Socket.IO 0.7 to 0.9, revision 1: handshake, packets, and the payloads of its polling.
 
-The sources are the rows (WP-...) of docs/protocol-1.md, which says where each is tested. What is encoded has the form
-of the later revisions, a text and its attachments, of which there are none here.
+The sources are the rows (WP-...) of docs/protocol-1.md, with the tests of each. Encoded packets have the form of later
+revisions, a text and its attachments, of which there are none here.
 """
 
 import re
@@ -31,11 +31,11 @@ _ENDPOINT = re.compile(r"([^:?]*)(?::?\?|:)?(.*)", re.DOTALL)
 _CONTROL = re.compile("[\0-\x1f\x7f\u2028\u2029]")
 _ACK = re.compile(r"(\d{1,16})\+?(.*)", re.ASCII | re.DOTALL)
 _LENGTH = re.compile("\ufffd(\\d{1,16})\ufffd", re.ASCII)
-_UNNAMED_NAMESPACE = "Invalid namespace"  # the later revisions' text for one that the server does not have
+_UNNAMED_NAMESPACE = "Invalid namespace"  # the text of later revisions for an unknown namespace
 _LINE_ENDS_OR_SLASHES = re.compile(rb"[\n\r]|\xe2\x80[\xa8\xa9]|\\/")
 _BEAT, _NOTHING = Heartbeat(), Noop()
 
-# Known by heart, as in the later revisions: the heads of answers.
+# Precomputed heads of acknowledgements, as for later revisions.
 _COMMON = 1000
 _ACKS = [b"6:::%d+" % number for number in range(_COMMON)]
 
@@ -43,13 +43,13 @@ _ACKS = [b"6:::%d+" % number for number in range(_COMMON)]
 def decode(text: str, at: int = 0, max_attachments: int = 0) -> Packet | Signal:
     """Read one packet: type, id, endpoint and data with colons between them (WP-40 to WP-50).
 
-    It begins at index `at`, and has no attachments. Raises DecodeError, whatever the text. The client's `0::` is
-    Disconnect("/"), and ends all of the connection.
+    It begins at index `at`. Raises DecodeError, whatever the text. The client's `0::`, Disconnect("/"), ends the whole
+    connection.
     """
     if at:
         text = text[at:]
-    # Nearly every packet is an event in "/", which its client has written in the common way: all others, and what is
-    # broken, take the general way, which takes 4 times as long.
+    # Nearly every packet is an event in "/" in the official clients' form. All others, and invalid ones, take the
+    # general path, which takes 4 times as long.
     found = split_event_1(text)
     if found is not None and found[1] not in RESERVED:
         number, name, data = found
@@ -61,7 +61,7 @@ def decode(text: str, at: int = 0, max_attachments: int = 0) -> Packet | Signal:
 
 
 def _decode(text: str) -> Packet | Signal:
-    """Read any packet, and say what is wrong with a broken one."""
+    """Read any packet, and report what is wrong with an invalid one."""
     if text == "0":
         return Disconnect("/")
     head = _HEAD.match(text)
@@ -99,16 +99,16 @@ def _read(kind: str, namespace: str, data: str, *, id: int | None, receipt: bool
 
 
 def _connect(rest: str) -> Connect:
-    """Read where to, and the query in either of its places: behind the endpoint, or as data (WP-41)."""
+    """Read the endpoint, and the query in either of its places: behind the endpoint, or as data (WP-41)."""
     found = _ENDPOINT.fullmatch(rest)
     assert found is not None
     return connect_with_query(_namespace(found[1]), found[2])
 
 
 def _namespace(endpoint: str) -> str:
-    """Return the namespace of an endpoint, which some clients write with its query each time.
+    """Return the namespace of an endpoint, to which some clients append the query in every packet.
 
-    DecodeError for control characters: what goes back to the client bears its name, and could forge a part (WP-35).
+    DecodeError for control characters: packets to the client contain the name, which could forge a part (WP-35).
     """
     if _CONTROL.search(endpoint):
         raise DecodeError(f"an endpoint has no control characters, unlike {endpoint[:20]!r}")
@@ -126,7 +126,7 @@ def _event(namespace: str, form: Any, *, id: int | None, receipt: bool) -> Event
 
 
 def _ack(namespace: str, data: str) -> Ack:
-    """Read an id and perhaps arguments, which begin at the first plus: the others are theirs (WP-46)."""
+    """Read an id and optional arguments, which begin behind the first plus (WP-46)."""
     found = _ACK.fullmatch(data)
     if found is None:
         raise DecodeError(f"an acknowledgement is <id>+<arguments>, not {data[:20]!r}")
@@ -134,42 +134,42 @@ def _ack(namespace: str, data: str) -> Ack:
 
 
 def _args(value: Any) -> list[Any]:
-    """Return a list of arguments; a client that is no browser may send a single one without its list."""
+    """Return a list of arguments; clients that are no browsers may send a single one without a list."""
     return value if type(value) is list else [] if value is None else [value]
 
 
 def _word(words: Sequence[str], text: str) -> str:
-    """Return the word that a digit stands for, or what stands there instead."""
+    """Return the word for a digit, or the text itself if it is none."""
     return words[int(text)] if len(text) == 1 and text in "012"[: len(words)] else text
 
 
 def decode_binary(data: bytes, partial: object = None) -> Packet:
-    """Refuse a binary message: this protocol has none."""
+    """Refuse a binary message, which this protocol does not have."""
     raise DecodeError("a binary message came, but clients of Socket.IO 0.7 to 0.9 send text only")
 
 
 def encode_knock(namespace: str, query: str = "") -> Encoded:
-    """Write, as a client does, that it wants to enter a namespace."""
+    """Write a client's connect packet."""
     return b"1::%b%b" % (_endpoint(namespace), b"?" + query.encode() if query else b""), ()
 
 
 def encode_connect(namespace: str, sid: str) -> Encoded:
-    """Write that the client has entered a namespace: its name alone, which the client looks up (WP-41, WP-56)."""
+    """Write that the client is connected to a namespace: only its name, which the client looks up (WP-41, WP-56)."""
     return b"1::" + _endpoint(namespace), ()
 
 
 def encode_connect_error(namespace: str, message: str, data: object = None) -> Encoded:
-    """Write that the client may not enter a namespace; there is no place for a text or data (WP-47).
+    """Write that the client is refused in a namespace; the packet has no field for message or data (WP-47).
 
-    It emits `connect_failed` in the namespace, or `error` where the server has no such namespace.
+    The client emits `connect_failed` in the namespace, or `error` if the server has no such namespace.
     """
     return encode_error(namespace, "" if message == _UNNAMED_NAMESPACE else "unauthorized")
 
 
 def encode_error(namespace: str, reason: str = "", advice: str = "") -> Encoded:
-    """Write what is wrong, one of `REASONS`, and what to do, one of `ADVICE` (WP-47); ValueError for another.
+    """Write an error with one of `REASONS` and one of `ADVICE` (WP-47); ValueError for any other.
 
-    With advice the client starts again from the handshake, without it emits `error`.
+    With an advice, the client starts again with a handshake; without, it emits `error`.
     """
     number = str(REASONS.index(reason)) if reason else ""
     data = f"{number}+{ADVICE.index(advice)}" if advice else number
@@ -177,14 +177,14 @@ def encode_error(namespace: str, reason: str = "", advice: str = "") -> Encoded:
 
 
 def encode_disconnect(namespace: str) -> Encoded:
-    """Write that the client has left a namespace, or with "/" all of the connection: it will not come back (WP-40)."""
+    """Write that the client is disconnected from a namespace; for "/" it closes, and does not reconnect (WP-40)."""
     return b"0::" + _endpoint(namespace), ()
 
 
 def encode_event(namespace: str, name: str, args: Sequence[Any], id: int | None = None) -> Encoded:
-    """Write an event; with an id the client is to answer, which takes the plus (WP-45, WP-52, WP-55).
+    """Write an event; with an id, which a plus follows, the client acknowledges it (WP-45, WP-52, WP-55).
 
-    Raises as `json.encode` does; binary content goes as base64.
+    Raises as `json.encode` does; binary content is written in base64.
     """
     form = {"name": name, "args": args} if args else {"name": name}
     number = b"" if id is None else b"%d+" % id
@@ -194,10 +194,9 @@ def encode_event(namespace: str, name: str, args: Sequence[Any], id: int | None 
 def encode_message(
     namespace: str, data: Any, id: int | None = None, *, is_json: bool = False, receipt: bool = False
 ) -> Encoded:
-    """Write a text, or with `is_json` any value; with an id the client answers, or with `receipt` as well only
-    says that it has come (WP-43, WP-44, WP-52).
+    """Write a text, or with `is_json` any value; with an id the client acknowledges it, with `receipt` without data.
 
-    Raises as `encode_event` does, and TypeError for what is no text.
+    Raises as `encode_event` does, and TypeError for a value that is no text. Rows WP-43, WP-44 and WP-52.
     """
     number = b"" if id is None else b"%d" % id if receipt else b"%d+" % id
     if is_json:
@@ -223,21 +222,21 @@ def _endpoint(namespace: str) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    r"""Write a value in ASCII, because the clients' own patterns end at a U+2028 (in 0.7 everywhere, then in answers).
+    r"""Write a value in ASCII, because the clients' patterns stop at U+2028 (in 0.7 everywhere, later in answers).
 
-    Binary content becomes a string in base64: one old client in a room must not keep others from what they can read.
-    A slash behind a backslash is escaped: 0.9 takes `\/` for `/` in what comes by htmlfile.
+    Binary content becomes a string in base64, so that an old client in a room does not prevent a broadcast. A slash
+    behind a backslash is escaped, since 0.9 reads `\/` as `/` over htmlfile.
     """
     text = json.encode_plain_ascii(value)
     return (json.encode_ascii(value) if text is None else text).replace(rb"\\/", rb"\\\u002f")
 
 
 def as_json_message(packet: bytes) -> bytes:
-    r"""Return a packet; a text message with line ends or `\/` as the JSON message that is the same to a browser.
+    r"""Return a packet unchanged, or a text message with line breaks or `\/` as a JSON message, equivalent in browsers.
 
-    It is for the transports that only the official client has (jsonp-polling, htmlfile, xhr-multipart): 0.7 drops a
-    text with line ends, 0.9 takes `\/` for `/` in htmlfile, and in xhr-multipart line ends could forge a part. To
-    clients that are no browsers, text and JSON messages differ.
+    It is for transports of browsers (jsonp-polling, htmlfile, xhr-multipart): 0.7 drops a text with line breaks, 0.9
+    reads `\/` as `/` over htmlfile, and line breaks could forge a part of xhr-multipart. For clients that are no
+    browsers, text and JSON messages differ.
     """
     pieces = packet.split(b":", 3)
     if pieces[0] != b"3" or len(pieces) < 4 or not _LINE_ENDS_OR_SLASHES.search(pieces[3]):
@@ -249,9 +248,9 @@ def as_json_message(packet: bytes) -> bytes:
 def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_000) -> Iterator[str | bytes]:
     r"""Read the packets of a request body one by one: one bare, or each behind `\ufffd<length>\ufffd` (WP-26, WP-28).
 
-    Lengths count UTF-16 units (WP-27). An empty body has none, and the `data=` of an XDomainRequest is no part of it
-    (WP-29). Text that is not UTF-8 raises InvalidText at once, a broken length DecodeError when its turn comes, and
-    packet number `max_packets` + 1 TooMany. `binary` is for what came as application/octet-stream; it is text, too.
+    Lengths count UTF-16 units (WP-27). An empty body has no packets; the `data=` of an XDomainRequest is skipped
+    (WP-29). Text that is not UTF-8 raises InvalidText at once, an invalid length DecodeError when its turn comes, and
+    packet number `max_packets` + 1 TooMany. `binary` has no effect: application/octet-stream is text here, too.
     """
     return bounded(_cut_packets(decode_text(body.removeprefix(b"data="))), max_packets)
 
@@ -273,7 +272,7 @@ def _cut_packets(text: str) -> Iterator[str]:
 def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base64: bool = False) -> tuple[bytes, bool]:
     """Write packets as one response body, in order (WP-26, WP-27); the second value, "is it binary", is always false.
 
-    `base64` changes nothing, and there are no attachments: both are there for the likeness with Engine.IO.
+    `base64` has no effect, and there are no attachments: the signature is that of Engine.IO.
     """
     packets = [packet for packet, _ in messages]
     return packets[0] if len(packets) == 1 else b"".join(map(_with_length, packets)), False
@@ -287,9 +286,9 @@ def _with_length(packet: bytes) -> bytes:
 def encode_handshake(
     sid: str, heartbeat_timeout: float | None, close_timeout: float, transports: Sequence[str]
 ) -> bytes:
-    """Write the answer to a handshake (WP-3), times in seconds, which are sent as whole ones, at least 1.
+    """Write the answer to a handshake (WP-3); times are in seconds, and sent as whole numbers of at least 1.
 
-    None for the heartbeat means that there is none; 0.9 then gives up at once, with any transport that beats.
+    None for the heartbeat means that there is none; 0.9 then gives up at once on any transport with heartbeats.
     """
     heartbeat = "" if heartbeat_timeout is None else _whole_seconds(heartbeat_timeout)
     return f"{sid}:{heartbeat}:{_whole_seconds(close_timeout)}:{','.join(transports)}".encode()
