@@ -32,7 +32,7 @@ def throttled() -> Iterator[None]:
     try:
         yield
     finally:
-        limit.flush()
+        limit.throttle.flush()
         for logger in loggers:
             logger.removeFilter(limit)
 
@@ -63,7 +63,7 @@ class _Limit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._throttle = LoopThrottle()
+        self.throttle = LoopThrottle()
         self._is_counting = False
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -72,14 +72,11 @@ class _Limit(logging.Filter):
         if isinstance(record.args, tuple):
             record.args = tuple(map(_without_secrets, record.args))
         kind = record.pathname, record.lineno, record.levelno, record.exc_info and record.exc_info[0]
-        if not self._throttle.allows(kind, lambda more: self._count(record, more)):
+        if not self.throttle.allows(kind, lambda more: self._count(record, more)):
             return False
         clean_record(record, _MAX_LENGTH)
-        self._throttle.wrote(kind, len(record.exc_text or ""))
+        self.throttle.wrote(kind, len(record.exc_text or ""))
         return True
-
-    def flush(self) -> None:
-        self._throttle.flush()
 
     def _count(self, first: logging.LogRecord, more: int) -> None:
         self._is_counting = True

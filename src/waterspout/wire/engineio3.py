@@ -102,12 +102,13 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     """
     messages = list(messages)
     binary = not base64 and any(contents or not text.isascii() for text, contents in messages)
-    encode_text, encode_content = (_binary_text, _binary_content) if binary else (_text, _base64_content)
     packets: list[bytes] = []
     for text, contents in messages:
         if text:
-            packets.append(encode_text(text))
-        packets.extend(map(encode_content, contents))
+            packets.append(_binary(b"\x00", text) if binary else _text(text))
+        packets += (
+            _binary(b"\x01", encode_binary(one)) if binary else _text(encode_base64_packet(one)) for one in contents
+        )
     return b"".join(packets), binary
 
 
@@ -116,26 +117,14 @@ def _text(packet: bytes) -> bytes:
     return b"%d:%b" % (units, packet)
 
 
-def _base64_content(content: bytes) -> bytes:
-    return _text(encode_base64_packet(content))
-
-
 def encode_base64_packet(content: bytes) -> bytes:
     """Write a binary message as text, for a client that asks for b64=1 ("Packet")."""
     return b"b4" + binascii.b2a_base64(content, newline=False)
 
 
-def _binary_text(packet: bytes) -> bytes:
-    return b"\x00%b\xff%b" % (_binary_length(packet), packet)
-
-
-def _binary_content(content: bytes) -> bytes:
-    packet = encode_binary(content)
-    return b"\x01%b\xff%b" % (_binary_length(packet), packet)
-
-
-def _binary_length(packet: bytes) -> bytes:
-    return bytes(map(int, str(len(packet))))
+def _binary(kind: bytes, packet: bytes) -> bytes:
+    """Write a packet of a binary payload: its length is in decimal digits, as bytes of 0 to 9."""
+    return b"%b%b\xff%b" % (kind, bytes(map(int, str(len(packet)))), packet)
 
 
 def decode_binary(frame: bytes) -> bytes:

@@ -184,28 +184,18 @@ def packed_bounds(data: bytes) -> int:
 _HEADS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 
 
-def _form(head: int) -> tuple[int, int, int]:
-    """Return for a head: values per entry (0: no container), the width of its number, and its number or its bytes."""
-    if head < 0x80 or head >= 0xE0 or 0xC0 <= head <= 0xC3:
-        return 0, 0, 0
-    if head < 0xA0:
-        return (2, 0, head & 15) if head < 0x90 else (1, 0, head & 15)
-    if head < 0xC0:
-        return 0, 0, head & 31
-    if head >= 0xDC:
-        return 1 + (head >= 0xDE), 4 if head & 1 else 2, 0
-    for first, last, form in _SIZED:
-        if first <= head <= last:
-            return form(head - first)
-    raise AssertionError(head)
-
-
-_SIZED = (
-    (0xC4, 0xC6, lambda n: (0, 1 << n, 0)),  # binary content
-    (0xC7, 0xC9, lambda n: (0, 1 << n, 1)),  # an extension
-    (0xCA, 0xCB, lambda n: (0, 0, 4 << n)),  # floats
-    (0xCC, 0xD3, lambda n: (0, 0, 1 << (n & 3))),  # integers
-    (0xD4, 0xD8, lambda n: (0, 0, 1 + (1 << n))),  # extensions without a length
-    (0xD9, 0xDB, lambda n: (0, 1 << n, 0)),  # strings
-)
-_FORMS = [_form(head) for head in range(256)]
+# What each head announces: values per entry (0: no container), the width of its number, and its number or its bytes.
+_FORMS = [
+    *[(0, 0, 0)] * 0x80,  # 00: positive integers
+    *((2, 0, size) for size in range(16)),  # 80: maps
+    *((1, 0, size) for size in range(16)),  # 90: lists
+    *((0, 0, size) for size in range(32)),  # a0: strings
+    *[(0, 0, 0)] * 4,  # c0: nil, a head that is not used, false, true
+    *((0, width, 0) for width in (1, 2, 4)),  # c4: binary content
+    *((0, width, 1) for width in (1, 2, 4)),  # c7: extensions
+    *((0, 0, size) for size in (4, 8, 1, 2, 4, 8, 1, 2, 4, 8)),  # ca: floats, then integers
+    *((0, 0, 1 + size) for size in (1, 2, 4, 8, 16)),  # d4: extensions without a length
+    *((0, width, 0) for width in (1, 2, 4)),  # d9: strings
+    *((values, width, 0) for values in (1, 2) for width in (2, 4)),  # dc: lists, then maps
+    *[(0, 0, 0)] * 0x20,  # e0: negative integers
+]
