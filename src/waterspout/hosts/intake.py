@@ -16,7 +16,6 @@ the engine as any host does, so it is none of the engine's modules.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from enum import Enum
 
 from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Greeting, Response, Resume, Route
 from ..types import Request
@@ -24,12 +23,6 @@ from ..types import Request
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 _READ_OUT = 4  # times the limit
-
-
-class IntakeTimer(Enum):
-    """What a request waits for."""
-
-    BODY = "body"
 
 
 def announced_bytes(content_length: str | None) -> int:
@@ -121,7 +114,7 @@ class Intake(ABC):
             self._wait_no_longer()
             self._answer(response)
 
-    def due(self, kind: IntakeTimer, at: float) -> None:
+    def due(self, kind: str, at: float) -> None:
         """Close the connection: the body has not come in time."""
         self.gone()
         self._cut()
@@ -177,14 +170,14 @@ class Intake(ABC):
     def _wait(self) -> None:
         decision = self.decision
         seconds = REFUSED_BODY_TIMEOUT if isinstance(decision, ANSWERED) else BODY_TIMEOUT
-        self.engine.deadlines.set(self, IntakeTimer.BODY, self.engine.driver.now() + seconds)
+        self.engine.deadlines.set(self, "body", self.engine.driver.now() + seconds)
         if isinstance(decision, Resume):
             self.engine.await_body(decision, self)
 
     def _wait_no_longer(self) -> None:
         if self._is_expected:
             self._is_expected = False
-            self.engine.deadlines.clear(self, IntakeTimer.BODY)
+            self.engine.deadlines.clear(self, "body")
 
     def _abort(self) -> None:
         decision, self.decision = self.decision, None

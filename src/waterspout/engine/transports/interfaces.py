@@ -3,16 +3,19 @@
 Transport and sink stand between the socket of a host and a session. The host lends a `Link`, which carries bytes, or
 a `Messenger`, which carries whole messages of a WebSocket. The host calls the transport
 (`receive`, `lost`, `writable`), the transport its sink; a session calls its transport. Where HTTP requests
-carry a session, the engine calls its `HttpTransport`, and that fetches from the session with `take`.
+carry a session, the engine calls the `PollingTransport`, which fetches from the session with `take`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...errors import ProtocolError
 from ...types import Reason, Request
-from ..http.response import Headers, Response
+from ..http.response import Response
 from ..prepared import Prepared
+
+if TYPE_CHECKING:
+    from .polling import PollingTransport
 
 
 class Transport(Protocol):
@@ -23,7 +26,7 @@ class Transport(Protocol):
     """Whether it empties the outbox by itself, with `Session.take`, and so refuses every `write`."""
 
     @property
-    def http(self) -> "HttpTransport | None":
+    def http(self) -> "PollingTransport | None":
         """Itself, if it serves the HTTP requests of a session; None for a WebSocket."""
 
     def write(self, prepared: Prepared) -> bool:
@@ -46,36 +49,6 @@ class Transport(Protocol):
 
     def retire(self) -> bool:
         """End without a goodbye: the client has said its own, or goes on elsewhere. Return as `finish` does."""
-
-
-class HttpTransport(Transport, Protocol):
-    """A transport made of HTTP requests; the engine brings them, each after it was admitted.
-
-    A POST begins before its body is read, and ends with `post`, `end_post` or `aborted`. Every exchange is
-    answered, but a GET may be parked for long.
-    """
-
-    @property
-    def posting(self) -> bool:
-        """Whether a POST has begun that is not answered yet."""
-
-    def begin_post(self) -> bool:
-        """Expect a POST, or return False if it may not come now: that ends the session."""
-
-    def end_post(self) -> None:
-        """Expect it no longer: the host has refused its body."""
-
-    def post(self, exchange: "Exchange", body: bytes, headers: Headers) -> None:
-        """Take what the client sends, and answer with these headers besides its own."""
-
-    def poll(self, exchange: "Exchange", headers: Headers) -> None:
-        """Take a GET that asks for what is queued, and answer it with these headers besides its own."""
-
-    def aborted(self) -> None:
-        """The client gave up a POST before its end, or a GET before its answer."""
-
-    def release(self) -> None:
-        """Answer a parked GET with a noop: the client wants to upgrade."""
 
 
 class Sink(Protocol):

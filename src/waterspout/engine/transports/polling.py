@@ -82,7 +82,10 @@ class LongPolling(NullTransport):
 
 
 class PollingTransport(LongPolling):
-    """The transport `polling`.
+    """The transport `polling` of Engine.IO; the engine brings its requests, each after it was admitted.
+
+    A POST begins before its body is read, and ends with `post`, `end_post` or `aborted`. Every exchange is answered,
+    but a GET may be parked for long.
 
     With `base64`, which a client asks for with b64=1, binary goes as text. A request with a `j` has its answer
     as JSONP, in which all is text.
@@ -105,13 +108,13 @@ class PollingTransport(LongPolling):
         return self
 
     def pause(self) -> None:
-        """Go on with the payload that has begun later, and leave its POST unanswered until then."""
+        """Deliver no more of the current payload until `resume`, and leave its POST unanswered."""
         self._paused = True
         if self._inflow is not None:
             self._inflow.pause()
 
     def resume(self) -> None:
-        """Go on with the payload."""
+        """Deliver the rest of the payload."""
         self._paused = False
         if self._inflow is not None:
             self._inflow.resume()
@@ -121,7 +124,7 @@ class PollingTransport(LongPolling):
         return super().finish(code, text)
 
     def poll(self, exchange: Exchange, headers: Headers) -> None:
-        """Park a GET until there is something to say; a second one at once ends the session."""
+        """Park a GET until there is something to send; a second one at the same time ends the session."""
         if self._poll is not None:
             self._answer([CLOSE])
             self.session.lost(Reason.TRANSPORT_ERROR)
@@ -140,20 +143,20 @@ class PollingTransport(LongPolling):
             self.flush()
 
     def begin_post(self) -> bool:
-        """Expect a POST; of two at once the order would be anybody's guess."""
+        """Expect a POST; False if another one has begun: their order would be undefined, so the session ends."""
         if self.posting:
             return False
         self.posting = True
         return True
 
     def end_post(self) -> None:
-        """Expect it no longer; who posts a form does not see the refusal, and would lose a message unawares."""
+        """Called when the host has refused the body; a form hides the refusal from its page, so the session ends."""
         self.posting = False
         if self._callback is not None:
             self.session.drop(Reason.TRANSPORT_ERROR)
 
     def post(self, exchange: Exchange, body: bytes, headers: Headers) -> None:
-        """Take a payload; a broken one ends the session."""
+        """Take a payload; an invalid one ends the session."""
         session, request = self.session, exchange.request
         is_form = request.param("j") is not None
         binary = (request.header("content-type") or "").startswith("application/octet-stream")
@@ -183,7 +186,7 @@ class PollingTransport(LongPolling):
             self._inflow.resume()
 
     def _drop_inflow(self) -> None:
-        """Answer a POST whose rest nobody reads any more."""
+        """Answer a POST whose remaining packets are dropped."""
         if self._inflow is not None:
             self._inflow.end()
 

@@ -16,7 +16,8 @@ from ...errors import ProtocolError
 from ...types import Reason
 from ..prepared import Prepared
 from ..session import Session
-from .interfaces import Candidate, HttpTransport
+from .interfaces import Candidate
+from .polling import PollingTransport
 
 PROBED = Prepared(b"3probe")
 
@@ -35,7 +36,7 @@ class Probe:
 
     __slots__ = ("_polling", "_session", "_websocket")
 
-    def __init__(self, session: Session, polling: HttpTransport, websocket: Candidate) -> None:
+    def __init__(self, session: Session, polling: PollingTransport, websocket: Candidate) -> None:
         self._session, self._polling, self._websocket = session, polling, websocket
         websocket.sink = self
         session.begin_upgrade(self)
