@@ -1,4 +1,4 @@
-"""Request handlers of Tornado's that an engine answers, for classes that users derive from and override."""
+"""Tornado request handlers that an engine answers, as base classes for users."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -26,22 +26,22 @@ __all__ = ["EngineHandler"]
 class EngineHandler(RequestHandler):
     """A request that an engine serves: `(pattern, EngineHandler, {"engine": engine})` among the routes.
 
-    The engine answers when a method calls `serve`, as all do here. A request that Tornado or a subclass answers before
-    that does not reach the engine. `request.body` has the body when the method is called; one that came in chunks, from
-    `serve` on. The size of a body is checked as it arrives, and a POST is decided before its body arrives, unless
+    The engine answers when a method calls `serve`, as all do by default. A request that Tornado or a subclass answers
+    before that does not reach the engine. `request.body` is complete when the method is called; for a chunked body,
+    from `serve` on. The size of a body is checked as it arrives, and a POST is decided before its body arrives, unless
     `prepare` is overridden without `super`.
 
-    `answer` and `begin` may be coroutines. Whatever method raises, the request ends as with Tornado, the engine aborts
-    it at once as if its client had gone, and no other client is affected; what was answered or begun stands.
+    `answer` and `begin` may be coroutines. If a method raises, the request ends as in Tornado, and the engine aborts it
+    as if the client had disconnected; what was answered or begun before remains. No other client is affected.
     """
 
     is_redefined: ClassVar[bool] = False
-    """Whether this is a user's class, and has redefined anything of ours."""
+    """Whether this is a user's class with overrides."""
 
     messenger: HandlerMessenger | None = None
     """The messages of a connection that this handler carries itself."""
 
-    _is_mute = False  # if its `finish` has failed, as it would again for an error
+    _is_mute = False  # its `finish` has failed, and would fail again for an error
     _is_asked = _is_served = _is_gone = _has_ended = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -50,7 +50,7 @@ class EngineHandler(RequestHandler):
         require_plain(cls)
 
     def __init__(self, application: Application, request: HTTPServerRequest, **options: Any) -> None:
-        if self.is_redefined:  # Tornado looks it up here, so that the engine is called whatever the class does
+        if self.is_redefined:  # Tornado looks this up on the instance, so that the engine is called in any case
             self.on_connection_close = self._lose  # type: ignore[method-assign]
         super().__init__(application, request, **options)
         connection = request.connection
@@ -60,11 +60,10 @@ class EngineHandler(RequestHandler):
         self._missing_bytes = self._announced_bytes = announced_bytes(request.headers.get("Content-Length"))
 
     def initialize(self, engine: Engine) -> None:
-        """Take the engine from the route."""
         self.engine = engine
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        """Let the engine answer, as it does whatever the method is."""
+        """Let the engine answer; all methods do the same."""
         return self.serve()
 
     post = options = head = put = delete = patch = get
@@ -85,27 +84,27 @@ class EngineHandler(RequestHandler):
 
     @property
     def body(self) -> bytes:
-        """What has arrived of the body, also in chunks."""
+        """The part of the body that has arrived."""
         return self.request.body or self._intake.body
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Send the head of a WebSocket or of an endless answer, and take its socket over."""
-        if self._intake.decision is None:  # an override has taken its time, and the client has gone
+        if self._intake.decision is None:  # the client has disconnected during an override
             return None
         self._intake.leave()
         link = take_over(self.detach(), self.residence, request, decision, greeting, self.request.version)
         self._intake.decision = None
-        self.ui.clear()  # it is a cycle, which Tornado breaks when it finishes a request
+        self.ui.clear()  # a reference cycle, which Tornado breaks only at the end of a request
         if link is None:
             self._end()
         else:
             self.residence.output.when_closed(link, self._end)
         if not self.is_redefined:
-            del self.request, self._intake.connection  # they would stay as long as the socket
+            del self.request, self._intake.connection  # else they would be kept as long as the socket
         return None
 
     def answer(self, response: Response) -> Awaitable[None] | None:
-        """Answer the request with this."""
+        """Send an answer."""
         self.set_status(response.status)
         self.clear_header("Content-Type")
         seen = set()
@@ -123,16 +122,16 @@ class EngineHandler(RequestHandler):
         """Called when `serve` begins, for subclasses."""
 
     def ended(self) -> None:
-        """Called once when what `serve` began is over: answered, aborted, or closed. For subclasses."""
+        """Called once when a served request is over: answered, aborted, or closed. For subclasses."""
 
     def release(self) -> None:
-        """Abort this request in the engine, as if its client had gone; somebody else answers it."""
+        """Abort the request in the engine, as if the client had disconnected; the caller answers it."""
         if self._is_asked and not self._intake.is_over:
             self._abandon()
 
     @property
     def is_refused(self) -> bool:
-        """Whether the engine refuses this request, as far as it has decided, even if the class would answer it."""
+        """Whether the engine has decided to refuse this request, even if the class answers it."""
         self._admit()
         return isinstance(self._intake.decision, Refuse)
 
@@ -149,7 +148,7 @@ class EngineHandler(RequestHandler):
     # What Tornado calls
 
     def prepare(self) -> Awaitable[None] | None:
-        """Decide about a POST before its body comes, and refuse a body far beyond the limit."""
+        """Decide about a POST before its body arrives, and refuse a body far above the limit."""
         if self.request.method == "POST":
             self._admit()
         self._intake.announce(self._announced_bytes)
@@ -168,7 +167,7 @@ class EngineHandler(RequestHandler):
         return written
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "asyncio.Future[None]":
-        """Answer; if a subclass calls this before the engine has answered, the engine aborts the request."""
+        """Answer; the engine aborts a request that it has not answered yet."""
         self.release()
         try:
             return super().finish(chunk)
@@ -184,13 +183,13 @@ class EngineHandler(RequestHandler):
             self._cut()
 
     def on_connection_close(self) -> None:
-        """Called when the client has gone before the answer."""
+        """Called when the client disconnects before the answer."""
         self._is_gone = True
         super().on_connection_close()
         self._give_up_client()
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Log what a method has raised as Tornado does, but without the id of the session, which is a secret."""
+        """Log an exception of a method as Tornado does, but without the session's id, which is a secret."""
         if isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
         else:
@@ -202,19 +201,18 @@ class EngineHandler(RequestHandler):
         return f"{self.request.method} {target} ({self.request.remote_ip})"
 
     def check_xsrf_cookie(self) -> None:
-        """Check nothing: a session's id is not a cookie, and clients send no forms."""
+        """Check nothing: the id of a session is not a cookie."""
 
     def check_trusted_origin(self, origin: str) -> bool:
-        """Allow it: the engine checks origins, by its policy."""
+        """Return True: the engine checks origins by its policy."""
         return True
 
     def compute_etag(self) -> None:
-        """Make none: the same packets twice are not one answer twice."""
+        """Return None: equal packets are different answers."""
 
     # Below this line: how it is done
 
     def _fail(self, error: BaseException) -> None:
-        """End the request, and the engine's part in it."""
         self._abandon()
         try:
             if isinstance(error, Exception):
@@ -229,7 +227,7 @@ class EngineHandler(RequestHandler):
             self._intake.admit(self.engine_request)
 
     def _tell(self, error: Exception) -> None:
-        """Do what Tornado does with what a method raises."""
+        """Handle an exception of a method as Tornado does."""
         is_open = not (self._finished or self._is_gone or self._is_mute)
         if not isinstance(error, Finish):
             self._report(error)
@@ -249,17 +247,17 @@ class EngineHandler(RequestHandler):
             self._intake.connection.stream.close()
 
     def _lose(self) -> None:
-        """Call the class's `on_connection_close`, and do the rest whatever that leaves out."""
+        """Call the class's `on_connection_close`, then do what it may have left out."""
         self.engine.driver.run(type(self).on_connection_close, (self,), OUTCOME, self._report)
         self._give_up_client()
 
     def _give_up_client(self) -> None:
         self._is_gone = True
-        RequestHandler.on_connection_close(self)  # a body that was on its way does not arrive
+        RequestHandler.on_connection_close(self)  # ends the wait for a body
         self._abandon()
 
     def _abandon(self) -> None:
-        """Let the engine abort what it has not answered; a connection that is carried here lives on with its client."""
+        """Let the engine abort an unanswered request; one with a messenger lives until its client disconnects."""
         self._intake.gone()
         if self.messenger is None or self._is_gone:
             self._end()

@@ -1,4 +1,4 @@
-"""The messages of a connection that a request handler of Tornado's carries."""
+"""The messenger of a connection that a Tornado request handler carries."""
 
 import asyncio
 from collections import deque
@@ -13,17 +13,17 @@ from .output import Output
 
 
 class MessageHandler(Protocol):
-    """A handler that carries messages; it calls its messenger's `wrote` for each."""
+    """A handler that sends messages, and calls its messenger's `wrote` for each."""
 
     def send_messages(self, messages: list[Any]) -> None:
-        """Send these, in this order; text is str."""
+        """Send messages, in this order; text is str."""
 
     def session_closed(self) -> None:
         """End after what was sent."""
 
 
 class HandlerMessenger(QueuedMessenger):
-    """All messages of a turn go to the handler in one call at its end."""
+    """Passes the messages of a turn to the handler, in one call at its end."""
 
     __slots__ = ("_gate", "_handler", "_stream", "_written")
 
@@ -31,18 +31,18 @@ class HandlerMessenger(QueuedMessenger):
         super().__init__(output)
         self._handler = handler
         self._stream = stream
-        self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what may lie in the stream
+        self._written: deque[tuple[asyncio.Future[None] | None, int]] = deque()  # what the stream may not have sent yet
         self._gate: asyncio.Future[None] | None = None
 
     @property
     def gate(self) -> Awaitable[None] | None:
-        """What to wait for before the next message is read."""
+        """None, or a future to await before the next message is read."""
         if self.is_paused and self._gate is None:
             self._gate = asyncio.get_running_loop().create_future()
         return self._gate
 
     def wrote(self, message: str | bytes, future: "asyncio.Future[None] | None") -> None:
-        """Called with a message in the stream, and what is done when it has left; None if it was too late for it."""
+        """Called with a message, and the future of its write; None if the WebSocket was closed."""
         if future is None or self._stream.writing():
             size = wire_bytes(message)
             self._written.append((future, size))
@@ -55,7 +55,7 @@ class HandlerMessenger(QueuedMessenger):
 
     def _left(self, future: "asyncio.Future[None]") -> None:
         if future.cancelled() or future.exception() is not None:
-            return  # the connection has ended: what was written may not have left
+            return  # the connection has ended: the message may not have been sent
         is_next = self._written and self._written[0][0] is future
         self.left(self._written.popleft()[1] if is_next else 0)
 

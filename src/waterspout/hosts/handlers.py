@@ -1,8 +1,8 @@
-"""An engine behind real request handlers of Tornado's, for classes that users derive from and override.
+"""An engine behind Tornado's request handlers, as base classes for users.
 
-To serve an engine, `hosts/tornado.py` is enough, and faster: a request needs no handler there. Here `prepare`, `get`,
-`open` and all others are Tornado's own, with Tornado's meaning. A WebSocket is still taken over with its handshake,
-unless its class redefines something: then the handler keeps it, and carries whole messages.
+`hosts/tornado.py` serves an engine without handlers, and faster. Here `prepare`, `get`, `open` and all others are
+Tornado's, with Tornado's meaning. A WebSocket's socket is still taken over after the handshake, unless its class has
+overrides: then the handler keeps it, and carries whole messages.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ __all__ = ["EngineHandler", "EngineStreamHandler", "EngineWebSocketHandler"]
 
 
 class EngineStreamHandler(EngineHandler):
-    """An endless answer to a client of Socket.IO 0.7 to 0.9; other requests are answered as an EngineHandler does.
+    """An endless answer to a client of Socket.IO 0.7 to 0.9; other requests are served as by EngineHandler.
 
-    A class that redefines nothing gives its socket away. Any other keeps it: `send_messages` is called with what a turn
-    has to send, and `session_closed` at the end of the session.
+    A class without overrides hands its socket over. Any other keeps it: `send_messages` is called with the messages of
+    a turn, and `session_closed` at the end of the session.
     """
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
-        """Begin the answer, in our way or in Tornado's."""
+        """Begin the answer: with the socket taken over, or by Tornado."""
         is_kept = self.is_redefined and isinstance(decision, OldRequest) and isinstance(greeting, Stream)
         if not is_kept or self._intake.decision is None:
             return super().begin(decision, request, greeting)
@@ -50,7 +50,7 @@ class EngineStreamHandler(EngineHandler):
     # What a session calls
 
     def send_messages(self, messages: list[str]) -> None:
-        """Write the messages of a turn."""
+        """Send the messages of a turn."""
         for message in messages:
             self.write(self._form(as_json_message(message.encode(errors="replace"))))
             sent = self.flush()
@@ -58,19 +58,19 @@ class EngineStreamHandler(EngineHandler):
                 self.messenger.wrote(message, sent)
 
     def session_closed(self) -> None:
-        """End the answer, for its session is over."""
+        """End the answer, at the end of the session."""
         self.finish()
 
 
 class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
-    """A WebSocket of an engine's; other requests are answered as an EngineHandler does.
+    """A WebSocket of an engine; other requests are served as by EngineHandler.
 
-    A class that redefines nothing gives its socket away. Any other keeps it: `open`, `on_message` and `on_close` are
-    called as Tornado calls them, and carry the session if they call `super`, in `open` within `connect_timeout`.
-    `send_messages` is called with what a turn has to send, and `session_closed` at the end of the session.
+    A class without overrides hands its socket over. Any other keeps it: Tornado calls `open`, `on_message` and
+    `on_close`, which have to call `super`, `open` within `connect_timeout`. `send_messages` is called with the messages
+    of a turn, and `session_closed` at the end of the session.
     """
 
-    _opening: tuple[Admitted, Request, Upgrade] | None = None  # what was admitted and has not begun
+    _opening: tuple[Admitted, Request, Upgrade] | None = None  # admitted, but not started
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:  # type: ignore[override]
         """Let the engine answer, or open the WebSocket."""
@@ -78,7 +78,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return self.serve()
 
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
-        """Open the WebSocket, in our way or in Tornado's."""
+        """Open the WebSocket: with the socket taken over, or by Tornado."""
         if not (self.is_redefined and isinstance(greeting, Upgrade)) or self._intake.decision is None:
             return super().begin(decision, request, greeting)
         self._intake.leave()
@@ -101,10 +101,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
             try:
                 self.write_message(message, binary=isinstance(message, bytes))
             except WebSocketClosedError:
-                pass  # the messenger knows that it was too late for it
+                pass  # `write_message` has told the messenger
 
     def session_closed(self) -> None:
-        """Close the WebSocket, for its session is over."""
+        """Close the WebSocket, at the end of the session."""
         if self.messenger is not None and self.messenger.goodbye is not None:
             self.close(*self.messenger.goodbye)
         else:
@@ -113,7 +113,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
     # What Tornado calls
 
     def open(self, *args: Any, **kwargs: Any) -> None:
-        """Let the engine use this WebSocket."""
+        """Connect the WebSocket with the engine."""
         if self._opening is None:  # an override has taken longer than `connect_timeout`
             self.close()
             return
@@ -124,18 +124,18 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         output.after(self._opening[2].pause, self._start)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """Take a message; what this returns is to be awaited before the next."""
+        """Receive a message; Tornado awaits the result before the next."""
         if self.messenger is None:
             return None
         self.messenger.receive(message)
         return self.messenger.gate
 
     def on_close(self) -> None:
-        """Called when the connection is closed, by either side: the session ends, or waits for its next transport."""
+        """Called when the connection is closed: the session ends, or waits for its next transport."""
         self._abandon()
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "asyncio.Future[None]":
-        """Send a message; what has not left when the WebSocket ends is sent over the next, where a session has one."""
+        """Send a message; unsent ones are sent over the session's next transport, if it may have one."""
         if isinstance(message, dict):
             message = json_encode(message)
         future: asyncio.Future[None] | None = None
@@ -147,11 +147,11 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return future
 
     def check_origin(self, origin: str) -> bool:
-        """Allow it: the engine checks origins, by its policy."""
+        """Return True: the engine checks origins by its policy."""
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Choose as the engine has, by the policy's `subprotocols`."""
+        """Return the subprotocol that the engine has chosen."""
         return None if self._opening is None else self._opening[2].subprotocol
 
     @property
@@ -168,7 +168,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
         return self.engine.policy.max_payload_bytes
 
     def get_compression_options(self) -> dict[str, Any] | None:
-        """Compress as Tornado does if the policy says `per_message_deflate`."""
+        """Enable Tornado's compression if the policy has `per_message_deflate`."""
         return {} if self.engine.policy.deflate is not None else None
 
     # Below this line: how it is done
@@ -180,7 +180,7 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
             self.messenger.start(self.engine.connect_messages(*opening[:2], self.messenger))
 
     def _give_up(self) -> bool:
-        """Abort what the engine has admitted, if it has not started; tell whether that was so."""
+        """Abort an admitted WebSocket that has not started; return whether there was one."""
         opening, self._opening = self._opening, None
         if opening is None:
             return False
@@ -196,10 +196,10 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
                 self.close()
 
     def _over(self, handshake: "asyncio.Future[None]") -> None:
-        """Called when the WebSocket is closed, or was not opened, whatever a user's class has raised or left out."""
+        """Called when the WebSocket is closed or was not opened, whatever the user's class does."""
         self._end()
         error = None if handshake.cancelled() else handshake.exception()
         if error is not None:
             self._fail(error)
         elif not self._finished and not handshake.cancelled():
-            self.finish()  # Tornado leaves this to the end of `get`
+            self.finish()  # Tornado finishes only after its own call of `get`

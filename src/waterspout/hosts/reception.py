@@ -1,8 +1,8 @@
 """A request that Tornado reads for an engine, and its answer.
 
-How it works: the engine decides with the head of the request; while users' functions decide, Tornado reads no further.
-The body goes to the `Intake`. While a request waits for its decision or its answer (a parked GET), nobody reads the
-connection, so it is watched for the end of its client.
+How it works: the engine decides by the head of the request; while users' functions decide, Tornado reads no further.
+The body goes to the `Intake`. While a request waits for its decision or its answer (a parked GET), the connection is
+not read, so it is watched for a disconnect.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from .takeover import take_over
 class TornadoIntake(Intake):
     """A request on a connection of Tornado's, which is watched while the request waits.
 
-    `is_lost`: its answer does not arrive, since the client had gone when it was written, or since it has failed.
+    `is_lost`: the answer does not arrive, as the client had disconnected when it was written, or as writing failed.
     """
 
     def __init__(self, residence: Residence, connection: HTTP1Connection) -> None:
@@ -32,22 +32,22 @@ class TornadoIntake(Intake):
         self._residence = residence
         self.connection = connection
         self.is_lost = False
-        self._held: asyncio.Future[None] | None = None  # what Tornado waits for
+        self._held: asyncio.Future[None] | None = None  # Tornado waits for it
         self._leave: Callable[[], None] | None = None
         self._left: asyncio.Future[None] | None = None  # done when the kernel has the rest of the answer
 
     def hold(self) -> "asyncio.Future[None]":
-        """Return what is done once the request is decided, or given up; until then Tornado is to read no further."""
+        """Return a future that is done when the request is decided or aborted; Tornado reads no further until then."""
         self._held = asyncio.get_running_loop().create_future()
         self.connection.stream.set_close_callback(self._lost)
         self.watch()
         return self._held
 
     def watch(self) -> None:
-        """Have the connection closed when the client goes."""
+        """Close the connection when the client disconnects."""
         stream, loop = self.connection.stream, self._residence.output.loop
         assert isinstance(loop, AsyncioLoop)
-        if stream.closed():  # between the head and now, of which Tornado tells nobody
+        if stream.closed():  # since the head was read; Tornado does not report that
             loop.soon(self._lost)
         elif self._leave is None:
             watched = stream.socket.fileno(), stream.close
@@ -55,7 +55,7 @@ class TornadoIntake(Intake):
             self._leave = partial(loop.failures.forget, *watched)
 
     def leave(self) -> None:
-        """Watch no longer: the request is over, or somebody reads the connection."""
+        """Stop watching: the request is over, or the connection is read again."""
         leave, self._leave = self._leave, None
         if leave is not None:
             leave()
@@ -70,7 +70,7 @@ class TornadoIntake(Intake):
         self._go_on()
 
     def sent(self, sent: "asyncio.Future[None]") -> None:
-        """Called when all is written, before Tornado's `finish`; `sent` is done as well when the client has gone."""
+        """Called when the answer is written, before Tornado's `finish`; `sent` is also done after a disconnect."""
         stream, written = self.connection.stream, self.written
         self.is_lost |= stream.closed()
         if not self.is_lost and (written is not None or not sent.done()):
@@ -91,7 +91,6 @@ class TornadoIntake(Intake):
         super()._decided(decision)
 
     def _go_on(self) -> None:
-        """Let Tornado read on."""
         if self._held is not None and not self._held.done():
             self.leave()
             self.connection.stream.set_close_callback(None)
@@ -101,7 +100,6 @@ class TornadoIntake(Intake):
         self.connection.close()
 
     def _lost(self) -> None:
-        """Called when the client has gone where Tornado tells nobody."""
         self.gone()
 
     def _wait_no_longer(self) -> None:
@@ -127,7 +125,7 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
         self.feed(chunk)
 
     def finish(self) -> None:
-        """Serve the request, which is complete."""
+        """Serve the complete request."""
         self.complete()
         if not self.is_over:
             self.connection.set_close_callback(self.gone)
@@ -167,5 +165,5 @@ class Reception(TornadoIntake, HTTPMessageDelegate):
 
 
 def _is_done(future: "asyncio.Future[None]") -> bool:
-    """Tell whether what was written has left; looks at the error of a client that has gone, for which nobody waits."""
+    """Tell whether a write has completed; retrieve its error, which asyncio would log otherwise."""
     return future.done() and not future.cancelled() and future.exception() is None

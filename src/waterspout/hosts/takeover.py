@@ -1,4 +1,4 @@
-"""Tornado's connections, given away: from the opening handshake on, a link of our own has the socket."""
+"""Taking over Tornado's connections: after the opening handshake, a `SocketLink` owns the socket."""
 
 import asyncio
 from typing import cast
@@ -15,9 +15,9 @@ from .socketlink import SocketLink
 def take_over(
     stream: IOStream, residence: Residence, request: Request, decision: Admitted, greeting: Greeting, version: str
 ) -> SocketLink | None:
-    """Answer an opening handshake, and make a link of the stream that Tornado has detached; None if it has ended.
+    """Answer an opening handshake, and return a link of the stream that Tornado has detached; None if it is closed.
 
-    `version` is that of HTTP in the request.
+    `version` is the request's version of HTTP.
     """
     adopted = give_away(stream)
     if adopted is None:
@@ -30,9 +30,9 @@ def take_over(
 
 
 def give_away(stream: IOStream) -> Adopted | None:
-    """Take the socket from a stream that Tornado has detached and that has nothing to write; None if it is closed.
+    """Take the socket from a detached stream that has nothing to write; None if it is closed.
 
-    What Tornado has read behind the request goes with it, and once what the kernel has, if Tornado has read nothing.
+    Bytes that Tornado has read behind the request go with it; if there are none, those of one read.
     """
     if stream.closed():
         return None
