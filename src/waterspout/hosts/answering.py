@@ -60,6 +60,7 @@ class EngineHandler(RequestHandler):
         self._missing_bytes = self._announced_bytes = announced_bytes(request.headers.get("Content-Length"))
 
     def initialize(self, engine: Engine) -> None:
+        """Take the engine from the route."""
         self.engine = engine
 
     def get(self, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
