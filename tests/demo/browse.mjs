@@ -442,11 +442,12 @@ const scenarios = {
         document.querySelector("#say").getBoundingClientRect().bottom,
       ]);
       assert.ok(wide <= width, `at ${width} pixels the page has ${wide}`);
-      const surplus = await page.evaluate(() => [...document.querySelectorAll("#rooms button, #people li, .bubble, #room-title")]
-        .filter((part) => part.getBoundingClientRect().right > part.closest("nav, .people, .conversation").getBoundingClientRect().right)
+      const surplus = await page.evaluate(() => [...document.querySelectorAll("#rooms button, #people li, #connections li, .bubble, #room-title")]
+        .filter((part) => part.getBoundingClientRect().right > part.closest("nav, section").getBoundingClientRect().right)
         .map((part) => part.textContent));
       assert.deepEqual(surplus, [], `too wide at ${width} pixels`);
       assert.ok(bottom <= page.viewportSize().height, `the message field ends at ${bottom}`);
+      return bottom;
     };
     await fits();
     await enter(page, "W".repeat(24), "M".repeat(24));
@@ -454,7 +455,8 @@ const scenarios = {
     await tick(page, "No. 9: ", "The server has it; nobody else is here").waitFor();
     for (const width of [320, 360, 500, 704, 720, 1000, 1120, 1600]) {
       await page.setViewportSize({ width, height: 640 });
-      await fits();
+      const bottom = await fits();
+      assert.ok(bottom >= 639, `at ${width} pixels the conversation ends at ${bottom}, above the window's end`);
       const [brand, theme] = await tops();
       assert.ok(Math.abs(brand - theme) <= 1, `at ${width} pixels the name and the colours stand in two rows`);
       assert.ok(await page.getByText(/^No. 9: /).isVisible());
