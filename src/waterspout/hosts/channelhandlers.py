@@ -35,7 +35,7 @@ class ChannelHandler(EngineHandler):
     by_events = by_websocket = False
 
     def initialize(self, channel: Channels | None = None, server: Server | None = None) -> None:  # type: ignore[override]
-        """Take the channel, or the server, from the route."""
+        """Take the channel, or a list of them, or else the server, from the route; TypeError for all else."""
         first = channel[0] if isinstance(channel, Sequence) and channel else channel
         if isinstance(first, Channel):
             self.engine = first.engine
