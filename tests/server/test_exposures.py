@@ -44,7 +44,8 @@ def settle(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}", "/{a}-{b}"],
+    ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}", "/{a}-{b}"]
+    + ["/<a>", "/<int:a>", "/(.*)", "/([^/]+)", "/(?P<a>.*)", r"/\d+"],
 )
 def test_a_path_that_cannot_be_meant_is_refused(server: Server, prices: Channel, path: str) -> None:
     with pytest.raises(ValueError, match="the path is"):
@@ -72,7 +73,7 @@ def test_a_path_without_parameters_comes_first(server: Server, prices: Channel) 
 def test_what_is_no_channel_is_refused(server: Server, prices: Channel) -> None:
     wrong: list[Any] = [1, "prices", [prices, 1]]
     for what in wrong:
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="channel, a list of them"):
             server.expose("/a", what)
     for what in ([], [prices, prices], [server.channel(str(number)) for number in range(17)]):
         with pytest.raises(ValueError, match="give 1 to 16"):

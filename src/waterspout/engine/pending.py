@@ -78,7 +78,7 @@ class Pending(Generic[T]):
         )
 
     def __str__(self) -> str:
-        raise TypeError("this is not a result yet, and has no text: await it, as in `f'{await socket.call(...)}'`")
+        raise TypeError("this is not a result yet, and has no text: await it, as in `print(await ...)`")
 
     if not TYPE_CHECKING:
 

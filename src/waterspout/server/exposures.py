@@ -34,6 +34,7 @@ MOST_CHANNELS = 16
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
 _PATH = re.compile(r"/[^?#\s]*")
+_FOREIGN = re.compile(r"[<>\\]|\([.\[?]")  # a parameter as Flask or Tornado write it, which no client would ever send
 
 
 class Exposure:
@@ -91,8 +92,11 @@ class Exposure:
         """Expose channels or a namespace to everybody, or what a function returns."""
         if isinstance(what, Channel | Namespace | list | tuple):
             self._held = self.check(what)
-        else:
+        elif callable(what):
             self(what)
+        else:
+            wanted = "a channel, a list of them, a namespace or a function"
+            raise TypeError(f"expose({self.path!r}) is given {what!r}: give {wanted}")
 
     @property
     def is_namespace(self) -> bool:
@@ -188,8 +192,9 @@ def _read_path(path: object) -> Sequence[str]:
     if not isinstance(path, str):
         raise TypeError(f"the path is {path!r}: give a string that begins with a slash")
     names = _PARAMETER.findall(path)
-    if not _PATH.fullmatch(path) or "{" in _PARAMETER.sub("", path) or "}" in _PARAMETER.sub("", path):
-        raise ValueError(f'the path is {path!r}: give one that begins with a slash, such as "/runs/{{run_id}}"')
+    rest = _PARAMETER.sub("", path)
+    if not _PATH.fullmatch(path) or "{" in rest or "}" in rest or _FOREIGN.search(rest):
+        raise ValueError(f'the path is {path!r}: begin it with a slash, and write parameters as in "/runs/{{run_id}}"')
     if any(len(_PARAMETER.findall(segment)) > 1 for segment in path.split("/")):  # to tell them apart takes n² steps
         raise ValueError(
             f"the path is {path!r}: put a slash between two parameters, and divide them yourself if needed"
