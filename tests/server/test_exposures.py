@@ -44,14 +44,19 @@ def settle(server: Server) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}", "/{a}-{b}"]
-    + ["/<a>", "/<int:a>", "/(.*)", "/([^/]+)", "/(?P<a>.*)", r"/\d+"],
+    ["", "prices", "/a?b", "/a b", "/{", "/}", "/{}", "/{a b}", "/{a}/{a}", "/{request}", "/{class.x}", "/{a}-{b}"],
 )
 def test_a_path_that_cannot_be_meant_is_refused(server: Server, prices: Channel, path: str) -> None:
     with pytest.raises(ValueError, match="the path is"):
         server.expose(path, prices)
     with pytest.raises(TypeError, match="the path is 1"):
         server.expose(1, prices)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/<a>", "/<int:a>", "/(.*)", "/([^/]+)", "/(?P<a>.*)", r"/\d+"])
+def test_a_path_with_the_parameters_of_another_framework_is_refused(server: Server, prices: Channel, path: str) -> None:
+    with pytest.raises(ValueError, match=r"write parameters as in \"/runs/\{run_id\}\""):
+        server.expose(path, prices)
 
 
 def test_a_path_that_is_served_already_is_refused(server: Server, prices: Channel) -> None:
