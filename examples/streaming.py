@@ -17,7 +17,8 @@ class Run(EventSource):
     def post(self, *args: str) -> None:
         run = server.channel(secrets.token_urlsafe(16), start="earliest", history=100_000, history_bytes=10_000_000)
         runs[run.name] = run, asyncio.create_task(self.speak(run))
-        runs[run.name][1].add_done_callback(lambda task: run.end({"stopped": task.cancelled()}))
+        ended = lambda task: run.end({"complete": not (task.cancelled() or task.exception())})
+        runs[run.name][1].add_done_callback(ended)
         self.set_status(202)
         self.set_header("Location", f"/runs/{run.name}")
 

@@ -233,7 +233,7 @@ def test_tokens_are_streamed_resumed_and_stopped() -> None:
         whole = EventStreamReader()
         whole.feed((await client.fetch(stream)).body)
         assert [event.data for event in whole.events[1:-1]] == ["what ", "is ", "it "]
-        assert whole.events[-1].value["data"] == {"stopped": False}
+        assert whole.events[-1].value["data"] == {"complete": True}
         rest = EventStreamReader()
         rest.feed((await client.fetch(stream, headers={"Last-Event-ID": whole.events[2].id})).body)
         assert [event.data for event in rest.events[1:-1]] == ["it "]
@@ -243,7 +243,11 @@ def test_tokens_are_streamed_resumed_and_stopped() -> None:
         assert (await client.fetch(address + run, method="DELETE")).code == 200
         stopped = EventStreamReader()
         stopped.feed((await client.fetch(address + run)).body)
-        assert stopped.events[-1].value["data"] == {"stopped": True}
+        assert stopped.events[-1].value["data"] == {"complete": False}
+        broken = await client.fetch(f"{address}/runs/", method="POST", body=b"\xff")
+        failed = EventStreamReader()
+        failed.feed((await client.fetch(address + broken.headers["Location"])).body)
+        assert failed.events[-1].value["data"] == {"complete": False}
         for path, method in (("/runs/none", "DELETE"), ("/runs/none", "GET")):
             assert (await client.fetch(address + path, method=method, raise_error=False)).code == 404
         http.stop()
