@@ -344,6 +344,27 @@ def test_a_publish_that_loops_in_a_queue_store_begins_with_the_loop(is_native: b
         assert got == expected
 
 
+@pytest.mark.parametrize("before", [(), ("before the loop",)])
+def test_a_publish_that_loops_takes_what_comes_while_nobody_subscribes(before: tuple[str, ...]) -> None:
+    class Looping(QueueStore):
+        async def publish(self) -> None:
+            while True:
+                message = await self.messages.get()
+                for subscriber in self.subscribers:
+                    await subscriber.submit(message)
+
+    async def main() -> None:
+        store.submit("in the loop")
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    store = Looping()
+    for message in before:
+        store.submit(message)
+    asyncio.run(main())
+    assert store.messages.empty()
+
+
 async def test_any_thread_may_submit(host: Site) -> None:
     queue, current = QueueStore(), DataStore()
     await host.begin(("/", EventSource, {"store": queue}), ("/now", EventSource, {"store": current}))

@@ -65,6 +65,9 @@ class Publisher:
     def wake(self) -> None:
         """Call the store's `publish` at the end of this turn: there is something new."""
         driver = self.driver
+        if self._loop is None and self._needs_loop():
+            self.settle()  # else what is new would wait for the first subscriber, without a limit
+            driver = self._driver
         if not self._is_due:
             self._is_due = True
             if not self._is_running:
@@ -134,12 +137,14 @@ class Publisher:
 
     # Below this line: how it is done
 
-    def _publish(self) -> None:
+    def _needs_loop(self) -> bool:
         publish = self._store.publish
-        needs_loop = iscoroutinefunction(publish) or is_coroutine_function(publish)
-        if self._is_due and not self._is_running and not (needs_loop and self._loop is None):
+        return iscoroutinefunction(publish) or is_coroutine_function(publish)
+
+    def _publish(self) -> None:
+        if self._is_due and not self._is_running and not (self._loop is None and self._needs_loop()):
             self._is_due, self._is_running = False, True
-            self.driver.run(publish, (), self, None)
+            self.driver.run(self._store.publish, (), self, None)
 
     def _deliver(self, subscriber: Any, message: Any, *, latest: bool) -> None:
         delivery = self._deliveries.get(subscriber)
