@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import pytest
-from tornado.web import HTTPError, RequestHandler, authenticated
+from tornado.web import Application, HTTPError, RequestHandler, authenticated
 
 from hosts.client import request, text
 from hosts.suite.eventsource import chunk, head
@@ -115,6 +115,32 @@ async def test_a_class_may_log_in_set_fields_and_choose_the_channel(host: Site) 
     wire.reset()
     await host.until(lambda: told == [("in", "run 7"), ("out", "run 7")])
     await server.close()
+
+
+async def test_a_post_of_the_classs_own_is_checked_for_forgery_as_in_tornado(host: Site) -> None:
+    server = Server()
+    prices = server.channel("prices")
+    posted: list[str] = []
+
+    class Run(EventSource):
+        def post(self) -> None:  # type: ignore[override]
+            posted.append(self.request.headers.get("Origin", ""))
+
+    host.pages, host.settings = [("/runs", Run, {"channel": prices})], {"xsrf_cookies": True}
+    await host.serve(server)
+    await begun(host, "/runs")
+    assert (await (await host.connect()).ask("POST", "/runs")).status == 403
+    good = [("Cookie", "_xsrf=12345678"), ("X-XSRFToken", "12345678")]
+    answer = await (await host.connect()).ask("POST", "/runs", *good, ("Origin", "https://here.example"))
+    assert answer.status == 200
+    assert posted == ["https://here.example"]
+    await server.close()
+
+
+def test_a_class_trusts_the_origins_that_the_application_names() -> None:
+    handler: Any = EventSource.__new__(EventSource)
+    handler.application = Application(trusted_origins=["https://a.example"])
+    assert [handler.check_trusted_origin(f"https://{name}.example") for name in "ab"] == [True, False]
 
 
 @pytest.mark.parametrize("options", [{}, {"channel": 1}, {"channel": []}, {"channel": None}])

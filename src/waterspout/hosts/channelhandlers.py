@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tornado.web import HTTPError
+from tornado.web import HTTPError, RequestHandler
 
 from ..engine import Admitted, Greeting, UserFunction
 from ..errors import HandshakeRefused
@@ -82,6 +82,14 @@ class ChannelHandler(EngineHandler):
         """Refuse a body far beyond the limit; nothing is decided yet, for a class may answer POST by itself."""
         self._intake.announce(self._announced_bytes)
         return None
+
+    def check_xsrf_cookie(self) -> None:
+        """Check what is asked of the class's own methods, as Tornado does; a stream begins with a GET."""
+        RequestHandler.check_xsrf_cookie(self)
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        """Trust the origins that the application's `trusted_origins` names; a stream's are the server's affair."""
+        return origin in self.application.settings.get("trusted_origins", [])
 
     # Below this line: how it is done
 
