@@ -8,21 +8,20 @@ A call has three parts that can block: the check of its arguments (`Arguments.co
 becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
-import asyncio
 import os
 import sys
-import threading
 import time
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 
 from ..engine.driver import Layer, Level
 from ..engine.log import MORE
 from ..engine.throttle import Throttle
 from ..server.arguments import Arguments
+from .natives import NATIVES, Natives
 from .system import SystemDriver, name_of
 
 SILENCE = 60.0  # s in which the same function is not named again
@@ -45,15 +44,28 @@ _BETWEEN = frozenset(
 _TEXT = "%s%s has blocked the event loop for %.2f s: %s"
 
 
+class Loop(Protocol):
+    """An event loop, as the guard needs it."""
+
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
+        """Call back in the next turn; from any thread."""
+
+    def is_closed(self) -> bool:
+        """Tell whether it will not turn any more."""
+
+
 class LagGuard:
     """Watches the loop of the thread that makes this. `entries` is the code from which a driver calls users' functions.
 
     The frames of these have the locals `asker`, `token`, and `function` or `coroutine`.
     """
 
-    def __init__(self, driver: SystemDriver, entries: Collection[CodeType], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, driver: SystemDriver, entries: Collection[CodeType], loop: Loop, natives: Natives = NATIVES
+    ) -> None:
         self._driver = ref(driver)
-        self._thread = threading.get_ident()
+        self._natives = natives
+        self._thread = natives.get_ident()
         self._entries = entries
         self._loop = loop
         self._frame: FrameType | None = None
@@ -61,11 +73,11 @@ class LagGuard:
         self._turned = self._named = False
         self._silent: dict[Hashable, float] = {}
         self._throttle = Throttle(lambda kind, at: None)
-        self._stopped = threading.Event()
+        self._stopped = natives.event()
 
     def start(self) -> None:
         """Watch until `stop`, or until the driver or its loop is gone."""
-        threading.Thread(target=self._watch, name="waterspout-lag", daemon=True).start()
+        self._natives.begin(self._watch, "waterspout-lag")
 
     def stop(self) -> None:
         """Watch no longer."""

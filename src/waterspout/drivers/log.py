@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from ..engine.throttle import Tell, Throttle
 from .tracebacks import MAX_TEXT, Traceback, shorten
@@ -32,14 +32,24 @@ def clean(text: str) -> str:
     return _CONTROL.sub(_escape, text)
 
 
-def write(log: logging.Logger, level: int, text: str, *values: object, error: BaseException | None = None) -> int:
-    """Log a line; return how many characters the traceback of `error` has, where it is written."""
+def write(
+    log: logging.Logger,
+    level: int,
+    text: str,
+    *values: object,
+    error: BaseException | None = None,
+    handle: Callable[[logging.Logger, logging.LogRecord], object] = logging.Logger.handle,
+) -> int:
+    """Log a line; return how many characters the traceback of `error` has, where it is written.
+
+    `handle` does what loggers do: it applies the filters of the logger, and calls the handlers.
+    """
     if not log.isEnabledFor(level):
         return 0
     told = None if error is None else (type(error), error, error.__traceback__)
     path, number, function, _ = log.findCaller(stacklevel=2)
     record = log.makeRecord(log.name, level, path, number, text, values, told, function)
-    log.handle(record)
+    handle(log, record)
     return len(record.exc_text or "")
 
 

@@ -20,7 +20,7 @@ SLOW_HANDLER = 0.1
 
 _ITERABLE_COROUTINE = 0x100  # inspect.CO_ITERABLE_COROUTINE, the mark of @types.coroutine
 
-_LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}
+LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}
 
 
 class SystemDriver:
@@ -47,11 +47,11 @@ class SystemDriver:
 
     def report(self, text: str, error: BaseException | None = None) -> int:
         """Log it as an error of `waterspout.server`, with the traceback; return how many characters that has."""
-        return write(_LOGGERS[Layer.SERVER], Level.ERROR, "%s", text, error=error)
+        return write(LOGGERS[Layer.SERVER], Level.ERROR, "%s", text, error=error)
 
     def note(self, layer: Layer, level: Level, text: str, *values: object) -> None:
         """Log it; nothing is formatted where nobody listens."""
-        log = _LOGGERS[layer]
+        log = LOGGERS[layer]
         if log.isEnabledFor(level):
             log.log(level, text, *values)
 

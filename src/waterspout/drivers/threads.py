@@ -4,16 +4,19 @@ The threads are daemons and not those of concurrent.futures, which the interpret
 one that never ends must not keep the process.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, copy_context
-from queue import Empty, SimpleQueue
-from typing import Any
+from queue import Empty
+from typing import TYPE_CHECKING, Any
 
 from ..engine import Pending
 from ..engine.driver import Asker
+from .natives import NATIVES, Natives
 from .system import discard, is_asynchronous, name_of
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 Around = Callable[[], AbstractContextManager[object]] | None
 
@@ -52,9 +55,10 @@ class ThreadPool:
     they end is not promised.
     """
 
-    def __init__(self, post: Callable[..., object]) -> None:
+    def __init__(self, post: Callable[..., object], natives: Natives = NATIVES) -> None:
         self._post = post
-        self._waiting: SimpleQueue[_Call | None] = SimpleQueue()
+        self._natives = natives
+        self._waiting: SimpleQueue[_Call | None] = natives.queue()
         self._calls: set[_Call] = set()
         self._size = 0
         self._when_idle: Callable[[], object] | None = None
@@ -73,7 +77,7 @@ class ThreadPool:
         self._waiting.put(call)
         if len(self._calls) > self._size < limit:
             self._size += 1
-            threading.Thread(target=self._work, name=f"waterspout-{self._size}", daemon=True).start()
+            self._natives.begin(self._work, f"waterspout-{self._size}")
 
     def when_idle(self, function: Callable[[], object]) -> None:
         """Call the function once when the last call has its answer."""

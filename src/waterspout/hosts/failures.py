@@ -11,11 +11,21 @@ reader in the loop: a message costs no call and no instruction of ours, a connec
 It is for Linux. Where there is no epoll (macOS), the loops have kqueue, which reports an error until it is read.
 """
 
-import asyncio
 import select
 from collections.abc import Callable
+from typing import Any, Protocol
 
 Callback = Callable[[], object]
+
+
+class WatchedLoop(Protocol):
+    """An event loop, as far as failures are concerned; asyncio's are such."""
+
+    def add_reader(self, fd: int, callback: Callback, /) -> object:
+        """Call back whenever there is something to read."""
+
+    def call_soon(self, callback: Callable[..., object], /, *args: Any) -> object:
+        """Call back in the next turn."""
 
 
 class FailureWatch:
@@ -23,7 +33,7 @@ class FailureWatch:
 
     __slots__ = ("_callbacks", "_epoll", "_loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: WatchedLoop) -> None:
         self._loop = loop
         self._callbacks: dict[int, Callback] = {}
         self._epoll: select.epoll | None = None

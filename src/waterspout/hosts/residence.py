@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from typing import Protocol
 
 from ..engine import Driver, Engine, Layer, Level, Pending
 from .output import Loop, Output
@@ -10,6 +11,23 @@ _REMEDY = (
     "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
     "or give each a port of its own behind a proxy with sticky sessions, where only the former remains"
 )
+
+
+class EngineOwner(Protocol):
+    """What has an engine: a `waterspout.Server`, or a face of an older library."""
+
+    engine: Engine
+
+    def close(self) -> Pending[None]:
+        """End it."""
+
+
+Mountable = Engine | EngineOwner
+
+
+def engine_of(server: Mountable) -> Engine:
+    """Return the engine of what was given to a host."""
+    return server if isinstance(server, Engine) else server.engine
 
 
 class Residence:

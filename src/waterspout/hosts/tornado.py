@@ -6,31 +6,19 @@ HTTP is Tornado's, which reads the requests and carries the long-polling. A WebS
 handshake: from then on a link of our own reads and writes its socket.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import AnyMatches, Router
 
-from ..engine import Engine, Pending
+from ..engine import Engine
 from .loops import running_loop, settle
 from .reception import Reception
 from .requests import read
-from .residence import Residence
+from .residence import Mountable, Residence, engine_of
 
 __all__ = ["Mount", "Mountable", "drain", "routes", "start"]
-
-
-class EngineOwner(Protocol):
-    """What has an engine: a `waterspout.Server`, or a face of an older library."""
-
-    engine: Engine
-
-    def close(self) -> Pending[None]:
-        """End it."""
-
-
-Mountable = Engine | EngineOwner
 
 
 def routes(server: Mountable) -> list[Any]:
@@ -41,7 +29,7 @@ def routes(server: Mountable) -> list[Any]:
 
     On a running loop the server is started there, as by `start`, with its RuntimeError; elsewhere at its first request.
     """
-    return Mount(_engine(server)).routes
+    return Mount(engine_of(server)).routes
 
 
 def start(server: Mountable) -> None:
@@ -50,7 +38,7 @@ def start(server: Mountable) -> None:
     RuntimeError without a running loop, and where the server is in use on another. One whose loop is closed, or has
     stopped when nobody is connected, begins anew, also after its `close`.
     """
-    settle(Residence.of(_engine(server)))
+    settle(Residence.of(engine_of(server)))
 
 
 async def drain(server: Mountable) -> None:
@@ -60,7 +48,7 @@ async def drain(server: Mountable) -> None:
     A client that takes nothing has the policy's `close_timeout`, 10 s unless it says otherwise. To be awaited on the
     loop that serves; done at once where nobody has come.
     """
-    await Residence.of(_engine(server)).drain()
+    await Residence.of(engine_of(server)).drain()
 
 
 class Mount(Router):
@@ -94,7 +82,3 @@ class Mount(Router):
         reception.version = request.version
         reception.admit(read(self.residence, request))
         return reception
-
-
-def _engine(server: Mountable) -> Engine:
-    return server if isinstance(server, Engine) else server.engine
