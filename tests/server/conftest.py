@@ -1,9 +1,12 @@
 """What the tests of the server share: it behaves alike to clients of all generations over all transports."""
 
+import sys
 from typing import Any
 
 import pytest
 
+from server.greenlets import GreenletClock, LateGreenletClock
+from server.later import LateClock
 from waterspout import Server
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock
 
@@ -15,11 +18,17 @@ CLIENTS = ["1-xhr-polling", "1-websocket", "3-polling", "3-websocket", "4-pollin
 def calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tests run once more, among those marked `hosts`, where all calls of users' functions answer later."""
     monkeypatch.setattr(Clock, "later", request.param == "later")
+    if request.param == "greenlets":
+        for kind, greenlets in ((Clock, GreenletClock), (LateClock, LateGreenletClock)):
+            for module in [one for one in sys.modules.values() if getattr(one, kind.__name__, None) is kind]:
+                monkeypatch.setattr(module, kind.__name__, greenlets)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     later = (
-        [] if metafunc.definition.get_closest_marker("at_once") else [pytest.param("later", marks=pytest.mark.hosts)]
+        []
+        if metafunc.definition.get_closest_marker("at_once")
+        else [pytest.param(kind, marks=pytest.mark.hosts) for kind in ("later", "greenlets")]
     )
     metafunc.parametrize("calls", ["at once", *later], indirect=True)
 

@@ -15,7 +15,7 @@ from turns import packets, turn, until
 from waterspout import EventRefused, Server, Socket, event
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Session
-from waterspout.testing import Pair, Peer
+from waterspout.testing import Clock, Pair, Peer
 from waterspout.wire.generations import Generation
 
 
@@ -260,10 +260,11 @@ def test_async_handlers_are_ordered_on_a_loop() -> None:
 # What nobody has said, the driver says
 
 
-class OrderingClock(LateClock):
-    """A clock that orders events, as a driver of threads or greenlets does."""
-
-    orders = True
+def ordering_clock() -> Clock:
+    """Return a clock that orders events, as a driver of threads or greenlets does."""
+    clock = LateClock()
+    clock.orders = True
+    return clock
 
 
 def described(server: Server) -> dict[tuple[str, str], bool]:
@@ -287,7 +288,7 @@ class Plain(Socket):
 def test_an_event_is_ordered_as_its_handler_its_namespace_or_else_its_driver_says(
     orders: bool, said: bool | None
 ) -> None:
-    server = Server(driver=OrderingClock() if orders else LateClock())
+    server = Server(driver=ordering_clock() if orders else LateClock())
     pattern = re.compile("/dynamic/.*")
     for place in (server.of("/decorated", ordered=said), server.of(pattern, ordered=said)):
         place.on("silent")(Plain.silent)
@@ -303,7 +304,7 @@ def test_an_event_is_ordered_as_its_handler_its_namespace_or_else_its_driver_say
 @pytest.mark.parametrize("orders", [True, False])
 def test_events_follow_the_driver_that_orders(orders: bool) -> None:
     handler, other = Handler(), Handler()
-    pair = Pair(Server(driver=OrderingClock() if orders else LateClock()))
+    pair = Pair(Server(driver=ordering_clock() if orders else LateClock()))
     pair.server.on("say")(handler)
     pair.server.on_any(lambda socket, event, *args: other(socket, event) if event == "unknown" else None)
     pair.server.on("free", ordered=False)(handler)
@@ -320,7 +321,7 @@ def test_what_was_registered_before_the_driver_came_follows_it() -> None:
     games = server.of(re.compile("/game/.*"))
     games.on("move")(lambda socket: None)
     assert set(described(server).values()) == {False}
-    server.engine.bind(OrderingClock())
+    server.engine.bind(ordering_clock())
     expected = {("/", "say"): True, ("/", "free"): False, (games.match.pattern, "move"): True}  # type: ignore[union-attr]
     assert described(server) == expected
 
