@@ -26,6 +26,7 @@ LOGGERS = {layer: logger(f"waterspout.{layer}") for layer in Layer}
 class SystemDriver:
     """The part of a driver that needs no loop."""
 
+    runs_coroutines = True
     orders = False  # a plain handler has ended before the next event is read
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from .deadlines import Deadlines
 from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
 from .engine import Engine
 from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
+from .functions import AsyncFunctions
 from .heartbeat import HostPings, WebSocketPings
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Open, Resume, UserFunction
@@ -52,6 +53,7 @@ __all__ = [
     "AllowedHosts",
     "Answer",
     "Asker",
+    "AsyncFunctions",
     "Cookie",
     "Deadlines",
     "Decision",

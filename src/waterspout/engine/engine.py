@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 from ..types import Request, split_target
 from ..wire.generations import SOCKETIO_1
 from .applications import MessageApplication, PacketApplication
 from .driver import Driver, Layer, Level
+from .functions import AsyncFunctions
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Resume
 from .http.origins import Cors, to_ask
@@ -58,13 +60,17 @@ class Engine:
         self.turn = table.turn
         self.deadlines = table.deadlines
         self.log = table.log
+        self.functions = AsyncFunctions(driver)
         self.is_clustered = False
         self.host: Any = None  # for the host's own use
         self._told = Told()
         self._routes: list[Route] = [EngineIORoute(table, self.path), Protocol1Route(table, self.path)]
         self._served = self._routes[: 2 if SOCKETIO_1 in table.policy.generations else 1]
         self._screen = Screen(table.policy, self._route_of)
-        self._asks_about_origins = callable(table.policy.cors_origins)
+        origins = table.policy.cors_origins
+        self._asks_about_origins = callable(origins)
+        if iscoroutinefunction(origins):
+            self.functions.add("the function of cors_origins")
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._when_closing: list[Callable[[], object]] = []
@@ -76,7 +82,8 @@ class Engine:
 
         An engine lives on one loop at a time. Another takes the place of one that is closed, or that has stopped and
         has no session left: the sessions of the old one are over, and an engine that was closed is open again.
-        RuntimeError while the old one is in use.
+        RuntimeError while the old one is in use; TypeError, naming all of them, if asynchronous functions are
+        registered, which the new one cannot run.
         """
         table, before = self.table, self.driver
         if self._bound and driver is before:
@@ -85,6 +92,7 @@ class Engine:
             raise RuntimeError(
                 "this server runs on another event loop already: make one server for each loop, or end the other first"
             )
+        self.functions.follow(driver)
         self.driver = driver
         if self._bound:
             table.move(driver)

@@ -19,7 +19,7 @@ from ..types import Request
 from .channel import Channel
 from .decorators import decorator
 from .namespace import Namespace
-from .signatures import Function, check_callable, check_plain, read_function
+from .signatures import Function, check_callable, check_plain, check_runs, read_function
 from .weak import WeakTable
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Exposure:
         check_callable(function, what)
         if self._threaded:
             check_plain(function, what)
+        check_runs(self.engine.functions, function, what)
         try:
             signature(function).bind(None, **dict.fromkeys(self.parameters, ""))
         except TypeError:
@@ -184,7 +185,7 @@ class Exposure:
         what = f"{name} of {self.path!r}"
         if name in self._hooks:
             raise ValueError(f"{what} has a function already")
-        self._hooks[name] = read_function(function, what, ("subscriber",), threaded=threaded)
+        self._hooks[name] = read_function(self.engine.functions, function, what, ("subscriber",), threaded=threaded)
 
 
 def _read_path(path: object) -> Sequence[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..engine import Engine
 from ..wire.socketio import RESERVED
 from .annotations import describe_result, innermost
 from .arguments import Arguments
@@ -78,14 +79,13 @@ class Handlers:
     user has said of the namespace, or else from `driver_orders`: `refresh` works it out.
     """
 
-    def __init__(
-        self, name: str, *, ordered: bool | None = None, driver_orders: bool = False, limited: bool = False
-    ) -> None:
+    def __init__(self, name: str, engine: Engine, *, ordered: bool | None = None, limited: bool = False) -> None:
         self.name = name
         self.kind: type[Socket] | None = None
         self.ordered = False
         self.ordered_option = ordered
-        self.driver_orders = driver_orders
+        self.driver_orders = engine.driver.orders
+        self._functions = engine.functions
         self.events: dict[str, Handler] = {}
         self.hooks: dict[Hook, Function] = {}
         self.connect: ConnectStep | None = None
@@ -102,7 +102,7 @@ class Handlers:
     ) -> None:
         """Register the one handler of an event; `first` is what its first parameter is called in a remedy."""
         what = f"the handler of {event!r}"
-        read_function(function, what, threaded=threaded)
+        read_function(self._functions, function, what, threaded=threaded)
         check_first(function, what, first)
         if event in self.events:
             known = self.events[event].function
@@ -114,7 +114,15 @@ class Handlers:
         """Register the one handler of a hook; `first` as in `add`."""
         name = kind.name.lower()
         what, of = f"the {name} handler", f" of {self.name}"
-        read = read_function(function, what, kind.value, of=of, threaded=threaded, first=first)
+        read = read_function(
+            self._functions,
+            function,
+            what,
+            kind.value,
+            of=of,
+            threaded=threaded,
+            first=first,
+        )
         if kind in self.hooks:
             raise ValueError(f"{self.name} has a {name} handler already: {self.hooks[kind].call!r}")
         self.hooks[kind] = read
@@ -124,7 +132,14 @@ class Handlers:
     def on_any(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Register the one handler of any event."""
         calls = ("socket", "event"), ("socket", "event", "*args")
-        read = read_function(function, "the handler of any event", *calls, of=f" of {self.name}", threaded=threaded)
+        read = read_function(
+            self._functions,
+            function,
+            "the handler of any event",
+            *calls,
+            of=f" of {self.name}",
+            threaded=threaded,
+        )
         if self.any is not None:
             raise ValueError(f"{self.name} has an on_any handler already: {self.any.call!r}")
         self.any = read
@@ -132,12 +147,15 @@ class Handlers:
 
     def step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the connect handler."""
-        self.steps.append(read_step(read_function(function, "a step of `use`", ("socket", "auth"), threaded=threaded)))
+        names = ("socket", "auth")
+        step = read_function(self._functions, function, "a step of `use`", names, threaded=threaded)
+        self.steps.append(read_step(step))
 
     def event_step(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add a step before the handlers of events."""
         names = ("socket", "event", "args")
-        self.event_steps.append(read_function(function, "a step of `use_event`", names, threaded=threaded))
+        step = read_function(self._functions, function, "a step of `use_event`", names, threaded=threaded)
+        self.event_steps.append(step)
         self.refresh()
 
     def order(self, ordered: bool) -> None:

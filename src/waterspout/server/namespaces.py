@@ -14,7 +14,7 @@ from .handlers import Handlers, check_name
 from .limits import Limits
 from .namespace import Kind, Namespace, check_namespace, is_namespace
 from .rooms import Except, Target, audience
-from .signatures import check_plain
+from .signatures import check_plain, check_runs
 from .socket import Socket
 from .weak import WeakTable
 
@@ -126,6 +126,8 @@ class Namespaces:
         """Return the namespaces of a pattern or a function."""
         if threaded:
             check_plain(cast(Matcher, match), "the function of a dynamic namespace")
+        if callable(match):
+            check_runs(self._engine.functions, match, "the function of a dynamic namespace")
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
             found = DynamicNamespace(match, self._handlers(self._title(match), ordered), engine=self._engine)
@@ -168,7 +170,7 @@ class Namespaces:
 
     def _handlers(self, name: str, ordered: bool | None) -> Handlers:
         limited = self._limits.max_events_per_second is not None
-        return Handlers(name, ordered=ordered, driver_orders=self._engine.driver.orders, limited=limited)
+        return Handlers(name, self._engine, ordered=ordered, limited=limited)
 
 
 def _name(function: Matcher) -> str:

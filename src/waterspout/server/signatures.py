@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from inspect import Parameter, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from typing import Any, NamedTuple
 
-from ..engine import Asker, Driver
+from ..engine import Asker, AsyncFunctions, Driver
 from .annotations import evaluate, innermost, is_value, layers
 
 _VALUES = ("data", "message", "msg", "payload", "text")
@@ -23,7 +23,13 @@ class Function(NamedTuple):
 
 
 def read_function(
-    function: Any, what: str, *calls: tuple[str, ...], of: str = "", threaded: bool, first: str = "socket"
+    functions: AsyncFunctions,
+    function: Any,
+    what: str,
+    *calls: tuple[str, ...],
+    of: str = "",
+    threaded: bool,
+    first: str = "socket",
 ) -> Function:
     """Check a function that is called in these ways, with arguments of these names; `of` says where, in a remedy."""
     check_callable(function, what)
@@ -31,6 +37,7 @@ def read_function(
         check_signature(function, names, what + of, first=first)
     if threaded:
         check_plain(function, what)
+    check_runs(functions, function, what + of)
     return Function(function, threaded)
 
 
@@ -44,10 +51,25 @@ def check_callable(function: object, what: str) -> None:
 
 def check_plain(function: Callable[..., Any], what: str) -> None:
     """Raise TypeError for an async function, however it is wrapped, that is to run in a thread."""
-    if any(map(iscoroutinefunction, layers(function))):
-        name = getattr(innermost(function), "__qualname__", repr(function))
+    if _is_async(function):
+        name = name_of(function)
         remedy = "write a plain `def`, which may block, or leave threaded=True out"
         raise TypeError(f"{name}, {what}, is async and cannot run in a thread: {remedy}")
+
+
+def check_runs(functions: AsyncFunctions, function: Callable[..., Any], what: str) -> None:
+    """Raise TypeError for an async function, however it is wrapped, where the host cannot run it."""
+    if _is_async(function):
+        functions.add(f"{name_of(function)} ({what})")
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Name a function for a sentence."""
+    return str(getattr(innermost(function), "__qualname__", repr(function)))
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    return any(map(iscoroutinefunction, layers(function)))
 
 
 def check_signature(function: Callable[..., Any], names: tuple[str, ...], what: str, *, first: str = "socket") -> None:
