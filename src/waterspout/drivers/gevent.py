@@ -273,7 +273,10 @@ class GeventDriver(SystemDriver):
         gevent.kill(runner, AtTheEnd)
 
     def _hand_over(self, log: logging.Logger, record: logging.LogRecord) -> None:
-        """Queue a line for the greenlet that writes."""
+        """Queue a line for the greenlet that writes; a thread writes by itself, also while the hub is blocked."""
+        if self.foreign():
+            log.handle(record)
+            return
         filtered: Any = log.filter(record)
         if filtered:
             self._records.append((log, filtered if isinstance(filtered, logging.LogRecord) else record))
