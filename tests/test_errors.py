@@ -39,7 +39,7 @@ def test_names_and_parsers_are_in_the_outline() -> None:
 
 def test_every_error_of_the_package_has_one_root() -> None:
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    assert len(classes) == 21
+    assert len(classes) == 22
     assert all(issubclass(error, WaterspoutError) for error in classes)
 
 

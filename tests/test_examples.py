@@ -173,6 +173,22 @@ def test_namespaces_keep_strangers_from_the_staff_and_make_a_game_for_each_name(
 
 
 @generations
+def test_access_is_given_by_a_key_and_by_a_password(generation: Generation) -> None:
+    server = serve("access")
+    reader, stranger = Guest(server, generation), Guest(server, generation)
+    reader.knock("/admin", key="reader")
+    stranger.knock("/admin", key="guest")
+    unknown = [{"error": {"message": "Unknown event"}}]
+    asked = [guest.ask("count", namespace="/admin") for guest in (reader, stranger)]
+    assert asked == [[2], unknown]
+    assert reader.ask("stop", namespace="/admin") == unknown
+    assert stranger.ask("unlock", "guess", namespace="/admin") == [{"error": {"message": "Wrong password"}}]
+    assert stranger.ask("unlock", "open sesame", namespace="/admin") == unknown
+    assert reader.ask("unlock", "open sesame", namespace="/admin") == []
+    assert reader.ask("stop", namespace="/admin") == ["stopped"]
+
+
+@generations
 def test_channels_give_what_was_missed_to_who_comes_back(generation: Generation) -> None:
     server = serve("channels")
     clock: Any = server.engine.driver

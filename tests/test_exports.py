@@ -17,6 +17,7 @@ EXPORTED = {
     "CannotStart",
     "ConnectRefused",
     "Engine",
+    "EventDenied",
     "EventRefused",
     "HandshakeRefused",
     "Namespace",

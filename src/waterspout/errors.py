@@ -173,6 +173,10 @@ class RateLimited(EventRefused):
     """The client has sent more events than `max_events_per_second`."""
 
 
+class EventDenied(EventRefused):
+    """The socket is not allowed to send the event; the client is told no more than of an event that does not exist."""
+
+
 class TooManyCalls(WaterspoutError):
     """The client owes so many answers already that it is asked nothing more."""
 

@@ -1,7 +1,8 @@
 """Dispatch: from an event to its handler, and from the result to the acknowledgement.
 
 For nearly every event `SocketMember.receive` calls the handler itself. This module has what must come before: the rate
-limit, order, steps, and the conversion of arguments; an `EventCall` is the small state machine of one such event.
+limit, access, order, steps, and the conversion of arguments; an `EventCall` is the small state machine of one such
+event.
 """
 
 from collections import deque
@@ -9,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from ..engine import INTERRUPTS, Asker, Prepared, Session
-from ..errors import ConnectRefused, EventRefused, RateLimited
+from ..errors import ConnectRefused, EventDenied, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
 from .handlers import Handler
@@ -128,8 +129,11 @@ def fail(member: "SocketMember", packet: Event, error: BaseException) -> None:
 
 
 def excuse(member: "SocketMember", packet: Event, message: str = "Internal error") -> None:
-    """Answer an event that gets no other answer, where clients want one to each event that has an id."""
-    if member.generation.answers_failures:
+    """Answer an event that gets no other answer, where clients want one to each event that has an id.
+
+    A socket whose events are restricted gets one to unknown events, too: it is the answer to those that it is denied.
+    """
+    if member.generation.answers_failures or (message == UNKNOWN and member.access is not None):
         ANSWERS.refused((member, packet), {"error": {"message": message}})
 
 
@@ -154,11 +158,13 @@ def words(error: BaseException) -> str:
 def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> None:
     """Dispatch an event of which something comes before its handler."""
     namespace = member.namespace
-    limit = namespace.limits.max_events_per_second
+    limit, access = namespace.limits.max_events_per_second, member.access
     if limit is not None and not member.session.data.spend(limit, member.driver.now()):
         what = f"the event {shorten(packet.name)!r} is dropped"
         text = f"{what}: a client may send {limit:g} in a second (max_events_per_second)"
         fail(member, packet, RateLimited(text))
+    elif access is not None and packet.name not in access:
+        fail(member, packet, EventDenied(UNKNOWN))
     elif handler is None and namespace._handlers.any is None:
         namespace.hooks.event_unknown(packet.name)
         excuse(member, packet, UNKNOWN)
@@ -234,8 +240,12 @@ class EventCall:
         self.size_bytes = member.session.received_bytes
 
     def begin(self) -> None:
-        """Go through the first step."""
-        self._go_on(0)
+        """Go through the first step; refuse an event that was allowed when it came, and is denied at its turn."""
+        access = self._member.access
+        if access is None or self._packet.name in access:
+            self._go_on(0)
+        else:
+            self.failed(_OWN, EventDenied(UNKNOWN))
 
     def answered(self, token: int | Stage, result: Any) -> None:
         """Go on, or acknowledge."""

@@ -76,14 +76,25 @@ class Handlers:
     """All that is registered for one namespace, or for all those of one pattern. `kind` is the user's class of sockets.
 
     `ordered` is whether events are ordered that do not say so themselves. It follows from `ordered_option`, which the
-    user has said of the namespace, or else from `driver_orders`: `refresh` works it out.
+    user has said of the namespace, or else from `driver_orders`: `refresh` works it out. `closed` is what the user has
+    said of that; `guarded` whether there may be a socket whose events are restricted, as all are in closed namespaces.
     """
 
-    def __init__(self, name: str, engine: Engine, *, ordered: bool | None = None, limited: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        *,
+        ordered: bool | None = None,
+        closed: bool | None = None,
+        limited: bool = False,
+    ) -> None:
         self.name = name
         self.kind: type[Socket] | None = None
         self.ordered = False
         self.ordered_option = ordered
+        self.closed = closed
+        self.guarded = bool(closed)
         self.driver_orders = engine.driver.orders
         self._functions = engine.functions
         self.events: dict[str, Handler] = {}
@@ -166,6 +177,21 @@ class Handlers:
         self.ordered_option = ordered
         self.refresh()
 
+    def close(self, closed: bool) -> None:
+        """Set the namespace's option; ValueError where it has another value already."""
+        if self.closed not in (None, closed):
+            known = "closed" if self.closed else "open"
+            raise ValueError(f"{self.name} exists already, and is {known}: say closed={closed} at its first mention")
+        self.closed = closed
+        if closed:
+            self.guard()
+
+    def guard(self) -> None:
+        """Let events go through `dispatch`, which looks whether their socket may send them."""
+        if not self.guarded:
+            self.guarded = True
+            self.refresh()
+
     def follow(self, driver_orders: bool) -> None:
         """Follow the driver where the user has not chosen an order."""
         self.driver_orders = driver_orders
@@ -188,6 +214,7 @@ class Handlers:
                 "result": describe_result(handler.function),
                 "ordered": handler.ordered,
                 "threaded": handler.threaded,
+                "closed": bool(self.closed),
             }
             for name, handler in tuple(self.events.items())
         ]
@@ -205,7 +232,7 @@ class Handlers:
         for handler in tuple(self.events.values()):  # a copy: threads register, too
             own = handler.ordered_option if handler.ordered_option is not None else said
             handler.ordered = self.ordered or handler.threaded if own is None else own
-        general = bool(self.event_steps or self.any or self.limited or self.timings is not None)
+        general = bool(self.event_steps or self.any or self.limited or self.guarded or self.timings is not None)
         for handler in tuple(self.events.values()):
             simple = not (general or handler.ordered or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1

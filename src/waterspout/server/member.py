@@ -17,6 +17,7 @@ from ..errors import SocketClosed
 from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.packets import Event
+from .access import Access
 from .acks import Acks, Settle, too_many
 from .dispatch import ANSWERS, EventQueue, dispatch
 from .handlers import ON_DISCONNECT
@@ -103,7 +104,7 @@ class Member:
 class SocketMember(Member):
     """One client in one namespace: it sends events, answers calls, and is connecting before it is admitted."""
 
-    __slots__ = ("acks", "channels", "early", "queue", "session", "socket")
+    __slots__ = ("access", "acks", "channels", "early", "queue", "session", "socket")
 
     session: Session
     socket: "Socket"
@@ -111,6 +112,7 @@ class SocketMember(Member):
     def __init__(self, id: str, session: Session, namespace: "Namespace[Any]") -> None:
         super().__init__(id, session.generation, namespace)
         self.session = session
+        self.access: Access | None = None
         self.acks: Acks | None = None
         self.early: EarlyTraffic | None = EarlyTraffic(session)
         self.queue: EventQueue | None = None
@@ -177,6 +179,15 @@ class SocketMember(Member):
             return False
         self.acks.expect(ack_id, event, settle, now=self.driver.now(), timeout=timeout)
         return True
+
+    def permit(self, events: Iterable[str] | None, allowed: bool) -> None:
+        """Allow the client events or deny them; None means all. An event that is handled already goes on."""
+        if self.access is None:
+            if allowed or self.life is GONE:
+                return
+            self.access = Access(allowed=True)
+            self.namespace._handlers.guard()
+        self.access.set(events, allowed)
 
     def disconnect(self, close: bool = False) -> None:
         """Make the client leave the namespace, when it has been admitted; with `close`, end its whole connection."""

@@ -11,6 +11,7 @@ from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.places import find_fault
+from .access import Access
 from .acks import Replies, ReplyCollector
 from .cluster import BusDisconnect, Cluster, Join, Leave
 from .decorators import Events
@@ -208,6 +209,8 @@ class Namespace(Events, Generic[Kind]):
         """Make member and socket of a connecting client, and run the steps and the connect handler."""
         member = SocketMember(session.dialect.socket_id(session, self.name), session, self)
         member.socket = (self._handlers.kind or Socket)(member)
+        if self._handlers.closed:
+            member.access = Access(allowed=False)
         session.data[self.name] = member
         self.rooms.expect(member.id)
         self._show_family()

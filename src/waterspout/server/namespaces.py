@@ -108,20 +108,24 @@ class Namespaces:
         for namespace in self:
             namespace.part_sessionless()
 
-    def of(self, name: str, *, ordered: bool | None = None) -> Namespace:
+    def of(self, name: str, *, ordered: bool | None = None, closed: bool | None = None) -> Namespace:
         """Return the namespace of this name; from its first mention on, clients may enter it."""
         check_namespace(name)
         found = self.find(name)
         if found is None:
             _check_literal(name)
-            new = self._new(name, self._handlers(name, ordered))
+            new = self._new(name, self._handlers(name, ordered, closed))
             found = self._named.setdefault(name, new)  # in one step: another thread may have asked, too
-        if ordered is not None and ordered is not found._handlers.ordered_option:
-            found._registry().order(ordered)
+        _set_options(found, ordered, closed)
         return found
 
     def family(
-        self, match: "re.Pattern[str] | Matcher", *, ordered: bool | None = None, threaded: bool = False
+        self,
+        match: "re.Pattern[str] | Matcher",
+        *,
+        ordered: bool | None = None,
+        closed: bool | None = None,
+        threaded: bool = False,
     ) -> DynamicNamespace:
         """Return the namespaces of a pattern or a function."""
         if threaded:
@@ -130,21 +134,26 @@ class Namespaces:
             check_runs(self._engine.functions, match, "the function of a dynamic namespace")
         found = next((one for one in self.dynamic if one.match is match or one.match == match), None)
         if found is None:
-            found = DynamicNamespace(match, self._handlers(self._title(match), ordered), engine=self._engine)
+            found = DynamicNamespace(match, self._handlers(self._title(match), ordered, closed), engine=self._engine)
             self.dynamic.append(found)
-        elif ordered is not None:
-            found._handlers.order(ordered)
+        _set_options(found, ordered, closed)
         found.threaded = found.threaded or threaded
         return found
 
     def register(
-        self, name: "str | re.Pattern[str] | Matcher", kind: Any, *, ordered: bool | None = None
+        self,
+        name: "str | re.Pattern[str] | Matcher",
+        kind: Any,
+        *,
+        ordered: bool | None = None,
+        closed: bool | None = None,
     ) -> Namespace | DynamicNamespace:
         """Set the class of the sockets of a namespace, or of dynamic ones; ValueError for a second or late one."""
         if Socket not in getattr(kind, "__mro__", ())[1:]:
             raise TypeError(f"{kind!r} is not a class of sockets: derive one from waterspout.Socket")
         check_class(kind, Socket)  # again: a decorator may have changed it
-        place = self.of(name, ordered=ordered) if isinstance(name, str) else self.family(name, ordered=ordered)
+        find: Callable[..., Namespace | DynamicNamespace] = self.of if isinstance(name, str) else self.family
+        place = find(name, ordered=ordered, closed=closed)
         handlers = place._registry()
         if handlers.kind is not None:
             raise ValueError(f"{handlers.name} has the class {handlers.kind.__name__} already")
@@ -168,9 +177,20 @@ class Namespaces:
         alike = sum(one._handlers.name.partition(" #")[0] == title for one in (*self, *self.dynamic))
         return f"{title} #{alike + 1}" if alike else title
 
-    def _handlers(self, name: str, ordered: bool | None) -> Handlers:
+    def _handlers(self, name: str, ordered: bool | None, closed: bool | None) -> Handlers:
         limited = self._limits.max_events_per_second is not None
-        return Handlers(name, self._engine, ordered=ordered, limited=limited)
+        return Handlers(name, self._engine, ordered=ordered, closed=closed, limited=limited)
+
+
+def _set_options(place: Namespace | DynamicNamespace, ordered: bool | None, closed: bool | None) -> None:
+    """Set what is said of a place that may exist already; ValueError where something else has been said before."""
+    if ordered is not None and ordered is not place._handlers.ordered_option:
+        place._registry().order(ordered)
+    if closed is not None and closed is not place._handlers.closed:
+        if closed and place.has_clients:
+            remedy = "close it before clients connect, or disconnect them first"
+            raise ValueError(f"clients are in {place._handlers.name} already, and may send all its events: {remedy}")
+        place._registry().close(closed)
 
 
 def _name(function: Matcher) -> str:

@@ -143,40 +143,56 @@ class Server(Events):
         self._handlers = self._root._handlers
 
     @overload
-    def of(self, namespace: str, *, ordered: bool | None = ...) -> Namespace: ...
+    def of(self, namespace: str, *, ordered: bool | None = ..., closed: bool | None = ...) -> Namespace: ...
     @overload
     def of(
-        self, namespace: Pattern[str] | Matcher, *, ordered: bool | None = ..., threaded: bool = ...
+        self,
+        namespace: Pattern[str] | Matcher,
+        *,
+        ordered: bool | None = ...,
+        closed: bool | None = ...,
+        threaded: bool = ...,
     ) -> DynamicNamespace: ...
-    def of(self, namespace: Any, *, ordered: bool | None = None, threaded: bool = False) -> Any:
+    def of(
+        self, namespace: Any, *, ordered: bool | None = None, closed: bool | None = None, threaded: bool = False
+    ) -> Any:
         """Return a namespace; from its first mention on, clients may enter it.
 
         A compiled pattern that matches names as a whole, or a function `(name, auth)`, plain or async, stands
         for all namespaces whose names it matches. `ordered`: all events are ordered that do not say otherwise, or
-        with False none; see `on`. ValueError where another value has been given before. `threaded`: the function is
-        plain, blocks and runs in a thread; TypeError for all else.
+        with False none; see `on`. `closed`: a socket may send no event until it is allowed; see `Socket.allow`.
+        ValueError where another value has been given before, and for closing a namespace in which clients are.
+        `threaded`: the function is plain, blocks and runs in a thread; TypeError for all else.
         """
         if isinstance(namespace, str | Pattern) and threaded:
             raise TypeError(f"of({namespace!r}, threaded=True): only a function of (name, auth) can run in a thread")
         if isinstance(namespace, str):
-            return self._namespaces.of(namespace, ordered=ordered)
+            return self._namespaces.of(namespace, ordered=ordered, closed=closed)
         if isinstance(namespace, Pattern) or callable(namespace):
-            return self._namespaces.family(namespace, ordered=ordered, threaded=threaded)
+            return self._namespaces.family(namespace, ordered=ordered, closed=closed, threaded=threaded)
         raise TypeError(f"{namespace!r} is not a namespace: give a name, a compiled pattern or a function")
 
     @overload
-    def register(self, namespace: str, kind: type[Kind], *, ordered: bool | None = ...) -> Namespace[Kind]: ...
+    def register(
+        self, namespace: str, kind: type[Kind], *, ordered: bool | None = ..., closed: bool | None = ...
+    ) -> Namespace[Kind]: ...
     @overload
     def register(
-        self, namespace: Pattern[str] | Matcher, kind: type[Kind], *, ordered: bool | None = ...
+        self,
+        namespace: Pattern[str] | Matcher,
+        kind: type[Kind],
+        *,
+        ordered: bool | None = ...,
+        closed: bool | None = ...,
     ) -> DynamicNamespace[Kind]: ...
-    def register(self, namespace: Any, kind: Any, *, ordered: bool | None = None) -> Any:
+    def register(self, namespace: Any, kind: Any, *, ordered: bool | None = None, closed: bool | None = None) -> Any:
         """Serve a namespace, or those of a pattern, by a class derived from Socket: one object for each client.
 
-        It returns the namespace, whose sockets are of this class for a type checker too. `ordered` as in `of`.
-        ValueError for a second class, and while clients are in the namespace: their objects are of another class.
+        It returns the namespace, whose sockets are of this class for a type checker too. `ordered` and `closed` are
+        those of `of`. ValueError for a second class, and while clients are in the namespace: their objects are of
+        another class.
         """
-        return self._namespaces.register(namespace, kind, ordered=ordered)
+        return self._namespaces.register(namespace, kind, ordered=ordered, closed=closed)
 
     def on(
         self, event: str, *, ordered: bool | None = None, threaded: bool = False, namespace: str = "/"
@@ -321,9 +337,9 @@ class Server(Events):
         """Return the events that clients may send, by namespace, as plain values: a list of dictionaries.
 
         Each has its `event`, the `description` that the handler's docstring begins with, whether it is `ordered`
-        and `threaded`, and as JSON Schemas its `arguments` (each with `name`, `required`, `variadic`, `schema`, and
-        `default` where JSON can say it) and its `result`, `{}` where the handler does not say. A pattern's
-        namespaces stand under the pattern, those of a function under its name.
+        and `threaded`, whether its namespace is `closed`, and as JSON Schemas its `arguments` (each with `name`,
+        `required`, `variadic`, `schema`, and `default` where JSON can say it) and its `result`, `{}` where the handler
+        does not say. A pattern's namespaces stand under the pattern, those of a function under its name.
         """
         places = [*self._namespaces, *self._namespaces.dynamic]
         return {place._handlers.name: place._handlers.describe() for place in places}

@@ -8,7 +8,7 @@ from ..types import Request
 from .channel import Channel
 from .classes import check_class
 from .fanout import delivery, prepare
-from .handlers import check_name
+from .handlers import check_event, check_name
 from .life import CONNECTED, GONE, EarlyAnswer
 from .member import SocketMember
 from .rooms import Except, Room, Target, audience, check_rooms
@@ -177,6 +177,32 @@ class Socket:
             on_core(driver, member.call, ack_id, event, prepared, timeout, pending.settle)
         return pending
 
+    def allow(self, *events: str) -> None:
+        """Let the client send these events, also if they are registered later; in a closed namespace no other.
+
+        What it may not send is refused before any step and handler, in the words for an event that does not exist: the
+        acknowledgement is `{"error": {"message": "Unknown event"}}`, and `on_error` gets an `EventDenied`. An event is
+        checked when it is delivered, which is after the connect handler, and an ordered one again at its turn.
+        ValueError or TypeError for what cannot be the name of an event.
+        """
+        _permit(self, events, True)
+
+    def deny(self, *events: str) -> None:
+        """Let the client send these events no longer. In an open namespace it may still send all others.
+
+        Nothing happens for those that it may not send in any case. A handler that is running goes on. Errors as in
+        `allow`.
+        """
+        _permit(self, events, False)
+
+    def allow_all(self) -> None:
+        """Let the client send all events, also those that are registered later; `deny` makes exceptions."""
+        _permit(self, None, True)
+
+    def deny_all(self) -> None:
+        """Let the client send no event; `allow` makes exceptions."""
+        _permit(self, None, False)
+
     def disconnect(self, close: bool = False) -> None:
         """Make the client leave this namespace; with `close`, end its whole connection."""
         on_core(self._member.driver, self._member.disconnect, close)
@@ -192,3 +218,10 @@ def _channel(channel: Channel) -> Channel:
     if not isinstance(channel, Channel):
         raise TypeError(f"{channel!r} is not a channel: give what server.channel(name) returns")
     return channel
+
+
+def _permit(socket: Socket, events: tuple[str, ...] | None, allowed: bool) -> None:
+    """Allow a socket events or deny them; None means all."""
+    for event in events or ():
+        check_event(event)
+    on_core(socket._member.driver, socket._member.permit, events, allowed)

@@ -1,0 +1,26 @@
+"""Which events one socket may send, where that is restricted."""
+
+from collections.abc import Iterable
+
+
+class Access:
+    """All events but some, or none but some: those whose permission differs from `allowed`, that of all others."""
+
+    __slots__ = ("_allowed", "_others")
+
+    def __init__(self, *, allowed: bool) -> None:
+        self._allowed = allowed
+        self._others: set[str] = set()
+
+    def __contains__(self, event: str) -> bool:
+        return (event in self._others) is not self._allowed
+
+    def set(self, events: Iterable[str] | None, allowed: bool) -> None:
+        """Allow these events or deny them; None means all, with those that are registered later."""
+        if events is None:
+            self._allowed = allowed
+            self._others.clear()
+        elif allowed is self._allowed:
+            self._others.difference_update(events)
+        else:
+            self._others.update(events)
