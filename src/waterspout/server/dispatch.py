@@ -158,12 +158,12 @@ def words(error: BaseException) -> str:
 def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> None:
     """Dispatch an event of which something comes before its handler."""
     namespace = member.namespace
-    limit, access = namespace.limits.max_events_per_second, member.access
+    limit = namespace.limits.max_events_per_second
     if limit is not None and not member.session.data.spend(limit, member.driver.now()):
         what = f"the event {shorten(packet.name)!r} is dropped"
         text = f"{what}: a client may send {limit:g} in a second (max_events_per_second)"
         fail(member, packet, RateLimited(text))
-    elif access is not None and packet.name not in access:
+    elif member.access is not None and packet.name not in member.access:
         fail(member, packet, EventDenied(UNKNOWN))
     elif handler is None and namespace._handlers.any is None:
         namespace.hooks.event_unknown(packet.name)
@@ -206,7 +206,7 @@ class EventQueue:
 
     def _next(self) -> None:
         if self._calls:
-            self._calls[0].begin()
+            self._calls[0].begin_at_turn()
 
 
 class Stage(Enum):
@@ -240,7 +240,11 @@ class EventCall:
         self.size_bytes = member.session.received_bytes
 
     def begin(self) -> None:
-        """Go through the first step; refuse an event that was allowed when it came, and is denied at its turn."""
+        """Go through the first step."""
+        self._go_on(0)
+
+    def begin_at_turn(self) -> None:
+        """Begin an event that has waited; refuse it if it has been denied since it came."""
         access = self._member.access
         if access is None or self._packet.name in access:
             self._go_on(0)
