@@ -299,7 +299,11 @@ def look_up(name: str) -> Any:
 
 COMING = [
     pytest.param(page, row, id=f"{row[0]} -> {row[1]}")
-    for page, first in (("coming-from-python-socketio", "python-socketio"), ("coming-from-node", "Node"))
+    for page, first in (
+        ("coming-from-python-socketio", "python-socketio"),
+        ("coming-from-flask-socketio", "Flask-SocketIO"),
+        ("coming-from-node", "Node"),
+    )
     for row in rows(page, first)
 ]
 
