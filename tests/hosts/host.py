@@ -55,6 +55,10 @@ class Host:
         """The origin of the server's own pages."""
         return "http://localhost" if self.server_tls is None else "https://localhost"
 
+    def waiting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make of an asynchronous function one that the server can call; it waits in the way of this host."""
+        return function
+
     # What a test uses
 
     async def serve(self, *mountables: Server | Engine) -> None:

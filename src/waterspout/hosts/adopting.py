@@ -1,8 +1,7 @@
 """A connection that changes its owner at the boundary of a request: from a host to a link, a listener or a process."""
 
-import socket
-import ssl
 from dataclasses import dataclass
+from typing import Any
 
 from ..engine import Admitted, Greeting, Link, Stream
 from ..types import Request
@@ -23,7 +22,7 @@ class Adopted:
     The owner has done with it: no loop watches it, nothing waits to be written. TLS stays with it, as an SSLSocket.
     """
 
-    socket: socket.socket
+    socket: Any
     ahead: bytes = b""
 
     def link(self, output: Output, *, streams: bool = False) -> SocketLink:
@@ -32,7 +31,7 @@ class Adopted:
         With `streams` it has no heartbeat that is answered, so the kernel watches for a peer that has vanished.
         """
         prepare(self.socket, user_timeout=_PATIENCE if streams else None)
-        if isinstance(self.socket, ssl.SSLSocket):
+        if hasattr(self.socket, "pending"):  # an SSLSocket, which gevent has one of its own of
             return SecureLink(self.socket, output)
         return SocketLink(self.socket.detach(), output)
 

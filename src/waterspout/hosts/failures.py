@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 Callback = Callable[[], object]
 
+_MAKE: Callable[[], Any] | None = getattr(select, "epoll", None)
+
 
 class WatchedLoop(Protocol):
     """An event loop, as far as failures are concerned; asyncio's are such."""
@@ -31,12 +33,13 @@ class WatchedLoop(Protocol):
 class FailureWatch:
     """Descriptors of a loop whose errors are reported, whatever else polls them."""
 
-    __slots__ = ("_callbacks", "_epoll", "_loop")
+    __slots__ = ("_callbacks", "_epoll", "_loop", "_make")
 
-    def __init__(self, loop: WatchedLoop) -> None:
+    def __init__(self, loop: WatchedLoop, make: Callable[[], Any] | None = _MAKE) -> None:
         self._loop = loop
+        self._make = make
         self._callbacks: dict[int, Callback] = {}
-        self._epoll: select.epoll | None = None
+        self._epoll: Any = None
 
     def watch(self, descriptor: int, callback: Callback, *, with_end: bool = False) -> None:
         """Call back once in each turn while the socket has an error, until `forget`.
@@ -44,12 +47,12 @@ class FailureWatch:
         The error itself is left for the next read or write. With `with_end`, the end of what the peer sends counts as
         well, once.
         """
-        if not hasattr(select, "epoll"):
+        if self._make is None:
             return
         self._callbacks[descriptor] = callback
         try:
             if self._epoll is None:
-                self._epoll = select.epoll()
+                self._epoll = self._make()
                 self._loop.add_reader(self._epoll.fileno(), self._ready)
             self._epoll.register(descriptor, select.EPOLLET | (select.EPOLLRDHUP if with_end else 0))
         except OSError:

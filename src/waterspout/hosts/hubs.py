@@ -1,15 +1,18 @@
 """gevent's event loop, as links see it."""
 
+import select
 from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.monkey import get_original
 
 from ..drivers.gevent import GeventDriver
 from .failures import FailureWatch
 from .residence import Residence
 
 _READ, _WRITE = 1, 2  # of libev
+_epoll: Any = get_original("select", "epoll") if hasattr(select, "EPOLLIN") else None  # also after `patch_all`
 
 
 def settle(residence: Residence) -> None:
@@ -33,7 +36,7 @@ class GeventLoop:
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
         self._timers: set[Any] = set()
-        self.failures = FailureWatch(self)
+        self.failures = FailureWatch(self, _epoll)
         self.soon = hub.loop.run_callback
 
     def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:

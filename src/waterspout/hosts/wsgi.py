@@ -4,22 +4,24 @@ How it works: the server calls the application in a greenlet for each connection
 has answered: so long-polling costs a greenlet for each client that polls. A WebSocket or an endless answer is taken
 over with its greeting. The server's greenlet ends then, and a link has a descriptor of its own.
 
-The socket is no part of WSGI. `Connection` knows where the servers have it.
+The socket is no part of WSGI: a `Connection` knows where the server has it.
 """
 
+import errno
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from http.client import responses
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from gevent.event import Event
 from gevent.pywsgi import WSGIHandler
+from greenlet import getcurrent
 
 from ..engine import Admitted, Greeting, Response, Stream
-from ..types import Request
+from ..types import Request, split_target
 from .adopting import Adopted, begin
 from .hubs import GeventLoop, settle
 from .intake import Intake, announced_bytes
@@ -28,48 +30,109 @@ from .residence import Residence
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
+CONNECTION = "waterspout.connection"
+"""The key of a `Connection` in the environment, where the server is one of ours: so middleware may stand between."""
+
 _READ_BYTES = 65_536
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
 
+_FOREIGN = (
+    "this is no request of a gevent server: serve the App with waterspout.hosts.gevent.serve or a "
+    "gevent.pywsgi.WSGIServer, and put middleware inside it, not around it"
+)
 
-class Connection:
-    """The connection of a request, which is gevent's WSGIHandler's."""
 
-    def __init__(self, environ: Environ, start_response: StartResponse) -> None:
-        handler = getattr(start_response, "__self__", None)
-        if not isinstance(handler, WSGIHandler):
-            raise TypeError(
-                "this is no request of a gevent server: serve the App with waterspout.hosts.gevent.serve or a "
-                "gevent.pywsgi.WSGIServer, and put middleware inside it, not around it"
-            )
-        self._handler: Any = handler
-        self._environ = environ
-        self.socket: Any = handler.socket
+class Connection(Protocol):
+    """The connection of a request."""
+
+    socket: Any
 
     @property
     def target(self) -> str:
         """Path and query as they were sent."""
-        return str(self._handler.path)
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields, each as it was sent."""
 
     def take(self) -> Adopted:
         """Take it from the server, with what that has read behind the request."""
-        handler, sock = self._handler, self.socket
-        sock.settimeout(0.0)
-        peeked = handler.rfile.peek(1)
-        ahead = handler.rfile.read1(len(peeked)) if peeked else b""
-        taken = Adopted(socket.socket(fileno=os.dup(sock.fileno())), ahead)
-        handler.socket = None  # else it would read once more, for the client's sake
-        handler.close_connection = True
-        return taken
 
     def close_behind(self) -> None:
-        """Let the server close it behind the answer."""
-        self._handler.close_connection = True
+        """Let the server close it behind the answer, and read no more of the request."""
 
-    def shut(self, how: int) -> None:
-        """Wake whoever reads it."""
-        with suppress(OSError):
-            self.socket.shutdown(how)
+
+class PywsgiConnection:
+    """That of a request which gevent's own WSGIHandler has read."""
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+        self.socket: Any = handler.socket
+
+    @property
+    def target(self) -> str:
+        return str(self._handler.path)
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        return list(self._handler.headers.items())
+
+    def take(self) -> Adopted:
+        handler, sock = self._handler, self.socket
+        sock.settimeout(0.0)
+        try:
+            peeked = handler.rfile.peek(1)
+        except ssl.SSLError:  # nothing is there
+            peeked = b""
+        ahead = handler.rfile.read1(len(peeked)) if peeked else b""
+        taken = _Kept(sock, handler.rfile) if _is_secure(sock) else socket.socket(fileno=os.dup(sock.fileno()))
+        handler.socket = None  # else it would read once more, for the client's sake
+        self.close_behind()
+        return Adopted(taken, ahead)
+
+    def close_behind(self) -> None:
+        self._handler.close_connection = True
+        self._handler.wsgi_input = _NothingToDiscard()
+
+
+class _NothingToDiscard:
+    """Stands for a body: gevent would read all of it behind the answer, however much it is."""
+
+    def _discard(self) -> None: ...
+
+
+class _Kept:
+    """A TLS connection that its server closes behind the request: it stays open as long as it has a file."""
+
+    def __init__(self, sock: Any, file: Any) -> None:
+        self._file = file
+        for name in ("fileno", "recv", "send", "pending", "unwrap", "shutdown", "family", "setsockopt"):
+            setattr(self, name, getattr(sock, name))
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+def connection_of(environ: Environ, start_response: StartResponse) -> Connection | None:
+    """Return the connection of a request, as far as its server is gevent's."""
+    known: Connection | None = environ.get(CONNECTION)
+    if known is not None:
+        return known
+    handler = getattr(start_response, "__self__", None)
+    return PywsgiConnection(handler) if isinstance(handler, WSGIHandler) else None
+
+
+def adopt(sock: Any) -> Any:
+    """Make a socket of gevent's one that no greenlet reads: a non-blocking one."""
+    if _is_secure(sock):
+        sock.settimeout(0.0)
+        return sock
+    return socket.socket(sock.family, sock.type, sock.proto, sock.detach())
+
+
+def _is_secure(sock: Any) -> bool:
+    return hasattr(sock, "pending")
 
 
 class WsgiIntake(Intake):
@@ -80,9 +143,14 @@ class WsgiIntake(Intake):
         self._residence = residence
         self._environ = environ
         self._start_response = start_response
-        self._connection = Connection(environ, start_response)
+        connection = connection_of(environ, start_response)
+        if connection is None:
+            raise TypeError(_FOREIGN)
+        self._connection = connection
+        self._greenlet = getcurrent()
         self._is_over = Event()  # as far as this greenlet has to wait
-        self._is_reading = self._is_lost = self._has_left = False
+        self._is_busy = False  # reading or writing
+        self._is_lost = self._has_left = False
         self._response: Response | None = None
 
     def serve(self) -> Iterable[bytes]:
@@ -117,9 +185,8 @@ class WsgiIntake(Intake):
     def _answer(self, response: Response) -> None:
         self._response = response
         self._is_over.set()
-        if self._is_reading:
-            self._connection.close_behind()
-            self._connection.shut(socket.SHUT_RD)
+        if self._is_busy:  # the body is not complete
+            self._cut()
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
         self.is_over = True
@@ -131,7 +198,7 @@ class WsgiIntake(Intake):
 
     def _cut(self) -> None:
         self._connection.close_behind()
-        self._connection.shut(socket.SHUT_RDWR)
+        self._residence.output.loop.soon(self._interrupt)
 
     # Below this line: how it is done
 
@@ -139,18 +206,26 @@ class WsgiIntake(Intake):
         """Read the body while it is wanted."""
         self.expect(announced_bytes(self._environ.get("CONTENT_LENGTH")))
         source = self._environ["wsgi.input"]
-        self._is_reading = True
+        read = getattr(source, "read1", source.read)
         try:
             while not self._is_over.is_set():
-                chunk = source.read1(_READ_BYTES) if hasattr(source, "read1") else source.read(_READ_BYTES)
+                self._is_busy = True
+                chunk = read(_READ_BYTES)
+                self._is_busy = False
                 if not chunk:
-                    break
+                    return
                 self.feed(chunk)
         except OSError:
             if not self._is_over.is_set():
                 self.gone()
         finally:
-            self._is_reading = False
+            self._is_busy = False
+        self._connection.close_behind()  # the body is not complete
+
+    def _interrupt(self) -> None:
+        """End what this greenlet waits for; called by the hub."""
+        if self._is_busy:
+            self._greenlet.throw(ConnectionResetError(errno.ECONNRESET, "given up by the server"))
 
     def _park(self) -> None:
         """Wait for the answer; the client may go meanwhile."""
@@ -170,11 +245,13 @@ class WsgiIntake(Intake):
         fields = list(response.headers)
         if response.status != 204:
             fields.append(("Content-Length", str(len(body))))
-        phrase = responses.get(response.status, "Unknown")
-        write = self._start_response(f"{response.status} {phrase}", fields)
-        del write
+        self._start_response(f"{response.status} {responses.get(response.status, 'Unknown')}", fields)
         if body and self.request.method != "HEAD":
-            yield body
+            self._is_busy = True
+            try:
+                yield body
+            finally:
+                self._is_busy = False
         self._has_left = True
         if self.written is not None:
             self.written()
@@ -185,12 +262,9 @@ def read(residence: Residence, connection: Connection, environ: Environ) -> Requ
     settle(residence)
     processes = "this server" if environ.get("wsgi.multiprocess") else None
     residence.look_around(connection.socket, processes)
-    fields = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
-    fields += [
-        (name.replace("_", "-"), environ[name]) for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)
-    ]
+    fields = connection.fields
     if environ["SERVER_PROTOCOL"] == "HTTP/1.0":  # Upgrade means nothing there (RFC 9110, section 7.8)
-        fields = [field for field in fields if field[0] != "UPGRADE"]
+        fields = [field for field in fields if field[0].lower() != "upgrade"]
     return Request(
         environ["REQUEST_METHOD"],
         connection.target,
@@ -203,9 +277,9 @@ def read(residence: Residence, connection: Connection, environ: Environ) -> Requ
 
 def path_of(environ: Environ, start_response: StartResponse) -> str:
     """Return the path of a request as it was sent, as far as the server says so."""
-    handler = getattr(start_response, "__self__", None)
-    if isinstance(handler, WSGIHandler):
-        return str(handler.path).partition("?")[0]
+    connection = connection_of(environ, start_response)
+    if connection is not None:
+        return split_target(connection.target)[1].partition("?")[0]
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return quote(path.encode("latin-1"), safe=_SAFE)
 

@@ -102,7 +102,8 @@ class Ending:
         echo = Echo()
         done = asyncio.Event()
 
-        @echo.server.on("slow")
+        @echo.server.on("slow", ordered=False)
+        @host.waiting
         async def slow(socket: Socket) -> None:
             await done.wait()
             echo.heard.append(("done",))
@@ -121,7 +122,8 @@ class Ending:
     async def test_handlers_that_run_too_long_are_cancelled(self, host: Host, caplog: pytest.LogCaptureFixture) -> None:
         echo = Echo(shutdown_timeout=0.01)
 
-        @echo.server.on("for ever")
+        @echo.server.on("for ever", ordered=False)
+        @host.waiting
         async def for_ever(socket: Socket) -> None:
             try:
                 await asyncio.Event().wait()

@@ -1,0 +1,116 @@
+"""A server for WSGI on gevent, at listeners that are open: it lets connections in, and ends in good order.
+
+`WSGIServer` of gevent accepts until the process has no descriptor left, and closes what it has given away.
+"""
+
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIServer
+from gevent.socket import socket as GeventSocket  # noqa: N812
+from gevent.ssl import SSLSocket
+
+from .accepting import Acceptor
+from .hubs import GeventLoop
+from .socketlink import prepare
+from .strict import HEAD_TIMEOUT, StrictHandler
+from .wsgi import Environ
+
+UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
+
+
+class WsgiServer:
+    """Serves an application at some listeners, which it owns."""
+
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        listeners: list[socket.socket],
+        loop: GeventLoop,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.application = application
+        self.is_ending = False
+        self._tls = tls
+        self._connections: dict[gevent.Greenlet[Any, Any], StrictHandler] = {}
+        self._environ = _environ(listeners, "http" if tls is None else "https")
+        self._acceptors = [Acceptor(listener, loop, self._welcome) for listener in listeners]
+
+    def get_environ(self) -> Environ:
+        """Return a new environment, with what all requests have in common."""
+        return self._environ.copy()
+
+    def stop(self) -> None:
+        """Accept nothing more, and end each connection behind the request that it is at."""
+        self.is_ending = True
+        for acceptor in self._acceptors:
+            acceptor.close()
+        gevent.killall([greenlet for greenlet, handler in self._connections.items() if handler.is_idle], block=False)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all requests are answered; tell whether that was so."""
+        return len(gevent.joinall(list(self._connections), timeout=timeout)) == len(self._connections)
+
+    def close(self) -> None:
+        """Close the connections that are left."""
+        gevent.killall(list(self._connections))
+
+    def _welcome(self, connection: socket.socket, address: Any) -> None:
+        try:
+            connection.setblocking(False)
+            prepare(connection, user_timeout=UNREAD_TIMEOUT)
+        except OSError:
+            connection.close()  # the client has gone already
+            return
+        sock = GeventSocket(connection.family, connection.type, connection.proto, fileno=connection.detach())
+        handler = StrictHandler(sock, address, self)
+        greenlet = gevent.Greenlet(self._serve, handler)
+        self._connections[greenlet] = handler
+        greenlet.link(self._ended)
+        greenlet.start()
+
+    def _serve(self, handler: StrictHandler) -> None:
+        if self._tls is not None:
+            secure = _secured(handler.socket, self._tls)
+            if secure is None:
+                return
+            handler.socket = secure
+        handler.handle()
+
+    def _ended(self, greenlet: "gevent.Greenlet[Any, Any]") -> None:
+        handler = self._connections.pop(greenlet)
+        if handler.socket is not None:
+            handler.socket.close()
+
+
+def _secured(sock: Any, tls: ssl.SSLContext) -> Any:
+    """Make the handshake; None where it fails."""
+    sock.settimeout(HEAD_TIMEOUT)
+    try:
+        secure = SSLSocket(sock=sock, server_side=True, do_handshake_on_connect=False, _context=tls)
+    except OSError:
+        return None
+    try:
+        secure.do_handshake()
+    except OSError:
+        secure.close()
+        return None
+    return secure
+
+
+def _environ(listeners: list[socket.socket], scheme: str) -> Environ:
+    names = [listener.getsockname() for listener in listeners if listener.family != socket.AF_UNIX]
+    host, port = names[0][:2] if names else ("", "")
+    return {
+        **WSGIServer.base_env,
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,  # other greenlets call it meanwhile
+        "wsgi.url_scheme": scheme,
+    }

@@ -1,0 +1,132 @@
+"""gevent as a host under test: a hub in a thread of its own, in which the loop of the test runs, too.
+
+The test's loop waits in a greenlet. So its client, the server and the test take turns in one thread, and a test may
+look at the server's state, as it does where both share a loop.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.selectors import GeventSelector
+
+from hosts.host import Host
+from waterspout import Engine, Pending, Server
+from waterspout.drivers.gevent import GeventDriver
+from waterspout.hosts.gevent import App
+from waterspout.hosts.hubs import GeventLoop
+from waterspout.hosts.listeners import opened
+from waterspout.hosts.residence import Residence
+from waterspout.hosts.wsgiserver import WsgiServer
+
+Application = Callable[..., Any]
+
+
+class GeventHost(Host):
+    """The server of `waterspout.hosts.gevent.serve`; `application` has what is not the engine's."""
+
+    application: Application | None = None
+
+    def __init__(
+        self,
+        *,
+        unix: str | None = None,
+        server_tls: ssl.SSLContext | None = None,
+        client_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(hub_loop, unix=unix, server_tls=server_tls, client_tls=client_tls)
+
+    @property
+    def address(self) -> str:
+        return "127.0.0.1" if self.unix is None else "unix"
+
+    def waiting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a plain function of an asynchronous one: its greenlet blocks while it runs as a task of the test's."""
+        loop = asyncio.get_running_loop()
+
+        @wraps(function)
+        def call(*args: Any, **named: Any) -> Any:
+            return block(loop, function(*args, **named))
+
+        return call
+
+    async def start(self, *mountables: Server | Engine) -> None:
+        hub = gevent.get_hub()
+        loop = GeventLoop(hub)
+        application: Any = self.application
+        for mountable in reversed(mountables):
+            engine = mountable if isinstance(mountable, Engine) else mountable.engine
+            Residence.of(engine).bind(hub, AwaitedDriver(), loop)
+            application = App(mountable, application)
+            application.start()
+        self.listening = opened([] if self.unix else [("127.0.0.1", 0)], self.unix, ())
+        (listener,) = self.listening.__enter__()
+        if self.unix is None:
+            self.port = listener.getsockname()[1]
+        self.web = WsgiServer(application, [listener], loop, tls=self.server_tls)
+
+    async def stop(self) -> None:
+        self.web.stop()
+        self.listening.__exit__(None, None, None)
+        self.web.close()
+
+    def run(self, test: Coroutine[Any, Any, None]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._run_in_hub, super().run, test).result()
+
+    def _run_in_hub(self, run: Callable[[Any], None], test: Coroutine[Any, Any, None]) -> None:
+        hub = gevent.get_hub()
+        failed: list[Any] = []
+        hub.handle_error = lambda *problem: failed.append(problem[2])  # type: ignore[method-assign]
+        try:
+            run(test)
+            if failed:
+                raise failed[0]
+        finally:
+            hub.destroy(destroy_loop=True)
+
+
+class AwaitedDriver(GeventDriver):
+    """The driver, whose results the test's loop can await."""
+
+    def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        pending.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set_result, None))
+        yield from done
+
+
+class HubSelector(GeventSelector):
+    """Lets the hub turn in each of the loop's turns."""
+
+    def select(self, timeout: float | None = None) -> Any:
+        gevent.sleep(0)
+        return super().select(timeout)
+
+
+def hub_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop(HubSelector())
+
+
+def block(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine as a task, and block this greenlet until it ends; a greenlet that is killed cancels it."""
+    ended = Event()
+    task: list[asyncio.Task[Any]] = []
+
+    def begin() -> None:
+        task.append(loop.create_task(coroutine))
+        task[0].add_done_callback(lambda _: ended.set())
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        ended.wait()
+    except BaseException:
+        loop.call_soon_threadsafe(task[0].cancel)
+        ended.wait()
+        raise
+    return task[0].result()
