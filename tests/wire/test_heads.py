@@ -153,7 +153,7 @@ def test_what_a_version_does_not_allow_is_refused(head: bytes) -> None:
 
 def test_a_head_is_bounded_and_no_byte_is_searched_twice() -> None:
     decoder, buffer = HeadDecoder(), bytearray(POST)
-    for _ in range(MAX_HEAD_BYTES // 1000):
+    for _ in range(MAX_HEAD_BYTES // 1000 + 1):
         assert decoder.take(buffer) is None
         assert decoder._searched == len(buffer)
         buffer += b"X" * 1000
@@ -193,16 +193,7 @@ def test_chunks_byte_by_byte_are_the_same() -> None:
         b"0\r\nGET / HTTP/1.1\r\n\r\n",
         b"1;" + b"a" * 5000,
         (b"1;" + b"a" * 4000 + b"\r\nx\r\n") * 5,
-        b"0\r\n"
-        + b"A: b" * 900
-        + b"\r\n"
-        + b"A: b" * 900
-        + b"\r\n"
-        + b"A: b" * 900
-        + b"\r\n"
-        + b"A: b" * 1000
-        + b"\r\n"
-        b"A: b" + b"c" * 4000 + b"\r\n",
+        b"0\r\n" + (b"A: " + b"b" * 4000 + b"\r\n") * 5,
     ],
     ids=lambda data: ascii(data[:20]),
 )
