@@ -1,11 +1,8 @@
-"""On gevent: all that any host does, and what belongs to WSGI alone."""
-
-from pathlib import Path
+"""On gevent: all that any host does."""
 
 import pytest
 
-from hosts.certificate import Certificate
-from hosts.gevent_host import GeventHost
+from hosts.gevent_host import GeventHost, gevent_host
 from hosts.suite.compression import Compression
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
@@ -22,14 +19,7 @@ ROUNDS = ["tcp", pytest.param("tls", marks=pytest.mark.hosts), pytest.param("uni
 
 @pytest.fixture(params=ROUNDS)
 def host(request: pytest.FixtureRequest) -> GeventHost:
-    match request.param:
-        case "tls":
-            certificate: Certificate = request.getfixturevalue("certificate")
-            return GeventHost(server_tls=certificate.server, client_tls=certificate.client)
-        case "unix":
-            folder: Path = request.getfixturevalue("tmp_path")
-            return GeventHost(unix=str(folder / "socket"))
-    return GeventHost()
+    return gevent_host(GeventHost, request)
 
 
 class TestPolling(Polling): ...

@@ -8,7 +8,7 @@ from typing import Any
 
 from .hubs import settle
 from .residence import Mountable, Residence, engine_of
-from .wsgi import Environ, StartResponse, WsgiIntake, path_of
+from .wsgi import Environ, StartResponse, WsgiIntake, is_framed_wrongly, path_of
 
 __all__ = ["App"]
 
@@ -30,6 +30,8 @@ class App:
         """Serve a request."""
         if not self.engine.serves(path_of(environ, start_response)):
             return self._application(environ, start_response)
+        if is_framed_wrongly(environ):
+            return _answer(start_response, "400 Bad Request", b"Content-Length is one number")
         return WsgiIntake(self._residence, environ, start_response).serve()
 
     def start(self) -> None:
@@ -38,5 +40,10 @@ class App:
 
 
 def _nothing(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    start_response("404 Not Found", [("Content-Type", "text/plain")])
-    return (b"not found",)
+    return _answer(start_response, "404 Not Found", b"not found")
+
+
+def _answer(start_response: Any, status: str, text: bytes) -> Iterable[bytes]:
+    connection = [] if status.startswith("404") else [("Connection", "close")]
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text))), *connection])
+    return (text,)
