@@ -46,6 +46,8 @@ ROWS = re.compile("(ENGINEIO|SOCKETIO|REVISION|MSGPACK)_[0-9]|GENERATIONS")
 COLUMNS = {"implicit_connect", "own_socket_id", "client_pings", "strays"}
 VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
 OPTIONS_OF_OLD_CLIENTS_IN = ("engine/protocol1/", "engine/policy.py", "faces/")
+GEVENT_IN = {"drivers/gevent.py", "hosts/gevent.py", "hosts/hubs.py", "hosts/strict.py", "hosts/wsgi.py"}
+GEVENT_IN |= {"hosts/wsgiserver.py", "cli/hosts.py"}
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
@@ -168,6 +170,12 @@ def dangerous_and_reserved_modules(module: Module) -> Iterator[Complaint]:
             yield node.lineno, "msgspec.json is used in wire/json.py only"
 
 
+def gevent_ends_with_its_host(module: Module) -> Iterator[Complaint]:
+    for line, target, _ in module.imports:
+        if target.split(".")[0] in {"gevent", "greenlet"} and module.path not in GEVENT_IN:
+            yield line, f"{target} is for the driver and the host that bear its name"
+
+
 def versions_end_with_the_engine(module: Module) -> Iterator[Complaint]:
     if module.layer in VERSIONS_IN:
         return
@@ -255,6 +263,7 @@ RULES: list[Callable[[Module], Iterator[Complaint]]] = [
     layers,
     core_is_synchronous_and_sans_io,
     dangerous_and_reserved_modules,
+    gevent_ends_with_its_host,
     versions_end_with_the_engine,
     old_clients_have_options_of_their_own,
     few_catch_everything,

@@ -10,7 +10,7 @@ import pytest
 from waterspout import Server
 from waterspout.drivers import InlineDriver
 from waterspout.engine import Layer
-from waterspout.hosts import accepting, intake, standalone, web
+from waterspout.hosts import accepting, intake, signals, standalone, web
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -61,7 +61,7 @@ def test_the_deadlines_are_those_of_the_code() -> None:
         assert re.search(rf"\|[^|]*{what}[^|]*\| {seconds:g} s", PAGE), what
     assert f"{intake.REFUSED_BODY_TIMEOUT:g} s if the request is refused" in PROSE
     assert f"have {standalone.BODIES} times" in PROSE
-    assert f"up to {standalone.CLOSE_TIMEOUT:g} s" in PROSE
+    assert f"up to {signals.CLOSE_TIMEOUT:g} s" in PROSE
     assert f"the last {accepting.SPARE} descriptors" in PROSE
 
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.backends import ROOT
 from waterspout import Server
 from waterspout.engine.eventstream import HEARTBEAT_INTERVAL
-from waterspout.hosts import intake, standalone, web
+from waterspout.hosts import intake, signals, web
 
 OPTIONS = {name: row.default for name, row in inspect.signature(Server).parameters.items()}
 SAMPLES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "deploy").iterdir())}
@@ -56,8 +56,8 @@ def test_a_kept_connection_is_given_up_by_the_proxy_first() -> None:
 def test_a_process_has_the_time_that_its_end_takes() -> None:
     unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.read_string(SAMPLES["waterspout@.service"])
-    assert float(unit["Service"]["TimeoutStopSec"]) > standalone.EXIT_TIMEOUT
-    assert f"that takes {standalone.EXIT_TIMEOUT:g} s at most" in SAMPLES["waterspout@.service"]
+    assert float(unit["Service"]["TimeoutStopSec"]) > signals.EXIT_TIMEOUT
+    assert f"that takes {signals.EXIT_TIMEOUT:g} s at most" in SAMPLES["waterspout@.service"]
 
 
 def test_comments_and_the_page_tell_the_numbers_of_the_code() -> None:

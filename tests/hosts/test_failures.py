@@ -224,7 +224,7 @@ def test_a_reset_of_standard_input_is_its_end(factory: Factory, monkeypatch: pyt
         with near, far, near.makefile("rb", buffering=0) as stdin:
             monkeypatch.setattr(sys, "stdin", stdin)
             ended = asyncio.Event()
-            watch_stdin(ended.set)
+            watch_stdin(ended.set, AsyncioLoop(asyncio.get_running_loop()))
             near.send(b"unread")
             far.send(b"data")
             far.close()

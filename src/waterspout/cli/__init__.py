@@ -16,8 +16,8 @@ from waterspout.hosts.certificates import tls
 from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
 from waterspout.hosts.static import static_routes
 
-from . import outside
-from .target import load, source_of
+from . import hosts, outside
+from .target import load, load_application, source_of
 
 __all__ = ["load", "main", "parse_bind"]
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 in order, 2 for what the caller can mend, 1 if a server refuses."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
+    options.arguments = arguments
     if hasattr(options, "log_level"):
         _log(options.log_level)
     try:
@@ -59,17 +60,33 @@ def parse_bind(text: str) -> tuple[str, int]:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    _check_place(options)
+    hosts.check(options)
+    if options.host == hosts.GEVENT:
+        hosts.patch(options.arguments)
     with inherited(by_parent=options.supervised) as sockets:  # before a module may start a process
-        _serve_at(options, sockets)
+        (_serve_on_gevent if options.host == hosts.GEVENT else _serve_at)(options, sockets)
+
+
+def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
+    from waterspout.hosts.gevent import Place
+
+    server = None if options.target is None else load(options.target)
+    application = None if options.app is None else load_application(options.app)
+    bind, names = _places(options, sockets)
+    hosts.run(
+        hosts.application_of(server, application),
+        Place(bind=bind, unix=options.unix, inherited=sockets, tls=_tls(options, has_tcp=bool(names))),
+        ready=lambda urls: _say(announcement(options.target or options.app, urls, names)),
+        stop_with_stdin=options.supervised,
+    )
 
 
 def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
     mountable = load(options.target)
-    bind = _bind(options, sockets)
-    tcp = [each for each in sockets if each.family != socket.AF_UNIX]
-    hosts = [*(host for host, _ in bind), *(each.getsockname()[0] for each in tcp)]
-    secure = _tls(options, has_tcp=bool(hosts))
-    _check_flash(options, has_tcp=bool(hosts))
+    bind, names = _places(options, sockets)
+    secure = _tls(options, has_tcp=bool(names))
+    _check_flash(options, has_tcp=bool(names))
     source = source_of(options.target)
     pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
     standalone.run(
@@ -84,7 +101,7 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
             flash_policy_domains=options.flash_policy_domain or ("*",),
             entry=options.entry,
         ),
-        ready=lambda urls: _say(announcement(options.target, urls, hosts)),
+        ready=lambda urls: _say(announcement(options.target, urls, names)),
         loop=standalone.LoopKind(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
@@ -102,11 +119,23 @@ def _demo(options: argparse.Namespace) -> None:
     )
 
 
+def _check_place(options: argparse.Namespace) -> None:
+    """Refuse a host and a port as other programs take them."""
+    address = None if options.host in hosts.NAMES else options.host
+    if address is not None or options.port is not None:
+        place = f"{address or DEFAULT_HOST}:{options.port or DEFAULT_PORT}"
+        raise CannotStart(f"host and port are given together here: write --bind {place}")
+
+
+def _places(options: argparse.Namespace, sockets: list[socket.socket]) -> tuple[list[tuple[str, int]], list[str]]:
+    """Return the addresses, and the names of all hosts that are listened at."""
+    bind = _bind(options, sockets)
+    tcp = [each for each in sockets if each.family != socket.AF_UNIX]
+    return bind, [*(host for host, _ in bind), *(each.getsockname()[0] for each in tcp)]
+
+
 def _bind(options: argparse.Namespace, sockets: list[socket.socket]) -> list[tuple[str, int]]:
     """Return the addresses; the default if the server has nothing else to listen at."""
-    if options.host is not None or options.port is not None:
-        place = f"{options.host or DEFAULT_HOST}:{options.port or DEFAULT_PORT}"
-        raise CannotStart(f"host and port are given together here: write --bind {place}")
     if options.bind is None and (options.unix is not None or sockets):
         return []
     return [parse_bind(place) for place in options.bind or [DEFAULT_BIND]]
@@ -173,13 +202,28 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", parents=[shared], help="serve a waterspout.Server", allow_abbrev=False)
     serve.set_defaults(command=_serve)
-    serve.add_argument("target", metavar="module:server", help="module and variable of a waterspout.Server or Engine")
+    serve.add_argument(
+        "target",
+        metavar="module:server",
+        nargs="?",
+        help="module and variable of a waterspout.Server or Engine; may be left out where --app mounts its own",
+    )
+    serve.add_argument(
+        "--host",
+        metavar="NAME",
+        default=hosts.TORNADO,
+        help="tornado (default), or gevent: its monkey.patch_all() is called before anything else is imported",
+    )
+    serve.add_argument(
+        "--app",
+        metavar="module:application",
+        help="with --host gevent: serve all other paths with this WSGI application",
+    )
     serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket, alone or with --bind")
     serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this certificate chain (PEM)")
     serve.add_argument("--keyfile", metavar="FILE", help="private key, unless it is in --certfile")
     serve.add_argument("--static", metavar="DIR", help="also serve the files of this directory; index.html at /")
-    for other in ("--host", "--port"):  # they are --bind here, and whoever writes them is told so
-        serve.add_argument(other, help=argparse.SUPPRESS)
+    serve.add_argument("--port", help=argparse.SUPPRESS)  # it is --bind here, and whoever writes it is told so
     serve.add_argument("--flash-policy-port", metavar="PORT", type=_port, help="serve Flash's policy file at this port")
     serve.add_argument(
         "--flash-policy-domain", metavar="DOMAIN", action="append", help="allow Flash of a domain (default: all)"

@@ -5,7 +5,9 @@ import inspect
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from waterspout import CannotStart
 from waterspout.engine import Engine
@@ -18,6 +20,23 @@ _NO_LOOP = "no running event loop"  # what asyncio says to `create_task` while a
 
 def load(target: str) -> Mountable:
     """Import `module:server` with the current directory on the path; the server may be `name.of.attribute`."""
+    found = _load(target)
+    if isinstance(found, Server | Engine):
+        return found
+    raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
+
+
+def load_application(target: str) -> Callable[..., Any]:
+    """Import a WSGI application, as `load` imports a server."""
+    found = _load(target)
+    if callable(found):
+        return found
+    raise CannotStart(
+        f"cannot serve {target!r}: it is of type {type(found).__name__!r}, and a WSGI application can be called"
+    )
+
+
+def _load(target: str) -> object:
     module_name, _, names = target.partition(":")
     _check_name(target, module_name, names)
     if not module_name or not names:
@@ -31,9 +50,7 @@ def load(target: str) -> Mountable:
                 f"cannot serve {target!r}: {module_name!r} has no {names!r}; "
                 f"name the variable that holds the waterspout.Server"
             ) from None
-    if isinstance(found, Server | Engine):
-        return found
-    raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
+    return found
 
 
 def source_of(target: str) -> Path | None:

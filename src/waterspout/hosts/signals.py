@@ -1,6 +1,5 @@
 """How a stand-alone process is told to end, and how it ends even if some task or thread does not."""
 
-import asyncio
 import os
 import signal
 import sys
@@ -9,7 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from .loops import AsyncioLoop
+from .output import Loop
+
+CLOSE_TIMEOUT = 8.0  # s that clients have, once the process ends, to take what was sent to them
+EXIT_TIMEOUT = 9.5  # s from the signal to the end; `docker stop` kills 10 s after its SIGTERM
+LATE = "some clients had not taken what was sent to them within %g s; they are cut off"
 
 
 @contextmanager
@@ -51,9 +54,8 @@ def leave_after(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def watch_stdin(end: Callable[[], object]) -> None:
+def watch_stdin(end: Callable[[], object], loop: Loop) -> None:
     """Call the function when standard input ends."""
-    loop = AsyncioLoop(asyncio.get_running_loop())
     descriptor = sys.stdin.fileno()
 
     def readable() -> None:

@@ -22,15 +22,13 @@ from .entry import serve_entry
 from .flashpolicy import serve_policy
 from .listeners import opened, urls
 from .loggers import reporting, throttled
-from .loops import running_loop
+from .loops import AsyncioLoop, running_loop
 from .residence import Residence
-from .signals import ending, leave_after, watch_stdin
+from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, LATE, ending, leave_after, watch_stdin
 from .static import signpost
 from .tornado import Mount, Mountable
 from .web import LimitedApplication, Web
 
-CLOSE_TIMEOUT = 8.0
-EXIT_TIMEOUT = 9.5  # `docker stop` kills 10 s after its SIGTERM
 BODIES = 5  # times `max_payload_bytes`: the engine refuses by itself what is more than four times as much
 
 
@@ -132,7 +130,7 @@ def run(
             loop.call_soon_threadsafe(stop.set)
 
         if stop_with_stdin:
-            watch_stdin(end)
+            watch_stdin(end, AsyncioLoop(loop))
         with ending(end):
             await serve(mountable, site, ready=ready, stop=stop)
 
@@ -156,7 +154,7 @@ async def _finish(mountable: Mountable, residence: Residence, webs: list[Web]) -
             await mountable.close()
             await asyncio.gather(residence.drain(), *(web.flush() for web in webs))
     except TimeoutError:
-        log.warning("some clients had not taken what was sent to them within %g s; they are cut off", CLOSE_TIMEOUT)
+        log.warning(LATE, CLOSE_TIMEOUT)
     residence.cut()
     for web in webs:
         await web.close()

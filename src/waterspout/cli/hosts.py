@@ -1,0 +1,65 @@
+"""`waterspout serve --host NAME`: which host serves, and what only one of them can do."""
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from waterspout import CannotStart
+
+if TYPE_CHECKING:
+    from waterspout.hosts.gevent import Place
+
+TORNADO, GEVENT = "tornado", "gevent"
+NAMES = TORNADO, GEVENT
+
+_OF_TORNADO = {
+    "static": "--static",
+    "entry": "--entry",
+    "flash_policy_port": "--flash-policy-port",
+    "flash_policy_domain": "--flash-policy-domain",
+}
+_PATCHED = (
+    "from gevent import monkey; monkey.patch_all(); import sys; from waterspout.cli import main; sys.exit(main())"
+)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse options that the chosen host does not have."""
+    if options.host != GEVENT:
+        if options.app is not None:
+            raise CannotStart(f"cannot serve the application {options.app!r} inside Tornado: give --host gevent too")
+        if options.target is None:
+            raise CannotStart("what is to be served? Give module:server, as in chat:server")
+        return
+    if options.target is None and options.app is None:
+        raise CannotStart("what is to be served? Give module:server, as in chat:server, or --app module:application")
+    for name, option in _OF_TORNADO.items():
+        if getattr(options, name) is not None:
+            raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host gevent")
+
+
+def patch(arguments: list[str]) -> None:
+    """Run this command anew, in this process, with the standard library patched before anything else is imported."""
+    try:
+        from gevent import monkey
+    except ImportError:
+        raise CannotStart(
+            "cannot serve on gevent: it is not installed; install it (pip install waterspout[gevent])"
+        ) from None
+    if not monkey.is_module_patched("socket"):
+        os.execv(sys.executable, [sys.executable, "-c", _PATCHED, *arguments])
+
+
+def application_of(server: Any, application: Any) -> Any:
+    """Put a server beside an application; either may be None."""
+    from waterspout.hosts.gevent import App
+
+    return application if server is None else App(server, application)
+
+
+def run(application: Any, place: "Place", **options: Any) -> None:
+    """Serve on gevent."""
+    from waterspout.hosts import gevent
+
+    gevent.run(application, place, owns_process=True, **options)
