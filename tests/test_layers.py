@@ -57,6 +57,9 @@ REFUSED = [
     # what everybody is kept from
     ("hosts/a.py", "import pickle", "pickle is used nowhere"),
     ("adapters/a.py", "from marshal import loads", "marshal is used nowhere"),
+    ("cli/target.py", "from gevent import monkey", "gevent is for the driver and the host that bear its name"),
+    ("hosts/link.py", "def f():\n    import gevent.pool", "gevent.pool is for the driver and the host"),
+    ("faces/a.py", "from greenlet import getcurrent", "greenlet is for the driver and the host"),
     ("cli/target.py", "eval('1')", "eval is used nowhere"),
     ("cli/target.py", "def f(x):\n    exec(x)", "exec is used nowhere"),
     ("hosts/a.py", "import secrets", "secrets is used in drivers/ only"),

@@ -99,6 +99,7 @@ def run(
 
 _ELSEWHERE = {
     "waterspout.hosts.tornado": ("routes", "drain"),
+    "waterspout.hosts.gevent": ("App", "serve"),
     "waterspout.testing": ("Pair", "Peer", "Clock"),
     "waterspout.adapters": ("MemoryAdapter",),
     "waterspout.server": (
@@ -120,7 +121,7 @@ _INSTEAD = {
     "SocketIO": "waterspout.Server",
     "AsyncNamespace": "waterspout.Socket for a class with handlers, and Server.register",
     "ASGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
-    "WSGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
+    "WSGIApp": "waterspout.hosts.gevent.App, or `waterspout serve --host gevent`",
     "get_tornado_handler": "waterspout.hosts.tornado.routes",
     "Client": "waterspout.testing.Peer in tests; it is a server, and has no client for a network",
     "AsyncClient": "waterspout.testing.Peer in tests; it is a server, and has no client for a network",

@@ -13,6 +13,7 @@ from serving import PATIENCE, Client, Command, running
 from waterspout import CannotStart
 from waterspout.cli import main
 
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 APP = """
 import time
 import waterspout
@@ -144,6 +145,22 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
 ) -> None:
     assert main(["serve", *arguments.split()]) == 2
     assert capsys.readouterr().err.startswith(f"waterspout: {sentence}")
+
+
+def test_the_example_of_a_chat_beside_a_page(tmp_path: Path) -> None:
+    (tmp_path / "wsgi.py").write_text((EXAMPLES / "wsgi.py").read_text("utf-8"))
+    with serving(tmp_path, "wsgi:server", "--app", "wsgi:page", "--bind", "127.0.0.1:0") as command:
+        address = command.address()
+        with entered(address) as one, entered(address) as other:
+            one.send('420["ask all","how are you?"]')
+            number, _, asked = other.receive().partition("[")
+            assert asked == '"question","how are you?"]'
+            other.send(f'43{number[2:]}["well"]')
+            assert one.receive() == '430[["well"]]'
+            assert page(address, "/here") == b"2 are in the chat\n"
+            assert other.receive() == '42["visited","/here"]'
+            one.send('421["say","hi"]')
+            assert other.receive() == '42["said","hi"]'
 
 
 def test_an_application_that_is_none_is_named(folder: Path) -> None:

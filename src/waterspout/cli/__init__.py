@@ -14,6 +14,7 @@ from waterspout import CannotStart
 from waterspout.hosts import reload, standalone
 from waterspout.hosts.certificates import tls
 from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
+from waterspout.hosts.patching import patch
 from waterspout.hosts.static import static_routes
 
 from . import hosts, outside
@@ -63,7 +64,7 @@ def _serve(options: argparse.Namespace) -> None:
     _check_place(options)
     hosts.check(options)
     if options.host == hosts.GEVENT:
-        hosts.patch(options.arguments)
+        patch(options.arguments)
     with inherited(by_parent=options.supervised) as sockets:  # before a module may start a process
         (_serve_on_gevent if options.host == hosts.GEVENT else _serve_at)(options, sockets)
 

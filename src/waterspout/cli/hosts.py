@@ -1,8 +1,6 @@
 """`waterspout serve --host NAME`: which host serves, and what only one of them can do."""
 
 import argparse
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from waterspout import CannotStart
@@ -19,9 +17,6 @@ _OF_TORNADO = {
     "flash_policy_port": "--flash-policy-port",
     "flash_policy_domain": "--flash-policy-domain",
 }
-_PATCHED = (
-    "from gevent import monkey; monkey.patch_all(); import sys; from waterspout.cli import main; sys.exit(main())"
-)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -37,18 +32,6 @@ def check(options: argparse.Namespace) -> None:
     for name, option in _OF_TORNADO.items():
         if getattr(options, name) is not None:
             raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host gevent")
-
-
-def patch(arguments: list[str]) -> None:
-    """Run this command anew, in this process, with the standard library patched before anything else is imported."""
-    try:
-        from gevent import monkey
-    except ImportError:
-        raise CannotStart(
-            "cannot serve on gevent: it is not installed; install it (pip install waterspout[gevent])"
-        ) from None
-    if not monkey.is_module_patched("socket"):
-        os.execv(sys.executable, [sys.executable, "-c", _PATCHED, *arguments])
 
 
 def application_of(server: Any, application: Any) -> Any:
