@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ class GeventHost(Host):
         def call(*args: Any, **named: Any) -> Any:
             return block(loop, function(*args, **named))
 
+        call.__signature__ = signature(function)  # type: ignore[attr-defined]
+        del call.__wrapped__  # or it would be refused as an asynchronous one
         return call
 
     async def start(self, *mountables: Server | Engine) -> None:
