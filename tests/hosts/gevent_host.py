@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 import pytest
@@ -113,7 +113,7 @@ class PywsgiHost(GeventHost):
     forgiven = (OSError,)  # clients that go are worth a traceback to it
 
     def listen(self, application: Any, listener: socket.socket, loop: GeventLoop) -> None:
-        tls = {} if self.server_tls is None else {"ssl_context": Wrapping(self.server_tls)}
+        tls: Any = {} if self.server_tls is None else {"ssl_context": Wrapping(self.server_tls)}
         own = GeventSocket(fileno=listener.detach())
         self.http = WSGIServer(own, application, log=None, error_log=None, **tls)
         self.http.start()
@@ -133,7 +133,10 @@ class Wrapping:
         return SSLSocket(sock=sock, _context=self.context, **options)
 
 
-def gevent_host(kind: "type[GeventHost]", request: pytest.FixtureRequest) -> "GeventHost":
+Kind = TypeVar("Kind", bound=GeventHost)
+
+
+def gevent_host(kind: type[Kind], request: pytest.FixtureRequest) -> Kind:
     """Make the host of a round: tcp, tls or unix."""
     match request.param:
         case "tls":

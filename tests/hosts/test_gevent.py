@@ -28,6 +28,7 @@ class TestPolling(Polling): ...
 class TestWebSocket(WebSocket): ...
 
 
+@pytest.mark.hosts
 class TestCompression(Compression): ...
 
 
@@ -55,7 +56,8 @@ class TestVanishing(Vanishing): ...
 tcp = pytest.mark.parametrize("host", ["tcp"], indirect=True)
 
 
-@pytest.mark.parametrize("host", ["tcp", pytest.param("tls", marks=pytest.mark.hosts)], indirect=True)
+@pytest.mark.hosts
+@pytest.mark.parametrize("host", ["tcp", "tls"], indirect=True)
 class TestOldDrafts(OldDrafts): ...
 
 

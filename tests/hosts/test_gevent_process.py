@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from serving import PATIENCE, Client, Command, running
-from waterspout import CannotStart
+from waterspout import CannotStart, Server, Socket
 from waterspout.cli import main
+from waterspout.hosts.gevent import serve
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 APP = """
@@ -137,6 +138,7 @@ def test_a_program_of_ones_own(folder: Path, patched: bool) -> None:
         ("app:server --host 127.0.0.1", "host and port are given together here: write --bind 127.0.0.1:8000"),
         ("app:server --host gevent --static .", "--static is for --host tornado: leave it out"),
         ("app:server --host gevent --entry e", "--entry is for --host tornado"),
+        ("app:server --host gevent --loop uvloop", "--loop uvloop is for --host tornado"),
         ("app:server --host gevent --flash-policy-port 843", "--flash-policy-port is for --host tornado"),
     ],
 )
@@ -170,8 +172,15 @@ def test_an_application_that_is_none_is_named(folder: Path) -> None:
 
 
 def test_a_port_that_cannot_be_had_is_an_error_of_the_call() -> None:
-    from waterspout import Server
-    from waterspout.hosts.gevent import serve
-
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart, match="it is in use"):
         serve(Server(), port=taken.getsockname()[1], host="127.0.0.1")
+
+
+def test_asynchronous_functions_are_refused_with_a_sentence() -> None:
+    server = Server()
+
+    @server.on("say")
+    async def say(socket: Socket) -> None: ...
+
+    with pytest.raises(CannotStart, match=r"^cannot serve on gevent: .*say"):
+        serve(server, port=0)

@@ -11,6 +11,7 @@ import pytest
 
 from hosts.client import opening, request, target
 from hosts.gevent_host import GeventHost, gevent_host
+from hosts.host import sockets
 from hosts.suite.echo import Echo
 from hosts.suite.polling import chunked, head
 from hosts.suite.websocket import echoes
@@ -152,7 +153,7 @@ async def test_a_body_without_end_is_not_read_without_end(host: GeventHost, page
         wire.send(b"10000\r\n" + bytes(0x10000) + b"\r\n")
         sent += 0x10000
         await asyncio.sleep(0)
-    assert (await answer).status == (200 if path == "/" else 413)
+    assert (await answer).status == (200 if path == "/" else 400)
     assert sent < 20_000_000
 
 
@@ -331,6 +332,20 @@ async def test_a_request_under_way_is_answered_and_an_idle_connection_is_closed(
     assert (answer.body, answer.field("connection")) == (b"GET /slow 0", "close")
     assert await busy.rest() == b""
     await host.until(lambda: not host.web._connections)
+
+
+@pytest.mark.parametrize("host", ["tls"], indirect=True)
+async def test_a_handshake_of_tls_that_is_under_way_is_given_up_at_the_end(host: GeventHost) -> None:
+    await host.serve(Echo().server)
+    before = sockets()
+    host.client_tls = None
+    wire = await host.connect()
+    wire.send(b"\x16\x03\x01\x02\x00")
+    await host.until(lambda: sockets() == before + 2)
+    host.web.stop()
+    assert await wire.rest() == b""
+    wire.cut()
+    await host.until(lambda: sockets() < before)  # without the listener
 
 
 async def test_an_idle_websocket_costs_no_greenlet(host: GeventHost) -> None:

@@ -32,6 +32,8 @@ def check(options: argparse.Namespace) -> None:
     for name, option in _OF_TORNADO.items():
         if getattr(options, name) is not None:
             raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host gevent")
+    if options.loop != "auto":
+        raise CannotStart(f"--loop {options.loop} is for --host tornado: gevent has a loop of its own; leave it out")
 
 
 def application_of(server: Any, application: Any) -> Any:

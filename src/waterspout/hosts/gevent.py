@@ -20,6 +20,7 @@ import gevent
 from gevent.event import Event
 
 from ..drivers.log import logger
+from ..errors import CannotStart
 from .collector import fitted
 from .hubs import GeventLoop, settle
 from .listeners import LOCALHOST, announcement, opened, urls
@@ -149,7 +150,7 @@ def run(
     with opened(place.bind, place.unix, place.inherited) as listeners, fitted(), ExitStack() as accepting:
         for app in list(_APPS) if owns_process else [application]:
             if isinstance(app, App):
-                app.start()
+                _start(app)
                 app.engine.when_closing(stop.set)
         local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
         tcp = [listener for listener in listeners if listener not in local]
@@ -165,6 +166,13 @@ def run(
             finally:
                 accepting.close()
                 _finish([app for app in _APPS if app.is_at(hub)], servers)
+
+
+def _start(app: App) -> None:
+    try:
+        app.start()
+    except TypeError as error:  # it has asynchronous functions
+        raise CannotStart(f"cannot serve on gevent: {error}") from None
 
 
 def _finish(apps: list[App], servers: list[WsgiServer]) -> None:

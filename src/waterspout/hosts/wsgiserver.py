@@ -75,12 +75,8 @@ class WsgiServer:
         greenlet.start()
 
     def _serve(self, handler: StrictHandler) -> None:
-        if self._tls is not None:
-            secure = _secured(handler.socket, self._tls)
-            if secure is None:
-                return
-            handler.socket = secure
-        handler.handle()
+        if self._tls is None or _secure(handler, self._tls):
+            handler.handle()
 
     def _ended(self, greenlet: "gevent.Greenlet[Any, Any]") -> None:
         handler = self._connections.pop(greenlet)
@@ -88,19 +84,17 @@ class WsgiServer:
             handler.socket.close()
 
 
-def _secured(sock: Any, tls: ssl.SSLContext) -> Any:
-    """Make the handshake; None where it fails."""
-    sock.settimeout(HEAD_TIMEOUT)
+def _secure(handler: StrictHandler, tls: ssl.SSLContext) -> bool:
+    """Make the handshake; tell whether it was made."""
     try:
-        secure = SSLSocket(sock=sock, server_side=True, do_handshake_on_connect=False, _context=tls)
+        handler.socket = sock = SSLSocket(
+            sock=handler.socket, server_side=True, do_handshake_on_connect=False, _context=tls
+        )
+        sock.settimeout(HEAD_TIMEOUT)
+        sock.do_handshake()
     except OSError:
-        return None
-    try:
-        secure.do_handshake()
-    except OSError:
-        secure.close()
-        return None
-    return secure
+        return False  # the connection is closed with its greenlet
+    return True
 
 
 def _environ(listeners: list[socket.socket], scheme: str) -> Environ:
