@@ -327,11 +327,14 @@ def handshake(address: str, generation: Generation, sid: str = "") -> bytes:
     return "\r\n".join(lines).encode()
 
 
+hosts = pytest.mark.parametrize("host", ["tornado", pytest.param("gevent", marks=pytest.mark.hosts)])
+
+
 @contextmanager
-def attacked(folder: Path) -> Iterator[str]:
+def attacked(folder: Path, host: str) -> Iterator[str]:
     """Serve the smallest server and give its address; after the attack it is as it was, and ends well."""
     shutil.copy(EXAMPLES / "echo.py", folder)
-    with running(folder, "serve", "echo:server", "--bind", "127.0.0.1:0") as command:
+    with running(folder, "serve", "echo:server", "--host", host, "--bind", "127.0.0.1:0") as command:
         yield command.address()
         assert command.process.poll() is None, command.log.read_text()
         command.process.terminate()
@@ -339,10 +342,11 @@ def attacked(folder: Path) -> Iterator[str]:
         assert "Traceback" not in command.log.read_text()
 
 
-def test_all_hostile_packets_in_a_row_wedge_nothing(tmp_path: Path) -> None:
+@hosts
+def test_all_hostile_packets_in_a_row_wedge_nothing(tmp_path: Path, host: str) -> None:
     outcomes, expected = [], []
     with ExitStack() as stack:
-        address = stack.enter_context(attacked(tmp_path))
+        address = stack.enter_context(attacked(tmp_path, host))
         neighbours: Any = {}
         for generation in GENERATIONS:
             for transport in TRANSPORTS:
@@ -370,9 +374,10 @@ FIRST_FRAMES = {
 }
 
 
-def test_frames_in_the_segment_of_a_handshake_harm_nobody(tmp_path: Path) -> None:
+@hosts
+def test_frames_in_the_segment_of_a_handshake_harm_nobody(tmp_path: Path, host: str) -> None:
     """CVE-2022-21676: a frame that arrives with the request is read before anybody else listens."""
-    with attacked(tmp_path) as address:
+    with attacked(tmp_path, host) as address:
         for generation in GENERATIONS:
             polling = OverPolling(address, generation)
             for frame in FIRST_FRAMES.values():
@@ -386,9 +391,10 @@ def test_frames_in_the_segment_of_a_handshake_harm_nobody(tmp_path: Path) -> Non
             polling.close()
 
 
-def test_a_reset_at_every_byte_of_an_upgrade_harms_nobody(tmp_path: Path) -> None:
+@hosts
+def test_a_reset_at_every_byte_of_an_upgrade_harms_nobody(tmp_path: Path, host: str) -> None:
     """CVE-2022-41940: the connection is reset while it becomes a WebSocket."""
-    with attacked(tmp_path) as address:
+    with attacked(tmp_path, host) as address:
         for generation in GENERATIONS:
             polling = OverPolling(address, generation)
             conversation = handshake(address, generation, polling.sid) + client_frame(1, b"2probe")
