@@ -142,7 +142,7 @@ class Site:
 
     def __init__(self, driver: Notes) -> None:
         self.driver, self.knocks = driver, list[Callable[[], object]]()
-        self.guard = LagGuard(driver, ENTRIES, self)  # type: ignore[arg-type]  # what the guard asks of a loop
+        self.guard = LagGuard(driver, ENTRIES, self)  # what the guard asks of a loop
 
     def call_soon_threadsafe(self, callback: Callable[[], object], /) -> None:
         self.knocks.append(callback)

@@ -78,7 +78,7 @@ def test_a_server_that_nobody_closed_begins_anew_when_its_loop_is_closed(loop: s
     assert echo.left == [Reason.SHUTDOWN, Reason.TRANSPORT_CLOSE]
     assert echo.is_empty
     assert isinstance(before, AsyncioDriver)
-    assert before._guard._stopped.is_set()
+    assert before._guard._stopped.wait(0)
     assert echo.server.stats().closed["server shutting down"] == 4
     for client in clients[:2]:  # the others are connections of Tornado's
         client.setblocking(True)
