@@ -13,8 +13,9 @@ import pytest
 from gevent.event import Event
 
 from waterspout import Server
-from waterspout.drivers import gevent as module
-from waterspout.drivers.gevent import GeventDriver, Runner
+from waterspout.drivers import greenlets
+from waterspout.drivers.gevent import GeventDriver
+from waterspout.drivers.greenlets import Runner
 from waterspout.engine import Layer, Level, Pending
 from waterspout.testing import Peer
 
@@ -120,12 +121,12 @@ def test_there_is_a_bound_above_which_calls_wait_in_their_order(driver: GeventDr
 def test_most_greenlets_end_when_they_are_needed_no_more(
     driver: GeventDriver, asker: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_KEPT", 3)
+    monkeypatch.setattr(greenlets, "_KEPT", 3)
     go_on = Event()
     in_hub(driver, lambda: each(lambda number: driver.run(go_on.wait, (), asker, number), range(10)))
     go_on.set()
     settle()
-    assert (driver.busy, len(driver._idle), driver._count) == (0, 3, 3)
+    assert (driver.busy, len(driver._runners._idle), driver._runners._count) == (0, 3, 3)
 
 
 def test_what_a_greenlet_asks_for_begins_in_the_next_turn(driver: GeventDriver, asker: Heard) -> None:

@@ -8,7 +8,8 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from server.later import Later
-from waterspout.drivers.gevent import GeventDriver, Runner
+from waterspout.drivers.gevent import GeventDriver
+from waterspout.drivers.greenlets import Runner
 from waterspout.drivers.system import is_asynchronous
 from waterspout.engine import Asker, Pending
 from waterspout.testing import Clock

@@ -1,8 +1,7 @@
 """The driver for gevent: users' functions run in greenlets, and may block.
 
-How it works: the hub runs the core; so it must never wait. It hands each call to a `Runner`, a greenlet that waits for
-one: control is back when the function has ended or waits for something. A function that has ended at once has cost two
-switches and no new greenlet. While others wait, more runners are made, up to `greenlets`; a hundred are kept.
+How it works: the hub runs the core; so it must never wait. It hands each call to a greenlet that waits for one
+(greenlets.py). A function that does not wait costs two switches and no new greenlet.
 
 Greenlets call the core as well, in their own turn: no verb of the core waits, so nothing comes between. What the core
 asks of users' functions meanwhile begins in the next turn of the hub, for it must not wait in the middle either.
@@ -13,22 +12,20 @@ Lines of the log are written by a greenlet, in their order: handlers of Python's
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
-from contextvars import copy_context
 from typing import Any, TypeVarTuple
 
 import gevent
 from gevent.event import Event
-from gevent.monkey import get_original
 from greenlet import getcurrent, greenlet
 
-from ..engine import INTERRUPTS, Pending
+from ..engine import Pending
 from ..engine.driver import Asker, Layer, Level
 from ..server.arguments import Arguments
+from .geventnatives import NATIVES
+from .greenlets import Runner, Runners
 from .lag import LagGuard
 from .log import write
-from .natives import Natives
-from .system import LOGGERS, PLAIN, SystemDriver, discard, is_asynchronous, name_of
+from .system import LOGGERS, SystemDriver
 from .threads import ThreadPool, call_threaded, threaded_asker
 
 Args = TypeVarTuple("Args")
@@ -36,13 +33,12 @@ Args = TypeVarTuple("Args")
 GREENLETS = 10_000
 """The `greenlets` of a new driver."""
 
-_KEPT = 100  # greenlets that wait for a call
 _LAST_WORDS = 1.0  # s that a function has to tidy up, when it is ended
 _CLOSED = "the hub that served this server is destroyed, and its clients are gone: stop your threads before it ends"
 
 
 class GeventDriver(SystemDriver):
-    """Runs functions in greenlets of the hub of this thread. `greenlets`: how many of them may wait at once.
+    """Runs functions in greenlets of the hub of this thread: at once from the hub, from a greenlet in the next turn.
 
     An asynchronous function fails with TypeError: greenlets have no asyncio loop.
     """
@@ -52,68 +48,37 @@ class GeventDriver(SystemDriver):
 
     def __init__(self) -> None:
         super().__init__()
-        self.greenlets = GREENLETS
         self.hub = gevent.get_hub()
-        self._thread = _NATIVES.get_ident()
-        self._idle: list[Runner] = []
-        self._count = 0  # of runners
-        self._waiting: deque[_Call] = deque()  # for a runner
-        self._blocked: dict[Runner, Asker] = {}  # whose function waits for something
+        self._thread = NATIVES.get_ident()
+        self._runners = Runners(self.hub, GREENLETS, self._look)
+        self.run = self._runners.run
         self._attending: dict[greenlet, Pending[Any]] = {}
-        self._starting = 0  # calls that begin in the next turn
         self._changed: Event | None = None
         self._timer: Any = None
         self._pool: ThreadPool | None = None
         self._records: deque[tuple[logging.Logger, logging.LogRecord]] = deque()
         self._writer: greenlet | None = None
-        self._guard = LagGuard(self, _ENTRIES, _GuardedHub(self.hub), _NATIVES)
+        self._guard = LagGuard(self, _ENTRIES, _GuardedHub(self.hub), NATIVES)
         self.hub.loop.run_callback(self._guard.start)
+
+    @property
+    def greenlets(self) -> int:
+        """How many functions may be running at once; more wait in their order."""
+        return self._runners.limit
+
+    @greenlets.setter
+    def greenlets(self, greenlets: int) -> None:
+        self._runners.limit = greenlets
 
     @property
     def busy(self) -> int:
         """How many functions have begun, or wait for a greenlet, and have not ended."""
-        return self._count - len(self._idle) + len(self._waiting)
-
-    def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        """Call a plain function in a greenlet: at once from the hub, else in its next turn."""
-        if getcurrent() is not self.hub:
-            self._starting += 1
-            self.hub.loop.run_callback(self._begin, _Call(function, args, asker.later(token), token))
-            return
-        if self._idle:
-            runner = self._idle.pop()
-        elif self._count < self.greenlets:
-            self._count += 1
-            runner = Runner(self)
-        else:
-            self._waiting.append(_Call(function, args, asker.later(token), token))
-            return
-        runner.call = call = _Call(function, args, asker, token)
-        runner.switch()
-        if runner.call is call:
-            call.asker = self._blocked[runner] = asker.later(token)
-
-    def _begin(self, call: "_Call") -> None:
-        """Begin a call whose asker knows that it is asynchronous."""
-        self._starting -= 1
-        if self._idle or self._count < self.greenlets:
-            if self._idle:
-                runner = self._idle.pop()
-            else:
-                self._count += 1
-                runner = Runner(self)
-            runner.call = call
-            runner.switch()
-            if runner.call is call:
-                self._blocked[runner] = call.asker
-        else:
-            self._waiting.append(call)
-        self._look()
+        return self._runners.busy
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function in one of at most `threads` threads of the system's."""
         if self._pool is None:
-            self._pool = ThreadPool(self.soon, _NATIVES)
+            self._pool = ThreadPool(self.soon, NATIVES)
         self._pool.submit(self.threads, self.around_thread_call, function, args, asker.later(token), token)
 
     def soon(self, function: Callable[[*Args], object], *args: *Args) -> None:
@@ -128,7 +93,7 @@ class GeventDriver(SystemDriver):
 
     def foreign(self) -> bool:
         """Tell whether the caller is on another thread than the hub; all greenlets of the hub are on its own."""
-        return _NATIVES.get_ident() != self._thread
+        return NATIVES.get_ident() != self._thread
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
         """Set the hub's timer, the only one that the core needs."""
@@ -193,37 +158,15 @@ class GeventDriver(SystemDriver):
 
         A function that waits for `awaited`, which `done` is to bring about, is not waited for.
         """
-        for runner, asker in self._blocked.items():
+        for runner, asker in self._runners.blocked.items():
             if asker is unwanted and (awaited is None or self._attending.get(runner) is not awaited):
-                self._end(runner)
+                self._runners.end(runner)
         gevent.spawn(self._finish, timeout, done, awaited)
 
     # Below this line: how it is done
 
-    def next_call(self, runner: "Runner") -> bool:
-        """Called by a runner whose call has ended: give it another, or False if it is not needed any more."""
-        self._blocked.pop(runner, None)
-        self._look()
-        if self._waiting:
-            runner.call = self._waiting.popleft()
-            self._blocked[runner] = runner.call.asker
-            return True
-        if len(self._idle) >= _KEPT:
-            return False
-        self._idle.append(runner)
-        while runner.call is None:
-            with suppress(BaseException):  # an exception for the function that has ended, such as of gevent.Timeout
-                self.hub.switch()
-        return True
-
-    def gone(self, runner: "Runner") -> None:
-        """Called by a runner at its end."""
-        self._blocked.pop(runner, None)
-        self._count -= 1
-        self._look()
-
     def _block_thread(self, pending: Pending[Any], timeout: float | None) -> bool:
-        done = _NATIVES.event()
+        done = NATIVES.event()
 
         def wake(pending: Pending[Any]) -> None:
             done.set()
@@ -234,9 +177,10 @@ class GeventDriver(SystemDriver):
         self.soon(pending.remove_done_callback, wake)
         return False
 
-    def _others(self, awaited: Pending[Any] | None) -> list["Runner"]:
+    def _others(self, awaited: Pending[Any] | None) -> list[Runner]:
         """Return the runners whose functions are to be waited for."""
-        return [runner for runner in self._blocked if awaited is None or self._attending.get(runner) is not awaited]
+        blocked, attending = self._runners.blocked, self._attending
+        return [runner for runner in blocked if awaited is None or attending.get(runner) is not awaited]
 
     def _look(self) -> None:
         """Tell who waits for the end that something has changed."""
@@ -247,7 +191,7 @@ class GeventDriver(SystemDriver):
         self._wait_until(lambda: self._is_quiet(awaited), timeout)
         late = self._others(awaited)
         for runner in late:
-            self._end(runner)
+            self._runners.end(runner)
         if late:
             self._wait_until(lambda: not self._others(awaited), _LAST_WORDS)
         self._guard.stop()
@@ -258,7 +202,7 @@ class GeventDriver(SystemDriver):
 
     def _is_quiet(self, awaited: Pending[Any] | None) -> bool:
         threads_are_busy = self._pool is not None and self._pool.is_busy
-        return not (self._starting or self._waiting or threads_are_busy or self._others(awaited))
+        return not (self._runners.waiting or threads_are_busy or self._others(awaited))
 
     def _wait_until(self, is_so: Callable[[], bool], timeout: float) -> None:
         end = self.now() + timeout
@@ -268,9 +212,6 @@ class GeventDriver(SystemDriver):
         while not is_so() and (left := end - self.now()) > 0:
             changed.wait(left)
             changed.clear()
-
-    def _end(self, runner: "Runner") -> None:
-        gevent.kill(runner, AtTheEnd)
 
     def _hand_over(self, log: logging.Logger, record: logging.LogRecord) -> None:
         """Queue a line for the greenlet that writes; a thread writes by itself, also while the hub is blocked."""
@@ -293,78 +234,6 @@ class GeventDriver(SystemDriver):
             self._look()
 
 
-class AtTheEnd(gevent.GreenletExit):
-    """Ends a function that is still running when the server has ended."""
-
-
-class _Call:
-    """A function, and who wants its result."""
-
-    __slots__ = ("args", "asker", "function", "token")
-
-    def __init__(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        self.function = function
-        self.args = args
-        self.asker = asker
-        self.token = token
-
-
-class Runner(greenlet):
-    """A greenlet that performs one call after the other; `call` is the one that has not ended."""
-
-    call: _Call | None = None
-
-    def __init__(self, driver: GeventDriver) -> None:
-        super().__init__(parent=driver.hub)
-        self._driver = driver
-
-    def run(self) -> None:
-        """Perform calls while there are any."""
-        try:
-            while True:
-                assert self.call is not None
-                self._perform(self.call, self.call.function, self.call.asker, self.call.token)
-                if not self._driver.next_call(self):
-                    return
-        finally:
-            self._driver.gone(self)
-
-    def _perform(self, call: _Call, function: Callable[..., Any], asker: Asker, token: Any) -> None:
-        """Call the function, and tell the asker, which may be another one by then, what came of it.
-
-        The guard (`lag`) reads the names of these arguments.
-        """
-        try:
-            result = copy_context().run(function, *call.args)
-            if type(result) not in PLAIN:
-                result = _settled(result, function)
-        except BaseException as error:
-            self.call = None
-            if isinstance(error, AtTheEnd):
-                call.asker.failed(
-                    token, TimeoutError(f"{name_of(function)} was still running at the end, and was ended")
-                )
-                return
-            call.asker.failed(token, error)
-            if isinstance(error, INTERRUPTS):
-                raise
-        else:
-            self.call = None
-            call.asker.answered(token, result)
-
-
-def _settled(result: Any, function: Callable[..., Any]) -> Any:
-    """Return the result of a `Pending`, as of `socket.join`; TypeError for what has to be awaited."""
-    if isinstance(result, Pending):
-        return result.wait()
-    if is_asynchronous(result):
-        discard(result)
-        raise TypeError(
-            f"{name_of(function)} is asynchronous, and greenlets have no event loop: write a plain function"
-        )
-    return result
-
-
 class _GuardedHub:
     """The hub, as the guard of slow functions needs it."""
 
@@ -381,36 +250,4 @@ class _GuardedHub:
         return self._hub.loop is None
 
 
-class _GeventNatives(Natives):
-    """The system's own threads, also after `gevent.monkey.patch_all`."""
-
-    get_ident: Callable[[], int] = staticmethod(get_original("_thread", "get_ident"))
-    queue: Callable[[], Any] = get_original("queue", "SimpleQueue")
-
-    def event(self) -> "_NativeEvent":
-        return _NativeEvent()
-
-    def begin(self, function: Callable[[], object], name: str) -> None:
-        get_original("_thread", "start_new_thread")(function, ())
-
-
-class _NativeEvent:
-    """A lock that is taken until `set`."""
-
-    def __init__(self) -> None:
-        self._lock = get_original("_thread", "allocate_lock")()
-        self._lock.acquire()
-
-    def set(self) -> None:
-        with suppress(RuntimeError):  # it was set before
-            self._lock.release()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        is_set: bool = self._lock.acquire(timeout=-1 if timeout is None else timeout)
-        if is_set:
-            self.set()
-        return is_set
-
-
-_NATIVES = _GeventNatives()
 _ENTRIES = (Runner._perform.__code__, Arguments.convert.__code__, call_threaded.__code__)
