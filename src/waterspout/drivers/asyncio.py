@@ -51,6 +51,11 @@ class AsyncioDriver(SystemDriver):
         self._guard = LagGuard(self, _ENTRIES, self.loop)
         self.loop.call_soon(self._guard.start)
 
+    @property
+    def busy(self) -> int:
+        """How many functions have begun, and have not ended; those in threads, or waiting for one, among them."""
+        return len(self._tasks) + (0 if self._pool is None else self._pool.busy)
+
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function at once, and make a task for an `async def` or another awaitable."""
         try:
@@ -180,10 +185,10 @@ class AsyncioDriver(SystemDriver):
         for task, (_, asker, _) in self._tasks.items():
             if asker is unwanted and (awaited is None or self._attending.get(task) is not awaited):
                 task.cancel()
-        if self.loop.is_running() and (self._tasks or (self._pool is not None and self._pool.is_busy)):
+        if self.loop.is_running() and (self._tasks or (self._pool is not None and self._pool.busy)):
             self._wait = TaskWait(self._tasks, self._attending, awaited)
             waits = []
-            if self._pool is not None and self._pool.is_busy:
+            if self._pool is not None and self._pool.busy:
                 idle = self.loop.create_future()
                 self._pool.when_idle(lambda: _wake(idle))
                 waits.append(idle)

@@ -72,8 +72,8 @@ class GeventDriver(SystemDriver):
 
     @property
     def busy(self) -> int:
-        """How many functions have begun, or wait for a greenlet, and have not ended."""
-        return self._runners.busy
+        """How many functions have begun, or wait for a greenlet or a thread, and have not ended."""
+        return self._runners.busy + (0 if self._pool is None else self._pool.busy)
 
     def run_threaded(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a plain function in one of at most `threads` threads of the system's."""
@@ -201,7 +201,7 @@ class GeventDriver(SystemDriver):
         done()
 
     def _is_quiet(self, awaited: Pending[Any] | None) -> bool:
-        threads_are_busy = self._pool is not None and self._pool.is_busy
+        threads_are_busy = self._pool is not None and self._pool.busy > 0
         return not (self._runners.waiting or threads_are_busy or self._others(awaited))
 
     def _wait_until(self, is_so: Callable[[], bool], timeout: float) -> None:

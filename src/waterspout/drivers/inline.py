@@ -43,6 +43,9 @@ class InlineDriver(SystemDriver):
         finally:
             self._running -= 1
 
+    busy = 0
+    """How many functions go on: none, for each has ended when it answers."""
+
     @property
     def is_running(self) -> bool:
         """Whether a function is running, so that another has to wait for its end."""

@@ -64,9 +64,9 @@ class ThreadPool:
         self._when_idle: Callable[[], object] | None = None
 
     @property
-    def is_busy(self) -> bool:
-        """Tell whether a call has no answer yet."""
-        return bool(self._calls)
+    def busy(self) -> int:
+        """How many calls have no answer yet."""
+        return len(self._calls)
 
     def submit(
         self, limit: int, around: Around, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any

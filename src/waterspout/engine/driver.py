@@ -73,6 +73,10 @@ class Driver(Protocol):
     threads: int
     slow_handler: float | None
 
+    @property
+    def busy(self) -> int:
+        """How many functions have been asked for and have not ended, those in threads among them."""
+
     def now(self) -> float:
         """Return seconds of a clock that never jumps."""
 

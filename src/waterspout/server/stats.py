@@ -14,20 +14,21 @@ from .namespaces import Namespaces
 class Stats:
     """Numbers of one node, some of now and some that only grow.
 
-    Now: `sessions` by generation and transport, `sockets` and `rooms` by namespace, `outbox_bytes` that wait
-    for clients, `channels`, their `subscribers` by generation ("stream" is the server's own code), and `history_bytes`
-    that they keep. Since the start: sessions `opened`, requests `refused`, sessions `closed` by reason,
-    `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and `bytes_out` (of WebSockets and
-    polling bodies), volatile messages `dropped`, messages `replaced` by the `latest` of their key, messages
-    `published` to channels, `resets` of subscribers by reason, and `errors` of handlers.
-    `handlers`: by namespace and event the number of calls and their seconds until the answer, since the
-    first time that somebody asked.
+    Now: `sessions` by generation and transport, `sockets` and `rooms` by namespace, `outbox_bytes` that wait for
+    clients, functions of yours that are `running`, `channels`, their `subscribers` by generation ("stream" is the
+    server's own code), and `history_bytes` that they keep. Since the start: sessions `opened`, requests `refused`,
+    sessions `closed` by reason, `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and
+    `bytes_out` (of WebSockets and polling bodies), volatile messages `dropped`, messages `replaced` by the `latest`
+    of their key, messages `published` to channels, `resets` of subscribers by reason, and `errors` of handlers.
+    `handlers`: by namespace and event the number of calls and their seconds until the answer, since the first time
+    that somebody asked.
     """
 
     sessions: dict[str, dict[str, int]]
     sockets: dict[str, int]
     rooms: dict[str, int]
     outbox_bytes: int
+    running: int
     channels: int
     subscribers: dict[str, int]
     history_bytes: int
@@ -63,6 +64,7 @@ def collect(engine: Engine, namespaces: Namespaces, channels: Channels) -> Stats
         sockets={one.name: len(one.rooms.by_id) for one in namespaces},
         rooms={one.name: len(one.rooms) for one in namespaces},
         outbox_bytes=sum(session.outbox_bytes for session in present),
+        running=engine.driver.busy,
         channels=len(held),
         subscribers=dict(Counter(kind for channel in held for kind in channel.kinds)),
         history_bytes=sum(channel.log.size_bytes for channel in held),

@@ -42,6 +42,11 @@ class Clock(InlineDriver):
         self._tasks: dict[asyncio.Task[None], Asker] = {}
         self._attending: dict[asyncio.Task[Any] | None, Pending[Any]] = {}
 
+    @property
+    def busy(self) -> int:  # type: ignore[override]
+        """How many asynchronous functions have not ended."""
+        return len(self._tasks)
+
     def now(self) -> float:
         """Return the time that the test has set."""
         return self.time
