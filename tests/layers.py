@@ -47,7 +47,14 @@ COLUMNS = {"implicit_connect", "own_socket_id", "client_pings", "strays"}
 VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, and a face which it is for
 OPTIONS_OF_OLD_CLIENTS_IN = ("engine/protocol1/", "engine/policy.py", "faces/")
 GEVENT_IN = {"drivers/gevent.py", "hosts/gevent.py", "hosts/hubs.py", "hosts/strict.py", "hosts/wsgi.py"}
-GEVENT_IN |= {"hosts/wsgiserver.py", "hosts/patching.py", "drivers/greenlets.py", "drivers/geventnatives.py"}
+GEVENT_IN |= {
+    "hosts/wsgiserver.py",
+    "hosts/patching.py",
+    "drivers/greenlets.py",
+    "drivers/geventnatives.py",
+    "hosts/gunicorn.py",
+    "hosts/paste.py",
+}
 ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/json.py"}
 
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.

@@ -148,10 +148,8 @@ def run(
         hub.loop.run_callback_threadsafe(stop.set)
 
     with opened(place.bind, place.unix, place.inherited) as listeners, fitted(), ExitStack() as accepting:
-        for app in list(_APPS) if owns_process else [application]:
-            if isinstance(app, App):
-                _start(app)
-                app.engine.when_closing(stop.set)
+        for app in start_all() if owns_process else start_all(application):
+            app.engine.when_closing(stop.set)
         local = [listener for listener in listeners if listener.family == socket.AF_UNIX]
         tcp = [listener for listener in listeners if listener not in local]
         servers = [WsgiServer(application, tcp, loop, tls=place.tls), WsgiServer(application, local, loop)]
@@ -165,23 +163,31 @@ def run(
                 stop.wait()
             finally:
                 accepting.close()
-                _finish([app for app in _APPS if app.is_at(hub)], servers)
+                finish_all(servers, CLOSE_TIMEOUT)
 
 
-def _start(app: App) -> None:
-    try:
-        app.start()
-    except TypeError as error:  # it has asynchronous functions
-        raise CannotStart(f"cannot serve on gevent: {error}") from None
+def start_all(*applications: Any) -> list[App]:
+    """Start those of the applications that are Apps, by default all of the process, and return them.
+
+    Raises `CannotStart` for one that has asynchronous functions.
+    """
+    apps = [app for app in applications or list(_APPS) if isinstance(app, App)]
+    for app in apps:
+        try:
+            app.start()
+        except TypeError as error:
+            raise CannotStart(f"cannot serve on gevent: {error}") from None
+    return apps
 
 
-def _finish(apps: list[App], servers: list[WsgiServer]) -> None:
-    end_at = time.monotonic() + CLOSE_TIMEOUT
-    finishing = [gevent.spawn(app.finish, CLOSE_TIMEOUT) for app in apps]
+def finish_all(servers: list[WsgiServer], timeout: float) -> None:
+    """End all Apps of this hub, and the requests that have begun; cut off what needs longer."""
+    hub, end_at = gevent.get_hub(), time.monotonic() + timeout
+    finishing = [gevent.spawn(app.finish, timeout) for app in list(_APPS) if app.is_at(hub)]
     gevent.joinall(finishing)
     are_in_time = [server.flush(max(0.0, end_at - time.monotonic())) for server in servers]
     if not all([*are_in_time, *(greenlet.value for greenlet in finishing)]):
-        log.warning(LATE, CLOSE_TIMEOUT)
+        log.warning(LATE, timeout)
     for server in servers:
         server.close()
 

@@ -106,8 +106,9 @@ class _Kept:
 
     def __init__(self, sock: Any, file: Any) -> None:
         self._file = file
-        for name in ("fileno", "recv", "send", "pending", "unwrap", "shutdown", "family", "setsockopt"):
-            setattr(self, name, getattr(sock, name))
+        self.family = sock.family
+        self.fileno, self.recv, self.send, self.pending = sock.fileno, sock.recv, sock.send, sock.pending
+        self.unwrap, self.shutdown, self.setsockopt = sock.unwrap, sock.shutdown, sock.setsockopt
 
     def close(self) -> None:
         """Close it."""

@@ -33,12 +33,13 @@ class WsgiServer:
         loop: GeventLoop,
         *,
         tls: ssl.SSLContext | None = None,
+        multiprocess: bool = False,
     ) -> None:
         self.application = application
         self.is_ending = False
         self._tls = tls
         self._connections: dict[gevent.Greenlet[Any, Any], StrictHandler] = {}
-        self._environ = _environ(listeners, "http" if tls is None else "https")
+        self._environ = _environ(listeners, "http" if tls is None else "https", multiprocess=multiprocess)
         self._acceptors = [Acceptor(listener, loop, self._welcome) for listener in listeners]
 
     def get_environ(self) -> Environ:
@@ -97,7 +98,7 @@ def _secure(handler: StrictHandler, tls: ssl.SSLContext) -> bool:
     return True
 
 
-def _environ(listeners: list[socket.socket], scheme: str) -> Environ:
+def _environ(listeners: list[socket.socket], scheme: str, *, multiprocess: bool) -> Environ:
     names = [listener.getsockname() for listener in listeners if listener.family != socket.AF_UNIX]
     host, port = names[0][:2] if names else ("", "")
     return {
@@ -106,5 +107,6 @@ def _environ(listeners: list[socket.socket], scheme: str) -> Environ:
         "SERVER_PORT": str(port),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,  # other greenlets call it meanwhile
+        "wsgi.multiprocess": multiprocess,
         "wsgi.url_scheme": scheme,
     }
