@@ -198,7 +198,10 @@ class StrictHandler(WSGIHandler):
     def _sendall(self, data: Any) -> None:
         if self.is_broken:
             raise ConnectionResetError(errno.ECONNRESET, "the connection is at its end")
-        super()._sendall(data)  # type: ignore[misc]
+        try:
+            super()._sendall(data)  # type: ignore[misc]
+        except OSError as error:  # with TLS, gevent knows only some of them for a client that has gone
+            raise ConnectionResetError(errno.ECONNRESET, f"the client has gone: {error}") from error
 
     def log_request(self) -> None:
         """Log nothing: this is the application's, or a proxy's."""
