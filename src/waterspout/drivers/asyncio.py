@@ -21,7 +21,7 @@ from .ending import TaskWait
 from .lag import LagGuard
 from .system import PLAIN, SystemDriver, answer, is_asynchronous
 from .tasks import as_coroutine, carry, running_asker
-from .threads import ThreadPool, threaded_asker
+from .threads import ThreadPool, block_thread, threaded_asker
 
 Args = TypeVarTuple("Args")
 
@@ -147,16 +147,7 @@ class AsyncioDriver(SystemDriver):
         """Block another thread until the pending is done; RuntimeError on the loop's own."""
         if not self.foreign():
             raise RuntimeError("wait() would block the event loop: await this instead")
-        done = threading.Event()
-
-        def wake(pending: Pending[Any]) -> None:
-            done.set()
-
-        self.soon(pending.add_done_callback, wake)
-        if done.wait(timeout):
-            return True
-        self.soon(pending.remove_done_callback, wake)
-        return False
+        return block_thread(self, pending, timeout)
 
     def is_over(self, *, idle: bool) -> bool:
         """Tell whether the loop is closed; where nobody is connected, whether it does not run."""

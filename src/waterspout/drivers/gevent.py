@@ -26,7 +26,7 @@ from .greenlets import Runner, Runners
 from .lag import LagGuard
 from .log import write
 from .system import LOGGERS, SystemDriver
-from .threads import ThreadPool, call_threaded, threaded_asker
+from .threads import ThreadPool, block_thread, call_threaded, threaded_asker
 
 Args = TypeVarTuple("Args")
 
@@ -119,7 +119,7 @@ class GeventDriver(SystemDriver):
         if current is self.hub:
             raise RuntimeError("wait() would block the hub: call it in a handler or another greenlet")
         if self.foreign():
-            return self._block_thread(pending, timeout)
+            return block_thread(self, pending, timeout, NATIVES)
         done = Event()
 
         def wake(pending: Pending[Any]) -> None:
@@ -164,18 +164,6 @@ class GeventDriver(SystemDriver):
         gevent.spawn(self._finish, timeout, done, awaited)
 
     # Below this line: how it is done
-
-    def _block_thread(self, pending: Pending[Any], timeout: float | None) -> bool:
-        done = NATIVES.event()
-
-        def wake(pending: Pending[Any]) -> None:
-            done.set()
-
-        self.soon(pending.add_done_callback, wake)
-        if done.wait(timeout):
-            return True
-        self.soon(pending.remove_done_callback, wake)
-        return False
 
     def _others(self, awaited: Pending[Any] | None) -> list[Runner]:
         """Return the runners whose functions are to be waited for."""

@@ -44,7 +44,7 @@ _BETWEEN = frozenset(
 _TEXT = "%s%s has blocked the event loop for %.2f s: %s"
 
 
-class Loop(Protocol):
+class GuardedLoop(Protocol):
     """An event loop, as the guard needs it."""
 
     def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object:
@@ -61,7 +61,7 @@ class LagGuard:
     """
 
     def __init__(
-        self, driver: SystemDriver, entries: Collection[CodeType], loop: Loop, natives: Natives = NATIVES
+        self, driver: SystemDriver, entries: Collection[CodeType], loop: GuardedLoop, natives: Natives = NATIVES
     ) -> None:
         self._driver = ref(driver)
         self._natives = natives

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class Event(Protocol):
+class NativeEvent(Protocol):
     """What a thread waits for."""
 
     def set(self) -> None:
@@ -21,7 +21,7 @@ class Natives:
 
     get_ident: Callable[[], int] = staticmethod(threading.get_ident)
     queue: Callable[[], Any] = queue.SimpleQueue
-    event: Callable[[], Event] = threading.Event
+    event: Callable[[], NativeEvent] = threading.Event
 
     def begin(self, function: Callable[[], object], name: str) -> None:
         """Run the function in a new thread, for whose end the interpreter does not wait."""

@@ -11,7 +11,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 from ..engine import Pending
-from ..engine.driver import Asker
+from ..engine.driver import Asker, Driver
 from .natives import NATIVES, Natives
 from .system import discard, is_asynchronous, name_of
 
@@ -46,6 +46,20 @@ def call_threaded(around: Around, asker: Asker, function: Callable[..., Any], *a
 def threaded_asker() -> Asker | None:
     """Return who asked for the threaded call that is running."""
     return _asker.get()
+
+
+def block_thread(driver: Driver, pending: Pending[Any], timeout: float | None, natives: Natives = NATIVES) -> bool:
+    """Block a thread that is not the core's until the pending is done; False after `timeout` seconds."""
+    done = natives.event()
+
+    def wake(pending: Pending[Any]) -> None:
+        done.set()
+
+    driver.soon(pending.add_done_callback, wake)
+    if done.wait(timeout):
+        return True
+    driver.soon(pending.remove_done_callback, wake)
+    return False
 
 
 class ThreadPool:

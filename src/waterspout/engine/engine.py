@@ -71,6 +71,8 @@ class Engine:
         self._asks_about_origins = callable(origins)
         if iscoroutinefunction(origins):
             self.functions.add("the function of cors_origins")
+        if iscoroutinefunction(getattr(application, "open", None)):
+            self.functions.add("the open of the application")
         self._bound = False
         self._when_bound: list[Callable[[Driver], object]] = []
         self._when_closing: list[Callable[[], object]] = []

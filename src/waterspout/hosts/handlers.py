@@ -14,7 +14,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..engine import FORMS, PREAMBLES, Admitted, Greeting, OldRequest, Stream, Upgrade
 from ..types import Request
-from ..wire.generations import EVENTS
 from ..wire.protocol1.socketio import as_json_message
 from .answering import EngineHandler
 from .handlermessenger import HandlerMessenger
@@ -156,11 +155,9 @@ class EngineWebSocketHandler(EngineHandler, WebSocketHandler):
 
     @property
     def ping_interval(self) -> float | None:
-        """What the application has set, else the policy's for plain WebSockets: nothing else finds out who is gone."""
-        own, session = super().ping_interval, None if self._opening is None else self._opening[0].session
-        if own is None and session is not None and session.generation is EVENTS:
-            return self.engine.policy.ping_interval
-        return own
+        """What the application has set, else what the greeting asks for."""
+        own = super().ping_interval
+        return own if own is not None or self._opening is None else self._opening[2].ping_interval
 
     @property
     def max_message_size(self) -> int:

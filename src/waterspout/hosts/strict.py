@@ -37,7 +37,7 @@ _PHRASES = {400: "Bad Request", 431: "Request Header Fields Too Large"}
 log = logger("waterspout.host")
 
 
-class Site(Protocol):
+class HandlerOwner(Protocol):
     """What the handler needs of its server."""
 
     application: Any
@@ -50,7 +50,7 @@ class Site(Protocol):
 class StrictHandler(WSGIHandler):
     """One connection. `is_idle`: it waits for the first byte of a request."""
 
-    def __init__(self, sock: Any, address: Any, server: Site) -> None:
+    def __init__(self, sock: Any, address: Any, server: HandlerOwner) -> None:
         self.socket: Any = sock
         self.client_address = address
         self.server: Any = server

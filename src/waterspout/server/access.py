@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 class Access:
-    """All events but some, or none but some: those whose permission differs from `allowed`, that of all others."""
+    """All events but some, or none but some. `_allowed` is the permission of all events that are not in `_others`."""
 
     __slots__ = ("_allowed", "_others")
 

@@ -40,13 +40,7 @@ class SocketIOApplication:
 
     def on_handshake(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Ask this function of each request that begins a session."""
-        read_function(
-            self.engine.functions,
-            function,
-            "the function of on_handshake",
-            ("request",),
-            threaded=threaded,
-        )
+        read_function(self.engine.functions, function, "the function of on_handshake", ("request",), threaded=threaded)
         if self.open is not None:
             raise ValueError("on_handshake has a function already: register one, which may call others")
         self.opens_in_thread = threaded

@@ -47,13 +47,7 @@ class Background(_BackgroundAsker):
 
     def on_start(self, function: Callable[..., Any], *, threaded: bool) -> None:
         """Add what is called at the start: at once, if the server has started already."""
-        read = read_function(
-            self._engine.functions,
-            function,
-            "a function of on_start",
-            (),
-            threaded=threaded,
-        )
+        read = read_function(self._engine.functions, function, "a function of on_start", (), threaded=threaded)
         on_core(self._engine.driver, self._add, read)
 
     def on_stop(self, function: Callable[..., Any], *, threaded: bool) -> None:

@@ -129,12 +129,17 @@ def fail(member: "SocketMember", packet: Event, error: BaseException) -> None:
 
 
 def excuse(member: "SocketMember", packet: Event, message: str = "Internal error") -> None:
-    """Answer an event that gets no other answer, where clients want one to each event that has an id.
-
-    A socket whose events are restricted gets one to unknown events, too: it is the answer to those that it is denied.
-    """
-    if member.generation.answers_failures or (message == UNKNOWN and member.access is not None):
+    """Answer an event that gets no other answer, where clients want one to each event that has an id."""
+    if member.generation.answers_failures:
         ANSWERS.refused((member, packet), {"error": {"message": message}})
+
+
+def call_unknown(member: "SocketMember", packet: Event) -> None:
+    """Answer an event that has no handler as one that the client is denied, so that they cannot be told apart."""
+    if member.access is None:
+        excuse(member, packet, UNKNOWN)
+    else:
+        ANSWERS.refused((member, packet), {"error": {"message": UNKNOWN}})
 
 
 def shorten(name: str) -> str:
@@ -167,7 +172,7 @@ def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> 
         fail(member, packet, EventDenied(UNKNOWN))
     elif handler is None and namespace._handlers.any is None:
         namespace.hooks.event_unknown(packet.name)
-        excuse(member, packet, UNKNOWN)
+        call_unknown(member, packet)
     elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = member.queue
         if queue is None:
@@ -298,7 +303,7 @@ class EventCall:
     def _handle(self) -> None:
         member, handler = self._member, self._handler
         if handler is None or member.life is not CONNECTED:
-            excuse(member, self._packet, UNKNOWN)
+            call_unknown(member, self._packet)
             self._end()
             return
         try:

@@ -87,9 +87,9 @@ class SubscriberDialect(NullDialect):
 
 
 class NamespaceDialect(SubscriberDialect):
-    """The dialect of plain WebSockets that are clients of one namespace; it lives, and the namespace, as long as they.
+    """The dialect of plain WebSockets that are clients of one namespace. All of them share it.
 
-    So one of a pattern ends with its last client.
+    Their sessions refer to it, and it to the namespace: so one that a pattern has made lives as long as its clients.
     """
 
     no_connect = _UNAUTHORIZED
@@ -307,4 +307,5 @@ def decide_websocket(
     except ProtocolError as error:
         detail, subject = explain(request, error)
         return refuse_text(error.status, detail, (*headers, *version_spoken(error)), subject=subject)
+    upgrade.ping_interval = policy.ping_interval
     return PlainWebSocketRequest(exposure, request, headers, parameters, upgrade, deflate)

@@ -11,7 +11,8 @@ class Upgrade:
     """A WebSocket begins, `pause` seconds after this.
 
     A host that hands over the socket answers `key` (Sec-WebSocket-Key; None: draft 76) with a 101, and sends
-    `handshake` as well. Any other host accepts with `headers` and `subprotocol` only.
+    `handshake` as well. Any other host accepts with `headers` and `subprotocol` only; it pings the client each
+    `ping_interval` seconds, unless that is None, because the engine cannot.
     """
 
     headers: Headers
@@ -19,10 +20,11 @@ class Upgrade:
     subprotocol: str | None = None
     handshake: Headers = ()
     pause: float = 0.0
+    ping_interval: float | None = None
 
     def carrying(self, headers: Headers) -> "Upgrade":
         """Return the same with these headers."""
-        return Upgrade(headers, self.key, self.subprotocol, self.handshake, self.pause)
+        return Upgrade(headers, self.key, self.subprotocol, self.handshake, self.pause, self.ping_interval)
 
 
 @dataclass(slots=True)
