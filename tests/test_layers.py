@@ -68,6 +68,8 @@ REFUSED = [
     ("server/a.py", "from msgspec import json", "msgspec.json is used in wire/json.py only"),
     ("server/a.py", "from ..wire.generations import SOCKETIO_1", "SOCKETIO_1 is one generation's"),
     ("hosts/a.py", "from waterspout.wire.generations import ENGINEIO_4, Generation", "ENGINEIO_4 is one generation's"),
+    ("hosts/handlers.py", "from ..wire.generations import EVENTS", "EVENTS is one generation's"),
+    ("server/eventsource.py", "from ..wire.generations import EVENTS", "EVENTS is one generation's"),
     ("server/a.py", "session.generation.implicit_connect", "implicit_connect is the engine's to ask"),
     ("engine/a.py", "table.policy.protocol1.poll_hold", "protocol1 has the options of clients of 0.7 to 0.9"),
     ("hosts/a.py", "engine.policy.protocol1", "protocol1 has the options of clients of 0.7 to 0.9"),

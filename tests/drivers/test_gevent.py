@@ -12,7 +12,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from waterspout import Server
+from waterspout import Engine, Server
 from waterspout.drivers import greenlets
 from waterspout.drivers.gevent import GeventDriver
 from waterspout.drivers.greenlets import Runner
@@ -324,6 +324,21 @@ def test_asynchronous_functions_are_refused_by_name() -> None:
     plain.engine.bind(GeventDriver())
     with pytest.raises(TypeError, match="is async, and this host has no event loop"):
         plain.on("echo")(_asynchronous_handler)
+
+
+class Guarded:
+    """An application of bare Engine.IO whose `open` waits."""
+
+    async def open(self, session: Any, request: Any) -> None: ...
+
+    def message(self, session: Any, data: str | bytes) -> None: ...
+
+    def close(self, session: Any, reason: Any) -> None: ...
+
+
+def test_the_asynchronous_open_of_an_engines_application_is_refused() -> None:
+    with pytest.raises(TypeError, match="the open of the application is async"):
+        Engine(Guarded()).bind(GeventDriver())
 
 
 async def _asynchronous_handler(socket: Any) -> None: ...

@@ -12,6 +12,7 @@ from engine.toyroute import ToyRoute
 from hosts.certificate import Certificate
 from hosts.client import Wire, request, target
 from hosts.host import sockets
+from hosts.suite.bodies import AT_ONCE, Bodies
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
@@ -20,10 +21,7 @@ from hosts.suite.vanishing import connected, reset
 from hosts.suite.websocket import WebSocket
 from hosts.tornado_host import LOOPS
 from hosts.web_host import WebHost
-from waterspout import Reason
-from waterspout.hosts import intake, reception, web
-
-AT_ONCE = 0.001  # s: the deadlines of tests that wait for them
+from waterspout.hosts import reception, web
 
 
 @pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls")])
@@ -51,6 +49,10 @@ class TestEventSources(EventSources): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
+
+
+@tcp
+class TestBodies(Bodies): ...
 
 
 class Page(RequestHandler):
@@ -213,34 +215,6 @@ async def test_a_body_for_another_page_that_is_too_long_is_refused_before_it_com
     assert (await wire.rest()).startswith(b"HTTP/1.1 400 ")
 
 
-@tcp
-@pytest.mark.parametrize("framing", ["Content-Length", "chunked"])
-async def test_half_a_body_ends_the_connection_and_the_session(
-    host: WebHost, monkeypatch: pytest.MonkeyPatch, framing: str
-) -> None:
-    monkeypatch.setattr(intake, "BODY_TIMEOUT", AT_ONCE)
-    echo = Echo()
-    await host.serve(echo.server)
-    session = await host.session()
-    where = session.target()
-    posted = chunked(where, b'42["ec') if framing == "chunked" else head(where, ("Content-Length", "9")) + b'42["ec'
-    session.posting.send(posted)
-    assert await session.posting.rest() == b""
-    assert echo.left == [Reason.TRANSPORT_ERROR]
-    assert echo.is_empty
-
-
-@tcp
-async def test_half_a_body_of_a_refused_request_ends_the_connection(
-    host: WebHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "REFUSED_BODY_TIMEOUT", AT_ONCE)
-    await host.serve(Echo().server)
-    wire = await host.connect()
-    wire.send(head(target("polling", "unknown"), ("Content-Length", "9")) + b"half")
-    assert await wire.rest() == b""
-
-
 @pytest.mark.parametrize("host", ["asyncio-tcp"], indirect=True)
 async def test_what_is_answered_has_no_deadline_any_more(host: WebHost) -> None:
     echo = Echo()
@@ -254,22 +228,6 @@ async def test_what_is_answered_has_no_deadline_any_more(host: WebHost) -> None:
     session.posting.send(b'iet"]')
     assert (await session.posting.answer()).body == b"ok"
     assert len(deadlines) == before
-
-
-@tcp
-@pytest.mark.parametrize("eio", [3, 4])
-async def test_a_post_whose_session_ends_before_its_body_is_refused_and_closed(host: WebHost, eio: int) -> None:
-    echo = Echo()
-    await host.serve(echo.server)
-    session = await host.session(eio=eio)
-    session.posting.send(head(session.target(), ("Content-Length", "100")) + b'42["ec')
-    await host.until(lambda: echo.is_posting(session.sid))
-    echo.server.disconnect(close=True)
-    assert (await session.get(), await session.get()) == (("2:41", "1:1") if eio == 3 else ("41", "1"))
-    answer = await session.posting.answer()
-    assert (answer.status, b"the session has ended before the body came" in answer.body) == (400, True)
-    assert await session.posting.rest() == b""
-    assert echo.is_empty
 
 
 @tcp

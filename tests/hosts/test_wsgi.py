@@ -12,11 +12,11 @@ import pytest
 from hosts.client import opening, request, target
 from hosts.gevent_host import GeventHost, gevent_host
 from hosts.host import sockets
+from hosts.suite.bodies import AT_ONCE, Bodies
 from hosts.suite.echo import Echo
 from hosts.suite.polling import chunked, head
 from hosts.suite.websocket import echoes
-from waterspout import Reason
-from waterspout.hosts import intake, strict, wsgiserver
+from waterspout.hosts import strict, wsgiserver
 
 tcp = pytest.mark.parametrize("host", ["tcp"], indirect=True)
 
@@ -26,7 +26,6 @@ def host(request: pytest.FixtureRequest) -> GeventHost:
     return gevent_host(GeventHost, request)
 
 
-AT_ONCE = 0.001  # s: the deadlines of tests that wait for them
 Environ = dict[str, Any]
 
 
@@ -48,6 +47,9 @@ class Page:
 def page(host: GeventHost) -> Page:
     host.application = page = Page()
     return page
+
+
+class TestBodies(Bodies): ...
 
 
 # Beside an application
@@ -204,47 +206,6 @@ async def test_half_a_body_for_the_application_is_not_waited_for(
     wire = await host.connect()
     wire.send(chunked("/", b"half") if framing == "chunked" else head("/", ("Content-Length", "9")) + b"half")
     assert b" 200 " not in await wire.rest()
-
-
-@pytest.mark.parametrize("framing", ["Content-Length", "chunked"])
-async def test_half_a_body_ends_the_connection_and_the_session(
-    host: GeventHost, monkeypatch: pytest.MonkeyPatch, framing: str
-) -> None:
-    monkeypatch.setattr(intake, "BODY_TIMEOUT", AT_ONCE)
-    echo = Echo()
-    await host.serve(echo.server)
-    session = await host.session()
-    where = session.target()
-    posted = chunked(where, b'42["ec') if framing == "chunked" else head(where, ("Content-Length", "9")) + b'42["ec'
-    session.posting.send(posted)
-    assert await session.posting.rest() == b""
-    assert echo.left == [Reason.TRANSPORT_ERROR]
-    assert echo.is_empty
-
-
-@tcp
-async def test_half_a_body_of_a_refused_request_ends_the_connection(
-    host: GeventHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(intake, "REFUSED_BODY_TIMEOUT", AT_ONCE)
-    await host.serve(Echo().server)
-    wire = await host.connect()
-    wire.send(head(target("polling", "unknown"), ("Content-Length", "9")) + b"half")
-    assert await wire.rest() == b""
-
-
-async def test_a_post_whose_session_ends_before_its_body_is_refused_and_closed(host: GeventHost) -> None:
-    echo = Echo()
-    await host.serve(echo.server)
-    session = await host.session()
-    session.posting.send(head(session.target(), ("Content-Length", "100")) + b'42["ec')
-    await host.until(lambda: echo.is_posting(session.sid))
-    echo.server.disconnect(close=True)
-    assert (await session.get(), await session.get()) == ("41", "1")
-    answer = await session.posting.answer()
-    assert (answer.status, b"the session has ended before the body came" in answer.body) == (400, True)
-    assert await session.posting.rest() == b""
-    assert echo.is_empty
 
 
 @tcp

@@ -11,7 +11,6 @@ from ..engine import (
     EventStreamTransport,
     Exchange,
     Fed,
-    Handshake,
     Link,
     MessageTransport,
     Messenger,
@@ -21,19 +20,17 @@ from ..engine import (
     Session,
     Stream,
     StreamLink,
-    UserFunction,
     refuse_text,
     retry_of,
 )
 from ..engine.http.response import Headers
 from ..engine.table import Table
-from ..errors import HandshakeRefused
 from ..types import Request
 from ..wire import json
 from ..wire.generations import EVENT_STREAM
 from ..wire.sse import encode_event
 from .channel import Channel
-from .exposures import Exposure
+from .exposures import ExposedRequest, Exposure
 from .forms import END, OPEN, RESET, Published, told
 from .namespace import Namespace
 from .subscribers import Subscriber, find_starts, is_over, last_id_of
@@ -88,7 +85,7 @@ EVENT_FORM = EventForm()
 
 
 @dataclass(slots=True)
-class EventSourceRequest(Handshake):
+class EventSourceRequest(ExposedRequest):
     """An admitted request of an EventSource, or a HEAD."""
 
     exposure: Exposure
@@ -102,11 +99,6 @@ class EventSourceRequest(Handshake):
     def greeting(self) -> Stream | None:
         """What is sent before the events."""
         return None if self.request.method == "HEAD" else Stream(self._fields)
-
-    @property
-    def question(self) -> UserFunction:
-        """The exposure's function."""
-        return self.exposure.question(self.request, self.parameters)
 
     def begin(self, table: Table, request: Request) -> Decision | None:
         """Make the session, which waits for its transport."""
@@ -125,10 +117,6 @@ class EventSourceRequest(Handshake):
         if is_over(self.channels, last_id, find_starts(self.channels, last_id)):
             return Answer(Response(204, self.headers))
         return None
-
-    def refuse(self, error: HandshakeRefused) -> Refuse:
-        """Refuse in words. Such a client does not ask again."""
-        return refuse_text(error.status, error.text, (*self.headers, *error.headers))
 
     def refuse_closing(self) -> "ClosingRequest":
         """Let the client come again: with a refusal it would not."""

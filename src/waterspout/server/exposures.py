@@ -12,9 +12,11 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from ..engine import Asker, Engine, UserFunction
+from ..engine import Asker, Engine, Handshake, Refuse, UserFunction, refuse_text
 from ..engine.dialects import Dialect
+from ..engine.http.response import Headers
 from ..engine.options import check_number
+from ..errors import HandshakeRefused
 from ..types import Request
 from .channel import Channel
 from .decorators import decorator
@@ -186,6 +188,26 @@ class Exposure:
         if name in self._hooks:
             raise ValueError(f"{what} has a function already")
         self._hooks[name] = read_function(self.engine.functions, function, what, ("subscriber",), threaded=threaded)
+
+
+class ExposedRequest(Handshake):
+    """A handshake at an exposed path: the exposure decides about it."""
+
+    __slots__ = ()
+
+    exposure: Exposure
+    request: Request
+    headers: Headers
+    parameters: dict[str, str]
+
+    @property
+    def question(self) -> UserFunction:
+        """The exposure's function."""
+        return self.exposure.question(self.request, self.parameters)
+
+    def refuse(self, error: HandshakeRefused) -> Refuse:
+        """Refuse in words."""
+        return refuse_text(error.status, error.text, (*self.headers, *error.headers))
 
 
 def _read_path(path: object) -> Sequence[str]:

@@ -15,7 +15,6 @@ from ..engine import (
     Ending,
     Exchange,
     Fed,
-    Handshake,
     HostPings,
     Link,
     MessageTransport,
@@ -24,7 +23,6 @@ from ..engine import (
     Refuse,
     Session,
     Upgrade,
-    UserFunction,
     WebSocketPings,
     refuse_text,
 )
@@ -33,7 +31,7 @@ from ..engine.http.handshakes import T, agree, explain, make_websocket
 from ..engine.http.requests import show
 from ..engine.http.response import SHUTTING_DOWN, Headers, subprotocol, version_spoken
 from ..engine.table import Table
-from ..errors import HandshakeRefused, ProtocolError, TooManyMessages, UnknownMessage
+from ..errors import ProtocolError, TooManyMessages, UnknownMessage
 from ..types import Reason, Request
 from ..wire import events, json
 from ..wire.deflate import Deflate
@@ -43,7 +41,7 @@ from ..wire.socketio import RESERVED
 from .channel import Channel
 from .dispatch import UNKNOWN
 from .entrance import QueryAuth
-from .exposures import Exposure, Held
+from .exposures import ExposedRequest, Exposure, Held
 from .forms import END, OPEN, RESET, Published, told
 from .namespace import Namespace
 from .subscribers import Subscriber, find_starts, is_over, last_id_of
@@ -205,7 +203,7 @@ def _ours(event: str, data: dict[str, Any], id: str | None) -> Prepared:
 
 
 @dataclass(slots=True)
-class PlainWebSocketRequest(Handshake):
+class PlainWebSocketRequest(ExposedRequest):
     """An admitted opening handshake at an exposed path. `held` is what the path has for it."""
 
     exposure: Exposure
@@ -222,11 +220,6 @@ class PlainWebSocketRequest(Handshake):
     def greeting(self) -> Upgrade:
         """What is sent before the WebSocket."""
         return self.upgrade.carrying(self.headers)
-
-    @property
-    def question(self) -> UserFunction:
-        """The exposure's function."""
-        return self.exposure.question(self.request, self.parameters)
 
     def begin(self, table: Table, request: Request) -> Refuse | None:
         """Make the session, which waits for its transport."""
@@ -250,10 +243,6 @@ class PlainWebSocketRequest(Handshake):
             return refuse_text(400, f"fields has {show(unknown[0])}: choose from {', '.join(_FIELDS)}", self.headers)
         self.form = FieldsForm(tuple(name for name in _FIELDS if name in asked))
         return None
-
-    def refuse(self, error: HandshakeRefused) -> Refuse:
-        """Refuse in words."""
-        return refuse_text(error.status, error.text, (*self.headers, *error.headers))
 
     def refuse_closing(self) -> Refuse:
         """Refuse with 503: the client should connect again later."""
