@@ -1,5 +1,6 @@
 """An example of an older library, in a process of its own."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from clients.processes import HERE, killed_after
 
 SECONDS_TO_START = 30
 
@@ -28,6 +32,19 @@ def running(program: Path, port: int, log: Path, *options: str, **environment: s
             process.kill()
     assert ended is None, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def played(node: str, script: str, chromium: str, addresses: dict[str, str], seconds: float) -> dict[str, Any]:
+    """Open the pages of examples with a script of this folder; return an error or None by the name of the example."""
+    command = [node, str(HERE / script), chromium, json.dumps(addresses)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        killed_after(seconds, process),
+    ):
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return {line["name"]: line["error"] for line in lines}
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

@@ -1,8 +1,6 @@
 """The examples of TornadIO2, each in a process of its own, used by Chromium with the client 0.9.17 (UX-1 to UX-6)."""
 
-import json
 import ssl
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from clients.examples import running
-from clients.processes import killed_after
+from clients.examples import played, running
 from ports import free_port
 
 HERE = Path(__file__).parent
@@ -35,15 +32,7 @@ def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("tornadio2")
     with ExitStack() as stack:
         addresses = {name: stack.enter_context(example(name, folder / name)) for name in NAMES}
-        command = [node, str(HERE / "tornadio2_pages.mjs"), chromium, json.dumps(addresses)]
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
-            killed_after(WATCHDOG_SECONDS, process),
-        ):
-            output, errors = process.communicate()
-        assert process.returncode == 0, errors
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return {line["name"]: line["error"] for line in lines}
+        return played(node, "tornadio2_pages.mjs", chromium, addresses, WATCHDOG_SECONDS)
 
 
 def test_every_example_is_used_here() -> None:

@@ -1,7 +1,6 @@
 """The examples of Tornadose, each in a process of its own: read by curl, and by EventSources in Chromium (UX-16)."""
 
 import ast
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.examples import running
-from clients.processes import killed_after
+from clients.examples import played, running
 from faces.tornadose.redisserver import RedisServer
 from missing import missing
 from ports import free_port
@@ -98,15 +96,7 @@ def seen(node: str, chromium: str, floats: str, tmp_path_factory: pytest.TempPat
             program, log = EXAMPLES / f"{name}.py", folder / name
             stack.enter_context(running(program, port, log, *AS_THEY_ARE, REDIS=redis.socket))
             addresses[name] = f"http://localhost:{port}"
-        command = [node, str(HERE / "tornadose_pages.mjs"), chromium, json.dumps(addresses)]
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
-            killed_after(WATCHDOG_SECONDS, process),
-        ):
-            output, errors = process.communicate()
-        assert process.returncode == 0, errors
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return {line["name"]: line["error"] for line in lines}
+        return played(node, "tornadose_pages.mjs", chromium, addresses, WATCHDOG_SECONDS)
 
 
 def test_every_example_is_used_here() -> None:

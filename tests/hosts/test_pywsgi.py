@@ -4,6 +4,7 @@ import pytest
 
 from hosts.client import opening, request, target, text
 from hosts.gevent_host import PywsgiHost, gevent_host
+from hosts.suite.bodies import Bodies
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources, listen
@@ -25,6 +26,9 @@ class TestWebSocket(WebSocket):
     test_odd_headers_change_nothing = None  # type: ignore[assignment]
     test_a_handshake_that_is_not_one_is_refused = None  # type: ignore[assignment]  # one with `Connection: close` ends its connection
     test_a_page_whose_own_name_points_here_is_refused = None  # type: ignore[assignment]  # without Host
+
+
+class TestBodies(Bodies): ...
 
 
 @pytest.mark.hosts
@@ -101,19 +105,6 @@ async def test_a_client_that_goes_while_its_poll_is_parked_is_noticed(host: Pyws
     await host.until(lambda: echo.has_parked(session.sid))
     session.polling.abort()
     await host.until(lambda: echo.is_empty)
-
-
-async def test_a_body_that_never_comes_is_given_up_with_its_session(host: PywsgiHost) -> None:
-    echo = Echo()
-    await host.serve(echo.server)
-    session = await host.session()
-    session.posting.send(head(session.target(), ("Content-Length", "100")) + b'42["ec')
-    await host.until(lambda: echo.is_posting(session.sid))
-    echo.server.disconnect(close=True)
-    assert (await session.get(), await session.get()) == ("41", "1")
-    assert (await session.posting.answer()).status == 400
-    assert await session.posting.rest() == b""
-    assert echo.is_empty
 
 
 @pytest.mark.parametrize("host", ["tcp"], indirect=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from faces.rows import is_there
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parents[2]
 PAGE = (ROOT / "docs" / "tornadose.md").read_text("utf-8")
@@ -31,6 +33,4 @@ def test_every_row_is_held_by_something(row: list[str]) -> None:
 
 @pytest.mark.parametrize("named", sorted(set(re.findall(r"`([\w/]+\.py::\w+)`", PAGE))))
 def test_every_test_that_is_named_is_there(named: str) -> None:
-    file, test = named.split("::")
-    source = (ROOT if file.startswith("tests/") else TESTS) / file
-    assert re.search(rf"^(?:async )?def {test}\(", source.read_text("utf-8"), re.MULTILINE)
+    assert is_there(named, TESTS)
