@@ -2,6 +2,8 @@
 
 import pytest
 
+from hosts.gevent_host import GeventHost
+from hosts.host import Host
 from hosts.running import pytest_pyfunc_call, quiet
 from hosts.tornado_host import LOOPS, TornadoHost
 
@@ -14,6 +16,6 @@ def many(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def host(request: pytest.FixtureRequest) -> TornadoHost:
-    return TornadoHost(LOOPS.get(request.param, request.param))
+@pytest.fixture(params=[*LOOPS, pytest.param("gevent", marks=pytest.mark.hosts)])
+def host(request: pytest.FixtureRequest) -> Host:
+    return GeventHost() if request.param == "gevent" else TornadoHost(LOOPS.get(request.param, request.param))

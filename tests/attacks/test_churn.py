@@ -12,7 +12,6 @@ from hosts.client import Session, Wire, opening, text
 from hosts.host import Host, sockets
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
-from hosts.tornado_host import TornadoHost
 from waits import waits
 from waterspout import Reason, Server, Socket
 from waterspout.hosts import link
@@ -124,7 +123,7 @@ def test_what_the_server_has_of_a_websocket_is_freed_without_the_garbage_collect
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("visits", [300, pytest.param(100_000, marks=pytest.mark.long)])
 async def test_tables_sockets_tasks_and_objects_are_as_before(
-    host: TornadoHost, visits: int, monkeypatch: pytest.MonkeyPatch
+    host: Host, visits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link, "LINGER", 0.05)  # s; a timer holds each link that has said its last so long
     echo = Echo()

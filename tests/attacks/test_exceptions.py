@@ -9,9 +9,9 @@ import pytest
 
 from attacks.measures import objects, slope
 from hosts.client import text
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
-from hosts.tornado_host import TornadoHost
 from waterspout import AckTimeout, Pending, Server, Socket, SocketClosed
 from waterspout.testing import Pair
 
@@ -64,7 +64,7 @@ async def settled() -> None:
 
 
 async def test_an_event_that_fails(
-    host: TornadoHost, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
+    host: Host, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
 ) -> None:
     echo = Echo()
     echo.server.on("bad")(raising)
@@ -78,7 +78,7 @@ async def test_an_event_that_fails(
 
 
 async def test_a_connect_handler_that_fails(
-    host: TornadoHost, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
+    host: Host, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
 ) -> None:
     echo = Echo()
     echo.server.of("/bad").on_connect(raising)
@@ -92,7 +92,7 @@ async def test_a_connect_handler_that_fails(
 
 
 async def test_a_disconnect_handler_that_fails(
-    host: TornadoHost, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
+    host: Host, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
 ) -> None:
     echo = Echo()
     echo.server.of("/bad").on_disconnect(raising)
@@ -108,7 +108,7 @@ async def test_a_disconnect_handler_that_fails(
 
 
 async def test_an_error_handler_that_fails(
-    host: TornadoHost, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
+    host: Host, raising: Callable[..., Any], failure: BaseException, reported: Callable[[], Reported]
 ) -> None:
     echo = Echo()
     echo.server.on_error(raising)
@@ -124,7 +124,7 @@ async def test_an_error_handler_that_fails(
 
 
 async def test_a_callback_of_a_question_that_fails(
-    host: TornadoHost, failure: BaseException, reported: Callable[[], Reported]
+    host: Host, failure: BaseException, reported: Callable[[], Reported]
 ) -> None:
     echo = Echo()
 
@@ -144,7 +144,7 @@ async def test_a_callback_of_a_question_that_fails(
     assert [error for _, error in reported()] == [failure]
 
 
-async def test_an_answer_that_cannot_be_sent(host: TornadoHost, reported: Callable[[], Reported]) -> None:
+async def test_an_answer_that_cannot_be_sent(host: Host, reported: Callable[[], Reported]) -> None:
     class Unsendable: ...
 
     deep: list[Any] = []
@@ -160,7 +160,7 @@ async def test_an_answer_that_cannot_be_sent(host: TornadoHost, reported: Callab
     assert [str(error)[:33] for _, error in reported()] == ["the answer to 'bad' cannot be senn"[:33]] * len(answers)
 
 
-async def test_an_emit_that_cannot_be_sent_fails_where_it_was_said(host: TornadoHost) -> None:
+async def test_an_emit_that_cannot_be_sent_fails_where_it_was_said(host: Host) -> None:
     echo = Echo()
     caught: list[str] = []
 
@@ -180,7 +180,7 @@ async def test_an_emit_that_cannot_be_sent_fails_where_it_was_said(host: Tornado
     assert all("object" in sentence for sentence in caught)
 
 
-async def test_questions_that_are_not_answered_raise_where_they_were_asked(host: TornadoHost) -> None:
+async def test_questions_that_are_not_answered_raise_where_they_were_asked(host: Host) -> None:
     echo = Echo()
     raised: list[type[BaseException]] = []
 
@@ -203,12 +203,10 @@ async def test_questions_that_are_not_answered_raise_where_they_were_asked(host:
     assert raised == [AckTimeout, SocketClosed]
 
 
-async def test_a_handler_that_never_returns_holds_up_nobody(
-    host: TornadoHost, reported: Callable[[], Reported]
-) -> None:
+async def test_a_handler_that_never_returns_holds_up_nobody(host: Host, reported: Callable[[], Reported]) -> None:
     echo = Echo()
 
-    @echo.server.on("never")
+    @echo.server.on("never", ordered=False)
     async def never(socket: Socket) -> None:
         await asyncio.Event().wait()
 

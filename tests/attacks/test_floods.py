@@ -10,9 +10,9 @@ from attacks.raw import Raw
 from attacks.waiting import Waiting
 from hosts.client import text
 from hosts.handloop import HandLoop
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
-from hosts.tornado_host import TornadoHost
 from turns import CountingLoop
 from waterspout import Reason, Server
 from waterspout.engine import Traffic
@@ -175,7 +175,7 @@ def test_events_before_the_connect_handler_has_answered_are_counted(generation: 
 
 
 @pytest.mark.parametrize("host", [CountingLoop], indirect=True)
-async def test_no_task_no_future_and_no_timer_is_made_for_them(host: TornadoHost) -> None:
+async def test_no_task_no_future_and_no_timer_is_made_for_them(host: Host) -> None:
     echo = Echo()
     await host.serve(echo.server)
     wires = [await host.websocket(eio=eio) for eio in (3, 4)]

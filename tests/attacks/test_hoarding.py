@@ -9,9 +9,9 @@ import pytest
 from attacks.measures import memory
 from attacks.test_slow_readers import deaf
 from hosts.client import Wire, text
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
-from hosts.tornado_host import TornadoHost
 from waterspout import EventRefused, Pending, Socket, SocketClosed
 from waterspout.errors import TooManyCalls
 
@@ -42,7 +42,7 @@ def of(echo: Echo, wire_number: int) -> Socket:
 # Clients that do not read
 
 
-async def test_who_never_reads_is_kept_on_the_latest_alone_while_others_get_all(host: TornadoHost) -> None:
+async def test_who_never_reads_is_kept_on_the_latest_alone_while_others_get_all(host: Host) -> None:
     echo = Echo(max_outbox_bytes=100_000)
     await host.serve(echo.server)
     server, polite, silent = echo.server, await host.websocket(), await host.websocket()
@@ -71,7 +71,7 @@ async def test_who_never_reads_is_kept_on_the_latest_alone_while_others_get_all(
     assert await echoes(polite)
 
 
-async def test_who_never_reads_is_cut_and_its_neighbours_miss_nothing(host: TornadoHost, eio: int) -> None:
+async def test_who_never_reads_is_cut_and_its_neighbours_miss_nothing(host: Host, eio: int) -> None:
     echo = Echo(max_outbox_bytes=100_000)
     await host.serve(echo.server)
     polite, silent = await host.websocket(eio=eio), await deaf(host)
@@ -90,7 +90,7 @@ async def test_who_never_reads_is_cut_and_its_neighbours_miss_nothing(host: Torn
 
 
 async def test_thousands_of_unanswered_questions_are_a_thousand_and_end_with_the_client(
-    host: TornadoHost, eio: int, many: int
+    host: Host, eio: int, many: int
 ) -> None:
     await host.serve((echo := Echo()).server)
     neighbour, wire = await host.websocket(), await host.websocket(eio=eio)
@@ -125,7 +125,7 @@ async def test_thousands_of_unanswered_questions_are_a_thousand_and_end_with_the
     assert await echoes(neighbour)
 
 
-async def test_a_room_goes_without_the_answers_of_who_owes_too_many(host: TornadoHost, eio: int) -> None:
+async def test_a_room_goes_without_the_answers_of_who_owes_too_many(host: Host, eio: int) -> None:
     await host.serve((echo := Echo()).server)
     polite, wire = await host.websocket(), await host.websocket(eio=eio)
     first, victim = echo.server.sockets()
@@ -144,7 +144,7 @@ async def test_a_room_goes_without_the_answers_of_who_owes_too_many(host: Tornad
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["at once", "ordered"])
 async def test_thousands_of_events_that_wait_for_an_answer_are_a_thousand_and_all_are_answered(
-    host: TornadoHost, eio: int, ordered: bool, many: int
+    host: Host, eio: int, ordered: bool, many: int
 ) -> None:
     await host.serve((echo := Echo()).server)
     gate, begun = asyncio.Event(), []
@@ -171,7 +171,7 @@ async def test_thousands_of_events_that_wait_for_an_answer_are_a_thousand_and_al
     assert of(echo, 1)._member.session._calls == 0
 
 
-async def test_a_client_that_leaves_thousands_behind_leaves_nothing(host: TornadoHost, eio: int, many: int) -> None:
+async def test_a_client_that_leaves_thousands_behind_leaves_nothing(host: Host, eio: int, many: int) -> None:
     await host.serve((echo := Echo()).server)
     gate, begun, ended = asyncio.Event(), [], []
 
@@ -193,7 +193,7 @@ async def test_a_client_that_leaves_thousands_behind_leaves_nothing(host: Tornad
     assert (begun, ended, session._calls) == ([0], [0], 0)
 
 
-async def test_thousands_of_events_above_the_rate_are_refused_and_told(host: TornadoHost, eio: int, many: int) -> None:
+async def test_thousands_of_events_above_the_rate_are_refused_and_told(host: Host, eio: int, many: int) -> None:
     echo = Echo(max_events_per_second=0.02)
     errors: list[Exception] = []
     echo.server.on_error(lambda socket, event, error: errors.append(error))
@@ -219,7 +219,7 @@ async def told(wire: Wire, count: int) -> tuple[int, int]:
     return entered, refused
 
 
-async def test_of_thousands_of_namespaces_a_hundred_are_entered(host: TornadoHost, eio: int, many: int) -> None:
+async def test_of_thousands_of_namespaces_a_hundred_are_entered(host: Host, eio: int, many: int) -> None:
     await host.serve((echo := Echo()).server)
     rooms = echo.server.of(re.compile(r"/n\d+"))
     neighbour, wire = await host.websocket(), await host.websocket(eio=eio)
@@ -237,7 +237,7 @@ async def test_of_thousands_of_namespaces_a_hundred_are_entered(host: TornadoHos
 
 
 async def test_of_thousands_of_namespaces_that_are_posted_a_hundred_are_entered(
-    host: TornadoHost, eio: int, many: int
+    host: Host, eio: int, many: int
 ) -> None:
     await host.serve((echo := Echo()).server)
     rooms = echo.server.of(re.compile(r"/n\d+"))
@@ -256,7 +256,7 @@ async def test_of_thousands_of_namespaces_that_are_posted_a_hundred_are_entered(
     assert await echoes(neighbour)
 
 
-async def test_thousands_of_namespaces_one_after_the_other_leave_none(host: TornadoHost, eio: int, many: int) -> None:
+async def test_thousands_of_namespaces_one_after_the_other_leave_none(host: Host, eio: int, many: int) -> None:
     await host.serve((echo := Echo()).server)
     rooms = echo.server.of(re.compile(r"/n\d+"))
     wire = await host.websocket(eio=eio)
@@ -270,7 +270,7 @@ async def test_thousands_of_namespaces_one_after_the_other_leave_none(host: Torn
 
 
 async def test_thousands_of_wishes_that_wait_for_a_function_do_not_pass_the_limit(
-    host: TornadoHost, eio: int, many: int
+    host: Host, eio: int, many: int
 ) -> None:
     await host.serve((echo := Echo()).server)
     gate, asked = asyncio.Event(), []

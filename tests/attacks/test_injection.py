@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hosts.client import HANDSHAKE, opening, request, target, text
+from hosts.host import Host
 from hosts.suite.echo import Echo
-from hosts.tornado_host import TornadoHost
 from waterspout import Request, Server
 from waterspout.engine import Answer, Refuse
 from waterspout.testing import admit
@@ -82,7 +82,7 @@ def test_a_refusal_names_a_value_short_and_quoted(server: Server, name: str, val
 
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("origin", HOSTILE)
-async def test_no_origin_brings_a_line_of_its_own_over_a_real_connection(host: TornadoHost, origin: str) -> None:
+async def test_no_origin_brings_a_line_of_its_own_over_a_real_connection(host: Host, origin: str) -> None:
     echo = Echo(cors_origins=re.compile(".*", re.DOTALL))
     await host.serve(echo.server)
     raw = origin.encode()
@@ -97,7 +97,7 @@ async def test_no_origin_brings_a_line_of_its_own_over_a_real_connection(host: T
         assert not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]", head)
 
 
-async def test_a_session_id_of_the_clients_own_is_never_set_as_a_cookie(host: TornadoHost) -> None:
+async def test_a_session_id_of_the_clients_own_is_never_set_as_a_cookie(host: Host) -> None:
     await host.serve(Echo(cookie="io").server)
     wire = await host.connect()
     answer = await wire.ask("GET", target("polling"), ("Cookie", "io=chosen"), ("X-Sid", "chosen"))
@@ -106,7 +106,7 @@ async def test_a_session_id_of_the_clients_own_is_never_set_as_a_cookie(host: To
     assert (answer.status, answer.field("set-cookie")) == (400, None)
 
 
-async def test_what_is_logged_has_no_control_characters(host: TornadoHost, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_logged_has_no_control_characters(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     evil = "\\u001b[31m\\r\\nERROR faked"
     echo = Echo()

@@ -7,9 +7,9 @@ import pytest
 
 from attacks.measures import objects
 from hosts.client import request, text
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.old import ECHO, PATH, attach, post, visit
-from hosts.tornado_host import TornadoHost
 from waterspout import Reason, Server, Socket
 from waterspout.engine.protocol1.session import ResumableSession
 from waterspout.testing import SOCKETIO_1, Clock, Peer, PollingCarrier, WebSocketCarrier
@@ -36,7 +36,7 @@ NAMES = [
 # Handshakes, and ids of sessions
 
 
-async def test_thousands_of_handshakes_leave_nothing_behind(host: TornadoHost, many: int) -> None:
+async def test_thousands_of_handshakes_leave_nothing_behind(host: Host, many: int) -> None:
     echo = Echo(resume_timeout=0.3)
     await host.serve(echo.server)
     wire = await host.connect()
@@ -53,7 +53,7 @@ async def test_thousands_of_handshakes_leave_nothing_behind(host: TornadoHost, m
     assert echo.server.stats().sessions == {}
 
 
-async def test_who_guesses_ids_learns_nothing_and_meets_nobody(host: TornadoHost) -> None:
+async def test_who_guesses_ids_learns_nothing_and_meets_nobody(host: Host) -> None:
     echo = Echo()
     await host.serve(echo.server)
     owner = await attach(host, sid := await visit(await host.connect()))
@@ -87,7 +87,7 @@ async def test_who_guesses_ids_learns_nothing_and_meets_nobody(host: TornadoHost
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("transport", [None, "websocket", "xhr-polling"])
 async def test_a_client_leaves_by_a_request_whatever_stands_around_it(
-    host: TornadoHost, transport: str | None, method: str, below: str
+    host: Host, transport: str | None, method: str, below: str
 ) -> None:
     echo = Echo()
     await host.serve(echo.server)
@@ -177,7 +177,7 @@ def test_who_tries_all_transports_in_vain_again_and_again_ends_with_its_time() -
     assert len(server.engine.deadlines) == 0
 
 
-async def test_hundreds_of_websockets_of_one_session_end_each_other(host: TornadoHost) -> None:
+async def test_hundreds_of_websockets_of_one_session_end_each_other(host: Host) -> None:
     echo = Echo()
     await host.serve(echo.server)
     sid = await visit(await host.connect())
@@ -197,7 +197,7 @@ async def test_hundreds_of_websockets_of_one_session_end_each_other(host: Tornad
 # Polling
 
 
-async def test_gets_and_posts_in_one_segment_are_answered_one_after_the_other(host: TornadoHost) -> None:
+async def test_gets_and_posts_in_one_segment_are_answered_one_after_the_other(host: Host) -> None:
     echo = Echo()
     await host.serve(echo.server)
     wire = await host.connect()
@@ -210,7 +210,7 @@ async def test_gets_and_posts_in_one_segment_are_answered_one_after_the_other(ho
     assert answer == "\ufffd3\ufffd1::" + '\ufffd11\ufffd6:::1+["x"]' * 3
 
 
-async def test_who_sends_half_a_post_and_goes_has_said_nothing(host: TornadoHost) -> None:
+async def test_who_sends_half_a_post_and_goes_has_said_nothing(host: Host) -> None:
     echo = Echo()
     await host.serve(echo.server)
     sid = await visit(await host.connect())

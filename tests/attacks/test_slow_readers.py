@@ -6,9 +6,9 @@ import pytest
 
 from attacks.measures import memory
 from hosts.client import Wire, opening, text
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
-from hosts.tornado_host import TornadoHost
 from waterspout import Reason, Server, Socket
 from waterspout.testing import Pair, Peer, WebSocketCarrier
 from waterspout.wire.generations import ENGINEIO_3, ENGINEIO_4, Generation
@@ -110,7 +110,7 @@ def test_a_handler_that_says_too_much_at_once_has_its_client_closed_after_it_has
 
 
 @pytest.mark.usefixtures("quiet")
-async def test_clients_that_never_read_cost_their_outboxes_and_no_more(host: TornadoHost) -> None:
+async def test_clients_that_never_read_cost_their_outboxes_and_no_more(host: Host) -> None:
     attackers, cap = 3, 200_000
     echo = Echo(max_outbox_bytes=cap)
     await host.serve(echo.server)
@@ -132,7 +132,7 @@ async def test_clients_that_never_read_cost_their_outboxes_and_no_more(host: Tor
     assert len(wires) == attackers
 
 
-async def deaf(host: TornadoHost) -> Wire:
+async def deaf(host: Host) -> Wire:
     """Enter "/" over a WebSocket with small buffers, and read no more."""
     wire = await host.connect()
     wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,24 +1,16 @@
-"""The server under test, in a process of its own: `-m clients.app asyncio|uvloop [msgpack] [deflate]` prints its port.
+"""The server under test, in a process of its own: `-m clients.app HOST [msgpack] [deflate]` prints its port.
 
-It serves until SIGTERM; with `deflate`, WebSockets are compressed.
+It serves until SIGTERM; with `deflate`, WebSockets are compressed. `hosting` has the names of hosts.
 """
 
-import asyncio
-import signal
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import tornado.httpserver
-import tornado.netutil
-import tornado.web
-import uvloop
-
 import clients.features  # noqa: F401  # it registers handlers
 import waterspout
-import waterspout.hosts.tornado as host
 from clients.servers import SERVERS, bare, server
+from hosting import serve
 
 REFUSAL = {"code": 42, "why": ["full", "🌊"]}
 
@@ -159,30 +151,10 @@ def refuse(socket: waterspout.Socket, auth: object) -> bool:
     return False
 
 
-class Page(tornado.web.RequestHandler):
-    """A page of the server's own origin."""
-
-    def get(self) -> None:
-        self.write("<!doctype html><script></script><body>")
-
-
-async def main() -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    routes = [("/page", Page)]
-    for mounted in (bare, *SERVERS):
-        routes += host.routes(mounted)
-    http = tornado.httpserver.HTTPServer(tornado.web.Application(routes))
-    http.add_sockets(sockets)
-    print(sockets[0].getsockname()[1], flush=True)
-    await stop.wait()
-    with suppress(TimeoutError):  # a client that was cut off over polling takes no goodbye
-        async with asyncio.timeout(1):
-            for mounted in (bare, *SERVERS):
-                await mounted.close()
-    http.stop()
+def page(path: str, body: bytes) -> bytes | None:
+    """Return a page of the server's own origin."""
+    return b"<!doctype html><script></script><body>" if path == "/page" else None
 
 
 if __name__ == "__main__":
-    {"asyncio": asyncio, "uvloop": uvloop}[sys.argv[1]].run(main())
+    serve(sys.argv[1], bare, *SERVERS, respond=page)

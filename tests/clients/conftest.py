@@ -1,4 +1,4 @@
-"""One server for each event loop, and what the official clients report about it."""
+"""One server for each host, and what the official clients report about it."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from clients.processes import Report, run_matrix, serving
 
 
-@pytest.fixture(scope="session", params=["asyncio", "uvloop"])
+@pytest.fixture(scope="session", params=["asyncio", "uvloop", pytest.param("gevent", marks=pytest.mark.hosts)])
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of the server under test."""
     with serving(request.param, tmp_path_factory.mktemp("server") / "log") as number:

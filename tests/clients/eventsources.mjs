@@ -1,4 +1,4 @@
-/* eventsources.mjs PYTHON CHROMIUM SCENARIO...: real EventSources and a server of its own; a line of JSON for each result. */
+/* eventsources.mjs CHROMIUM SERVER SCENARIO...: real EventSources and a server, whose command is a list in JSON; a line of JSON for each result. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,13 +9,14 @@ import { Cutter } from "./cutter.mjs";
 import { IN_CHROMIUM, IN_NODE, readersInPage, readInNode } from "./readers.mjs";
 import { SUBSCRIBERS } from "./subscribers.mjs";
 
-const [python, executablePath, ...wanted] = process.argv.slice(2);
+const [executablePath, program, ...wanted] = process.argv.slice(2);
+const [python, ...command] = JSON.parse(program);
 const WATCHDOG_MS = 30_000;
 const STEP_MS = 25;
 
 let server;
 async function startServer(port) {
-  server = spawn(python, ["-m", "clients.eventsources", String(port)], { stdio: ["ignore", "pipe", "inherit"] });
+  server = spawn(python, [...command, String(port)], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = await once(createInterface(server.stdout), "line");
   return Number(line);
 }

@@ -176,8 +176,8 @@ const HANDLERS = {
     same(await request(client.socket, "ack", "meanwhile"), ["meanwhile"], "a thread kept the loop");
     same(from.all, []);
     await request(turns, "go on");
-    same(await Promise.all(blocked), [0, 1, 2].map((number) => [number, true, true]));
-    same(from.all, [[0], [1], [2]]);
+    same(await Promise.all(blocked), [0, 1, 2].map((number) => [number, true]));
+    same(from.all.flat().sort(), [0, 1, 2]); // threads wake in any order
   },
 };
 

@@ -11,10 +11,16 @@ from msgspec import Struct
 
 import waterspout
 from clients.servers import compressing, counted, limited, narrow, server, sixteen
-from waterspout import Socket
+from waterspout import Pending, Socket
 
 FILLER = "x" * 20_000  # what a client that does not read is written to with
 PATIENCE = 10.0  # s that a thread waits
+
+
+def gate() -> Pending[None]:
+    """Make something that handlers can wait for, on any host."""
+    return Pending(server.engine.driver)
+
 
 # Dynamic namespaces, and classes of sockets
 
@@ -167,40 +173,41 @@ queued = server.of("/queued", ordered=True)
 
 @turns.on_connect
 def prepare(socket: Socket, auth: object) -> None:
-    socket.data.update(begun=[], gate=asyncio.Event(), lock=threading.Event())
+    socket.data.update(begun=[], gate=gate())
 
 
 async def step(socket: Socket, number: int) -> list[int]:
     socket.data["begun"].append(number)
-    await socket.data["gate"].wait()
+    await socket.data["gate"]
     return list(socket.data["begun"])
 
 
 turns.on("step", ordered=True)(step)
-turns.on("stroll")(step)
+turns.on("stroll", ordered=False)(step)
 
 
-@turns.on("begun")
+@turns.on("begun", ordered=False)
 def begun(socket: Socket) -> list[int]:
     return list(socket.data["begun"])
 
 
-@turns.on("go on")
+@turns.on("go on", ordered=False)
 def go_on(socket: Socket) -> None:
-    socket.data["gate"].set()
-    socket.data["lock"].set()
+    socket.data["gate"].resolve(None)
 
 
-@turns.on("block", threaded=True)
+@turns.on("block", threaded=True, ordered=False)
 def block(socket: Socket, number: int) -> tuple[object, ...]:
-    let = socket.data["lock"].wait(PATIENCE)
+    socket.data["gate"].wait(PATIENCE)
     socket.emit("from a thread", number)
-    return number, let, threading.current_thread() is not threading.main_thread()
+    return number, threading.current_thread() is not threading.main_thread()
 
 
 @queued.on("slow")
 async def slow(socket: Socket) -> None:
-    await asyncio.sleep(0.02)
+    pause = gate()
+    threading.Timer(0.02, server.engine.driver.soon, (pause.resolve, None)).start()
+    await pause
     socket.emit("done", "slow")
 
 
@@ -319,11 +326,11 @@ async def ask(socket: Socket, question: str, room: str, timeout: float, *args: A
 # Limits
 
 
-@server.on("hold")
+@server.on("hold", ordered=False)
 async def hold(socket: Socket, number: int) -> int:
     data = socket.data
     data["begun"] = data.get("begun", 0) + 1
-    await data.setdefault("gate", asyncio.Event()).wait()
+    await data.setdefault("gate", gate())
     await asyncio.sleep(0)  # behind those that waited, also where tasks begin at once
     return number
 
@@ -335,7 +342,7 @@ def held(socket: Socket, sid: str) -> int:
 
 @server.on("let go")
 def let_go(socket: Socket, sid: str) -> None:
-    find(sid).data["gate"].set()
+    find(sid).data["gate"].resolve(None)
 
 
 @sixteen.on("burst")
@@ -371,7 +378,7 @@ async def what_came_of_it(socket: Socket) -> list[str]:
     return [await outcome(pending) for pending in socket.data["asked"]]
 
 
-async def outcome(pending: waterspout.Pending[Any]) -> str:
+async def outcome(pending: Pending[Any]) -> str:
     try:
         return str(await pending)
     except waterspout.WaterspoutError as error:

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import http from "node:http";
 import { chromium } from "playwright-core";
 
-const [executablePath, port] = process.argv.slice(2);
+const [executablePath, port, ...wanted] = process.argv.slice(2);
 const LIBRARIES = {
   "socket.io 1.7.4": "socket.io-client-1/dist/socket.io.js",
   "socket.io 2.5.0": "socket.io-client-2/dist/socket.io.js",
@@ -240,7 +240,7 @@ async function play(library, scenarios, host) {
   }
 }
 
-for (const library of Object.keys(LIBRARIES)) {
+for (const library of wanted) {
   if (library.startsWith("engine.io")) await play(library, ENGINEIO);
   else {
     await play(library, SOCKETIO);

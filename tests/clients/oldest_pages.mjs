@@ -1,4 +1,4 @@
-/* oldest_pages.mjs CHROMIUM PORT: the browser builds of 0.7 to 0.9 beside 4.8.4; a line of JSON for each result. */
+/* oldest_pages.mjs CHROMIUM PORT VERSION...: the browser builds of 0.7 to 0.9 beside 4.8.4; a line of JSON for each result. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import http from "node:http";
@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { Cable } from "./cable.mjs";
 import { Client, listen, request } from "./clients.mjs";
 
-const [executablePath, port] = process.argv.slice(2);
+const [executablePath, port, ...versions] = process.argv.slice(2);
 const VERSIONS = { "0.7.11": "0.7", "0.8.7": "0.8", "0.9.17": "0.9" };
 const TRANSPORTS = ["websocket", "xhr-polling", "jsonp-polling"];
 const TEXTS = ["plain", "é € 😀", `"double" 'single'`, "line\nfeed \\n", "\u2028 \u2029", "</script><script>alert(1)</script><!--", "a=b&d=c+d%20;"];
@@ -168,7 +168,7 @@ async function run(version, transport, scenario, act, modern) {
 }
 
 /* The versions at the same time, for their clients wait more than they work. */
-await Promise.all(Object.keys(VERSIONS).map(async (version) => {
+await Promise.all(versions.map(async (version) => {
   const modern = await new Client(port, { generation: "4.8.4", transport: "websocket", parser: "json" }).connected();
   for (const transport of version === "0.9.17" ? [...TRANSPORTS, "htmlfile"] : TRANSPORTS)
     for (const [scenario, act] of Object.entries(scenarios)) await run(version, transport, scenario, act, modern);

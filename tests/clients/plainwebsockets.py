@@ -1,20 +1,15 @@
-"""The server of plain WebSockets: `-m clients.plainwebsockets` prints its port and serves until SIGTERM.
+"""The server of plain WebSockets: `-m clients.plainwebsockets HOST` prints its port and serves until SIGTERM.
 
 The code of docs/websocket.md makes `server`, with its chat at /ws; the rest stands beside it.
 """
 
-import asyncio
 import re
-import signal
+import sys
 from pathlib import Path
 from typing import Any
 
-import tornado.httpserver
-import tornado.netutil
-import tornado.web
-
 import waterspout
-import waterspout.hosts.tornado as host
+from hosting import serve
 
 PAGE = Path(__file__).parents[2] / "docs/websocket.md"
 [CODE, *_] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -24,13 +19,13 @@ exec(compile(CODE, "docs/websocket.md", "exec"), names)
 server: waterspout.Server = names["server"]
 chat: waterspout.Namespace = names["chat"]
 auths: list[object] = []
-stop = asyncio.Event()
 
 strict, failing, gateway = (server.of(name) for name in ("/strict", "/failing", "/gateway"))
 server.expose("/strict", strict)
 server.expose("/failing", failing)
 server.expose("/gateway", gateway)
 ended = server.channel("ended", start="earliest")
+server.on_start(ended.end)
 server.expose("/ended", ended)
 pinging = waterspout.Server(path="/pinging.io", ping_interval=0.05, connect_timeout=0.2)
 silent = pinging.of("/silent")
@@ -94,27 +89,10 @@ def broadcast(socket: waterspout.Socket, data: object) -> None:
     gateway.emit("all", data)
 
 
-class Page(tornado.web.RequestHandler):
-    """A page of the server's own origin."""
-
-    def get(self) -> None:
-        self.write("<!doctype html><body>")
-
-
-async def main() -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await ended.end()
-    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    application = tornado.web.Application([("/page", Page), *host.routes(server), *host.routes(pinging)])
-    http = tornado.httpserver.HTTPServer(application)
-    http.add_sockets(sockets)
-    print(sockets[0].getsockname()[1], flush=True)
-    await stop.wait()
-    http.stop()
-    for mounted in (server, pinging):
-        await mounted.close()
-        await host.drain(mounted)
+def page(path: str, body: bytes) -> bytes | None:
+    """Return a page of the server's own origin."""
+    return b"<!doctype html><body>" if path == "/page" else None
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    serve(sys.argv[1], server, pinging, respond=page)

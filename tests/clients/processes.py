@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hosting import program
+
 HERE = Path(__file__).parent
 SECONDS_FOR_THE_SERVER = 20  # to start, and to stop
 SECONDS_FOR_THE_MATRIX = 120
@@ -28,9 +30,9 @@ class Report:
 
 
 @contextmanager
-def serving(loop: str, log: Path, *options: str) -> Iterator[int]:
-    """Run the server on "asyncio" or "uvloop" and give its port; it has to end well, with no traceback in its log."""
-    command = [sys.executable, "-m", "clients.app", loop, *options]
+def serving(kind: str, log: Path, *options: str) -> Iterator[int]:
+    """Run the server on a host and give its port; it has to end well, with no traceback in its log."""
+    command = program(kind, "clients.app", *options)
     path = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
     with (
@@ -71,14 +73,16 @@ def play(
     *,
     options: tuple[str, ...] = (),
     arguments: tuple[str, ...] = (),
+    kind: str = "asyncio",
 ) -> Errors:
-    """Run the server of `clients.NAME` with the clients of NAME.mjs, and return what these report.
+    """Run the server of `clients.NAME` on a host with the clients of NAME.mjs, and return what these report.
 
     `log` gets what the server writes to its standard error; `options` are Python's, `arguments` the clients', behind
     the port.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), *sys.path)))}
-    command = [sys.executable, *options, "-m", f"clients.{name}"]
+    python, *command = program(kind, f"clients.{name}")
+    command = [python, *options, *command]
     with (
         log.open("wb") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as server,

@@ -3,14 +3,15 @@
 EventSources of Node and of Chromium alone, and beside Socket.IO, plain WebSockets, curl and httpx.
 """
 
+import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from clients.processes import HERE, Errors, errors_of, killed_after
+from hosting import program
 from missing import missing
 
 WATCHDOG_SECONDS = 200
@@ -37,16 +38,25 @@ SCENARIOS = (
 )
 MORE = ("an end that is cut off before it is complete", "a refusal", "one publish for everybody, cut anywhere")
 FOREIGN = ("a page of another origin, with its credentials", "a page of a foreign origin")
+USUAL = tuple(scenario for scenario in (*SCENARIOS, *TOGETHER, *FOREIGN) if scenario not in MORE)
 
 
-@pytest.fixture(scope="module", params=["usual", pytest.param("more", marks=pytest.mark.hosts)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("asyncio", USUAL),
+        pytest.param(("asyncio", MORE), marks=pytest.mark.hosts),
+        pytest.param(("gevent", (*USUAL, *MORE)), marks=pytest.mark.hosts),
+    ],
+    ids=["usual", "more", "gevent"],
+)
 def seen(node: str, chromium: str, request: pytest.FixtureRequest) -> Errors:
     """What the clients saw: an error or None by client, place and scenario."""
     if shutil.which("curl") is None:
         missing("curl is missing")
-    usual = [scenario for scenario in (*SCENARIOS, *TOGETHER, *FOREIGN) if scenario not in MORE]
-    wanted = usual if request.param == "usual" else MORE
-    command = [node, "--no-deprecation", str(HERE / "eventsources.mjs"), sys.executable, chromium, *wanted]
+    kind, wanted = request.param
+    server = json.dumps(program(kind, "clients.eventsources"))
+    command = [node, "--no-deprecation", str(HERE / "eventsources.mjs"), chromium, server, *wanted]
     path = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": path}
     with (

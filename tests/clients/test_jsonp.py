@@ -24,35 +24,40 @@ SOCKETIO = (
     "a foreign page is refused",
 )
 ENGINEIO = ("bare text over XMLHttpRequest", "bare text over JSONP")
-SCENARIOS = [
-    *((f"socket.io {version}", scenario) for version in ("1.7.4", "2.5.0", "3.1.3") for scenario in SOCKETIO),
-    *((f"engine.io {version}", scenario) for version in ("1.8.6", "3.5.6") for scenario in ENGINEIO),
+ROUNDS = [
+    ("asyncio", ("socket.io 2.5.0", "engine.io 1.8.6")),
+    *(
+        pytest.param(*others, marks=pytest.mark.hosts)
+        for others in (
+            ("asyncio", ("socket.io 1.7.4", "socket.io 3.1.3", "engine.io 3.5.6")),
+            ("gevent", ("socket.io 2.5.0", "engine.io 1.8.6")),
+        )
+    ),
 ]
 
-Report = dict[tuple[str, str], str | None]
 
-
-@pytest.fixture(scope="module")
-def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """What the pages saw: an error or None by library and scenario."""
-    command = [node, str(HERE / "jsonp.mjs"), chromium]
+@pytest.mark.parametrize(("kind", "libraries"), ROUNDS, ids=str)
+def test_old_clients_in_pages_are_content(
+    node: str, chromium: str, tmp_path: Path, kind: str, libraries: tuple[str, ...]
+) -> None:
     with (
-        serving("asyncio", tmp_path_factory.mktemp("jsonp") / "log") as port,
-        subprocess.Popen([*command, str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        serving(kind, tmp_path / "log") as port,
+        subprocess.Popen(
+            [node, str(HERE / "jsonp.mjs"), chromium, str(port), *libraries],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
         killed_after(WATCHDOG_SECONDS, process),
     ):
         output, errors = process.communicate()
-    lines = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
     assert process.returncode == 0, errors
-    return {(line["library"], line["scenario"]): line["error"] for line in lines}
-
-
-@pytest.mark.parametrize(("library", "scenario"), SCENARIOS)
-def test_an_old_client_in_a_page_is_content(seen: Report, library: str, scenario: str) -> None:
-    error = seen.get((library, scenario), "no result")
-    if error is not None:
-        pytest.fail(error, pytrace=False)
-
-
-def test_the_pages_report_these_scenarios(seen: Report) -> None:
-    assert set(seen) == set(SCENARIOS)
+    lines = [json.loads(line) for line in output.splitlines() if line.endswith("}")]
+    seen = {(line["library"], line["scenario"]): line["error"] for line in lines}
+    assert set(seen) == {
+        (library, scenario)
+        for library in libraries
+        for scenario in (ENGINEIO if library.startswith("engine.io") else SOCKETIO)
+    }
+    failed = [f"{client}: {error}" for client, error in seen.items() if error is not None]
+    assert not failed, "\n".join(failed)

@@ -7,13 +7,13 @@ from clients.processes import Report, run_matrix
 
 THIRD = SCENARIOS[::3]
 
-loops = pytest.mark.parametrize(
-    "port", ["uvloop", pytest.param("asyncio", marks=pytest.mark.hosts)], indirect=True, scope="session"
-)
-on_asyncio = pytest.mark.parametrize("port", ["asyncio"], indirect=True, scope="session")
+HOSTS = ["uvloop", *(pytest.param(host, marks=pytest.mark.hosts) for host in ("asyncio", "gevent"))]
+
+hosts = pytest.mark.parametrize("port", HOSTS, indirect=True, scope="session")
+on_gevent = pytest.mark.parametrize("port", ["gevent"], indirect=True, scope="session")
 
 
-@loops
+@hosts
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -21,7 +21,7 @@ def test_an_official_client_is_content(report: Report, generation: str, transpor
     check(report, generation, transport, scenario)
 
 
-@loops
+@hosts
 def test_the_clients_report_these_scenarios_and_end_in_peace(report: Report) -> None:
     check_end(report, *SCENARIOS)
 
@@ -32,12 +32,12 @@ def third(node: str, port: int) -> Report:
     return run_matrix(node, port, "json", *THIRD)
 
 
-@on_asyncio
+@on_gevent
 @pytest.mark.parametrize("scenario", THIRD)
-def test_a_third_of_it_on_the_other_loop(third: Report, scenario: str) -> None:
+def test_a_third_of_it_on_gevent(third: Report, scenario: str) -> None:
     check_all(third, scenario)
 
 
-@on_asyncio
+@on_gevent
 def test_a_third_of_the_clients_end_in_peace_too(third: Report) -> None:
     check_end(third, *THIRD)

@@ -27,11 +27,19 @@ NOT_SEEN = {"1002", "1007", "1008"}
 """A browser sends no broken frames, and reads always."""
 
 
-@pytest.fixture(scope="module")
-def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="module", params=["asyncio", pytest.param("gevent", marks=pytest.mark.hosts)])
+def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     """What the clients saw: an error or None by scenario."""
     log = tmp_path_factory.mktemp("plainwebsockets") / "log"
-    errors = play(node, log, "plainwebsockets", WATCHDOG_SECONDS, options=("-W", "error"), arguments=(chromium,))
+    errors = play(
+        node,
+        log,
+        "plainwebsockets",
+        WATCHDOG_SECONDS,
+        options=("-W", "error"),
+        arguments=(chromium,),
+        kind=request.param,
+    )
     assert log.read_text().count("Traceback") == 1, log.read_text()  # of a handler that fails
     return {scenario: error for (_, _, scenario), error in errors.items()}
 

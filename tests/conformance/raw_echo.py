@@ -1,6 +1,6 @@
 """A bare WebSocket echo for general WebSocket test suites, from the parts that carry Waterspout's sessions.
 
-Run it with `python tests/conformance/raw_echo.py [--port 9001] [--uvloop] [--plain]`.
+Run it with `python tests/conformance/raw_echo.py [--port 9001] [--uvloop | --gevent] [--plain]`.
 
 The opening handshake, the reader, compression, the transport and the link are those of production. Only two parts
 differ: no Engine.IO session is behind the transport, and the compression threshold is one byte, so that each message
@@ -100,16 +100,7 @@ class Mount(Router):
         ours = read(self._residence, request)
         connection = request.connection
         assert isinstance(connection, HTTP1Connection)
-        try:
-            key = check_upgrade(ours.method, ours.header)
-        except ProtocolError as error:
-            refusal = Refuse(Response(error.status, body=f"{error}\n".encode()))
-            return Decided(self._residence, ours, connection, refusal)
-        offers = ours.header("Sec-WebSocket-Extensions") if self._compress else None
-        agreement = None if offers is None else negotiate(offers, DEFLATE)
-        headers = () if agreement is None else (("Sec-WebSocket-Extensions", agreement.answer),)
-        opening = Opening(Upgrade((), key, handshake=headers), agreement)
-        return Decided(self._residence, ours, connection, opening)
+        return Decided(self._residence, ours, connection, decide(ours, compress=self._compress))
 
 
 class Decided(Reception):
@@ -121,6 +112,18 @@ class Decided(Reception):
         super().__init__(residence, connection)
         self.request = request
         self.decision = decision  # type: ignore[assignment]
+
+
+def decide(request: Request, *, compress: bool) -> Refuse | Opening:
+    """Accept a WebSocket, and nothing else."""
+    try:
+        key = check_upgrade(request.method, request.header)
+    except ProtocolError as error:
+        return Refuse(Response(error.status, body=f"{error}\n".encode()))
+    offers = request.header("Sec-WebSocket-Extensions") if compress else None
+    agreement = None if offers is None else negotiate(offers, DEFLATE)
+    headers = () if agreement is None else (("Sec-WebSocket-Extensions", agreement.answer),)
+    return Opening(Upgrade((), key, handshake=headers), agreement)
 
 
 class Nobody:
@@ -138,6 +141,25 @@ def application(*, compress: bool) -> Application:
     return Application([(".*", Mount(compress=compress))])
 
 
+def serve_on_gevent(port: int, *, compress: bool) -> None:
+    """Serve on gevent until the process ends."""
+    from waterspout.hosts.gevent import Place, run
+    from waterspout.hosts.wsgi import WsgiIntake
+
+    residence = Residence.of(Engine(Nobody()))
+
+    class Deciding(WsgiIntake):
+        def admit(self, request: Request, route: object = None) -> None:
+            self.request = request
+            self.decision = decide(request, compress=compress)  # type: ignore[assignment]
+
+    run(
+        lambda environ, start_response: Deciding(residence, environ, start_response).serve(),
+        Place(bind=[("127.0.0.1", port)]),
+        ready=lambda urls: print(*urls, "on gevent", flush=True),
+    )
+
+
 async def serve(port: int, *, compress: bool) -> None:
     """Serve until the process ends."""
     application(compress=compress).listen(port, "127.0.0.1")
@@ -150,8 +172,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Echo WebSocket messages with Waterspout's WebSocket.")
     parser.add_argument("--port", type=int, default=9001)
     parser.add_argument("--uvloop", action="store_true", help="run on uvloop instead of asyncio")
+    parser.add_argument("--gevent", action="store_true", help="run on gevent")
     parser.add_argument("--plain", action="store_true", help="decline compression")
     options = parser.parse_args()
+    if options.gevent:
+        serve_on_gevent(options.port, compress=not options.plain)
+        return
     program = serve(options.port, compress=not options.plain)
     if options.uvloop:
         import uvloop

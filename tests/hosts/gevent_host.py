@@ -9,8 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
-from inspect import signature
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +38,7 @@ class GeventHost(Host):
     """The server of `waterspout.hosts.gevent.serve`; `application` has what is not the engine's."""
 
     application: Application | None = None
+    requests_in_a_turn = 50  # gevent looks for I/O after so many callbacks
     forgiven: tuple[type[Exception], ...] = ()  # what may be in the hub's own log
 
     def __init__(
@@ -53,18 +53,6 @@ class GeventHost(Host):
     @property
     def address(self) -> str:
         return "127.0.0.1" if self.unix is None else "unix"
-
-    def waiting(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a plain function of an asynchronous one: its greenlet blocks while it runs as a task of the test's."""
-        loop = asyncio.get_running_loop()
-
-        @wraps(function)
-        def call(*args: Any, **named: Any) -> Any:
-            return block(loop, function(*args, **named))
-
-        call.__signature__ = signature(function)  # type: ignore[attr-defined]
-        del call.__wrapped__  # or it would be refused as an asynchronous one
-        return call
 
     async def start(self, *mountables: Server | Engine) -> None:
         hub = gevent.get_hub()
@@ -149,13 +137,26 @@ def gevent_host(kind: type[Kind], request: pytest.FixtureRequest) -> Kind:
 
 
 class AwaitedDriver(GeventDriver):
-    """The driver, whose results the test's loop can await."""
+    """The driver, whose results the test's loop can await; it has asynchronous functions run there, too."""
+
+    runs_coroutines = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        run, loop = self.run, asyncio.get_running_loop()
+        self.run = lambda function, *others: run(partial(call, loop, function), *others)
 
     def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         loop = asyncio.get_running_loop()
         done = loop.create_future()
         pending.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set_result, None))
         yield from done
+
+
+def call(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function in its greenlet, which blocks while an asynchronous one runs as a task of the test's."""
+    result = function(*args)
+    return block(loop, result) if isinstance(result, Coroutine) else result
 
 
 class HubSelector(GeventSelector):

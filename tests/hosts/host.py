@@ -23,6 +23,9 @@ class Host:
     no task and no socket is left of either.
     """
 
+    requests_in_a_turn = 2
+    """How many requests of one connection are served, at most, before others have their turn."""
+
     def __init__(
         self,
         loop_factory: Callable[[], asyncio.AbstractEventLoop],
@@ -54,10 +57,6 @@ class Host:
     def page(self) -> str:
         """The origin of the server's own pages."""
         return "http://localhost" if self.server_tls is None else "https://localhost"
-
-    def waiting(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Make of an asynchronous function one that the server can call; it waits in the way of this host."""
-        return function
 
     # What a test uses
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+import gevent
 from gevent.pywsgi import WSGIHandler
 
 from ..drivers.log import logger
@@ -69,6 +70,7 @@ class StrictHandler(WSGIHandler):
         try:
             while self.socket is not None and self._serve_one(patience):
                 patience = IDLE_TIMEOUT
+                gevent.sleep(0)  # others go on, also while this client sends one request after the other
         except OSError:
             pass  # the client has gone, or was too slow
         finally:

@@ -103,7 +103,6 @@ class Ending:
         done = asyncio.Event()
 
         @echo.server.on("slow", ordered=False)
-        @host.waiting
         async def slow(socket: Socket) -> None:
             await done.wait()
             echo.heard.append(("done",))
@@ -123,7 +122,6 @@ class Ending:
         echo = Echo(shutdown_timeout=0.01)
 
         @echo.server.on("for ever", ordered=False)
-        @host.waiting
         async def for_ever(socket: Socket) -> None:
             try:
                 await asyncio.Event().wait()

@@ -66,7 +66,6 @@ class PlainWebSockets:
         server = Server()
 
         @server.expose("/rooms/{name}")
-        @host.waiting
         async def find(request: Any, name: str) -> Any:
             if name != "open":
                 raise HandshakeRefused(403, "not you")

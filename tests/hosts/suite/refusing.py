@@ -78,14 +78,13 @@ class Refusing:
 class Slow(Guard):
     """The same, but it takes until `decided` is set."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.open = host.waiting(self.decide)  # type: ignore[method-assign]
         self.asked = asyncio.Event()
         self.decided = asyncio.Event()
         self.session: Session | None = None
 
-    async def decide(self, session: Session, request: Request) -> dict[str, str]:
+    async def open(self, session: Session, request: Request) -> dict[str, str]:  # type: ignore[override]
         self.session = session
         self.asked.set()
         await self.decided.wait()
@@ -102,7 +101,7 @@ class Deciding:
     async def test_a_handshake_waits_for_a_decision_and_nobody_else_does(
         self, host: Host, client: str, more: str
     ) -> None:
-        slow = Slow(host)
+        slow = Slow()
         await host.serve(slow.engine)
         wire, other = await host.connect(), await host.connect()
         wire.send(HANDSHAKES[client](more))
@@ -118,7 +117,7 @@ class Deciding:
     @pytest.mark.parametrize("more", ["", "&name=Ann"])
     @pytest.mark.parametrize("client", HANDSHAKES)
     async def test_a_client_that_goes_meanwhile_is_forgotten(self, host: Host, client: str, more: str) -> None:
-        slow = Slow(host)
+        slow = Slow()
         await host.serve(slow.engine)
         wire = await host.connect()
         wire.send(HANDSHAKES[client](more))
@@ -133,7 +132,6 @@ class Deciding:
     async def test_a_post_and_its_body_wait_until_its_origin_is_decided_about(self, host: Host) -> None:
         decided = asyncio.Event()
 
-        @host.waiting
         async def allow(origin: str) -> bool:
             await decided.wait()
             return origin == "https://there.example"
