@@ -7,6 +7,7 @@ from hosts.suite.compression import Compression
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
 from hosts.suite.old import Old, OldDrafts
+from hosts.suite.origins import Origins
 from hosts.suite.plain import PlainWebSockets
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import Deciding, Refusing
@@ -36,6 +37,10 @@ class TestEnding(Ending): ...
 
 
 class TestEventSources(EventSources): ...
+
+
+@pytest.mark.hosts
+class TestOrigins(Origins): ...
 
 
 class TestPlainWebSockets(PlainWebSockets): ...

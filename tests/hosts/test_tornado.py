@@ -22,6 +22,7 @@ from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
 from hosts.suite.old import Old, OldDrafts, post, visit
+from hosts.suite.origins import Origins
 from hosts.suite.plain import PlainWebSockets
 from hosts.suite.polling import Polling
 from hosts.suite.refusing import HANDSHAKES, Deciding, Guard, Refusing
@@ -64,6 +65,11 @@ class TestEnding(Ending): ...
 
 @pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
 class TestEventSources(EventSources): ...
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls"], indirect=True)
+class TestOrigins(Origins): ...
 
 
 class TestPlainWebSockets(PlainWebSockets): ...

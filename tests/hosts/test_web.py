@@ -16,6 +16,7 @@ from hosts.suite.bodies import AT_ONCE, Bodies
 from hosts.suite.echo import Echo
 from hosts.suite.ending import Ending
 from hosts.suite.eventsource import EventSources
+from hosts.suite.origins import Origins
 from hosts.suite.polling import Polling, chunked, head
 from hosts.suite.vanishing import connected, reset
 from hosts.suite.websocket import WebSocket
@@ -46,6 +47,11 @@ class TestEnding(Ending): ...
 
 @pytest.mark.parametrize("host", ["asyncio-tls"], indirect=True)
 class TestEventSources(EventSources): ...
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("host", ["uvloop-tcp"], indirect=True)
+class TestOrigins(Origins): ...
 
 
 tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
