@@ -59,13 +59,13 @@ def subscribed(subscriber: Subscriber) -> None:
 
 
 @server.on("publish")
-async def publish(socket: waterspout.Socket, channel: str, value: object) -> str:
-    return await server.channel(channel).publish(value)
+def publish(socket: waterspout.Socket, channel: str, value: object) -> waterspout.Pending[str]:
+    return server.channel(channel).publish(value)
 
 
 @server.on("end")
-async def end(socket: waterspout.Socket, channel: str) -> str:
-    return await server.channel(channel).end()
+def end(socket: waterspout.Socket, channel: str) -> waterspout.Pending[str]:
+    return server.channel(channel).end()
 
 
 @server.on("disconnect subscribers")

@@ -15,6 +15,15 @@ from pathlib import Path
 PATIENCE = 20.0  # seconds; no test waits this long unless something is wrong
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
+HOSTS = ("tornado", "gevent", "gunicorn", "paste")
+PASTE = """
+[app:main]
+use = call:deploy.site:make
+
+[server:main]
+use = egg:waterspout#gevent
+unix = {path}
+"""
 
 
 def unit_command(socket_path: str) -> list[str]:
@@ -86,10 +95,20 @@ class Backend:
         assert "Traceback" not in self.log.read_text(), self.log.read_text()
 
 
-def waterspout(folder: Path, number: int = 1) -> Backend:
-    """Return a process of Waterspout at a Unix socket, as deploy/waterspout@.service has it."""
+def waterspout(folder: Path, number: int = 1, host: str = "tornado") -> Backend:
+    """Return a process of Waterspout at a Unix socket, as deploy/waterspout@.service has it, on a host."""
     path = str(folder / f"{number}.sock")
-    return Backend(unit_command(path), f"unix:{path}", folder / f"{number}.log")
+    match host:
+        case "gunicorn":
+            worker = ("--worker-class", "waterspout.hosts.gunicorn.Worker", "--no-control-socket")
+            command = [sys.executable, "-m", "gunicorn", *worker, "--bind", f"unix:{path}", "deploy.site:app"]
+        case "paste":
+            file = folder / "site.ini"
+            file.write_text(PASTE.format(path=path))
+            command = [sys.executable, "-m", "deploy.site", str(file)]
+        case _:
+            command = [*unit_command(path), "--host", host]
+    return Backend(command, f"unix:{path}", folder / f"{number}.log")
 
 
 def waterspout_at(address: str, log: Path) -> Backend:

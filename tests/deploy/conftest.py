@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.backends import HOSTS
 from deploy.proxies import find
 from hosts.certificate import make_certificate
 from missing import missing
@@ -20,6 +21,13 @@ def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     if find(name) is None:
         missing(f"{name} is missing; scripts/test installs Debian's, as root or with sudo")
+    return name
+
+
+@pytest.fixture(scope="module", params=[HOSTS[0], *(pytest.param(host, marks=pytest.mark.hosts) for host in HOSTS[1:])])
+def host(request: pytest.FixtureRequest) -> str:
+    """The host on which a process serves."""
+    name: str = request.param
     return name
 
 

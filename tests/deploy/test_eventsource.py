@@ -18,9 +18,9 @@ SECRETS = "token=T0ken-of-a-user", "last_event_id=earliest"
 
 
 @pytest.fixture(scope="module")
-def front(kind: str, folder: Path) -> Iterator[Front]:
+def front(kind: str, folder: Path, host: str) -> Iterator[Front]:
     with (
-        waterspout(folder).running() as backend,
+        waterspout(folder, host=host).running() as backend,
         proxied(kind, [backend.address], folder, idle=f"{IDLE_SECONDS}s") as front,
     ):
         yield front

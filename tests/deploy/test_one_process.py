@@ -35,10 +35,10 @@ def pages(folder: Path) -> Iterator[Backend]:
 
 
 @pytest.fixture(scope="module")
-def front(kind: str, folder: Path, pages: Backend) -> Iterator[Front]:
+def front(kind: str, folder: Path, pages: Backend, host: str) -> Iterator[Front]:
     """The proxy before one process, and before the pages."""
     with (
-        waterspout(folder).running() as backend,
+        waterspout(folder, host=host).running() as backend,
         proxied(kind, [backend.address], folder, application=pages.address) as front,
     ):
         yield front
