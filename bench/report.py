@@ -29,6 +29,8 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
   fastest for the load{configurations}
 - Server-Sent Events: node: its http module; sse-starlette: under uvicorn, with uvloop and httptools, and a queue for
   each client; Tornado: a handler that writes and flushes, on uvloop
+- on gevent: ours by `waterspout.hosts.gevent`, with `patch_all()`; asyncio: ours inside Tornado on asyncio's own loop;
+  psio: python-socketio in gevent's server, with a greenlet for each event
 - the other tables compare ours with itself: these clients, and clients of Socket.IO 4.x
 """
 
@@ -62,7 +64,7 @@ class Row:
 
     def ratio(self, column: str) -> float | None:
         """Compare ours with a column; None when one of them is missing."""
-        ours, theirs = self.cells.get("ours"), self.cells.get(column)
+        ours, theirs = self.cells.get(self.workload.ours), self.cells.get(column)
         return self.workload.ratio(ours.value, theirs.value) if ours and theirs else None
 
     @property
@@ -75,7 +77,7 @@ class Row:
         """Say which goals were not reached, or could not be judged for want of a figure of ours."""
         goals = [(f"{goal:g} x {column}", self.ratio(column), goal) for column, goal in self.workload.goals.items()]
         missed = [f"{name}: {ratio:.2f}" for name, ratio, goal in goals if ratio is not None and ratio < goal]
-        ours, limit = self.cells.get("ours"), self.limit
+        ours, limit = self.cells.get(self.workload.ours), self.limit
         if ours and limit is not None and ours.value > limit:
             missed.append(f"at most {self.workload.text(limit)}: {self.workload.text(ours.value)}")
         return missed

@@ -15,7 +15,10 @@ from tests.ports import free_port
 
 BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
-PEERS = ("ours", "node", "psio-aiohttp", "psio-granian", "events-node", "events-starlette", "events-tornado")
+PEERS = (
+    *("ours", "ours-asyncio", "ours-gevent", "node", "psio-aiohttp", "psio-granian", "psio-gevent"),
+    *("events-node", "events-starlette", "events-tornado"),
+)
 OWN = "own"
 """Our own server under another load, where nobody else serves the same clients."""
 START_TIMEOUT = 20.0

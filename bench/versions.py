@@ -7,7 +7,7 @@ from importlib import metadata
 
 from bench.servers import BENCH
 
-PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop")
+PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop", "gevent")
 RIVAL_PACKAGES = (
     "python-socketio",
     "python-engineio",

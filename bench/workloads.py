@@ -8,7 +8,7 @@ from bench.servers import OWN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Loads that are shown together; `columns` are their peers, with headings: ours is the first.
+    """Loads shown together; `columns` are their peers, with headings: the first is that of ours which is judged.
 
     "psio" stands for the configuration of python-socketio that does best.
     """
@@ -29,6 +29,11 @@ EVENTS = Table(
 )
 OLD = Table(title="clients of 0.9 beside those of 4.x", columns={"ours": "0.9", OWN: "4.x"})
 KINDS = Table(title="subscribers beside those of Socket.IO 4.x", columns={"ours": "these", OWN: "4.x"})
+
+GEVENT = Table(
+    title="on gevent",
+    columns={"ours-gevent": "ours", "ours-asyncio": "asyncio", "node": "node", "psio": "psio on gevent"},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,11 @@ class Workload:
     """The figure depends on what else the machine does."""
     seconds: float | None = None
     """Overrides the duration of a measurement; a quick run overrides it again."""
+
+    @property
+    def ours(self) -> str:
+        """The column of ours that is judged."""
+        return next(iter(self.table.columns))
 
     def arguments(self, peer: str) -> str:
         """Return the arguments of the generator for a peer."""
@@ -212,6 +222,58 @@ WORKLOADS = (
         figure="kb_per_conn",
         unit="KB",
         excess=1,
+        lower_is_better=True,
+        saturates=False,
+        timed=False,
+        seconds=28,
+    ),
+    Workload(
+        name="gevent-ack1",
+        title="acknowledgements, 100 connections, 1 outstanding",
+        load="ack --conns 100",
+        psio="gevent",
+        table=GEVENT,
+        goals={"ours-asyncio": 0.7, "node": 1},
+    ),
+    Workload(
+        name="gevent-ack16",
+        title="acknowledgements, 100 connections, 16 outstanding",
+        load="ack --conns 100 --window 16",
+        psio="gevent",
+        table=GEVENT,
+        goals={"ours-asyncio": 0.7, "node": 1},
+    ),
+    Workload(
+        name="gevent-bcast1000",
+        title="broadcast to 1,000, deliveries",
+        load="bcast --conns 1000",
+        psio="gevent",
+        table=GEVENT,
+        goals={"ours-asyncio": 0.7, "node": 1},
+    ),
+    Workload(
+        name="gevent-poll",
+        title="long-polling rounds (POST and GET), 100 sessions",
+        load="poll --conns 100",
+        psio="gevent",
+        table=GEVENT,
+    ),
+    Workload(
+        name="gevent-connect",
+        title="connections, from TCP to Socket.IO's CONNECT",
+        load="connect --concurrency 64 --sources 100",
+        psio="gevent",
+        table=GEVENT,
+    ),
+    Workload(
+        name="gevent-idle",
+        title="memory per idle WebSocket of 1,000, each pinged once",
+        load="idle --conns 1000",
+        psio="gevent",
+        table=GEVENT,
+        figure="kb_per_conn",
+        unit="KB",
+        limit=5,
         lower_is_better=True,
         saturates=False,
         timed=False,

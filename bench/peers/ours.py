@@ -1,18 +1,16 @@
-"""Waterspout inside a Tornado application, on uvloop.
+"""Waterspout inside a Tornado application, on uvloop or asyncio's own loop, or on gevent.
 
-usage: ours.py PORT PUBLISH_PORT
+usage: ours.py PORT [asyncio|gevent] PUBLISH_PORT
 """
 
 import asyncio
 import gc
 import sys
+from typing import Any
 
 import msgspec
-import tornado.web
-import uvloop
 
 from waterspout import Server, Socket
-from waterspout.hosts import tornado as host
 
 server = Server()
 news = server.channel("news")
@@ -47,6 +45,10 @@ async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def main(port: int, publish_port: int) -> None:
     """Serve until the process is ended."""
+    import tornado.web
+
+    from waterspout.hosts import tornado as host
+
     application = tornado.web.Application(host.routes(server), log_function=lambda handler: None)
     await asyncio.start_server(publish, "127.0.0.1", publish_port)
     application.listen(port, "127.0.0.1", backlog=4096)
@@ -54,5 +56,31 @@ async def main(port: int, publish_port: int) -> None:
     await asyncio.Event().wait()
 
 
+def serve_on_gevent(port: int, publish_port: int) -> None:
+    """The same, in the hub."""
+    from gevent.server import StreamServer
+
+    from waterspout.hosts.gevent import serve
+
+    def publish_lines(connection: Any, address: object) -> None:
+        for line in connection.makefile("rb"):
+            news.publish(msgspec.json.decode(line))
+
+    StreamServer(("127.0.0.1", publish_port), publish_lines).start()
+    gc.freeze()
+    serve(server, host="127.0.0.1", port=port)
+
+
 if __name__ == "__main__":
-    uvloop.run(main(*map(int, sys.argv[1:])))
+    port, *variant, publish_port = sys.argv[1:]
+    if variant == ["gevent"]:
+        from gevent import monkey
+
+        monkey.patch_all()
+        serve_on_gevent(int(port), int(publish_port))
+    elif variant == ["asyncio"]:
+        asyncio.run(main(int(port), int(publish_port)))
+    else:
+        import uvloop
+
+        uvloop.run(main(int(port), int(publish_port)))

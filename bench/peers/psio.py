@@ -1,6 +1,8 @@
 """python-socketio at its best: uvloop, msgspec for JSON, handlers called in place, in aiohttp or in granian.
 
-usage: psio.py PORT aiohttp|granian
+On gevent it has no loop, and handlers in greenlets.
+
+usage: psio.py PORT aiohttp|granian|gevent
 """
 
 import asyncio
@@ -88,8 +90,26 @@ def serve_granian(port: int) -> None:
     server.serve()
 
 
+def serve_gevent(port: int) -> None:
+    """Serve in gevent's own server until the process is ended."""
+    from gevent.pywsgi import WSGIServer
+
+    server = socketio.Server(
+        async_mode="gevent", async_handlers=False, cors_allowed_origins="*", http_compression=False, json=Json
+    )
+    server.on("echo", lambda sid, argument: argument)
+    server.on("echo2", lambda sid, argument: server.emit("echo2", argument, to=sid))
+    server.on("bcast", lambda sid, argument: server.emit("bcast", argument))
+    WSGIServer((HOST, port), socketio.WSGIApp(server), backlog=BACKLOG, log=None).serve_forever()
+
+
 if __name__ == "__main__":
-    if sys.argv[2] == "aiohttp":
+    if sys.argv[2] == "gevent":
+        from gevent import monkey
+
+        monkey.patch_all()
+        serve_gevent(int(sys.argv[1]))
+    elif sys.argv[2] == "aiohttp":
         uvloop.run(serve_aiohttp(int(sys.argv[1])))
     else:
         serve_granian(int(sys.argv[1]))

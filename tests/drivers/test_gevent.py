@@ -76,7 +76,7 @@ def settle() -> None:
 def test_a_function_that_does_not_wait_has_answered_at_once(driver: GeventDriver, asker: Heard) -> None:
     def ask() -> None:
         for number in range(100):
-            driver.run(lambda: getattr(gevent.getcurrent(), "call", None) is not None, (), asker, number)
+            driver.run(lambda: getattr(gevent.getcurrent(), "asker", None) is not None, (), asker, number)
             assert asker.results[number] is True
 
     in_hub(driver, ask)
@@ -126,7 +126,7 @@ def test_most_greenlets_end_when_they_are_needed_no_more(
     in_hub(driver, lambda: each(lambda number: driver.run(go_on.wait, (), asker, number), range(10)))
     go_on.set()
     settle()
-    assert (driver.busy, len(driver._runners._idle), driver._runners._count) == (0, 3, 3)
+    assert (driver.busy, len(driver._runners.idle), driver._runners._count) == (0, 3, 3)
 
 
 def test_what_a_greenlet_asks_for_begins_in_the_next_turn(driver: GeventDriver, asker: Heard) -> None:

@@ -302,3 +302,25 @@ def test_a_clock_wraps_them_too_and_what_the_wrapper_raises_is_the_failure_of_th
     pair.peer.emit("plain", id=2)
     assert pair.peer.take() == ['432["plain"]']
     assert errors == ["save: the database is gone"]
+
+
+@pytest.mark.parametrize("ordered", [None, True, False])
+@pytest.mark.parametrize("arguments", [[], ["an argument"], ["two", "of them"]])
+def test_a_handler_runs_in_a_thread_whatever_its_order_and_its_arguments(
+    ordered: bool | None, arguments: list[str]
+) -> None:
+    async def test(server: Server, places: Places) -> None:
+        server.engine.bind(AsyncioDriver())
+        handlers: dict[int, Callable[..., Any]] = {
+            0: lambda socket: places.note("handler"),
+            1: lambda socket, one: places.note("handler"),
+            2: lambda socket, one, two: places.note("handler"),
+        }
+        server.on("ask", threaded=True, ordered=ordered)(handlers[len(arguments)])
+        peer = Peer(server)
+        peer.connect()
+        peer.emit("ask", *arguments)
+        await until(lambda: places.seen)
+        assert places.seen == {"handler": POOL}
+
+    on_loop(test)

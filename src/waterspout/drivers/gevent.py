@@ -110,7 +110,8 @@ class GeventDriver(SystemDriver):
         """Return who asked for the call that runs in this greenlet, or in a thread of the pool."""
         current = getcurrent()
         if isinstance(current, Runner):
-            return None if current.call is None else current.call.asker
+            asker: Asker | None = current.asker
+            return asker
         return threaded_asker()
 
     def block(self, pending: Pending[Any], timeout: float | None) -> bool:

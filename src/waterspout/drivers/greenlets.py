@@ -7,7 +7,6 @@ runners are made, up to `limit`; above that, calls wait in their order. A hundre
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -22,22 +21,22 @@ _KEPT = 100  # runners that wait for a call
 
 
 class Runners:
-    """The runners of one hub; `changed` is called when a function has ended."""
+    """The runners of one hub; `changed` is called when a function that others wait for has ended."""
 
     def __init__(self, hub: Any, limit: int, changed: Callable[[], object]) -> None:
         self.limit = limit
         self.blocked: dict[Runner, Asker] = {}
-        self._hub = hub
+        self.hub = hub
         self._changed = changed
-        self._idle: list[Runner] = []
+        self.idle: list[Runner] = []
         self._count = 0
         self._starting = 0  # calls that begin in the next turn
-        self._waiting: deque[_Call] = deque()  # for a runner
+        self._waiting: deque[Call] = deque()  # for a runner
 
     @property
     def busy(self) -> int:
         """How many functions have begun, or wait for a runner, and have not ended."""
-        return self._count - len(self._idle) + self.waiting
+        return self._count - len(self.idle) + self.waiting
 
     @property
     def waiting(self) -> int:
@@ -46,18 +45,18 @@ class Runners:
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
         """Call a function: at once from the hub; from a greenlet, which goes on meanwhile, in the hub's next turn."""
-        if getcurrent() is not self._hub:
+        if getcurrent() is not self.hub:
             self._starting += 1
-            self._hub.loop.run_callback(self._begin, _Call(function, args, asker.later(token), token))
+            self.hub.loop.run_callback(self._begin, ((function, args, token), asker.later(token)))
             return
-        runner = self._idle.pop() if self._idle else self._new()
+        runner = self.idle.pop() if self.idle else self._new()
         if runner is None:
-            self._waiting.append(_Call(function, args, asker.later(token), token))
+            self._waiting.append(((function, args, token), asker.later(token)))
             return
-        runner.call = call = _Call(function, args, asker, token)
+        runner.work, runner.asker = (function, args, token), asker
         runner.switch()
-        if runner.call is call:
-            call.asker = self.blocked[runner] = asker.later(token)
+        if runner.asker is not None and runner not in self.blocked:
+            runner.asker = self.blocked[runner] = asker.later(token)
 
     def end(self, runner: "Runner") -> None:
         """End the function of a runner in the next turn: it is told by `AtTheEnd`."""
@@ -66,19 +65,16 @@ class Runners:
     # What a runner calls
 
     def next_call(self, runner: "Runner") -> bool:
-        """Give a runner whose call has ended another, or False if it is not needed any more."""
-        self.blocked.pop(runner, None)
-        self._changed()
+        """Give a runner whose call has ended another if one waits; tell whether it is needed any more."""
+        if self.blocked.pop(runner, None) is not None:
+            self._changed()
         if self._waiting:
-            runner.call = self._waiting.popleft()
-            self.blocked[runner] = runner.call.asker
-            return True
-        if len(self._idle) >= _KEPT:
+            runner.work, runner.asker = self._waiting.popleft()
+            self.blocked[runner] = runner.asker
+        elif len(self.idle) < _KEPT:
+            self.idle.append(runner)
+        else:
             return False
-        self._idle.append(runner)
-        while runner.call is None:
-            with suppress(BaseException):  # an exception for the function that has ended, such as of gevent.Timeout
-                self._hub.switch()
         return True
 
     def gone(self, runner: "Runner") -> None:
@@ -93,80 +89,90 @@ class Runners:
         if self._count >= self.limit:
             return None
         self._count += 1
-        return Runner(self, self._hub)
+        return Runner(self, self.hub)
 
-    def _begin(self, call: "_Call") -> None:
+    def _begin(self, call: "Call") -> None:
         """Begin a call whose asker knows already that it goes on."""
         self._starting -= 1
-        runner = self._idle.pop() if self._idle else self._new()
+        runner = self.idle.pop() if self.idle else self._new()
         if runner is None:
             self._waiting.append(call)
             return
-        runner.call = call
+        runner.work, runner.asker = call
         runner.switch()
-        if runner.call is call:
-            self.blocked[runner] = call.asker
+        if runner.asker is not None and runner not in self.blocked:
+            self.blocked[runner] = runner.asker
         self._changed()
+
+
+Work = tuple[Callable[..., Any], Sequence[Any], Any]
+"""A function, its arguments, and the token of the asker."""
+
+Call = tuple[Work, Asker]
+"""Work, and who wants its result."""
 
 
 class AtTheEnd(gevent.GreenletExit):
     """Ends a function that is still running when the server has ended."""
 
 
-class _Call:
-    """A function, and who wants its result."""
-
-    __slots__ = ("args", "asker", "function", "token")
-
-    def __init__(self, function: Callable[..., Any], args: Sequence[Any], asker: Asker, token: Any) -> None:
-        self.function = function
-        self.args = args
-        self.asker = asker
-        self.token = token
-
-
 class Runner(greenlet):
-    """A greenlet that performs one call after the other; `call` is the one that has not ended."""
+    """A greenlet that performs one call after the other; `asker` is None between them."""
 
-    call: _Call | None = None
+    __slots__ = ("_runners", "asker", "work")
 
     def __init__(self, runners: Runners, hub: Any) -> None:
         super().__init__(parent=hub)
         self._runners = runners
+        self.asker: Any = None
+        self.work: Work | None = None  # until it has begun: a runner that is idle keeps nothing of a client
 
     def run(self) -> None:
         """Perform calls while there are any."""
+        runners = self._runners
+        wait = greenlet.switch.__get__(runners.hub)  # without the hooks of gevent's own, which this needs not
         try:
             while True:
-                assert self.call is not None
-                self._perform(self.call, self.call.function, self.call.asker, self.call.token)
-                if not self._runners.next_call(self):
+                self._perform(self.asker)
+                if not runners.next_call(self):
                     return
+                while self.asker is None:
+                    try:
+                        wait()
+                    except BaseException:  # for the function that has ended, as a late gevent.Timeout
+                        pass
         finally:
-            self._runners.gone(self)
+            runners.gone(self)
 
-    def _perform(self, call: _Call, function: Callable[..., Any], asker: Asker, token: Any) -> None:
-        """Call the function, and tell the asker, which may be another one by then, what came of it.
+    def _perform(self, asker: Asker) -> None:
+        """Do the work, and tell the asker, which may be another one by then, what came of it.
 
-        The guard (`lag`) reads the names of these arguments.
+        The guard (`lag`) reads these names.
         """
+        function, args, token = self.work  # type: ignore[misc]
+        self.work = None
         try:
-            result = copy_context().run(function, *call.args)
+            if len(args) == 2:  # a star takes longer, and nearly all have a socket and one argument
+                result = copy_context().run(function, args[0], args[1])
+            else:
+                result = copy_context().run(function, *args)
             if type(result) not in PLAIN:
                 result = _settled(result, function)
         except BaseException as error:
-            self.call = None
-            if isinstance(error, AtTheEnd):
-                call.asker.failed(
-                    token, TimeoutError(f"{name_of(function)} was still running at the end, and was ended")
-                )
-                return
-            call.asker.failed(token, error)
+            asker, self.asker = self.asker, None
+            asker.failed(token, _told(error, function))
             if isinstance(error, INTERRUPTS):
                 raise
         else:
-            self.call = None
-            call.asker.answered(token, result)
+            asker, self.asker = self.asker, None
+            asker.answered(token, result)
+
+
+def _told(error: BaseException, function: Any) -> BaseException:
+    """Return what is told of a function that has failed."""
+    if isinstance(error, AtTheEnd):
+        return TimeoutError(f"{name_of(function)} was still running at the end, and was ended")
+    return error
 
 
 def _settled(result: Any, function: Callable[..., Any]) -> Any:

@@ -9,7 +9,7 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from ..engine import INTERRUPTS, Asker, Prepared, Session
+from ..engine import INTERRUPTS, Asker, Prepared
 from ..errors import ConnectRefused, EventDenied, EventRefused, RateLimited
 from ..wire.packets import Event
 from ..wire.places import find_fault
@@ -106,7 +106,39 @@ class _LateAnswers(_Answers):
         token[0].session.end_call(self._size_bytes)
 
 
+class _OrderedAnswers(_Answers):
+    """The asker of ordered handlers that are called without further ado, since no event is waiting or running."""
+
+    def later(self, token: Token) -> Asker:
+        """Let the client's next events wait for this one."""
+        member = token[0]
+        queue = member.queue = EventQueue(member)
+        call = _OrderedCall(queue, member.session.received_bytes)
+        queue.occupy(call)
+        return call
+
+
+class _OrderedCall(_Answers):
+    """The asker of one such handler that goes on asynchronously."""
+
+    def __init__(self, queue: "EventQueue", size_bytes: int) -> None:
+        self._queue = queue
+        self.size_bytes = size_bytes
+
+    def answered(self, token: Token, result: Any) -> None:
+        super().answered(token, result)
+        self._queue.ended()
+
+    def failed(self, token: Token, error: BaseException) -> None:
+        super().failed(token, error)
+        self._queue.ended()
+
+    def later(self, token: Token) -> Asker:
+        return self  # it is counted
+
+
 ANSWERS = _Answers()
+IN_ORDER = _OrderedAnswers()
 _LATE = _LateAnswers()  # of all events that are not large: a call of an `async def` costs no object here
 
 
@@ -176,42 +208,53 @@ def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> 
     elif namespace._handlers.ordered if handler is None else handler.ordered:
         queue = member.queue
         if queue is None:
-            queue = member.queue = EventQueue(member.session)
+            queue = member.queue = EventQueue(member)
         queue.add(EventCall(member, packet, handler, queue))
     else:
         EventCall(member, packet, handler).begin()
 
 
 class EventQueue:
-    """The ordered events of one client: the next begins when the one before it has ended."""
+    """The ordered events of one client: the next begins when the one before it has ended. A member has one till then.
 
-    __slots__ = ("_calls", "_session")
+    Each counts as pending until it has ended.
+    """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._calls: deque[EventCall] = deque()
+    __slots__ = ("_member", "_running", "_waiting")
+
+    def __init__(self, member: "SocketMember") -> None:
+        self._member = member
+        self._running: EventCall | _OrderedCall | None = None
+        self._waiting: deque[EventCall] = deque()
 
     def add(self, call: "EventCall") -> None:
-        """Queue a call; it counts as pending until it has ended."""
-        self._calls.append(call)
-        self._session.begin_call(call.size_bytes)
-        if len(self._calls) == 1:
+        """Begin a call, or queue it."""
+        if self._running is None:
+            self.occupy(call)
             call.begin()
+        else:
+            self._member.session.begin_call(call.size_bytes)
+            self._waiting.append(call)
+
+    def occupy(self, call: "EventCall | _OrderedCall") -> None:
+        """Let others wait for this one."""
+        self._running = call
+        self._member.session.begin_call(call.size_bytes)
 
     def ended(self) -> None:
         """Begin the next call after what is running now, so that calls do not nest."""
-        self._session.end_call(self._calls.popleft().size_bytes)
-        if self._calls:
-            self._session.table.turn.add(self._next)
+        assert self._running is not None
+        self._member.session.end_call(self._running.size_bytes)
+        if self._waiting:
+            self._running = self._waiting.popleft()
+            self._member.session.table.turn.add(self._running.begin_at_turn)
+        else:
+            self._member.queue = self._running = None
 
     def drop(self) -> None:
         """Drop the calls that have not begun: the client has disconnected."""
-        while len(self._calls) > 1:
-            self._session.end_call(self._calls.pop().size_bytes)
-
-    def _next(self) -> None:
-        if self._calls:
-            self._calls[0].begin_at_turn()
+        while self._waiting:
+            self._member.session.end_call(self._waiting.pop().size_bytes)
 
 
 class Stage(Enum):

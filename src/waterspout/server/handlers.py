@@ -234,7 +234,7 @@ class Handlers:
             handler.ordered = self.ordered or handler.threaded if own is None else own
         general = bool(self.event_steps or self.any or self.limited or self.guarded or self.timings is not None)
         for handler in tuple(self.events.values()):
-            simple = not (general or handler.ordered or handler.arguments.typed)
+            simple = not (general or handler.threaded or handler.arguments.typed)
             handler.plain = handler.arguments.exactly if simple else -1
 
 

@@ -19,7 +19,7 @@ from ..wire.generations import Generation
 from ..wire.packets import Event
 from .access import Access
 from .acks import Acks, Settle, too_many
-from .dispatch import ANSWERS, EventQueue, dispatch
+from .dispatch import ANSWERS, IN_ORDER, EventQueue, dispatch
 from .handlers import ON_DISCONNECT
 from .life import CONNECTED, CONNECTING, GONE, EarlyTraffic, Life
 from .rooms import Room
@@ -147,7 +147,12 @@ class SocketMember(Member):
             if handler is not None and (count := handler.plain) == len(args):
                 # nearly all have one argument, and a star takes as long as the rest of this
                 taken = (self.socket, args[0]) if count == 1 else (self.socket, *args)
-                namespace.engine.driver.run(handler.function, taken, ANSWERS, (self, packet))
+                if not handler.ordered:
+                    namespace.engine.driver.run(handler.function, taken, ANSWERS, (self, packet))
+                elif self.queue is None:
+                    namespace.engine.driver.run(handler.function, taken, IN_ORDER, (self, packet))
+                else:
+                    dispatch(self, packet, handler)
             else:
                 dispatch(self, packet, handler)
         elif self.early is not None:
