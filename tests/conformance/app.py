@@ -1,6 +1,7 @@
 """The servers that the public test suites of Engine.IO and Socket.IO expect, each with the suite's events and port.
 
-Run one of them with `python tests/conformance/app.py NAME [--loop uvloop]`:
+Run one of them with `python tests/conformance/app.py NAME [--loop uvloop]`, the first two also with `python -m
+gevent.monkey tests/conformance/app.py NAME --gevent`:
 
     engineio-protocol    the protocol suites of Engine.IO 3 and 4
     socketio-protocol    the protocol suite of Socket.IO 5
@@ -273,8 +274,16 @@ def main() -> None:
     parser.add_argument(
         "--loop", choices=list(standalone.LoopKind), type=standalone.LoopKind, default=standalone.LoopKind.ASYNCIO
     )
+    parser.add_argument("--gevent", action="store_true", help="on gevent instead of Tornado")
     options = parser.parse_args()
     server, port, routes = SERVERS[options.name]()
+    if options.gevent:
+        if routes:
+            parser.error(f"{options.name} has handlers of Tornado's: leave out --gevent")
+        from waterspout.hosts import gevent
+
+        gevent.serve(server, host="localhost", port=port)
+        return
     site = standalone.Site(bind=[("localhost", port)], extra_routes=routes)
     standalone.run(server, site, ready=lambda urls: print(*urls, flush=True), loop=options.loop)
 

@@ -18,7 +18,7 @@ def make(global_conf: dict[str, str]) -> Any:
 
 
 if __name__ == "__main__":
-    from paste.deploy import loadapp, loadserver
+    from paste.deploy import loadapp, loadserver  # type: ignore[import-untyped]
 
     file = f"config:{sys.argv[1]}"
     serve = loadserver(file)  # which patches the standard library
