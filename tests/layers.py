@@ -53,10 +53,12 @@ VERSIONS_IN = {"wire", "engine", "testing", "faces"}  # tests choose a client, a
 OPTIONS_OF_OLD_CLIENTS_IN = ("engine/protocol1/", "engine/policy.py", "faces/")
 GEVENT_IN = {"drivers/gevent.py", "hosts/gevent.py", "hosts/hubs.py", "hosts/strict.py", "hosts/wsgi.py"}
 GEVENT_IN |= {
+    "faces/gevent_socketio/",  # which is an API of gevent's greenlets
     "hosts/wsgiserver.py",
     "hosts/patching.py",
     "drivers/greenlets.py",
     "drivers/geventnatives.py",
+    "drivers/geventlogging.py",
     "hosts/gunicorn.py",
     "hosts/paste.py",
 }
@@ -65,10 +67,19 @@ ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
 CATCH_EVERYTHING = {"drivers", "cli", "testing"}
 RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py", "faces/tornadio2/router.py"}
+RUN_WHAT_USERS_WROTE |= {"faces/gevent_socketio/carrier.py", "faces/gevent_socketio/virtsocket.py"}
 ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/namespace.py", "wire/places.py"}
 
 # Public and documented, in spite of the underscore.
-NOT_PRIVATE = {"os._exit", "sys._current_frames"}
+NOT_PRIVATE = {"os._exit", "sys._current_frames", "logging._lock", "logging._handlerList", "module._lock"}
+NOT_PRIVATE |= {  # of gevent-socketio's document
+    *(
+        f"socket._set_{name}"
+        for name in ("environ", "namespaces", "request", "error_handler", "json_loads", "json_dumps")
+    ),
+    *("socket._receiver_loop", "self.socket._get_next_msgid"),
+    *("self.socket._save_ack_callback", "self.socket._pop_ack_callback"),
+}
 
 Complaint = tuple[int, str]
 
@@ -184,7 +195,7 @@ def dangerous_and_reserved_modules(module: Module) -> Iterator[Complaint]:
 
 def gevent_ends_with_its_host(module: Module) -> Iterator[Complaint]:
     for line, target, _ in module.imports:
-        if target.split(".")[0] in {"gevent", "greenlet"} and module.path not in GEVENT_IN:
+        if target.split(".")[0] in {"gevent", "greenlet"} and not module.path.startswith(tuple(GEVENT_IN)):
             yield line, f"{target} is for the driver and the host that bear its name"
 
 

@@ -118,6 +118,37 @@ def test_there_is_a_bound_above_which_calls_wait_in_their_order(driver: GeventDr
         assert list(asker.results) == list(range(number + 1))
 
 
+def test_who_waits_is_woken_though_no_greenlet_is_left(driver: GeventDriver, asker: Heard) -> None:
+    driver.greenlets = 2
+    pending: Pending[int] = Pending(driver)
+    never: Pending[int] = Pending(driver)
+    in_hub(driver, lambda: driver.run(pending.wait, (), asker, "answered"))
+    in_hub(driver, lambda: driver.run(never.wait, (0.01,), asker, "in vain"))
+    in_hub(driver, lambda: driver.run(lambda: "at last", (), asker, "waits for a greenlet"))
+    assert asker.results == {}
+    in_hub(driver, lambda: pending.resolve(5))
+    assert asker.results == {"answered": 5, "waits for a greenlet": "at last"}
+    gevent.sleep(0.02)
+    assert isinstance(asker.results["in vain"], TimeoutError)
+
+
+def test_what_has_not_begun_at_the_end_fails(driver: GeventDriver, asker: Heard) -> None:
+    driver.greenlets = 1
+    begun: list[int] = []
+
+    def sleep(number: int) -> None:
+        begun.append(number)
+        gevent.sleep(60)
+
+    in_hub(driver, lambda: each(lambda number: driver.run(sleep, (number,), asker, number), range(3)))
+    over = Event()
+    driver.finish(0.01, over.set)
+    assert over.wait(10)
+    assert begun == [0]
+    assert [type(error) for error in asker.results.values()] == [TimeoutError] * 3
+    assert driver.busy == 0
+
+
 def test_most_greenlets_end_when_they_are_needed_no_more(
     driver: GeventDriver, asker: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +279,25 @@ def test_calls_are_answered_and_handlers_wait_for_them() -> None:
     assert peer.acks() == {1: 42, 2: "fast"}
 
 
+def test_a_connect_handler_cannot_wait_for_the_client() -> None:
+    server = Server(driver=GeventDriver())
+    raised: list[str] = []
+
+    @server.on_connect
+    def connect(socket: Any, auth: Any) -> None:
+        for patience in (0.0, 0.001):
+            gevent.sleep(patience)  # at first it has not waited yet
+            with pytest.raises(RuntimeError) as refused:
+                socket.call("question").wait()
+            raised.append(str(refused.value))
+
+    peer = Peer(server)
+    peer.connect()
+    while len(raised) < 2:
+        gevent.sleep(0.001)
+    assert all(text.startswith("'question' is sent after the connect handler has ended") for text in raised)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.01])
 def test_the_alarm_comes_and_never_early(driver: GeventDriver, seconds: float) -> None:
     came: list[float] = []
@@ -371,6 +421,31 @@ print(sorted(asker.results.items()))
 def test_a_thread_is_one_of_the_systems_also_where_all_is_patched() -> None:
     ran = subprocess.run([sys.executable, "-c", PATCHED], capture_output=True, text=True, check=True, timeout=60)
     assert ran.stdout == "[('greenlet', (None, False)), ('thread', (True, True))]\n", ran.stderr
+
+
+LOGGING = PATCHED.replace(
+    "driver, asker = GeventDriver(), Asker()",
+    """
+import logging
+logging.basicConfig(format="%(message)s")
+driver, asker = GeventDriver(), Asker()
+logging.getLogger().addHandler(logging.StreamHandler(open("/dev/null", "w")))
+log = logging.getLogger("both")
+for number in range(200):
+    driver.run_threaded(log.warning, ("from a thread",), asker, -1 - number)
+    driver.run(log.warning, ("from a greenlet",), asker, 1 + number)
+    if number % 10 == 0:
+        gevent.sleep(0)
+while len(asker.results) < 400:
+    gevent.sleep(0.001)
+asker.results.clear()
+""",
+)
+
+
+def test_threads_and_greenlets_may_log_at_once_where_all_is_patched() -> None:
+    ran = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, text=True, check=True, timeout=60)
+    assert sorted(ran.stderr.splitlines()) == ["from a greenlet"] * 200 + ["from a thread"] * 200
 
 
 def test_who_blocks_the_hub_is_named(caplog: pytest.LogCaptureFixture) -> None:

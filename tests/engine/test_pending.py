@@ -25,7 +25,7 @@ def test_what_takes_it_for_its_result_is_told_to_await_it(pending: Pending[Any])
     for _ in range(2):
         with pytest.raises(TypeError, match=r"neither true nor false: await it, as in `if await socket\.call"):
             bool(pending)
-        with pytest.raises(TypeError, match=r"has no text: await it, as in `print\(await "):
+        with pytest.raises(TypeError, match=r"has no text: await it, or call its wait\(\) in a greenlet or thread"):
             f"{pending}"
         with pytest.raises(
             AttributeError, match="a Pending has no 'sockets', and this is not a result yet: await it first"

@@ -115,3 +115,16 @@ async def test_a_length_that_is_none_is_refused_for_the_engine(host: PywsgiHost)
     wire.send(head(target("polling", "x"))[:-2] + b"Content-Length: +3\r\n\r\nabc" + request("GET", target("polling")))
     assert (await wire.answer()).status == 400
     assert await wire.rest() == b""
+
+
+@pytest.mark.parametrize("host", ["tcp"], indirect=True)
+async def test_a_reset_behind_the_handshake_leaves_no_session(host: PywsgiHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    for _ in range(50):
+        wire = await host.connect()
+        wire.send(opening())
+        await wire.writer.drain()
+        wire.reset()
+        host.forget(wire)
+    await host.until(lambda: echo.is_empty)

@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from hosts.client import opening, request, target
 from hosts.gevent_host import GeventHost, gevent_host
@@ -102,6 +103,45 @@ async def test_an_application_that_fails_answers_500_and_is_in_the_log(
     assert record.name == "waterspout.host"
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "broken"
+
+
+@tcp
+@pytest.mark.parametrize(
+    ("said", "sent", "came"),
+    [(3, [b"abc", b"EVIL"], b"abc"), (3, [b"abcEVIL"], b"abc"), (20, [b"short"], b"short"), (20, [], b"")],
+)
+async def test_an_answer_that_is_not_as_long_as_it_says_is_the_last_one(
+    host: GeventHost, said: int, sent: list[bytes], came: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lies(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", str(said))])
+        return sent
+
+    host.application = lies
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(request("GET", "/") * 2)
+    assert (await wire.rest()).partition(b"\r\n\r\n")[2] == came
+    assert "than it said" in caplog.text
+
+
+@tcp
+@pytest.mark.parametrize("keeps", [("Connection", "keep-alive"), ("X-A", "b")])
+async def test_an_answer_of_http_1_0_that_does_not_say_how_long_it_is_ends_with_its_connection(
+    host: GeventHost, keeps: tuple[str, str]
+) -> None:
+    def stream(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        yield b"b"
+
+    host.application = stream
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(request("GET", "/", keeps, version="1.0"))
+    head, _, body = (await wire.rest()).partition(b"\r\n\r\n")
+    assert body == b"ab"
+    assert b"keep-alive" not in head
 
 
 @tcp
@@ -307,6 +347,65 @@ async def test_a_handshake_of_tls_that_is_under_way_is_given_up_at_the_end(host:
     assert await wire.rest() == b""
     wire.cut()
     await host.until(lambda: sockets() < before)  # without the listener
+
+
+@pytest.mark.parametrize("host", ["tls"], indirect=True)
+@pytest.mark.parametrize("what", ["the handshake", "the head"])
+async def test_a_byte_now_and_then_gains_no_time_over_tls(
+    host: GeventHost, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strict, "HEAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(wsgiserver, "HEAD_TIMEOUT", 0.3)
+    await host.serve(Echo().server)
+    handshaken = what == "the head"
+    begun = request("GET", "/") if handshaken else b"\x16\x03\x01\x02\x00" + bytes(200)
+    if not handshaken:
+        host.client_tls = None
+    wire = await host.connect()
+    ended = asyncio.ensure_future(wire.rest())
+    for byte in begun[:-2]:  # enough for four times as long
+        wire.send(bytes((byte,)))
+        await asyncio.sleep(0.05)
+        if ended.done():
+            break
+    assert ended.done()
+
+
+async def test_a_body_that_is_owed_does_not_hold_up_the_end(
+    host: GeventHost, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strict, "BODY_TIMEOUT", 60.0)
+    monkeypatch.setattr(strict, "LINGER", 60.0)
+    await host.serve(Echo().server)
+    wire, other = await host.connect(), await host.connect()
+    wire.send(head("/", ("Content-Length", "10")))
+    assert (await other.ask("GET", "/")).status == 200
+    await host.until(lambda: len(page.environs) == 2)
+    host.web.stop()
+    assert not host.web.flush(0.01)
+    host.web.close()
+    assert host.web.flush(0.01)
+    assert host.web._connections == {}
+
+
+async def test_the_end_tells_whether_all_have_their_answers(host: GeventHost) -> None:
+    go_on = Event()
+
+    def slow(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        go_on.wait()
+        start_response("200 OK", [])
+        return [b"done"]
+
+    host.application = slow
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    wire.send(request("GET", "/"))
+    await host.until(lambda: host.web._connections and not any(one.is_idle for one in host.web._connections.values()))
+    host.web.stop()
+    assert host.web.flush(0.001) is False
+    gevent.spawn_later(0.01, go_on.set)
+    assert host.web.flush(10) is True
+    assert (await wire.answer()).body == b"done"
 
 
 async def test_an_idle_websocket_costs_no_greenlet(host: GeventHost) -> None:

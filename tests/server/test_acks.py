@@ -177,7 +177,7 @@ def test_an_answer_that_was_not_awaited_is_told_to_be(server: Server, generation
     ((_, error),) = pair.clock.reports
     assert str(error) == (
         "the answer to 'ask' cannot be sent: TypeError: Pending cannot be sent as JSON: "
-        "await it, and send the result (result['answer'][0])"
+        "await it, or call its wait(), and send the result (result['answer'][0])"
     )
 
 

@@ -46,10 +46,10 @@ def _load(target: str) -> object:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise CannotStart(
-                f"cannot serve {target!r}: {module_name!r} has no {names!r}; "
-                f"name the variable that holds the waterspout.Server"
-            ) from None
+            remedy = "name the variable that holds the waterspout.Server, or the application"
+            if module_name.partition(".")[0] in sys.stdlib_module_names:
+                remedy = "that is a module of Python's own, so give yours another name"
+            raise CannotStart(f"cannot serve {target!r}: {module_name!r} has no {names!r}; {remedy}") from None
     return found
 
 

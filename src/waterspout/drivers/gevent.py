@@ -21,6 +21,7 @@ from greenlet import getcurrent, greenlet
 from ..engine import Pending
 from ..engine.driver import Asker, Layer, Level
 from ..server.arguments import Arguments
+from .geventlogging import share_logging
 from .geventnatives import NATIVES
 from .greenlets import Runner, Runners
 from .lag import LagGuard
@@ -48,6 +49,7 @@ class GeventDriver(SystemDriver):
 
     def __init__(self) -> None:
         super().__init__()
+        share_logging()
         self.hub = gevent.get_hub()
         self._thread = NATIVES.get_ident()
         self._runners = Runners(self.hub, GREENLETS, self._look)
@@ -126,7 +128,7 @@ class GeventDriver(SystemDriver):
         def wake(pending: Pending[Any]) -> None:
             done.set()
 
-        pending.add_done_callback(wake)
+        pending.when_done(wake)
         self._attending[current] = pending
         self._look()
         try:
@@ -178,6 +180,7 @@ class GeventDriver(SystemDriver):
 
     def _finish(self, timeout: float, done: Callable[[], object], awaited: Pending[Any] | None) -> None:
         self._wait_until(lambda: self._is_quiet(awaited), timeout)
+        self._runners.drop_waiting()
         late = self._others(awaited)
         for runner in late:
             self._runners.end(runner)

@@ -62,6 +62,12 @@ class Runners:
         """End the function of a runner in the next turn: it is told by `AtTheEnd`."""
         gevent.kill(runner, AtTheEnd)
 
+    def drop_waiting(self) -> None:
+        """Let the calls fail that have not begun, because the server ends."""
+        while self._waiting:
+            (function, _, token), asker = self._waiting.popleft()
+            asker.failed(token, TimeoutError(f"{name_of(function)} had not begun at the end"))
+
     # What a runner calls
 
     def next_call(self, runner: "Runner") -> bool:

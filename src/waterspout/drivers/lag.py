@@ -27,6 +27,7 @@ from .system import SystemDriver, name_of
 SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
+_GREENLET = "register it with threaded=True, or wait by what gevent knows"
 _ASYNC = "await what takes so long, or run it in a thread (asyncio.to_thread)"
 _PARTS = {
     "checked": ("the check of the arguments for ", "leave it to the handler, which can be async or threaded"),
@@ -127,7 +128,8 @@ class LagGuard:
             return
         self._silent = {one: at for one, at in self._silent.items() if now - at < SILENCE}
         self._silent[key] = now
-        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, self._place(call), now - self._since, call.remedy)
+        remedy = _GREENLET if call.remedy is _PLAIN and not driver.runs_coroutines else call.remedy
+        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, self._place(call), now - self._since, remedy)
 
     def _tell_more(self, more: int) -> None:
         driver = self._driver()

@@ -55,7 +55,7 @@ def block_thread(driver: Driver, pending: Pending[Any], timeout: float | None, n
     def wake(pending: Pending[Any]) -> None:
         done.set()
 
-    driver.soon(pending.add_done_callback, wake)
+    driver.soon(pending.when_done, wake)
     if done.wait(timeout):
         return True
     driver.soon(pending.remove_done_callback, wake)

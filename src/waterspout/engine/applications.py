@@ -36,7 +36,9 @@ class PacketApplication(EngineApplication, Protocol):
 
     A client that has to ask is given the policy's `connect_timeout`; `Session.connected` says that it has entered.
     One with a method `reserved(session, error)` decides about events that bear a name of Socket.IO's own
-    (ReservedName), and may raise ProtocolError; without it they are ignored, and end a session of 3.x or 4.x.
+    (ReservedName), and may raise ProtocolError; without it they are ignored, and end a session of 3.x or 4.x. One with
+    a method `broken(session, text, error)` decides about texts of clients of 0.7 to 0.9 that are no packets; without it
+    they end the session.
     """
 
     def packet(self, session: Session, packet: Packet) -> None:

@@ -8,6 +8,24 @@ from .driver import Args, Asker, Driver
 if TYPE_CHECKING:
     from .log import Log
 
+
+class _Direct:
+    """A function that is called without the driver."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: "Callable[[Pending[Any]], object]") -> None:
+        self.function = function
+
+    def __call__(self, pending: "Pending[Any]") -> None:
+        self.function(pending)
+
+    def __eq__(self, other: object) -> bool:
+        return other == self.function
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 T = TypeVar("T")
 _OPEN = object()
 
@@ -56,6 +74,18 @@ class Pending(Generic[T]):
         else:
             self._callbacks.append(function)
 
+    def when_done(self, function: "Callable[[Pending[T]], object]") -> None:
+        """Do the same for the project's own functions, which neither block nor raise: the driver does not run them.
+
+        So they are called even where it has no greenlet left to run a user's.
+        """
+        if self._driver.foreign():
+            self._driver.soon(self.when_done, function)
+        elif self.done:
+            function(self)
+        else:
+            self._callbacks.append(_Direct(function))
+
     def remove_done_callback(self, function: "Callable[[Pending[T]], object]") -> None:
         """Call the function no more, if it waits; on the core's thread."""
         if function in self._callbacks:
@@ -74,16 +104,23 @@ class Pending(Generic[T]):
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
-            "this is not a result yet, so neither true nor false: await it, as in `if await socket.call(...)`"
+            "this is not a result yet, so neither true nor false: await it, as in `if await socket.call(...)`, "
+            "or call its wait() in a greenlet or thread"
         )
 
     def __str__(self) -> str:
-        raise TypeError("this is not a result yet, and has no text: await it, as in `print(await ...)`")
+        raise TypeError(
+            "this is not a result yet, and has no text: await it, or call its wait() in a greenlet or thread"
+        )
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            remedy = "" if name.startswith("_") else ", and this is not a result yet: await it first"
+            remedy = (
+                ""
+                if name.startswith("_")
+                else ", and this is not a result yet: await it first, or call its wait() in a greenlet or thread"
+            )
             raise AttributeError(f"a Pending has no {name!r}{remedy}", name=name, obj=self)
 
     def resolve(self, value: T) -> None:
@@ -96,7 +133,7 @@ class Pending(Generic[T]):
 
     def follow(self, other: "Pending[T]") -> None:
         """Take the result of another one, once it has one."""
-        other.add_done_callback(lambda other: self.settle(other._value, other._error))
+        other.when_done(lambda other: self.settle(other._value, other._error))
 
     def settle(self, value: Any, error: Exception | None) -> None:
         """Set the result, or the error if there is one, unless there is a result already."""
@@ -105,7 +142,10 @@ class Pending(Generic[T]):
         self._value, self._error = value, error
         callbacks, self._callbacks = self._callbacks, []
         for function in callbacks:
-            self._driver.run(function, (self,), _CALLED_BACK, self)
+            if type(function) is _Direct:
+                function.function(self)
+            else:
+                self._driver.run(function, (self,), _CALLED_BACK, self)
 
 
 def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args: *Args) -> Pending[T]:

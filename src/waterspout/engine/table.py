@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..errors import ProtocolError, ReservedName
+from ..errors import DecodeError, ProtocolError, ReservedName
 from ..types import Reason, Request
 from ..wire.packets import Packet
 from .deadlines import Deadlines
@@ -33,7 +33,7 @@ _ENGINE, _DEBUG = Layer.ENGINE, Level.DEBUG  # members of an Enum take 150 ns to
 class Table:
     """Sessions by their ids, and what they need: an application, a driver, deadlines, the turn, numbers, a log.
 
-    `message`, `packet`, `announced`, `reserved` and `new_data` are the application's own functions.
+    `message`, `packet`, `announced`, `reserved`, `broken` and `new_data` are the application's own functions.
     """
 
     def __init__(self, application: "MessageApplication | PacketApplication", policy: Policy, driver: Driver) -> None:
@@ -57,6 +57,7 @@ class Table:
         self.packet: Callable[[Session, Packet], None] = getattr(application, "packet", _unwanted)
         self.announced: Callable[[Session, str], None] = getattr(application, "announced", _unwanted)
         self.reserved: Callable[[Session, ReservedName], None] = getattr(application, "reserved", _reserved)
+        self.broken: Callable[[Session, str, DecodeError], None] | None = getattr(application, "broken", None)
 
     def advance(self) -> None:
         """Act on all deadlines that have come."""

@@ -168,7 +168,7 @@ class EntryConnection(asyncio.Protocol):
         if line is not None:
             self._is_busy = True
             self._read(False)
-            perform(self._entry.server, line).add_done_callback(self._answered)
+            perform(self._entry.server, line).when_done(self._answered)
         elif self._is_complete:
             self._transport.close()
         else:

@@ -172,6 +172,8 @@ def start_all(*applications: Any) -> list[App]:
     Raises `CannotStart` for one that has asynchronous functions.
     """
     apps = [app for app in applications or list(_APPS) if isinstance(app, App)]
+    if not applications and not apps:
+        log.warning("no waterspout.hosts.gevent.App is mounted, so clients of Socket.IO get answers of the application")
     for app in apps:
         try:
             app.start()

@@ -27,7 +27,12 @@ Mountable = Engine | EngineOwner
 
 def engine_of(server: Mountable) -> Engine:
     """Return the engine of what was given to a host."""
-    return server if isinstance(server, Engine) else server.engine
+    engine = server if isinstance(server, Engine) else getattr(server, "engine", None)
+    if not isinstance(engine, Engine):
+        raise TypeError(
+            f"a {type(server).__name__} is no server: give the waterspout.Server first, and an application behind it"
+        )
+    return engine
 
 
 class Residence:

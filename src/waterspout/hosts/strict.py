@@ -7,6 +7,7 @@ read is read out if it is short; else the connection ends behind the answer.
 
 import errno
 import io
+import select
 import socket
 import time
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 import gevent
+from gevent.monkey import get_original
 from gevent.pywsgi import WSGIHandler
 
 from ..drivers.log import logger
@@ -22,6 +24,8 @@ from ..types import split_target
 from ..wire.heads import ChunkDecoder, Head, HeadDecoder
 from .adopting import Adopted
 from .wsgi import CONNECTION, Environ, adopt
+
+__all__ = ["StrictHandler"]
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
 IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
@@ -34,6 +38,8 @@ LINGER_BYTES = 1_000_000
 _READ_BYTES = 65_536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PHRASES = {400: "Bad Request", 431: "Request Header Fields Too Large"}
+
+_poll: Any = get_original("select", "poll")  # which does not wait in a greenlet
 
 log = logger("waterspout.host")
 
@@ -59,17 +65,21 @@ class StrictHandler(WSGIHandler):
         self.ahead = bytearray()  # received, and not read yet
         self.is_idle = True
         self.is_broken = False  # nothing that is written leaves any more
+        self.has_served = False  # a request
+        self._born = time.monotonic()
+        self._left: int | None = None  # bytes of the answer, where it has said how many
         self.head: Head
         self.body: Any = None
         self._heads = HeadDecoder()
         self._is_unread = False  # the client may still be sending
+        self._is_cut = False
 
     def handle(self) -> None:
         """Serve requests until the connection ends."""
-        patience = HEAD_TIMEOUT
+        end_at = self._born + HEAD_TIMEOUT
         try:
-            while self.socket is not None and self._serve_one(patience):
-                patience = IDLE_TIMEOUT
+            while self.socket is not None and self._serve_one(end_at):
+                end_at = time.monotonic() + IDLE_TIMEOUT
                 gevent.sleep(0)  # others go on, also while this client sends one request after the other
         except OSError:
             pass  # the client has gone, or was too slow
@@ -102,10 +112,23 @@ class StrictHandler(WSGIHandler):
 
     # Requests
 
-    def _serve_one(self, patience: float) -> bool:
+    def cut(self) -> None:
+        """Called before its greenlet is killed: read nothing more, and do not wait for the client."""
+        self.close_connection = True
+        self._is_cut = True
+
+    def is_readable(self) -> bool:
+        """Tell whether something has come that nobody has read."""
+        if self.socket is None:
+            return False
+        poll = _poll()
+        poll.register(self.socket.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _serve_one(self, end_at: float) -> bool:
         self.headers_sent = False
         try:
-            head = self._read_head(patience)
+            head = self._read_head(end_at)
         except DecodeError as error:
             self.refuse(error)
             return False
@@ -117,27 +140,36 @@ class StrictHandler(WSGIHandler):
         self.body = self.wsgi_input = Body(self, head)  # type: ignore[assignment]
         self.environ = self.get_environ()
         self.application = self.server.application
+        self._left = None
+        self.has_served = True
         self.handle_one_response()
         self.environ = None
+        if self._left and not self.close_connection:
+            self.close_connection = True  # what comes next would be taken for the rest
+            log.error("the answer to %s %.80s was %d bytes shorter than it said", head.method, head.target, self._left)
         return not (self.close_connection or self.server.is_ending)
 
-    def _read_head(self, patience: float) -> Head | None:
-        end_at = time.monotonic() + patience
+    def _read_head(self, end_at: float) -> Head | None:
         while True:
             head = self._heads.take(self.ahead)
             self.is_idle = not self.ahead and head is None
             if head is not None:
                 return head
-            if self.is_idle and self.server.is_ending:
+            if self.is_idle and self.server.is_ending and self.has_served:
                 return None
             if not self.receive(end_at - time.monotonic()):
                 return None
 
     def receive(self, seconds: float) -> int:
         """Wait for bytes; return how many have come, 0 at the end. OSError if none come in time."""
-        self.socket.settimeout(max(0.001, seconds))
-        received = self.socket.recv(_READ_BYTES)
-        self.socket.settimeout(None)
+        seconds = max(0.001, seconds)
+        if hasattr(self.socket, "pending"):  # with TLS, `settimeout` would begin anew with each segment
+            with gevent.Timeout(seconds, TimeoutError()):
+                received = self.socket.recv(_READ_BYTES)
+        else:
+            self.socket.settimeout(seconds)
+            received = self.socket.recv(_READ_BYTES)
+            self.socket.settimeout(None)
         self.ahead += received
         return len(received)
 
@@ -187,15 +219,28 @@ class StrictHandler(WSGIHandler):
         super().finalize_headers()
         if self.command == "HEAD":
             self.response_use_chunked = False
-        if self.server.is_ending or self.body.is_in_the_way:
-            self.close_connection = True
         fields: Any = self.response_headers
+        lengths = [value for name, value in fields if name.lower() == b"content-length"]
+        has_body = self.command != "HEAD" and self.code not in (204, 304)
+        if has_body and lengths:
+            self._left = int(lengths[-1])
+        ends_with_connection = has_body and not lengths and not self.response_use_chunked
+        if self.server.is_ending or self.body.is_in_the_way or ends_with_connection:
+            self.close_connection = True
+            fields[:] = [field for field in fields if field[0].lower() != b"connection"]
         if self.close_connection and not any(name.lower() == b"connection" for name, _ in fields):
             fields.append((b"Connection", b"close"))
 
     def _write(self, data: Any, *more: Any) -> None:
-        if self.command != "HEAD":
-            super()._write(data, *more)  # type: ignore[misc]
+        if self.command == "HEAD":
+            return
+        if self._left is not None:
+            if len(data) > self._left:
+                self.close_connection = True
+                log.error("the answer to %s %.80s is longer than it said, and is cut", self.command, self.path)
+            data = data[: self._left]
+            self._left -= len(data)
+        super()._write(data, *more)  # type: ignore[misc]
 
     def _sendall(self, data: Any) -> None:
         if self.is_broken:
@@ -203,6 +248,7 @@ class StrictHandler(WSGIHandler):
         try:
             super()._sendall(data)  # type: ignore[misc]
         except OSError as error:  # with TLS, gevent knows only some of them for a client that has gone
+            self.is_broken = self.close_connection = True
             raise ConnectionResetError(errno.ECONNRESET, f"the client has gone: {error}") from error
 
     def log_request(self) -> None:
@@ -218,7 +264,7 @@ class StrictHandler(WSGIHandler):
         """Close; a client that still sends may read the answer first, since bytes that nobody reads are a reset."""
         sock, self.socket = self.socket, None
         try:
-            if self._is_unread:
+            if self._is_unread and not self._is_cut:
                 self._linger(sock)
         except (OSError, ValueError):
             pass  # the client was faster
@@ -253,6 +299,7 @@ class Body(io.RawIOBase):
         self._chunks = ChunkDecoder() if head.length is None else None
         expects = any(value.lower() == "100-continue" for value in head.values("expect"))
         self._is_awaited = expects and head.version != "HTTP/1.0" and not self.is_complete
+        self._is_broken = False  # nothing more comes
         self._waited = 0.0
         self._read_bytes = 0
 
@@ -273,21 +320,31 @@ class Body(io.RawIOBase):
         """Read a part; 0 at the end. OSError where the client goes, or is too slow."""
         if self.is_complete:
             return 0
-        connection = self._connection
-        if self._is_awaited:
-            self._is_awaited = False
-            connection.socket.sendall(_CONTINUE)
         while not (content := self._take(len(buffer))):
             if self.is_complete:
                 return 0
-            began = time.monotonic()
-            received = connection.receive(BODY_TIMEOUT + self._read_bytes / BODY_RATE - self._waited)
-            self._waited += time.monotonic() - began
-            if not received:
+            if not self._receive():
                 raise ConnectionResetError(errno.ECONNRESET, "the client has gone in the middle of its body")
         buffer[: len(content)] = content
         self._read_bytes += len(content)
         return len(content)
+
+    def _receive(self) -> int:
+        """Wait for more. ConnectionResetError, which is nobody's fault here, for all that may go wrong."""
+        connection = self._connection
+        if self._is_broken:
+            raise ConnectionResetError(errno.ECONNRESET, "the body has ended before")
+        began = time.monotonic()
+        try:
+            if self._is_awaited:
+                self._is_awaited = False
+                connection.socket.sendall(_CONTINUE)
+            return connection.receive(BODY_TIMEOUT + self._read_bytes / BODY_RATE - self._waited)
+        except OSError as error:
+            self._is_broken = connection.close_connection = True
+            raise ConnectionResetError(errno.ECONNRESET, f"the body does not come: {error}") from error
+        finally:
+            self._waited += time.monotonic() - began
 
     def _take(self, most: int) -> bytes:
         ahead = self._connection.ahead

@@ -10,7 +10,6 @@ The socket is no part of WSGI: a `Connection` knows where the server has it.
 import errno
 import os
 import socket
-import ssl
 from collections.abc import Callable, Iterable, Iterator
 from http.client import responses
 from typing import Any, Protocol
@@ -37,8 +36,8 @@ _READ_BYTES = 65_536
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
 
 _FOREIGN = (
-    "this is no request of a gevent server: serve the App with waterspout.hosts.gevent.serve or a "
-    "gevent.pywsgi.WSGIServer, and put middleware inside it, not around it"
+    "this is no request of a server that can serve the App: take waterspout.hosts.gevent.serve, gunicorn with "
+    "--worker-class waterspout.hosts.gunicorn.Worker, or a gevent.pywsgi.WSGIServer with middleware inside the App only"
 )
 
 
@@ -82,7 +81,7 @@ class PywsgiConnection:
         sock.settimeout(0.0)
         try:
             peeked = handler.rfile.peek(1)
-        except ssl.SSLError:  # nothing is there
+        except OSError:  # with TLS, nothing is there; or the client has gone, which the link will see
             peeked = b""
         ahead = handler.rfile.read1(len(peeked)) if peeked else b""
         taken = _Kept(sock, handler.rfile) if _is_secure(sock) else socket.socket(fileno=os.dup(sock.fileno()))
@@ -190,8 +189,12 @@ class WsgiIntake(Intake):
             self._cut()
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
+        try:
+            taken = self._connection.take()
+        except OSError:  # there is no descriptor for it
+            self.gone()
+            return
         self.is_over = True
-        taken = self._connection.take()
         link = taken.link(self._residence.output, streams=isinstance(greeting, Stream))
         chunked = self._environ["SERVER_PROTOCOL"] != "HTTP/1.0"
         begin(link, self._residence, self.request, decision, greeting, taken.ahead, chunked=chunked)

@@ -20,6 +20,8 @@ from .socketlink import prepare
 from .strict import HEAD_TIMEOUT, StrictHandler
 from .wsgi import Environ
 
+FIRST_REQUEST_TIMEOUT = 1.0  # s that a connection without a request has for one, when the server ends
+CUT_TIMEOUT = 1.0  # s that an application has to tidy up, when its connection is cut off
 UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
 
 
@@ -51,15 +53,25 @@ class WsgiServer:
         self.is_ending = True
         for acceptor in self._acceptors:
             acceptor.close()
-        gevent.killall([greenlet for greenlet, handler in self._connections.items() if handler.is_idle], block=False)
+        idle = [one for one in self._connections.items() if one[1].is_idle]
+        gevent.killall(
+            [greenlet for greenlet, handler in idle if handler.has_served and not handler.is_readable()], block=False
+        )
+        gevent.spawn_later(FIRST_REQUEST_TIMEOUT, self._end_idle)
 
     def flush(self, timeout: float) -> bool:
         """Wait until all requests are answered; tell whether that was so."""
-        return len(gevent.joinall(list(self._connections), timeout=timeout)) == len(self._connections)
+        waiting = list(self._connections)
+        return len(gevent.joinall(waiting, timeout=timeout)) == len(waiting)
 
     def close(self) -> None:
         """Close the connections that are left."""
-        gevent.killall(list(self._connections))
+        for handler in self._connections.values():
+            handler.cut()
+        gevent.killall(list(self._connections), timeout=CUT_TIMEOUT)
+
+    def _end_idle(self) -> None:
+        gevent.killall([greenlet for greenlet, handler in self._connections.items() if handler.is_idle], block=False)
 
     def _welcome(self, connection: socket.socket, address: Any) -> None:
         try:
@@ -91,8 +103,8 @@ def _secure(handler: StrictHandler, tls: ssl.SSLContext) -> bool:
         handler.socket = sock = SSLSocket(
             sock=handler.socket, server_side=True, do_handshake_on_connect=False, _context=tls
         )
-        sock.settimeout(HEAD_TIMEOUT)
-        sock.do_handshake()
+        with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):  # `settimeout` would begin anew with each segment
+            sock.do_handshake()
     except OSError:
         return False  # the connection is closed with its greenlet
     return True

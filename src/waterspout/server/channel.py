@@ -236,7 +236,7 @@ class Channel:
             raise ValueError(f"the channel {self.name!r} has ended, and nothing more can be published to it")
         done: Pending[str] = Pending(self.engine.driver)
         appending = self.log.append(data, event, is_text=is_text, is_end=is_end)
-        appending.add_done_callback(
+        appending.when_done(
             lambda appended: done.settle(
                 None if appended.error else write_id(self.log, appended.result()), appended.error
             )

@@ -219,7 +219,7 @@ class Cluster:
         if subscribed.done:
             return published
         both: Pending[None] = Pending(self._driver)
-        published.add_done_callback(lambda published: both.follow(published if published.error else subscribed))
+        published.when_done(lambda published: both.follow(published if published.error else subscribed))
         return both
 
     def receive(self, data: bytes) -> None:
@@ -259,7 +259,7 @@ class Cluster:
             return self.done
         if pending.done and pending.error is None:
             return self.done
-        pending.add_done_callback(partial(self._look_at, verb))
+        pending.when_done(partial(self._look_at, verb))
         return pending
 
     def _run(self, verb: str, function: Callable[[], object]) -> Pending[None]:

@@ -49,7 +49,7 @@ def perform(server: Server, line: bytes) -> Pending[CommandAnswer]:
     try:
         match _read(line):
             case Publish() as command:
-                _publish(server, command).add_done_callback(lambda published: _settle(done, published))
+                _publish(server, command).when_done(lambda published: _settle(done, published))
             case Emit() as command:
                 _emit(server, command)
                 done.resolve({})

@@ -125,6 +125,8 @@ class ConnectSteps:
             self._namespace.hooks.cookies_used()
 
     def _run(self, step: ConnectStep, index: int) -> None:
+        if self._member.early is not None:
+            self._member.early.asker = self  # of a function that has not gone on asynchronously yet
         auth = self._auth.value
         if step.auth is not None:
             try:

@@ -83,8 +83,8 @@ class EarlyAnswer(Pending[Any]):
         asker = self._early.asker
         if not self.done and asker is not None and self._driver.asker() is asker:
             raise RuntimeError(
-                f"{self._event!r} is sent after the connect handler has ended: "
-                "do not wait for the answer there, but in a task (asyncio.create_task) or in the handler of an event"
+                f"{self._event!r} is sent after the connect handler has ended: do not wait for the answer there, but "
+                "in a task (asyncio.create_task), in a greenlet of your own, or in the handler of an event"
             )
 
 

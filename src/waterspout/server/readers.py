@@ -79,7 +79,7 @@ class ChannelReader:
             page = log.read(self.offset, _PAGE)
             if not page.done:
                 self._is_reading = True
-                page.add_done_callback(self._read)
+                page.when_done(self._read)
                 return
             self._take(page.result())
             if len(page.result()) == _PAGE:  # a long history leaves the others their turns

@@ -394,7 +394,7 @@ class Server(Events):
                 done.resolve(None)
 
         # in the turn, so that the handlers of the last farewells are among those that are waited for
-        engine.close().add_done_callback(lambda _: engine.turn.add(finish))
+        engine.close().when_done(lambda _: engine.turn.add(finish))
 
     def _deliver(self, message: BusMessage) -> None:
         namespace = self._namespaces.existing(message.namespace)

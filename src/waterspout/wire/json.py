@@ -14,7 +14,7 @@ from ..errors import DecodeError, TooMany
 from . import surrogates
 from .frames import BYTES_EACH, MAX_CONTAINERS, MAX_DEPTH, MAX_DIGITS, TOO_DEEP, TOO_LONG
 
-__all__ = ["decode", "encode_plain", "encode_spaced", "with_floats"]  # the rest is for the core
+__all__ = ["decode", "encode_plain", "encode_sorted", "encode_spaced", "with_floats"]  # the rest is for the core
 
 try:
     from ._frames import text_bounds
@@ -105,7 +105,9 @@ def plain(value: object) -> str | int | float | bytes:
         case bytes():
             return bytes(value)
         case Awaitable():
-            raise TypeError(f"{type(value).__name__} cannot be sent as JSON: await it, and send the result")
+            raise TypeError(
+                f"{type(value).__name__} cannot be sent as JSON: await it, or call its wait(), and send the result"
+            )
     raise TypeError(f"{type(value).__name__} cannot be sent as JSON: make it a dict, a list, a string or a number")
 
 
@@ -288,6 +290,19 @@ def encode_spaced(value: Any) -> str:
         return json.dumps(value, default=_simpler, allow_nan=False)
     except ValueError:  # NaN; or a list that contains itself, which raises again
         return encode_ascii(value).decode()
+
+
+def encode_sorted(value: Any) -> str:
+    """Write a value as `encode_spaced` does, but compactly, and with the keys of objects in their order.
+
+    Keys of several types have none: then the order is the value's own.
+    """
+    try:
+        return json.dumps(value, default=_simpler, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    except ValueError:
+        return encode_ascii(value).decode()
+    except TypeError:
+        return json.dumps(value, default=_simpler, allow_nan=False, separators=(",", ":"))
 
 
 def _simpler(value: object) -> Any:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ...errors import ReservedName
+from ...errors import DecodeError, ReservedName
 from ...types import Reason
 from ...wire.packets import Disconnect, Error, Event, Heartbeat, Message, Noop
 from ...wire.protocol1 import socketio as socketio1
@@ -44,16 +44,23 @@ class Protocol1(NullDialect):
         except ReservedName as error:
             table.reserved(session, error)
             return
+        except DecodeError as error:
+            if table.broken is None:
+                raise
+            table.broken(session, text, error)
+            return
         if type(packet) is Event and not packet.receipt:  # nearly all of them
             table.packet(session, packet)
             return
         match packet:
             case Heartbeat():
                 session.heartbeat.pong(session)
-            case Noop() | Error():
+            case Noop():
                 pass
             case _ if table.policy.protocol1.application_answers:
                 table.packet(session, packet)  # type: ignore[arg-type]  # a codec without attachments has no Partial
+            case Error():
+                pass
             case Disconnect("/"):
                 session.drop(Reason.CLIENT_DISCONNECT)
             case Event() | Message() if packet.receipt:

@@ -25,7 +25,7 @@ class Protocol1Policy:
     - `post_reply`: the text that answers a POST.
     - `websocket_check`: a WebSocket carries nothing before its client has answered a heartbeat within `ping_timeout`.
     - `application_answers`: the application gets a client's goodbye, `Disconnect("/")`, and the packets that ask for a
-      receipt, and answers both; else the engine answers before the application gets them.
+      receipt, and answers both, and errors of the client's; else the engine answers before the application gets them.
     - `missed_heartbeats`: None, or how many heartbeats without an answer end a session. They are sent each
       `ping_interval`, whatever else is sent, and only heartbeats answer them.
     - `global_heartbeats`: they are sent from the handshake on; else only while a WebSocket or an endless answer carries

@@ -4,19 +4,17 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from ...engine import SLOW_CONSUMER, Prepared
+from ...engine import Prepared
 from ...engine import Session as EngineSession
 from ...types import Request
 from ...wire import surrogates
 from ...wire.generations import SOCKETIO_1
-from ...wire.packets import Ack, Connect, Disconnect, Event, Message, Packet
-from ...wire.socketio import RESERVED
+from ...wire.packets import Event, Message, Packet
+from ..modern import ModernPackets
 from . import proto
 from .info import ActiveRequest
 
 log = logging.getLogger("tornadio2.session")
-
-_NAMES = (str, int, float)  # of events, for clients of 4.x
 
 
 class ByHand:
@@ -93,43 +91,15 @@ class Carrier(ByHand):
 
 
 class ModernCarrier(Carrier):
-    """The handler for clients of 1.x to 4.x: encodes packets for their generation.
-
-    Packets of an endpoint are held until it has accepted the client; those of the main connection until a client of 3.x
-    or 4.x connects to it. At most `max_outbox_bytes` are held: above that, the packets of the main connection are
-    dropped, since the client may never connect to it; if there are none, the session is closed.
-    """
+    """The handler for clients of 1.x to 4.x."""
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         super().__init__(session, sent)
-        self._codec = session.generation.socketio
-        self._held: dict[str, list[Prepared]] = {} if session.generation.implicit_connect else {"/": []}
-        self._held_bytes = 0
-        self._is_in_main = True
+        self._packets = ModernPackets(session, proto.outgoing, self._refused_name)
 
     def write(self, message: str) -> None:
-        """Encode and send a packet; kinds that this generation does not have are ignored."""
-        codec = self._codec
-        match proto.meaning(message) if message else None:
-            case Event() as packet if self._takes(packet.name):
-                args = proto.outgoing(packet.args)
-                self._push(packet.namespace, codec.encode_event(packet.namespace, packet.name, args, packet.id))
-            case Message() as packet:  # its attributes: a pattern that unpacks takes twice as long
-                data = proto.outgoing(packet.data)
-                encoded = codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
-                self._push(packet.namespace, encoded)
-            case Ack() as packet:
-                self._push(packet.namespace, codec.encode_ack(packet.namespace, packet.id, proto.outgoing(packet.args)))
-            case Connect("/"):
-                if "/" not in self._held:  # 1.x and 2.x: connected from the start, so accepted at once
-                    self.admit("/")
-            case Connect(namespace):
-                self._held.setdefault(namespace, [])
-            case Disconnect(namespace):
-                if self._let_go(namespace) is None:
-                    self._push(namespace, codec.encode_disconnect(namespace))
-                elif namespace != "/":  # it was not accepted yet
-                    self._push(namespace, codec.encode_connect_error(namespace, "Not authorized"))
+        if message:
+            self._packets.write(proto.meaning(message))
 
     def hear(self, packet: Packet) -> Packet:
         """Return an event "message" with one argument as a message: these clients send messages so."""
@@ -139,59 +109,21 @@ class ModernCarrier(Carrier):
         return packet
 
     def enter(self) -> bool:
-        if self._is_in_main and "/" not in self._held:
-            return False
-        self._is_in_main = True
-        self.admit("/")
-        return True
+        return self._packets.enter()
 
     def leave(self) -> bool:
-        self._is_in_main = False
+        self._packets.leave()
         return True
 
     def admit(self, namespace: str) -> None:
-        """Tell the client that it is accepted, and send the held packets."""
-        session, held = self.session, self._let_go(namespace)
-        session.connected()
-        id = session.dialect.socket_id(session, namespace)
-        self._push(namespace, self._codec.encode_connect(namespace, id))
-        for prepared in held or ():
-            session.push(prepared)
+        self._packets.admit(namespace)
 
     def refuse(self, namespace: str, why: str) -> None:
-        self._push(namespace, self._codec.encode_connect_error(namespace, why))
+        self._packets.refuse(namespace, why)
 
-    def _takes(self, name: object) -> bool:
-        """Tell whether an event of this name can be sent: clients of 4.x close the connection for others."""
-        if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
-            return True
+    def _refused_name(self, name: object) -> None:
         text = "an event is not sent, because clients of 4.x close the connection for its name: %a"
         self.session.data.complain(log, text, name)
-        return False
-
-    def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:
-        prepared = Prepared(*encoded)
-        if namespace in self._held:
-            self._hold(namespace, prepared)
-        elif namespace != "/" or self._is_in_main:
-            self.session.push(prepared)
-
-    def _hold(self, namespace: str, prepared: Prepared) -> None:
-        self._held[namespace].append(prepared)
-        self._held_bytes += prepared.size_bytes
-        if self._held_bytes <= self.session.policy.max_outbox_bytes:
-            return
-        if dropped := self._let_go("/"):
-            self.session.table.traffic.dropped += len(dropped)
-            self._is_in_main = False
-        else:
-            self.session.close(SLOW_CONSUMER)
-
-    def _let_go(self, namespace: str) -> list[Prepared] | None:
-        """Stop holding packets for a connection, and return those; None if none were to be held."""
-        held = self._held.pop(namespace, None)
-        self._held_bytes -= sum(prepared.size_bytes for prepared in held or ())
-        return held
 
 
 def carry(session: EngineSession, sent: Callable[[int], object]) -> Carrier:
