@@ -1,0 +1,425 @@
+"""The connection of one client, whatever its transport and generation are.
+
+How it works: a connection that a server carries gets its packets as dictionaries from the engine, and gives what it
+sends to a carrier, which encodes it for the client's generation. One that a program makes by itself, as unit tests do,
+has two queues of texts instead: `put_server_msg` and `get_client_msg` are its ends. In either case the view that has
+called `socketio_manage` is its receiver, so a connection needs one greenlet.
+"""
+
+import weakref
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Queue
+
+from ...drivers import logger
+from ..complaints import ALONE, Complaints
+from . import packet as packets
+from .defaultjson import default_json_dumps, default_json_loads
+from .namespace import LATER, kill
+from .packet import Packet
+
+__all__ = ["Socket", "default_error_handler"]
+
+log = logger("socketio.virtsocket")
+
+_NUMBERS = count(100_000)
+_WATCH = 1.0  # s that a method may go on after the connection has ended
+
+
+def default_error_handler(
+    socket: "Socket", error_name: str, error_message: str, endpoint: str | None, msg_id: int | None, quiet: bool
+) -> None:
+    """Send an event "error" with the name and the message, unless `quiet`; log it in any case."""
+    packet: Packet = {"type": "event", "name": "error", "args": [error_name, error_message], "endpoint": endpoint or ""}
+    if msg_id:
+        packet["id"] = msg_id
+    if not quiet:
+        socket.send_packet(packet)
+    socket.complaints.write(log, f"{error_name}: %s (in %r)", error_message, endpoint or "")
+
+
+class NullCarrier:
+    """For a socket that nothing carries: what it sends is queued as text."""
+
+    def __init__(self, socket: "Socket") -> None:
+        self._socket = socket
+
+    def send(self, packet: Packet) -> None:
+        """Send a packet."""
+        self._socket.client_queue.put_nowait(packets.encode(packet, self._socket.json_dumps))
+
+    def write(self, text: str) -> None:
+        """Send the text of a packet of 0.9."""
+        self._socket.client_queue.put_nowait(text)
+
+    def meant(self, packet: Packet, namespace: Any) -> Packet:
+        """Return what a packet of the client means in a namespace."""
+        return packet
+
+    def unknown(self, endpoint: str) -> None:
+        """Called for a packet to a namespace that does not exist."""
+
+    def ended(self, size_bytes: int) -> None:
+        """Called when a packet has been handled."""
+
+    def close(self) -> None:
+        """End the connection, behind all that was sent."""
+
+
+class Socket:
+    """One client. `sessid` names it, and is no secret; `session` is a dictionary for the application.
+
+    `active_ns` has the namespaces that the client has sent packets to, by name. `server` has all `sockets`.
+    """
+
+    STATE_CONNECTING = "CONNECTING"
+    STATE_CONNECTED = "CONNECTED"
+    STATE_DISCONNECTING = "DISCONNECTING"
+    STATE_DISCONNECTED = "DISCONNECTED"
+    GLOBAL_NS = ""
+
+    json_loads: Any = staticmethod(default_json_loads)
+    json_dumps: Any = staticmethod(default_json_dumps)
+
+    def __init__(self, server: Any, config: dict[str, Any], error_handler: Callable[..., object] | None = None) -> None:
+        self.server = weakref.proxy(server)
+        self.sessid = str(next(_NUMBERS))
+        self.session: dict[str, Any] = {}
+        self.client_queue: Queue[Any] = Queue()
+        self.server_queue: Queue[Any] = Queue()
+        self.hits = 0
+        self.heartbeats = 0
+        self.timeout = Event()
+        self.wsgi_app_greenlet: Any = None
+        self.state = "NEW"
+        self.connection_established = False
+        self.ack_callbacks: dict[int, Callable[..., object]] = {}
+        self.ack_counter = 0
+        self.request: Any = None
+        self.environ: Any = None
+        self.namespaces: dict[str, Any] = {}
+        self.active_ns: Any = {}
+        self.jobs: list[Any] = []
+        self.error_handler: Callable[..., object] = error_handler or default_error_handler
+        self.config = config
+        self.carrier: Any = NullCarrier(self)
+        self.complaints: Complaints = ALONE
+        self._receiver: Any = None  # the greenlet of the loop, while it runs
+        self._is_busy = False  # in a method of the application's
+        self._is_killed = False
+        self._owed: set[tuple[str, Any]] = set()  # acknowledgements, by endpoint and id
+
+    def __str__(self) -> str:
+        sizes = {name: getattr(self, name).qsize() for name in ("client_queue", "server_queue")}
+        counts = {name: getattr(self, name) for name in ("hits", "heartbeats")}
+        return " ".join(
+            [
+                f"sessid={self.sessid!r}",
+                *(["connected"] if self.connected else []),
+                *(f"{name}[{size}]" for name, size in sizes.items() if size),
+                *(f"{name}={count}" for name, count in counts.items() if count),
+            ]
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a namespace that is active; KeyError for another."""
+        return self.active_ns[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.active_ns
+
+    __hasitem__ = __contains__
+
+    @property
+    def connected(self) -> bool:
+        """Whether the client is connected."""
+        return self.state == self.STATE_CONNECTED
+
+    # What the manager sets
+
+    def _set_namespaces(self, namespaces: dict[str, Any]) -> None:
+        self.namespaces = namespaces
+
+    def _set_request(self, request: Any) -> None:
+        self.request = request
+
+    def _set_environ(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+    def _set_error_handler(self, error_handler: Callable[..., object]) -> None:
+        self.error_handler = error_handler
+
+    def _set_json_loads(self, json_loads: Callable[[str], Any]) -> None:
+        self.json_loads = json_loads
+
+    def _set_json_dumps(self, json_dumps: Callable[[Any], str]) -> None:
+        self.json_dumps = json_dumps
+
+    # Acknowledgements
+
+    def _get_next_msgid(self) -> int:
+        self.ack_counter += 1
+        return self.ack_counter
+
+    def _save_ack_callback(self, msgid: int, callback: Callable[..., object]) -> bool | None:
+        if msgid in self.ack_callbacks:
+            return False
+        self.ack_callbacks[msgid] = callback
+        return None
+
+    def _pop_ack_callback(self, msgid: int) -> Callable[..., object] | None:
+        return self.ack_callbacks.pop(msgid, None)
+
+    def acknowledge(self, packet: Packet, args: list[Any]) -> None:
+        """Acknowledge a packet, unless it has been, or asks for nothing."""
+        owed = packet.get("endpoint", ""), packet.get("id")
+        if owed in self._owed:
+            self._owed.discard(owed)
+            self.send_packet({"type": "ack", "ackId": owed[1], "args": args, "endpoint": owed[0]})
+
+    # The two ways
+
+    def put_server_msg(self, msg: Any) -> None:
+        """Give a packet to the receiver: its text, or the dictionary."""
+        self.heartbeat()
+        self.server_queue.put_nowait(msg)
+
+    def put_client_msg(self, msg: Any) -> None:
+        """Send the text of a packet of 0.9; None is nothing."""
+        if msg is not None:
+            self.carrier.write(msg)
+
+    def get_client_msg(self, **kwargs: Any) -> Any:
+        """Return the next text for the client; gevent.queue.Empty after a `timeout` of seconds."""
+        return self.client_queue.get(**kwargs)
+
+    def get_server_msg(self, **kwargs: Any) -> Any:
+        """Return the next packet of the client; gevent.queue.Empty after a `timeout` of seconds."""
+        return self.server_queue.get(**kwargs)
+
+    def get_multiple_client_msgs(self, **kwargs: Any) -> list[Any]:
+        """Wait for a text for the client, and return it with all that are there."""
+        messages = [self.client_queue.get(**kwargs)]
+        while self.client_queue.qsize():
+            messages.append(self.client_queue.get())
+        return messages
+
+    def send_packet(self, pkt: Packet) -> None:
+        """Send a packet."""
+        self.carrier.send(pkt)
+
+    def error(
+        self,
+        error_name: str,
+        error_message: str,
+        endpoint: str | None = None,
+        msg_id: int | None = None,
+        quiet: bool = False,
+    ) -> Any:
+        """Tell of an error by the error handler: to the client, on an endpoint, unless `quiet`."""
+        return self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+
+    # Life
+
+    def incr_hits(self) -> None:
+        """Count a request."""
+        self.hits += 1
+
+    def heartbeat(self) -> None:
+        """Begin to wait for the client anew."""
+        self.timeout.set()
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function in a greenlet that is killed when the connection ends."""
+        job = gevent.spawn(fn, *args, **kwargs)
+        self.jobs.append(job)
+        return job
+
+    def disconnect(self, silent: bool = False) -> None:
+        """Disconnect the client from all namespaces: each has its `recv_disconnect` called, and is removed."""
+        for name, namespace in [*self.active_ns.items()]:
+            if self.active_ns.get(name) is namespace:
+                self._guarded(namespace.recv_disconnect, name)
+
+    def remove_namespace(self, namespace: str) -> None:
+        """Remove a namespace. Without the global one the connection ends, and without any if no server carries it."""
+        self.active_ns.pop(namespace, None)
+        is_needed = self.active_ns or not isinstance(self.carrier, NullCarrier)
+        if self.connected and (namespace == self.GLOBAL_NS or not is_needed):
+            self.kill(detach=True)
+
+    def kill(self, detach: bool = False) -> None:
+        """End the connection: disconnect all namespaces, kill all jobs; with `detach` the server forgets it."""
+        self.ack_callbacks = {}
+        if self.connected:
+            self.state = self.STATE_DISCONNECTING
+            self.server_queue.put_nowait(None)
+            self.client_queue.put_nowait(None)
+        if detach:
+            self.detach()
+        if self._is_killed:
+            return
+        self._is_killed = self.state != "NEW"
+        self.disconnect()
+        for namespace in list(self.active_ns.values()):  # whose `recv_disconnect` has not called `disconnect`
+            namespace.kill_local_jobs()
+        jobs, self.jobs = self.jobs, []
+        kill([job for job in jobs if job is not self._receiver])
+        self.carrier.close()
+
+    def end(self) -> None:
+        """Called when the client has gone: let the receiver end, and a method that does not end within a second too."""
+        if self.connected:
+            self.state = self.STATE_DISCONNECTING
+            self.server_queue.put_nowait(None)
+            self.client_queue.put_nowait(None)
+        if self._receiver is None and self.wsgi_app_greenlet is None:
+            self.detach()
+        elif self._is_busy:
+            gevent.spawn(self._end_late)
+
+    def _end_late(self) -> None:
+        gevent.sleep(_WATCH)
+        if self._is_busy:
+            receiver = self._receiver
+            self.kill(detach=True)
+            kill([receiver])
+
+    def detach(self) -> None:
+        """Let the server forget this connection."""
+        self.server.sockets.pop(self.sessid, None)
+
+    # The receiver
+
+    def _receiver_loop(self) -> None:
+        """Dispatch packets until the connection ends."""
+        self._receiver = gevent.getcurrent()
+        try:
+            while True:
+                message = self.get_server_msg()
+                if message:
+                    self._receive(message)
+                if not self.connected and (message is None or self.state != "NEW"):
+                    break  # one that a program has made may never be connected
+        finally:
+            self._receiver = None
+            self.kill(detach=True)
+
+    def _receive(self, message: Any) -> None:
+        size_bytes = 0
+        if isinstance(message, tuple):
+            message, size_bytes = message
+        self._is_busy = True
+        try:
+            packet = self._decoded(message)
+            if packet is not None:
+                self._dispatch(packet)
+        finally:
+            self._is_busy = False
+            self.carrier.ended(size_bytes)
+
+    def _decoded(self, message: Any) -> Packet | None:
+        if isinstance(message, dict):
+            return self._loaded(message)
+        try:
+            return packets.decode(message, self.json_loads)
+        except Exception as error:
+            text = f"There was a decoding error when dealing with packet with event: {message[:20]}... ({error})"
+            self.error("invalid_packet", text)
+            return None
+
+    def _loaded(self, packet: Packet) -> Packet:
+        """Let the application's own decoder read what the engine has read, if it has one."""
+        if self.json_loads is not default_json_loads:
+            for key in ("args", "data"):
+                if key in packet and packet["type"] != "message":
+                    packet[key] = self.json_loads(default_json_dumps(packet[key]))
+        return packet
+
+    def _dispatch(self, packet: Packet) -> None:
+        endpoint = packet["endpoint"]
+        match packet["type"]:
+            case "heartbeat" | "noop":
+                return
+            case "disconnect" if endpoint == "":
+                self.kill(detach=True)
+                return
+        namespace = self._namespace(endpoint)
+        if namespace is None:
+            return
+        if packet.get("ack"):
+            self._owed.add((endpoint, packet["id"]))
+        if packet.get("ack") is True:
+            self.acknowledge(packet, [])
+        packet = self.carrier.meant(packet, namespace)
+        result = self._guarded(namespace.process_packet, endpoint, packet)
+        if result is _FAILED:
+            self._owed.discard((endpoint, packet.get("id")))
+        elif result is not LATER:
+            self.acknowledge(packet, list(result) if type(result) is tuple else [result])
+
+    def _namespace(self, endpoint: str) -> Any:
+        """Return the namespace of an endpoint, which its first packet makes; None where there is none."""
+        if (namespace := self.active_ns.get(endpoint)) is not None:
+            return namespace
+        if (make := self.namespaces.get(endpoint)) is None:
+            self.carrier.unknown(endpoint)
+            text = f"The endpoint you tried to connect to doesn't exist: {endpoint}"
+            self.error("no_such_namespace", text, endpoint=endpoint)
+            return None
+        made = self._guarded(self._make, endpoint, make, endpoint)
+        return None if made is _FAILED else made
+
+    def _make(self, make: Callable[..., Any], endpoint: str) -> Any:
+        namespace = make(self.environ, endpoint, request=self.request)
+        for kind in type(namespace).__mro__:
+            if "initialize" in vars(kind):
+                vars(kind)["initialize"](namespace)
+        self.active_ns[endpoint] = namespace
+        return namespace
+
+    def _guarded(self, function: Callable[..., Any], endpoint: str, *args: Any) -> Any:
+        """Call what users have written; what it raises is logged and told the client, and the connection lives on."""
+        try:
+            return function(*args)
+        except Exception as error:
+            name = getattr(function, "__qualname__", repr(function))
+            self.complaints.write(log, f"{name} failed, in the namespace %r", endpoint, error=error)
+            self.error("internal_error", f"The server has failed: {type(error).__name__}", endpoint=endpoint)
+            return _FAILED
+
+    def _spawn_receiver_loop(self) -> Any:
+        return self.spawn(self._receiver_loop)
+
+    # For sockets that nothing carries; a server's are watched by the engine
+
+    def _watcher(self) -> None:
+        while self.connected:
+            gevent.sleep(_WATCH)
+        self.disconnect()
+        kill(self.jobs)
+
+    def _spawn_watcher(self) -> Any:
+        return gevent.spawn(self._watcher)
+
+    def _heartbeat(self) -> None:
+        while self.connected:
+            gevent.sleep(self.config["heartbeat_interval"])
+            self.put_client_msg("2::")
+
+    def _heartbeat_timeout(self) -> None:
+        while self.timeout.wait(float(self.config["heartbeat_timeout"])):
+            self.timeout.clear()
+        if self.connected:
+            self.kill(detach=True)
+
+    def _spawn_heartbeat(self) -> None:
+        self.spawn(self._heartbeat)
+        self.spawn(self._heartbeat_timeout)
+
+
+_FAILED = object()
