@@ -120,7 +120,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 def main() -> None:
     """Serve."""
-    server = SocketIOServer(("127.0.0.1", 0), application, heartbeat_interval=1, heartbeat_timeout=20, log=None)
+    server = SocketIOServer(
+        ("127.0.0.1", 0), application, heartbeat_interval=1, heartbeat_timeout=6, close_timeout=2, log=None
+    )
     server.start()
     gevent.signal_handler(signal.SIGTERM, server.stop)
     print(server.server_port, flush=True)

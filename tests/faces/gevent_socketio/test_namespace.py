@@ -252,7 +252,7 @@ def test_the_receiver_makes_namespaces_by_their_first_packet(server: Server) -> 
 
     class Own(Chat, Mixin):
         def initialize(self) -> None:
-            made.append(f"own {self.ns_name}")  # type: ignore[attr-defined]
+            made.append(f"own {self.ns_name}")
 
         def recv_connect(self) -> None:
             made.append("connect")
