@@ -179,6 +179,7 @@ def loggers() -> Iterator[None]:
 def test_the_code_of_a_page_runs(page: str, block: str) -> None:
     names: dict[str, Any] = {}
     exec(PRELUDE, names)
+    assert "patch_all()\n" not in block, "it would patch the process of all tests: mark the block as py"
     exec(compile(block, f"docs/{page}.md", "exec"), names)
 
 

@@ -1,7 +1,9 @@
 """Original names for the faces (G3): each test is a program of its own, for an import cannot be undone."""
 
+import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -13,27 +15,51 @@ SOURCE = Path(waterspout.__file__).parent.parent
 INSTALL = "from waterspout.faces import install\n"
 
 
+ORIGINALS = {"gevent_socketio": "socketio"}  # else it has the name of the face
+OTHERS = ("socketio", "python_socketio")  # what is installed for other tests, and has the name of an original
+
+
+@pytest.fixture(scope="module", autouse=True)
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All packages that are installed, but the others."""
+    global PACKAGES
+    PACKAGES = tmp_path_factory.mktemp("packages")
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if not package.name.startswith(OTHERS):
+            (PACKAGES / package.name).symlink_to(package)
+    return PACKAGES
+
+
+PACKAGES = Path()
+
+
 def run(folder: Path, program: str) -> str:
     """Run a program in a folder, and return what it prints and how it fails."""
     (folder / "program.py").write_text(program, "utf-8")
-    environment = {"PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-W", "error", "program.py"]
+    environment = {"PYTHONPATH": f"{SOURCE}{os.pathsep}{PACKAGES}", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-S", "-W", "error", "program.py"]
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr
 
 
 @pytest.fixture(params=sorted(FACES))
 def name(request: pytest.FixtureRequest) -> str:
-    """The original name of a face."""
+    """The name of a face."""
     return str(request.param)
 
 
-def test_the_original_name_is_the_face(tmp_path: Path, name: str) -> None:
+@pytest.fixture
+def original(name: str) -> str:
+    """What its original is imported as."""
+    return ORIGINALS.get(name, name)
+
+
+def test_the_original_name_is_the_face(tmp_path: Path, name: str, original: str) -> None:
     program = f"""{INSTALL}
 install({name!r})
-import {name}
+import {original}
 import {FACES[name]} as face
-print({name} is face, {name}.__name__)
+print({original} is face, {original}.__name__)
 """
     assert run(tmp_path, program) == f"True {FACES[name]}\n"
 
@@ -58,15 +84,15 @@ for module in (tornadio2, stats, gen, sessioncontainer, tornadio2.periodic):
     assert run(tmp_path, program) == "True True True\nTrue\n"
 
 
-def test_every_module_of_a_face_has_its_original_name(tmp_path: Path, name: str) -> None:
+def test_every_module_of_a_face_has_its_original_name(tmp_path: Path, name: str, original: str) -> None:
     program = f"""{INSTALL}
 install({name!r})
 import importlib, pkgutil
-import {name}
-for found in pkgutil.iter_modules({name}.__path__):
-    first = importlib.import_module("{name}." + found.name)
+import {original}
+for found in pkgutil.iter_modules({original}.__path__):
+    first = importlib.import_module("{original}." + found.name)
     assert first is importlib.import_module("{FACES[name]}." + found.name), found.name
-    assert first is getattr({name}, found.name), found.name
+    assert first is getattr({original}, found.name), found.name
 print("the same")
 """
     assert run(tmp_path, program) == "the same\n"
@@ -89,8 +115,8 @@ def test_what_the_face_does_not_have_cannot_be_imported(tmp_path: Path, statemen
     assert "ImportError" in output or "ModuleNotFoundError: No module named 'tornadio2.nothing'" in output
 
 
-def test_nothing_is_installed_unless_somebody_asks(tmp_path: Path, name: str) -> None:
-    assert f"No module named {name!r}" in run(tmp_path, f"{INSTALL}\nimport {name}\n")
+def test_nothing_is_installed_unless_somebody_asks(tmp_path: Path, original: str) -> None:
+    assert f"No module named {original!r}" in run(tmp_path, f"{INSTALL}\nimport {original}\n")
 
 
 def test_an_unknown_face_is_refused_with_the_names_of_those_there_are() -> None:
@@ -99,22 +125,36 @@ def test_an_unknown_face_is_refused_with_the_names_of_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("file", ["{}.py", "{}/__init__.py", "{}/router.py"])
-def test_a_foreign_package_is_not_shadowed(tmp_path: Path, name: str, file: str) -> None:
-    foreign = tmp_path / file.format(name)
+def test_a_foreign_package_is_not_shadowed(tmp_path: Path, name: str, original: str, file: str) -> None:
+    foreign = tmp_path / file.format(original)
     foreign.parent.mkdir(exist_ok=True)
     foreign.write_text("")
-    for before in ("", f"import {name}\n"):
+    for before in ("", f"import {original}\n"):
         output = run(tmp_path, f"{INSTALL}{before}install({name!r})\n")
         last = output.splitlines()[-1]
-        assert last.startswith(f"ImportError: another {name} can be imported, from "), output
+        assert last.startswith(f"ImportError: another {original} can be imported, from "), output
         assert last.endswith(f"uninstall it, or import {FACES[name]} instead")
         assert str(foreign.parent if foreign.name == "router.py" else foreign) in last
 
 
-def test_a_foreign_module_without_a_file_is_not_shadowed(tmp_path: Path, name: str) -> None:
+def test_a_foreign_module_without_a_file_is_not_shadowed(tmp_path: Path, name: str, original: str) -> None:
     program = f"""{INSTALL}
 import sys, types
-sys.modules[{name!r}] = types.ModuleType({name!r})
+sys.modules[{original!r}] = types.ModuleType({original!r})
 install({name!r})
 """
-    assert f"another {name} can be imported, from sys.modules: " in run(tmp_path, program)
+    assert f"another {original} can be imported, from sys.modules: " in run(tmp_path, program)
+
+
+def test_documented_imports_of_gevent_socketio(tmp_path: Path) -> None:
+    program = f"""{INSTALL}
+install("gevent_socketio")
+from socketio import SocketIOServer, socketio_manage
+from socketio.mixins import BroadcastMixin, RoomsMixin
+from socketio.namespace import BaseNamespace
+from socketio.packet import decode, encode
+from socketio.server import SocketIOServer as Same
+from socketio.virtsocket import Socket
+print(SocketIOServer is Same)
+"""
+    assert run(tmp_path, program) == "True\n"

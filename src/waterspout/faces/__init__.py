@@ -15,29 +15,34 @@ from pkgutil import walk_packages
 __all__ = ["FACES", "install"]
 
 FACES = {
+    "gevent_socketio": "waterspout.faces.gevent_socketio",
     "tornadio2": "waterspout.faces.tornadio2",
     "tornadose": "waterspout.faces.tornadose",
 }
-"""The import names of the original libraries, and the modules that replace them."""
+"""The faces, and their modules."""
+
+_ORIGINALS = {"gevent_socketio": "socketio"}
+"""What the original of a face is imported as, where that is another name."""
 
 
 def install(name: str) -> None:
-    """Make the import name of an original library, such as "tornadio2", import its replacement here.
+    """Make the import name of an original library import its replacement here: of "tornadio2", or "tornadose".
 
-    Call it before the application's own imports. Both names import the same module objects. ValueError for an unknown
-    name; ImportError if another package of this name can be imported, which is never shadowed.
+    That of "gevent_socketio" is `socketio`. Call it before the application's own imports. Both names import the same
+    module objects. ValueError for an unknown face; ImportError if another package of the original's name can be
+    imported, which is never shadowed.
     """
     if name not in FACES:
         raise ValueError(f"there is no face for {name!r}: the faces are {', '.join(map(repr, sorted(FACES)))}")
-    face = importlib.import_module(FACES[name])
-    if sys.modules.get(name) is face:
+    face, original = importlib.import_module(FACES[name]), _ORIGINALS.get(name, name)
+    if sys.modules.get(original) is face:
         return
-    if (place := _place(name)) is not None:
-        text = f"another {name} can be imported, from {place}: uninstall it, or import {FACES[name]} instead"
-        raise ImportError(text, name=name)
-    sys.modules[name] = face
+    if (place := _place(original)) is not None:
+        text = f"another {original} can be imported, from {place}: uninstall it, or import {FACES[name]} instead"
+        raise ImportError(text, name=original)
+    sys.modules[original] = face
     for found in walk_packages(face.__path__, f"{FACES[name]}."):  # or they would be loaded twice
-        sys.modules[name + found.name.removeprefix(FACES[name])] = importlib.import_module(found.name)
+        sys.modules[original + found.name.removeprefix(FACES[name])] = importlib.import_module(found.name)
 
 
 def _place(name: str) -> str | None:

@@ -113,7 +113,10 @@ def serve(app: Any, **kw: Any) -> None:
 
 
 def serve_paste(app: Any, global_conf: dict[str, str], **kw: Any) -> int:
-    """Serve the application of a paste file; its section of the server has the options of `serve`."""
+    """Serve the application of a paste file; its section of the server has the options of `serve`.
+
+    The program patches the standard library itself, as it did with the original.
+    """
     serve(app, **kw)
     return 0
 

@@ -1,0 +1,112 @@
+"""The worker of gunicorn and the server of a paste file, with the real gunicorn and the real PasteDeploy."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hosts.test_gunicorn import ask, log_of, running, until
+from ports import free_port
+from serving import PATIENCE, Client
+
+SITE = """
+import os
+from waterspout.faces.gevent_socketio import socketio_manage
+from waterspout.faces.gevent_socketio.namespace import BaseNamespace
+from waterspout.faces.gevent_socketio.server import SocketIOServer
+from waterspout.faces.gevent_socketio.sgunicorn import GeventSocketIOWorker
+
+class Main(BaseNamespace):
+    def on_pid(self):
+        return os.getpid()
+
+    def on_kind(self):
+        return self.socket.server.__class__.__name__, len(self.socket.server.sockets)
+
+def app(environ, start_response):
+    if environ["PATH_INFO"].startswith("/socket.io"):
+        return socketio_manage(environ, {"": Main}) or b""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+
+class OwnServer(SocketIOServer):
+    pass
+
+class OwnWorker(GeventSocketIOWorker):
+    server_class = OwnServer
+
+def make(global_conf):
+    return app
+"""
+WORKER = "waterspout.faces.gevent_socketio.sgunicorn.GeventSocketIOWorker"
+PASTE = """
+[app:main]
+use = call:site_under_test:make
+
+[server:main]
+use = egg:waterspout#paster
+port = {port}
+transports = websocket, xhr-polling
+heartbeat_interval = 5
+"""
+RUN_PASTE = """
+from gevent import monkey; monkey.patch_all()
+from paste.deploy import loadapp, loadserver
+server = loadserver("config:" + {path!r})
+server(loadapp("config:" + {path!r}))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "site_under_test.py").write_text(SITE)
+    return tmp_path
+
+
+@contextmanager
+def gunicorn(folder: Path, port: int, worker: str = WORKER, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    command = ("--worker-class", worker, "--no-control-socket", "--bind", f"127.0.0.1:{port}", *options)
+    with running(folder, "-m", "gunicorn", *command, "site_under_test:app") as process:
+        until(lambda: bool(ask(port)), folder)
+        yield process
+
+
+def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Path) -> None:
+    port = free_port()
+    with gunicorn(folder, port) as process:
+        with Client(f"http://127.0.0.1:{port}") as client:
+            client.enter()
+            assert client.ask('420["pid"]') == f"430[{ask(port).decode()}]"
+            process.send_signal(signal.SIGTERM)
+            assert client.until_closed() == "close 1001"
+        assert process.wait(PATIENCE) == 0
+    assert "Traceback" not in log_of(folder)
+
+
+def test_a_worker_of_ones_own_has_a_server_of_ones_own(folder: Path) -> None:
+    port = free_port()
+    with gunicorn(folder, port, "site_under_test.OwnWorker"), Client(f"http://127.0.0.1:{port}") as client:
+        client.enter()
+        assert client.ask('420["kind"]') == '430["OwnServer",1]'
+
+
+def test_several_workers_are_warned_of(folder: Path) -> None:
+    port = free_port()
+    with gunicorn(folder, port, WORKER, "--workers", "2"), Client(f"http://127.0.0.1:{port}") as client:
+        client.enter()
+        until(lambda: "one of several processes" in log_of(folder), folder)
+
+
+def test_a_paste_file_serves(folder: Path) -> None:
+    port = free_port()
+    path = folder / "site.ini"
+    path.write_text(PASTE.format(port=port))
+    with running(folder, "-c", RUN_PASTE.format(path=str(path))) as process:
+        until(lambda: bool(ask(port)), folder)
+        with Client(f"http://127.0.0.1:{port}") as client:
+            client.enter()
+            assert client.ask('420["pid"]') == f"430[{process.pid}]"
+        assert f"serving on http://127.0.0.1:{port}" in log_of(folder)
