@@ -17,6 +17,8 @@ from typing import Any
 
 from ..errors import CannotStart
 
+__all__ = ["unix_listener"]  # the rest is for hosts
+
 BACKLOG = 1024
 LOCALHOST = "localhost"
 _MOST_DIGITS = 10  # of the number of descriptors, a C int

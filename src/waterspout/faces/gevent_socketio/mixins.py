@@ -54,6 +54,6 @@ class RoomsMixin:
 
 
 def _members(namespace: Any) -> list[Any]:
-    """Return the sockets that are in a namespace; a copy, since clients come and go meanwhile."""
+    """Return the sockets that are in a namespace."""
     name = namespace.ns_name
-    return [socket for socket in list(namespace.socket.server.sockets.values()) if not name or name in socket.active_ns]
+    return [socket for socket in namespace.socket.server.sockets.values() if not name or name in socket.active_ns]

@@ -1,14 +1,17 @@
 """The server: gevent's WSGI server with sockets, whose `sockets` are all clients by their `sessid`."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 from gevent.pywsgi import WSGIServer
+from gevent.socket import socket as GeventSocket  # noqa: N812
 
 from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
+from ...hosts.listeners import unix_listener
 from ...hosts.strict import StrictHandler
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
@@ -26,10 +29,30 @@ _SECONDS = {"heartbeat_timeout": 60, "close_timeout": 60, "heartbeat_interval": 
 _YES = (True, "True", "true", "enable", "yes", "on", "1")
 
 
+class Sockets(dict[str, Socket]):
+    """All sockets by their `sessid`; loops go over a copy, since clients come and go meanwhile."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> Any:
+        """Return the names."""
+        return list(super().keys())
+
+    def values(self) -> Any:
+        """Return the sockets."""
+        return list(super().values())
+
+    def items(self) -> Any:
+        """Return both."""
+        return list(super().items())
+
+
 class SocketIOServer(WSGIServer):
     """Serves a WSGI application, and sockets below `/<resource>/`.
 
-    Beside the arguments of gevent's server it takes `resource`, by default "socket.io"; `transports`, names of those
+    The listener is an address, a socket that listens, or the path of a Unix socket. Beside the arguments of gevent's
+    server it takes `resource`, by default "socket.io"; `transports`, names of those
     that are offered; `heartbeat_interval`, `heartbeat_timeout` and `close_timeout` in seconds; `log_file`; and
     `policy_server` with `policy_listener`, which is not started unless one of them is given. `policy` is a dictionary
     of options of `waterspout.engine.Policy`.
@@ -39,18 +62,25 @@ class SocketIOServer(WSGIServer):
     is_ending = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.sockets: dict[str, Socket] = {}
+        self.sockets = Sockets()
         self.resource: str = (kwargs.pop("namespace", None) or kwargs.pop("resource", "socket.io")).strip("/")
         self.transports = kwargs.pop("transports", None)
         self.config = {name: int(kwargs.pop(name, default)) for name, default in _SECONDS.items()}
-        listener = kwargs.pop("policy_listener", None)
+        policy_listener = kwargs.pop("policy_listener", None)
         self.policy_server = None
-        if kwargs.pop("policy_server", listener is not None):
-            self.policy_server = FlashPolicyServer(listener or (_host_of(args[0]), POLICY_PORT))
+        if kwargs.pop("policy_server", policy_listener is not None):
+            self.policy_server = FlashPolicyServer(policy_listener or (_host_of(args[0]), POLICY_PORT))
         if (log_file := kwargs.pop("log_file", None)) is not None:
             kwargs["log"] = open(log_file, "a")  # noqa: SIM115
         policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
-        super().__init__(*args, **kwargs)
+        listener, *others = args
+        self._socket_file = ExitStack()
+        if isinstance(listener, str) and "/" in listener:
+            made = self._socket_file.enter_context(unix_listener(listener))
+            listener = GeventSocket(made.family, made.type, made.proto, fileno=made.detach())
+        elif hasattr(listener, "setblocking") and not isinstance(listener, GeventSocket):
+            listener.setblocking(False)  # where nothing is patched
+        super().__init__(listener, *others, **kwargs)
         self.wsgi_app: Any = self.application
         complaints = Complaints()
         self.engine = Engine(SocketApplication(self, complaints), path=f"/{self.resource}", policy=policy)
@@ -88,6 +118,7 @@ class SocketIOServer(WSGIServer):
             self.policy_server.stop()
         self._app.finish(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout=timeout)
+        self._socket_file.close()
 
 
 def serve(app: Any, **kw: Any) -> None:

@@ -1,0 +1,158 @@
+"""The server in a hub of the test: listeners, views, and its end."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent.threadpool import ThreadPool
+
+from waterspout.faces.gevent_socketio import SocketIOServer, socketio_manage
+from waterspout.faces.gevent_socketio.namespace import BaseNamespace
+from waterspout.faces.gevent_socketio.policyserver import FlashPolicyServer
+
+HANDSHAKE = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Main(BaseNamespace):
+    """The global namespace."""
+
+    def on_echo(self, value: Any) -> Any:
+        return value
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Any:
+    if "managed" in environ["QUERY_STRING"]:
+        return socketio_manage(environ, {"": Main})
+    start_response("404 Not Found", [("Content-Length", "4")])
+    return [b"none"]
+
+
+@contextmanager
+def serving(listener: Any, **options: Any) -> Iterator[SocketIOServer]:
+    """Serve in this greenlet's hub."""
+    server = SocketIOServer(listener, application, log=None, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop(timeout=0.2)
+        assert server.sockets == {}
+
+
+def in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call a function in a thread, while the hub turns."""
+    pool = ThreadPool(1)
+    try:
+        return pool.apply(function, args)
+    finally:
+        pool.kill()
+
+
+class Client:
+    """A client that polls, in a thread, so that the hub can turn."""
+
+    def __init__(self, server: SocketIOServer, query: str = "&managed=1") -> None:
+        self._pool = ThreadPool(1)
+        self._http = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+        self._target = f"/socket.io/?EIO=4&transport=polling{query}"
+        self._target += f"&sid={json.loads(self.ask('GET')[1][1:])['sid']}"
+
+    def ask(self, method: str, body: str | None = None) -> tuple[int, str]:
+        answer: tuple[int, str] = self._pool.apply(self._ask, (method, body))
+        return answer
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.close()
+        self._pool.kill()
+
+    def _ask(self, method: str, body: str | None) -> tuple[int, str]:
+        self._http.request(method, self._target, body)
+        response = self._http.getresponse()
+        return response.status, response.read().decode()
+
+
+def test_sockets_come_and_go_in_the_servers_table() -> None:
+    with serving(("127.0.0.1", 0)) as server, Client(server) as client:
+        client.ask("POST", "40")
+        (found,) = server.sockets.values()
+        assert server.get_socket(found.sessid) == found
+        assert (found.hits, found.connected) == (1, True)
+        assert server.get_socket("unknown") is None
+        assert client.ask("GET")[1].startswith('40{"sid":')
+        client.ask("POST", '421["echo","x"]')
+        assert client.ask("GET") == (200, '431["x"]')
+        for one in server.sockets.values():  # looped over while they go
+            one.disconnect()
+        client.ask("POST", "1")
+        while server.sockets:
+            gevent.sleep(0.001)
+        assert found.state == found.STATE_DISCONNECTING
+
+
+def test_a_view_that_manages_nothing_sends_its_client_away(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(("127.0.0.1", 0)) as server, Client(server, "") as client:
+        client.ask("POST", "40")
+        while server.sockets:
+            gevent.sleep(0.001)
+    assert "answered 404 Not Found to /socket.io/1/xhr-polling/" in caplog.text
+    assert "let a view of this path call socketio_manage" in caplog.text
+
+
+def test_listeners_are_addresses_sockets_and_paths(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with serving(listener) as server, Client(server) as client:
+            assert server.server_port == listener.getsockname()[1]
+            assert client.ask("POST", "40") == (200, "ok")
+    path = str(tmp_path / "socket")
+    with serving(path):
+        assert in_thread(_handshake_at, (path,)).startswith(b"HTTP/1.1 200 OK")
+    assert not Path(path).exists()
+
+
+def _handshake_at(path: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(HANDSHAKE)
+        return client.recv(1000)
+
+
+def test_another_resource_and_fewer_transports() -> None:
+    with serving(("127.0.0.1", 0), resource="my/socket:io", transports=["xhr-polling"]) as server:
+        assert in_thread(_get, (server.server_port, "/my/socket:io/1/")).endswith(b":60:60:xhr-polling")
+        assert in_thread(_get, (server.server_port, "/socket.io/1/")) == b"none"
+    with pytest.raises(ValueError, match=r"transports should be elements of: websocket, .*'htmlfiles' is none"):
+        SocketIOServer(("127.0.0.1", 0), application, transports=["htmlfiles"])
+
+
+def _get(port: int, path: str) -> bytes:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+def test_the_policy_of_flash_is_served_only_where_it_is_asked_for() -> None:
+    with serving(("127.0.0.1", 0)) as server:
+        assert server.policy_server is None
+    with serving(("127.0.0.1", 0), policy_listener=("127.0.0.1", 0)) as server:
+        assert isinstance(server.policy_server, FlashPolicyServer)
+        answer = in_thread(_policy, (server.policy_server.server_port,))
+        assert answer.startswith(b"<cross-domain-policy>")
+        assert server.policy_server.started
+    assert not server.policy_server.started
+
+
+def _policy(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 30) as client:
+        client.sendall(b"<policy-file-request/>\0")
+        return client.recv(1000)
