@@ -133,7 +133,7 @@ class BaseNamespace:
 
         One that has a parameter `ack` behind the arguments gets a function that acknowledges the packet.
         """
-        method = getattr(self, method_name, None)
+        method = _method(self, method_name)
         if method is None:
             self.error("no_such_method", f'The method "{method_name}" was not found')
             return None
@@ -268,6 +268,16 @@ def kill(jobs: list[Any]) -> None:
     gevent.killall([job for job in jobs if job is not current], timeout=_END_OF_JOBS)
     if current in jobs:
         gevent.killall([current], block=False)
+
+
+def _method(namespace: BaseNamespace, name: str) -> Any:
+    """Return what a namespace, or its class, has under a name; a client has chosen what is behind `on_`."""
+    if (own := namespace.__dict__.get(name)) is not None:
+        return own
+    for kind in type(namespace).__mro__:
+        if (found := kind.__dict__.get(name)) is not None:
+            return found.__get__(namespace, type(namespace)) if hasattr(found, "__get__") else found
+    return None
 
 
 def _parameters(method: Any) -> list[str] | None:

@@ -139,7 +139,7 @@ def serve(app: Any, **kw: Any) -> None:
         **kw,
     )
     if not quiet:
-        print(f"serving on http://{host}:{port}")  # noqa: T201
+        print(f"serving on http://{host}:{port}", flush=True)  # noqa: T201
     server.serve_forever()
 
 

@@ -114,8 +114,8 @@ class Socket:
         self._owed: set[tuple[str, Any]] = set()  # acknowledgements, by endpoint and id
 
     def __str__(self) -> str:
-        sizes = {name: getattr(self, name).qsize() for name in ("client_queue", "server_queue")}
-        counts = {name: getattr(self, name) for name in ("hits", "heartbeats")}
+        sizes = {"client_queue": self.client_queue.qsize(), "server_queue": self.server_queue.qsize()}
+        counts = {"hits": self.hits, "heartbeats": self.heartbeats}
         return " ".join(
             [
                 f"sessid={self.sessid!r}",
@@ -377,8 +377,8 @@ class Socket:
     def _make(self, make: Callable[..., Any], endpoint: str) -> Any:
         namespace = make(self.environ, endpoint, request=self.request)
         for kind in type(namespace).__mro__:
-            if "initialize" in vars(kind):
-                vars(kind)["initialize"](namespace)
+            if (initialize := kind.__dict__.get("initialize")) is not None:
+                initialize(namespace)
         self.active_ns[endpoint] = namespace
         return namespace
 
