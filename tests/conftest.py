@@ -26,7 +26,13 @@ settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin, where there are several processes, with what waits for others, so that it is not left alone at the end."""
+    """Leave out what takes minutes, unless it is asked for: `-m hosts` alone would take what bears both marks.
+
+    Where there are several processes, begin with what waits for others, so that it is not left alone at the end.
+    """
+    if "long" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path.parent not in WAITING)
 
