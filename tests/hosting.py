@@ -100,6 +100,8 @@ def _on_gevent(mountables: Sequence[Mountable], pages: Any, port: int) -> None:
     for mounted in mountables:
         (mounted if isinstance(mounted, Engine) else mounted.engine).bind(Blocking())
         application = gevent.App(mounted, application)
+    # A client may close the server, with which the process ends; the signal that comes then is to change nothing.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     place = gevent.Place(bind=[("127.0.0.1", port)])
     gevent.run(
         application,

@@ -38,7 +38,7 @@ class GeventHost(Host):
     """The server of `waterspout.hosts.gevent.serve`; `application` has what is not the engine's."""
 
     application: Application | None = None
-    requests_in_a_turn = 300  # gevent looks for I/O after some fifty callbacks, and the test sees some of these turns
+    requests_in_a_turn = 300  # gevent looks for I/O after 5 ms of callbacks
     forgiven: tuple[type[Exception], ...] = ()  # what may be in the hub's own log
 
     def __init__(
