@@ -9,23 +9,6 @@ if TYPE_CHECKING:
     from .log import Log
 
 
-class _Direct:
-    """A function that is called without the driver."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: "Callable[[Pending[Any]], object]") -> None:
-        self.function = function
-
-    def __call__(self, pending: "Pending[Any]") -> None:
-        self.function(pending)
-
-    def __eq__(self, other: object) -> bool:
-        return other == self.function
-
-    __hash__ = None  # type: ignore[assignment]
-
-
 T = TypeVar("T")
 _OPEN = object()
 
@@ -143,9 +126,26 @@ class Pending(Generic[T]):
         callbacks, self._callbacks = self._callbacks, []
         for function in callbacks:
             if type(function) is _Direct:
-                function.function(self)
+                function(self)
             else:
                 self._driver.run(function, (self,), _CALLED_BACK, self)
+
+
+class _Direct:
+    """A function that is called without the driver."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[[Pending[Any]], object]) -> None:
+        self._function = function
+
+    def __call__(self, pending: Pending[Any]) -> None:
+        self._function(pending)
+
+    def __eq__(self, other: object) -> bool:
+        return other == self._function
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args: *Args) -> Pending[T]:

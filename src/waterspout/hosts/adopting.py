@@ -31,9 +31,14 @@ class Adopted:
         With `streams` it has no heartbeat that is answered, so the kernel watches for a peer that has vanished.
         """
         prepare(self.socket, user_timeout=_PATIENCE if streams else None)
-        if hasattr(self.socket, "pending"):  # an SSLSocket, which gevent has one of its own of
+        if is_secure(self.socket):
             return SecureLink(self.socket, output)
         return SocketLink(self.socket.detach(), output)
+
+
+def is_secure(sock: Any) -> bool:
+    """Tell whether it is an SSLSocket, of which gevent has one of its own."""
+    return hasattr(sock, "pending")
 
 
 def begin(

@@ -22,7 +22,7 @@ from ..drivers.log import logger
 from ..errors import DecodeError
 from ..types import split_target
 from ..wire.heads import ChunkDecoder, Head, HeadDecoder
-from .adopting import Adopted
+from .adopting import Adopted, is_secure
 from .wsgi import CONNECTION, Environ, adopt
 
 __all__ = ["StrictHandler"]
@@ -163,7 +163,7 @@ class StrictHandler(WSGIHandler):
     def receive(self, seconds: float) -> int:
         """Wait for bytes; return how many have come, 0 at the end. OSError if none come in time."""
         seconds = max(0.001, seconds)
-        if hasattr(self.socket, "pending"):  # with TLS, `settimeout` would begin anew with each segment
+        if is_secure(self.socket):  # with TLS, `settimeout` would begin anew with each segment
             with gevent.Timeout(seconds, TimeoutError()):
                 received = self.socket.recv(_READ_BYTES)
         else:

@@ -21,7 +21,7 @@ from greenlet import getcurrent
 
 from ..engine import Admitted, Greeting, Response, Stream
 from ..types import Request, split_target
-from .adopting import Adopted, begin
+from .adopting import Adopted, begin, is_secure
 from .hubs import GeventLoop, settle
 from .intake import Intake, announced_bytes
 from .residence import Residence
@@ -84,7 +84,7 @@ class PywsgiConnection:
         except OSError:  # with TLS, nothing is there; or the client has gone, which the link will see
             peeked = b""
         ahead = handler.rfile.read1(len(peeked)) if peeked else b""
-        taken = _Kept(sock, handler.rfile) if _is_secure(sock) else socket.socket(fileno=os.dup(sock.fileno()))
+        taken = _Kept(sock, handler.rfile) if is_secure(sock) else socket.socket(fileno=os.dup(sock.fileno()))
         handler.socket = None  # else it would read once more, for the client's sake
         self.close_behind()
         return Adopted(taken, ahead)
@@ -125,14 +125,10 @@ def connection_of(environ: Environ, start_response: StartResponse) -> Connection
 
 def adopt(sock: Any) -> Any:
     """Make a socket of gevent's one that no greenlet reads: a non-blocking one."""
-    if _is_secure(sock):
+    if is_secure(sock):
         sock.settimeout(0.0)
         return sock
     return socket.socket(sock.family, sock.type, sock.proto, sock.detach())
-
-
-def _is_secure(sock: Any) -> bool:
-    return hasattr(sock, "pending")
 
 
 class WsgiIntake(Intake):

@@ -92,18 +92,21 @@ class _LateAnswers(_Answers):
     wait for what the client is read on for.
     """
 
-    __slots__ = ("_size_bytes",)
+    __slots__ = ("size_bytes",)
 
     def __init__(self, size_bytes: int = 0) -> None:
-        self._size_bytes = size_bytes
+        self.size_bytes = size_bytes
 
     def answered(self, token: Token, result: Any) -> None:
         super().answered(token, result)
-        token[0].session.end_call(self._size_bytes)
+        self._end(token)
 
     def failed(self, token: Token, error: BaseException) -> None:
         super().failed(token, error)
-        token[0].session.end_call(self._size_bytes)
+        self._end(token)
+
+    def _end(self, token: Token) -> None:
+        token[0].session.end_call(self.size_bytes)
 
 
 class _OrderedAnswers(_Answers):
@@ -118,23 +121,17 @@ class _OrderedAnswers(_Answers):
         return call
 
 
-class _OrderedCall(_Answers):
-    """The asker of one such handler that goes on asynchronously."""
+class _OrderedCall(_LateAnswers):
+    """The asker of one such handler that goes on asynchronously: its queue counts it."""
+
+    __slots__ = ("_queue",)
 
     def __init__(self, queue: "EventQueue", size_bytes: int) -> None:
+        super().__init__(size_bytes)
         self._queue = queue
-        self.size_bytes = size_bytes
 
-    def answered(self, token: Token, result: Any) -> None:
-        super().answered(token, result)
+    def _end(self, token: Token) -> None:
         self._queue.ended()
-
-    def failed(self, token: Token, error: BaseException) -> None:
-        super().failed(token, error)
-        self._queue.ended()
-
-    def later(self, token: Token) -> Asker:
-        return self  # it is counted
 
 
 ANSWERS = _Answers()
@@ -215,9 +212,9 @@ def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> 
 
 
 class EventQueue:
-    """The ordered events of one client: the next begins when the one before it has ended. A member has one till then.
+    """The ordered events of one client: the next begins when the one before it has ended.
 
-    Each counts as pending until it has ended.
+    Each counts as pending until then. A member has a queue only while one of them runs.
     """
 
     __slots__ = ("_member", "_running", "_waiting")
