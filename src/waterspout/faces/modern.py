@@ -4,12 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from ..engine import SLOW_CONSUMER, Prepared, Session
+from ..wire import json
 from ..wire.packets import Ack, Connect, Disconnect, Event, Message, Packet, Signal
 from ..wire.socketio import RESERVED
 
-__all__ = ["ModernPackets"]
+__all__ = ["ModernPackets", "as_json_has_it"]
 
 _NAMES = (str, int, float)  # of events, for clients of 4.x
+
+
+def as_json_has_it(value: Any, dumps: Callable[[Any], str] | None = None) -> Any:
+    """Return the value to encode for clients of 1.x to 4.x, so that they get what clients of 0.9 get.
+
+    Binary content is unchanged, unless the application has an encoder of its own, `dumps`.
+    """
+    if dumps is not None:
+        return json.decode(dumps(value))
+    return value if json.encode_plain(value) is not None else json.with_floats(value)
 
 
 class ModernPackets:
@@ -19,16 +30,16 @@ class ModernPackets:
     to it. At most `max_outbox_bytes` are held: above that, the packets of "/" are dropped, since the client may never
     connect to it; if there are none, the session is closed.
 
-    `outgoing` makes values of the face's own ready to be encoded; `refused_name` is called with the name of an event
-    that cannot be sent.
+    `outgoing` makes values of the face's own ready to be encoded; `complain` is called with a text about an event that
+    cannot be sent, and its name.
     """
 
     def __init__(
-        self, session: Session, outgoing: Callable[[Any], Any], refused_name: Callable[[object], object]
+        self, session: Session, outgoing: Callable[[Any], Any], complain: Callable[[str, object], object]
     ) -> None:
         self.session = session
         self._outgoing = outgoing
-        self._refused_name = refused_name
+        self._complain = complain
         self._codec = session.generation.socketio
         self._held: dict[str, list[Prepared]] = {} if session.generation.implicit_connect else {"/": []}
         self._held_bytes = 0
@@ -87,7 +98,7 @@ class ModernPackets:
         """Tell whether an event of this name can be sent: clients of 4.x close the connection for others."""
         if self.session.generation.implicit_connect or (type(name) in _NAMES and name not in RESERVED):
             return True
-        self._refused_name(name)
+        self._complain("an event is not sent, because clients of 4.x close the connection for its name: %a", name)
         return False
 
     def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:

@@ -330,6 +330,35 @@ def test_a_failure_anywhere_is_told_and_the_socket_lives(server: Server, where: 
     assert view.successful()
 
 
+def test_a_result_that_cannot_be_sent_is_told_and_the_socket_lives(server: Server) -> None:
+    class Main(BaseNamespace):
+        def on_object(self) -> object:
+            return object()
+
+        def on_late(self, ack: Callable[..., object]) -> None:
+            ack("late")
+            ack("once more")
+
+    def broken(*args: object) -> None:
+        raise ValueError
+
+    for error_handler in (None, broken):
+        socket = connected(server)
+        view = gevent.spawn(socketio_manage, {"socketio": socket}, {"": Main}, error_handler=error_handler)
+        socket.put_server_msg('5:1+::{"name":"object"}')
+        socket.put_server_msg('5:2+::{"name":"late"}')
+        socket.put_server_msg("no packet")
+        socket.put_server_msg('5:3+::{"name":"late"}')
+        gevent.sleep(0)
+        packets = sent(socket)
+        acks = [(packet["ackId"], packet["args"]) for packet in packets if packet["type"] == "ack"]
+        assert acks == [(2, ["late"]), (3, ["late"])]
+        errors = [packet["args"][0] for packet in packets if packet["type"] == "event"]
+        assert errors == ([] if error_handler else ["internal_error", "invalid_packet"])
+        socket.kill(detach=True)
+        view.join(timeout=10)
+
+
 def test_jobs_end_with_their_namespace_and_leave_nothing(chat: Chat, socket: Socket) -> None:
     ended: list[str] = []
 

@@ -34,9 +34,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 @contextmanager
-def serving(listener: Any, **options: Any) -> Iterator[SocketIOServer]:
+def serving(listener: Any, app: Any = application, **options: Any) -> Iterator[SocketIOServer]:
     """Serve in this greenlet's hub."""
-    server = SocketIOServer(listener, application, log=None, **options)
+    server = SocketIOServer(listener, app, log=None, **options)
     server.start()
     try:
         yield server
@@ -125,6 +125,43 @@ def _handshake_at(path: str) -> bytes:
         client.connect(path)
         client.sendall(HANDSHAKE)
         return client.recv(1000)
+
+
+def test_a_client_of_0_9_is_told_of_broken_packets_and_may_tell_of_errors() -> None:
+    errors: list[Any] = []
+
+    class Heard(Main):
+        def recv_error(self, packet: dict[str, Any]) -> None:
+            errors.append((packet["reason"], packet["advice"]))
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        return socketio_manage(environ, {"": Heard})
+
+    with serving(("127.0.0.1", 0), view) as server:
+        sent = ["garbage", "7:::2+0", '5:1::{"name":"echo","args":["x"]}', '5:2+::{"name":"echo","args":["y"]}']
+        said = in_thread(_talk_as_0_9, (server.server_port, sent))
+        while not server.sockets or len(errors) < 1:
+            gevent.sleep(0.001)
+    assert errors == [("unauthorized", "reconnect")]
+    assert '"args":["invalid_packet"' in said
+    assert "6:::1" in said
+    assert '6:::2+["y"]' in said
+
+
+def _talk_as_0_9(port: int, packets: list[str]) -> str:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+
+        def ask(method: str, path: str, body: str | None = None) -> str:
+            connection.request(method, path, body)
+            return connection.getresponse().read().decode()
+
+        path = f"/socket.io/1/xhr-polling/{ask('GET', '/socket.io/1/').partition(':')[0]}"
+        said = ask("GET", path)
+        for packet in packets:
+            ask("POST", path, packet)
+        while '6:::2+["y"]' not in said:
+            said += ask("GET", path)
+        return said
 
 
 def test_another_resource_and_fewer_transports() -> None:

@@ -7,6 +7,7 @@ that does not is an application without one: the client is sent away.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -15,26 +16,28 @@ from ...drivers import logger
 from ...engine import Prepared, Session
 from ...errors import DecodeError, ReservedName
 from ...types import Reason, Request
-from ...wire import json, surrogates
+from ...wire import surrogates
 from ...wire.generations import SOCKETIO_1
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Packet, Signal
 from ...wire.protocol1 import decode
 from ..complaints import Complaints
-from ..modern import ModernPackets
+from ..modern import ModernPackets, as_json_has_it
 from . import packet as packets
-from .virtsocket import Socket
+from .virtsocket import NullCarrier, Socket
 
 __all__ = ["SocketApplication"]
 
 log = logger("socketio")
 
 
-class OldCarrier:
+class OldCarrier(NullCarrier):
     """Carries a socket of a client of 0.7 to 0.9."""
 
+    is_of_a_server = True
+
     def __init__(self, session: Session, socket: Socket) -> None:
+        super().__init__(socket)
         self.session = session
-        self._socket = socket
 
     def enter(self) -> None:
         """Connect the client to the global namespace, which makes no namespace of the application's."""
@@ -42,36 +45,24 @@ class OldCarrier:
         self.write("1::")
 
     def send(self, packet: packets.Packet) -> None:
-        """Send a packet."""
         self.write(packets.encode(packet, self._socket.json_dumps))
 
     def write(self, text: str) -> None:
-        """Send the text of a packet."""
         self.session.push(Prepared(surrogates.encode(text)))
 
-    def meant(self, packet: packets.Packet, namespace: Any) -> packets.Packet:
-        """Return what a packet means in a namespace."""
-        return packet
-
-    def unknown(self, endpoint: str) -> None:
-        """Called for a packet to a namespace that does not exist; the error handler tells these clients."""
-
     def ended(self, size_bytes: int) -> None:
-        """Called when a packet has been handled."""
         self.session.end_call(size_bytes)
 
     def close(self) -> None:
-        """End the connection, behind all that was sent."""
         self.session.close()
 
 
 class ModernCarrier(OldCarrier):
     """Carries a socket of a client of 1.x to 4.x."""
 
-    def __init__(self, session: Session, socket: Socket, complaints: Complaints) -> None:
+    def __init__(self, session: Session, socket: Socket) -> None:
         super().__init__(session, socket)
-        self._complaints = complaints
-        self.packets = ModernPackets(session, self._outgoing, self._refused_name)
+        self.packets = ModernPackets(session, self._outgoing, partial(socket.complaints.write, log))
         self._admitted = {"/"}
 
     def enter(self) -> None:
@@ -116,13 +107,8 @@ class ModernCarrier(OldCarrier):
                 self.packets.write(packet)
 
     def _outgoing(self, value: Any) -> Any:
-        if self._socket.json_dumps is not Socket.json_dumps:
-            return json.decode(self._socket.json_dumps(value))
-        return value if json.encode_plain(value) is not None else json.with_floats(value)
-
-    def _refused_name(self, name: object) -> None:
-        text = "an event is not sent, because clients of 4.x close the connection for its name: %a"
-        self._complaints.write(log, text, name)
+        dumps = self._socket.json_dumps
+        return as_json_has_it(value, None if dumps is Socket.json_dumps else dumps)
 
 
 class SocketApplication:
@@ -137,7 +123,7 @@ class SocketApplication:
         socket = self._server.get_socket()
         socket.complaints = self._complaints
         is_old = session.generation.socketio is SOCKETIO_1.socketio
-        socket.carrier = OldCarrier(session, socket) if is_old else ModernCarrier(session, socket, self._complaints)
+        socket.carrier = (OldCarrier if is_old else ModernCarrier)(session, socket)
         socket.state = Socket.STATE_CONNECTED
         socket.connection_established = True
         socket.environ = _environ(self._server, request, session, socket)

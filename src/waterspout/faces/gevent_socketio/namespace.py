@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gevent
 
@@ -214,10 +215,7 @@ class BaseNamespace:
         """Call a function in a greenlet that is killed when the client leaves this namespace."""
         if (decorator := getattr(self, "exception_handler_decorator", None)) is not None:
             fn = decorator(fn)
-        job = gevent.spawn(fn, *args, **kwargs)
-        self.jobs.append(job)
-        job.rawlink(self._ended)
-        return job
+        return begin(self.jobs, fn, *args, **kwargs)
 
     def disconnect(self, silent: bool = False) -> None:
         """Leave this namespace, and kill its jobs; the client is told unless `silent`."""
@@ -232,10 +230,6 @@ class BaseNamespace:
         """Kill what `spawn` has begun."""
         jobs, self.jobs = self.jobs, []
         kill(jobs)
-
-    def _ended(self, job: Any) -> None:
-        if job in self.jobs:
-            self.jobs.remove(job)
 
     def _expect(self, callback: Callable[..., object]) -> int:
         id: int = self.socket._get_next_msgid()
@@ -262,6 +256,14 @@ class _Acknowledgement:
         self._namespace.socket.acknowledge(self._packet, list(args))
 
 
+def begin(jobs: list[Any], fn: Callable[..., Any], *args: Any, **kwargs: Any) -> "gevent.Greenlet[..., Any]":
+    """Call a function in a greenlet, which is one of the jobs until it has ended."""
+    job = gevent.spawn(fn, *args, **kwargs)
+    jobs.append(job)
+    job.rawlink(jobs.remove)
+    return job
+
+
 def kill(jobs: list[Any]) -> None:
     """Kill greenlets, and wait until they have ended; the one that is running ends when it next waits."""
     current = gevent.getcurrent()
@@ -282,9 +284,22 @@ def _method(namespace: BaseNamespace, name: str) -> Any:
 
 def _parameters(method: Any) -> list[str] | None:
     """Return the names of the positional parameters behind `self`; None for what is no method."""
-    function = getattr(method, "__func__", None)
+    function = getattr(method, "__func__", method)
     try:
-        signature = inspect.signature(method if function is None else function)
+        return _PARAMETERS[function]
+    except KeyError:
+        found = _PARAMETERS[function] = _read_parameters(method, function)
+        return found
+    except TypeError:  # nothing refers to it weakly
+        return _read_parameters(method, function)
+
+
+_PARAMETERS: "WeakKeyDictionary[Any, list[str] | None]" = WeakKeyDictionary()
+
+
+def _read_parameters(method: Any, function: Any) -> list[str] | None:
+    try:
+        signature = inspect.signature(function)
     except (TypeError, ValueError):
         return []
     kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD

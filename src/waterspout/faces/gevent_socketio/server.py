@@ -52,10 +52,10 @@ class SocketIOServer(WSGIServer):
     """Serves a WSGI application, and sockets below `/<resource>/`.
 
     The listener is an address, a socket that listens, or the path of a Unix socket. Beside the arguments of gevent's
-    server it takes `resource`, by default "socket.io"; `transports`, names of those
-    that are offered; `heartbeat_interval`, `heartbeat_timeout` and `close_timeout` in seconds; `log_file`; and
-    `policy_server` with `policy_listener`, which is not started unless one of them is given. `policy` is a dictionary
-    of options of `waterspout.engine.Policy`.
+    server it takes `resource`, by default "socket.io"; `transports`, names of those that are offered;
+    `heartbeat_interval`, `heartbeat_timeout` and `close_timeout` in seconds; `log_file`; and `policy_server` with
+    `policy_listener`: Flash's policy is served only where one of them is given. `policy` is a dictionary of options of
+    `waterspout.engine.Policy`.
     """
 
     handler_class = StrictHandler

@@ -19,10 +19,10 @@ from ...drivers import logger
 from ..complaints import ALONE, Complaints
 from . import packet as packets
 from .defaultjson import default_json_dumps, default_json_loads
-from .namespace import LATER, kill
+from .namespace import LATER, begin, kill
 from .packet import Packet
 
-__all__ = ["Socket", "default_error_handler"]
+__all__ = ["NullCarrier", "Socket", "default_error_handler"]
 
 log = logger("socketio.virtsocket")
 
@@ -43,7 +43,9 @@ def default_error_handler(
 
 
 class NullCarrier:
-    """For a socket that nothing carries: what it sends is queued as text."""
+    """For a socket that no server carries: what it sends is queued as text."""
+
+    is_of_a_server = False
 
     def __init__(self, socket: "Socket") -> None:
         self._socket = socket
@@ -61,7 +63,7 @@ class NullCarrier:
         return packet
 
     def unknown(self, endpoint: str) -> None:
-        """Called for a packet to a namespace that does not exist."""
+        """Called for a packet to a namespace that does not exist, before the error handler is."""
 
     def ended(self, size_bytes: int) -> None:
         """Called when a packet has been handled."""
@@ -221,7 +223,10 @@ class Socket:
         quiet: bool = False,
     ) -> Any:
         """Tell of an error by the error handler: to the client, on an endpoint, unless `quiet`."""
-        return self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+        try:
+            return self.error_handler(self, error_name, error_message, endpoint, msg_id, quiet)
+        except Exception as error:
+            return self.complaints.write(log, "the error handler failed", error=error)
 
     # Life
 
@@ -235,9 +240,7 @@ class Socket:
 
     def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function in a greenlet that is killed when the connection ends."""
-        job = gevent.spawn(fn, *args, **kwargs)
-        self.jobs.append(job)
-        return job
+        return begin(self.jobs, fn, *args, **kwargs)
 
     def disconnect(self, silent: bool = False) -> None:
         """Disconnect the client from all namespaces: each has its `recv_disconnect` called, and is removed."""
@@ -248,7 +251,7 @@ class Socket:
     def remove_namespace(self, namespace: str) -> None:
         """Remove a namespace. Without the global one the connection ends, and without any if no server carries it."""
         self.active_ns.pop(namespace, None)
-        is_needed = self.active_ns or not isinstance(self.carrier, NullCarrier)
+        is_needed = self.active_ns or self.carrier.is_of_a_server
         if self.connected and (namespace == self.GLOBAL_NS or not is_needed):
             self.kill(detach=True)
 
@@ -356,10 +359,12 @@ class Socket:
         if packet.get("ack") is True:
             self.acknowledge(packet, [])
         packet = self.carrier.meant(packet, namespace)
-        result = self._guarded(namespace.process_packet, endpoint, packet)
-        if result is _FAILED:
+        if self._guarded(self._process, endpoint, namespace, packet) is _FAILED:
             self._owed.discard((endpoint, packet.get("id")))
-        elif result is not LATER:
+
+    def _process(self, namespace: Any, packet: Packet) -> None:
+        result = namespace.process_packet(packet)
+        if result is not LATER:
             self.acknowledge(packet, list(result) if type(result) is tuple else [result])
 
     def _namespace(self, endpoint: str) -> Any:
@@ -387,8 +392,7 @@ class Socket:
         try:
             return function(*args)
         except Exception as error:
-            name = getattr(function, "__qualname__", repr(function))
-            self.complaints.write(log, f"{name} failed, in the namespace %r", endpoint, error=error)
+            self.complaints.write(log, "the namespace %r failed", endpoint, error=error)
             self.error("internal_error", f"The server has failed: {type(error).__name__}", endpoint=endpoint)
             return _FAILED
 

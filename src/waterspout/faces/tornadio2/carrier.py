@@ -95,7 +95,7 @@ class ModernCarrier(Carrier):
 
     def __init__(self, session: EngineSession, sent: Callable[[int], object]) -> None:
         super().__init__(session, sent)
-        self._packets = ModernPackets(session, proto.outgoing, self._refused_name)
+        self._packets = ModernPackets(session, proto.outgoing, self._complain)
 
     def write(self, message: str) -> None:
         if message:
@@ -121,8 +121,7 @@ class ModernCarrier(Carrier):
     def refuse(self, namespace: str, why: str) -> None:
         self._packets.refuse(namespace, why)
 
-    def _refused_name(self, name: object) -> None:
-        text = "an event is not sent, because clients of 4.x close the connection for its name: %a"
+    def _complain(self, text: str, name: object) -> None:
         self.session.data.complain(log, text, name)
 
 

@@ -16,6 +16,7 @@ from ...wire import json, surrogates
 from ...wire.packets import Ack, Connect, Disconnect, Error, Event, Heartbeat, Message, Noop, Packet, Signal
 from ...wire.protocol1 import decode, decode_payload, encode_payload
 from ..complaints import ALONE
+from ..modern import as_json_has_it
 
 log = logger("tornadio2.proto")
 
@@ -137,13 +138,8 @@ _DUMPS, _LOAD = json_dumps, json_load
 
 
 def outgoing(value: Any) -> Any:
-    """Return the value to encode for clients of 1.x to 4.x, so that they get what clients of 0.9 get.
-
-    Binary content is unchanged, unless the application has replaced `json_dumps`.
-    """
-    if json_dumps is not _DUMPS:
-        return json.decode(json_dumps(value))
-    return value if json.encode_plain(value) is not None else json.with_floats(value)
+    """Return the value to encode for clients of 1.x to 4.x; by `json_dumps`, if the application has replaced that."""
+    return as_json_has_it(value, None if json_dumps is _DUMPS else json_dumps)
 
 
 def incoming(value: Any) -> Any:
