@@ -40,3 +40,26 @@ export const KINDS = [
     ]),
   ),
 ];
+
+export const TEXTS = ["plain", "é € 😀", "line\nfeed", "a:b:c+d", "\ufffd3\ufffd", "\u2028 \\ \" '", "</script>"];
+
+/** Let each kind of client play all scenarios, all kinds at once; print a line of JSON for each result, and end. */
+export async function play(scenarios) {
+  const reported = await Promise.all(
+    KINDS.map(async ([generation, transport, make]) => {
+      const results = [];
+      for (const [scenario, act] of Object.entries(scenarios)) {
+        let error = null;
+        try {
+          (await act(make, generation))?.close();
+        } catch (failure) {
+          error = failure.stack;
+        }
+        results.push({ generation, transport, scenario, error });
+      }
+      return results;
+    }),
+  );
+  for (const result of reported.flat()) console.log(JSON.stringify(result));
+  process.exit();
+}

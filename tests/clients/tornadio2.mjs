@@ -1,10 +1,9 @@
 /* tornadio2.mjs PORT: clients 0.9.17, 2.5.0 and 4.8.4 of one application of TornadIO2; a line of JSON for each result. */
 import assert from "node:assert/strict";
 import { listen, request as ask, within } from "./clients.mjs";
-import { KINDS } from "./kinds.mjs";
+import { KINDS, TEXTS, play } from "./kinds.mjs";
 
 const port = Number(process.argv[2]);
-const TEXTS = ["plain", "é € 😀", "line\nfeed", "a:b:c+d", "\ufffd3\ufffd", "\u2028 \\ \" '", "</script>"];
 let count = 0;
 
 async function connected(make, query = {}, at = port) {
@@ -142,20 +141,4 @@ const scenarios = {
   },
 };
 
-const reported = await Promise.all(
-  KINDS.map(async ([generation, transport, make]) => {
-    const results = [];
-    for (const [scenario, act] of Object.entries(scenarios)) {
-      let error = null;
-      try {
-        (await act(make))?.close();
-      } catch (failure) {
-        error = failure.stack;
-      }
-      results.push({ generation, transport, scenario, error });
-    }
-    return results;
-  }),
-);
-for (const result of reported.flat()) console.log(JSON.stringify(result));
-process.exit();
+await play(scenarios);

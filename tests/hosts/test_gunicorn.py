@@ -37,6 +37,7 @@ app = App(server, page)
 def make(global_conf):
     return app
 """
+WORKER = "waterspout.hosts.gunicorn.Worker"
 PASTE = """
 [app:main]
 use = call:site_under_test:make
@@ -71,10 +72,9 @@ def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def gunicorn(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    worker = ("--worker-class", "waterspout.hosts.gunicorn.Worker", "--no-control-socket")
-    bind = ("--bind", f"127.0.0.1:{port}")
-    with running(folder, "-m", "gunicorn", *worker, *bind, *options, "site_under_test:app") as process:
+def gunicorn(folder: Path, port: int, *options: str, worker: str = WORKER) -> Iterator[subprocess.Popen[bytes]]:
+    command = ("--worker-class", worker, "--no-control-socket", "--bind", f"127.0.0.1:{port}", *options)
+    with running(folder, "-m", "gunicorn", *command, "site_under_test:app") as process:
         until(lambda: bool(ask(port)), folder)
         yield process
 

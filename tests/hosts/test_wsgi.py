@@ -335,6 +335,17 @@ async def test_a_request_under_way_is_answered_and_an_idle_connection_is_closed(
     await host.until(lambda: not host.web._connections)
 
 
+async def test_a_first_request_that_comes_just_behind_the_end_is_answered(host: GeventHost, page: Page) -> None:
+    await host.serve(Echo().server)
+    wire = await host.connect()
+    await host.until(lambda: host.web._connections)
+    host.web.stop()
+    wire.send(request("GET", "/late"))
+    answer = await wire.answer()
+    assert (answer.body, answer.field("connection")) == (b"GET /late 0", "close")
+    assert await wire.rest() == b""
+
+
 @pytest.mark.parametrize("host", ["tls"], indirect=True)
 async def test_a_handshake_of_tls_that_is_under_way_is_given_up_at_the_end(host: GeventHost) -> None:
     await host.serve(Echo().server)

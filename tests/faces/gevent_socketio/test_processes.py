@@ -1,14 +1,11 @@
 """The worker of gunicorn and the server of a paste file, with the real gunicorn and the real PasteDeploy."""
 
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hosts.test_gunicorn import ask, log_of, running, until
+from hosts.test_gunicorn import ask, gunicorn, log_of, running, until
 from ports import free_port
 from serving import PATIENCE, Client
 
@@ -66,17 +63,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@contextmanager
-def gunicorn(folder: Path, port: int, worker: str = WORKER, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = ("--worker-class", worker, "--no-control-socket", "--bind", f"127.0.0.1:{port}", *options)
-    with running(folder, "-m", "gunicorn", *command, "site_under_test:app") as process:
-        until(lambda: bool(ask(port)), folder)
-        yield process
-
-
 def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Path) -> None:
     port = free_port()
-    with gunicorn(folder, port) as process:
+    with gunicorn(folder, port, worker=WORKER) as process:
         with Client(f"http://127.0.0.1:{port}") as client:
             client.enter()
             assert client.ask('420["pid"]') == f"430[{ask(port).decode()}]"
@@ -88,14 +77,14 @@ def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Pa
 
 def test_a_worker_of_ones_own_has_a_server_of_ones_own(folder: Path) -> None:
     port = free_port()
-    with gunicorn(folder, port, "site_under_test.OwnWorker"), Client(f"http://127.0.0.1:{port}") as client:
+    with gunicorn(folder, port, worker="site_under_test.OwnWorker"), Client(f"http://127.0.0.1:{port}") as client:
         client.enter()
         assert client.ask('420["kind"]') == '430["OwnServer",1]'
 
 
 def test_several_workers_are_warned_of(folder: Path) -> None:
     port = free_port()
-    with gunicorn(folder, port, WORKER, "--workers", "2"), Client(f"http://127.0.0.1:{port}") as client:
+    with gunicorn(folder, port, "--workers", "2", worker=WORKER), Client(f"http://127.0.0.1:{port}") as client:
         client.enter()
         until(lambda: "one of several processes" in log_of(folder), folder)
 
