@@ -2,7 +2,9 @@
 
 import asyncio
 import functools
+import gc
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from turns import turn
 from waterspout import Server, Socket
 from waterspout.drivers import AsyncioDriver
 from waterspout.drivers.asyncio import _ENTRIES as ENTRIES
-from waterspout.drivers.lag import SILENCE, LagGuard
+from waterspout.drivers.lag import SILENCE, LagGuard, _stack
 from waterspout.engine import Layer, Level
 from waterspout.testing import Peer
 
@@ -469,3 +471,51 @@ def test_what_is_not_to_be_named_again_is_forgotten_after_its_minute_and_lines_a
         assert site.driver.notes[110] == "5 more of these in the last second: a handler has blocked the event loop"
 
     by_hand(test)
+
+
+def test_no_collection_begins_while_a_stack_is_read_and_they_are_on_afterwards() -> None:
+    here, begun, ready, done = threading.get_ident(), [], threading.Event(), threading.Event()
+
+    def deep(more: int) -> None:
+        if more:
+            deep(more - 1)
+        else:
+            ready.set()
+            done.wait(PATIENCE)
+
+    def watch(phase: str, info: dict[str, int]) -> None:
+        if threading.get_ident() == here:
+            begun.append(phase)
+
+    thread = threading.Thread(target=deep, args=[100])
+    thread.start()
+    ready.wait(PATIENCE)
+    assert thread.ident is not None
+    threshold = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(watch)
+    gc.set_threshold(50)  # the 100 frames would begin one
+    try:
+        frames = _stack(thread.ident)
+        begun_by_then = len(begun)
+    finally:
+        gc.callbacks.remove(watch)
+        gc.set_threshold(*threshold)
+        done.set()
+        thread.join()
+
+    assert [frame.f_code.co_name for frame in frames].count("deep") == 101
+    assert begun_by_then == 0 or sys.version_info >= (3, 12)  # where it waits for the next line of Python
+    assert gc.isenabled()
+
+
+def test_a_stack_is_read_with_collections_off_and_they_stay_off() -> None:
+    gc.disable()
+    try:
+        frames = _stack(threading.get_ident())
+        still_off = not gc.isenabled()
+    finally:
+        gc.enable()
+
+    assert frames[1].f_code.co_name == "test_a_stack_is_read_with_collections_off_and_they_stay_off"
+    assert still_off

@@ -8,11 +8,14 @@ A call has three parts that can block: the check of its arguments (`Arguments.co
 becomes of its result. A function that is called with the result of another, such as the next step, counts by itself.
 """
 
+import gc
+import operator
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from functools import partial
+from itertools import accumulate, chain, repeat, takewhile
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Protocol
 from weakref import ref
@@ -102,24 +105,21 @@ class LagGuard:
 
     def _call(self) -> "_StackEntry | None":
         """Return the outermost call of a function that has not ended."""
-        call = below = None
-        frame = sys._current_frames().get(self._thread)
-        while frame is not None:
+        outermost = below = None
+        for frame in _stack(self._thread):
             if frame.f_code in self._entries:
                 found = _StackEntry(frame, _part(frame, below))
-                if call is None or not found.has_ended:
-                    call = found
-            below, frame = frame, frame.f_back
-        return call
+                if outermost is None or not found.has_ended:
+                    outermost = found
+            below = frame
+        return outermost
 
     def _place(self, call: "_StackEntry") -> str:
         """Return where the user's outermost function in a call is."""
         user = None
-        frame = sys._current_frames().get(self._thread)
-        while frame is not None and frame is not call.frame:
+        for frame in takewhile(lambda frame: frame is not call.frame, _stack(self._thread)):
             if _is_users(frame):
                 user = frame
-            frame = frame.f_back
         return "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
 
     def _warn(self, driver: SystemDriver, call: "_StackEntry", now: float) -> None:
@@ -146,6 +146,20 @@ class LagGuard:
             except RuntimeError:
                 break  # the loop was closed meanwhile
         self._frame = None
+
+
+def _stack(thread: int) -> list[FrameType]:
+    """Return the frames of a thread as they are at one moment, the innermost first.
+
+    CPython 3.11 can collect garbage while it makes the object of a frame. The finalizers let the thread go on, and what
+    comes back is no frame any more: the process can crash. So no collection may begin meanwhile. All steps are in C,
+    for between two lines of Python a thread could see that collections are off, and leave them off.
+    """
+    top = map(operator.methodcaller("get", thread), map(operator.call, [sys._current_frames]))
+    frames: Iterator[Any] = takewhile(operator.truth, accumulate(chain(top, repeat("f_back")), getattr))
+    if sys.version_info < (3, 12) and gc.isenabled():
+        frames = chain(map(operator.call, [gc.disable]), frames, map(operator.call, [gc.enable]))
+    return list(filter(None, frames))
 
 
 class _StackEntry(NamedTuple):
