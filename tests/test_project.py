@@ -193,7 +193,9 @@ def test_what_was_tested_is_what_is_checked_measured_and_shown(python: str) -> N
 def test_the_project_is_built_with_what_its_build_system_asks_for() -> None:
     asked = PROJECT["build-system"]["requires"]
     assert len(GROUPS["build"]) == len(asked)
-    assert all(ours.startswith(one) for ours, one in zip(GROUPS["build"], asked, strict=True))  # it may have a bound more
+    assert all(
+        ours.startswith(one) for ours, one in zip(GROUPS["build"], asked, strict=True)
+    )  # it may have a bound more
 
 
 @pytest.mark.parametrize("folder", NODE_LOCKS)
