@@ -259,8 +259,7 @@ def test_every_verb_works_from_a_thread(driver: GeventDriver) -> None:
     thread.join()
 
 
-def test_calls_are_answered_and_handlers_wait_for_them() -> None:
-    driver = GeventDriver()
+def test_calls_are_answered_and_handlers_wait_for_them(driver: GeventDriver) -> None:
     server = Server(driver=driver)
     server.on("ask")(lambda socket: socket.call("question").wait(10) + 1)
     server.on("fast")(lambda socket: "fast")
@@ -279,8 +278,8 @@ def test_calls_are_answered_and_handlers_wait_for_them() -> None:
     assert peer.acks() == {1: 42, 2: "fast"}
 
 
-def test_a_connect_handler_cannot_wait_for_the_client() -> None:
-    server = Server(driver=GeventDriver())
+def test_a_connect_handler_cannot_wait_for_the_client(driver: GeventDriver) -> None:
+    server = Server(driver=driver)
     raised: list[str] = []
 
     @server.on_connect

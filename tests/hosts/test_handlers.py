@@ -21,7 +21,7 @@ from hosts.tornado_host import LOOPS
 from waterspout.hosts.handlers import EngineHandler
 
 
-@pytest.fixture(params=["asyncio-tcp", "uvloop-tls"])
+@pytest.fixture(params=["asyncio-tcp", pytest.param("uvloop-tls", marks=pytest.mark.hosts)])
 def host(request: pytest.FixtureRequest) -> HandlerHost:
     loop, kind = request.param.split("-")
     if kind == "tls":

@@ -36,7 +36,16 @@ from waterspout.hosts import link
 from waterspout.hosts.tornado import Mount, drain, routes
 
 
-@pytest.fixture(params=[f"{loop}-{kind}" for loop in LOOPS for kind in ("tcp", "tls", "unix")])
+def rounds(*kinds: str) -> list[Any]:
+    """The first one is part of every run, the others of the full matrices."""
+    return [kinds[0], *(pytest.param(kind, marks=pytest.mark.hosts) for kind in kinds[1:])]
+
+
+def on(*kinds: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("host", rounds(*kinds), indirect=True)
+
+
+@pytest.fixture(params=rounds("uvloop-tls", "uvloop-tcp", "uvloop-unix", "asyncio-tcp", "asyncio-tls", "asyncio-unix"))
 def host(request: pytest.FixtureRequest) -> TornadoHost:
     loop, kind = request.param.split("-")
     match kind:
@@ -49,55 +58,53 @@ def host(request: pytest.FixtureRequest) -> TornadoHost:
     return TornadoHost(LOOPS[loop])
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-unix")
 class TestPolling(Polling): ...
 
 
 class TestWebSocket(WebSocket): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-unix")
 class TestCompression(Compression): ...
 
 
 class TestEnding(Ending): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-unix")
 class TestEventSources(EventSources): ...
 
 
 @pytest.mark.hosts
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp")
 class TestOrigins(Origins): ...
 
 
 class TestPlainWebSockets(PlainWebSockets): ...
 
 
-@pytest.mark.parametrize(
-    "host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls", "uvloop-unix"], indirect=True
-)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-unix")
 class TestOld(Old): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp", "asyncio-tls", "uvloop-tls"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-tcp", "asyncio-tls")
 class TestOldDrafts(OldDrafts): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-unix")
 class TestRefusing(Refusing): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tls"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp")
 class TestDeciding(Deciding): ...
 
 
-@pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp", "uvloop-tls", "uvloop-unix"], indirect=True)
+@on("uvloop-tls", "asyncio-tcp", "uvloop-tcp", "uvloop-unix")
 class TestVanishing(Vanishing): ...
 
 
-tcp = pytest.mark.parametrize("host", ["asyncio-tcp", "uvloop-tcp"], indirect=True)
+tcp = on("asyncio-tcp", "uvloop-tcp")
 
 
 @tcp
