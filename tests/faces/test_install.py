@@ -148,6 +148,8 @@ install({name!r})
 
 def test_documented_imports_of_gevent_socketio(tmp_path: Path) -> None:
     program = f"""{INSTALL}
+import sys
+sys.modules["django"] = sys.modules["gunicorn"] = None  # as if they were not installed
 install("gevent_socketio")
 from socketio import SocketIOServer, socketio_manage
 from socketio.mixins import BroadcastMixin, RoomsMixin

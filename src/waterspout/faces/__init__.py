@@ -9,8 +9,11 @@ After these lines, an old application can `import tornadio2` and its submodules.
 
 import importlib
 import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from pkgutil import walk_packages
+from types import ModuleType
 
 __all__ = ["FACES", "install"]
 
@@ -41,8 +44,27 @@ def install(name: str) -> None:
         text = f"another {original} can be imported, from {place}: uninstall it, or import {FACES[name]} instead"
         raise ImportError(text, name=original)
     sys.modules[original] = face
-    for found in walk_packages(face.__path__, f"{FACES[name]}."):  # or they would be loaded twice
-        sys.modules[original + found.name.removeprefix(FACES[name])] = importlib.import_module(found.name)
+    sys.meta_path.insert(0, _Modules(original, FACES[name]))
+
+
+class _Modules(MetaPathFinder, Loader):
+    """Imports a module below an original name as the face's module of that name, so that it is not loaded twice."""
+
+    def __init__(self, original: str, face: str) -> None:
+        self._original = f"{original}."
+        self._face = f"{face}."
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        exists = fullname.startswith(self._original) and find_spec(self._named(fullname))
+        return ModuleSpec(fullname, self) if exists else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = importlib.import_module(self._named(module.__name__))
+
+    def _named(self, fullname: str) -> str:
+        return self._face + fullname.removeprefix(self._original)
 
 
 def _place(name: str) -> str | None:
