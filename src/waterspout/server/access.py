@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+__all__ = ["Access"]
+
 
 class Access:
     """All events but some, or none but some. `_allowed` is the permission of all events that are not in `_others`."""
@@ -14,6 +16,11 @@ class Access:
 
     def __contains__(self, event: str) -> bool:
         return (event in self._others) is not self._allowed
+
+    @property
+    def listed(self) -> set[str] | None:
+        """The allowed events, as a set that may be changed; None where all but some are allowed."""
+        return None if self._allowed else self._others
 
     def set(self, events: Iterable[str] | None, allowed: bool) -> None:
         """Allow these events or deny them; None means all, with those that are registered later."""

@@ -205,6 +205,33 @@ def test_access_lists(socket: Socket) -> None:
     assert namespace.allowed_methods == {"on_foo"}
 
 
+def test_the_list_itself_may_be_changed_and_replaced(chat: Chat) -> None:
+    for names in (["on_foo"], ("on_foo",), {"on_foo": 1}):
+        chat.allowed_methods = names
+        assert chat.allowed_methods is not None
+        chat.allowed_methods.add("on_packet")
+        assert [chat.is_method_allowed(name) for name in ("on_foo", "on_packet", "on_other")] == [True, True, False]
+    chat.allowed_methods = None
+    assert chat.is_method_allowed("on_other")
+
+
+def test_one_namespace_opens_another_through_the_socket(chat: Chat, socket: Socket) -> None:
+    socket.active_ns["/admin"] = admin = Chat({"socketio": socket}, "/admin")
+    chat.allowed_methods = []
+    admin.socket["/chat"].add_acl_method("on_foo")
+    admin.socket["/chat"].add_acl_method("kick-ban")
+    assert chat.process_packet(event("foo", 1)) == (1,)
+    assert chat.is_method_allowed("kick-ban")
+
+
+def test_a_client_can_leave_a_namespace_of_which_it_may_call_no_method(chat: Chat, socket: Socket) -> None:
+    socket.active_ns["/other"] = Chat({"socketio": socket}, "/other")
+    chat.allowed_methods = []
+    chat.process_packet({"type": "disconnect", "endpoint": "/chat"})
+    assert "/chat" not in socket
+    assert sent(socket) == []
+
+
 # Sending
 
 

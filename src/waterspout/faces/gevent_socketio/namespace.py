@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import gevent
 
 from ...drivers import logger
+from ...server.access import Access
 from .packet import Packet
 
 __all__ = ["BaseNamespace", "allowed_event_name_regex"]
@@ -34,7 +35,7 @@ class BaseNamespace:
 
     `ns_name` is its name, '' for the global one; `socket` its connection, `session` a dictionary that all namespaces of
     the connection share. `request` is what was given to `socketio_manage`, `environ` the WSGI environment of the
-    handshake. `allowed_methods` is the access list: a set of names of methods, or None, with which all may be called.
+    handshake.
     """
 
     exception_handler_decorator: Any
@@ -45,7 +46,7 @@ class BaseNamespace:
         self.session: dict[str, Any] = self.socket.session
         self.request = request
         self.ns_name = ns_name
-        self.allowed_methods: set[str] | None = None
+        self._access: Access | None = None  # the client may call all methods
         self.jobs: list[gevent.Greenlet[..., Any]] = []
         self._current: _Acknowledgement | None = None
         self.reset_acl()
@@ -57,10 +58,20 @@ class BaseNamespace:
         """Return the names of the methods that the client may call at first; None are all. To be overridden."""
         return None
 
+    @property
+    def allowed_methods(self) -> set[str] | None:
+        """The names of the methods that the client may call, as a set that may be changed; None if it may call all."""
+        return None if self._access is None else self._access.listed
+
+    @allowed_methods.setter
+    def allowed_methods(self, names: Iterable[str] | None) -> None:
+        self._access = None if names is None else Access(allowed=False)
+        if self._access is not None and names is not None:
+            self._access.set(names, allowed=True)
+
     def reset_acl(self) -> None:
         """Allow what is allowed at first."""
-        names = self.get_initial_acl()
-        self.allowed_methods = None if names is None else set(names)
+        self.allowed_methods = self.get_initial_acl()
 
     def lift_acl_restrictions(self) -> None:
         """Allow all methods."""
@@ -68,18 +79,21 @@ class BaseNamespace:
 
     def add_acl_method(self, method_name: str) -> None:
         """Allow a method, beside those that are allowed; where all were, it is now the only one."""
-        self.allowed_methods = {*(self.allowed_methods or ()), method_name}
+        if self._access is None:
+            self._access = Access(allowed=False)
+        self._access.set([method_name], allowed=True)
 
     def del_acl_method(self, method_name: str) -> None:
         """Forbid a method. ValueError where all are allowed, KeyError where it is not."""
-        if self.allowed_methods is None:
+        if self._access is None:
             raise ValueError("all methods are allowed, so none can be taken away: begin with get_initial_acl")
-        self.allowed_methods = set(self.allowed_methods)
-        self.allowed_methods.remove(method_name)
+        if method_name not in self._access:
+            raise KeyError(method_name)
+        self._access.set([method_name], allowed=False)
 
     def is_method_allowed(self, method_name: str) -> bool:
         """Tell whether the client may call a method."""
-        return self.allowed_methods is None or method_name in self.allowed_methods
+        return self._access is None or method_name in self._access
 
     # What arrives
 
@@ -102,8 +116,8 @@ class BaseNamespace:
                 return self.call_method_with_acl("recv_error", packet, packet)
             case "ack":
                 return self._acknowledged(packet)
-            case "disconnect":
-                return self.call_method_with_acl("recv_disconnect", packet)
+            case "disconnect":  # which no access list forbids: the end of the connection calls it too
+                return self.call_method("recv_disconnect", packet)
         return None
 
     def process_event(self, packet: Packet) -> Any:
