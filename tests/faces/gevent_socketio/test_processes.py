@@ -13,15 +13,10 @@ SITE = """
 import os
 from waterspout.faces.gevent_socketio import socketio_manage
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
-from waterspout.faces.gevent_socketio.server import SocketIOServer
-from waterspout.faces.gevent_socketio.sgunicorn import GeventSocketIOWorker
 
 class Main(BaseNamespace):
     def on_pid(self):
         return os.getpid()
-
-    def on_kind(self):
-        return self.socket.server.__class__.__name__, len(self.socket.server.sockets)
 
 def app(environ, start_response):
     if environ["PATH_INFO"].startswith("/socket.io"):
@@ -29,14 +24,55 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [str(os.getpid()).encode()]
 
+def make(global_conf):
+    return app
+"""
+PYRAMID = """
+from gevent import monkey; monkey.patch_all()
+import warnings; warnings.simplefilter("ignore")
+from pyramid.config import Configurator
+from pyramid.response import Response
+from waterspout.faces.gevent_socketio import socketio_manage
+from waterspout.faces.gevent_socketio.namespace import BaseNamespace
+from waterspout.faces.gevent_socketio.server import SocketIOServer
+from waterspout.faces.gevent_socketio.sgunicorn import GeventSocketIOWorker
+from waterspout.faces.gevent_socketio.virtsocket import Socket
+
+class OwnSocket(Socket):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.session["kind"] = type(self).__name__
+
 class OwnServer(SocketIOServer):
-    pass
+    def get_socket(self, sessid=""):
+        if sessid:
+            return self.sockets.get(sessid)
+        socket = OwnSocket(self, self.config)
+        self.sockets[socket.sessid] = socket
+        return socket
 
 class OwnWorker(GeventSocketIOWorker):
     server_class = OwnServer
+    transports = ["websocket"]
 
-def make(global_conf):
-    return app
+    def patch(self):
+        super().patch()
+
+class Main(BaseNamespace):
+    def on_kind(self):
+        server = self.socket.server
+        return server.__class__.__name__, len(server.sockets), self.session["kind"], self.request.matched_route.name
+
+def socketio_service(request):
+    socketio_manage(request.environ, {"": Main}, request)
+    return Response("out")
+
+config = Configurator()
+config.add_route("socketio", "socket.io/*remaining")
+config.add_view(socketio_service, route_name="socketio")
+config.add_route("page", "/")
+config.add_view(lambda request: Response("a page"), route_name="page")
+app = config.make_wsgi_app()
 """
 WORKER = "waterspout.faces.gevent_socketio.sgunicorn.GeventSocketIOWorker"
 PASTE = """
@@ -75,11 +111,12 @@ def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Pa
     assert "Traceback" not in log_of(folder)
 
 
-def test_a_worker_of_ones_own_has_a_server_of_ones_own(folder: Path) -> None:
+def test_a_worker_of_ones_own_has_a_server_and_sockets_of_ones_own_under_pyramid(folder: Path) -> None:
+    (folder / "site_under_test.py").write_text(PYRAMID)
     port = free_port()
     with gunicorn(folder, port, worker="site_under_test.OwnWorker"), Client(f"http://127.0.0.1:{port}") as client:
         client.enter()
-        assert client.ask('420["kind"]') == '430["OwnServer",1]'
+        assert client.ask('420["kind"]') == '430["OwnServer",1,"OwnSocket","socketio"]'
 
 
 def test_several_workers_are_warned_of(folder: Path) -> None:

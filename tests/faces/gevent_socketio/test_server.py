@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import gevent
 import pytest
 from gevent.threadpool import ThreadPool
 
+from hosts.certificate import make_certificate
 from waterspout.faces.gevent_socketio import SocketIOServer, socketio_manage
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.policyserver import FlashPolicyServer
@@ -118,6 +120,54 @@ def test_listeners_are_addresses_sockets_and_paths(tmp_path: Path) -> None:
     with serving(path):
         assert in_thread(_handshake_at, (path,)).startswith(b"HTTP/1.1 200 OK")
     assert not Path(path).exists()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS")  # with which gevent makes a context of these keywords
+def test_a_terminal_over_tls_at_a_unix_socket(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    path, certificate = str(tmp_path / "socket"), str(tmp_path / "cert.pem")
+    with serving(path, Terminals(), certfile=certificate, keyfile=str(tmp_path / "key.pem")) as server:
+        server.set_environ({"terminals": "kept"})
+        assert in_thread(_typed, (path, certificate)) == ['40/term,{"sid"', '42/term,["output","kept> ls"]']
+
+
+class Terminals:
+    """An application that is an object, which keeps what its clients use."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        return bytes(socketio_manage(environ, {"/term": Terminal}, self) or b"")
+
+
+class Terminal(BaseNamespace):
+    """One of its clients."""
+
+    def on_type(self, line: str) -> None:
+        self.request.lines.append(line)
+        self.emit("output", f"{self.environ['terminals']}> {self.request.lines[-1]}")
+
+
+def _typed(path: str, certificate: str) -> list[str]:
+    """Connect, type a line, and return what comes."""
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(path)
+        context = ssl.create_default_context(cafile=certificate)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            connection = http.client.HTTPConnection("127.0.0.1")
+            connection.sock = client
+
+            def ask(method: str, body: str | None = None) -> str:
+                connection.request(method, target, body)
+                return connection.getresponse().read().decode()
+
+            target = "/socket.io/?EIO=4&transport=polling"
+            target += f"&sid={json.loads(ask('GET')[1:])['sid']}"
+            assert ask("POST", "40/term,") == "ok"
+            came = ask("GET").partition(":")[0]
+            assert ask("POST", '42/term,["type","ls"]') == "ok"
+            return [came, ask("GET")]
 
 
 def _handshake_at(path: str) -> bytes:

@@ -126,13 +126,15 @@ class SocketApplication:
         socket.carrier = (OldCarrier if is_old else ModernCarrier)(session, socket)
         socket.state = Socket.STATE_CONNECTED
         socket.connection_established = True
-        socket.environ = _environ(self._server, request, session, socket)
+        socket.environ = _environ(request, socket)
         session.data = socket
 
     def packet(self, session: Session, packet: Packet) -> None:
         """Give a packet to the receiver, and let the first one start it."""
         socket: Socket = session.data
         if socket.wsgi_app_greenlet is None:
+            name = _TRANSPORTS.get(session.transport.name, session.transport.name)
+            socket.environ["PATH_INFO"] = f"/{self._server.resource}/1/{name}/{socket.sessid}"
             socket.wsgi_app_greenlet = gevent.spawn(self._run, socket)
         if isinstance(packet, Connect) and packet.namespace == "/":
             socket.carrier.enter()
@@ -178,14 +180,14 @@ class SocketApplication:
             socket.kill(detach=True)
 
 
-def _environ(server: Any, request: Request, session: Session, socket: Socket) -> dict[str, Any]:
+_TRANSPORTS = {"polling": "xhr-polling"}
+"""What 0.9 calls a transport of later clients, where that is another name."""
+
+
+def _environ(request: Request, socket: Socket) -> dict[str, Any]:
     """Return the environment of a handshake as that of a transport's request, which the original gave to views."""
     environ = {name: value for name, value in _native(request).items() if not name.startswith("waterspout.")}
-    transport = "websocket" if request.param("transport") == "websocket" else "xhr-polling"
-    environ["REQUEST_METHOD"] = "GET"
-    environ["PATH_INFO"] = f"/{server.resource}/1/{transport}/{socket.sessid}"
-    environ["socketio"] = socket
-    return environ
+    return {**environ, "REQUEST_METHOD": "GET", "socketio": socket}
 
 
 def dictionary_of(packet: Packet) -> packets.Packet:
@@ -219,6 +221,12 @@ def _native(request: Request) -> dict[str, Any]:
     return environ
 
 
+def _args(packet: packets.Packet) -> list[Any]:
+    """Return the arguments; what is no list is one, as for clients of 0.9."""
+    args = packet.get("args", ())
+    return list(args) if isinstance(args, list | tuple) else [args]
+
+
 def value_of(packet: packets.Packet) -> Packet | Signal:
     """Return a dictionary as a packet of the engine's."""
     namespace = packet.get("endpoint") or "/"
@@ -229,11 +237,11 @@ def value_of(packet: packets.Packet) -> Packet | Signal:
         case "disconnect":
             return Disconnect(namespace)
         case "event":
-            return Event(namespace, packet["name"], list(packet.get("args", ())), id)
+            return Event(namespace, packet["name"], _args(packet), id)
         case "message" | "json" as kind:
             return Message(namespace, packet["data"], id, is_json=kind == "json")
         case "ack":
-            return Ack(namespace, packet["ackId"], list(packet.get("args", ())))
+            return Ack(namespace, packet["ackId"], _args(packet))
         case "error":
             return Error(namespace)
     return Heartbeat()
