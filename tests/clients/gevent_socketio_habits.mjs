@@ -21,7 +21,7 @@ function visit09(transport, port, path) {
 
 const visit = (library) => (transport, port, path) => {
   const options = { path: `/${path}`, transports: [transport], reconnection: false, forceNew: true };
-  const socket = library(`http://127.0.0.1:${port}`, { ...options, query: { name: transport } });
+  const socket = library(`http://127.0.0.1:${port}`, { ...options, query: { name: transport }, auth: { ticket: "x" } });
   return { socket, of: (name) => socket.io.socket(name), close: () => socket.io.engine.close() };
 };
 
@@ -98,7 +98,7 @@ const scenarios = {
     while ((await ask(load, "is measured", sessid))[0]) await new Promise((done) => setTimeout(done, 10));
     return client;
   },
-  async "a game: rooms, and access that other namespaces give"(visit) {
+  async "a game: rooms, and access that other namespaces give"(visit, transport, generation) {
     const players = [await connected(visit(game, "socket.io")), await connected(visit(game, "socket.io"))];
     const names = players.map((_, index) => `player ${count += 1} ${index}`);
     const [one, two] = players.map((player) => player.socket);
@@ -111,7 +111,7 @@ const scenarios = {
     const errors = listen(one, "error");
     one.emit("say", "room", "too early");
     assert.equal((await errors.next())[0], "method_access_denied");
-    const allowed = ["on_enter", "on_leave", "on_lines", "on_log_in", "on_say", "recv_disconnect"];
+    const allowed = ["on_enter", "on_kick", "on_leave", "on_lines", "on_log_in", "on_say", "on_ticket", "recv_disconnect"];
     assert.deepEqual(await ask(one, "log_in", names[0]), [allowed]);
     const [cards, all] = await ask(table, "deal", 2);
     assert.deepEqual(cards, ["card 0", "card 1"]);
@@ -129,7 +129,10 @@ const scenarios = {
     const left = listen(table, "disconnect");
     table.emit("stand");
     await left.next();
-    players[1].close();
+    assert.deepEqual(await ask(two, "ticket"), [two.auth ? { ticket: "x" } : null]);
+    const kicked = listen(two, "disconnect");
+    one.emit("kick", names[1]);
+    assert.equal((await kicked.next())[0], { "2.5.0": "io server disconnect", "4.8.4": "io server disconnect" }[generation] ?? "booted");
     return players[0];
   },
 };
@@ -138,7 +141,7 @@ const reported = KINDS.map(async ([generation, transport, visit]) => {
   for (const [scenario, play] of Object.entries(scenarios)) {
     let error = null;
     try {
-      (await play((port, path) => visit(transport, port, path), transport)).close();
+      (await play((port, path) => visit(transport, port, path), transport, generation)).close();
     } catch (failure) {
       error = String(failure.stack ?? failure);
     }

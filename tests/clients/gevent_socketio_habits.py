@@ -229,7 +229,7 @@ class Lobby(BaseNamespace, RoomsMixin, BroadcastMixin):
         self.lines: list[str] = []
 
     def get_initial_acl(self) -> list[str]:
-        return ["on_log_in", "on_lines", "recv_disconnect"]
+        return ["on_log_in", "on_lines", "on_ticket", "recv_disconnect"]
 
     def initialize(self) -> None:
         self.log("a player comes")
@@ -244,7 +244,7 @@ class Lobby(BaseNamespace, RoomsMixin, BroadcastMixin):
     def on_log_in(self, name: str) -> list[str]:
         self.request["players"][name] = self.socket.sessid
         self.session["name"] = name
-        for method in ("on_enter", "on_say", "on_leave"):
+        for method in ("on_enter", "on_say", "on_leave", "on_kick"):
             self.add_acl_method(method)
         self.socket["/table"].add_acl_method("on_deal")
         self.socket["/table"].add_acl_method("on_stand")
@@ -260,6 +260,12 @@ class Lobby(BaseNamespace, RoomsMixin, BroadcastMixin):
 
     def on_leave(self, room: str) -> None:
         self.leave(room)
+
+    def on_kick(self, name: str) -> None:
+        self.socket.server.sockets[self.request["players"][name]].disconnect()
+
+    def on_ticket(self) -> Any:
+        return self.socket.auth
 
     def on_lines(self) -> list[str]:
         return self.lines

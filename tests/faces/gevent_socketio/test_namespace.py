@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Empty
 
-from waterspout.faces.gevent_socketio import socketio_manage
+from waterspout.faces.gevent_socketio import socketio_manage, virtsocket
 from waterspout.faces.gevent_socketio.mixins import BroadcastMixin, RoomsMixin
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.packet import decode
@@ -345,7 +345,7 @@ def test_a_failure_anywhere_is_told_and_the_socket_lives(server: Server, where: 
 
     socket = connected(server)
     view = gevent.spawn(socketio_manage, {"socketio": socket}, {"/chat": Failing, "/other": Chat})
-    for text in ("1::/chat", "6::/chat:1", '5:1+:/chat:{"name":"fail"}', "0::/chat"):
+    for text in ("1::/other", "1::/chat", "6::/chat:1", '5:1+:/chat:{"name":"fail"}', "0::/chat"):
         socket.put_server_msg(text)
     socket.put_server_msg('5:9+:/other:{"name":"foo","args":["alive"]}')
     gevent.sleep(0)
@@ -355,6 +355,66 @@ def test_a_failure_anywhere_is_told_and_the_socket_lives(server: Server, where: 
     socket.kill(detach=True)
     view.join(timeout=10)
     assert view.successful()
+
+
+def test_recv_connect_is_called_once_and_disconnect_also_where_it_was_forgotten(server: Server) -> None:
+    called: list[str] = []
+
+    class Forgetful(Chat):
+        def recv_connect(self, packet: dict[str, Any]) -> None:  # type: ignore[override]
+            called.append(f"connect {packet['qs']}")
+
+        def recv_disconnect(self) -> None:
+            called.append("recv_disconnect")
+
+        def disconnect(self, *args: Any, **kwargs: Any) -> None:
+            called.append("disconnect")
+            super().disconnect(*args, **kwargs)
+
+    socket = connected(server)
+    view = gevent.spawn(socketio_manage, {"socketio": socket}, {"/chat": Forgetful, "": Chat})
+    for text in ("1::/chat:?a=b", "1::/chat", '5:::{"name":"foo"}', "0::/chat", "1::/chat:?c=d"):
+        socket.put_server_msg(text)
+    gevent.sleep(0)
+    assert called == ["connect ?a=b", "recv_disconnect", "disconnect", "connect ?c=d"]
+    sent(socket)
+    socket.disconnect()
+    assert called[4:] == ["recv_disconnect", "disconnect"]
+    assert sent(socket) == [{"type": "disconnect", "endpoint": ""}]  # which is the whole connection
+    view.join(timeout=10)
+    assert view.successful()
+
+
+@pytest.mark.usefixtures("few_acks")
+def test_what_waits_for_a_client_that_never_answers_is_limited(chat: Chat, socket: Socket) -> None:
+    for _ in range(5):
+        chat.emit("asked", callback=print)
+    assert list(socket.ack_callbacks) == [3, 4, 5]
+
+
+@pytest.mark.usefixtures("few_acks")
+def test_what_is_never_acknowledged_is_limited(server: Server) -> None:
+    kept: list[Any] = []
+
+    class Keeping(BaseNamespace):
+        def on_keep(self, ack: Any) -> None:
+            kept.append(ack)
+
+    socket = connected(server)
+    view = gevent.spawn(socketio_manage, {"socketio": socket}, {"": Keeping})
+    for number in range(1, 6):
+        socket.put_server_msg(f'5:{number}+::{{"name":"keep"}}')
+    gevent.sleep(0)
+    for ack in kept:
+        ack()
+    assert [packet["ackId"] for packet in sent(socket)] == [3, 4, 5]
+    socket.kill(detach=True)
+    view.join(timeout=10)
+
+
+@pytest.fixture
+def few_acks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtsocket, "_MAX_ACKS", 3)
 
 
 def test_a_result_that_cannot_be_sent_is_told_and_the_socket_lives(server: Server) -> None:

@@ -44,7 +44,7 @@ def test_a_namespace_of_a_made_socket_is_called_directly(server: MockServer, soc
     table = Table("short", {"socketio": socket}, "/table", request=store)
     socket.active_ns["/table"] = table
     lobby = Lobby({"socketio": socket}, "", request=store)
-    assert lobby.on_log_in("mary")[:2] == ["on_enter", "on_leave"]
+    assert lobby.on_log_in("mary")[:2] == ["on_enter", "on_kick"]
     assert store == {"players": {"mary": socket.sessid}}
     assert table.is_method_allowed("on_deal")
     assert table.process_packet({"type": "event", "name": "deal", "args": [1], "endpoint": "/table"}) == (

@@ -137,6 +137,7 @@ class SocketApplication:
             socket.environ["PATH_INFO"] = f"/{self._server.resource}/1/{name}/{socket.sessid}"
             socket.wsgi_app_greenlet = gevent.spawn(self._run, socket)
         if isinstance(packet, Connect) and packet.namespace == "/":
+            socket.auth = packet.data
             socket.carrier.enter()
             return
         size_bytes = session.received_bytes

@@ -6,6 +6,7 @@ client as an event "error", and the socket lives on: see `Socket.error`.
 """
 
 import inspect
+import logging
 import re
 from collections.abc import Callable, Iterable
 from types import FunctionType, MethodType
@@ -49,6 +50,7 @@ class BaseNamespace:
         self._access: Access | None = None  # the client may call all methods
         self.jobs: list[gevent.Greenlet[..., Any]] = []
         self._current: _Acknowledgement | None = None
+        self._is_connected = False  # by a connect packet
         self.reset_acl()
         super().__init__()  # a mixin may follow in the bases
 
@@ -111,7 +113,7 @@ class BaseNamespace:
                 return self.call_method_with_acl("recv_json", packet, packet["data"])
             case "connect":
                 self.socket.send_packet(packet)
-                return self.call_method_with_acl("recv_connect", packet)
+                return self._connect(packet)
             case "error":
                 return self.call_method_with_acl("recv_error", packet, packet)
             case "ack":
@@ -177,7 +179,7 @@ class BaseNamespace:
         self._current(*args)
 
     def recv_connect(self) -> Any:
-        """Called when the client connects to this namespace; not for the global one. To be overridden."""
+        """Called once, when the client connects to this namespace; not for the global one. To be overridden."""
 
     def recv_message(self, data: str) -> Any:
         """Called for a message, which `send` of the client has sent. To be overridden."""
@@ -191,7 +193,10 @@ class BaseNamespace:
         """Called for an error of the client's. To be overridden."""
 
     def recv_disconnect(self) -> Any:
-        """Called once, when the client has left this namespace, or the connection has ended. To be overridden."""
+        """Called once, when the client has left this namespace, or the connection has ended. To be overridden.
+
+        If an override does not call `disconnect`, that is called afterwards.
+        """
         self.disconnect(silent=True)
 
     # What is sent
@@ -250,10 +255,15 @@ class BaseNamespace:
         self.socket._save_ack_callback(id, callback)
         return id
 
+    def _connect(self, packet: Packet) -> Any:
+        was_connected, self._is_connected = self._is_connected, True
+        return None if was_connected else self.call_method_with_acl("recv_connect", packet)
+
     def _acknowledged(self, packet: Packet) -> Any:
         callback = self.socket._pop_ack_callback(packet["ackId"])
         if callback is None:
-            log.warning("nobody waits for the acknowledgement %s of %s", packet["ackId"], self.ns_name or "''")
+            text, level = "nobody waits for the acknowledgement %s of %r", logging.WARNING
+            self.socket.complaints.write(log, text, packet["ackId"], self.ns_name, level=level)
             return None
         return callback(*packet["args"])
 

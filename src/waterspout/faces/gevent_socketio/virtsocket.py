@@ -28,6 +28,7 @@ log = logger("socketio.virtsocket")
 
 _NUMBERS = count(100_000)
 _WATCH = 1.0  # s that a method may go on after the connection has ended
+_MAX_ACKS = 10_000  # of a client that wait, each way; above that the oldest is dropped
 
 
 def default_error_handler(
@@ -75,7 +76,8 @@ class NullCarrier:
 class Socket:
     """One client. `sessid` names it, and is no secret; `session` is a dictionary for the application.
 
-    `active_ns` has the namespaces that the client has sent packets to, by name. `server` has all `sockets`.
+    `active_ns` has the namespaces that the client has sent packets to, by name. `server` has all `sockets`. `auth` is
+    what a client of 3.x or 4.x has sent as it connected to the global namespace, or None.
     """
 
     STATE_CONNECTING = "CONNECTING"
@@ -103,6 +105,7 @@ class Socket:
         self.ack_counter = 0
         self.request: Any = None
         self.environ: Any = None
+        self.auth: Any = None
         self.namespaces: dict[str, Any] = {}
         self.active_ns: Any = {}
         self.jobs: list[Any] = []
@@ -113,7 +116,7 @@ class Socket:
         self._receiver: Any = None  # the greenlet of the loop, while it runs
         self._is_busy = False  # in a method of the application's
         self._is_killed = False
-        self._owed: set[tuple[str, Any]] = set()  # acknowledgements, by endpoint and id
+        self._owed: dict[tuple[str, Any], None] = {}  # acknowledgements, by endpoint and id
 
     def __str__(self) -> str:
         sizes = {"client_queue": self.client_queue.qsize(), "server_queue": self.server_queue.qsize()}
@@ -170,7 +173,7 @@ class Socket:
     def _save_ack_callback(self, msgid: int, callback: Callable[..., object]) -> bool | None:
         if msgid in self.ack_callbacks:
             return False
-        self.ack_callbacks[msgid] = callback
+        _add(self.ack_callbacks, msgid, callback)
         return None
 
     def _pop_ack_callback(self, msgid: int) -> Callable[..., object] | None:
@@ -180,7 +183,7 @@ class Socket:
         """Acknowledge a packet, unless it has been, or asks for nothing."""
         owed = packet.get("endpoint", ""), packet.get("id")
         if owed in self._owed:
-            self._owed.discard(owed)
+            del self._owed[owed]
             self.send_packet({"type": "ack", "ackId": owed[1], "args": args, "endpoint": owed[0]})
 
     # The two ways
@@ -243,10 +246,21 @@ class Socket:
         return begin(self.jobs, fn, *args, **kwargs)
 
     def disconnect(self, silent: bool = False) -> None:
-        """Disconnect the client from all namespaces: each has its `recv_disconnect` called, and is removed."""
+        """Disconnect the client from all namespaces: each has its `recv_disconnect` called, and is removed.
+
+        The client is told unless `silent`.
+        """
         for name, namespace in [*self.active_ns.items()]:
             if self.active_ns.get(name) is namespace:
+                if not silent:
+                    self.send_packet({"type": "disconnect", "endpoint": name})
                 self._guarded(namespace.recv_disconnect, name)
+                self._leave(name, namespace)
+
+    def _leave(self, name: str, namespace: Any) -> None:
+        """Disconnect a namespace whose `recv_disconnect` has not done so."""
+        if self.active_ns.get(name) is namespace:
+            self._guarded(namespace.disconnect, name, True)
 
     def remove_namespace(self, namespace: str) -> None:
         """Remove a namespace. Without the global one the connection ends, and without any if no server carries it."""
@@ -267,8 +281,8 @@ class Socket:
         if self._is_killed:
             return
         self._is_killed = self.state != "NEW"
-        self.disconnect()
-        for namespace in list(self.active_ns.values()):  # whose `recv_disconnect` has not called `disconnect`
+        self.disconnect(silent=True)
+        for namespace in list(self.active_ns.values()):  # whose `disconnect` has failed
             namespace.kill_local_jobs()
         jobs, self.jobs = self.jobs, []
         kill([job for job in jobs if job is not self._receiver])
@@ -355,12 +369,14 @@ class Socket:
         if namespace is None:
             return
         if packet.get("ack"):
-            self._owed.add((endpoint, packet["id"]))
+            _add(self._owed, (endpoint, packet["id"]), None)
         if packet.get("ack") is True:
             self.acknowledge(packet, [])
         packet = self.carrier.meant(packet, namespace)
         if self._guarded(self._process, endpoint, namespace, packet) is _FAILED:
-            self._owed.discard((endpoint, packet.get("id")))
+            self._owed.pop((endpoint, packet.get("id")), None)
+        if packet["type"] == "disconnect":
+            self._leave(endpoint, namespace)
 
     def _process(self, namespace: Any, packet: Packet) -> None:
         result = namespace.process_packet(packet)
@@ -404,7 +420,7 @@ class Socket:
     def _watcher(self) -> None:
         while self.connected:
             gevent.sleep(_WATCH)
-        self.disconnect()
+        self.disconnect(silent=True)
         kill(self.jobs)
 
     def _spawn_watcher(self) -> Any:
@@ -424,6 +440,13 @@ class Socket:
     def _spawn_heartbeat(self) -> None:
         self.spawn(self._heartbeat)
         self.spawn(self._heartbeat_timeout)
+
+
+def _add(waiting: dict[Any, Any], key: Any, value: Any) -> None:
+    """Add what waits for a client, which may never answer."""
+    waiting[key] = value
+    if len(waiting) > _MAX_ACKS:
+        del waiting[next(iter(waiting))]
 
 
 _FAILED = object()
