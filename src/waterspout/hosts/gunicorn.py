@@ -13,6 +13,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from .gevent import finish_all, start_all
 from .hubs import GeventLoop
+from .strict import HandlerOwner, StrictHandler
 from .wsgi import Environ, StartResponse
 from .wsgiserver import WsgiServer
 
@@ -35,7 +36,8 @@ class Worker(GeventWorker):
         for sock in self.sockets:
             sock.setblocking(False)
         several = self.cfg.workers > 1
-        server = WsgiServer(self._serve, self.sockets, loop, tls=tls, multiprocess=several)
+        make = self.make_handler
+        server = WsgiServer(self._serve, self.sockets, loop, tls=tls, multiprocess=several, make_handler=make)
         while self.alive:
             self.notify()
             gevent.sleep(_NOTICE)
@@ -44,6 +46,10 @@ class Worker(GeventWorker):
         while not ending.ready():
             self.notify()
             ending.join(_NOTICE)
+
+    def make_handler(self, sock: Any, address: Any, owner: HandlerOwner) -> StrictHandler:
+        """Return the handler of a connection that the owner has accepted."""
+        return StrictHandler(sock, address, owner)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """End at once."""

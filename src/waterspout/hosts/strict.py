@@ -10,6 +10,7 @@ import io
 import select
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -25,7 +26,7 @@ from ..wire.heads import ChunkDecoder, Head, HeadDecoder
 from .adopting import Adopted, is_secure
 from .wsgi import CONNECTION, Environ, adopt
 
-__all__ = ["StrictHandler"]
+__all__ = ["HEAD_TIMEOUT", "HandlerOwner", "StrictHandler"]
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
 IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
@@ -37,6 +38,7 @@ LINGER_BYTES = 1_000_000
 
 _READ_BYTES = 65_536
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_UNPREFIXED = ("content-type", "content-length")
 _PHRASES = {400: "Bad Request", 431: "Request Header Fields Too Large"}
 
 _poll: Any = get_original("select", "poll")  # which does not wait in a greenlet
@@ -55,12 +57,16 @@ class HandlerOwner(Protocol):
 
 
 class StrictHandler(WSGIHandler):
-    """One connection. `is_idle`: it waits for the first byte of a request."""
+    """One connection. `is_idle`: it waits for the first byte of a request.
+
+    `owner` accepted it. `server` is what methods of a derived class may use, and by default the same.
+    """
 
     def __init__(self, sock: Any, address: Any, server: HandlerOwner) -> None:
         self.socket: Any = sock
         self.client_address = address
         self.server: Any = server
+        self.owner: HandlerOwner = server
         self.rfile: Any = None
         self.ahead = bytearray()  # received, and not read yet
         self.is_idle = True
@@ -126,7 +132,7 @@ class StrictHandler(WSGIHandler):
         return bool(poll.poll(0))
 
     def _serve_one(self, end_at: float) -> bool:
-        self.headers_sent = False
+        self.headers_sent, self.status = False, None
         try:
             head = self._read_head(end_at)
         except DecodeError as error:
@@ -139,15 +145,17 @@ class StrictHandler(WSGIHandler):
         self.close_connection = not head.keeps_open
         self.body = self.wsgi_input = Body(self, head)  # type: ignore[assignment]
         self.environ = self.get_environ()
-        self.application = self.server.application
+        self.environ.setdefault(CONNECTION, self)  # which a derived class may not know of
+        self.application = self.owner.application
         self._left = None
         self.has_served = True
         self.handle_one_response()
+        self.body._discard()  # which a derived class may have left to us
         self.environ = None
         if self._left and not self.close_connection:
             self.close_connection = True  # what comes next would be taken for the rest
             log.error("the answer to %s %.80s was %d bytes shorter than it said", head.method, head.target, self._left)
-        return not (self.close_connection or self.server.is_ending)
+        return not (self.close_connection or self.owner.is_ending)
 
     def _read_head(self, end_at: float) -> Head | None:
         while True:
@@ -155,7 +163,7 @@ class StrictHandler(WSGIHandler):
             self.is_idle = not self.ahead and head is None
             if head is not None:
                 return head
-            if self.is_idle and self.server.is_ending and self.has_served:
+            if self.is_idle and self.owner.is_ending and self.has_served:
                 return None
             if not self.receive(end_at - time.monotonic()):
                 return None
@@ -187,7 +195,7 @@ class StrictHandler(WSGIHandler):
     def get_environ(self) -> Environ:
         """Write what PEP 3333 asks for."""
         head = self.head
-        environ: Environ = self.server.get_environ()
+        environ: Environ = self.owner.get_environ()
         host, target = split_target(head.target)
         path, _, query = target.partition("?")
         environ["REQUEST_METHOD"] = head.method
@@ -196,21 +204,24 @@ class StrictHandler(WSGIHandler):
         environ["QUERY_STRING"] = query
         if isinstance(self.client_address, tuple):
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = self.client_address[0], str(self.client_address[1])
-        for name, value in head.fields:
-            if "_" not in name:  # `X_Real_IP` would be X-Real-IP
-                key = f"HTTP_{name.upper().replace('-', '_')}"
-                separator = "; " if key == "HTTP_COOKIE" else ","
-                environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
+        for key, value in self._headers():
+            separator = "; " if key == "HTTP_COOKIE" else ","
+            environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
         if host is not None:
             environ["HTTP_HOST"] = host
-        if (kind := environ.pop("HTTP_CONTENT_TYPE", None)) is not None:
-            environ["CONTENT_TYPE"] = kind
-        if environ.pop("HTTP_CONTENT_LENGTH", None) is not None:
+        if kinds := head.values("content-type"):
+            environ["CONTENT_TYPE"] = ",".join(kinds)
+        if head.values("content-length"):
             environ["CONTENT_LENGTH"] = str(head.length)
         environ["wsgi.input"] = io.BytesIO() if head.length == 0 else io.BufferedReader(self.body, _READ_BYTES)
         environ["wsgi.input_terminated"] = True
-        environ[CONNECTION] = self
         return environ
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        """Return the header fields under the names that they have in the environment."""
+        for name, value in self.head.fields:
+            if "_" not in name and name.lower() not in _UNPREFIXED:  # `X_Real_IP` would be X-Real-IP
+                yield f"HTTP_{name.upper().replace('-', '_')}", value
 
     # Answers
 
@@ -225,7 +236,7 @@ class StrictHandler(WSGIHandler):
         if has_body and lengths:
             self._left = int(lengths[-1])
         ends_with_connection = has_body and not lengths and not self.response_use_chunked
-        if self.server.is_ending or self.body.is_in_the_way or ends_with_connection:
+        if self.owner.is_ending or self.body.is_in_the_way or ends_with_connection:
             self.close_connection = True
             fields[:] = [field for field in fields if field[0].lower() != b"connection"]
         if self.close_connection and not any(name.lower() == b"connection" for name, _ in fields):

@@ -17,7 +17,7 @@ from gevent.ssl import SSLSocket
 from .accepting import Acceptor
 from .hubs import GeventLoop
 from .socketlink import prepare
-from .strict import HEAD_TIMEOUT, StrictHandler
+from .strict import HEAD_TIMEOUT, HandlerOwner, StrictHandler
 from .wsgi import Environ
 
 FIRST_REQUEST_TIMEOUT = 1.0  # s that a connection without a request has for one, when the server ends
@@ -36,9 +36,11 @@ class WsgiServer:
         *,
         tls: ssl.SSLContext | None = None,
         multiprocess: bool = False,
+        make_handler: Callable[[Any, Any, HandlerOwner], StrictHandler] = StrictHandler,
     ) -> None:
         self.application = application
         self.is_ending = False
+        self._make_handler = make_handler
         self._tls = tls
         self._connections: dict[gevent.Greenlet[Any, Any], StrictHandler] = {}
         self._environ = _environ(listeners, "http" if tls is None else "https", multiprocess=multiprocess)
@@ -81,7 +83,7 @@ class WsgiServer:
             connection.close()  # the client has gone already
             return
         sock = GeventSocket(connection.family, connection.type, connection.proto, fileno=connection.detach())
-        handler = StrictHandler(sock, address, self)
+        handler = self._make_handler(sock, address, self)
         greenlet = gevent.Greenlet(self._serve, handler)
         self._connections[greenlet] = handler
         greenlet.link(self._ended)

@@ -10,6 +10,8 @@ from binascii import a2b_qp
 from ..errors import DecodeError
 from . import json
 
+__all__ = ["is_index"]  # the rest is for the engine
+
 _INDEX = re.compile("[0-9]{1,9}")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 

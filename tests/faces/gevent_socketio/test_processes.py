@@ -35,7 +35,7 @@ from pyramid.response import Response
 from waterspout.faces.gevent_socketio import socketio_manage
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.server import SocketIOServer
-from waterspout.faces.gevent_socketio.sgunicorn import GeventSocketIOWorker
+from waterspout.faces.gevent_socketio.sgunicorn import GeventSocketIOWorker, GunicornWSGIHandler
 from waterspout.faces.gevent_socketio.virtsocket import Socket
 
 class OwnSocket(Socket):
@@ -51,8 +51,18 @@ class OwnServer(SocketIOServer):
         self.sockets[socket.sessid] = socket
         return socket
 
+class OwnHandler(GunicornWSGIHandler):
+    def get_environ(self):
+        return {**super().get_environ(), "own.port": self.server.get_environ()["SERVER_PORT"]}
+
+    def handle_one_response(self):
+        self.server.resource = "socket.io"
+        super().handle_one_response()
+
 class OwnWorker(GeventSocketIOWorker):
     server_class = OwnServer
+    wsgi_handler = OwnHandler
+    resource = "other"
     transports = ["websocket"]
 
     def patch(self):
@@ -60,8 +70,9 @@ class OwnWorker(GeventSocketIOWorker):
 
 class Main(BaseNamespace):
     def on_kind(self):
-        server = self.socket.server
-        return server.__class__.__name__, len(server.sockets), self.session["kind"], self.request.matched_route.name
+        server, environ = self.socket.server, self.environ
+        names = server.__class__.__name__, self.session["kind"], self.request.matched_route.name
+        return *names, len(server.sockets), environ["own.port"] == environ["SERVER_PORT"]
 
 def socketio_service(request):
     socketio_manage(request.environ, {"": Main}, request)
@@ -111,12 +122,12 @@ def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Pa
     assert "Traceback" not in log_of(folder)
 
 
-def test_a_worker_of_ones_own_has_a_server_and_sockets_of_ones_own_under_pyramid(folder: Path) -> None:
+def test_a_worker_of_ones_own_has_a_server_a_handler_and_sockets_of_ones_own_under_pyramid(folder: Path) -> None:
     (folder / "site_under_test.py").write_text(PYRAMID)
     port = free_port()
     with gunicorn(folder, port, worker="site_under_test.OwnWorker"), Client(f"http://127.0.0.1:{port}") as client:
         client.enter()
-        assert client.ask('420["kind"]') == '430["OwnServer",1,"OwnSocket","socketio"]'
+        assert client.ask('420["kind"]') == '430["OwnServer","OwnSocket","socketio",1,true]'
 
 
 def test_several_workers_are_warned_of(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.pool import Pool
 from gevent.threadpool import ThreadPool
 
 from hosts.certificate import make_certificate
+from serving import Client as WebSocketClient
 from waterspout.faces.gevent_socketio import SocketIOServer, socketio_manage
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.policyserver import FlashPolicyServer
@@ -36,9 +39,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
 
 
 @contextmanager
-def serving(listener: Any, app: Any = application, **options: Any) -> Iterator[SocketIOServer]:
+def serving(listener: Any, app: Any = application, access_log: Any = None, **options: Any) -> Iterator[SocketIOServer]:
     """Serve in this greenlet's hub."""
-    server = SocketIOServer(listener, app, log=None, **options)
+    server = SocketIOServer(listener, app, log=access_log, **options)
     server.start()
     try:
         yield server
@@ -117,12 +120,62 @@ def test_listeners_are_addresses_sockets_and_paths(tmp_path: Path) -> None:
             assert server.server_port == listener.getsockname()[1]
             assert client.ask("POST", "40") == (200, "ok")
     path = str(tmp_path / "socket")
-    with serving(path):
-        assert in_thread(_handshake_at, (path,)).startswith(b"HTTP/1.1 200 OK")
-    assert not Path(path).exists()
+    for place in (path, f"unix:{path}"):
+        with serving(place):
+            assert in_thread(_handshake_at, (path,)).startswith(b"HTTP/1.1 200 OK")
+        assert not Path(path).exists()
 
 
-@pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS")  # with which gevent makes a context of these keywords
+def test_a_number_is_a_descriptor_where_a_socket_listens_at_it_and_else_a_port() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    port, descriptor = listener.getsockname()[1], listener.detach()
+    with serving(descriptor) as server, Client(server) as client:
+        assert server.server_port == port
+        assert client.ask("POST", "40") == (200, "ok")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)  # the server has closed it
+    with socket.socket() as connected:
+        assert SocketIOServer(connected.fileno(), application).address == ("", connected.fileno())
+        assert connected.getsockname()
+    assert SocketIOServer(8000, application).address == ("", 8000)
+
+
+def test_the_keywords_of_gevents_server(tmp_path: Path) -> None:
+    pool = Pool(10)
+    log, path = tmp_path / "log", tmp_path / "socket"
+    more = {"environ": {"site.name": "x"}, "spawn": pool, "backlog": 5, "error_log": None}
+    server = SocketIOServer(listener=("127.0.0.1", 0), application=application, log_file=str(log), **more)
+    server.start()
+    assert (server.pool, server.backlog, server.get_environ()["site.name"]) == (pool, 5, "x")
+    assert in_thread(_get, (server.server_port, "/page")) == b"none"
+    server.stop(timeout=1)
+    assert '"GET /page HTTP/1.1" 404 ' in log.read_text()
+    server_log: Any = server.log
+    server_log.close()
+    with serving(str(path), spawn=1) as server:
+        assert in_thread(_handshake_at, (str(path),)).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_with_tls(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    names = {"keyfile": str(tmp_path / "key.pem"), "certfile": str(tmp_path / "cert.pem")}
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        return socketio_manage(environ, {"": Main})
+
+    with serving(("127.0.0.1", 0), view, **names) as server:
+        address = "127.0.0.1", server.server_port
+        with socket.create_connection(address) as stranger:
+            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert in_thread(_echo, (f"https://127.0.0.1:{server.server_port}", tmp_path)) == '430["x"]'
+
+
+def _echo(address: str, folder: Path) -> str:
+    with WebSocketClient(address, cafile=folder / "cert.pem") as client:
+        client.enter()
+        return client.ask('420["echo","x"]')
+
+
 def test_a_terminal_over_tls_at_a_unix_socket(tmp_path: Path) -> None:
     make_certificate(tmp_path)
     path, certificate = str(tmp_path / "socket"), str(tmp_path / "cert.pem")

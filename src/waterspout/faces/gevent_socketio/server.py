@@ -1,21 +1,26 @@
 """The server: gevent's WSGI server with sockets, whose `sockets` are all clients by their `sessid`."""
 
 import logging
+import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import gevent
 from gevent.pywsgi import WSGIServer
-from gevent.socket import socket as GeventSocket  # noqa: N812
+from gevent.ssl import SSLContext
 
 from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
 from ...hosts.listeners import unix_listener
-from ...hosts.strict import StrictHandler
+from ...hosts.strict import HEAD_TIMEOUT
+from ...types import split_target
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
 from .carrier import SocketApplication
+from .handler import SocketIOHandler, never_called
 from .policyserver import FlashPolicyServer
 from .virtsocket import Socket
 
@@ -25,6 +30,11 @@ log = logger("socketio.server")
 
 POLICY_PORT = 10843
 TRANSPORTS = ("websocket", "flashsocket", "htmlfile", "xhr-multipart", "xhr-polling", "jsonp-polling")
+_IN_VAIN = (
+    "the engine answers the requests for sockets, so these are never called: %s; for pages of other origins there is "
+    'policy={"cors_origins": [...]}, for handshakes _do_handshake, and for all requests handle_one_response'
+)
+_TLS = {"keyfile", "certfile", "ca_certs", "cert_reqs", "ciphers", "ssl_context", "ssl_version"}
 _SECONDS = {"heartbeat_timeout": 60, "close_timeout": 60, "heartbeat_interval": 25}
 _YES = (True, "True", "true", "enable", "yes", "on", "1")
 
@@ -49,42 +59,53 @@ class Sockets(dict[str, Socket]):
 
 
 class SocketIOServer(WSGIServer):
-    """Serves a WSGI application, and sockets below `/<resource>/`.
+    """Serves a WSGI application, and sockets below `/<resource>/`; `resource` may be changed at any time.
 
-    The listener is an address, a socket that listens, or the path of a Unix socket. Beside the arguments of gevent's
-    server it takes `resource`, by default "socket.io"; `transports`, names of those that are offered;
-    `heartbeat_interval`, `heartbeat_timeout` and `close_timeout` in seconds; `log_file`; and `policy_server` with
-    `policy_listener`: Flash's policy is served only where one of them is given. `policy` is a dictionary of options of
+    The listener is an address, a socket that listens or its descriptor, or the path of a Unix socket. Beside the
+    arguments of gevent's server it takes `resource`, by default "socket.io"; `transports`, names of those that are
+    offered; `heartbeat_interval`, `heartbeat_timeout` and `close_timeout` in seconds; `log_file`; and `policy_server`
+    with `policy_listener`: Flash's policy is served only where one of them is given. `handler_class`, and
+    `ws_handler_class` for WebSockets, are derived from `SocketIOHandler`. `policy` is a dictionary of options of
     `waterspout.engine.Policy`.
     """
 
-    handler_class = StrictHandler
+    handler_class = SocketIOHandler
     is_ending = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, listener: Any, application: Any = None, *args: Any, **kwargs: Any) -> None:
         self.sockets = Sockets()
         self.resource: str = (kwargs.pop("namespace", None) or kwargs.pop("resource", "socket.io")).strip("/")
         self.transports = kwargs.pop("transports", None)
         self.config = {name: int(kwargs.pop(name, default)) for name, default in _SECONDS.items()}
+        self.ws_handler_class = kwargs.pop("ws_handler_class", None)
         policy_listener = kwargs.pop("policy_listener", None)
-        self.policy_server = None
-        if kwargs.pop("policy_server", policy_listener is not None):
-            self.policy_server = FlashPolicyServer(policy_listener or (_host_of(args[0]), POLICY_PORT))
+        wants_policy = kwargs.pop("policy_server", policy_listener is not None)
         if (log_file := kwargs.pop("log_file", None)) is not None:
-            kwargs["log"] = open(log_file, "a")  # noqa: SIM115
+            kwargs["log"] = open(log_file, "a", buffering=1)  # noqa: SIM115
         policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
-        listener, *others = args
         self._socket_file = ExitStack()
-        if isinstance(listener, str) and "/" in listener:
-            made = self._socket_file.enter_context(unix_listener(listener))
-            listener = GeventSocket(made.family, made.type, made.proto, fileno=made.detach())
-        elif hasattr(listener, "setblocking") and not isinstance(listener, GeventSocket):
-            listener.setblocking(False)  # where nothing is patched
-        super().__init__(listener, *others, **kwargs)
+        if kwargs.keys() & _TLS == {"keyfile", "certfile"}:  # which gevent would read for each connection
+            kwargs["ssl_context"] = context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(kwargs.pop("certfile"), kwargs.pop("keyfile"))
+        super().__init__(_listener(listener, self._socket_file), application, *args, **kwargs)
+        self.policy_server = None
+        if wants_policy:
+            self.policy_server = FlashPolicyServer(policy_listener or (self.server_host or "0.0.0.0", POLICY_PORT))
+        self._check_handlers()
         self.wsgi_app: Any = self.application
         complaints = Complaints()
         self.engine = Engine(SocketApplication(self, complaints), path=f"/{self.resource}", policy=policy)
         self.application = self._app = App(self.engine, self.wsgi_app)
+
+    def target_for_engine(self, target: str) -> str:
+        """Return a request's target with the name that the engine has for the resource."""
+        known, name = self.engine.path, f"/{self.resource.strip('/')}"
+        if name == known:
+            return target
+        path = split_target(target)[1]
+        if path.startswith(name) and path[len(name) :][:1] in ("", "/", "?"):
+            return known + path.removeprefix(name)
+        return "/" if path.startswith(known) else target
 
     def get_socket(self, sessid: str = "") -> Socket | None:
         """Return a socket by its `sessid`, or None; a new one for ''."""
@@ -99,7 +120,17 @@ class SocketIOServer(WSGIServer):
 
     def handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection."""
-        self.handler_class(client_socket, address, self).handle()
+        self.handler_class(self.config, client_socket, address, self).handle()
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a connection with TLS, which stays open if the engine has taken it."""
+        wrap: Any = self.wrap_socket  # type: ignore[misc]  # which an instance has, and is no method
+        try:
+            with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):
+                client = wrap(client_socket, **self.ssl_args or {})
+        except OSError:
+            return  # the client has not made its handshake
+        self.handle(client, address)
 
     def start_accepting(self) -> None:
         """Accept connections, also those of Flash."""
@@ -119,6 +150,14 @@ class SocketIOServer(WSGIServer):
         self._app.finish(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout=timeout)
         self._socket_file.close()
+
+    def _check_handlers(self) -> None:
+        """Warn of what a derived class has replaced in vain; TypeError for a class of another kind."""
+        for kind in filter(None, (self.handler_class, self.ws_handler_class)):
+            if not issubclass(kind, SocketIOHandler):
+                raise TypeError(f"{kind.__name__} cannot serve sockets: derive it from SocketIOHandler")
+            if names := never_called(kind):
+                log.warning(_IN_VAIN, ", ".join(names))
 
 
 def serve(app: Any, **kw: Any) -> None:
@@ -178,7 +217,27 @@ def _policy(config: dict[str, int], transports: Iterable[str] | None, options: d
     )
 
 
-def _host_of(listener: Any) -> str:
-    """Return the host of a listener, for the policy's own."""
-    host = listener[0] if isinstance(listener, tuple) else listener.getsockname()[0]
-    return str(host)
+def _listener(listener: Any, stack: ExitStack) -> Any:
+    """Return what gevent's server takes as a listener; the file of a Unix socket is removed by the stack.
+
+    A number is a port, unless it is the descriptor of a socket that listens.
+    """
+    if isinstance(listener, int):
+        listener = _at_descriptor(listener) or listener
+    elif isinstance(listener, str) and "/" in listener:
+        listener = stack.enter_context(unix_listener(listener.removeprefix("unix:")))
+    if hasattr(listener, "setblocking"):
+        listener.setblocking(False)  # where nothing is patched
+    return listener
+
+
+def _at_descriptor(number: int) -> socket.socket | None:
+    """Return the socket that listens at a descriptor, which it owns from then on; None if none listens."""
+    try:
+        found = socket.socket(fileno=number)
+    except OSError:
+        return None
+    if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return found
+    found.detach()
+    return None

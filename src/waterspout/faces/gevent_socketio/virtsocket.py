@@ -207,9 +207,9 @@ class Socket:
         return self.server_queue.get(**kwargs)
 
     def get_multiple_client_msgs(self, **kwargs: Any) -> list[Any]:
-        """Wait for a text for the client, and return it with all that are there."""
+        """Wait for a text for the client, and return it with all that are there; [None] at the end."""
         messages = [self.client_queue.get(**kwargs)]
-        while self.client_queue.qsize():
+        while self.client_queue.qsize() and self.client_queue.peek() is not None:
             messages.append(self.client_queue.get())
         return messages
 
