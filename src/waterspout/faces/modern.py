@@ -49,9 +49,9 @@ class ModernPackets:
         """Encode and send a packet; kinds that this generation does not have are ignored."""
         codec, outgoing = self._codec, self._outgoing
         match packet:
-            case Event() as packet if self._takes(packet.name):
-                args = outgoing(packet.args)
-                self._push(packet.namespace, codec.encode_event(packet.namespace, packet.name, args, packet.id))
+            case Event() as packet:
+                if (prepared := self.prepare(packet)) is not None:
+                    self.push(packet.namespace, prepared)
             case Message() as packet:  # its attributes: a pattern that unpacks takes twice as long
                 data = outgoing(packet.data)
                 encoded = codec.encode_message(packet.namespace, data, packet.id, is_json=packet.is_json)
@@ -68,6 +68,20 @@ class ModernPackets:
                     self._push(namespace, codec.encode_disconnect(namespace))
                 elif namespace != "/":  # it was not accepted yet
                     self._push(namespace, codec.encode_connect_error(namespace, "Not authorized"))
+
+    def prepare(self, packet: Event) -> Prepared | None:
+        """Encode an event, to push it to this client and to others of its generation; None if it cannot be sent."""
+        if not self._takes(packet.name):
+            return None
+        args = self._outgoing(packet.args)
+        return Prepared(*self._codec.encode_event(packet.namespace, packet.name, args, packet.id))
+
+    def push(self, namespace: str, prepared: Prepared) -> None:
+        """Send what is prepared, or hold it."""
+        if namespace in self._held:
+            self._hold(namespace, prepared)
+        elif namespace != "/" or self._is_in_main:
+            self.session.push(prepared)
 
     def enter(self) -> bool:
         """Connect the client to "/"; False if it is."""
@@ -102,11 +116,7 @@ class ModernPackets:
         return False
 
     def _push(self, namespace: str, encoded: tuple[bytes, tuple[bytes, ...]]) -> None:
-        prepared = Prepared(*encoded)
-        if namespace in self._held:
-            self._hold(namespace, prepared)
-        elif namespace != "/" or self._is_in_main:
-            self.session.push(prepared)
+        self.push(namespace, Prepared(*encoded))
 
     def _hold(self, namespace: str, prepared: Prepared) -> None:
         self._held[namespace].append(prepared)

@@ -78,3 +78,23 @@ def test_json_is_compact_and_sorted_and_takes_decimals() -> None:
 def test_other_json_may_be_used() -> None:
     assert packet.encode({"type": "json", "data": 1}, json_dumps=lambda value: f"<{value}>") == "4:::<1>"
     assert packet.decode("4:::x", json_loads=str.upper)["data"] == "X"
+
+
+def test_a_packet_for_many_is_made_once_for_each_kind_and_anew_where_it_was_changed() -> None:
+    shared = packet.SharedPacket(name="said", args=("x",), endpoint="/chat")
+    made: list[str] = []
+
+    def make(each: dict[str, Any]) -> str:
+        made.append(packet.encode(each))
+        return made[-1]
+
+    assert shared.made("0.9", make) is shared.made("0.9", make)
+    shared.made("1.x", make)
+    for id in (7, 8):
+        shared["id"] = id
+        shared.made("0.9", make)
+    for args in ("y", "z"):
+        shared["args"] = [args]
+        shared.made("0.9", make)
+    sent = [("", "x"), ("", "x"), ("7", "x"), ("8", "x"), ("8", "y"), ("8", "z")]
+    assert made == [f'5:{id}:/chat:{{"args":["{args}"],"name":"said"}}' for id, args in sent]

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from gevent.pool import Pool
 from gevent.threadpool import ThreadPool
 
 from hosts.certificate import make_certificate
+from serving import PATIENCE
 from serving import Client as WebSocketClient
 from waterspout.faces.gevent_socketio import SocketIOServer, socketio_manage
+from waterspout.faces.gevent_socketio.mixins import BroadcastMixin, RoomsMixin
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.policyserver import FlashPolicyServer
+from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Peer
 
 HANDSHAKE = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -265,6 +269,46 @@ def _talk_as_0_9(port: int, packets: list[str]) -> str:
         while '6:::2+["y"]' not in said:
             said += ask("GET", path)
         return said
+
+
+class Crowd(BaseNamespace, BroadcastMixin, RoomsMixin):
+    """A namespace with everybody in one room."""
+
+    def recv_connect(self) -> None:
+        self.join("room")
+
+
+def test_what_is_sent_to_many_is_encoded_once_for_each_generation() -> None:
+    encoded: list[Any] = []
+
+    def dumps(value: Any) -> str:
+        encoded.append(value)
+        return json.dumps(value)
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        return socketio_manage(environ, {"/crowd": Crowd}, json_dumps=dumps)
+
+    server = SocketIOServer(("127.0.0.1", 0), view)
+    peers = [Peer(server.engine, generation=each) for each in (SOCKETIO_1, ENGINEIO_3, ENGINEIO_4) * 3]
+    outsider = Peer(server.engine)
+    for peer in (*peers, outsider):
+        peer.connect("/crowd" if peer is not outsider else "/")
+    gevent.sleep(0)  # in which the views begin
+    assert sum("/crowd" in one for one in server.sockets.values()) == len(peers)
+    first = next(iter(server.sockets.values()))["/crowd"]
+    room = partial(first.emit_to_room, "room")
+    for send in (first.broadcast_event, first.broadcast_event_not_me, room):
+        encoded.clear()
+        send("said", {"to": "ä"})
+        came = [peer.events("/crowd") for peer in peers]
+        assert came[1:] == [[("said", {"to": "ä"})]] * 8
+        assert came[0] == (came[1] if send == first.broadcast_event else [])
+        assert len(encoded) == 3
+    assert outsider.events("/crowd") == []
+    for one in server.sockets.values():
+        one.kill(detach=True)
+        one.wsgi_app_greenlet.join(PATIENCE)
+    assert server.sockets == {}
 
 
 def test_another_resource_and_fewer_transports() -> None:

@@ -6,7 +6,7 @@ handshake and the socket in it. The view that calls `socketio_manage` is the soc
 that does not is an application without one: the client is sent away.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Any
 
@@ -45,7 +45,10 @@ class OldCarrier(NullCarrier):
         self.write("1::")
 
     def send(self, packet: packets.Packet) -> None:
-        self.write(packets.encode(packet, self._socket.json_dumps))
+        if isinstance(packet, packets.SharedPacket):
+            self.session.push(packet.made(self._kind(), self._prepare))
+        else:
+            self.session.push(self._prepare(packet))
 
     def write(self, text: str) -> None:
         self.session.push(Prepared(surrogates.encode(text)))
@@ -55,6 +58,13 @@ class OldCarrier(NullCarrier):
 
     def close(self) -> None:
         self.session.close()
+
+    def _kind(self) -> Hashable:
+        """Return what the encoding of a packet depends on."""
+        return self.session.generation, self._socket.json_dumps
+
+    def _prepare(self, packet: packets.Packet) -> Prepared:
+        return Prepared(surrogates.encode(packets.encode(packet, self._socket.json_dumps)))
 
 
 class ModernCarrier(OldCarrier):
@@ -72,7 +82,12 @@ class ModernCarrier(OldCarrier):
 
     def send(self, packet: packets.Packet) -> None:
         """Send a packet: bytes are attachments."""
-        self._write(value_of(packet))
+        if not isinstance(packet, packets.SharedPacket):
+            self._write(value_of(packet))
+        elif (namespace := packet["endpoint"] or "/") in self._admitted:
+            prepared = packet.made(self._kind(), self._prepare_event)
+            if prepared is not None:
+                self.packets.push(namespace, prepared)
 
     def write(self, text: str) -> None:
         """Send what is the text of a packet of 0.9."""
@@ -105,6 +120,10 @@ class ModernCarrier(OldCarrier):
                 pass
             case _ if packet.namespace in self._admitted:  # type: ignore[union-attr]
                 self.packets.write(packet)
+
+    def _prepare_event(self, packet: packets.Packet) -> Prepared | None:
+        event: Any = value_of(packet)
+        return self.packets.prepare(event)
 
     def _outgoing(self, value: Any) -> Any:
         dumps = self._socket.json_dumps
@@ -187,7 +206,8 @@ _TRANSPORTS = {"polling": "xhr-polling"}
 
 def _environ(request: Request, socket: Socket) -> dict[str, Any]:
     """Return the environment of a handshake as that of a transport's request, which the original gave to views."""
-    environ = {name: value for name, value in _native(request).items() if not name.startswith("waterspout.")}
+    native: Any = request.native or {}  # clients in memory have none
+    environ = {name: value for name, value in native.items() if not name.startswith("waterspout.")}
     return {**environ, "REQUEST_METHOD": "GET", "socketio": socket}
 
 
@@ -214,12 +234,6 @@ def dictionary_of(packet: Packet) -> packets.Packet:
 def _wish(packet: Event | Message) -> packets.Packet:
     """Return what a packet has that is to be acknowledged."""
     return {} if packet.id is None else {"id": packet.id, "ack": True if packet.receipt else "data"}
-
-
-def _native(request: Request) -> dict[str, Any]:
-    native: Any = request.native
-    environ: dict[str, Any] = native
-    return environ
 
 
 def _args(packet: packets.Packet) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from .packet import SharedPacket
+
 __all__ = ["BroadcastMixin", "RoomsMixin"]
 
 
@@ -13,14 +15,11 @@ class BroadcastMixin:
 
     def broadcast_event(self, event: str, *args: Any) -> None:
         """Send an event to everybody in this namespace, also to this client."""
-        for socket in _members(self):
-            socket.send_packet({"type": "event", "name": event, "args": args, "endpoint": self.ns_name})
+        _send(self, _members(self), event, args)
 
     def broadcast_event_not_me(self, event: str, *args: Any) -> None:
         """Send an event to everybody else in this namespace."""
-        for socket in _members(self):
-            if socket is not self.socket:
-                socket.send_packet({"type": "event", "name": event, "args": args, "endpoint": self.ns_name})
+        _send(self, [socket for socket in _members(self) if socket is not self.socket], event, args)
 
 
 class RoomsMixin:
@@ -45,9 +44,8 @@ class RoomsMixin:
     def emit_to_room(self, room: str, event: str, *args: Any) -> None:
         """Send an event to everybody else in a room of this namespace."""
         name = self._get_room_name(room)
-        for socket in _members(self):
-            if socket is not self.socket and name in socket.session.get("rooms", ()):
-                socket.send_packet({"type": "event", "name": event, "args": args, "endpoint": self.ns_name})
+        others = [socket for socket in _members(self) if socket is not self.socket]
+        _send(self, [socket for socket in others if name in socket.session.get("rooms", ())], event, args)
 
     def _get_room_name(self, room: str) -> str:
         return f"{self.ns_name}_{room}"
@@ -57,3 +55,10 @@ def _members(namespace: Any) -> list[Any]:
     """Return the sockets that are in a namespace."""
     name = namespace.ns_name
     return [socket for socket in namespace.socket.server.sockets.values() if not name or name in socket.active_ns]
+
+
+def _send(namespace: Any, sockets: list[Any], event: str, args: tuple[Any, ...]) -> None:
+    """Send an event to sockets; it is encoded once for each generation of clients."""
+    packet = SharedPacket(name=event, args=args, endpoint=namespace.ns_name)
+    for socket in sockets:
+        socket.send_packet(packet)

@@ -11,8 +11,8 @@ A message, json or event that is to be acknowledged has an `id`, and `ack`: "dat
 the receipt is confirmed.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 from .defaultjson import default_json_dumps, default_json_loads
 
@@ -39,6 +39,25 @@ ADVICES_VALUES = {number: name for name, number in ERROR_ADVICES.items()}
 socketio_packet_attributes = ["type", "name", "data", "endpoint", "args", "ackId", "reason", "advice", "qs", "id"]
 
 Packet = dict[str, Any]
+Made = TypeVar("Made")
+
+
+class SharedPacket(Packet):
+    """An event for many clients. What is made of it for one kind of them serves all of that kind."""
+
+    def __init__(self, *, name: str, args: Sequence[Any], endpoint: str) -> None:
+        super().__init__(type="event", name=name, args=args, endpoint=endpoint)
+        self._made: dict[Hashable, tuple[Any, Any]] = {}
+
+    def made(self, kind: Hashable, make: Callable[[Packet], Made]) -> Made:
+        """Return what `make` makes of the packet: once for each kind, and anew where an item was replaced meanwhile."""
+        args, key = self["args"], (kind, self["name"], self["endpoint"], self.get("id"))
+        found, made = self._made.get(key, (None, None))
+        if found is not args:
+            made = make(self)
+            self._made[key] = args, made
+        result: Made = made
+        return result
 
 
 def encode(data: Packet, json_dumps: Callable[[Any], str] = default_json_dumps) -> str:
