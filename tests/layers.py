@@ -67,7 +67,7 @@ ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/
 # Where users' functions run, and where a user's module is imported: whatever they raise is expected there.
 CATCH_EVERYTHING = {"drivers", "cli", "testing"}
 RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py", "faces/tornadio2/router.py"}
-RUN_WHAT_USERS_WROTE |= {"faces/gevent_socketio/carrier.py", "faces/gevent_socketio/virtsocket.py"}
+RUN_WHAT_USERS_WROTE |= {f"faces/gevent_socketio/{name}.py" for name in ("carrier", "receiver", "virtsocket")}
 ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/namespace.py", "wire/places.py"}
 
 # Public and documented, in spite of the underscore.

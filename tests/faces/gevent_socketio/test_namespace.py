@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 from gevent.queue import Empty
 
-from waterspout.faces.gevent_socketio import socketio_manage, virtsocket
+from waterspout.faces.gevent_socketio import receiver, socketio_manage
 from waterspout.faces.gevent_socketio.mixins import BroadcastMixin, RoomsMixin
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.packet import decode
@@ -414,7 +414,7 @@ def test_what_is_never_acknowledged_is_limited(server: Server) -> None:
 
 @pytest.fixture
 def few_acks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtsocket, "_MAX_ACKS", 3)
+    monkeypatch.setattr(receiver, "_MAX_ACKS", 3)
 
 
 def test_a_result_that_cannot_be_sent_is_told_and_the_socket_lives(server: Server) -> None:

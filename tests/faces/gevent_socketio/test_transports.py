@@ -10,6 +10,7 @@ import pytest
 from waterspout.errors import DecodeError
 from waterspout.faces.gevent_socketio import transports
 from waterspout.faces.gevent_socketio.handler import SocketIOHandler
+from waterspout.faces.gevent_socketio.namespace import BaseNamespace
 from waterspout.faces.gevent_socketio.transports import BaseTransport, JSONPolling, XHRPollingTransport
 from waterspout.faces.gevent_socketio.virtsocket import Socket
 
@@ -157,18 +158,12 @@ def test_a_websocket(socket: Socket, kind: Any) -> None:
 
 
 def test_a_websocket_that_fails_disconnects_the_socket(socket: Socket) -> None:
-    left = []
-
-    class Namespace:
-        def recv_disconnect(self) -> None:
-            left.append(self)
-
-    socket.active_ns["/chat"] = Namespace()
+    socket.active_ns["/chat"] = BaseNamespace({"socketio": socket}, "/chat")
     transport = transports.WebsocketTransport(Handler(**{"wsgi.websocket": WebSocket(most=1)}), CONFIG)
     transport.do_exchange(socket, "GET")
     socket.put_client_msg("3:::c")
     gevent.joinall(list(socket.jobs), raise_error=True)
-    assert len(left) == 1
+    assert socket.active_ns == {}
 
 
 def test_a_replaced_constructor_of_all_transports(monkeypatch: pytest.MonkeyPatch, socket: Socket) -> None:

@@ -34,7 +34,6 @@ class RoomsMixin:
         self.session.setdefault("rooms", set())
 
     def join(self, room: str) -> None:
-        """Enter a room."""
         self.session["rooms"].add(self._get_room_name(room))
 
     def leave(self, room: str) -> None:

@@ -24,7 +24,6 @@ class FlashPolicyServer(StreamServer):
         super().__init__(("0.0.0.0", 10843) if listener is None else listener, backlog=backlog)
 
     def handle(self, socket: Any, address: Any) -> None:
-        """Serve a connection."""
         asked = b""
         with suppress(gevent.Timeout), gevent.Timeout(_PATIENCE):
             try:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import gevent
+from gevent.monkey import get_original
 from gevent.pywsgi import WSGIServer
 from gevent.ssl import SSLContext
 
@@ -46,15 +47,12 @@ class Sockets(dict[str, Socket]):
         return iter(self.keys())
 
     def keys(self) -> Any:
-        """Return the names."""
         return list(super().keys())
 
     def values(self) -> Any:
-        """Return the sockets."""
         return list(super().values())
 
     def items(self) -> Any:
-        """Return both."""
         return list(super().items())
 
 
@@ -119,7 +117,6 @@ class SocketIOServer(WSGIServer):
         return found
 
     def handle(self, client_socket: Any, address: Any) -> None:
-        """Serve a connection."""
         self.handler_class(self.config, client_socket, address, self).handle()
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
@@ -234,7 +231,7 @@ def _listener(listener: Any, stack: ExitStack) -> Any:
 def _at_descriptor(number: int) -> socket.socket | None:
     """Return the socket that listens at a descriptor, which it owns from then on; None if none listens."""
     try:
-        found = socket.socket(fileno=number)
+        found: socket.socket = get_original("socket", "socket")(fileno=number)  # gevent's would change other sockets
     except OSError:
         return None
     if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):

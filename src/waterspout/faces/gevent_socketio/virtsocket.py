@@ -3,7 +3,7 @@
 How it works: a connection that a server carries gets its packets as dictionaries from the engine, and gives what it
 sends to a carrier, which encodes it for the client's generation. One that a program makes by itself, as unit tests do,
 has two queues of texts instead: `put_server_msg` and `get_client_msg` are its ends. In either case the view that has
-called `socketio_manage` is its receiver, so a connection needs one greenlet.
+called `socketio_manage` runs its receiver, so a connection needs one greenlet.
 """
 
 import weakref
@@ -19,8 +19,9 @@ from ...drivers import logger
 from ..complaints import ALONE, Complaints
 from . import packet as packets
 from .defaultjson import default_json_dumps, default_json_loads
-from .namespace import LATER, begin, kill
+from .namespace import begin, kill
 from .packet import Packet
+from .receiver import Receiver, add_bounded
 
 __all__ = ["NullCarrier", "Socket", "default_error_handler"]
 
@@ -28,7 +29,6 @@ log = logger("socketio.virtsocket")
 
 _NUMBERS = count(100_000)
 _WATCH = 1.0  # s that a method may go on after the connection has ended
-_MAX_ACKS = 10_000  # of a client that wait, each way; above that the oldest is dropped
 
 
 def default_error_handler(
@@ -52,7 +52,6 @@ class NullCarrier:
         self._socket = socket
 
     def send(self, packet: Packet) -> None:
-        """Send a packet."""
         self._socket.client_queue.put_nowait(packets.encode(packet, self._socket.json_dumps))
 
     def write(self, text: str) -> None:
@@ -113,10 +112,8 @@ class Socket:
         self.config = config
         self.carrier: Any = NullCarrier(self)
         self.complaints: Complaints = ALONE
-        self._receiver: Any = None  # the greenlet of the loop, while it runs
-        self._is_busy = False  # in a method of the application's
+        self._receiver = Receiver(self)
         self._is_killed = False
-        self._owed: dict[tuple[str, Any], None] = {}  # acknowledgements, by endpoint and id
 
     def __str__(self) -> str:
         sizes = {"client_queue": self.client_queue.qsize(), "server_queue": self.server_queue.qsize()}
@@ -141,7 +138,6 @@ class Socket:
 
     @property
     def connected(self) -> bool:
-        """Whether the client is connected."""
         return self.state == self.STATE_CONNECTED
 
     # What the manager sets
@@ -173,7 +169,7 @@ class Socket:
     def _save_ack_callback(self, msgid: int, callback: Callable[..., object]) -> bool | None:
         if msgid in self.ack_callbacks:
             return False
-        _add(self.ack_callbacks, msgid, callback)
+        add_bounded(self.ack_callbacks, msgid, callback)
         return None
 
     def _pop_ack_callback(self, msgid: int) -> Callable[..., object] | None:
@@ -181,10 +177,7 @@ class Socket:
 
     def acknowledge(self, packet: Packet, args: list[Any]) -> None:
         """Acknowledge a packet, unless it has been, or asks for nothing."""
-        owed = packet.get("endpoint", ""), packet.get("id")
-        if owed in self._owed:
-            del self._owed[owed]
-            self.send_packet({"type": "ack", "ackId": owed[1], "args": args, "endpoint": owed[0]})
+        self._receiver.acknowledge(packet, args)
 
     # The two ways
 
@@ -214,7 +207,6 @@ class Socket:
         return messages
 
     def send_packet(self, pkt: Packet) -> None:
-        """Send a packet."""
         self.carrier.send(pkt)
 
     def error(
@@ -234,7 +226,6 @@ class Socket:
     # Life
 
     def incr_hits(self) -> None:
-        """Count a request."""
         self.hits += 1
 
     def heartbeat(self) -> None:
@@ -254,13 +245,8 @@ class Socket:
             if self.active_ns.get(name) is namespace:
                 if not silent:
                     self.send_packet({"type": "disconnect", "endpoint": name})
-                self._guarded(namespace.recv_disconnect, name)
-                self._leave(name, namespace)
-
-    def _leave(self, name: str, namespace: Any) -> None:
-        """Disconnect a namespace whose `recv_disconnect` has not done so."""
-        if self.active_ns.get(name) is namespace:
-            self._guarded(namespace.disconnect, name, True)
+                self._receiver.guarded(namespace.recv_disconnect, name)
+                self._receiver.leave(name, namespace)
 
     def remove_namespace(self, namespace: str) -> None:
         """Remove a namespace. Without the global one the connection ends, and without any if no server carries it."""
@@ -285,7 +271,7 @@ class Socket:
         for namespace in list(self.active_ns.values()):  # whose `disconnect` has failed
             namespace.kill_local_jobs()
         jobs, self.jobs = self.jobs, []
-        kill([job for job in jobs if job is not self._receiver])
+        kill([job for job in jobs if job is not self._receiver.greenlet])
         self.carrier.close()
 
     def end(self) -> None:
@@ -294,123 +280,24 @@ class Socket:
             self.state = self.STATE_DISCONNECTING
             self.server_queue.put_nowait(None)
             self.client_queue.put_nowait(None)
-        if self._receiver is None and self.wsgi_app_greenlet is None:
+        if self._receiver.greenlet is None and self.wsgi_app_greenlet is None:
             self.detach()
-        elif self._is_busy:
+        elif self._receiver.is_busy:
             gevent.spawn(self._end_late)
 
     def _end_late(self) -> None:
         gevent.sleep(_WATCH)
-        if self._is_busy:
-            receiver = self._receiver
+        if self._receiver.is_busy:
+            greenlet = self._receiver.greenlet
             self.kill(detach=True)
-            kill([receiver])
+            kill([greenlet])
 
     def detach(self) -> None:
         """Let the server forget this connection."""
         self.server.sockets.pop(self.sessid, None)
 
-    # The receiver
-
     def _receiver_loop(self) -> None:
-        """Dispatch packets until the connection ends."""
-        self._receiver = gevent.getcurrent()
-        try:
-            while True:
-                message = self.get_server_msg()
-                if message:
-                    self._receive(message)
-                if not self.connected and (message is None or self.state != "NEW"):
-                    break  # one that a program has made may never be connected
-        finally:
-            self._receiver = None
-            self.kill(detach=True)
-
-    def _receive(self, message: Any) -> None:
-        size_bytes = 0
-        if isinstance(message, tuple):
-            message, size_bytes = message
-        self._is_busy = True
-        try:
-            packet = self._decoded(message)
-            if packet is not None:
-                self._dispatch(packet)
-        finally:
-            self._is_busy = False
-            self.carrier.ended(size_bytes)
-
-    def _decoded(self, message: Any) -> Packet | None:
-        if isinstance(message, dict):
-            return self._loaded(message)
-        try:
-            return packets.decode(message, self.json_loads)
-        except Exception as error:
-            text = f"There was a decoding error when dealing with packet with event: {message[:20]}... ({error})"
-            self.error("invalid_packet", text)
-            return None
-
-    def _loaded(self, packet: Packet) -> Packet:
-        """Let the application's own decoder read what the engine has read, if it has one."""
-        if self.json_loads is not default_json_loads:
-            for key in ("args", "data"):
-                if key in packet and packet["type"] != "message":
-                    packet[key] = self.json_loads(default_json_dumps(packet[key]))
-        return packet
-
-    def _dispatch(self, packet: Packet) -> None:
-        endpoint = packet["endpoint"]
-        match packet["type"]:
-            case "heartbeat" | "noop":
-                return
-            case "disconnect" if endpoint == "":
-                self.kill(detach=True)
-                return
-        namespace = self._namespace(endpoint)
-        if namespace is None:
-            return
-        if packet.get("ack"):
-            _add(self._owed, (endpoint, packet["id"]), None)
-        if packet.get("ack") is True:
-            self.acknowledge(packet, [])
-        packet = self.carrier.meant(packet, namespace)
-        if self._guarded(self._process, endpoint, namespace, packet) is _FAILED:
-            self._owed.pop((endpoint, packet.get("id")), None)
-        if packet["type"] == "disconnect":
-            self._leave(endpoint, namespace)
-
-    def _process(self, namespace: Any, packet: Packet) -> None:
-        result = namespace.process_packet(packet)
-        if result is not LATER:
-            self.acknowledge(packet, list(result) if type(result) is tuple else [result])
-
-    def _namespace(self, endpoint: str) -> Any:
-        """Return the namespace of an endpoint, which its first packet makes; None where there is none."""
-        if (namespace := self.active_ns.get(endpoint)) is not None:
-            return namespace
-        if (make := self.namespaces.get(endpoint)) is None:
-            self.carrier.unknown(endpoint)
-            text = f"The endpoint you tried to connect to doesn't exist: {endpoint}"
-            self.error("no_such_namespace", text, endpoint=endpoint)
-            return None
-        made = self._guarded(self._make, endpoint, make, endpoint)
-        return None if made is _FAILED else made
-
-    def _make(self, make: Callable[..., Any], endpoint: str) -> Any:
-        namespace = make(self.environ, endpoint, request=self.request)
-        for kind in type(namespace).__mro__:
-            if (initialize := kind.__dict__.get("initialize")) is not None:
-                initialize(namespace)
-        self.active_ns[endpoint] = namespace
-        return namespace
-
-    def _guarded(self, function: Callable[..., Any], endpoint: str, *args: Any) -> Any:
-        """Call what users have written; what it raises is logged and told the client, and the connection lives on."""
-        try:
-            return function(*args)
-        except Exception as error:
-            self.complaints.write(log, "the namespace %r failed", endpoint, error=error)
-            self.error("internal_error", f"The server has failed: {type(error).__name__}", endpoint=endpoint)
-            return _FAILED
+        self._receiver.run()
 
     def _spawn_receiver_loop(self) -> Any:
         return self.spawn(self._receiver_loop)
@@ -440,13 +327,3 @@ class Socket:
     def _spawn_heartbeat(self) -> None:
         self.spawn(self._heartbeat)
         self.spawn(self._heartbeat_timeout)
-
-
-def _add(waiting: dict[Any, Any], key: Any, value: Any) -> None:
-    """Add what waits for a client, which may never answer."""
-    waiting[key] = value
-    if len(waiting) > _MAX_ACKS:
-        del waiting[next(iter(waiting))]
-
-
-_FAILED = object()
