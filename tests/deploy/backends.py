@@ -61,6 +61,7 @@ class Backend:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": path},
+                umask=0,  # a proxy may run as another user
             )
         until_listening(self.address, self.process, self.log)
 

@@ -1,6 +1,7 @@
 """Which proxies there are, and a folder for each.
 
-`scripts/test` has one process behind both proxies, and all else behind nginx; `-m hosts` has the rest.
+`scripts/test` has one process behind nginx and HAProxy, an application of gevent-socketio behind Apache, and all else
+behind nginx; `-m hosts` has the rest.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""The samples of deploy/ in the real nginx and HAProxy: copies, with ports and paths that a test may use."""
+"""The samples of deploy/ in the real nginx, HAProxy and Apache: copies, with ports and paths that a test may use."""
 
 import grp
 import os
@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,8 @@ class Plan:
 class Kind:
     """A proxy: how its sample is copied, how it is started with the copy, what makes it read that again, its logs.
 
-    One that `notifies` is deaf to signals until it has told systemd that it is ready.
+    One that `notifies` is deaf to signals until it has told systemd that it is ready. One that `waits` at its end for
+    its connections has its workers killed.
     """
 
     write: Callable[[Plan], Path]
@@ -45,6 +46,7 @@ class Kind:
     reload: signal.Signals
     logs: tuple[str, ...]
     notifies: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,18 @@ def proxied(
             yield Front(kind, process, plan)
         finally:
             process.terminate()  # which ends the workers too, at once
+            for worker in _children(process.pid) if row.waits else ():
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
             try:
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in found.read_text().split()] if found.exists() else []
 
 
 @contextmanager
@@ -151,7 +161,8 @@ def _edited(sample: str, changes: dict[str, str]) -> str:
     return text
 
 
-def _user() -> tuple[str, str]:
+def own_user() -> tuple[str, str]:
+    """Return the names of the user and the group that run the tests."""
     return pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 
 
@@ -163,7 +174,7 @@ def _nginx(plan: Plan) -> Path:
     text = _edited(
         "nginx.conf",
         {
-            "user www-data;": "user {} {};".format(*_user()),
+            "user www-data;": "user {} {};".format(*own_user()),
             "/run/nginx.pid": f"{folder}/nginx.pid",
             "/var/log/nginx/": f"{folder}/",
             "/etc/nginx/waterspout.pem": f"{folder}/cert.pem",
@@ -191,7 +202,7 @@ def _haproxy(plan: Plan) -> Path:
     first, last, application = (
         address.replace("unix:", "unix@") for address in (plan.addresses[0], plan.addresses[-1], plan.application)
     )
-    user, group = _user()
+    user, group = own_user()
     text = _edited(
         "haproxy.cfg",
         {
@@ -214,6 +225,55 @@ def _haproxy(plan: Plan) -> Path:
     return _written(folder / "haproxy.cfg", text)
 
 
+def _apache(plan: Plan) -> Path:
+    folder = plan.folder
+    user, group = own_user()
+    if user == "root":  # as which Apache serves nobody
+        user = group = "www-data"
+        folder.chmod(0o755)
+    (folder / "pages").mkdir(exist_ok=True)
+    options = " upgrade=websocket flushpackets=on retry=0 ttl=60"
+    one = f'\nProxyPass "/socket.io" "unix:/run/waterspout/1.sock|http://waterspout/socket.io"{options}'
+    several = 'ProxyPass "/socket.io" "balancer://waterspout_by_cookie/socket.io"'
+    text = _edited(
+        "apache.conf",
+        {
+            "User www-data": f"User {user}",
+            "Group www-data  # needs write permission for the sockets in /run/waterspout": f"Group {group}",
+            "/run/apache2": str(folder),
+            "/var/log/apache2/": f"{folder}/",
+            "/etc/apache2/waterspout.pem": f"{folder}/cert.pem",
+            "/etc/apache2/waterspout.key": f"{folder}/key.pem",
+            "/var/www/html": f"{folder}/pages",
+            "Listen 80": f"Listen {HOST}:{plan.port}",
+            "Listen 443": f"Listen {HOST}:{plan.secure_port}",
+            "<VirtualHost *:443>": f"<VirtualHost *:{plan.secure_port}>",
+            "ServerLimit 64": "ServerLimit 2",  # which is quick to start and to end
+            "MaxRequestWorkers 4096": "StartServers 1\nMaxRequestWorkers 128",
+            "ProxyTimeout 60": f"ProxyTimeout {plan.idle.removesuffix('s')}",
+            one: one if plan.backend == "one" else f"\n{several}",
+            **_apache_addresses(plan),
+        },
+    )
+    return _written(folder / "apache.conf", text)
+
+
+def _apache_addresses(plan: Plan) -> dict[str, str]:
+    """Return what the servers of the sample become: a URL, which has a path in front of it for a Unix socket."""
+    changes = {}
+    for number, address in ((1, plan.addresses[0]), (2, plan.addresses[-1])):
+        sock = f"unix:/run/waterspout/{number}.sock|http://"
+        if address.startswith("unix:"):
+            changes[sock] = f"{address}|http://"
+        else:
+            changes |= {f"{sock}{name}": f"http://{address}" for name in NAMES[number]}
+    return changes
+
+
+NAMES = {1: ("waterspout", "exposed", "process1"), 2: ("process2",)}
+"""What the sample for Apache calls its servers, by their number."""
+
+
 def _written(file: Path, text: str) -> Path:
     file.write_text(text, "utf-8")
     return file
@@ -225,6 +285,13 @@ KINDS = {
         lambda file, folder: ["-p", str(folder), "-c", str(file), "-e", f"{folder}/error.log", "-g", "daemon off;"],
         signal.SIGHUP,
         ("nginx.log", "error.log", "access.log"),
+    ),
+    "apache2": Kind(
+        _apache,
+        lambda file, folder: ["-f", str(file), "-D", "FOREGROUND"],
+        signal.SIGUSR1,
+        ("apache2.log", "error.log", "access.log"),
+        waits=True,
     ),
     "haproxy": Kind(
         _haproxy, lambda file, folder: ["-Ws", "-f", str(file)], signal.SIGUSR2, ("haproxy.log",), notifies=True

@@ -1,4 +1,4 @@
-"""Server-Sent Events behind nginx and HAProxy: each event at once, as long as it takes, and no query in the logs."""
+"""Server-Sent Events behind nginx, HAProxy and Apache: each event at once, and no query in the logs."""
 
 import http.client
 from collections.abc import Iterator
@@ -13,6 +13,12 @@ from deploy.reports import lines, script
 from deploy.visitor import Polling, Visitor
 from server.listener import Heard, Reader
 
+pytestmark = pytest.mark.parametrize(
+    "kind",
+    ["nginx", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("haproxy", "apache2"))],
+    indirect=True,
+    scope="module",
+)
 IDLE_SECONDS = 3  # and the server sends a comment each 0.4 s
 SECRETS = "token=T0ken-of-a-user", "last_event_id=earliest"
 

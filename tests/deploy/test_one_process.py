@@ -1,4 +1,4 @@
-"""One process of Waterspout at a Unix socket, behind nginx and behind HAProxy: what each transport needs of them."""
+"""One process of Waterspout at a Unix socket, behind nginx, HAProxy and Apache: what each transport needs of them."""
 
 import json
 import sys
@@ -10,14 +10,16 @@ import pytest
 
 from clients.test_one_byte_too_many import LIMIT
 from deploy.backends import Backend, waterspout
-from deploy.proxies import HOST, KINDS, Front, proxied
+from deploy.proxies import HOST, Front, proxied
 from deploy.reports import CLIENTS, Report, lines, script, talk
 from deploy.visitor import Polling, Visitor
 from hosts import flash
 from ports import free_port
 from serving import Client
 
-pytestmark = pytest.mark.parametrize("kind", KINDS, indirect=True, scope="module")
+pytestmark = pytest.mark.parametrize(
+    "kind", ["nginx", "haproxy", pytest.param("apache2", marks=pytest.mark.hosts)], indirect=True, scope="module"
+)
 
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 PAGE = "<!doctype html><title>a page beside the server</title>"
@@ -139,7 +141,7 @@ def test_a_websocket_is_closed_with_its_code(front: Front, secure: bool) -> None
         assert client.until_closed().startswith("close ")
 
 
-def test_a_websocket_of_flash_gets_through_nginx_only(front: Front, secure: bool) -> None:
+def test_a_websocket_of_flash_gets_through_nginx_and_apache_only(front: Front, secure: bool) -> None:
     """Though 8 bytes of its handshake come behind its head. HAProxy refuses what has no key of RFC 6455."""
     with Visitor(front, secure=secure) as visitor:
         sid = visitor.get("/socket.io/1/")[1].partition(b":")[0].decode()

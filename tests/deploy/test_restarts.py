@@ -12,6 +12,13 @@ from deploy.reports import CLIENTS, Report, report, script
 from deploy.visitor import Visitor
 from ports import free_port
 
+pytestmark = pytest.mark.parametrize(
+    "kind",
+    ["nginx", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("haproxy", "apache2"))],
+    indirect=True,
+    scope="module",
+)
+
 
 @pytest.fixture(scope="module", params=["unix", "tcp"])
 def backend(request: pytest.FixtureRequest, folder: Path) -> Iterator[Backend]:
@@ -56,4 +63,4 @@ def test_a_request_meanwhile_is_refused_or_waits_at_haproxy(front: Front, backen
         if front.kind == "haproxy" and not backend.address.startswith("unix:"):
             assert not visitor.is_answered_within(0.3)
         else:
-            assert visitor.answer()[0] == {"nginx": 502, "haproxy": 503}[front.kind]
+            assert visitor.answer()[0] == {"nginx": 502, "haproxy": 503, "apache2": 503}[front.kind]

@@ -33,6 +33,8 @@ def number(sample: str, setting: str) -> int:
         ("haproxy.cfg", "timeout client"),
         ("haproxy.cfg", "timeout server"),
         ("haproxy.cfg", "timeout tunnel"),
+        ("apache.conf", "Timeout"),
+        ("apache.conf", "ProxyTimeout"),
     ],
 )
 def test_a_proxy_is_more_patient_than_the_server(sample: str, setting: str) -> None:
@@ -43,14 +45,18 @@ def test_a_proxy_is_more_patient_than_the_server(sample: str, setting: str) -> N
 def test_what_the_server_allows_passes_the_proxies_and_little_more() -> None:
     limit = OPTIONS["max_payload_bytes"]
     (most,) = re.findall(r"gt (\d+)", SAMPLES["haproxy.cfg"])
-    for bound in (number("nginx.conf", "client_max_body_size"), int(most)):
+    (largest,) = re.findall(r"-gt (\d+)", SAMPLES["apache.conf"])
+    for bound in (number("nginx.conf", "client_max_body_size"), int(most), int(largest)):
         assert limit < bound < 2 * limit
 
 
 def test_a_kept_connection_is_given_up_by_the_proxy_first() -> None:
     assert number("nginx.conf", "keepalive_timeout") < web.IDLE_TIMEOUT
     assert f"the {web.IDLE_TIMEOUT:g} s for which the server keeps a connection" in SAMPLES["nginx.conf"]
+    assert set(re.findall(r"ttl=(\d+)", SAMPLES["apache.conf"])) == {"60"}
+    assert f"the {web.IDLE_TIMEOUT:g} s for which the server keeps" in SAMPLES["apache.conf"]
     assert number("nginx.conf", "client_body_timeout") == intake.BODY_TIMEOUT
+    assert f"body={intake.BODY_TIMEOUT:g}," in SAMPLES["apache.conf"]
 
 
 def test_a_process_has_the_time_that_its_end_takes() -> None:
@@ -62,7 +68,7 @@ def test_a_process_has_the_time_that_its_end_takes() -> None:
 
 def test_comments_and_the_page_tell_the_numbers_of_the_code() -> None:
     interval, patience = OPTIONS["ping_interval"], OPTIONS["ping_timeout"]
-    for text in (SAMPLES["nginx.conf"], SAMPLES["haproxy.cfg"]):
+    for text in (SAMPLES["nginx.conf"], SAMPLES["haproxy.cfg"], SAMPLES["apache.conf"]):
         assert f"ping_interval ({interval:g} s)" in text
         assert f"ping_timeout ({patience:g} s)" in text
         assert f"max_payload_bytes ({OPTIONS['max_payload_bytes']:,})" in text
@@ -73,8 +79,8 @@ def test_comments_and_the_page_tell_the_numbers_of_the_code() -> None:
 
 def test_the_page_names_every_sample_and_every_setting_it_speaks_of() -> None:
     assert set(re.findall(r"`deploy/([\w@.]+)`", PAGE)) == set(SAMPLES)
-    table = re.findall(r"^\| .* \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
-    for sample, column in (("nginx.conf", 0), ("haproxy.cfg", 1)):
+    table = re.findall(r"^\| .* \| (.*) \| (.*) \| (.*) \|$", PAGE, re.MULTILINE)
+    for column, sample in enumerate(("nginx.conf", "haproxy.cfg", "apache.conf")):
         named = [name for row in table for name in re.findall(r"`([^`]+)`", row[column])]
         assert len(named) > 8
         assert [name for name in named if name not in SAMPLES[sample]] == []

@@ -128,3 +128,36 @@ def administrate(front: Front, command: str) -> None:
         admin.connect(str(front.plan.folder / "admin.sock"))
         admin.sendall(f"{command}\n".encode())
         assert admin.recv(4096).strip() == b""
+
+
+@only_by_cookie
+@pytest.mark.hosts
+@pytest.mark.parametrize("kind", ["apache2"], indirect=True, scope="module")
+def test_apache_keeps_a_browser_at_its_process(front: Front, backends: list[Backend]) -> None:
+    homes = set()
+    for address in ADDRESSES:
+        with Visitor(front, address=address) as visitor:
+            session = Polling(visitor)
+            visitor.move(ADDRESSES[0])
+            (home,) = {process(session) for _ in range(3)}
+            homes.add(home)
+            assert cookies_of(visitor) == []
+    assert homes == {backend.pid for backend in backends}
+    with Visitor(front) as visitor:
+        (cookie,) = cookies_of(visitor)
+    assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
+
+
+@only_by_cookie
+@pytest.mark.hosts
+@pytest.mark.parametrize("kind", ["apache2"], indirect=True, scope="module")
+def test_clients_of_a_process_that_is_gone_begin_anew_behind_apache(front: Front, backends: list[Backend]) -> None:
+    with Visitor(front) as visitor:
+        session = Polling(visitor)
+        home = process(session)
+        (gone,) = (backend for backend in backends if backend.pid == home)
+        with gone.paused():
+            status, body = visitor.get(session.target)
+            assert (status, b"Session ID unknown" in body) == (400, True)
+            (other,) = {process(Polling(visitor)) for _ in range(3)}
+        assert other in {backend.pid for backend in backends} - {home}
