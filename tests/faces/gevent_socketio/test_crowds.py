@@ -72,6 +72,9 @@ class Visit:
         self._http = http.client.HTTPConnection("127.0.0.1")
         self._http.sock = self.sock
 
+    def __del__(self) -> None:
+        self.sock.close()
+
     def asks(self, method: str, target: str, body: str | None = None) -> str:
         form = {"Content-Type": "application/x-www-form-urlencoded"} if "jsonp" in target else {}
         self._http.request(method, target, body, {"Referer": "http://127.0.0.1/", **form})

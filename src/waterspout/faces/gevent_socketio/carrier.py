@@ -253,8 +253,10 @@ def value_of(packet: packets.Packet) -> Packet | Signal:
             return Disconnect(namespace)
         case "event":
             return Event(namespace, packet["name"], _args(packet), id)
-        case "message" | "json" as kind:
-            return Message(namespace, packet["data"], id, is_json=kind == "json")
+        case "message":
+            return Message(namespace, packets.message_of(packet, str, bytes), id)
+        case "json":
+            return Message(namespace, packet["data"], id, is_json=True)
         case "ack":
             return Ack(namespace, packet["ackId"], _args(packet))
         case "error":

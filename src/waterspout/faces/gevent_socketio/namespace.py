@@ -256,8 +256,8 @@ class BaseNamespace:
         return id
 
     def _connect(self, packet: Packet) -> Any:
-        was_connected, self._is_connected = self._is_connected, True
-        return None if was_connected else self.call_method_with_acl("recv_connect", packet)
+        is_first, self._is_connected = not self._is_connected, True
+        return self.call_method_with_acl("recv_connect", packet) if is_first and self.ns_name else None
 
     def _acknowledged(self, packet: Packet) -> Any:
         callback = self.socket._pop_ack_callback(packet["ackId"])

@@ -114,6 +114,14 @@ def decode(rawstr: str, json_loads: Callable[[str], Any] = default_json_loads) -
     return packet
 
 
+def message_of(data: Packet, *kinds: type) -> Any:
+    """Return what a message has; TypeError if it is of none of these types."""
+    found = data["data"]
+    if not isinstance(found, kinds):
+        raise TypeError(f"a message is a text, and this is {found!r:.80}: send it with json=True")
+    return found
+
+
 def _id(data: Packet) -> str:
     if "id" not in data:
         return ""
@@ -122,10 +130,7 @@ def _id(data: Packet) -> str:
 
 def _payload(kind: str, data: Packet, json_dumps: Callable[[Any], str]) -> str:
     if kind == "message":
-        text: Any = data["data"]
-        if not isinstance(text, str):
-            raise TypeError(f"a message is a text, and this is {text!r:.80}: send it with json=True")
-        return str(text)
+        return str(message_of(data, str))
     if kind == "json":
         return json_dumps(data["data"])
     args = data.get("args", [])

@@ -16,7 +16,9 @@ from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
 from ...hosts.listeners import unix_listener
+from ...hosts.socketlink import prepare
 from ...hosts.strict import HEAD_TIMEOUT
+from ...hosts.wsgiserver import UNREAD_TIMEOUT
 from ...types import split_target
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
@@ -117,6 +119,11 @@ class SocketIOServer(WSGIServer):
         return found
 
     def handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a connection."""
+        try:
+            prepare(client_socket, user_timeout=UNREAD_TIMEOUT)
+        except OSError:
+            return  # the client has gone already
         self.handler_class(self.config, client_socket, address, self).handle()
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
