@@ -116,6 +116,24 @@ def test_a_view_that_manages_nothing_sends_its_client_away(caplog: pytest.LogCap
     assert "let a view of this path call socketio_manage" in caplog.text
 
 
+def test_the_view_of_a_websocket_gets_a_plain_request_as_frameworks_know_them() -> None:
+    seen: list[dict[str, Any]] = []
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        seen.append(environ)
+        return socketio_manage(environ, {"": Main})
+
+    def connect(port: int) -> None:
+        with WebSocketClient(f"http://127.0.0.1:{port}") as client:
+            client.enter()
+            client.ask('420["echo",1]')
+
+    with serving(("127.0.0.1", 0), view) as server:
+        in_thread(connect, (server.server_port,))
+    assert [environ["PATH_INFO"].split("/")[3] for environ in seen] == ["websocket"]
+    assert not {"HTTP_UPGRADE", "HTTP_CONNECTION"} & set(seen[0])  # by which Werkzeug would answer 400
+
+
 def test_listeners_are_addresses_sockets_and_paths(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -29,6 +29,9 @@ __all__ = ["SocketApplication"]
 
 log = logger("socketio")
 
+_NOT_THE_VIEWS = ("waterspout.", "HTTP_CONNECTION", "HTTP_UPGRADE")
+"""Flask gives a request with the last two to routes for WebSockets only, and views of sockets have others."""
+
 
 class OldCarrier(NullCarrier):
     """Carries a socket of a client of 0.7 to 0.9."""
@@ -207,7 +210,7 @@ _TRANSPORTS = {"polling": "xhr-polling"}
 def _environ(request: Request, socket: Socket) -> dict[str, Any]:
     """Return the environment of a handshake as that of a transport's request, which the original gave to views."""
     native: Any = request.native or {}  # clients in memory have none
-    environ = {name: value for name, value in native.items() if not name.startswith("waterspout.")}
+    environ = {name: value for name, value in native.items() if not name.startswith(_NOT_THE_VIEWS)}
     return {**environ, "REQUEST_METHOD": "GET", "socketio": socket}
 
 
