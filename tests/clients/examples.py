@@ -34,9 +34,11 @@ def running(program: Path, port: int, log: Path, *options: str, **environment: s
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
-def played(node: str, script: str, chromium: str, addresses: dict[str, str], seconds: float) -> dict[str, Any]:
+def played(
+    node: str, script: str, chromium: str, addresses: dict[str, str], seconds: float, *options: str
+) -> dict[str, Any]:
     """Open the pages of examples with a script of this folder; return an error or None by the name of the example."""
-    command = [node, str(HERE / script), chromium, json.dumps(addresses)]
+    command = [node, str(HERE / script), chromium, json.dumps(addresses), *options]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
         killed_after(seconds, process),

@@ -1,0 +1,126 @@
+"""The examples of gevent-socketio, each in a process of its own, used by old and new clients (UX-7 to UX-14)."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.examples import played, running
+from faces.tornadose.redisserver import RedisServer
+from packages import packages_without
+from ports import free_port
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent.parent / "examples" / "gevent_socketio"
+LIBRARY = "socket.io-client-{}/dist/socket.io.js"
+NAMES = [
+    "cross_origin",
+    "flask_chat",
+    "live_cpu_graph",
+    "redis_chat",
+    "redis_chat_persistence",
+    "simple_chat",
+    "simple_pyramid_chat",
+    "testapp",
+    "twitterstream",
+]
+WATCHDOG_SECONDS = 120
+# Pyramid 2.1 imports pkg_resources, and WebOb cgi, which warn.
+QUIET = ("-W", "ignore::DeprecationWarning", "-W", "ignore:pkg_resources is deprecated:UserWarning")
+
+
+class Site:
+    """All examples, served."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.ports = {name: free_port() for name in NAMES}
+        self.other = free_port()
+        redis = RedisServer(folder)
+        redis.start()
+        stack.callback(redis.stop)
+        (folder / "packages").mkdir()
+        self.environment = {
+            "PYTHONPATH": packages_without(folder / "packages", "socketio", "python_socketio"),
+            "REDIS": redis.socket,
+            "SOCKET_PORT": f"{self.other}",
+            "SOCKET_IO_CLIENT": str(HERE / "node_modules" / LIBRARY.format("0.9")),
+        }
+        for name, port in self.ports.items():
+            quiet = QUIET if name in ("simple_pyramid_chat", "testapp") else ()
+            log = folder / f"{name}.log"
+            stack.enter_context(running(EXAMPLES / f"{name}.py", port, log, "-S", *quiet, **self.environment))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """All examples, served."""
+    with ExitStack() as stack:
+        yield Site(tmp_path_factory.mktemp("gevent_socketio"), stack)
+
+
+def used(node: str, site: Site, *options: str) -> dict[str, Any]:
+    """Use all examples with clients in Node; return an error or None by the name of the example."""
+    script = [
+        node,
+        "--no-deprecation",
+        str(HERE / "gevent_examples.mjs"),
+        json.dumps(site.ports),
+        f"{site.other}",
+        *options,
+    ]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    return {line["name"]: line["error"] for line in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def seen(node: str, site: Site) -> dict[str, Any]:
+    """What a client of 0.9 and one of 4.x saw."""
+    return used(node, site)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_serves_clients_of_2012_and_of_today_together(seen: dict[str, Any], name: str) -> None:
+    error = seen.get(name, "no result")
+    if error is not None:
+        pytest.fail(error, pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def shown(node: str, chromium: str, site: Site) -> dict[str, Any]:
+    """What became of two pages in Chromium, with the client 0.9.17, which they serve."""
+    addresses = {name: f"http://localhost:{site.ports[name]}" for name in ("simple_chat", "testapp")}
+    return played(node, "gevent_pages.mjs", chromium, addresses, WATCHDOG_SECONDS)
+
+
+@pytest.mark.parametrize("name", ["simple_chat", "testapp"])
+def test_a_page_works_with_the_client_of_its_time(shown: dict[str, Any], name: str) -> None:
+    error = shown.get(name, "no result")
+    if error is not None:
+        pytest.fail(error, pytrace=False)
+
+
+@pytest.mark.hosts
+def test_all_clients_use_all_examples(node: str, site: Site) -> None:
+    assert used(node, site, "all") == dict.fromkeys(NAMES)
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("client", ["0.9", "4"])
+def test_all_pages_work(node: str, chromium: str, site: Site, client: str) -> None:
+    addresses = {name: f"http://localhost:{port}" for name, port in site.ports.items()}
+    library = HERE / "node_modules" / LIBRARY.format(client)
+    seen = played(node, "gevent_pages.mjs", chromium, addresses, WATCHDOG_SECONDS, str(library))
+    assert seen == dict.fromkeys(NAMES)
+
+
+@pytest.mark.hosts
+def test_the_page_of_another_origin_works_with_a_client_of_2011(node: str, chromium: str, site: Site) -> None:
+    addresses = {"cross_origin": f"http://localhost:{site.ports['cross_origin']}"}
+    library = HERE / "node_modules" / LIBRARY.format("0.8")
+    seen = played(node, "gevent_pages.mjs", chromium, addresses, WATCHDOG_SECONDS, str(library))
+    assert seen == {"cross_origin": None}
