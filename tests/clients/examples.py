@@ -2,12 +2,13 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,32 @@ SECONDS_TO_START = 30
 
 
 @contextmanager
-def running(program: Path, port: int, log: Path, *options: str, **environment: str) -> Iterator[None]:
-    """Run an example, which listens at this port; nothing may fail in it meanwhile. `options` are Python's."""
+def running(
+    program: Path | tuple[Path | str, ...], port: int, log: Path, *options: str, **environment: str
+) -> Iterator[None]:
+    """Run an example, which listens at this port; nothing may fail in it meanwhile.
+
+    `program` is its file, or that and its arguments; `options` are Python's.
+    """
     environment = {**os.environ, "PORT": str(port), **environment}
-    command = [sys.executable, "-W", "error", *options, str(program)]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        *options,
+        *map(str, program if isinstance(program, tuple) else (program,)),
+    ]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True) as process,
+    ):
         try:
             _wait_for(process, port, log)
             yield
         finally:
             ended = process.poll()
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what it has started
     assert ended is None, log.read_text()
     assert "Traceback" not in log.read_text(), log.read_text()
 

@@ -30,7 +30,7 @@ async function chat(page, address, open) {
     await each.waitForSelector("#say:not([hidden])");
   }
   await until(page, `${bob} has come`);
-  await page.waitForFunction((names) => document.getElementById("nicknames").value === names, `${ada}, ${bob}`);
+  await page.waitForFunction((names) => document.getElementById("nicknames").value.endsWith(names), `${ada}, ${bob}`);
   await write(other, "say", "hello 😀");
   for (const each of [page, other]) await until(each, `${bob}: hello 😀`);
   const third = await open(address);

@@ -1,7 +1,10 @@
 """The examples of gevent-socketio, each in a process of its own, used by old and new clients (UX-7 to UX-14)."""
 
 import json
+import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +22,7 @@ EXAMPLES = HERE.parent.parent / "examples" / "gevent_socketio"
 LIBRARY = "socket.io-client-{}/dist/socket.io.js"
 NAMES = [
     "cross_origin",
+    "django_chat",
     "flask_chat",
     "live_cpu_graph",
     "redis_chat",
@@ -43,16 +47,24 @@ class Site:
         redis.start()
         stack.callback(redis.stop)
         (folder / "packages").mkdir()
+        self.folder = folder
         self.environment = {
             "PYTHONPATH": packages_without(folder / "packages", "socketio", "python_socketio"),
             "REDIS": redis.socket,
+            "DATABASE": str(folder / "chat.sqlite3"),
             "SOCKET_PORT": f"{self.other}",
             "SOCKET_IO_CLIENT": str(HERE / "node_modules" / LIBRARY.format("0.9")),
         }
+        self.manage("migrate")
         for name, port in self.ports.items():
+            program = EXAMPLES / (f"{name}.py" if name != "django_chat" else "django_chat/run.py")
             quiet = QUIET if name in ("simple_pyramid_chat", "testapp") else ()
-            log = folder / f"{name}.log"
-            stack.enter_context(running(EXAMPLES / f"{name}.py", port, log, "-S", *quiet, **self.environment))
+            stack.enter_context(running(program, port, folder / f"{name}.log", *quiet, **self.environment))
+
+    def manage(self, *arguments: str) -> None:
+        """Run a command of Django's example."""
+        command = [sys.executable, str(EXAMPLES / "django_chat/manage.py"), *arguments]
+        subprocess.run(command, env={**os.environ, **self.environment}, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +74,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(tmp_path_factory.mktemp("gevent_socketio"), stack)
 
 
-def used(node: str, site: Site, *options: str) -> dict[str, Any]:
+def used(node: str, site: Site, *options: str, ports: dict[str, int] | None = None) -> dict[str, Any]:
     """Use all examples with clients in Node; return an error or None by the name of the example."""
     script = [
         node,
         "--no-deprecation",
         str(HERE / "gevent_examples.mjs"),
-        json.dumps(site.ports),
+        json.dumps(ports or site.ports),
         f"{site.other}",
         *options,
     ]
@@ -88,6 +100,10 @@ def test_an_example_serves_clients_of_2012_and_of_today_together(seen: dict[str,
     error = seen.get(name, "no result")
     if error is not None:
         pytest.fail(error, pytrace=False)
+
+
+def test_every_example_is_used_here() -> None:
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted({*NAMES, "pages"} - {"django_chat"})
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +140,27 @@ def test_the_page_of_another_origin_works_with_a_client_of_2011(node: str, chrom
     library = HERE / "node_modules" / LIBRARY.format("0.8")
     seen = played(node, "gevent_pages.mjs", chromium, addresses, WATCHDOG_SECONDS, str(library))
     assert seen == {"cross_origin": None}
+
+
+@pytest.mark.hosts
+def test_djangos_example_starts_anew_when_code_changes(node: str, site: Site, tmp_path: Path) -> None:
+    copy = shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    log, port = tmp_path / "log", free_port()
+    command = (copy / "django_chat/manage.py", "runserver_socketio", f"{port}")
+    with running(command, port, log, **site.environment):
+        assert used(node, site, ports={"django_chat": port}) == {"django_chat": None}
+        with (copy / "django_chat/chat/sockets.py").open("a") as file:
+            file.write("\nChatNamespace.on_news = lambda self: 'news'\n")
+        ask = [node, str(HERE / "gevent_news.mjs"), f"{port}"]
+        assert subprocess.run(ask, capture_output=True, text=True, timeout=60, check=True).stdout == "news\n"
+    assert "sockets.py changed, reloading" in log.read_text()
+
+
+@pytest.mark.hosts
+def test_djangos_example_runs_in_gunicorn(node: str, site: Site, tmp_path: Path) -> None:
+    port = free_port()
+    config = EXAMPLES / "django_chat/gunicorn.conf.py"
+    gunicorn = (Path(sys.executable).with_name("gunicorn"), "--config", config, "--no-control-socket")
+    command = (*gunicorn, "--bind", f"127.0.0.1:{port}", "chatproject.wsgi")
+    with running(command, port, tmp_path / "log", **site.environment):
+        assert used(node, site, ports={"django_chat": port}) == {"django_chat": None}

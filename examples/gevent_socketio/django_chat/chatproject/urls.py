@@ -1,0 +1,12 @@
+from chat import views
+from django.urls import include, path
+from socketio import sdjango
+
+sdjango.autodiscover()
+
+urlpatterns = [
+    path("", views.index),
+    path("create", views.create),
+    path("room/<name>", views.room, name="room"),
+    path("socket.io/", include(sdjango.urls)),
+]
