@@ -79,7 +79,8 @@ def hostile(row: Any) -> bytes:
         return b"".join(bytes.fromhex(frame) * times for frame, times in row["frames"])
     packets = [packet if isinstance(packet, dict) else text_of(packet) for packet in row["packets"]]
     frames = [client_frame(2, bytes_of(packet)) if isinstance(packet, dict) else text(packet) for packet in packets]
-    return b"".join(frames) * row.get("times", 1)
+    times: int = row.get("times", 1)
+    return b"".join(frames) * times
 
 
 @pytest.mark.parametrize("kind", GENERATIONS)

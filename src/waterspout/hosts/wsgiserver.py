@@ -20,9 +20,20 @@ from .socketlink import prepare
 from .strict import HEAD_TIMEOUT, HandlerOwner, StrictHandler
 from .wsgi import Environ
 
+__all__ = ["WsgiServer", "set_up"]
+
 FIRST_REQUEST_TIMEOUT = 1.0  # s that a connection without a request has for one, when the server ends
 CUT_TIMEOUT = 1.0  # s that an application has to tidy up, when its connection is cut off
 UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
+
+
+def set_up(sock: socket.socket) -> bool:
+    """Send without delay, and end a connection whose client reads nothing; return False if the client has gone."""
+    try:
+        prepare(sock, user_timeout=UNREAD_TIMEOUT)
+    except OSError:
+        return False
+    return True
 
 
 class WsgiServer:
@@ -76,11 +87,9 @@ class WsgiServer:
         gevent.killall([greenlet for greenlet, handler in self._connections.items() if handler.is_idle], block=False)
 
     def _welcome(self, connection: socket.socket, address: Any) -> None:
-        try:
-            connection.setblocking(False)
-            prepare(connection, user_timeout=UNREAD_TIMEOUT)
-        except OSError:
-            connection.close()  # the client has gone already
+        connection.setblocking(False)
+        if not set_up(connection):
+            connection.close()
             return
         sock = GeventSocket(connection.family, connection.type, connection.proto, fileno=connection.detach())
         handler = self._make_handler(sock, address, self)

@@ -14,7 +14,8 @@ from faces.gevent_socketio.test_crowds import Visit, begin, until
 from faces.gevent_socketio.test_namespace import Server, connected, sent
 from faces.gevent_socketio.test_server import serving
 from hosts.client import HANDSHAKE, opening, request, text
-from waterspout.faces.gevent_socketio import SocketIOServer, socketio_manage
+from waterspout.faces.gevent_socketio import socketio_manage
+from waterspout.faces.gevent_socketio.handler import SocketIOHandler
 from waterspout.faces.gevent_socketio.namespace import BaseNamespace, allowed_event_name_regex
 from waterspout.faces.gevent_socketio.virtsocket import Socket, default_error_handler
 
@@ -256,7 +257,7 @@ def test_pp_5_7_a_message_that_is_no_text_is_refused_for_all_clients(revision: i
 def test_answers_do_not_wait_for_the_client_to_confirm_their_heads() -> None:
     options = []
 
-    class Watching(SocketIOServer.handler_class):  # type: ignore[misc, name-defined]
+    class Watching(SocketIOHandler):
         def handle(self) -> None:
             options.append(self.socket.getsockopt(IPPROTO_TCP, TCP_NODELAY))
             super().handle()

@@ -16,9 +16,8 @@ from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
 from ...hosts.listeners import unix_listener
-from ...hosts.socketlink import prepare
 from ...hosts.strict import HEAD_TIMEOUT
-from ...hosts.wsgiserver import UNREAD_TIMEOUT
+from ...hosts.wsgiserver import set_up
 from ...types import split_target
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
@@ -120,11 +119,8 @@ class SocketIOServer(WSGIServer):
 
     def handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection."""
-        try:
-            prepare(client_socket, user_timeout=UNREAD_TIMEOUT)
-        except OSError:
-            return  # the client has gone already
-        self.handler_class(self.config, client_socket, address, self).handle()
+        if set_up(client_socket):
+            self.handler_class(self.config, client_socket, address, self).handle()
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection with TLS, which stays open if the engine has taken it."""
