@@ -26,6 +26,8 @@ from .hubs import GeventLoop, settle
 from .intake import Intake, announced_bytes
 from .residence import Residence
 
+__all__ = ["target_of"]  # the rest is for hosts
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
@@ -281,8 +283,14 @@ def path_of(environ: Environ, start_response: StartResponse) -> str:
     connection = connection_of(environ, start_response)
     if connection is not None:
         return split_target(connection.target)[1].partition("?")[0]
+    return target_of(environ).partition("?")[0]
+
+
+def target_of(environ: Environ) -> str:
+    """Return path and query as an environment has them, quoted."""
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return quote(path.encode("latin-1"), safe=_SAFE)
+    query = environ.get("QUERY_STRING")
+    return quote(path.encode("latin-1"), safe=_SAFE) + (f"?{query}" if query else "")
 
 
 def is_framed_wrongly(environ: Environ) -> bool:

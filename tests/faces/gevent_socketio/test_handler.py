@@ -108,6 +108,32 @@ def test_a_handler_makes_its_environment_by_itself() -> None:
         assert (status, body[:7], page[2]) == (200, b'0{"sid"', b"none")
 
 
+class Mounted(SocketIOHandler):
+    """A handler below a prefix, which takes a key out of the path."""
+
+    def get_environ(self) -> dict[str, Any]:
+        environ = super().get_environ()
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/prefix ä".encode().decode("latin-1"))
+        return environ
+
+    def handle_one_response(self) -> None:
+        if self.environ["PATH_INFO"].startswith("/key=1/"):
+            self.environ["PATH_INFO"] = self.environ["PATH_INFO"].removeprefix("/key=1")
+            self.environ["QUERY_STRING"] += "&EIO=4"
+        super().handle_one_response()
+
+
+def test_a_handler_changes_path_and_query() -> None:
+    with serving(LOCAL, handler_class=Mounted) as server:
+        first, second, page = ask(
+            server,
+            "/prefix%20%C3%A4/socket.io/?EIO=4&transport=polling",
+            "/key=1/socket.io/?transport=polling",
+            "/prefix/socket.io/?EIO=4&transport=polling",
+        )
+        assert [first[2][:7], second[2][:7], page[2]] == [b'0{"sid"', b'0{"sid"', b"none"]
+
+
 class Doorman(SocketIOHandler):
     """A handler that refuses handshakes without a key."""
 

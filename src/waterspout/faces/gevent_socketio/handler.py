@@ -9,11 +9,13 @@ it has replaced in vain.
 import re
 from http.client import HTTPMessage
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from gevent.pywsgi import WSGIHandler
 
 from ...hosts.strict import StrictHandler
-from ...types import Request
+from ...hosts.wsgi import target_of
+from ...types import Request, parse_query, split_target
 from ...wire.jsonp import is_index
 from ...wire.protocol1 import encode_script
 from . import transports
@@ -51,6 +53,7 @@ class SocketIOHandler(StrictHandler):
         self.config = config
         self.socketio_connection = False
         self.allowed_paths = None
+        self._target: str | None = None  # of the request that is served now
         super().__init__(*args, **kwargs)
         self.transports = list(self.server.transports or self.handler_types)
 
@@ -69,28 +72,51 @@ class SocketIOHandler(StrictHandler):
 
     @property
     def target(self) -> str:
-        """Path and query as they were sent, with the name that the engine has for the server's resource."""
-        target: str = self.server.target_for_engine(super().target)
-        return target
+        """Path and query as they were sent, unless a derived class has changed them in the environment.
+
+        The resource has the name that the engine knows.
+        """
+        return self._find_target() if self._target is None else self._target
 
     def handle_one_response(self) -> None:
         """Serve a request. To be overridden, for others than the server's `resource` and application."""
-        request = Request(self.head.method, self.target)
-        engine = self.server.engine
-        self.socketio_connection = engine.serves(request.path)
+        self._target = self._find_target()
+        try:
+            self.socketio_connection = self.server.engine.serves(self._target.partition("?")[0])
+            if self.socketio_connection:
+                self._serve_sockets()
+            else:
+                super().handle_one_response()
+        finally:
+            self._target = None
+
+    def _serve_sockets(self) -> None:
         kind = self.server.ws_handler_class
-        if self.socketio_connection and self._is_websocket() and kind is not None and type(self) is not kind:
+        if kind is not None and type(self) is not kind and self._is_websocket():
             self.__class__ = kind  # as gevent-socketio did; the connection serves no other request
-            return self.handle_one_response()
-        parts = request.path.removeprefix(engine.path).strip("/").split("/")
-        has_begun = len(parts) > 1 or (parts == [""] and request.param("sid"))
-        if self.socketio_connection and not has_begun and request.method != "OPTIONS":
-            return self._do_handshake({"resource": self.server.resource})
-        return super().handle_one_response()
+            self.handle_one_response()
+        elif self._is_handshake():
+            self._do_handshake({"resource": self.server.resource})
+        else:
+            super().handle_one_response()
 
     def _do_handshake(self, tokens: dict[str, str]) -> None:
         """Answer a handshake; one that overrides this may refuse it, by `handle_bad_request`."""
         super().handle_one_response()
+
+    def _find_target(self) -> str:
+        target, environ = super().target, self.environ
+        path, _, query = split_target(target)[1].partition("?")
+        if environ["PATH_INFO"] != unquote(path, "latin-1") or environ["QUERY_STRING"] != query:
+            target = target_of(environ)
+        for_engine: str = self.server.target_for_engine(target)
+        return for_engine
+
+    def _is_handshake(self) -> bool:
+        request = Request(self.head.method, self.target)
+        parts = request.path.removeprefix(self.server.engine.path).strip("/").split("/")
+        has_begun = len(parts) > 1 or (parts == [""] and request.param("sid"))
+        return not has_begun and request.method != "OPTIONS"
 
     def _is_websocket(self) -> bool:
         return any(value.lower() == "websocket" for value in self.head.values("upgrade"))
@@ -99,7 +125,7 @@ class SocketIOHandler(StrictHandler):
 
     def write_smart(self, data: str | bytes) -> None:
         """Send a response, or the body of one that has begun: as a script if the query has `jsonp`."""
-        index = Request(self.head.method, self.target).param("jsonp")
+        index = dict(parse_query(self.environ["QUERY_STRING"])).get("jsonp")
         if self.status:
             self.result = [transports.as_bytes(data)]
         elif index is not None and is_index(index):
@@ -138,7 +164,7 @@ class SocketIOHandler(StrictHandler):
 
     def log_request(self) -> None:
         """Log a request of the application's to the server's `log`."""
-        if not self.socketio_connection:
+        if self.server.has_log and not self.socketio_connection:
             WSGIHandler.log_request(self)
 
 

@@ -3,6 +3,7 @@
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -81,6 +82,7 @@ class SocketIOServer(WSGIServer):
         wants_policy = kwargs.pop("policy_server", policy_listener is not None)
         if (log_file := kwargs.pop("log_file", None)) is not None:
             kwargs["log"] = open(log_file, "a", buffering=1)  # noqa: SIM115
+        self.has_log = kwargs.get("log", sys.stderr) is not None
         policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
         self._socket_file = ExitStack()
         if kwargs.keys() & _TLS == {"keyfile", "certfile"}:  # which gevent would read for each connection
