@@ -34,6 +34,7 @@ class RoomsMixin:
         self.session.setdefault("rooms", set())
 
     def join(self, room: str) -> None:
+        """Enter a room of this namespace."""
         self.session["rooms"].add(self._get_room_name(room))
 
     def leave(self, room: str) -> None:

@@ -24,6 +24,7 @@ class FlashPolicyServer(StreamServer):
         super().__init__(("0.0.0.0", 10843) if listener is None else listener, backlog=backlog)
 
     def handle(self, socket: Any, address: Any) -> None:
+        """Answer one request for the policy."""
         asked = b""
         with suppress(gevent.Timeout), gevent.Timeout(_PATIENCE):
             try:

@@ -52,6 +52,7 @@ class NullCarrier:
         self._socket = socket
 
     def send(self, packet: Packet) -> None:
+        """Send a packet as its text of 0.9."""
         self._socket.client_queue.put_nowait(packets.encode(packet, self._socket.json_dumps))
 
     def write(self, text: str) -> None:
@@ -138,6 +139,7 @@ class Socket:
 
     @property
     def connected(self) -> bool:
+        """Whether the client is connected: False from the moment at which it goes."""
         return self.state == self.STATE_CONNECTED
 
     # What the manager sets
@@ -207,6 +209,7 @@ class Socket:
         return messages
 
     def send_packet(self, pkt: Packet) -> None:
+        """Send a packet, a dictionary as in chapter "socketio.packet"."""
         self.carrier.send(pkt)
 
     def error(
@@ -226,6 +229,7 @@ class Socket:
     # Life
 
     def incr_hits(self) -> None:
+        """Count a request of the client's."""
         self.hits += 1
 
     def heartbeat(self) -> None:
