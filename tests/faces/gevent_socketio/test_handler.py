@@ -226,10 +226,12 @@ def test_websockets_have_a_handler_of_their_own() -> None:
         assert ForWebSockets.asked == ["/socket.io/?EIO=4&transport=websocket"]
 
 
-def test_a_class_of_another_kind_is_refused() -> None:
-    for name in ("handler_class", "ws_handler_class"):
-        with pytest.raises(TypeError, match="OldHandler cannot serve sockets: derive it from SocketIOHandler"):
-            SocketIOServer(LOCAL, application, **{name: type("OldHandler", (), {})})
+def test_classes_of_another_kind(caplog: pytest.LogCaptureFixture) -> None:
+    other = type("OldHandler", (), {})
+    with pytest.raises(TypeError, match="OldHandler cannot serve sockets: derive it from SocketIOHandler"):
+        SocketIOServer(LOCAL, application, handler_class=other)
+    assert SocketIOServer(LOCAL, application, ws_handler_class=other).ws_handler_class is None
+    assert "so OldHandler is not used: derive it from SocketIOHandler" in caplog.text
 
 
 class Slow(XHRPollingTransport):

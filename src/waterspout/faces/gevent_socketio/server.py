@@ -154,10 +154,16 @@ class SocketIOServer(WSGIServer):
         self._socket_file.close()
 
     def _check_handlers(self) -> None:
-        """Warn of what a derived class has replaced in vain; TypeError for a class of another kind."""
+        """Warn of what a derived class has replaced in vain; TypeError for a handler of another kind."""
+        if not issubclass(self.handler_class, SocketIOHandler):
+            raise TypeError(f"{self.handler_class.__name__} cannot serve sockets: derive it from SocketIOHandler")
+        kind = self.ws_handler_class
+        if kind is not None and not issubclass(kind, SocketIOHandler):
+            log.warning(
+                "the engine carries WebSockets, so %s is not used: derive it from SocketIOHandler", kind.__name__
+            )
+            self.ws_handler_class = None
         for kind in filter(None, (self.handler_class, self.ws_handler_class)):
-            if not issubclass(kind, SocketIOHandler):
-                raise TypeError(f"{kind.__name__} cannot serve sockets: derive it from SocketIOHandler")
             if names := never_called(kind):
                 log.warning(_IN_VAIN, ", ".join(names))
 
