@@ -74,8 +74,11 @@ def play(
     options: tuple[str, ...] = (),
     arguments: tuple[str, ...] = (),
     kind: str = "asyncio",
+    script: str = "",
 ) -> Errors:
     """Run the server of `clients.NAME` on a host with the clients of NAME.mjs, and return what these report.
+
+    The clients are those of SCRIPT.mjs, if that is given.
 
     `log` gets what the server writes to its standard error; `options` are Python's, `arguments` the clients', behind
     the port.
@@ -91,8 +94,8 @@ def play(
         assert server.stdout is not None
         port = server.stdout.readline().decode().strip()
         assert port, log.read_text()
-        script = [node, "--no-deprecation", str(HERE / f"{name}.mjs"), port, *arguments]
-        clients = subprocess.run(script, capture_output=True, text=True, timeout=seconds, check=False)
+        played = [node, "--no-deprecation", str(HERE / f"{script or name}.mjs"), port, *arguments]
+        clients = subprocess.run(played, capture_output=True, text=True, timeout=seconds, check=False)
         server.terminate()
         assert server.wait() == 0, log.read_text()
     assert clients.returncode == 0, clients.stderr

@@ -1,5 +1,6 @@
 """Clients 0.9.17, 2.5.0 and 4.8.4 of one application of gevent-socketio at once, over their transports."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,20 @@ def test_a_client_is_content(seen: Any, generation: str, transport: str, scenari
 
 def test_all_have_reported(seen: Any) -> None:
     assert set(seen) == {(*kind, scenario) for kind in KINDS for scenario in SCENARIOS}
+
+
+@pytest.mark.hosts
+def test_pages_of_its_time_use_each_transport(node: str, chromium: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    errors = play(
+        node,
+        log,
+        "gevent_socketio",
+        WATCHDOG_SECONDS,
+        arguments=(chromium,),
+        kind="gevent",
+        script="gevent_socketio_pages",
+    )
+    transports = ("websocket", "xhr-polling", "jsonp-polling", "htmlfile")
+    assert errors == {("0.9.17", transport, "a page"): None for transport in transports}
+    assert "Traceback" not in log.read_text()

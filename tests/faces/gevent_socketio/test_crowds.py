@@ -92,14 +92,27 @@ class Visit:
         self.sock.close()
 
 
-def polling(server: SocketIOServer) -> None:
+def poll(server: SocketIOServer) -> tuple[Visit, str]:
+    """Begin to poll, and let a job begin; return the path."""
     visit = Visit(server)
     target = "/socket.io/?EIO=4&transport=polling"
     target += f"&sid={json.loads(visit.asks('GET', target)[1:])['sid']}"
     visit.asks("POST", target, '40\x1e40/other,\x1e421["job"]')
     while "431" not in visit.asks("GET", target):
         pass
+    return visit, target
+
+
+def polling(server: SocketIOServer) -> None:
+    visit, target = poll(server)
     visit.asks("POST", target, "1")
+    visit.vanish()
+
+
+def killed_in_its_poll(server: SocketIOServer) -> None:
+    visit, target = poll(server)
+    visit.sock.sendall(request("GET", target))
+    gevent.sleep(0.001)
     visit.vanish()
 
 
@@ -160,6 +173,7 @@ def streaming(transport: str) -> Callable[[SocketIOServer], None]:
 
 VISITS = {
     "polling": polling,
+    "polling, killed": killed_in_its_poll,
     "websocket": websocket,
     "0.9 websocket": websocket_of_0_9,
     "0.9 xhr-polling": xhr_polling,
@@ -185,15 +199,16 @@ def test_clients_that_have_gone_leave_nothing(server: SocketIOServer, transport:
     until(lambda: objects() - before[2] < 100)
 
 
-def test_a_client_costs_the_greenlet_of_its_view(server: SocketIOServer) -> None:
+@pytest.mark.parametrize("crowd", [200, pytest.param(CROWD, marks=pytest.mark.hosts)])
+def test_a_client_costs_the_greenlet_of_its_view(server: SocketIOServer, crowd: int) -> None:
     websocket(server)
     until(lambda: not server.sockets)
     before = greenlets()
-    clients = [Visit(server) for _ in range(CROWD)]
+    clients = [Visit(server) for _ in range(crowd)]
     for client in clients:
         client.sock.sendall(opening() + text("40"))
-    until(lambda: sum(len(one.active_ns) == 0 and one.connected for one in server.sockets.values()) == CROWD)
-    until(lambda: greenlets() <= before + CROWD)
+    until(lambda: sum(len(one.active_ns) == 0 and one.connected for one in server.sockets.values()) == crowd)
+    until(lambda: greenlets() <= before + crowd)
     for client in clients:
         client.vanish()
     until(lambda: not server.sockets)

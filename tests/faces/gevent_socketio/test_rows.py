@@ -265,3 +265,43 @@ def test_answers_do_not_wait_for_the_client_to_confirm_their_heads() -> None:
     with serving(HOME, view, handler_class=Watching) as server:
         assert Visit(server).asks("GET", "/page") == "a page"
     assert options == [1]
+
+
+def test_pp_30_a_second_poll_takes_the_place_of_the_first() -> None:
+    with serving(HOME, view) as server:
+        first, target = begin(server, "xhr-polling")
+        second = Visit(server)
+        assert first.asks("GET", target) == "1::"
+        held = gevent.spawn(first.asks, "GET", target)
+        gevent.sleep(0.01)
+        later = gevent.spawn(second.asks, "GET", target)
+        assert held.get(timeout=10) == "8::"
+        assert Visit(server).asks("POST", target, '5:1+::{"name":"note","args":["x"]}') == "1"
+        assert later.get(timeout=10) == '6:::1+["x"]'
+
+
+def test_pp_46_a_client_that_reads_nothing_is_disconnected() -> None:
+    with serving(HOME, view, policy={"max_outbox_bytes": 100_000}) as server:
+        visit, target = begin(server, "xhr-polling")
+        assert visit.asks("GET", target) == "1::"
+        visit.asks("POST", target, '5:::{"name":"note","args":[1]}')
+        until(lambda: any(one.active_ns for one in server.sockets.values()))
+        (found,) = server.sockets.values()
+        for _ in range(12):
+            found[""].emit("much", "x" * 10_000)
+        until(lambda: not server.sockets)
+        assert not found.connected
+
+
+def test_a_server_that_was_stopped_may_be_followed_by_another_at_its_address() -> None:
+    address = HOME
+    for _ in range(2):
+        with serving(address, view) as server:
+            address = ("127.0.0.1", server.server_port)
+            visit = Visit(server)
+            visit.sock.sendall(opening() + text("40", '421["note",1]'))
+            visit.reads_until(b"431[1]")
+            until(lambda: len(server.sockets) == 1)
+            (found,) = server.sockets.values()
+        assert (server.sockets, found.active_ns, found.connected) == ({}, {}, False)
+        visit.reads_until(b"\x88")  # the close frame
