@@ -452,6 +452,18 @@ NAMES = {
     ".namespace BaseNamespace": "is_method_allowed add_acl_method del_acl_method lift_acl_restrictions get_initial_acl "
     "reset_acl process_packet process_event call_method_with_acl call_method initialize recv_message recv_json "
     "recv_connect recv_disconnect recv_error error send emit spawn disconnect kill_local_jobs",
+    ".handler SocketIOHandler": "RE_REQUEST_URL RE_HANDSHAKE_URL RE_DISCONNECT_URL handler_types _do_handshake "
+    "write_jsonp_result write_plain_result write_smart handle_one_response handle_bad_request "
+    "handle_disconnect_request",
+    ".transports BaseTransport": "write start_response",
+    ".transports XHRPollingTransport": "options get post get_messages_payload encode_payload decode_payload "
+    "do_exchange _request_body",
+    ".transports JSONPolling": "write _request_body",
+    ".transports XHRMultipartTransport": "do_exchange get",
+    ".transports WebsocketTransport": "do_exchange",
+    ".transports FlashSocketTransport": "do_exchange",
+    ".transports HTMLFileTransport": "write_packed write do_exchange get",
+    ".sdjango": "namespace autodiscover urls",
     ".virtsocket": "log default_error_handler default_json_dumps default_json_loads",
     ".virtsocket Socket": "STATE_CONNECTING STATE_CONNECTED STATE_DISCONNECTING STATE_DISCONNECTED GLOBAL_NS "
     "json_loads json_dumps _set_namespaces _set_request _set_environ _set_error_handler _set_json_loads "

@@ -294,7 +294,7 @@ def test_pp_46_a_client_that_reads_nothing_is_disconnected() -> None:
 
 
 def test_a_server_that_was_stopped_may_be_followed_by_another_at_its_address() -> None:
-    address = HOME
+    address: Any = HOME
     for _ in range(2):
         with serving(address, view) as server:
             address = ("127.0.0.1", server.server_port)
@@ -305,3 +305,16 @@ def test_a_server_that_was_stopped_may_be_followed_by_another_at_its_address() -
             (found,) = server.sockets.values()
         assert (server.sockets, found.active_ns, found.connected) == ({}, {}, False)
         visit.reads_until(b"\x88")  # the close frame
+
+
+def test_gs_23_the_callback_of_send_is_called_when_later_clients_acknowledge() -> None:
+    called: list[Any] = []
+    with serving(HOME, view) as server:
+        visit = Visit(server)
+        visit.sock.sendall(opening() + text("40", '421["note",1]'))
+        visit.reads_until(b"431[1]")
+        (found,) = server.sockets.values()
+        found[""].send("text", callback=lambda *args: called.append(args))
+        visit.reads_until(b'421["message","text"]')
+        visit.sock.sendall(text('431["got"]'))
+        until(lambda: called == [("got",)])

@@ -63,7 +63,10 @@ class GeventSocketIOBaseWorker(Worker):
     def run(self) -> None:
         """Serve, and end in good order."""
         if (self.policy_server or os.environ.get("POLICY_SERVER")) and self.age == 1:
-            FlashPolicyServer().start()
+            try:
+                FlashPolicyServer().start()
+            except OSError as error:
+                self.log.warning("no policy for Flash: %s", error)
         super().run()
 
     def make_handler(self, sock: Any, address: Any, owner: HandlerOwner) -> StrictHandler:
