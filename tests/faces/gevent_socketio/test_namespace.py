@@ -1,6 +1,7 @@
 """Namespaces and sockets without a server, as applications' own unit tests have them."""
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,11 @@ def test_what_a_namespace_has(chat: Chat, socket: Socket) -> None:
     assert chat.session is socket.session
     assert (chat.ns_name, chat.request, chat.environ["socketio"], chat.jobs) == ("/chat", {"user": 1}, socket, [])
     assert chat.allowed_methods is None
+
+
+def test_private_names_are_the_application_s(chat: Chat) -> None:
+    names = {**vars(BaseNamespace), **vars(chat)}
+    assert [name for name in names if re.match("_[a-z]", name)] == []
 
 
 def test_events_and_messages_call_their_methods(chat: Chat) -> None:

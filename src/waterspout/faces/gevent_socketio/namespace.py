@@ -2,7 +2,8 @@
 
 How it works: the receiver of a socket gives each packet of an endpoint to `process_packet`, one after the other. It
 calls a method, `on_<event>` or one of the `recv_` methods, if the access list has it. What goes wrong is told to the
-client as an event "error", and the socket lives on: see `Socket.error`.
+client as an event "error", and the socket lives on: see `Socket.error`. What is private here has two underscores, so
+that applications may use any other name in their classes.
 """
 
 import inspect
@@ -47,10 +48,10 @@ class BaseNamespace:
         self.session: dict[str, Any] = self.socket.session
         self.request = request
         self.ns_name = ns_name
-        self._access: Access | None = None  # the client may call all methods
+        self.__access: Access | None = None  # the client may call all methods
         self.jobs: list[gevent.Greenlet[..., Any]] = []
-        self._current: _Acknowledgement | None = None
-        self._is_connected = False  # by a connect packet
+        self.__current: _Acknowledgement | None = None
+        self.__is_connected = False  # by a connect packet
         self.reset_acl()
         super().__init__()  # a mixin may follow in the bases
 
@@ -63,13 +64,13 @@ class BaseNamespace:
     @property
     def allowed_methods(self) -> set[str] | None:
         """The names of the methods that the client may call, as a set that may be changed; None if it may call all."""
-        return None if self._access is None else self._access.listed
+        return None if self.__access is None else self.__access.listed
 
     @allowed_methods.setter
     def allowed_methods(self, names: Iterable[str] | None) -> None:
-        self._access = None if names is None else Access(allowed=False)
-        if self._access is not None and names is not None:
-            self._access.set(names, allowed=True)
+        self.__access = None if names is None else Access(allowed=False)
+        if self.__access is not None and names is not None:
+            self.__access.set(names, allowed=True)
 
     def reset_acl(self) -> None:
         """Allow what is allowed at first."""
@@ -81,21 +82,21 @@ class BaseNamespace:
 
     def add_acl_method(self, method_name: str) -> None:
         """Allow a method, beside those that are allowed; where all were, it is now the only one."""
-        if self._access is None:
-            self._access = Access(allowed=False)
-        self._access.set([method_name], allowed=True)
+        if self.__access is None:
+            self.__access = Access(allowed=False)
+        self.__access.set([method_name], allowed=True)
 
     def del_acl_method(self, method_name: str) -> None:
         """Forbid a method. ValueError where all are allowed, KeyError where it is not."""
-        if self._access is None:
+        if self.__access is None:
             raise ValueError("all methods are allowed, so none can be taken away: begin with get_initial_acl")
-        if method_name not in self._access:
+        if method_name not in self.__access:
             raise KeyError(method_name)
-        self._access.set([method_name], allowed=False)
+        self.__access.set([method_name], allowed=False)
 
     def is_method_allowed(self, method_name: str) -> bool:
         """Tell whether the client may call a method."""
-        return self._access is None or method_name in self._access
+        return self.__access is None or method_name in self.__access
 
     # What arrives
 
@@ -113,11 +114,11 @@ class BaseNamespace:
                 return self.call_method_with_acl("recv_json", packet, packet["data"])
             case "connect":
                 self.socket.send_packet(packet)
-                return self._connect(packet)
+                return self.__connect(packet)
             case "error":
                 return self.call_method_with_acl("recv_error", packet, packet)
             case "ack":
-                return self._acknowledged(packet)
+                return self.__acknowledged(packet)
             case "disconnect":  # which no access list forbids: the end of the connection calls it too
                 return self.call_method("recv_disconnect", packet)
         return None
@@ -163,20 +164,20 @@ class BaseNamespace:
             method = decorator(method)
         if parameters == ["packet"]:
             return method(packet)
-        before, self._current = self._current, _Acknowledgement(self, packet)
+        before, self.__current = self.__current, _Acknowledgement(self, packet)
         try:
             if parameters[len(args) :] == ["ack"]:
-                result = method(*args, self._current)
+                result = method(*args, self.__current)
                 return LATER if result is None else result
             return method(*args)
         finally:
-            self._current = before
+            self.__current = before
 
     def ack(self, *args: Any) -> None:
         """Acknowledge the packet that is being handled; the client's callback gets the arguments."""
-        if self._current is None:
+        if self.__current is None:
             raise RuntimeError("ack() is for methods that handle a packet: nothing is to be acknowledged now")
-        self._current(*args)
+        self.__current(*args)
 
     def recv_connect(self) -> Any:
         """Called once, when the client connects to this namespace; not for the global one. To be overridden."""
@@ -212,7 +213,7 @@ class BaseNamespace:
             raise ValueError(f"{text}You can however pass in a dictionary as the first argument")
         packet: Packet = {"type": "event", "name": event, "args": args, "endpoint": self.ns_name}
         if callback is not None:
-            packet |= {"ack": "data", "id": self._expect(callback)}
+            packet |= {"ack": "data", "id": self.__expect(callback)}
         elif id is not None:
             packet["id"] = id
         self.socket.send_packet(packet)
@@ -221,7 +222,7 @@ class BaseNamespace:
         """Send a text to this client, or a value with `json`. `callback` is called when the client has it."""
         packet: Packet = {"type": "json" if json else "message", "data": message, "endpoint": self.ns_name}
         if callback is not None:
-            packet |= {"ack": True, "id": self._expect(callback)}
+            packet |= {"ack": True, "id": self.__expect(callback)}
         self.socket.send_packet(packet)
 
     def error(self, error_name: str, error_message: str, msg_id: int | None = None, quiet: bool = False) -> None:
@@ -250,16 +251,16 @@ class BaseNamespace:
         jobs, self.jobs = self.jobs, []
         kill(jobs)
 
-    def _expect(self, callback: Callable[..., object]) -> int:
+    def __expect(self, callback: Callable[..., object]) -> int:
         id: int = self.socket._get_next_msgid()
         self.socket._save_ack_callback(id, callback)
         return id
 
-    def _connect(self, packet: Packet) -> Any:
-        is_first, self._is_connected = not self._is_connected, True
+    def __connect(self, packet: Packet) -> Any:
+        is_first, self.__is_connected = not self.__is_connected, True
         return self.call_method_with_acl("recv_connect", packet) if is_first and self.ns_name else None
 
-    def _acknowledged(self, packet: Packet) -> Any:
+    def __acknowledged(self, packet: Packet) -> Any:
         callback = self.socket._pop_ack_callback(packet["ackId"])
         if callback is None:
             text, level = "nobody waits for the acknowledgement %s of %r", logging.WARNING
