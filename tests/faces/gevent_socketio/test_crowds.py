@@ -110,10 +110,16 @@ def polling(server: SocketIOServer) -> None:
     visit.vanish()
 
 
+def is_held(server: SocketIOServer) -> bool:
+    """Tell whether a poll waits for something to say."""
+    transports: list[Any] = [session.transport for session in server.engine.sessions.values()]
+    return any(transport.waiting for transport in transports)
+
+
 def killed_in_its_poll(server: SocketIOServer) -> None:
     visit, target = poll(server)
     visit.sock.sendall(request("GET", target))
-    gevent.sleep(0.001)
+    until(lambda: is_held(server))
     visit.vanish()
 
 

@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event
 
 import waterspout.faces.gevent_socketio as face
-from faces.gevent_socketio.test_crowds import Visit, begin, until
+from faces.gevent_socketio.test_crowds import Visit, begin, is_held, until
 from faces.gevent_socketio.test_namespace import Server, connected, sent
 from faces.gevent_socketio.test_server import serving
 from hosts.client import HANDSHAKE, opening, request, text
@@ -273,7 +273,7 @@ def test_pp_30_a_second_poll_takes_the_place_of_the_first() -> None:
         second = Visit(server)
         assert first.asks("GET", target) == "1::"
         held = gevent.spawn(first.asks, "GET", target)
-        gevent.sleep(0.01)
+        until(lambda: is_held(server))
         later = gevent.spawn(second.asks, "GET", target)
         assert held.get(timeout=10) == "8::"
         assert Visit(server).asks("POST", target, '5:1+::{"name":"note","args":["x"]}') == "1"
