@@ -1,5 +1,6 @@
 """Many clients: each costs the greenlet of its view, and those that have gone leave nothing, whatever carried them."""
 
+import gc
 import http.client
 import json
 import logging
@@ -13,7 +14,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from attacks.measures import objects
+from attacks.measures import memory, objects
 from faces.gevent_socketio.test_server import serving
 from hosts.client import HANDSHAKE, opening, request, text
 from hosts.host import sockets
@@ -220,3 +221,17 @@ def test_a_client_costs_the_greenlet_of_its_view(server: SocketIOServer, crowd: 
         client.vanish()
     until(lambda: not server.sockets)
     until(lambda: greenlets() <= before)
+
+
+def test_a_handshake_after_which_nobody_comes_costs_little(server: SocketIOServer) -> None:
+    visit = Visit(server)
+
+    def shake_hands(count: int) -> None:
+        for _ in range(count):
+            visit.asks("GET", "/socket.io/1/")
+
+    shake_hands(50)
+    with memory() as taken:
+        shake_hands(200)
+        gc.collect()
+        assert taken.now / 200 < 6000  # bytes: 4,400, of which the environment has most

@@ -8,6 +8,7 @@ called `socketio_manage` runs its receiver, so a connection needs one greenlet.
 
 import weakref
 from collections.abc import Callable
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -93,8 +94,6 @@ class Socket:
         self.server = weakref.proxy(server)
         self.sessid = str(next(_NUMBERS))
         self.session: dict[str, Any] = {}
-        self.client_queue: Queue[Any] = Queue()
-        self.server_queue: Queue[Any] = Queue()
         self.hits = 0
         self.heartbeats = 0
         self.timeout = Event()
@@ -115,6 +114,16 @@ class Socket:
         self.complaints: Complaints = ALONE
         self._receiver = Receiver(self)
         self._is_killed = False
+
+    @cached_property
+    def client_queue(self) -> "Queue[Any]":
+        """What waits for the client, if no server carries the connection. Made at its first use: it takes 2.5 KB."""
+        return Queue()
+
+    @cached_property
+    def server_queue(self) -> "Queue[Any]":
+        """What the client has sent, and the receiver has not got yet."""
+        return Queue()
 
     def __str__(self) -> str:
         sizes = {"client_queue": self.client_queue.qsize(), "server_queue": self.server_queue.qsize()}
@@ -262,10 +271,7 @@ class Socket:
     def kill(self, detach: bool = False) -> None:
         """End the connection: disconnect all namespaces, kill all jobs; with `detach` the server forgets it."""
         self.ack_callbacks = {}
-        if self.connected:
-            self.state = self.STATE_DISCONNECTING
-            self.server_queue.put_nowait(None)
-            self.client_queue.put_nowait(None)
+        self._begin_to_end()
         if detach:
             self.detach()
         if self._is_killed:
@@ -280,14 +286,19 @@ class Socket:
 
     def end(self) -> None:
         """Called when the client has gone: let the receiver end, and a method that does not end within a second too."""
-        if self.connected:
-            self.state = self.STATE_DISCONNECTING
-            self.server_queue.put_nowait(None)
-            self.client_queue.put_nowait(None)
+        self._begin_to_end()
         if self._receiver.greenlet is None and self.wsgi_app_greenlet is None:
             self.detach()
         elif self._receiver.is_busy:
             gevent.spawn(self._end_late)
+
+    def _begin_to_end(self) -> None:
+        """Let those who wait for messages go on."""
+        if self.connected:
+            self.state = self.STATE_DISCONNECTING
+            self.server_queue.put_nowait(None)
+            if not self.carrier.is_of_a_server or "client_queue" in vars(self):
+                self.client_queue.put_nowait(None)
 
     def _end_late(self) -> None:
         gevent.sleep(_WATCH)
