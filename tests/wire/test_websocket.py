@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attacks.measures import memory
 from waterspout import errors
 from waterspout.errors import DecodeError, InvalidText, PayloadTooLarge, ProtocolError, TooMany
 from waterspout.wire import frames, websocket
@@ -485,26 +486,20 @@ def test_tiny_reads_of_a_large_frame_cost_little_more_memory_than_its_bytes():
     size = 60_000
     reader = Reader(size)
     reader.receive(b"\x82\xfe\xea\x60\x00\x00\x00\x00")
-    tracemalloc.start()
-    try:
+    with memory() as used:
         for at in range(0, size - 2, 2):
             reader.receive(at.to_bytes(2, "big"))
-        kept, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        kept = used.now
     assert kept <= size * 1.25 + 1000
 
 
 def test_tiny_fragments_of_a_large_message_cost_little_more_memory_than_its_bytes():
     reader = Reader(1_000_000)
     reader.receive(b"\x02\x80\x00\x00\x00\x00")
-    tracemalloc.start()
-    try:
+    with memory() as used:
         for i in range(16_000):
             reader.receive(b"\x00\x82\x00\x00\x00\x00" + i.to_bytes(2, "big"))
-        kept, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        kept = used.now
     assert kept <= 32_000 * 1.25 + 1000
 
 
