@@ -31,7 +31,7 @@ def index():
 
 @sock.route("/socket.io/<path:path>")
 def sockets(path):
-    return socketio_manage(request.environ, {"": Hello}, request)
+    return socketio_manage(request.environ, {"": Hello})
 
 
 if __name__ == "__main__":

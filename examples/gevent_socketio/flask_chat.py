@@ -11,7 +11,7 @@ from waterspout import faces
 
 faces.install("gevent_socketio")  # the line that an old application adds
 from socketio import socketio_manage
-from socketio.mixins import BroadcastMixin, RoomsMixin
+from socketio.mixins import RoomsMixin
 from socketio.namespace import BaseNamespace
 from socketio.server import SocketIOServer
 
@@ -19,18 +19,18 @@ app = Flask(__name__, template_folder="pages", static_folder=None)
 rooms = {"lobby": set()}  # the names of those who are in each
 
 
-class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+class ChatNamespace(BaseNamespace, RoomsMixin):
     room = nickname = None
 
     def on_join(self, room):
-        if room not in rooms:
+        if self.room is not None or room not in rooms:
             return False
         self.room = room
         self.join(room)
         return True
 
     def on_nickname(self, nickname):
-        if self.room is None or nickname in rooms[self.room]:
+        if self.room is None or self.nickname is not None or nickname in rooms[self.room]:
             return False
         self.nickname = nickname
         rooms[self.room].add(nickname)
@@ -38,7 +38,8 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         return True
 
     def on_user_message(self, text):
-        self.emit_to_room(self.room, "msg_to_room", self.nickname, text)
+        if self.nickname is not None:
+            self.emit_to_room(self.room, "msg_to_room", self.nickname, text)
 
     def recv_disconnect(self):
         if self.nickname is not None:
@@ -47,9 +48,9 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         self.disconnect(silent=True)
 
     def tell(self, what):
-        for tell in (self.emit, lambda *event: self.emit_to_room(self.room, *event)):
-            tell("announcement", f"{self.nickname} {what}")
-            tell("nicknames", sorted(rooms[self.room]))
+        for event in (("announcement", f"{self.nickname} {what}"), ("nicknames", sorted(rooms[self.room]))):
+            self.emit(*event)
+            self.emit_to_room(self.room, *event)  # to the others
 
 
 @app.route("/")
@@ -59,18 +60,19 @@ def index():
 
 @app.post("/create")
 def create():
-    rooms.setdefault(request.form["name"], set())
-    return redirect(url_for("room", name=request.form["name"]))
+    name = request.form["name"] or "lobby"
+    rooms.setdefault(name, set())
+    return redirect(url_for("room", name=name))
 
 
-@app.route("/room/<name>")
+@app.route("/room/<path:name>")
 def room(name):
     return page("chat") if name in rooms else abort(404)
 
 
 @app.route("/socket.io/<path:path>")
 def socketio(path):
-    return socketio_manage(request.environ, {"/chat": ChatNamespace}, request)
+    return socketio_manage(request.environ, {"/chat": ChatNamespace})
 
 
 if __name__ == "__main__":

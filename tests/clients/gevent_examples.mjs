@@ -82,9 +82,9 @@ const scenarios = {
   },
 
   async flask_chat(port, ...kinds) {
-    const name = `room ${(count += 1)}`;
+    const name = `a/room ${(count += 1)}`;
     const made = await fetch(`http://127.0.0.1:${port}/create`, { method: "POST", body: new URLSearchParams({ name }) });
-    assert.equal(new URL(made.url).pathname, `/room/${encodeURIComponent(name)}`);
+    assert.equal(new URL(made.url).pathname, `/room/${encodeURI(name)}`);
     assert.equal((await fetch(`http://127.0.0.1:${port}/room/nowhere`)).status, 404);
     const [first, second] = await connect(port, ...kinds);
     await rooms(first, second, name);
@@ -92,13 +92,13 @@ const scenarios = {
   },
 
   async django_chat(port, ...kinds) {
-    const [home, name] = [`http://127.0.0.1:${port}/`, `room ${(count += 1)}`];
+    const [home, name] = [`http://127.0.0.1:${port}/`, `a/room ${(count += 1)}`];
     const page = await fetch(home);
     const csrfmiddlewaretoken = (await page.text()).match(/value="(\w{64})"/)[1];
     const headers = { Cookie: page.headers.get("set-cookie").split(";")[0] };
     const body = new URLSearchParams({ name, csrfmiddlewaretoken });
     const made = await fetch(`${home}create`, { method: "POST", headers, body });
-    assert.equal(new URL(made.url).pathname, `/room/${encodeURIComponent(name)}`);
+    assert.equal(new URL(made.url).pathname, `/room/${encodeURI(name)}`);
     assert.equal((await fetch(`${home}room/nowhere`)).status, 404);
     const [first, second] = await connect(port, ...kinds);
     await rooms(first, second, name);

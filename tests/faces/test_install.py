@@ -1,17 +1,14 @@
 """Original names for the faces (G3): each test is a program of its own, for an import cannot be undone."""
 
-import os
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
-import waterspout
+from packages import packages_without
 from waterspout.faces import FACES, install
 
-SOURCE = Path(waterspout.__file__).parent.parent
 INSTALL = "from waterspout.faces import install\n"
 
 
@@ -20,23 +17,20 @@ OTHERS = ("socketio", "python_socketio")  # what is installed for other tests, a
 
 
 @pytest.fixture(scope="module", autouse=True)
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
     """All packages that are installed, but the others."""
     global PACKAGES
-    PACKAGES = tmp_path_factory.mktemp("packages")
-    for package in Path(sysconfig.get_path("purelib")).iterdir():
-        if not package.name.startswith(OTHERS):
-            (PACKAGES / package.name).symlink_to(package)
+    PACKAGES = packages_without(tmp_path_factory.mktemp("packages"), *OTHERS)
     return PACKAGES
 
 
-PACKAGES = Path()
+PACKAGES = ""
 
 
 def run(folder: Path, program: str) -> str:
     """Run a program in a folder, and return what it prints and how it fails."""
     (folder / "program.py").write_text(program, "utf-8")
-    environment = {"PYTHONPATH": f"{SOURCE}{os.pathsep}{PACKAGES}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": PACKAGES, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-S", "-W", "error", "program.py"]
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=60)
     return done.stdout + done.stderr

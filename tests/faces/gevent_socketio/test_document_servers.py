@@ -6,7 +6,6 @@ Where a name of the distribution, or a line of today's Django, had to change, `C
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -14,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-import waterspout
 from hosts.test_gunicorn import ask, log_of, until
+from packages import packages_without
 from ports import free_port
 from serving import Client
 
-SOURCE = Path(waterspout.__file__).parent.parent
 INSTALL = "from waterspout.faces import install\ninstall('gevent_socketio')\n"
 VIEWS = """
 import os
@@ -140,13 +138,9 @@ SERVE_PASTE = (
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
     """All packages that are installed, but those that have the original's name."""
-    folder = tmp_path_factory.mktemp("packages")
-    for package in Path(sysconfig.get_path("purelib")).iterdir():
-        if not package.name.startswith(("socketio", "python_socketio")):
-            (folder / package.name).symlink_to(package)
-    return folder
+    return packages_without(tmp_path_factory.mktemp("packages"), "socketio", "python_socketio")
 
 
 @pytest.fixture
@@ -158,8 +152,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, packages: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    path = os.pathsep.join(map(str, (folder, SOURCE, packages)))
+def running(folder: Path, packages: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    path = f"{folder}{os.pathsep}{packages}"
     with (folder / "log").open("wb") as log:
         environment = {**os.environ, "PYTHONPATH": path}
         process = subprocess.Popen(
@@ -180,7 +174,7 @@ def pid_by(port: int, folder: Path) -> int:
         return int(client.ask('420["pid"]').removeprefix("430[").removesuffix("]"))
 
 
-def test_ex_44_and_47_gunicorn_with_django(folder: Path, packages: Path) -> None:
+def test_ex_44_and_47_gunicorn_with_django(folder: Path, packages: str) -> None:
     port = free_port()
     command = ("--worker-class", "socketio.sgunicorn.GeventSocketIOWorker", "wsgi:app")
     bind = ("--bind", f"127.0.0.1:{port}", "--no-control-socket")
@@ -190,7 +184,7 @@ def test_ex_44_and_47_gunicorn_with_django(folder: Path, packages: Path) -> None
 
 
 @pytest.mark.hosts
-def test_ex_48_a_program_with_django(folder: Path, packages: Path) -> None:
+def test_ex_48_a_program_with_django(folder: Path, packages: str) -> None:
     port = free_port()
     program = folder / "run.py"
     program.write_text(program.read_text().replace("PORT = 9000", f"PORT = {port}"))
@@ -200,7 +194,7 @@ def test_ex_48_a_program_with_django(folder: Path, packages: Path) -> None:
 
 
 @pytest.mark.hosts
-def test_ex_45_a_paste_file_with_four_workers_of_gunicorn(folder: Path, packages: Path) -> None:
+def test_ex_45_a_paste_file_with_four_workers_of_gunicorn(folder: Path, packages: str) -> None:
     port = free_port()
     (folder / "site.ini").write_text(PASTE_WITH_GUNICORN.format(port=port))
     with running(folder, packages, "-c", SERVE_PASTE) as process:
@@ -209,7 +203,7 @@ def test_ex_45_a_paste_file_with_four_workers_of_gunicorn(folder: Path, packages
 
 
 @pytest.mark.hosts
-def test_ex_46_a_paste_file_with_every_option(folder: Path, packages: Path) -> None:
+def test_ex_46_a_paste_file_with_every_option(folder: Path, packages: str) -> None:
     port, flash = free_port(), free_port()
     (folder / "site.ini").write_text(PASTE.format(port=port, flash=flash))
     with running(folder, packages, "-c", SERVE_PASTE) as process:

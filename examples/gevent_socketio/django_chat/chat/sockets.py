@@ -2,7 +2,7 @@ import logging
 from collections import defaultdict
 
 from django.db import connections
-from socketio.mixins import BroadcastMixin, RoomsMixin
+from socketio.mixins import RoomsMixin
 from socketio.namespace import BaseNamespace
 from socketio.sdjango import namespace
 
@@ -13,7 +13,7 @@ nicknames = defaultdict(set)  # of those who are in each room
 
 
 @namespace("/chat")
-class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
+class ChatNamespace(BaseNamespace, RoomsMixin):
     room = nickname = None
 
     def process_packet(self, packet):
@@ -23,14 +23,14 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
             connections.close_all()  # the view, and so its connection, would last as long as the client stays
 
     def on_join(self, room):
-        if not Room.objects.filter(name=room).exists():
+        if self.room is not None or not Room.objects.filter(name=room).exists():
             return False
         self.room = room
         self.join(room)
         return True
 
     def on_nickname(self, nickname):
-        if self.room is None or nickname in nicknames[self.room]:
+        if self.room is None or self.nickname is not None or nickname in nicknames[self.room]:
             return False
         log.info("%s is %s", self.socket.sessid, nickname)
         self.nickname = nickname
@@ -39,7 +39,8 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         return True
 
     def on_user_message(self, text):
-        self.emit_to_room(self.room, "msg_to_room", self.nickname, text)
+        if self.nickname is not None:
+            self.emit_to_room(self.room, "msg_to_room", self.nickname, text)
 
     def recv_disconnect(self):
         if self.nickname is not None:
@@ -48,6 +49,6 @@ class ChatNamespace(BaseNamespace, RoomsMixin, BroadcastMixin):
         self.disconnect(silent=True)
 
     def tell(self, what):
-        for tell in (self.emit, lambda *event: self.emit_to_room(self.room, *event)):
-            tell("announcement", f"{self.nickname} {what}")
-            tell("nicknames", sorted(nicknames[self.room]))
+        for event in (("announcement", f"{self.nickname} {what}"), ("nicknames", sorted(nicknames[self.room]))):
+            self.emit(*event)
+            self.emit_to_room(self.room, *event)  # to the others

@@ -12,7 +12,7 @@ def index(request):
 
 @require_POST
 def create(request):
-    name = request.POST["name"][:40]
+    name = request.POST["name"][:40] or "lobby"
     Room.objects.get_or_create(name=name)
     return redirect("room", name=name)
 

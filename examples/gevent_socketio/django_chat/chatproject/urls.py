@@ -7,6 +7,6 @@ sdjango.autodiscover()
 urlpatterns = [
     path("", views.index),
     path("create", views.create),
-    path("room/<name>", views.room, name="room"),
+    path("room/<path:name>", views.room, name="room"),
     path("socket.io/", include(sdjango.urls)),
 ]
