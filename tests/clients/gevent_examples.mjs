@@ -1,7 +1,7 @@
 /* gevent_examples.mjs PORTS OTHER "all"|"": uses examples/gevent_socketio; a line of JSON for each result.
 
-PORTS are the ports of the examples by name, OTHER that of the sockets of cross_origin. Each example is used by two
-clients at once: 0.9.17 and 4.8.4, and with "all" those of each generation and transport. */
+PORTS are the ports of the examples by name, one or two for each, OTHER that of the sockets of cross_origin. Each example
+is used by two clients at once: 0.9.17 and 4.8.4, and with "all" those of each generation and transport. */
 import assert from "node:assert/strict";
 import { listen, request as ask } from "./clients.mjs";
 import { KINDS } from "./kinds.mjs";
@@ -10,11 +10,11 @@ const [ports, other, all] = process.argv.slice(2);
 const PORTS = JSON.parse(ports);
 let count = 0;
 
-/** Connect to an example with both clients. */
-function connect(port, ...kinds) {
+/** Connect to an example with both clients, each to its process if there are several ports. */
+function connect(ports, ...kinds) {
   return Promise.all(
-    kinds.map(async ([, transport, make]) => {
-      const client = make(port, {});
+    kinds.map(async ([, transport, make], index) => {
+      const client = make([ports].flat().at(index) ?? ports, {});
       await listen(client.socket, "connect").next();
       if (transport === "upgrade") await client.upgraded();
       return client;

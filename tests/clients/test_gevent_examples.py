@@ -74,7 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(tmp_path_factory.mktemp("gevent_socketio"), stack)
 
 
-def used(node: str, site: Site, *options: str, ports: dict[str, int] | None = None) -> dict[str, Any]:
+def used(node: str, site: Site, *options: str, ports: dict[str, Any] | None = None) -> dict[str, Any]:
     """Use all examples with clients in Node; return an error or None by the name of the example."""
     script = [
         node,
@@ -164,3 +164,11 @@ def test_djangos_example_runs_in_gunicorn(node: str, site: Site, tmp_path: Path)
     command = (*gunicorn, "--bind", f"127.0.0.1:{port}", "chatproject.wsgi")
     with running(command, port, tmp_path / "log", **site.environment):
         assert used(node, site, ports={"django_chat": port}) == {"django_chat": None}
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("name", ["redis_chat", "redis_chat_persistence"])
+def test_two_processes_share_a_chat_in_redis(node: str, site: Site, tmp_path: Path, name: str) -> None:
+    port = free_port()
+    with running(EXAMPLES / f"{name}.py", port, tmp_path / "log", **site.environment):
+        assert used(node, site, ports={name: [site.ports[name], port]}) == {name: None}
