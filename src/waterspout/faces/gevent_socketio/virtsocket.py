@@ -297,7 +297,7 @@ class Socket:
         if self.connected:
             self.state = self.STATE_DISCONNECTING
             self.server_queue.put_nowait(None)
-            if not self.carrier.is_of_a_server or "client_queue" in vars(self):
+            if not self.carrier.is_of_a_server or "client_queue" in self.__dict__:
                 self.client_queue.put_nowait(None)
 
     def _end_late(self) -> None:
