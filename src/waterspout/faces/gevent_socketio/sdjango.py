@@ -9,6 +9,7 @@ Each application has its namespaces in a module `sockets`, and the project's `ur
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import re_path
 from django.utils.module_loading import autodiscover_modules
@@ -39,6 +40,7 @@ def autodiscover() -> None:
     autodiscover_modules("sockets")
 
 
+@transaction.non_atomic_requests  # type: ignore[untyped-decorator]  # or one would last as long as the client stays
 @csrf_exempt  # type: ignore[untyped-decorator]
 def socketio(request: HttpRequest) -> HttpResponse:
     """Manage a socket until it ends, with all namespaces that are collected; they have the request."""
