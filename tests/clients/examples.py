@@ -40,7 +40,7 @@ def running(
         subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True) as process,
     ):
         try:
-            _wait_for(process, port, log)
+            wait_for(process, port, log)
             yield
         finally:
             ended = process.poll()
@@ -65,7 +65,7 @@ def played(
     return {line["name"]: line["error"] for line in lines}
 
 
-def _wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     """Wait until the example listens."""
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:

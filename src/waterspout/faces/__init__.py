@@ -20,6 +20,7 @@ __all__ = ["FACES", "install"]
 FACES = {
     "gevent_socketio": "waterspout.faces.gevent_socketio",
     "tornadio2": "waterspout.faces.tornadio2",
+    "tornado_websockets": "waterspout.faces.tornado_websockets",
     "tornadose": "waterspout.faces.tornadose",
 }
 """The faces, and their modules."""
@@ -29,7 +30,7 @@ _ORIGINALS = {"gevent_socketio": "socketio"}
 
 
 def install(name: str) -> None:
-    """Make the import name of an original library import its replacement here: of "tornadio2", or "tornadose".
+    """Make the import name of an original library import its replacement here: of "tornadio2", for example.
 
     That of "gevent_socketio" is `socketio`. Call it before the application's own imports. Both names import the same
     module objects. ValueError for an unknown face; ImportError if another package of the original's name can be

@@ -10,6 +10,8 @@ from types import FrameType
 
 from .output import Loop
 
+__all__ = ["CLOSE_TIMEOUT", "EXIT_TIMEOUT", "ending", "leave_after"]  # the rest is for hosts
+
 CLOSE_TIMEOUT = 8.0  # s that clients have, once the process ends, to take what was sent to them
 EXIT_TIMEOUT = 9.5  # s from the signal to the end; `docker stop` kills 10 s after its SIGTERM
 LATE = "some clients had not taken what was sent to them within %g s; they are cut off"

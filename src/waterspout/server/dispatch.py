@@ -7,7 +7,7 @@ event.
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..engine import INTERRUPTS, Asker, Prepared
 from ..errors import ConnectRefused, EventDenied, EventRefused, RateLimited
@@ -211,6 +211,18 @@ def dispatch(member: "SocketMember", packet: Event, handler: Handler | None) -> 
         EventCall(member, packet, handler).begin()
 
 
+class QueuedCall(Protocol):
+    """What an `EventQueue` calls in its turn; it tells the queue when it has ended."""
+
+    size_bytes: int
+
+    def begin(self) -> None:
+        """Begin at once."""
+
+    def begin_at_turn(self) -> None:
+        """Begin after having waited."""
+
+
 class EventQueue:
     """The ordered events of one client: the next begins when the one before it has ended.
 
@@ -221,10 +233,10 @@ class EventQueue:
 
     def __init__(self, member: "SocketMember") -> None:
         self._member = member
-        self._running: EventCall | _OrderedCall | None = None
-        self._waiting: deque[EventCall] = deque()
+        self._running: QueuedCall | _OrderedCall | None = None
+        self._waiting: deque[QueuedCall] = deque()
 
-    def add(self, call: "EventCall") -> None:
+    def add(self, call: QueuedCall) -> None:
         """Begin a call, or queue it."""
         if self._running is None:
             self.occupy(call)
@@ -233,7 +245,7 @@ class EventQueue:
             self._member.session.begin_call(call.size_bytes)
             self._waiting.append(call)
 
-    def occupy(self, call: "EventCall | _OrderedCall") -> None:
+    def occupy(self, call: "QueuedCall | _OrderedCall") -> None:
         """Let others wait for this one."""
         self._running = call
         self._member.session.begin_call(call.size_bytes)

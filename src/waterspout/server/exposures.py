@@ -139,6 +139,10 @@ class Exposure:
             return lambda: self._held, False
         return partial(self._function, request, **parameters), self._threaded
 
+    def dialect_of(self, namespace: Namespace) -> Dialect | None:
+        """Return the dialect of a client of the namespace, where it is not that of `waterspout.json.v1`."""
+        return None
+
     @cached_property
     def dialects(self) -> WeakTable[Dialect]:
         """Those of the namespaces that it has given to clients, which share them."""

@@ -26,7 +26,7 @@ from ..engine import (
     WebSocketPings,
     refuse_text,
 )
-from ..engine.dialects import NullDialect
+from ..engine.dialects import Dialect, NullDialect
 from ..engine.http.handshakes import T, agree, explain, make_websocket
 from ..engine.http.requests import show
 from ..engine.http.response import SHUTTING_DOWN, Headers, subprotocol, version_spoken
@@ -233,9 +233,7 @@ class PlainWebSocketRequest(ExposedRequest):
         self.held = self.exposure.check(result)
         if isinstance(self.held, Namespace):
             assert self.session is not None
-            dialects = self.exposure.dialects
-            name = self.held.name
-            self.session.dialect = dialects.get(name) or dialects.add(name, NamespaceDialect(self.held))
+            self.session.dialect = self.exposure.dialect_of(self.held) or self._shared_dialect(self.held)
             return None
         asked = [name.strip() for name in (self.request.param("fields") or "data").split(",")]
         unknown = [name for name in asked if name not in _FIELDS]
@@ -261,6 +259,10 @@ class PlainWebSocketRequest(ExposedRequest):
         assert self.session is not None
         self.session.heartbeat = HostPings()
         return self._begin(table, request, MessageTransport(messenger, EVENTS, table))
+
+    def _shared_dialect(self, namespace: Namespace) -> Dialect:
+        dialects = self.exposure.dialects
+        return dialects.get(namespace.name) or dialects.add(namespace.name, NamespaceDialect(namespace))
 
     def _begin(self, table: Table, request: Request, transport: T) -> T:
         channels, session = self.held, self.session

@@ -11,6 +11,19 @@ from . import json
 from .packets import Ack, Connect, Event, Heartbeat
 from .socketio import Encoded
 
+__all__ = [
+    "decode",
+    "decode_binary",
+    "encode_ack",
+    "encode_connect",
+    "encode_connect_error",
+    "encode_disconnect",
+    "encode_event",
+    "encode_knock",
+    "encode_message",
+    "encode_refusal",
+]  # the rest is for the core
+
 SUBPROTOCOL = "waterspout.json.v1"
 PING = b"{}"
 """What a client sends to learn whether the server lives, and the answer."""

@@ -10,7 +10,7 @@ from tornado.netutil import bind_sockets
 
 from ...drivers import logger
 from ...hosts.flashpolicy import PORT, PolicyConnection
-from .periodic import current_loop
+from ..loops import current_loop
 
 log = logger("tornadio2.flashserver")
 

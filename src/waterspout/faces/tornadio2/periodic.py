@@ -1,27 +1,13 @@
 """Periodic callbacks that can be delayed, as TornadIO2 used for heartbeats."""
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-from tornado.ioloop import IOLoop
-
 from ...drivers import logger
-from ...hosts.loops import running_loop
+from ..loops import current_loop
 
 log = logger("tornadio2.periodic")
-
-
-def current_loop() -> IOLoop:
-    """Return the thread's loop; make one if there is none, as applications expect before they start it.
-
-    asyncio warns of that from Python 3.12 on, and refuses it from 3.14 on, where Tornado makes one.
-    """
-    with warnings.catch_warnings():
-        if running_loop() is None:
-            warnings.simplefilter("ignore", DeprecationWarning)
-        return IOLoop.current()
 
 
 class Callback:

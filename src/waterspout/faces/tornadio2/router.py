@@ -18,11 +18,12 @@ from ...types import Reason, Request
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ...wire.packets import Connect, Disconnect, Error, Packet
 from ..complaints import Complaints
+from ..loops import current_loop
 from . import persistent, polling, preflight
 from .carrier import carry
 from .conn import SocketConnection
 from .info import ActiveRequest
-from .periodic import Callback, current_loop
+from .periodic import Callback
 from .session import MISSED_HEARTBEATS, Session
 from .session import log as session_log
 from .sessioncontainer import SessionContainer

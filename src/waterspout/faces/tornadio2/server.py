@@ -9,8 +9,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from ...drivers import logger
+from ..loops import current_loop
 from .flashserver import FlashPolicyServer
-from .periodic import current_loop
 
 PORT = 8001
 

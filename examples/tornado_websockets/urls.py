@@ -1,0 +1,10 @@
+from django.urls import path
+
+import views
+
+urlpatterns = [
+    path("", views.index),
+    path("login", views.login),
+    path("upload", views.upload),
+    path("slow", views.slow),
+]

@@ -1,0 +1,24 @@
+"""The application for INSTALLED_APPS."""
+
+from typing import Any
+
+from django.apps import AppConfig
+
+from .. import install
+from .bindings import Bindings
+from .djangoapp import connections_closed
+
+
+class TornadoWebSocketsConfig(AppConfig):  # type: ignore[misc]
+    """Gives the face its original name, as `install` does, with its ImportError."""
+
+    name = "waterspout.faces.tornado_websockets"
+    label = "tornado_websockets"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        install("tornado_websockets")
+
+    def ready(self) -> None:
+        """Close old connections of the database around each handler of an event."""
+        Bindings.around = connections_closed

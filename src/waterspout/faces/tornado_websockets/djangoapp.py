@@ -1,0 +1,109 @@
+"""Django inside Tornado: its pages behind the WebSockets, and what connections take from its settings."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.web import FallbackHandler
+from tornado.wsgi import WSGIContainer
+
+from ...hosts.wsgithreads import ThreadedWSGI
+
+
+class DjangoPages:
+    """Serves Django's pages in a bounded number of threads: `settings.TORNADO["threads"]`."""
+
+    container: ThreadedWSGI | None = None
+
+    def __call__(self, request: Any) -> None:
+        self.load()(request)
+
+    def load(self) -> ThreadedWSGI:
+        """Set Django up and import its URLs, and so the WebSockets of the views; with static files if DEBUG is on."""
+        if self.container is None:
+            from django.conf import settings
+            from django.contrib.staticfiles.handlers import StaticFilesHandler
+            from django.core.servers.basehttp import get_internal_wsgi_application
+
+            application = get_internal_wsgi_application()  # which calls django.setup()
+            import_module(settings.ROOT_URLCONF)
+            if settings.DEBUG and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
+                application = StaticFilesHandler(application)
+            self.container = ThreadedWSGI(application, configuration()["threads"])
+        return self.container
+
+    async def drain(self) -> None:
+        """Wait until the pages that were asked for are sent."""
+        if self.container is not None:
+            await self.container.drain()
+
+
+class DjangoApp(tuple[Any, ...]):
+    """The route of all of Django's pages, `django_app`: to be used as it is, or called, also in settings.py."""
+
+    __slots__ = ()
+
+    def __call__(self) -> "DjangoApp":
+        return self
+
+
+PAGES = DjangoPages()
+django_app = DjangoApp((".*", FallbackHandler, {"fallback": PAGES}))
+
+
+def configuration() -> dict[str, Any]:
+    """Return `settings.TORNADO`, with what it leaves out."""
+    from django.conf import settings
+
+    defaults = {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 16}
+    return {**defaults, **(getattr(settings, "TORNADO", None) or {})}
+
+
+def allows_origin(origin: str, own_host: str) -> bool:
+    """Tell whether Django's ALLOWED_HOSTS has the host of an origin; where it has "*", the own host counts."""
+    try:
+        page = urlsplit(origin.lower())
+        host = page.hostname or ""
+    except ValueError:
+        return False
+    django = sys.modules.get("django.conf")
+    settings = None if django is None or not django.settings.configured else django.settings
+    if settings is None or "*" in settings.ALLOWED_HOSTS:
+        return page.netloc == own_host.lower()
+    from django.http.request import validate_host
+
+    local = [".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else []  # as Django has it
+    hosts = settings.ALLOWED_HOSTS or local
+    return bool(validate_host(f"[{host}]" if ":" in host else host, hosts))
+
+
+def django_request(request: Any) -> Any:
+    """Return a request of Tornado's as one of Django's, with session and user where settings.MIDDLEWARE has them."""
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIRequest
+    from django.utils.module_loading import import_string
+
+    made = WSGIRequest(WSGIContainer(_nothing).environ(request))
+    for name in settings.MIDDLEWARE:
+        if name.endswith((".SessionMiddleware", ".AuthenticationMiddleware")):
+            import_string(name)(_nothing).process_request(made)
+    return made
+
+
+def _nothing(*args: Any) -> Any: ...
+
+
+@contextmanager
+def connections_closed() -> Iterator[None]:
+    """Close old connections of Django's database before and after, as it does itself around a request."""
+    from django.db import close_old_connections, reset_queries
+
+    reset_queries()
+    close_old_connections()
+    try:
+        yield
+    finally:
+        close_old_connections()
