@@ -28,12 +28,23 @@ AS_THEY_ARE = ("-W", "ignore:There is no current event loop")  # from Python 3.1
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of the project, which is given as an argument: in settings.py there is another."""
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """The project, whose port is given as an argument: in settings.py there is another. The last test ends it."""
     number, log = free_port(), tmp_path_factory.mktemp("project") / "log"
-    program = (EXAMPLES / "manage.py", "runtornado", str(number), "--noreload")
-    with running(program, number, log, *AS_THEY_ARE):
-        yield number
+    command = [sys.executable, "-W", "error", *AS_THEY_ARE, "manage.py", "runtornado", str(number), "--noreload"]
+    with log.open("wb") as output, subprocess.Popen(command, cwd=EXAMPLES, stdout=output, stderr=output) as process:
+        try:
+            wait_for(process, number, log)
+            yield process, number
+        finally:
+            process.kill()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.fixture(scope="module")
+def port(process: tuple["subprocess.Popen[bytes]", int]) -> int:
+    """The port of the project."""
+    return process[1]
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +73,6 @@ def test_tw_18_19_pages_static_files_and_sockets_have_one_port(port: int) -> Non
     assert httpx.get(f"{address}/static/../settings.py").status_code == 404
     assert httpx.get(f"{address}/ws/chat").status_code == 426
     assert httpx.get(f"{address}/nowhere").status_code == 404
-
-
-def test_tw_14_it_ends_at_a_signal_when_pages_are_sent_and_clients_know(tmp_path: Path) -> None:
-    number, log = free_port(), tmp_path / "log"
-    command = [sys.executable, "-W", "error", *AS_THEY_ARE, "manage.py", "runtornado", str(number), "--noreload"]
-    with log.open("wb") as output, subprocess.Popen(command, cwd=EXAMPLES, stdout=output, stderr=output) as process:
-        wait_for(process, number, log)
-        page, client = (socket.create_connection(("localhost", number), 10) for _ in range(2))
-        with page, client, client.makefile("rb") as messages:
-            client.sendall(request("GET", "/ws/uploads", *HANDSHAKE))
-            while messages.readline() != b"\r\n":
-                pass
-            messages.read(messages.read(2)[1])  # where the bar stands
-            page.sendall(request("GET", "/slow?seconds=0.5"))
-            assert httpx.get(f"http://localhost:{number}/login").status_code == 200  # the one before is begun
-            process.terminate()
-            assert messages.read(4) == b"\x88\x02\x03\xe9"
-            client.sendall(client_frame(8, b"\x03\xe9"))
-            assert page.recv(4096).endswith(b"\r\n\r\ndone")
-        assert process.wait(15) == 0
-    assert "Traceback" not in log.read_text()
 
 
 def test_django_keeps_its_check_of_forms(port: int) -> None:
@@ -143,3 +133,22 @@ def test_it_runs_on_this_django(port: int, version: str) -> None:
     if not django.get_version().startswith(version):
         pytest.skip(f"Django {version} is not the one that is installed, which is {django.get_version()}")
     assert httpx.get(f"http://localhost:{port}/login").status_code == 200
+
+
+def test_tw_14_it_ends_at_a_signal_when_pages_are_sent_and_clients_know(
+    process: tuple["subprocess.Popen[bytes]", int],
+) -> None:
+    project, number = process
+    page, client = (socket.create_connection(("localhost", number), 10) for _ in range(2))
+    with page, client, client.makefile("rb") as messages:
+        client.sendall(request("GET", "/ws/uploads", *HANDSHAKE))
+        while messages.readline() != b"\r\n":
+            pass
+        messages.read(messages.read(2)[1])  # where the bar stands
+        page.sendall(request("GET", "/slow?seconds=0.5"))
+        assert httpx.get(f"http://localhost:{number}/login").status_code == 200  # the one before is begun
+        project.terminate()
+        assert messages.read(4) == b"\x88\x02\x03\xe9"
+        client.sendall(client_frame(8, b"\x03\xe9"))
+        assert page.recv(4096).endswith(b"\r\n\r\ndone")
+    assert project.wait(15) == 0

@@ -67,7 +67,7 @@ const scenarios = {
     const page = await login(address, "Cleo");
     const answered = await page.evaluate(async () => {
       const order = [];
-      for (let views = 0; views < 4; views++) fetch("/slow?seconds=10").then(() => order.push("slow"));
+      for (let views = 0; views < 4; views++) fetch("/slow?seconds=5").then(() => order.push("slow"));
       const said = new Promise((done) => chat.on("said", ({ name }) => name === "Cleo" && done(order.push("said"))));
       await fetch("/login");
       order.push("page");

@@ -8,6 +8,8 @@ from tornado.ioloop import IOLoop
 
 from ..hosts.loops import running_loop
 from ..hosts.signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, ending, leave_after
+from ..hosts.tornado import drain
+from ..server import Server
 
 
 def current_loop() -> IOLoop:
@@ -30,7 +32,7 @@ def run_until_signal(end: Callable[[], Awaitable[object]]) -> None:
 
     async def stop() -> None:
         try:
-            await asyncio.wait_for(end(), CLOSE_TIMEOUT)
+            await asyncio.wait({asyncio.ensure_future(end())}, timeout=CLOSE_TIMEOUT)
         finally:
             loop.stop()
 
@@ -40,3 +42,9 @@ def run_until_signal(end: Callable[[], Awaitable[object]]) -> None:
 
     with ending(signalled):
         loop.start()
+
+
+async def close_and_drain(server: Server) -> None:
+    """Close a server, and wait until its clients have taken what was sent to them."""
+    await server.close()
+    await drain(server)

@@ -1,5 +1,6 @@
 """The Tornado application and its HTTP server, which are one for the process."""
 
+import asyncio
 import sys
 from typing import Any, ClassVar
 
@@ -8,9 +9,8 @@ from tornado.netutil import bind_sockets
 from tornado.routing import PathMatches
 from tornado.web import Application
 
-from ...hosts.tornado import drain
 from ...server import Server
-from ..loops import current_loop, run_until_signal
+from ..loops import close_and_drain, current_loop, run_until_signal
 from .djangoapp import PAGES, DjangoApp
 
 __all__ = ["TornadoWrapper"]
@@ -104,14 +104,15 @@ class TornadoWrapper(metaclass=_Names):
 
     @classmethod
     def display(cls) -> None:
-        """Write handlers and settings to standard output, but for the values of secrets."""
+        """Write handlers and settings to standard output, but no value that may be a secret."""
         if cls.tornado_app is not None:
             routes = [rule.matcher for rule in cls.tornado_app.wildcard_router.rules]
             patterns = [route.regex.pattern if isinstance(route, PathMatches) else str(route) for route in routes]
             lines = [f"Tornado, on port {cls.tornado_port}, with the handlers", *patterns, "and the settings"]
             for name, value in cls.tornado_app.settings.items():
-                is_secret = any(word in name.lower() for word in ("secret", "password", "key", "token"))
-                lines.append(f"{name} = {'***' if is_secret else repr(value)}")
+                is_secret = any(word in name.lower() for word in ("secret", "password", "key", "token", "url"))
+                is_plain = isinstance(value, bool | int | float | str | None) and not is_secret
+                lines.append(f"{name} = {repr(value) if is_plain else '***'}")
             sys.stdout.write("\n    ".join(lines) + "\n")
             sys.stdout.flush()
 
@@ -119,7 +120,4 @@ class TornadoWrapper(metaclass=_Names):
     async def _end(cls) -> None:
         if cls.tornado_server is not None:
             cls.tornado_server.stop()
-        await PAGES.drain()
-        for server in cls.servers:
-            await server.close()
-            await drain(server)
+        await asyncio.gather(PAGES.drain(), *map(close_and_drain, cls.servers))

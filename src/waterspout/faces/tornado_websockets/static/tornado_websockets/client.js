@@ -57,7 +57,7 @@
         for (const message of this._waiting.splice(0)) websocket.send(message);
         this._call("open", event);
       };
-      websocket.onmessage = ({ data }) => this._receive(data);
+      websocket.onmessage = ({ data }) => typeof data === "string" && this._receive(data);
       websocket.onerror = (event) => this._call("error", event);
       websocket.onclose = (event) => {
         if (websocket !== this.websocket) return;
