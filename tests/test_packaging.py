@@ -52,6 +52,7 @@ def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"waterspout/py.typed", "waterspout/wire/_frames.pyi", "waterspout/hosts/_send.pyi"} <= set(names)
+    assert "waterspout/faces/tornado_websockets/static/tornado_websockets/client.js" in names
     is_free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     assert is_free_threaded or {"waterspout/wire/_frames.abi3.so", "waterspout/hosts/_send.abi3.so"} <= set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]

@@ -9,6 +9,8 @@ connect handler, no step. What runs for one client runs in order, also where it 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tornado.websocket import WebSocketClosedError
+
 from ..engine import Asker, Decision, Ending, Session, UserFunction
 from ..engine.dialects import Dialect
 from ..engine.http.origins import Cors
@@ -120,7 +122,10 @@ class MemberDialect(SubscriberDialect):
         if session.is_live:
             session.heartbeat.heard = True
             session.received_bytes = len(message)
-            self._handler.received(message)
+            try:
+                self._handler.received(message)
+            except WebSocketClosedError:
+                pass  # it was closed meanwhile, perhaps in a thread, and answers nothing more
 
 
 class MemberExposure(Exposure):

@@ -81,6 +81,26 @@ async def test_tw_8_clients_that_go_are_unlinked_and_freed(host: Site, kind: Any
     assert [ref() for ref in kept if ref() is not None] == []
 
 
+@quietly
+async def test_what_comes_for_a_connection_that_is_unlinked_by_hand_is_not_answered(host: Site) -> None:
+    ws = host.websocket_at()
+    handled = []
+
+    @ws.on
+    def act(socket: Any) -> None:
+        handled.append(socket)
+        socket.emit("event")
+
+    await host.begin()
+    wire = await host.open()
+    await host.until(lambda: ws.handlers)
+    ws[0].on_close()
+    wire.send(text("nonsense") + event("act") + text("nonsense") + event("act"))
+    await host.until(lambda: len(handled) == 2)
+    wire.send(client_frame(9, b"alive"))
+    assert await wire.frame() == (10, b"alive")
+
+
 # TW-7: what comes
 
 
