@@ -40,8 +40,11 @@ class HandlerMember(SocketMember):
 
     def left(self, reason: Reason) -> None:
         """Tell the handler, after what is running now; the namespace's connect handler was not asked about it."""
+        self.namespace.engine.turn.add(lambda: self._tell(reason))
+
+    def _tell(self, reason: Reason) -> None:
         self._handler.is_open = False
-        self.namespace.engine.turn.add(lambda: self._handler.left(reason))
+        self._handler.left(reason)
 
 
 class MemberCall(Asker):

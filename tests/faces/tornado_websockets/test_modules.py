@@ -80,7 +80,18 @@ async def test_a_progress_bar_moves_and_is_shown_to_who_comes(host: Site) -> Non
     bar.indeterminate = True
     bar.tick(step=3)
     assert await got(wire) == state(3, "", indeterminate=True)
-    assert bar.is_done
+
+
+async def test_a_bar_moves_on_while_a_client_is_being_closed(host: Site) -> None:
+    ws, bar = host.websocket_at(), ProgressBar("bar", 0, 3)
+    ws.bind(bar)
+    await host.begin()
+    first, second = await host.open(), await host.open()
+    assert [await got(first), await got(second)] == [state(0)] * 2
+    ws[0].close()
+    bar.tick()
+    assert await got(second) == state(1)
+    assert await first.closing() == 1000
 
 
 @pytest.mark.parametrize(("least", "most"), [(1, 1), (2, 1), (float("nan"), 1)])

@@ -20,5 +20,4 @@ class TornadoWebSocketsConfig(AppConfig):  # type: ignore[misc]
         install("tornado_websockets")
 
     def ready(self) -> None:
-        """Close old connections of the database around each handler of an event."""
         Bindings.around = connections_closed

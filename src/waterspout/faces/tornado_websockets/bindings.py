@@ -69,7 +69,7 @@ class Bindings:
     def is_bound(self, event: object) -> bool:
         """Tell whether clients may send an event."""
         is_known = isinstance(event, str) and event in self.events
-        return is_known and not (event in ("open", "close", "error") or self.is_opening(event))
+        return is_known and event not in ("close", "error") and not self.is_opening(event)
 
     def is_opening(self, event: Any) -> bool:
         """Tell whether an event is to be called for a client that is connected."""

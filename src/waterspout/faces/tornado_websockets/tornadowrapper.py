@@ -110,8 +110,7 @@ class TornadoWrapper(metaclass=_Names):
             patterns = [route.regex.pattern if isinstance(route, PathMatches) else str(route) for route in routes]
             lines = [f"Tornado, on port {cls.tornado_port}, with the handlers", *patterns, "and the settings"]
             for name, value in cls.tornado_app.settings.items():
-                is_secret = any(word in name.lower() for word in ("secret", "password", "key", "token", "url"))
-                is_plain = isinstance(value, bool | int | float | str | None) and not is_secret
+                is_plain = isinstance(value, bool | int | float | None) or name.endswith("path")
                 lines.append(f"{name} = {repr(value) if is_plain else '***'}")
             sys.stdout.write("\n    ".join(lines) + "\n")
             sys.stdout.flush()

@@ -1,10 +1,11 @@
 """A WebSocket application: one path, its clients and the handlers of their events.
 
-How it works: all clients are members of the namespace "/" of `WebSocket.server`, a `waterspout.Server`, and of one room
-for each `WebSocket`. So `emit` is one fan-out of the core, and whoever else is in that room gets the same events.
+How it works: all clients are members of the namespace "/" of `WebSocket.server`, and of one room for each `WebSocket`.
+So `emit` is one fan-out of the core, and whoever else is in that room gets the same events.
 """
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from tornado.websocket import WebSocketClosedError
@@ -60,10 +61,13 @@ class WebSocket(Bindings):
         for handler in handlers:
             if not isinstance(handler, WebSocketHandler):
                 raise InvalidInstanceError(handler, "tornado_websockets.websockethandler.WebSocketHandler")
+        is_one_closed = not all(handler.is_open for handler in handlers)
         if handlers or self.channel is not None:
-            self._send(event, data, handlers)
+            self._send(event, data)
         elif self.strict:
             raise EmitHandlerError(event, self.path)
+        if is_one_closed:
+            raise WebSocketClosedError
 
     def _checked(self, event: object, data: Any) -> dict[str, Any]:
         if not isinstance(event, str):
@@ -76,10 +80,10 @@ class WebSocket(Bindings):
             raise TypeError(f"{'Data' if self.strict else 'Param « data »'} should be a string or a dictionary.")
         return data
 
-    def _send(self, event: str, data: dict[str, Any], handlers: tuple[WebSocketHandler, ...]) -> None:
+    def _send(self, event: str, data: dict[str, Any]) -> None:
         if event in RESERVED:  # which clients of Socket.IO cannot be sent
-            for handler in handlers:
-                if handler.is_open:
+            for handler in tuple(self.handlers):
+                with suppress(WebSocketClosedError):
                     handler.emit(event, data)
         else:
             try:
@@ -89,5 +93,3 @@ class WebSocket(Bindings):
                 self.server.emit(event, data, to=self.room)
         if self.channel is not None:
             self.channel.publish(with_ids(data), event)
-        if not all(handler.is_open for handler in handlers):
-            raise WebSocketClosedError

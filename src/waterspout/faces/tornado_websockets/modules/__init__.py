@@ -2,7 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
+
+from tornado.websocket import WebSocketClosedError
+
+from ..exceptions import EmitHandlerError
 
 __all__ = ["Module", "ProgressBar"]
 
@@ -35,9 +40,10 @@ class Module:
         return callback
 
     def emit(self, event: str, data: Any = None) -> None:
-        """Send an event to all clients of the WebSocket; from any thread. Nothing happens if there are none."""
-        if self.websocket is not None and self.websocket.handlers:
-            self.websocket.emit(self.event(event), data)
+        """Send an event to all clients of the WebSocket that are connected, if there are any; from any thread."""
+        if self.websocket is not None:
+            with suppress(EmitHandlerError, WebSocketClosedError):
+                self.websocket.emit(self.event(event), data)
 
     def attach(self, websocket: Any) -> None:
         """Called by `WebSocket.bind`; ValueError where the module is bound already."""
@@ -68,15 +74,10 @@ class ProgressBar(Module):
         self.on(self.open)
 
     @property
-    def is_done(self) -> bool:
-        """Whether the value is `max`."""
-        return self.value >= self.max
-
-    @property
     def state(self) -> dict[str, Any]:
         """What clients are sent."""
         bounds = {"min": self.min, "max": self.max, "indeterminate": self.indeterminate}
-        return {**bounds, "value": self.value, "label": self.label, "done": self.is_done}
+        return {**bounds, "value": self.value, "label": self.label, "done": self.value >= self.max}
 
     def open(self, socket: Any) -> None:
         """Show the bar to a client that is connected."""
