@@ -135,7 +135,7 @@ def test_it_runs_on_this_django(port: int, version: str) -> None:
     assert httpx.get(f"http://localhost:{port}/login").status_code == 200
 
 
-def test_tw_14_it_ends_at_a_signal_when_pages_are_sent_and_clients_know(
+def test_tw_14_at_a_signal_pages_are_sent_and_clients_get_1001(
     process: tuple["subprocess.Popen[bytes]", int],
 ) -> None:
     project, number = process

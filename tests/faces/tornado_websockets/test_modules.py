@@ -58,7 +58,7 @@ def state(value: float, label: str | None = None, **more: Any) -> tuple[str, Any
     return "bar_update", {**shape, **more}
 
 
-async def test_a_progress_bar_moves_and_is_shown_to_who_comes(host: Site) -> None:
+async def test_a_progress_bar_moves_and_is_shown_to_new_clients(host: Site) -> None:
     ws, bar = host.websocket_at(), ProgressBar("bar", 0, 3)
     ws.bind(bar)
     bar.tick()  # while nobody looks

@@ -179,7 +179,7 @@ async def test_tw_3_what_is_no_handler_gets_nothing(host: Site) -> None:
 
 
 @kinds
-async def test_tw_3_a_closed_client_keeps_no_other_from_hearing(host: Site, kind: Any) -> None:
+async def test_tw_3_an_event_reaches_all_others_before_the_error_for_a_closed_client(host: Site, kind: Any) -> None:
     host.handler = kind
     ws = host.websocket_at()
     raised = []
@@ -231,7 +231,7 @@ async def test_a_socket_in_data_is_its_id_and_what_json_does_not_have_is_a_type_
 # The core
 
 
-async def test_whoever_joins_the_room_gets_what_is_emitted(host: Site) -> None:
+async def test_clients_of_socketio_and_eventsources_share_the_room(host: Site) -> None:
     ws = host.websocket_at()
     server: Server = ws.server
     channel = ws.channel = server.channel("news")

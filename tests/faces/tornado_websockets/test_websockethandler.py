@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import weakref
 from typing import Any
 
@@ -52,7 +53,7 @@ async def test_tw_6_a_plain_get_leaves_nothing_behind(host: Site) -> None:
 
 @kinds
 @quietly
-async def test_tw_8_clients_that_go_are_unlinked_and_freed(host: Site, kind: Any) -> None:
+async def test_tw_8_clients_that_disconnect_are_unlinked_and_freed(host: Site, kind: Any) -> None:
     host.handler = kind
     ws = host.websocket_at()
     gone = []
@@ -285,12 +286,13 @@ async def test_a_clients_events_are_handled_one_after_the_other_also_behind_open
     assert order == ["open", "first", "second"]
 
 
-@pytest.mark.parametrize("how", ["close", "raise", "raise at once"])
+@pytest.mark.parametrize("how", ["close", "close in a thread", "raise", "raise at once"])
 @kinds
-async def test_no_event_is_handled_of_a_client_whom_open_refuses(host: Site, kind: Any, how: str) -> None:
+async def test_no_event_of_a_client_that_open_refuses_is_handled(host: Site, kind: Any, how: str) -> None:
     host.handler = kind
     ws = host.websocket_at()
-    gate, handled = asyncio.Event(), []
+    ws.threaded = how == "close in a thread"
+    gate, gate_of_thread, handled = asyncio.Event(), threading.Event(), []
 
     async def refuse(socket: Any) -> None:
         await gate.wait()
@@ -302,7 +304,13 @@ async def test_no_event_is_handled_of_a_client_whom_open_refuses(host: Site, kin
     def at_once(socket: Any) -> None:
         raise ValueError("no")
 
-    ws.bind_event("open", at_once if how == "raise at once" else refuse)
+    def in_a_thread(socket: Any) -> None:
+        gate_of_thread.wait(30)
+        socket.emit("refused", {"why": "login"})
+        socket.close(4401)
+
+    ways = {"raise at once": at_once, "close in a thread": in_a_thread}
+    ws.bind_event("open", ways.get(how, refuse))
 
     @ws.on
     def act() -> None:
@@ -313,9 +321,10 @@ async def test_no_event_is_handled_of_a_client_whom_open_refuses(host: Site, kin
     wire.send(event("act") + event("act"))
     await asyncio.sleep(0.01)
     gate.set()
-    if how == "close":
+    gate_of_thread.set()
+    if how.startswith("close"):
         assert await got(wire) == ("refused", {"why": "login"})
-    assert await wire.closing() == (4401 if how == "close" else 1011)
+    assert await wire.closing() == (4401 if how.startswith("close") else 1011)
     await host.until(lambda: not ws.handlers)
     assert handled == []
 
@@ -370,7 +379,7 @@ async def test_an_error_handler_decides_what_becomes_of_a_failure(host: Site, th
 
 
 @quietly
-async def test_emitting_to_who_is_gone_is_no_failure_of_close(host: Site) -> None:
+async def test_emitting_to_nobody_is_no_failure_of_close(host: Site) -> None:
     ws = host.websocket_at()
     told = []
 
@@ -419,7 +428,7 @@ async def test_pp_33_a_client_is_pinged_and_closed_if_it_does_not_answer(host: S
 
 
 @kinds
-async def test_pp_46_a_client_that_does_not_read_is_cut_and_others_hear(host: Site, kind: Any) -> None:
+async def test_pp_46_a_client_that_does_not_read_is_disconnected_and_others_are_served(host: Site, kind: Any) -> None:
     host.handler = kind
     ws = host.websocket_at(max_outbox_bytes=100_000)
     reasons = []
@@ -442,7 +451,7 @@ async def test_pp_46_a_client_that_does_not_read_is_cut_and_others_hear(host: Si
 
 
 @quietly
-async def test_a_client_that_sends_nonsense_and_does_not_read_is_cut(host: Site) -> None:
+async def test_a_client_that_sends_nonsense_and_does_not_read_is_disconnected(host: Site) -> None:
     ws = host.websocket_at(max_outbox_bytes=10_000)
     await host.begin()
     wire = await host.open()

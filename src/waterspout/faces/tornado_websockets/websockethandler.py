@@ -25,8 +25,8 @@ class WebSocketHandler(MemberHandler):
     """A client of a `WebSocket`: `(pattern, WebSocketHandler, {"websocket": websocket})`, which that does by itself.
 
     It is a handler of Tornado's, with its `request`, cookies, `path_args` and `close`. A class without overrides hands
-    its socket to the engine, which is several times as fast; what overrides `open`, `on_message` or `on_close` has to
-    call `super`.
+    its socket to the engine, which takes less than half of the time; what overrides `open`, `on_message` or `on_close`
+    has to call `super`.
     """
 
     def initialize(self, websocket: Bindings) -> None:  # type: ignore[override]
