@@ -24,7 +24,7 @@ from ..server.arguments import Arguments
 from .geventlogging import share_logging
 from .geventnatives import NATIVES
 from .greenlets import Runner, Runners
-from .lag import LagGuard
+from .lag import LagGuard, call_guarded
 from .log import write
 from .system import LOGGERS, SystemDriver
 from .threads import ThreadPool, block_thread, call_threaded, threaded_asker
@@ -242,4 +242,9 @@ class _GuardedHub:
         return self._hub.loop is None
 
 
-_ENTRIES = (Runner._perform.__code__, Arguments.convert.__code__, call_threaded.__code__)
+_ENTRIES = (
+    Runner._perform.__code__,
+    Arguments.convert.__code__,
+    call_threaded.__code__,
+    call_guarded.__code__,
+)

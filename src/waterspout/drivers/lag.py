@@ -13,7 +13,7 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, chain, repeat, takewhile
 from types import CodeType, FrameType
@@ -27,11 +27,14 @@ from ..server.arguments import Arguments
 from .natives import NATIVES, Natives
 from .system import SystemDriver, name_of
 
+__all__ = ["LagGuard", "call_guarded"]
+
 SILENCE = 60.0  # s in which the same function is not named again
 
 _PLAIN = "make it async, or register it with threaded=True"
 _GREENLET = "register it with threaded=True, or wait by what gevent knows"
 _ASYNC = "await what takes so long, or run it in a thread (asyncio.to_thread)"
+_FACE = "run it in a thread: gevent.get_hub().threadpool.apply(function, args)"
 _PARTS = {
     "checked": ("the check of the arguments for ", "leave it to the handler, which can be async or threaded"),
     "answered": ("the result of ", "return less"),
@@ -46,6 +49,11 @@ _BETWEEN = frozenset(
 
 
 _TEXT = "%s%s has blocked the event loop for %.2f s: %s"
+
+
+def call_guarded(asker: Any, token: Any, function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """Call a function in the caller's own greenlet, and name it as `asker.describe(token)` if it blocks the hub."""
+    return function(*args)
 
 
 class GuardedLoop(Protocol):
@@ -114,22 +122,24 @@ class LagGuard:
             below = frame
         return outermost
 
-    def _place(self, call: "_StackEntry") -> str:
-        """Return where the user's outermost function in a call is."""
+    def _user(self, call: "_StackEntry") -> FrameType | None:
+        """Return the user's outermost function in a call."""
         user = None
         for frame in takewhile(lambda frame: frame is not call.frame, _stack(self._thread)):
             if _is_users(frame):
                 user = frame
-        return "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
+        return user
 
     def _warn(self, driver: SystemDriver, call: "_StackEntry", now: float) -> None:
-        key = call.key
+        user = self._user(call)
+        key = call.key, user and user.f_code  # a face calls all functions of its users by one of its own
         if now - self._silent.get(key, -SILENCE) < SILENCE or not self._throttle.allows(LagGuard, now, self._tell_more):
             return
         self._silent = {one: at for one, at in self._silent.items() if now - at < SILENCE}
         self._silent[key] = now
         remedy = _GREENLET if call.remedy is _PLAIN and not driver.runs_coroutines else call.remedy
-        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, self._place(call), now - self._since, remedy)
+        place = "" if user is None else f" ({os.path.basename(user.f_code.co_filename)}:{user.f_lineno})"
+        driver.note(Layer.SERVER, Level.WARNING, _TEXT, call.name, place, now - self._since, remedy)
 
     def _tell_more(self, more: int) -> None:
         driver = self._driver()
@@ -191,6 +201,8 @@ class _StackEntry(NamedTuple):
 
     @property
     def _told(self) -> tuple[str, str]:
+        if self.frame.f_code is call_guarded.__code__:
+            return "", _FACE
         return _PARTS.get(self.part, ("", _ASYNC if "coroutine" in self.frame.f_locals else _PLAIN))
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -105,6 +106,35 @@ def test_sockets_come_and_go_in_the_servers_table() -> None:
         while server.sockets:
             gevent.sleep(0.001)
         assert found.state == found.STATE_DISCONNECTING
+
+
+def test_methods_that_block_the_hub_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    class Blocking(Main):
+        def on_first(self) -> None:
+            self.block(1)
+
+        def on_second(self) -> None:
+            self.block(2)
+
+        def block(self, lines: int) -> None:
+            end = time.monotonic() + 5
+            while time.monotonic() < end and len(caplog.records) < lines:
+                time.sleep(0.001)
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        return socketio_manage(environ, {"": Blocking})
+
+    with serving(("127.0.0.1", 0), view) as server, Client(server) as client:
+        server.engine.driver.slow_handler = 0.02  # type: ignore[union-attr]
+        for text in ("40", '420["first"]', '421["second"]', '422["echo",1]'):
+            client.ask("POST", text)
+        while "432" not in client.ask("GET")[1]:
+            pass
+    texts = [record.getMessage() for record in caplog.records if record.name == "waterspout.server"]
+    assert len(texts) == 2
+    for text in texts:
+        assert text.startswith("the namespace '' (test_server.py:")
+        assert text.endswith("run it in a thread: gevent.get_hub().threadpool.apply(function, args)")
 
 
 def test_a_view_that_manages_nothing_sends_its_client_away(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 
 from ...drivers import logger
+from ...drivers.lag import call_guarded
 from . import packet as packets
 from .defaultjson import default_json_dumps, default_json_loads
 from .namespace import LATER
@@ -52,12 +53,16 @@ class Receiver:
     def guarded(self, function: Callable[..., Any], endpoint: str, *args: Any) -> Any:
         """Call what users have written; what it raises is logged and told the client, and the socket lives on."""
         try:
-            return function(*args)
+            return call_guarded(self, endpoint, function, args)
         except Exception as error:
             self._socket.complaints.write(log, "the namespace %r failed", endpoint, error=error)
             text = f"The server has failed: {type(error).__name__}"
             self._socket.error("internal_error", text, endpoint=endpoint)
             return _FAILED
+
+    def describe(self, endpoint: str) -> str:
+        """Name what `guarded` calls, for the log."""
+        return f"the namespace {endpoint!r}"
 
     def leave(self, endpoint: str, namespace: Any) -> None:
         """Disconnect a namespace whose `recv_disconnect` has not done so."""
