@@ -429,6 +429,7 @@ import logging
 logging.basicConfig(format="%(message)s")
 driver, asker = GeventDriver(), Asker()
 logging.getLogger().addHandler(logging.StreamHandler(open("/dev/null", "w")))
+freed_at_the_end = logging.NullHandler()  # when greenlets have no names any more
 log = logging.getLogger("both")
 for number in range(200):
     driver.run_threaded(log.warning, ("from a thread",), asker, -1 - number)

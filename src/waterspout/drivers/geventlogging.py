@@ -5,6 +5,7 @@ greenlet, or the other way round: one of them waits for ever. Threaded handlers 
 thread. So greenlets of the hub's thread wait for each other as gevent has it, and threads by a lock of the system's.
 """
 
+import atexit
 import logging
 import threading
 from typing import Any
@@ -68,3 +69,10 @@ def share_logging() -> None:
         if handler is not None and handler.lock is not None:
             handler.lock = SharedLock()
     module.threading = _Threading()
+    atexit.register(_stop_sharing)
+
+
+def _stop_sharing() -> None:
+    """Let handlers be freed by the end of the interpreter, where greenlets are gone and gevent's locks fail."""
+    module: Any = logging
+    module._lock = _NATIVE_RLOCK()

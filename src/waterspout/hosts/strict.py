@@ -20,6 +20,7 @@ from gevent.monkey import get_original
 from gevent.pywsgi import WSGIHandler
 
 from ..drivers.log import logger
+from ..engine import INTERRUPTS
 from ..errors import DecodeError
 from ..types import split_target
 from ..wire.heads import ChunkDecoder, Head, HeadDecoder
@@ -268,6 +269,8 @@ class StrictHandler(WSGIHandler):
     def _log_error(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if isinstance(error, Exception):
             log.error("the WSGI application failed", exc_info=error)
+        elif isinstance(error, INTERRUPTS):
+            gevent.get_hub().handle_system_error(kind, error, trace)  # raised where the program waits, as by gevent
 
     # The end
 

@@ -108,6 +108,18 @@ def test_sockets_come_and_go_in_the_servers_table() -> None:
         assert found.state == found.STATE_DISCONNECTING
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_that_arrives_in_a_view_ends_the_program(interrupt: type[BaseException]) -> None:
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        raise interrupt
+
+    with serving(("127.0.0.1", 0), view) as server, closing(socket.socket()) as client:
+        client.connect(("127.0.0.1", server.server_port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(interrupt):
+            gevent.sleep(PATIENCE)
+
+
 def test_methods_that_block_the_hub_are_named(caplog: pytest.LogCaptureFixture) -> None:
     class Blocking(Main):
         def on_first(self) -> None:
