@@ -1,5 +1,6 @@
 """Original names for the faces (G3): each test is a program of its own, for an import cannot be undone."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,24 @@ sys.modules[{original!r}] = types.ModuleType({original!r})
 install({name!r})
 """
     assert f"another {original} can be imported, from sys.modules: " in run(tmp_path, program)
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "remedy"),
+    [
+        ("waterspout.faces.gevent_socketio", "gevent", "waterspout[gevent]"),
+        ("waterspout.hosts.gunicorn", "gunicorn.workers.ggevent", "gunicorn[gevent]"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_what_installs_it(
+    module: str, missing: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(module)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ModuleNotFoundError) as raised:
+        importlib.import_module(module)
+    assert remedy in raised.value.__notes__[0]
 
 
 def test_documented_imports_of_gevent_socketio(tmp_path: Path) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 
 import gevent
 from gunicorn.sock import ssl_context
-from gunicorn.workers.ggevent import GeventWorker
+
+try:
+    from gunicorn.workers.ggevent import GeventWorker
+except ModuleNotFoundError as error:
+    error.add_note("Install gunicorn with what its workers of gevent need: pip install 'gunicorn[gevent]'")
+    raise
 
 from .gevent import finish_all, start_all
 from .hubs import GeventLoop

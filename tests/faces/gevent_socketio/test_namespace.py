@@ -506,7 +506,7 @@ def test_queues_and_tables(server: Server) -> None:
     assert socket.get_client_msg() is None
     with pytest.raises(KeyError):
         socket["/chat"]
-    with pytest.raises(KeyError, match="serve the application with a SocketIOServer"):
+    with pytest.raises(KeyError, match="serve the application with a SocketIOServer, or with the worker"):
         socketio_manage({}, {})
 
 

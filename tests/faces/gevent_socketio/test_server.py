@@ -137,7 +137,7 @@ def test_methods_that_block_the_hub_are_named(caplog: pytest.LogCaptureFixture) 
         return socketio_manage(environ, {"": Blocking})
 
     with serving(("127.0.0.1", 0), view) as server, Client(server) as client:
-        server.engine.driver.slow_handler = 0.02  # type: ignore[union-attr]
+        server.engine.driver.slow_handler = 0.02
         for text in ("40", '420["first"]', '421["second"]', '422["echo",1]'):
             client.ask("POST", text)
         while "432" not in client.ask("GET")[1]:

@@ -8,7 +8,12 @@ from waterspout.faces.gevent_socketio.server import SocketIOServer
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .server import SocketIOServer
+try:
+    from .server import SocketIOServer
+except ModuleNotFoundError as error:
+    if error.name == "gevent":
+        error.add_note("Install Waterspout with it: pip install 'path/to/waterspout[gevent]'")
+    raise
 
 __all__ = ["SocketIOServer", "socketio_manage"]
 
@@ -32,7 +37,10 @@ def socketio_manage(
     KeyError for a request that is no socket's.
     """
     if "socketio" not in environ:
-        raise KeyError("socketio: this request is no socket's: serve the application with a SocketIOServer")
+        raise KeyError(
+            "socketio: this request is no socket's: serve the application with a SocketIOServer, or with the worker "
+            "for gunicorn; no other server has sockets, such as Django's runserver or Flask's run"
+        )
     socket = environ["socketio"]
     socket._set_environ(environ)
     socket._set_namespaces(namespaces)
