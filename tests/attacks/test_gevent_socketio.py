@@ -142,3 +142,25 @@ def test_a_client_that_repeats_itself_starts_nothing_twice_and_fills_no_log(
     assert ends(attacker, 1) == "ignored"
     assert Main.started - started == 1
     assert len(caplog.records) < 100
+
+
+@pytest.mark.parametrize("revision", [3, 4])
+def test_a_client_of_1_x_and_later_is_heard_in_a_namespace_once_it_has_connected(
+    server: SocketIOServer, revision: int
+) -> None:
+    attacker = open_websocket(server, revision)
+    attacker.sock.sendall(text('42/private,1["echo",1]', '42/private,["echo",2]', '43/private,1["x"]'))
+    assert ends(attacker, revision) == "ignored"
+    (found,) = server.sockets.values()
+    assert list(found.active_ns) == [""]  # so `recv_connect` may check a client
+    attacker.sock.sendall(text("40/private,"))
+    assert ends(attacker, revision) == "ignored"
+    assert "/private" in found
+
+
+def test_a_client_is_who_it_was_when_it_connected(server: SocketIOServer) -> None:
+    attacker = Visit(server)
+    attacker.sock.sendall(opening() + text('40{"user":"me"}', '40{"user":"you"}'))
+    assert ends(attacker, 4) == "ignored"
+    (found,) = server.sockets.values()
+    assert found.auth == {"user": "me"}

@@ -42,7 +42,7 @@ class OldCarrier(NullCarrier):
         super().__init__(socket)
         self.session = session
 
-    def enter(self) -> None:
+    def enter(self, auth: Any) -> None:
         """Connect the client to the global namespace, which makes no namespace of the application's."""
         self.session.connected()
         self.write("1::")
@@ -73,14 +73,18 @@ class OldCarrier(NullCarrier):
 class ModernCarrier(OldCarrier):
     """Carries a socket of a client of 1.x to 4.x."""
 
+    needs_connect = True
+
     def __init__(self, session: Session, socket: Socket) -> None:
         super().__init__(session, socket)
         self.packets = ModernPackets(session, self._outgoing, partial(socket.complaints.write, log))
         self._admitted = {"/"}
 
-    def enter(self) -> None:
-        """Tell the client that it is connected to "/", and send what has waited for that."""
-        if not self.packets.enter() and self.session.generation.implicit_connect:
+    def enter(self, auth: Any) -> None:
+        """Tell the client that it is connected to "/", and send what has waited for that; `auth` is for the socket."""
+        if self.packets.enter():
+            self._socket.auth = auth  # once: an application may have checked it
+        elif self.session.generation.implicit_connect:
             self.packets.admit("/")
 
     def send(self, packet: packets.Packet) -> None:
@@ -117,8 +121,11 @@ class ModernCarrier(OldCarrier):
                 self._admitted.add(namespace)
                 self.packets.admit(namespace)
             case Disconnect(namespace):
-                self._admitted.discard(namespace)
-                self.packets.write(packet)
+                if namespace not in self._admitted:
+                    self.packets.refuse(namespace, "Not authorized")
+                else:
+                    self._admitted.discard(namespace)
+                    self.packets.write(packet)
             case Heartbeat() | Error():
                 pass
             case _ if packet.namespace in self._admitted:  # type: ignore[union-attr]
@@ -159,8 +166,7 @@ class SocketApplication:
             socket.environ["PATH_INFO"] = f"/{self._server.resource}/1/{name}/{socket.sessid}"
             socket.wsgi_app_greenlet = gevent.spawn(self._run, socket)
         if isinstance(packet, Connect) and packet.namespace == "/":
-            socket.auth = packet.data
-            socket.carrier.enter()
+            socket.carrier.enter(packet.data)
             return
         size_bytes = session.received_bytes
         session.begin_call(size_bytes)
@@ -192,7 +198,7 @@ class SocketApplication:
             answer = self._server.wsgi_app(socket.environ, lambda status, *rest: statuses.append(status)) or ()
             for _ in answer:
                 pass
-        except Exception as error:
+        except (Exception, gevent.Timeout) as error:
             self._complaints.write(log, "the WSGI application failed, which was to manage a socket", error=error)
         finally:
             if hasattr(answer, "close"):

@@ -290,9 +290,11 @@ def begin(jobs: list[Any], fn: Callable[..., Any], *args: Any, **kwargs: Any) ->
 
 
 def kill(jobs: list[Any]) -> None:
-    """Kill greenlets, and wait until they have ended; the one that is running ends when it next waits."""
+    """Kill greenlets, and wait for a second until they have ended; the one that is running ends when it next waits."""
     current = gevent.getcurrent()
-    gevent.killall([job for job in jobs if job is not current], timeout=_END_OF_JOBS)
+    others = [job for job in jobs if job is not current]
+    gevent.killall(others, block=False)
+    gevent.joinall(others, timeout=_END_OF_JOBS)
     if current in jobs:
         gevent.killall([current], block=False)
 

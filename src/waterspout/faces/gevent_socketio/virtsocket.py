@@ -48,6 +48,8 @@ class NullCarrier:
     """For a socket that no server carries: what it sends is queued as text."""
 
     is_of_a_server = False
+    needs_connect = False
+    """Whether the client must connect to a namespace before it may send anything else there."""
 
     def __init__(self, socket: "Socket") -> None:
         self._socket = socket
@@ -113,7 +115,6 @@ class Socket:
         self.carrier: Any = NullCarrier(self)
         self.complaints: Complaints = ALONE
         self._receiver = Receiver(self)
-        self._is_killed = False
 
     @cached_property
     def client_queue(self) -> "Queue[Any]":
@@ -256,14 +257,15 @@ class Socket:
         """
         for name, namespace in [*self.active_ns.items()]:
             if self.active_ns.get(name) is namespace:
+                packet: Packet = {"type": "disconnect", "endpoint": name}
                 if not silent:
-                    self.send_packet({"type": "disconnect", "endpoint": name})
-                self._receiver.guarded(namespace.recv_disconnect, name)
-                self._receiver.leave(name, namespace)
+                    self.send_packet(packet)
+                self._receiver.leave(name, namespace, namespace.call_method, "recv_disconnect", packet)
 
     def remove_namespace(self, namespace: str) -> None:
         """Remove a namespace. Without the global one the connection ends, and without any if no server carries it."""
         self.active_ns.pop(namespace, None)
+        self._receiver.has_left(namespace)
         is_needed = self.active_ns or self.carrier.is_of_a_server
         if self.connected and (namespace == self.GLOBAL_NS or not is_needed):
             self.kill(detach=True)
@@ -274,12 +276,7 @@ class Socket:
         self._begin_to_end()
         if detach:
             self.detach()
-        if self._is_killed:
-            return
-        self._is_killed = self.state != "NEW"
         self.disconnect(silent=True)
-        for namespace in list(self.active_ns.values()):  # whose `disconnect` has failed
-            namespace.kill_local_jobs()
         jobs, self.jobs = self.jobs, []
         kill([job for job in jobs if job is not self._receiver.greenlet])
         self.carrier.close()
