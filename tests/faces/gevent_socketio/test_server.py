@@ -371,6 +371,35 @@ def test_what_is_sent_to_many_is_encoded_once_for_each_generation() -> None:
     assert server.sockets == {}
 
 
+@pytest.mark.parametrize("generations", [(SOCKETIO_1, ENGINEIO_4), (ENGINEIO_4, SOCKETIO_1)])
+@pytest.mark.parametrize("value", [{b"key": 1}, {None: 1}])
+def test_an_event_that_cannot_be_sent_to_one_generation_reaches_nobody(generations: Any, value: Any) -> None:
+    server = SocketIOServer(("127.0.0.1", 0), lambda environ, start: socketio_manage(environ, {"/crowd": Crowd}))
+    peers = [Peer(server.engine, generation=each) for each in generations]
+    for peer in peers:
+        peer.connect("/crowd")
+    gevent.sleep(0)  # in which the views begin
+    first = next(iter(server.sockets.values()))["/crowd"]
+    with pytest.raises(TypeError, match=r"not bytes|None"):
+        first.broadcast_event("said", value)
+    assert [peer.events("/crowd") for peer in peers] == [[], []]
+    for one in server.sockets.values():
+        one.kill(detach=True)
+        one.wsgi_app_greenlet.join(PATIENCE)
+
+
+def test_a_server_that_has_stopped_may_start_again() -> None:
+    server = SocketIOServer(("127.0.0.1", 0), application, log=None)
+    for _ in range(2):
+        server.start()
+        with Client(server) as client:
+            client.ask("POST", "40")
+            client.ask("POST", '421["echo","x"]')
+            assert client.ask("GET")[1].endswith('431["x"]')
+        server.stop(timeout=0.1)
+        assert server.sockets == {}
+
+
 def test_another_resource_and_fewer_transports() -> None:
     with serving(("127.0.0.1", 0), resource="my/socket:io", transports=["xhr-polling"]) as server:
         assert in_thread(_get, (server.server_port, "/my/socket:io/1/")).endswith(b":60:60:xhr-polling")

@@ -53,6 +53,9 @@ class OldCarrier(NullCarrier):
         else:
             self.session.push(self._prepare(packet))
 
+    def prepare(self, packet: packets.SharedPacket) -> None:
+        packet.made(self._kind(), self._prepare)
+
     def write(self, text: str) -> None:
         self.session.push(Prepared(surrogates.encode(text)))
 
@@ -95,6 +98,9 @@ class ModernCarrier(OldCarrier):
             prepared = packet.made(self._kind(), self._prepare_event)
             if prepared is not None:
                 self.packets.push(namespace, prepared)
+
+    def prepare(self, packet: packets.SharedPacket) -> None:
+        packet.made(self._kind(), self._prepare_event)
 
     def write(self, text: str) -> None:
         """Send what is the text of a packet of 0.9."""

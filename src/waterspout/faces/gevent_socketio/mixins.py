@@ -58,7 +58,12 @@ def _members(namespace: Any) -> list[Any]:
 
 
 def _send(namespace: Any, sockets: list[Any], event: str, args: tuple[Any, ...]) -> None:
-    """Send an event to sockets; it is encoded once for each generation of clients."""
+    """Send an event to sockets; it is encoded once for each generation of clients.
+
+    One that cannot be encoded for some of them reaches nobody.
+    """
     packet = SharedPacket(name=event, args=args, endpoint=namespace.ns_name)
+    for carrier in {type(socket.carrier): socket.carrier for socket in sockets}.values():
+        carrier.prepare(packet)
     for socket in sockets:
         socket.send_packet(packet)

@@ -83,7 +83,7 @@ class SocketIOServer(WSGIServer):
         if (log_file := kwargs.pop("log_file", None)) is not None:
             kwargs["log"] = open(log_file, "a", buffering=1)  # noqa: SIM115
         self.has_log = kwargs.get("log", sys.stderr) is not None
-        policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
+        self._policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
         self._socket_file = ExitStack()
         if kwargs.keys() & _TLS == {"keyfile", "certfile"}:  # which gevent would read for each connection
             kwargs["ssl_context"] = context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,9 +94,7 @@ class SocketIOServer(WSGIServer):
             self.policy_server = FlashPolicyServer(policy_listener or (self.server_host or "0.0.0.0", POLICY_PORT))
         self._check_handlers()
         self.wsgi_app: Any = self.application
-        complaints = Complaints()
-        self.engine = Engine(SocketApplication(self, complaints), path=f"/{self.resource}", policy=policy)
-        self.application = self._app = App(self.engine, self.wsgi_app)
+        self._open()
 
     def target_for_engine(self, target: str) -> str:
         """Return a request's target with the name that the engine has for the resource."""
@@ -134,6 +132,12 @@ class SocketIOServer(WSGIServer):
             return  # the client has not made its handshake
         self.handle(client, address)
 
+    def start(self) -> None:
+        """Listen; also again, when the server has stopped."""
+        if self.is_ending and not self.started:
+            self._open()
+        super().start()
+
     def start_accepting(self) -> None:
         """Accept connections, also those of Flash."""
         if self.policy_server is not None and not self.policy_server.started:
@@ -152,6 +156,12 @@ class SocketIOServer(WSGIServer):
         self._app.finish(self.stop_timeout if timeout is None else timeout)
         super().stop(timeout=timeout)
         self._socket_file.close()
+
+    def _open(self) -> None:
+        """Make an engine, as one that has been closed stays so."""
+        self.is_ending = False
+        self.engine = Engine(SocketApplication(self, Complaints()), path=f"/{self.resource}", policy=self._policy)
+        self.application = self._app = App(self.engine, self.wsgi_app)
 
     def _check_handlers(self) -> None:
         """Warn of what a derived class has replaced in vain; TypeError for a handler of another kind."""

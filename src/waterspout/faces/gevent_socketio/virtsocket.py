@@ -54,6 +54,10 @@ class NullCarrier:
     def __init__(self, socket: "Socket") -> None:
         self._socket = socket
 
+    def prepare(self, packet: packets.SharedPacket) -> None:
+        """Encode an event that is for many clients; raise what its encoder does."""
+        packets.encode(packet, self._socket.json_dumps)
+
     def send(self, packet: Packet) -> None:
         """Send a packet as its text of 0.9."""
         self._socket.client_queue.put_nowait(packets.encode(packet, self._socket.json_dumps))
