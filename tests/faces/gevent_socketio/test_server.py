@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 import pytest
 from gevent.pool import Pool
+from gevent.ssl import SSLSocket
 from gevent.threadpool import ThreadPool
 
 from hosts.certificate import make_certificate
@@ -232,6 +233,24 @@ def test_with_tls(tmp_path: Path) -> None:
         with socket.create_connection(address) as stranger:
             stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert in_thread(_echo, (f"https://127.0.0.1:{server.server_port}", tmp_path)) == '430["x"]'
+
+
+def test_a_context_of_python_s_own_lets_nobody_wait_for_a_client(tmp_path: Path) -> None:
+    kinds = set()
+
+    def view(environ: dict[str, Any], start_response: Any) -> Any:
+        return socketio_manage(environ, {"": Main})
+
+    class Server(SocketIOServer):
+        def handle(self, client_socket: Any, address: Any) -> None:
+            kinds.add(type(client_socket))
+            super().handle(client_socket, address)
+
+    server = Server(("127.0.0.1", 0), view, log=None, ssl_context=make_certificate(tmp_path).server)
+    server.start()
+    assert in_thread(_echo, (f"https://127.0.0.1:{server.server_port}", tmp_path)) == '430["x"]'
+    server.stop(timeout=0.1)
+    assert kinds == {SSLSocket}
 
 
 def _echo(address: str, folder: Path) -> str:

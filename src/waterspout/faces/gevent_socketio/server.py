@@ -6,12 +6,13 @@ import ssl
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.monkey import get_original
 from gevent.pywsgi import WSGIServer
-from gevent.ssl import SSLContext
+from gevent.ssl import SSLContext, SSLSocket
 
 from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
@@ -88,6 +89,7 @@ class SocketIOServer(WSGIServer):
         if kwargs.keys() & _TLS == {"keyfile", "certfile"}:  # which gevent would read for each connection
             kwargs["ssl_context"] = context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(kwargs.pop("certfile"), kwargs.pop("keyfile"))
+        self._context = kwargs.get("ssl_context")
         super().__init__(_listener(listener, self._socket_file), application, *args, **kwargs)
         self.policy_server = None
         if wants_policy:
@@ -125,6 +127,8 @@ class SocketIOServer(WSGIServer):
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection with TLS, which stays open if the engine has taken it."""
         wrap: Any = self.wrap_socket  # type: ignore[misc]  # which an instance has, and is no method
+        if self._context is not None:  # Python's own would let all wait for one client
+            wrap = partial(SSLSocket, _context=self._context)
         try:
             with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):
                 client = wrap(client_socket, **self.ssl_args or {})
