@@ -123,12 +123,13 @@ def test_who_waits_is_woken_though_no_greenlet_is_left(driver: GeventDriver, ask
     pending: Pending[int] = Pending(driver)
     never: Pending[int] = Pending(driver)
     in_hub(driver, lambda: driver.run(pending.wait, (), asker, "answered"))
-    in_hub(driver, lambda: driver.run(never.wait, (0.01,), asker, "in vain"))
+    in_hub(driver, lambda: driver.run(never.wait, (0.05,), asker, "in vain"))
     in_hub(driver, lambda: driver.run(lambda: "at last", (), asker, "waits for a greenlet"))
     assert asker.results == {}
     in_hub(driver, lambda: pending.resolve(5))
     assert asker.results == {"answered": 5, "waits for a greenlet": "at last"}
-    gevent.sleep(0.02)
+    while "in vain" not in asker.results:
+        gevent.sleep(0.001)
     assert isinstance(asker.results["in vain"], TimeoutError)
 
 
