@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
+from gevent.monkey import get_original
 from gevent.pywsgi import WSGIServer
 from gevent.socket import socket as GeventSocket  # noqa: N812
-from gevent.ssl import SSLSocket
+from gevent.ssl import SSLContext, SSLSocket
 
 from .accepting import Acceptor
 from .hubs import GeventLoop
@@ -20,11 +21,13 @@ from .socketlink import prepare
 from .strict import HEAD_TIMEOUT, HandlerOwner, StrictHandler
 from .wsgi import Environ
 
-__all__ = ["WsgiServer", "set_up"]
+__all__ = ["WsgiServer", "listener_at", "set_up", "shake_hands", "tls_context", "with_tls"]
 
 FIRST_REQUEST_TIMEOUT = 1.0  # s that a connection without a request has for one, when the server ends
 CUT_TIMEOUT = 1.0  # s that an application has to tidy up, when its connection is cut off
 UNREAD_TIMEOUT = 60.0  # s in which a client that has an answer to read reads none of it
+
+_TLS = ("keyfile", "certfile", "ca_certs", "cert_reqs", "ciphers", "ssl_version")
 
 
 def set_up(sock: socket.socket) -> bool:
@@ -99,7 +102,9 @@ class WsgiServer:
         greenlet.start()
 
     def _serve(self, handler: StrictHandler) -> None:
-        if self._tls is None or _secure(handler, self._tls):
+        if self._tls is not None:
+            handler.socket = with_tls(handler.socket, self._tls)
+        if self._tls is None or shake_hands(handler.socket):
             handler.handle()
 
     def _ended(self, greenlet: "gevent.Greenlet[Any, Any]") -> None:
@@ -108,17 +113,53 @@ class WsgiServer:
             handler.socket.close()
 
 
-def _secure(handler: StrictHandler, tls: ssl.SSLContext) -> bool:
-    """Make the handshake; tell whether it was made."""
+def with_tls(sock: Any, context: Any) -> Any:
+    """Return the socket with TLS, whose handshake is still to be made; gevent's own, since others would block all."""
+    return SSLSocket(sock=sock, server_side=True, do_handshake_on_connect=False, _context=context)
+
+
+def shake_hands(sock: Any) -> bool:
+    """Make the handshake of TLS; return False, and close the socket, if the client makes none in 10 s."""
+    has_made_it = False
     try:
-        handler.socket = sock = SSLSocket(
-            sock=handler.socket, server_side=True, do_handshake_on_connect=False, _context=tls
-        )
         with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):  # `settimeout` would begin anew with each segment
             sock.do_handshake()
+        has_made_it = True
     except OSError:
-        return False  # the connection is closed with its greenlet
-    return True
+        pass
+    finally:
+        if not has_made_it:
+            sock.close()
+    return has_made_it
+
+
+def tls_context(options: dict[str, Any]) -> Any:
+    """Put one `ssl_context` in the place of gevent's keywords for TLS, and return it; None if there are none."""
+    given = {name: options.pop(name) for name in _TLS if name in options}
+    if "ssl_context" in options or not given:
+        return options.get("ssl_context")
+    context = options["ssl_context"] = SSLContext(given.get("ssl_version", ssl.PROTOCOL_TLS_SERVER))
+    if "certfile" in given:
+        context.load_cert_chain(given["certfile"], given.get("keyfile"))
+    if "ca_certs" in given:
+        context.load_verify_locations(given["ca_certs"])
+    if "ciphers" in given:
+        context.set_ciphers(given["ciphers"])
+    context.verify_mode = given.get("cert_reqs", ssl.CERT_NONE)
+    return context
+
+
+def listener_at(descriptor: int) -> socket.socket | None:
+    """Return the socket that listens at a descriptor, which it owns from then on; None if none listens."""
+    try:
+        native: Any = get_original("socket", "socket")  # gevent's would change other sockets
+        found: socket.socket = native(fileno=descriptor)
+    except OSError:
+        return None
+    if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return found
+    found.detach()
+    return None
 
 
 def _environ(listeners: list[socket.socket], scheme: str, *, multiprocess: bool) -> Environ:

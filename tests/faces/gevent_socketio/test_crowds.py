@@ -60,7 +60,7 @@ def server(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    with gevent.Timeout(30):
+    with gevent.Timeout(200):
         while not is_so():
             gevent.sleep(0.005)
 

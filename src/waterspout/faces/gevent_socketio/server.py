@@ -1,25 +1,18 @@
 """The server: gevent's WSGI server with sockets, whose `sockets` are all clients by their `sessid`."""
 
 import logging
-import socket
-import ssl
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
-import gevent
-from gevent.monkey import get_original
 from gevent.pywsgi import WSGIServer
-from gevent.ssl import SSLContext, SSLSocket
 
 from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
 from ...hosts.listeners import unix_listener
-from ...hosts.strict import HEAD_TIMEOUT
-from ...hosts.wsgiserver import set_up
+from ...hosts.wsgiserver import listener_at, set_up, shake_hands, tls_context, with_tls
 from ...types import split_target
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
@@ -38,7 +31,7 @@ _IN_VAIN = (
     "the engine answers the requests for sockets, so these are never called: %s; for pages of other origins there is "
     'policy={"cors_origins": [...]}, for handshakes _do_handshake, and for all requests handle_one_response'
 )
-_TLS = {"keyfile", "certfile", "ca_certs", "cert_reqs", "ciphers", "ssl_context", "ssl_version"}
+_GEVENTS = {"backlog", "spawn", "log", "error_log", "handler_class", "environ", "ssl_context"}
 _SECONDS = {"heartbeat_timeout": 60, "close_timeout": 60, "heartbeat_interval": 25}
 _YES = (True, "True", "true", "enable", "yes", "on", "1")
 
@@ -86,10 +79,9 @@ class SocketIOServer(WSGIServer):
         self.has_log = kwargs.get("log", sys.stderr) is not None
         self._policy = _policy(self.config, self.transports, kwargs.pop("policy", {}))
         self._socket_file = ExitStack()
-        if kwargs.keys() & _TLS == {"keyfile", "certfile"}:  # which gevent would read for each connection
-            kwargs["ssl_context"] = context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(kwargs.pop("certfile"), kwargs.pop("keyfile"))
-        self._context = kwargs.get("ssl_context")
+        self._context = tls_context(kwargs)
+        if unknown := kwargs.keys() - _GEVENTS:  # gevent would take it for one of TLS
+            raise TypeError(f"{min(unknown)!r} is no keyword of SocketIOServer")
         super().__init__(_listener(listener, self._socket_file), application, *args, **kwargs)
         self.policy_server = None
         if wants_policy:
@@ -126,15 +118,9 @@ class SocketIOServer(WSGIServer):
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection with TLS, which stays open if the engine has taken it."""
-        wrap: Any = self.wrap_socket  # type: ignore[misc]  # which an instance has, and is no method
-        if self._context is not None:  # Python's own would let all wait for one client
-            wrap = partial(SSLSocket, _context=self._context)
-        try:
-            with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):
-                client = wrap(client_socket, **self.ssl_args or {})
-        except OSError:
-            return  # the client has not made its handshake
-        self.handle(client, address)
+        client = with_tls(client_socket, self._context)
+        if shake_hands(client):
+            self.handle(client, address)
 
     def start(self) -> None:
         """Listen; also again, when the server has stopped."""
@@ -188,17 +174,12 @@ def serve(app: Any, **kw: Any) -> None:
     if not quiet:
         logging.basicConfig()
     host, port = kw.pop("host", "127.0.0.1"), int(kw.pop("port", 6543))
-    transports = kw.pop("transports", None)
-    flash_host, flash_port = kw.pop("policy_listener_host", host), int(kw.pop("policy_listener_port", POLICY_PORT))
-    wants_policy = kw.pop("policy_server", False) in _YES
-    server = SocketIOServer(
-        (host, port),
-        app,
-        transports=[name.strip() for name in transports.split(",")] if transports else None,
-        policy_server=wants_policy,
-        policy_listener=(flash_host, flash_port) if wants_policy else None,
-        **kw,
-    )
+    if transports := kw.pop("transports", None):
+        kw["transports"] = [name.strip() for name in transports.split(",")]
+    flash = kw.pop("policy_listener_host", host), int(kw.pop("policy_listener_port", POLICY_PORT))
+    if kw.pop("policy_server", False) in _YES:
+        kw["policy_listener"] = flash
+    server = SocketIOServer((host, port), app, **kw)
     if not quiet:
         print(f"serving on http://{host}:{port}", flush=True)  # noqa: T201
     server.serve_forever()
@@ -245,21 +226,9 @@ def _listener(listener: Any, stack: ExitStack) -> Any:
     A number is a port, unless it is the descriptor of a socket that listens.
     """
     if isinstance(listener, int):
-        listener = _at_descriptor(listener) or listener
+        listener = listener_at(listener) or listener
     elif isinstance(listener, str) and "/" in listener:
         listener = stack.enter_context(unix_listener(listener.removeprefix("unix:")))
     if hasattr(listener, "setblocking"):
         listener.setblocking(False)  # where nothing is patched
     return listener
-
-
-def _at_descriptor(number: int) -> socket.socket | None:
-    """Return the socket that listens at a descriptor, which it owns from then on; None if none listens."""
-    try:
-        found: socket.socket = get_original("socket", "socket")(fileno=number)  # gevent's would change other sockets
-    except OSError:
-        return None
-    if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return found
-    found.detach()
-    return None

@@ -10,19 +10,8 @@ from urllib.parse import parse_qs
 
 from gevent.queue import Empty
 
+from ...wire import protocol1
 from ...wire.jsonp import is_index
-from ...wire.protocol1 import (
-    MULTIPART,
-    PREAMBLE,
-    as_json_message,
-    decode_form,
-    decode_payload,
-    encode_chunk,
-    encode_first_part,
-    encode_part,
-    encode_payload,
-    encode_script,
-)
 from .virtsocket import Socket
 
 __all__ = [
@@ -44,8 +33,9 @@ class BaseTransport:
     `config` has the times of the server, in seconds.
     """
 
+    content_type = ("Content-Type", "text/plain; charset=UTF-8")
+
     def __init__(self, handler: Any, config: Any = None, **kwargs: Any) -> None:
-        self.content_type = ("Content-Type", "text/plain; charset=UTF-8")
         self.headers = [
             ("Access-Control-Allow-Origin", "*"),
             ("Access-Control-Allow-Credentials", "true"),
@@ -115,11 +105,11 @@ class XHRPollingTransport(BaseTransport):
         """Write packets as one body; nothing if the first one is None, which ends a socket."""
         if not messages or messages[0] is None:
             return b""
-        return encode_payload((self._outgoing(each.encode()), ()) for each in messages if each is not None)[0]
+        return protocol1.encode_payload((self._outgoing(each.encode()), ()) for each in messages if each is not None)[0]
 
     def decode_payload(self, payload: bytes) -> Iterable[Any]:
         """Read the packets of a body; DecodeError for what is none."""
-        return list(decode_payload(payload))
+        return list(protocol1.decode_payload(payload))
 
     def _request_body(self) -> bytes:
         body: bytes = self.handler.wsgi_input.read()
@@ -144,27 +134,23 @@ class XHRPollingTransport(BaseTransport):
 class JSONPolling(XHRPollingTransport):
     """The same in scripts and forms, for pages of other origins."""
 
-    def __init__(self, handler: Any, config: Any = None, **kwargs: Any) -> None:
-        super().__init__(handler, config, **kwargs)
-        self.content_type = ("Content-Type", "text/javascript; charset=UTF-8")
+    content_type = ("Content-Type", "text/javascript; charset=UTF-8")
 
     def write(self, data: str | bytes = b"") -> None:
         """Send a script that calls the page's function number `i` of the query with the data."""
         index = parse_qs(self.handler.environ.get("QUERY_STRING") or "").get("i", ["0"])[0]
-        super().write(encode_script(int(index) if is_index(index) else 0, as_bytes(data)))
+        super().write(protocol1.encode_script(int(index) if is_index(index) else 0, as_bytes(data)))
 
     def _request_body(self) -> bytes:
-        return decode_form(super()._request_body())
+        return protocol1.decode_form(super()._request_body())
 
-    _outgoing = staticmethod(as_json_message)
+    _outgoing = staticmethod(protocol1.as_json_message)
 
 
 class XHRMultipartTransport(XHRPollingTransport):
     """One endless answer with a part for each payload, for browsers of 2010."""
 
-    def __init__(self, handler: Any, config: Any = None, **kwargs: Any) -> None:
-        super().__init__(handler, config, **kwargs)
-        self.content_type = ("Content-Type", MULTIPART)
+    content_type = ("Content-Type", protocol1.MULTIPART)
 
     def do_exchange(self, socket: Socket, request_method: str) -> Any:
         """Serve a request."""
@@ -175,31 +161,29 @@ class XHRMultipartTransport(XHRPollingTransport):
     def get(self, socket: Socket) -> None:
         """Begin the answer, whose first part is the name of the socket."""
         self.start_response("200 OK", [("Connection", "keep-alive")])
-        self.write(encode_first_part(socket.sessid))
-        self._stream(socket, lambda payload: self.write(encode_part(payload)))
+        self.write(protocol1.encode_first_part(socket.sessid))
+        self._stream(socket, lambda payload: self.write(protocol1.encode_part(payload)))
 
-    _outgoing = staticmethod(as_json_message)
+    _outgoing = staticmethod(protocol1.as_json_message)
 
 
 class HTMLFileTransport(XHRPollingTransport):
     """One endless page with a script for each payload, for Internet Explorer."""
 
-    def __init__(self, handler: Any, config: Any = None, **kwargs: Any) -> None:
-        super().__init__(handler, config, **kwargs)
-        self.content_type = ("Content-Type", "text/html")
+    content_type = ("Content-Type", "text/html")
 
     def get(self, socket: Socket) -> None:
         """Begin the page."""
         self.start_response("200 OK", [("Connection", "keep-alive")])
-        self.write(PREAMBLE)
+        self.write(protocol1.PREAMBLE)
         self.write_packed(_CONNECT)
         self._stream(socket, self.write_packed)
 
     def write_packed(self, data: str | bytes) -> None:
         """Write a script that calls the page's function with the data."""
-        self.write(encode_chunk(as_bytes(data)))
+        self.write(protocol1.encode_chunk(as_bytes(data)))
 
-    _outgoing = staticmethod(as_json_message)
+    _outgoing = staticmethod(protocol1.as_json_message)
 
 
 class WebsocketTransport(BaseTransport):
