@@ -10,6 +10,7 @@ from tornado.web import FallbackHandler
 
 from hosts.client import request
 from hosts.tornado_host import LOOPS, TornadoHost
+from waterspout.hosts import wsgithreads
 from waterspout.hosts.wsgithreads import ThreadedWSGI
 
 
@@ -95,3 +96,149 @@ async def test_an_application_that_raises_leaves_nobody_waiting(host: TornadoHos
     wire = await host.connect()
     wire.send(request("GET", "/"))
     assert await wire.rest() == b""
+
+
+def answering(status: str, fields: list[tuple[str, str]], body: list[bytes]) -> Any:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, fields)
+        return body
+
+    return application
+
+
+async def whole(host: TornadoHost, first: bytes) -> list[bytes]:
+    """Return the answer to a request, and that to a GET behind it, split into head and body."""
+    wire = await host.connect()
+    wire.send(first + request("GET", "/", ("Connection", "close")))
+    return (await wire.rest()).split(b"\r\n\r\n")
+
+
+async def test_the_answer_to_a_head_has_no_body_and_the_connection_goes_on(host: TornadoHost) -> None:
+    await serve(host, answering("200 OK", [("X-Is", "it")], [b"a page"]))
+    head, next_head, body = await whole(host, request("HEAD", "/"))
+    assert b"\r\nContent-Length: 6\r\n" in head
+    assert b"\r\nX-Is: it\r\n" in head
+    assert next_head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b"a page"
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_an_answer_that_can_have_no_body_is_not_followed_by_the_next_answer_of_an_attacker(
+    host: TornadoHost, status: str
+) -> None:
+    await serve(host, answering(status, [("Content-Length", "27")], [b"HTTP/1.1 200 OK\r\n\r\nforged"]))
+    first, second, nothing = await whole(host, request("GET", "/"))
+    for head in (first, second):
+        assert head.startswith(f"HTTP/1.1 {status}".encode())
+        assert b"Content-Length" not in head
+    assert nothing == b""
+
+
+async def test_what_an_application_says_of_the_connection_is_left_out(host: TornadoHost) -> None:
+    fields = [("Transfer-Encoding", "chunked"), ("connection", "upgrade"), ("Keep-Alive", "5")]
+    await serve(host, answering("200", fields, [b"a", b"b"]))
+    first, second, body = await whole(host, request("GET", "/"))
+    assert first.splitlines()[0] == b"HTTP/1.1 200 "
+    assert b"chunked" not in first + second
+    assert b"upgrade" not in first
+    assert b"eep-" not in first
+    assert body == b"ab"
+
+
+async def told(host: TornadoHost, raw: bytes) -> dict[str, Any]:
+    environs: list[dict[str, Any]] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environs.append({**environ, "body": environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))})
+        start_response("200 OK", [])
+        return []
+
+    await serve(host, application)
+    wire = await host.connect()
+    wire.send(raw)
+    assert (await wire.answer()).status == 200
+    return environs[0]
+
+
+async def test_a_chunked_body_is_whole_and_has_a_length(host: TornadoHost) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n"
+    environ = await told(host, head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert (environ["body"], environ["CONTENT_TYPE"]) == (b"abcde", "text/plain")
+    assert "HTTP_TRANSFER_ENCODING" not in environ
+
+
+async def test_a_field_with_an_underscore_cannot_pass_for_one_of_a_proxy(host: TornadoHost) -> None:
+    fields = b"X-Remote-User: me\r\nX_Remote-User: root\r\nX_Forwarded_Proto: https\r\n"
+    environ = await told(host, b"GET / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+    assert environ["HTTP_X_REMOTE_USER"] == "me"
+    assert "HTTP_X_FORWARDED_PROTO" not in environ
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a:b", ("a:b", "80")), ("[::1]:8000", ("[::1]", "8000")), ("[::1]", ("[::1]", "80")), ("a:81", ("a", "81"))],
+)
+async def test_any_host_is_told(host: TornadoHost, name: str, expected: tuple[str, str]) -> None:
+    environ = await told(host, f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == expected
+
+
+async def test_a_stop_iteration_that_an_application_lets_go_leaves_nobody_waiting(host: TornadoHost) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        return [next(iter(()))]
+
+    container = await serve(host, application)
+    wire = await host.connect()
+    wire.send(request("GET", "/"))
+    assert await wire.rest() == b""
+    assert not container._running
+
+
+async def test_requests_of_clients_that_have_left_run_no_more_and_an_endless_response_ends(host: TornadoHost) -> None:
+    begun, closed, gate = [], [], threading.Event()
+
+    class Endless:
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                gate.wait(30)
+                yield b"a"
+
+        def close(self) -> None:
+            closed.append(1)
+
+    def application(environ: Any, start_response: Any) -> Endless:
+        begun.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        return Endless()
+
+    container = await serve(host, application, threads=1)
+    wires = [await host.connect() for _ in range(5)]
+    for number, wire in enumerate(wires):
+        wire.send(request("GET", f"/{number}"))
+        await host.until(lambda number=number: len(container._running) == number + 1)  # type: ignore[misc]
+    for wire in wires:
+        wire.abort()
+    await host.until(lambda: len(container._running) == 1)  # those that wait are dropped, what runs is waited for
+    asyncio.get_running_loop().call_soon(gate.set)
+    await container.drain()
+    assert (begun, closed) == (["/0"], [1])
+
+
+async def test_a_bounded_number_of_requests_waits(host: TornadoHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wsgithreads, "_MOST_WAITING", 2)
+    gate = threading.Event()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        gate.wait(30)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    container = await serve(host, application, threads=1)
+    wires = [await host.connect() for _ in range(3)]
+    for wire in wires:
+        wire.send(request("GET", "/"))
+    await host.until(lambda: len(container._running) == 3)
+    refused = await (await host.connect()).ask("GET", "/")
+    assert (refused.status, refused.body) == (503, b"too many requests wait")
+    gate.set()
+    assert [(await wire.answer()).body for wire in wires] == [b"done"] * 3

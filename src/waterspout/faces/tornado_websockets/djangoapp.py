@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.web import FallbackHandler
-from tornado.wsgi import WSGIContainer
 
-from ...hosts.wsgithreads import ThreadedWSGI
+from ...hosts.wsgithreads import ThreadedWSGI, environ_of
 
 
 class DjangoPages:
@@ -86,7 +85,7 @@ def django_request(request: Any) -> Any:
     from django.core.handlers.wsgi import WSGIRequest
     from django.utils.module_loading import import_string
 
-    made = WSGIRequest(WSGIContainer(_nothing).environ(request))
+    made = WSGIRequest(environ_of(request))
     for name in settings.MIDDLEWARE:
         if name.endswith((".SessionMiddleware", ".AuthenticationMiddleware")):
             import_string(name)(_nothing).process_request(made)
