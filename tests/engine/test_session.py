@@ -10,6 +10,7 @@ import pytest
 from engine.applications import Recorder, TurningClock, link_of, polling_of
 from waterspout import Server
 from waterspout.engine import TRANSITIONS, Ending, Engine, Policy, Prepared, Session, State, Step
+from waterspout.engine.dialects import EngineIO
 from waterspout.testing import SOCKETIO_1, Clock, Peer, Refused, admit, server_frames
 from waterspout.types import Reason, Request
 from waterspout.wire.generations import ENGINEIO_4, Generation
@@ -616,3 +617,69 @@ def test_nor_is_what_a_client_of_0_7_to_0_9_sent(said: str, caplog: pytest.LogCa
     with caplog.at_level("DEBUG", "waterspout"), suppress(Refused):
         peer.send(said)
     assert not re.search("SECRET|TOKEN", caplog.text)
+
+
+# What an application or a dialect raises that it may not
+
+
+class Failing(Recorder):
+    """Raises at the message "bad"."""
+
+    def message(self, session: Session, data: str | bytes) -> None:
+        super().message(session, data)
+        if data in ("bad", b"bad"):
+            raise ZeroDivisionError("a fault")
+
+
+@pytest.mark.parametrize("bad", ["4bad", b"bad"], ids=["text", "binary"])
+def test_a_fault_ends_its_session_alone_and_is_reported(
+    clock: Clock, generation: Generation, transport: str, bad: str | bytes
+) -> None:
+    application = Failing()
+    engine = Engine(application, driver=clock)
+    other = Peer(engine, generation=generation, transport=transport)
+    peer = Peer(engine, generation=generation, transport=transport)
+    peer.send("4before", bad, "4behind")
+    assert application.heard == ["before", "bad" if isinstance(bad, str) else b"bad"]
+    assert application.closed == [Reason.TRANSPORT_ERROR]
+    assert peer.closed == {"websocket": 1011, "polling": 0}[transport]
+    ((_, error),) = clock.reports
+    assert isinstance(error, ZeroDivisionError)
+    other.send("4good")
+    assert application.heard[-1] == "good"
+    assert len(engine.sessions) == 1
+
+
+def test_a_fault_behind_a_pause_ends_its_session(clock: Clock, generation: Generation, transport: str) -> None:
+    application = Failing()
+    engine = Engine(application, driver=clock, policy=Policy(max_calls=1))
+    peer = Peer(engine, generation=generation, transport=transport)
+    application.session.begin_call()
+    peer.send("4bad", "4behind")
+    assert application.heard == []
+    application.session.end_call()
+    assert application.heard == ["bad"]
+    assert application.closed == [Reason.TRANSPORT_ERROR]
+    assert (engine.sessions, len(engine.deadlines)) == ({}, 0)
+
+
+def test_a_fault_while_a_client_is_greeted_ends_its_session(
+    engine: Engine,
+    application: Recorder,
+    clock: Clock,
+    generation: Generation,
+    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def greet(dialect: EngineIO, session: Session) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(EngineIO, "greet", greet)
+    if transport == "polling":
+        with pytest.raises(Refused, match="the server has failed"):
+            Peer(engine, generation=generation, transport=transport)
+    else:
+        assert Peer(engine, generation=generation, transport=transport).closed == 1011
+    assert engine.sessions == {}
+    assert application.closed == [Reason.TRANSPORT_ERROR]
+    assert len(clock.reports) == 1

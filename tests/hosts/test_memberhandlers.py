@@ -29,6 +29,8 @@ class Upper(MemberHandler):
     def received(self, message: str | bytes) -> None:
         if message == "bad":
             raise ProtocolError("no such word")
+        if message == "fault":
+            raise ZeroDivisionError("a fault")
         self.run(str(message), lambda: self.handle(message))
 
     def handle(self, message: Any) -> Any:
@@ -105,6 +107,23 @@ async def test_what_breaks_the_protocol_ends_the_connection(host: TornadoHost, k
     wire.send(text("bad"))
     assert await wire.closing() == ProtocolError.close_code
     await host.until(lambda: kind.told == ["entered", "parse error"])
+
+
+async def test_a_fault_of_a_handler_ends_its_connection_alone(
+    host: TornadoHost, kind: type[Upper], caplog: pytest.LogCaptureFixture
+) -> None:
+    await begin(host, kind)
+    other = await open_one(host)
+    wire = await open_one(host)
+    wire.send(text("fault", "a"))
+    assert (await wire.text())[:17] == '{"event":"hello",'
+    assert await wire.closing() == 1011
+    await host.until(lambda: kind.told == ["entered", "entered", "transport error"])
+    other.send(text("b"))
+    assert [(await other.text())[:9], await other.text()] == ['{"event":', "B"]
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 async def test_other_pages_are_refused(host: TornadoHost, kind: type[Upper]) -> None:

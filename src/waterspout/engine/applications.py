@@ -10,6 +10,8 @@ from .session import Session
 class EngineApplication(Protocol):
     """What every application of an engine has. Nothing here may block, or raise more than it says.
 
+    An exception of `message` or `packet` that is no ProtocolError is logged, and ends the session (close code 1011).
+
     Beside this it may have `open(session, request)`, which is called before a client's handshake is answered. It is
     a user's function, plain or asynchronous: the handshake waits for it. It refuses the client by raising
     HandshakeRefused, and may return header fields for the answer, pairs or a dictionary. What it sends waits for the

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .transports.upgrade import Probe
 
 _CROSSING = 0.5  # s
+_INTERNAL_ERROR = 1011  # RFC 6455, section 7.4.1
 
 
 class SessionTimer(Enum):
@@ -166,13 +167,30 @@ class Session(Backlog):
 
     # What transports report
 
+    def greet(self) -> None:
+        """Begin to talk with the client: its first transport has opened."""
+        try:
+            self.dialect.greet(self)
+        except Exception as error:
+            self._break_down(error)
+
     def receive_text(self, text: str) -> None:
         """Take one text message; raises ProtocolError for what such a client may not send."""
-        self.dialect.receive_text(self, text)
+        try:
+            self.dialect.receive_text(self, text)
+        except ProtocolError:
+            raise
+        except Exception as error:
+            self._break_down(error)
 
     def receive_binary(self, data: bytes) -> None:
         """Take one binary message; raises ProtocolError for what such a client may not send."""
-        self.dialect.receive_binary(self, data)
+        try:
+            self.dialect.receive_binary(self, data)
+        except ProtocolError:
+            raise
+        except Exception as error:
+            self._break_down(error)
 
     def receive_pong(self) -> None:
         """The client has answered a ping of WebSockets."""
@@ -355,6 +373,14 @@ class Session(Backlog):
                 assert_never(kind)
 
     # Below this line: how it is done
+
+    def _break_down(self, error: Exception) -> None:
+        """Report what neither application nor dialect may raise, and end the session, whose state is unknown now.
+
+        Else its transport would stop in the middle of what it has read: a pause would never end, or a POST be answered.
+        """
+        self.table.log.report((Session, type(error)), "a session is closed because its application failed", error)
+        self.drop(Reason.TRANSPORT_ERROR, _INTERNAL_ERROR)
 
     def _keep(self, prepared: Prepared) -> None:
         """Queue in the outbox; a client that lets it grow over the cap is cut at the end of the turn."""

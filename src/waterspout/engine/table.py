@@ -92,7 +92,7 @@ class Table:
         )
         session.request.forget()  # what the making of the transport has parsed
         if session.is_live:
-            session.dialect.greet(session)
+            session.greet()
         if self.is_closing:  # the session was admitted before `close`
             session.close(SHUTDOWN)
 

@@ -47,7 +47,7 @@ class MemberHandler(EngineWebSocketHandler):
         """Called when the client has entered the namespace."""
 
     def received(self, message: str | bytes) -> None:
-        """Called with each message. ProtocolError ends the connection."""
+        """Called with each message. ProtocolError ends the connection, and so does any other exception, with 1011."""
 
     def left(self, reason: Reason) -> None:
         """Called once when a client that had entered is gone."""

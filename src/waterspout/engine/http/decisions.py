@@ -141,6 +141,9 @@ class Open(Handshake, NoQuestion):
         session.heartbeat.begin(session)
         session.go_on(polling)
         table.greet(session)
+        if table.sessions.get(session.id) is not session:  # greeting the client has failed
+            exchange.respond(refuse(Fault.BAD_REQUEST, "the server has failed", self.headers, status=500).response)
+            return
         polling.poll(exchange, self.headers)
         session.request.forget()
 
