@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import waterspout
+from waterspout.faces.tornado_websockets.djangoapp import allows_origin
 
 PROGRAM = """
 import asyncio, json, sys
@@ -123,7 +124,8 @@ async def main():
     writer.write(text('{"event": "ask"}'))
     told["threaded"] = await message(reader)
     for origin in ("http://example.com", "https://chat.EXAMPLE.com:8443", "http://[::1]:3000", "http://localhost",
-                   "http://evil.example", "http://example.com.evil.example", "null"):
+                   "http://evil.example", "http://example.com.evil.example", "http://evil.example\\\\@example.com",
+                   "http://evilexample.com", "http://example.com, http://evil.example", "http://[::1", "null"):
         told[origin], _, closed = await open_one("", origin)
         closed.close()
     settings.ALLOWED_HOSTS = ["*"]
@@ -180,9 +182,12 @@ def test_handlers_may_ask_the_database_in_each_way(told: dict[str, Any]) -> None
 
 def test_pp_36_allowed_hosts_decides_which_pages_may_connect(told: dict[str, Any]) -> None:
     assert told["hosts without settings"] == [True, False]
+    assert not allows_origin("null", "")
+    assert not allows_origin("null", "null")
+    assert not allows_origin("http://", "")
     allowed = {"http://example.com", "https://chat.EXAMPLE.com:8443", "http://[::1]:3000"}
     allowed |= {"* http://localhost", "debug http://localhost:3000"}
     origins = {name: status for name, status in told.items() if type(status) is int}
-    assert len(origins) == 12
+    assert len(origins) == 16
     assert {name for name, status in origins.items() if status == 101} == allowed
     assert set(origins.values()) == {101, 403}

@@ -68,6 +68,8 @@ def allows_origin(origin: str, own_host: str) -> bool:
         host = page.hostname or ""
     except ValueError:
         return False
+    if not host or "@" in page.netloc:  # "null", a file, and what no browser sends
+        return False
     django = sys.modules.get("django.conf")
     settings = None if django is None or not django.settings.configured else django.settings
     if settings is None or "*" in settings.ALLOWED_HOSTS:
