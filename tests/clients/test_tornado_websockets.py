@@ -1,5 +1,6 @@
 """The project of examples/tornado_websockets: `manage.py runtornado`, used in Chromium and by requests (UX-15)."""
 
+import select
 import shutil
 import socket
 import subprocess
@@ -145,10 +146,11 @@ def test_tw_14_at_a_signal_pages_are_sent_and_clients_get_1001(
         while messages.readline() != b"\r\n":
             pass
         messages.read(messages.read(2)[1])  # where the bar stands
-        page.sendall(request("GET", "/slow?seconds=0.5"))
+        page.sendall(request("GET", "/slow?seconds=1"))
         assert httpx.get(f"http://localhost:{number}/login").status_code == 200  # the one before is begun
         project.terminate()
         assert messages.read(4) == b"\x88\x02\x03\xe9"
+        assert select.select([page], [], [], 0)[0] == []  # the client need not wait for the page
         client.sendall(client_frame(8, b"\x03\xe9"))
         assert page.recv(4096).endswith(b"\r\n\r\ndone")
     assert project.wait(15) == 0

@@ -29,6 +29,7 @@ def run_until_signal(end: Callable[[], Awaitable[object]]) -> None:
     The process ends 9.5 s after the signal, whatever still runs.
     """
     loop = current_loop()
+    asyncio_loop: asyncio.AbstractEventLoop = loop.asyncio_loop  # type: ignore[attr-defined]
 
     async def stop() -> None:
         try:
@@ -38,7 +39,7 @@ def run_until_signal(end: Callable[[], Awaitable[object]]) -> None:
 
     def signalled() -> None:
         leave_after(EXIT_TIMEOUT)
-        loop.add_callback(stop)
+        asyncio_loop.call_soon_threadsafe(loop.add_callback, stop)  # which wakes a loop that has nothing to do
 
     with ending(signalled):
         loop.start()
