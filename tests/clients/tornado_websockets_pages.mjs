@@ -87,6 +87,18 @@ const scenarios = {
     await page.getByText("connecting again").waitFor();
     await page.getByText("connected", { exact: true }).waitFor();
     await line(page, "Dan: kept until then");
+    const times = await page.evaluate(
+      () =>
+        new Promise((done) => {
+          const before = chat.websocket;
+          let times = 0;
+          chat.on("said", ({ text }) => (text === "once" ? times++ : text === "end" && done([times, before.readyState > 1])));
+          chat.connect(); // in place of the connection that there is
+          chat.connect();
+          for (const text of ["once", "end"]) chat.emit("say", text);
+        }),
+    );
+    assert.deepEqual(times, [1, true]);
     return [page];
   },
   async refused(address) {

@@ -47,10 +47,11 @@
       return module;
     }
 
-    /** Connect again, after `close` or a refusal. */
+    /** Connect again, after `close` or a refusal; in place of a connection that there is. */
     connect() {
       clearTimeout(this._timer);
       this._isClosed = false;
+      this._drop();
       const websocket = (this.websocket = new WebSocket(this.url));
       websocket.onopen = (event) => {
         this._openedAt = Date.now();
@@ -60,7 +61,6 @@
       websocket.onmessage = ({ data }) => typeof data === "string" && this._receive(data);
       websocket.onerror = (event) => this._call("error", event);
       websocket.onclose = (event) => {
-        if (websocket !== this.websocket) return;
         if (!this._isClosed && !isForGood(event.code)) this._connectLater();
         this._call("close", event);
       };
@@ -70,6 +70,12 @@
     close() {
       this._isClosed = true;
       clearTimeout(this._timer);
+      this.websocket.close();
+    }
+
+    _drop() {
+      if (!this.websocket) return;
+      for (const name of ["onopen", "onmessage", "onerror", "onclose"]) this.websocket[name] = null;
       this.websocket.close();
     }
 
