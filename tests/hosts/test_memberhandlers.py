@@ -1,6 +1,8 @@
 """Handlers of Tornado's whose clients are members of a namespace, with a protocol of their own."""
 
 import asyncio
+import json
+import threading
 from typing import Any
 
 import pytest
@@ -124,6 +126,36 @@ async def test_a_fault_of_a_handler_ends_its_connection_alone(
     (record,) = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
+
+
+async def test_what_is_sent_in_either_way_and_from_threads_keeps_its_order(
+    host: TornadoHost, kind: type[Upper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say(handler: Upper, message: Any) -> None:
+        handler._delivers = message == "thread"  # as while the loop sends the messages of a turn
+        handler.emit("first")
+        handler.write_message(message)
+        handler.emit("third")
+        handler.write_message({"fourth": threading.current_thread() is threading.main_thread()})
+        handler.close()
+        with pytest.raises(WebSocketClosedError):
+            handler.write_message("behind the end")
+
+    monkeypatch.setattr(Upper, "entered", lambda handler: None)
+    monkeypatch.setattr(
+        Upper,
+        "received",
+        lambda handler, message: handler.run("say", lambda: say(handler, message), threaded=message == "thread"),
+    )
+    await begin(host, kind)
+    for message in ("loop", "thread"):
+        wire = await open_one(host)
+        wire.send(text(message))
+        expected = ['{"event":"first","data":{}}', message, '{"event":"third","data":{}}']
+        assert [await wire.text() for _ in range(3)] == expected
+        assert await wire.text() == f'{{"fourth": {json.dumps(message == "loop")}}}'
+        assert await wire.closing() == 1000
+    await host.until(lambda: len(kind.told) == 2)
 
 
 async def test_other_pages_are_refused(host: TornadoHost, kind: type[Upper]) -> None:

@@ -1,6 +1,7 @@
 """Clients of a namespace behind request handlers of Tornado's that speak a protocol of their own."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 from types import CoroutineType
@@ -35,6 +36,8 @@ class MemberHandler(EngineWebSocketHandler):
 
     is_open = False
     """Whether anything can be sent."""
+
+    _delivers = False  # what Tornado carries, in `send_messages`
 
     def initialize(self, namespace: Namespace) -> None:  # type: ignore[override]
         """Take the namespace from the route."""
@@ -106,9 +109,20 @@ class MemberHandler(EngineWebSocketHandler):
         on_core(self.member.driver, self.member.push, prepared)
 
     def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> Any:
-        """Send a message as it is. WebSocketClosedError if the client is not connected."""
-        if self.member is None or self.messenger is not None:  # Tornado carries it
+        """Send a message as it is; from any thread. WebSocketClosedError if the client is not connected."""
+        if self.member is None:
             return super().write_message(message, binary)
+        if (messenger := self.messenger) is not None:  # Tornado carries it
+            is_here = not self.member.driver.foreign()
+            if is_here and self._delivers:
+                return super().write_message(message, binary)
+            if not self.is_open:
+                raise WebSocketClosedError
+            if is_here:
+                messenger.hurry()  # behind what was emitted before
+                return super().write_message(message, binary)
+            self.member.driver.soon(self._write_posted, message, binary)
+            return self.namespace.cluster.done
         if isinstance(message, dict):
             message = json_encode(message)
         data = surrogates.encode(message) if isinstance(message, str) else bytes(message)
@@ -153,6 +167,14 @@ class MemberHandler(EngineWebSocketHandler):
         if self.messenger is not None:
             TornadoHandler.close(self, *(self.messenger.goodbye or ()))
 
+    def send_messages(self, messages: list[str | bytes]) -> None:
+        """Send the messages of a turn."""
+        self._delivers = True
+        try:
+            super().send_messages(messages)
+        finally:
+            self._delivers = False
+
     def begin(self, decision: Admitted, request: Request, greeting: Greeting) -> Awaitable[None] | None:
         """Begin the WebSocket, and keep the request."""
         kept = self.request
@@ -161,6 +183,13 @@ class MemberHandler(EngineWebSocketHandler):
         return begun
 
     # Below this line: how it is done
+
+    def _write_posted(self, message: bytes | str | dict[str, Any], binary: bool) -> None:
+        """Let Tornado send what a thread has sent, unless the client has left meanwhile."""
+        if self.messenger is not None:
+            self.messenger.hurry()
+            with suppress(WebSocketClosedError):
+                super().write_message(message, binary)
 
     def _admit(self) -> None:
         if not self._is_asked:

@@ -73,6 +73,12 @@ class QueuedMessenger(ABC):
         self._schedule()
         return True
 
+    def hurry(self) -> None:
+        """Deliver what is queued now, and not at the end of the turn."""
+        messages, self._queue, self._queued_bytes = self._queue, [], 0
+        if messages and not self._is_over:
+            self._deliver(messages)
+
     def finish(self, code: int, reason: str) -> None:
         """Close after what is queued."""
         if self.goodbye is None and not self._is_over:
