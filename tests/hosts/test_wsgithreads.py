@@ -55,6 +55,21 @@ async def test_a_response_is_made_and_closed_in_one_thread_and_a_blank_before_a_
     assert threads[0].daemon
 
 
+@pytest.mark.parametrize("fields", [[], [("content-length", "2")]])
+async def test_an_answer_to_head_has_the_length_of_one_to_get_but_no_body(
+    host: TornadoHost, fields: list[tuple[str, str]]
+) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", list(fields))(b"a")
+        return [b"b"]
+
+    await serve(host, application)
+    wire = await host.connect()
+    for method, body in [("HEAD", b""), ("GET", b"ab")]:
+        answer = await wire.ask(method, "/")
+        assert (answer.field("content-length"), answer.body) == ("2", body)
+
+
 async def test_no_more_requests_run_at_once_than_there_are_threads_and_the_end_waits_for_them(
     host: TornadoHost,
 ) -> None:
