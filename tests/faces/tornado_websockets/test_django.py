@@ -37,7 +37,7 @@ settings.configure(
     ],
     SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path.cwd() / "database")}},
-    TORNADO={"threads": 2},
+    TORNADO={"threads": 2, "address": "127.0.0.1"},
 )
 Path("urls.py").write_text('''
 import django.apps
@@ -55,6 +55,15 @@ told["one module"] = tornado_websockets is waterspout.faces.tornado_websockets
 told["autodiscovered"] = [handler[0] for handler in TornadoWrapper.handlers]
 told["routes"] = [rule.matcher.regex.pattern for rule in TornadoWrapper.app.wildcard_router.rules]
 told["configuration"] = configuration()
+from django.core.checks import run_checks
+told["checks"] = [[one.msg, one.hint] for one in run_checks() if one.id.startswith("tornado_websockets")]
+from django.core.management import CommandError, call_command
+told["not ports"] = []
+for port in ("127.0.0.1:8000", "70000", "-1", "²"):
+    try:
+        call_command("runtornado", port)
+    except CommandError as error:
+        told["not ports"].append(str(error))
 
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 session = SessionStore()
@@ -166,7 +175,17 @@ def test_tw_20_the_app_has_the_original_name_and_finds_the_websockets_of_the_vie
 
 
 def test_tw_18_without_settings_there_are_defaults(told: dict[str, Any]) -> None:
+    told["configuration"].pop("address")
     assert told["configuration"] == {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 2}
+
+
+def test_what_is_configured_at_the_wrong_place_is_reported_with_the_right_one(told: dict[str, Any]) -> None:
+    [[message, hint]] = told["checks"]
+    assert message == "nothing reads TORNADO['address']"
+    assert hint.endswith("options of the HTTP server, such as address, belong to server.")
+    for text, error in zip(["127.0.0.1:8000", "70000"], told["not ports"], strict=False):
+        assert f'{text!r} is no port (for an address, set TORNADO["server"]["address"])' in error
+    assert len(told["not ports"]) == 4
 
 
 def test_open_sees_the_session_and_the_user_of_django(told: dict[str, Any]) -> None:

@@ -9,9 +9,11 @@ from tornado.web import Application, RequestHandler
 from faces.tornado_websockets.site import Site, event, got
 from hosts.certificate import Certificate
 from hosts.running import certificate
+from waterspout import Server
 from waterspout.faces.tornado_websockets.djangoapp import DjangoApp, django_app
 from waterspout.faces.tornado_websockets.tornadowrapper import TornadoWrapper
 from waterspout.faces.tornado_websockets.websocket import WebSocket
+from waterspout.hosts.tornado import routes
 
 __all__ = ["certificate"]
 
@@ -79,11 +81,12 @@ def test_tw_14_what_is_displayed_keeps_secrets(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == ""
     WebSocket("/chat")
     secrets = {"cookie_secret": "abc", "api_key": "def", "google_oauth": {"id": "ghi"}}
-    TornadoWrapper.start_app([A], {**secrets, "compress_response": True})
+    TornadoWrapper.start_app([A, *routes(Server())], {**secrets, "compress_response": True})
     TornadoWrapper.display()
     shown = capsys.readouterr().out
     assert "/ws/chat$" in shown
     assert "/a$" in shown
+    assert "a server at /socket.io" in shown
     assert "compress_response = True" in shown
     assert "cookie_secret = ***" in shown
     assert not any(secret in shown for secret in ("abc", "def", "ghi"))

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 
 from .. import install
 from .bindings import Bindings
-from .djangoapp import connections_closed
+from .djangoapp import check_configuration, connections_closed
 
 
 class TornadoWebSocketsConfig(AppConfig):  # type: ignore[misc]
@@ -21,3 +22,4 @@ class TornadoWebSocketsConfig(AppConfig):  # type: ignore[misc]
 
     def ready(self) -> None:
         Bindings.around = connections_closed
+        checks.register(check_configuration)

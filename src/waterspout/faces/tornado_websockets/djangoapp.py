@@ -49,6 +49,8 @@ class DjangoApp(tuple[Any, ...]):
         return self
 
 
+_DEFAULTS: dict[str, Any] = {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 16}
+
 PAGES = DjangoPages()
 django_app = DjangoApp((".*", FallbackHandler, {"fallback": PAGES}))
 
@@ -57,8 +59,16 @@ def configuration() -> dict[str, Any]:
     """Return `settings.TORNADO`, with what it leaves out."""
     from django.conf import settings
 
-    defaults = {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 16}
-    return {**defaults, **(getattr(settings, "TORNADO", None) or {})}
+    return {**_DEFAULTS, **(getattr(settings, "TORNADO", None) or {})}
+
+
+def check_configuration(**_: Any) -> list[Any]:
+    """Return a warning of Django's for each key of `settings.TORNADO` that nothing reads, such as "address"."""
+    from django.core.checks import Warning as SettingsWarning
+
+    hint = f"Its keys are {', '.join(_DEFAULTS)}; options of the HTTP server, such as address, belong to server."
+    unknown = [key for key in configuration() if key not in _DEFAULTS]
+    return [SettingsWarning(f"nothing reads TORNADO[{key!r}]", hint, id="tornado_websockets.W001") for key in unknown]
 
 
 def allows_origin(origin: str, own_host: str) -> bool:

@@ -106,8 +106,10 @@ class TornadoWrapper(metaclass=_Names):
     def display(cls) -> None:
         """Write handlers and settings to standard output, but no value that may be a secret."""
         if cls.tornado_app is not None:
-            routes = [rule.matcher for rule in cls.tornado_app.wildcard_router.rules]
-            patterns = [route.regex.pattern if isinstance(route, PathMatches) else str(route) for route in routes]
+            patterns = [
+                rule.matcher.regex.pattern if isinstance(rule.matcher, PathMatches) else rule.name or str(rule.matcher)
+                for rule in cls.tornado_app.wildcard_router.rules
+            ]
             lines = [f"Tornado, on port {cls.tornado_port}, with the handlers", *patterns, "and the settings"]
             for name, value in cls.tornado_app.settings.items():
                 is_plain = isinstance(value, bool | int | float | None) or name.endswith("path")

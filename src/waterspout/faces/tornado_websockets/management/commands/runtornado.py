@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +20,9 @@ class Command(BaseCommand):  # type: ignore[misc]
     requires_system_checks: list[str] = []  # noqa: RUF012  (Django's form; `_serve` checks, so that the reloader goes on)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("port", nargs="?", type=int, help='the port to listen on, else TORNADO["port"], else 8000')
+        parser.add_argument(
+            "port", nargs="?", type=_port, help='the port to listen on, else TORNADO["port"], else 8000'
+        )
         parser.add_argument("--noreload", action="store_true", help="do not start anew when a file changes, with DEBUG")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,10 +43,19 @@ class Command(BaseCommand):  # type: ignore[misc]
         if is_reloaded:
             options["autoreload"] = False  # Tornado's, which "debug" would start beside Django's
         TornadoWrapper.start_app(handlers, options)
+        port = tornado["port"] if port is None else port
         try:
-            TornadoWrapper.listen(tornado["port"] if port is None else port, **tornado["server"])
+            TornadoWrapper.listen(port, **tornado["server"])
         except OSError as error:
-            self.stderr.write(f"cannot listen: {error}")
+            self.stderr.write(
+                f"cannot listen on port {port} of {tornado['server'].get('address', 'this host')}: {error}"
+            )
             sys.stderr.flush()
             os._exit(1)  # in the thread of the reloader, sys.exit would not end the process
         TornadoWrapper.loop()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise ArgumentTypeError(f'{text!r} is no port (for an address, set TORNADO["server"]["address"])')
+    return int(text)
