@@ -70,6 +70,23 @@ async def test_an_answer_to_head_has_the_length_of_one_to_get_but_no_body(
         assert (answer.field("content-length"), answer.body) == ("2", body)
 
 
+@pytest.mark.parametrize("fields", [[], [("Content-Length", "2")]])
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_an_answer_without_a_body_leaves_its_connection_to_the_next_one(
+    host: TornadoHost, status: str, fields: list[tuple[str, str]]
+) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status if environ["PATH_INFO"] == "/none" else "200 OK", list(fields))
+        return [b"ab"]
+
+    await serve(host, application)
+    wire = await host.connect()
+    wire.send(request("GET", "/none"))
+    assert (await wire.answer(bodiless=True)).head[0] == f"HTTP/1.1 {status}"
+    answer = await wire.ask("GET", "/")
+    assert (answer.head[0], answer.body) == ("HTTP/1.1 200 OK", b"ab")
+
+
 async def test_no_more_requests_run_at_once_than_there_are_threads_and_the_end_waits_for_them(
     host: TornadoHost,
 ) -> None:
