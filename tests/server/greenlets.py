@@ -113,7 +113,7 @@ class GreenletClock(Clock):
 
     def _ring(self, end: float | None) -> bool:
         due = [at for at, _ in self._timers if end is None or at <= end]
-        alarm = self._alarm[0] if self._alarm is not None else None
+        alarm = self.next_alarm()
         if due and (alarm is None or min(due) < alarm):
             self.time = max(self.time, min(due))
             for timer in [one for one in self._timers if one[0] <= self.time]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from server.stranger import Stranger
 from turns import turn, until
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
-from waterspout.server.cluster import Broadcast, BusDisconnect, Join, Leave, encode
+from waterspout.server.cluster import Broadcast, BusDisconnect, Join, Leave
 from waterspout.server.rooms import Audience, Rooms
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer, WebSocketCarrier
 from waterspout.wire.packets import Event
@@ -236,11 +237,7 @@ class Nodes:
         bus, self.clock = MemoryBus(), Clock()
         self.servers = [Server(adapter=MemoryAdapter(bus), driver=self.clock, **options) for _ in range(2)]
         self.here, self.there = (Pair(server) for server in self.servers)
-        self.stranger = MemoryAdapter(bus)
-        self.stranger.attach(self.clock)
-
-    def say(self, message: Any) -> None:
-        self.stranger.publish("waterspout/socket.io", encode(message))
+        self.stranger = Stranger(bus, self.clock)
 
 
 def test_what_is_done_to_many_is_done_on_all_nodes() -> None:
@@ -295,10 +292,10 @@ def test_what_a_stranger_says_ends_nothing_and_is_reported_once() -> None:
     nodes = Nodes()
     there = nodes.there.socket
     other = Pair(nodes.servers[1]).socket
-    nodes.say(Join([there.id, "red"], node="x", namespace="/"))  # ValueError: the id of another
-    nodes.say(Broadcast("e", [], node="x", namespace="/nowhere"))
-    nodes.say(Leave(["nowhere"], node="x", namespace="/", to=["nobody"]))
-    nodes.say(BusDisconnect(node="x", namespace="/", to=["nobody"]))
+    nodes.stranger.say(Join([there.id, "red"], namespace="/"))  # ValueError: the id of another
+    nodes.stranger.say(Broadcast("e", [], namespace="/nowhere"))
+    nodes.stranger.say(Leave(["nowhere"], namespace="/", to=["nobody"]))
+    nodes.stranger.say(BusDisconnect(namespace="/", to=["nobody"]))
     nodes.stranger.publish("waterspout/socket.io", b"\xc1")
     assert there.rooms == other.rooms == set()
     assert there.connected

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..engine import Driver, Pending
+from ..engine import Driver
 
 
 class MemoryBus:
@@ -18,17 +18,16 @@ class MemoryAdapter:
     Each server needs one of its own. It is on the bus while its server has a loop.
     """
 
+    largest_word: int | None = None
+
     def __init__(self, bus: MemoryBus) -> None:
         self._bus = bus
         self._callbacks: dict[str, Callable[[bytes], object]] = {}
         self._driver: Driver | None = None
-        self._done: Pending[None]
 
-    def attach(self, driver: Driver) -> None:
-        """Join the bus, and take the driver that calls the callbacks."""
+    def attach(self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]) -> None:
+        """Join the bus, which is never lost, and take the driver that calls the callbacks."""
         self._driver = driver
-        self._done = Pending(driver)
-        self._done.resolve(None)
         if self not in self._bus.adapters:
             self._bus.adapters.append(self)
 
@@ -39,29 +38,26 @@ class MemoryAdapter:
         if self in self._bus.adapters:
             self._bus.adapters.remove(self)
 
-    def publish(self, topic: str, data: bytes) -> Pending[None]:
-        """Give the data to all adapters of the bus."""
+    def publish(self, topic: str, data: bytes) -> int:
+        """Give the data to all adapters of the bus; return how many have subscribed to the topic."""
         assert self._driver is not None, "an adapter works for a server that has a loop: attach it first"
-        for adapter in tuple(self._bus.adapters):  # a copy: one whose loop is closed leaves
-            adapter.hear(topic, data)
-        return self._done
+        return sum([adapter.hear(topic, data) for adapter in tuple(self._bus.adapters)])  # one whose loop closed leaves
 
-    def subscribe(self, topic: str, callback: Callable[[bytes], object]) -> Pending[None]:
+    def subscribe(self, topic: str, callback: Callable[[bytes], object]) -> None:
         """Call back with all data of the topic; a node has one subscription for each."""
         self._callbacks[topic] = callback
-        return self._done
 
-    def unsubscribe(self, topic: str) -> Pending[None]:
+    def unsubscribe(self, topic: str) -> None:
         """End the subscription."""
         self._callbacks.pop(topic, None)
-        return self._done
 
-    def hear(self, topic: str, data: bytes) -> None:
-        """Pass data on to this node's subscriber, on its own thread."""
+    def hear(self, topic: str, data: bytes) -> bool:
+        """Pass data on to this node's subscriber, on its own thread; return whether there is one."""
         callback, driver = self._callbacks.get(topic), self._driver
         if callback is None or driver is None:
-            return
+            return False
         if driver.is_over(idle=False):
             self.detach()  # its loop was closed, and its server was not
-        else:
-            driver.soon(callback, data)
+            return False
+        driver.soon(callback, data)
+        return True

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from waterspout import CannotStart
+from waterspout import CannotStart, Server
 from waterspout.hosts import reload, standalone
 from waterspout.hosts.certificates import tls
 from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
 from waterspout.hosts.patching import patch
 from waterspout.hosts.static import static_routes
+from waterspout.hosts.tornado import Mountable
 
 from . import hosts, outside
 from .target import load, load_application, source_of
@@ -72,7 +73,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
     from waterspout.hosts.gevent import Place
 
-    server = None if options.target is None else load(options.target)
+    server = None if options.target is None else _load(options)
     application = None if options.app is None else load_application(options.app)
     bind, names = _places(options, sockets)
     hosts.run(
@@ -84,7 +85,7 @@ def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) 
 
 
 def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
-    mountable = load(options.target)
+    mountable = _load(options)
     bind, names = _places(options, sockets)
     secure = _tls(options, has_tcp=bool(names))
     _check_flash(options, has_tcp=bool(names))
@@ -107,6 +108,19 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
         owns_process=True,
         stop_with_stdin=options.supervised,
     )
+
+
+def _load(options: argparse.Namespace) -> Mountable:
+    """Load what is to be served, and let it tell its health."""
+    mountable = load(options.target)
+    if options.health is not None:
+        if not isinstance(mountable, Server):
+            raise CannotStart(f"cannot tell the health of {options.target}, which is no waterspout.Server")
+        try:
+            mountable.expose_health(options.health)
+        except ValueError as error:
+            raise CannotStart(str(error)) from None
+    return mountable
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -231,6 +245,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--entry", metavar="PATH", help="Unix socket for `waterspout publish` and `emit`; only this user and root may"
+    )
+    serve.add_argument(
+        "--health", metavar="PATH", help="tell load balancers here whether new clients should come, as at /healthz"
     )
     serve.add_argument("--reload", action="store_true", help="restart when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
+from ..errors import AdapterError
 from .driver import Args, Asker, Driver
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def done_on_core(driver: Driver, function: Callable[[*Args], Pending[T]], *args:
     def call() -> None:
         try:
             called = function(*args)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AdapterError) as error:
             pending.reject(error)
             raise
         pending.follow(called)

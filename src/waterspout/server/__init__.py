@@ -4,8 +4,9 @@ from .acks import Replies
 from .channel import Channel, Text
 from .channelstream import ChannelMessage, ChannelStream
 from .classes import event, hook
-from .cluster import Adapter
+from .cluster import Adapter, Gap, Node
 from .exposures import Exposure
+from .inquiries import Headcount
 from .namespace import Namespace
 from .namespaces import DynamicNamespace
 from .presence import Presence, Present
@@ -21,7 +22,10 @@ __all__ = [
     "ChannelStream",
     "DynamicNamespace",
     "Exposure",
+    "Gap",
+    "Headcount",
     "Namespace",
+    "Node",
     "Presence",
     "Present",
     "Replies",

@@ -67,10 +67,14 @@ def too_many(most: int, event: str) -> TooManyCalls:
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What came of a call to many: `answers` by socket id, and the ids in `missing` that did not answer in time."""
+    """What came of a call to many: `answers` by socket id, and the ids in `missing` that did not answer in time.
+
+    `missing_nodes` are the other nodes that did not answer: what their clients have said is not here.
+    """
 
     answers: dict[str, Any]
     missing: tuple[str, ...]
+    missing_nodes: tuple[str, ...] = ()
 
 
 class ReplyCollector:

@@ -11,6 +11,7 @@ from ..errors import ConnectRefused
 from ..types import Reason
 from ..wire.generations import Generation
 from ..wire.places import find_fault
+from . import inquiries
 from .access import Access
 from .acks import Replies, ReplyCollector
 from .cluster import BusDisconnect, Cluster, Join, Leave
@@ -20,11 +21,11 @@ from .entrance import Auth, ConnectSteps
 from .fanout import Delivery, Fanout, delivery, prepare
 from .handlers import Handlers, check_name
 from .hooks import Hooks
+from .inquiries import Headcount
 from .life import CONNECTED
 from .limits import Limits
 from .member import Member, SocketMember
 from .presence import Presence
-from .presence import describe as picture
 from .rooms import Audience, Except, Room, Rooms, Target, audience, check_rooms
 from .socket import Socket, separate
 
@@ -101,7 +102,8 @@ class Namespace(Events, Generic[Kind]):
 
         `volatile`: it is dropped for clients for whom others wait already. `latest`: while it waits, a newer
         one with the same key takes its place. `compress=False`: it is not compressed, where others are.
-        TypeError, before anything is sent, for what JSON cannot carry.
+        TypeError, before anything is sent, for what JSON cannot carry. With an adapter AdapterError, before anything
+        is sent, for an event that is too large for it, and while the broker is lost and too much waits for it.
         """
         how = delivery(volatile=volatile, compress=compress, latest=latest)
         self.send(event, args, audience(to, except_), how)
@@ -109,55 +111,52 @@ class Namespace(Events, Generic[Kind]):
     def call(
         self, event: str, *args: Any, to: Target = None, except_: Except = None, timeout: float = 60.0
     ) -> Pending[Replies]:
-        """Ask many clients of this node and wait for their acknowledgements: `Replies(answers, missing)`.
+        """Ask many clients and wait for their acknowledgements: `Replies(answers, missing, missing_nodes)`.
 
         A client that leaves, does not answer within `timeout` seconds, or owes too many answers, is missing; it never
-        raises AckTimeout. TypeError for what JSON cannot carry.
+        raises AckTimeout. With an adapter the clients of all nodes are asked, and a node that does not answer within
+        half a second more is one of `missing_nodes`. TypeError for what JSON cannot carry, and AdapterError for what
+        is too large for the adapter.
         """
         check_name(event)
         check_number("timeout", timeout)
-        whom, ack_id = audience(to, except_), next(self._ack_ids)
-        forms = {row: prepare(row, self.name, event, args, ack_id) for row in tuple(self._fanout.spoken)}
-        pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
-
-        def ask() -> None:
-            members = [member for member in self.rooms.select(whom) if member.generation in forms]  # others came later
-            collector = ReplyCollector([member.id for member in members], pending)
-            with self.engine.turn:
-                for member in members:
-                    if member.expect(ack_id, event, partial(collector.settle, member.id), timeout):
-                        member.push(forms[member.generation])
-
-        on_core(self.engine.driver, ask)
-        return pending
+        return inquiries.call(self, event, args, audience(to, except_), timeout)
 
     def sockets(self, *, to: Target = None, except_: Except = None) -> list[Kind]:
         """Return the clients that are here, on this node, now."""
-        return cast(list[Kind], self._sockets(audience(to, except_)))
+        return cast(list[Kind], self.sockets_here(audience(to, except_)))
 
-    def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
-        """Ask who is here, as values: `Presence(sockets, missing)`, with the nodes that did not answer.
+    def fetch_sockets(self, *, to: Target = None, except_: Except = None, timeout: float = 5.0) -> Pending[Presence]:
+        """Ask all nodes who is there, as values: `Presence(sockets, missing)`.
 
-        For now this node alone is asked, and nobody is missing.
+        `missing` are the names of the nodes that did not answer within `timeout` seconds; it never fails because of
+        them. Of clients of other nodes, `data` has what JSON can carry; what else is in it is left out.
         """
-        pending: Pending[Presence] = Pending(self.engine.driver)
-        whom = audience(to, except_)
-        on_core(self.engine.driver, lambda: pending.resolve(Presence(tuple(map(picture, self._sockets(whom))))))
-        return pending
+        check_number("timeout", timeout)
+        return inquiries.fetch_sockets(self, audience(to, except_), timeout)
+
+    def fetch_count(self, *, to: Target = None, except_: Except = None, timeout: float = 5.0) -> Pending[Headcount]:
+        """Ask all nodes how many clients there are: `Headcount(sockets, missing)`, with `missing` as above."""
+        check_number("timeout", timeout)
+        return inquiries.fetch_count(self, audience(to, except_), timeout)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
         """Make clients join rooms, on all nodes. ValueError for a socket's id, which is no room to enter.
 
         On this node it is done at once, and the result need not be awaited. With an adapter it is done when the other
-        nodes have been told.
+        nodes have done it: what any node emits to these rooms from then on reaches all these clients. It waits at most
+        5 s for a node that does not answer. AdapterError, before anybody has joined, while the broker is lost and too
+        much waits for it.
         """
         check_rooms(rooms)
-        return self._act(Join(list(rooms), namespace=self.name), audience(to, except_))
+        message = Join(list(rooms), self.cluster.number(), namespace=self.name)
+        return done_on_core(self.engine.driver, self._apply_everywhere, message, audience(to, except_))
 
     def leave(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
         """Make clients leave rooms, on all nodes. The result is that of `join`."""
         check_rooms(rooms)
-        return self._act(Leave(list(rooms), namespace=self.name), audience(to, except_))
+        message = Leave(list(rooms), self.cluster.number(), namespace=self.name)
+        return done_on_core(self.engine.driver, self._apply_everywhere, message, audience(to, except_))
 
     def close_room(self, room: Room) -> Pending[None]:
         """Make all clients leave a room, on all nodes. The result is that of `join`."""
@@ -165,12 +164,13 @@ class Namespace(Events, Generic[Kind]):
 
     def disconnect(self, *, to: Target = None, except_: Except = None, close: bool = False) -> None:
         """Make clients leave the namespace, on all nodes; with `close`, end their whole connections."""
-        self._act(BusDisconnect(close, namespace=self.name), audience(to, except_))
+        message, whom = BusDisconnect(close, namespace=self.name), audience(to, except_)
+        on_core(self.engine.driver, self._disconnect_everywhere, message, whom)
 
     # What the server and its sockets call
 
     def send(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
-        """Send an event to clients of all nodes; TypeError before anything is queued."""
+        """Send an event to clients of all nodes; TypeError or AdapterError before anything is queued."""
         check_name(event)
         message = self.cluster.prepare(self.name, event, args, whom, how)
         if self.engine.driver.foreign():  # encoded now: the values may be others when the core gets to it
@@ -187,6 +187,32 @@ class Namespace(Events, Generic[Kind]):
         forms = {row: prepare(row, self.name, event, args, how=how) for row in rows}
         if members:
             self._fanout.push(members, forms)
+
+    def call_here(self, event: str, args: Sequence[Any], whom: Audience, timeout: float) -> Pending[Replies]:
+        """Ask clients of this node; TypeError before anything is queued."""
+        ack_id = next(self._ack_ids)
+        forms = {row: prepare(row, self.name, event, args, ack_id) for row in tuple(self._fanout.spoken)}
+        pending: Pending[Replies] = Pending(self.engine.driver, self.engine.log)
+
+        def ask() -> None:
+            members = [member for member in self.rooms.select(whom) if member.generation in forms]  # others came later
+            collector = ReplyCollector([member.id for member in members], pending)
+            with self.engine.turn:
+                for member in members:
+                    if member.expect(ack_id, event, partial(collector.settle, member.id), timeout):
+                        member.push(forms[member.generation])
+
+        on_core(self.engine.driver, ask)
+        return pending
+
+    def sockets_here(self, whom: Audience) -> list[Socket]:
+        """Return the sockets of this node."""
+        members = list(self.rooms.select(whom))  # in one step, for threads
+        return [member.socket for member in members if member.socket is not None]
+
+    def count_here(self, whom: Audience) -> int:
+        """Count the sockets of this node."""
+        return len(self.sockets_here(whom))
 
     def apply(self, message: Join | Leave | BusDisconnect, whom: Audience) -> None:
         """Apply a message to the clients of this node, whether it comes from here or from another node."""
@@ -284,10 +310,6 @@ class Namespace(Events, Generic[Kind]):
 
     # Below this line: how it is done
 
-    def _sockets(self, whom: Audience) -> list[Socket]:
-        members = list(self.rooms.select(whom))  # in one step, for threads
-        return [member.socket for member in members if member.socket is not None]
-
     def _dismiss(self, member: Member) -> bool:
         admitted = member.end()
         self.rooms.dismiss(member.id)
@@ -301,12 +323,15 @@ class Namespace(Events, Generic[Kind]):
             self._fanout.push(members, {row: forms[row] for row in self._fanout.rows(members)})
         self.cluster.publish(message)
 
-    def _act(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
-        return done_on_core(self.engine.driver, self._apply_everywhere, message, whom)
-
-    def _apply_everywhere(self, message: Join | Leave | BusDisconnect, whom: Audience) -> Pending[None]:
+    def _apply_everywhere(self, message: Join | Leave, whom: Audience) -> Pending[None]:
+        data = self.cluster.address(message, whom)
         self.apply(message, whom)
-        return self.cluster.tell(self.cluster.address(message, whom))
+        return self.cluster.confirm(message.number, data)
+
+    def _disconnect_everywhere(self, message: BusDisconnect, whom: Audience) -> None:
+        data = self.cluster.address(message, whom)
+        self.apply(message, whom)
+        self.cluster.publish(data)
 
     def _show_family(self) -> None:
         """Be listed among the dynamic namespaces while a client is here, or connecting."""

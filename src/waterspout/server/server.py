@@ -4,8 +4,10 @@ from collections.abc import Callable
 from re import Pattern
 from typing import Any, overload
 
+from msgspec import Raw
+
 from ..engine import AllowedHosts, Cookie, Deflate, Driver, Engine, Origins, Pending, Policy, TrustedProxies, on_core
-from ..engine.options import check_patience
+from ..engine.options import check_count, check_patience
 from ..engine.protocol1.policy import Protocol1Policy
 from ..wire.generations import all_rows
 from .acks import Replies
@@ -13,12 +15,15 @@ from .application import SocketIOApplication
 from .background import Background
 from .channel import Channel
 from .channels import Channels
-from .cluster import Adapter, Broadcast, BusMessage, Cluster, check_adapter, whom
+from .cluster import Adapter, Broadcast, Cluster, ForClients, Gap, Node, Question, check_adapter, whom
 from .decorators import Events, decorator
 from .exposureroute import ExposureRoute
 from .exposures import Exposure
 from .fanout import delivery
+from .gaps import Gaps
 from .handlers import F
+from .health import HealthRoute
+from .inquiries import Headcount, answer
 from .limits import Limits
 from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
@@ -59,8 +64,8 @@ class Server(Events):
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets
       pages in that do DNS rebinding. See `Policy`.
-    - `adapter` joins several servers, as a `MemoryAdapter` does in one process; none joins processes yet. A `driver`
-      is for tests.
+    - `adapter` joins several servers, as a `MemoryAdapter` does in one process; none joins processes yet.
+      `max_unpublished_bytes`: what may wait for it while its broker is lost. A `driver` is for tests.
     """
 
     engine: Engine
@@ -96,9 +101,11 @@ class Server(Events):
         trusted_proxies: TrustedProxies = (),
         allowed_hosts: AllowedHosts = None,
         adapter: Adapter | None = None,
+        max_unpublished_bytes: int = 4_000_000,
         driver: Driver | None = None,
     ) -> None:
         check_patience("shutdown_timeout", shutdown_timeout)
+        check_count("max_unpublished_bytes", max_unpublished_bytes)
         check_adapter(adapter)
         policy = Policy(
             ping_interval=ping_interval,
@@ -133,12 +140,17 @@ class Server(Events):
         self.engine.is_clustered = adapter is not None
         self._application = application
         self._shutdown_timeout = shutdown_timeout
-        self._cluster = Cluster(adapter, f"waterspout{self.engine.path}", self._deliver, self.engine.driver)
+        self._gaps = Gaps(self.engine)
+        clients = _Clients(self)
+        self._cluster = Cluster(
+            adapter, f"waterspout{self.engine.path}", self.engine, clients, max_unpublished_bytes=max_unpublished_bytes
+        )
         self._background = Background(self.engine)
         self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
         self._channels = Channels(self.engine)
         self._exposed: ExposureRoute | None = None
+        self._is_running = False
         self._root = self.of("/")
         self._handlers = self._root._handlers
 
@@ -236,6 +248,16 @@ class Server(Events):
         """
         self._background.on_stop(function, threaded=threaded)
 
+    @decorator
+    def on_gap(self, function: Callable[..., Any], *, threaded: bool) -> None:
+        """Register what is called when messages of another node did not come, and could not be repeated: `(gap)`.
+
+        The `Gap` has the `node`, the `topic` of the adapter, and `words`, how many there were at most. Clients of this
+        node have missed events, or have not joined or left rooms. It is logged in any case, and counted in `stats()`.
+        What the function raises is logged.
+        """
+        self._gaps.on_gap(function, threaded=threaded)
+
     # What belongs to "/"
 
     def emit(
@@ -262,9 +284,13 @@ class Server(Events):
         """Return the clients that are in "/" now; see `Namespace.sockets`."""
         return self._root.sockets(to=to, except_=except_)
 
-    def fetch_sockets(self, *, to: Target = None, except_: Except = None) -> Pending[Presence]:
+    def fetch_sockets(self, *, to: Target = None, except_: Except = None, timeout: float = 5.0) -> Pending[Presence]:
         """Ask who is in "/"; see `Namespace.fetch_sockets`."""
-        return self._root.fetch_sockets(to=to, except_=except_)
+        return self._root.fetch_sockets(to=to, except_=except_, timeout=timeout)
+
+    def fetch_count(self, *, to: Target = None, except_: Except = None, timeout: float = 5.0) -> Pending[Headcount]:
+        """Ask how many are in "/"; see `Namespace.fetch_count`."""
+        return self._root.fetch_count(to=to, except_=except_, timeout=timeout)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None) -> Pending[None]:
         """Make clients of "/" join rooms; see `Namespace.join`."""
@@ -327,11 +353,34 @@ class Server(Events):
         self._exposed.add(exposure)
         return exposure
 
+    def expose_health(self, path: str = "/healthz") -> None:
+        """Tell load balancers at a path whether new clients should come here: 200 if `is_ready`, and else 503.
+
+        The body is JSON, as `{"ready": true, "nodes": 3}`. Everybody may ask, from `allowed_hosts` if these are given.
+        It says nothing of whether the process lives: while a broker is lost, the clients that are here are served.
+        ValueError for a path that is served already, or that does not begin with a slash.
+        """
+        if not path.startswith("/") or self.engine.serves(path):
+            raise ValueError(f"the path {path!r} cannot be exposed: give one that is free, and begins with a slash")
+        self.engine.add_route(HealthRoute(path, lambda: {"ready": self.is_ready, "nodes": len(self.nodes())}))
+
     # What belongs to the whole
 
     def stats(self) -> Stats:
         """Return what the server has done, and what it holds now; the first call begins to measure handlers."""
-        return collect(self.engine, self._namespaces, self._channels)
+        return collect(self.engine, self._namespaces, self._channels, self._cluster)
+
+    def nodes(self) -> list[Node]:
+        """Return the nodes that live, as this one knows them by their hellos; itself first. None without an adapter."""
+        return self._cluster.nodes()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether new clients should come here: the server runs, is not closing, and is in touch with the other nodes.
+
+        Without an adapter there are no others. It is False while a broker is lost, or brings nothing.
+        """
+        return self._is_running and "_closing" not in self.__dict__ and self._cluster.is_ready
 
     def describe(self) -> dict[str, list[dict[str, Any]]]:
         """Return the events that clients may send, by namespace, as plain values: a list of dictionaries.
@@ -363,6 +412,7 @@ class Server(Events):
         before = self.__dict__.pop("_closing", None)
         if before is not None:
             before.resolve(None)
+        self._is_running = True
         self._cluster.attach(driver)
         self._namespaces.part_sessionless()
         self._namespaces.follow(driver)
@@ -396,8 +446,16 @@ class Server(Events):
         # in the turn, so that the handlers of the last farewells are among those that are waited for
         engine.close().when_done(lambda _: engine.turn.add(finish))
 
-    def _deliver(self, message: BusMessage) -> None:
-        namespace = self._namespaces.existing(message.namespace)
+
+class _Clients:
+    """What other nodes reach of a server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def deliver(self, message: ForClients) -> None:
+        """Apply a message to the clients of its namespace, if that is here."""
+        namespace = self._server._namespaces.existing(message.namespace)
         if namespace is None:
             return
         if isinstance(message, Broadcast):
@@ -405,3 +463,16 @@ class Server(Events):
             namespace.deliver(message.event, message.args, whom(message), how)
         else:
             namespace.apply(message, whom(message))
+
+    def asked(self, question: Question) -> Pending[list[Raw]]:
+        """Answer a question about the clients of a namespace; nobody is in one that is not here."""
+        namespace = self._server._namespaces.existing(question.namespace)
+        if namespace is not None:
+            return answer(namespace, question, self._server._cluster.largest)
+        nothing: Pending[list[Raw]] = Pending(self._server.engine.driver)
+        nothing.resolve([])
+        return nothing
+
+    def lost(self, gap: Gap) -> None:
+        """Tell of words that did not come."""
+        self._server._gaps.tell(gap)

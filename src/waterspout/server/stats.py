@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from ..engine import Engine
 from ..types import Reason
 from .channels import Channels
+from .cluster import Cluster
 from .handlers import Timing
 from .namespaces import Namespaces
 
@@ -20,6 +21,9 @@ class Stats:
     sessions `closed` by reason, `slow_consumers` among these, `messages_in`, `messages_out`, `bytes_in` and
     `bytes_out` (of WebSockets and polling bodies), volatile messages `dropped`, messages `replaced` by the `latest`
     of their key, messages `published` to channels, `resets` of subscribers by reason, and `errors` of handlers.
+    Of several nodes, now: `nodes` that are known to live, this one included, whether this one is `ready`, and the
+    `unpublished_bytes` that wait for a lost broker; since the start: messages of other nodes that were `repaired`
+    or `lost` at most, losses of the broker (`broker_losses`), and messages `unpublished` because too much waited.
     `handlers`: by namespace and event the number of calls and their seconds until the answer, since the first time
     that somebody asked.
     """
@@ -45,10 +49,17 @@ class Stats:
     published: int
     resets: dict[str, int]
     errors: int
+    nodes: int
+    ready: bool
+    unpublished_bytes: int
+    repaired: int
+    lost: int
+    broker_losses: int
+    unpublished: int
     handlers: dict[str, dict[str, Timing]]
 
 
-def collect(engine: Engine, namespaces: Namespaces, channels: Channels) -> Stats:
+def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster: Cluster) -> Stats:
     """Count what is there, and read the counters."""
     traffic = engine.traffic
     counters = {counter.name: getattr(traffic, counter.name) for counter in fields(traffic)}
@@ -72,6 +83,13 @@ def collect(engine: Engine, namespaces: Namespaces, channels: Channels) -> Stats
         resets=dict(channels.traffic.resets),
         slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
+        nodes=len(cluster.nodes()),
+        ready=cluster.is_ready,
+        unpublished_bytes=cluster.waiting_bytes,
+        repaired=cluster.traffic.repaired,
+        lost=cluster.traffic.lost,
+        broker_losses=cluster.traffic.broker_losses,
+        unpublished=cluster.traffic.refused,
         handlers={
             place.name: {event: replace(one) for event, one in dict(place.measure()).items()} for place in places
         },

@@ -36,7 +36,7 @@ class Clock(InlineDriver):
         self.time = start
         self.reports: list[tuple[str, BaseException | None]] = []
         self._raised: list[BaseException] | None = None
-        self._alarm: tuple[float, Callable[[], object]] | None = None
+        self._alarms: dict[object, tuple[float, Callable[[], object]]] = {}
         self._tokens = 0
         self._loop: ClockLoop | None = None
         self._tasks: dict[asyncio.Task[None], Asker] = {}
@@ -102,8 +102,12 @@ class Clock(InlineDriver):
         self.settle()
 
     def alarm(self, at: float, function: Callable[[], object]) -> None:
-        """Call the function when `advance` or `block` gets there."""
-        self._alarm = at, function
+        """Call the function when `advance` or `block` gets there; several servers of one clock have one alarm each."""
+        self._alarms[getattr(function, "__self__", None)] = at, function
+
+    def next_alarm(self) -> float | None:
+        """Return when the next alarm goes off."""
+        return min((at for at, _ in self._alarms.values()), default=None)
 
     def report(self, text: str, error: BaseException | None = None) -> int:
         """Keep it in `reports`, and log it: a test that fails shows what its handlers raised."""
@@ -202,13 +206,14 @@ class Clock(InlineDriver):
     def _ring(self, end: float | None) -> bool:
         """Go to the next moment at which something happens; False if there is none until `end`."""
         timer = None if self._loop is None else self._loop.next_timer()
-        moments = [at for at in (timer, self._alarm and self._alarm[0]) if at is not None]
+        moments = [at for at in (timer, self.next_alarm()) if at is not None]
         if not moments or (end is not None and min(moments) > end):
             return False
         self.time = max(self.time, min(moments))
-        if self._alarm is not None and self._alarm[0] <= self.time:
-            (_, function), self._alarm = self._alarm, None
-            function()
+        for owner, (at, function) in tuple(self._alarms.items()):
+            if at <= self.time and self._alarms.get(owner) == (at, function):
+                del self._alarms[owner]
+                function()
         if self._loop is not None:
             self._loop.ring()
         self.settle()

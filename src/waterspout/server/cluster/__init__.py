@@ -1,0 +1,45 @@
+"""Several nodes: the seam to what carries their bytes, what they say to each other, and how each knows the others."""
+
+from .adapter import Adapter, check_adapter
+from .cluster import Cluster
+from .incoming import ClusterTraffic, Gap
+from .members import Node
+from .messages import (
+    Ask,
+    Broadcast,
+    BusDisconnect,
+    Count,
+    Fetch,
+    ForClients,
+    Join,
+    Leave,
+    Question,
+    decode,
+    encode,
+    encode_word,
+    pack,
+    whom,
+)
+
+__all__ = [
+    "Adapter",
+    "Ask",
+    "Broadcast",
+    "BusDisconnect",
+    "Cluster",
+    "ClusterTraffic",
+    "Count",
+    "Fetch",
+    "ForClients",
+    "Gap",
+    "Join",
+    "Leave",
+    "Node",
+    "Question",
+    "check_adapter",
+    "decode",
+    "encode",
+    "encode_word",
+    "pack",
+    "whom",
+]

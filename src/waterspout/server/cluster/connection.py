@@ -1,0 +1,371 @@
+"""A node's connection to the others, from the beginning of its server's loop to the end.
+
+It takes a name, attaches the adapter, subscribes to the cluster's topic and to one of its own, and says hello. It is
+`OPEN` when all others have answered, or after 2 s. What is to be published before is queued, and so it is while the
+broker is `LOST`. When that is back, the node says hello again, and is open when all nodes of before have said theirs,
+or after 4 s.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from functools import partial
+from itertools import count
+from typing import Any, Protocol
+
+import msgspec
+
+from ...engine import Engine, Layer, Level, Pending
+from ...errors import DecodeError
+from .adapter import Adapter
+from .bus import Bus
+from .incoming import ClusterTraffic, Gap, Incoming
+from .members import HELLO_EVERY, Members
+from .messages import (
+    VERSION,
+    Again,
+    BusMessage,
+    Forgotten,
+    Hello,
+    Repetition,
+    UnknownKind,
+    Word,
+    decode,
+    decode_word,
+    encode,
+    encode_word,
+)
+from .outgoing import Outgoing
+
+ALONE_AFTER = 2.0  # s without all answers to the first hello, where the broker does not know how many hear it
+RETURN_WITHIN = 4.0  # s for the nodes of before, when the broker is back
+
+
+class Receiver(Protocol):
+    """Takes what a connection brings."""
+
+    def received(self, node: str, message: BusMessage) -> None:
+        """A message that is not the connection's own; TypeError or ValueError for what clients cannot be sent."""
+
+    def unknown(self, node: str, number: int) -> None:
+        """A message of an unknown kind, which wants an answer."""
+
+    def gone(self, node: str) -> None:
+        """A node has died, or said goodbye."""
+
+    def lost(self, gap: Gap) -> None:
+        """Words did not come."""
+
+
+class State(Enum):
+    """Whether a node can publish; one whose adapter has failed for good never can."""
+
+    JOINING = "joining"
+    OPEN = "open"
+    LOST = "lost"
+    FAILED = "failed"
+    ENDED = "ended"
+
+
+JOINING, OPEN, LOST, FAILED, ENDED = State  # names of a module are faster to look up than members of an Enum
+
+Said = Callable[[Exception | None], object]
+"""Called just before a message is published, or with the reason why it never will be."""
+
+_lives = count(1)
+
+
+class Connection:
+    """One life of a node. `heard` is done when the adapter has subscribed; `failure` is why there never is a node."""
+
+    def __init__(
+        self, adapter: Adapter, topic: str, engine: Engine, receiver: Receiver, traffic: ClusterTraffic, most_bytes: int
+    ) -> None:
+        self._topic = topic
+        self._engine = engine
+        self._receiver = receiver
+        self._traffic = traffic
+        self._most_bytes = most_bytes
+        self.outgoing = Outgoing(topic)
+        self._incoming = Incoming(engine, traffic, self._handle, self._ask_again, receiver.lost)
+        self.members = Members()
+        self.state = JOINING
+        self.is_leaving = False
+        self.failure: Exception | None = None
+        self._is_settled = False  # it has been open: its name is its own
+        self._answered: set[str] = set()
+        self._expected: int | None = None
+        self._former: set[str] | None = None  # the nodes of before the broker was lost; None if it was never open
+        self._take_name()
+        self._bus = Bus(adapter, topic, engine.driver)
+        attached = self._bus.attach(self._lost, self._restored)
+        self.heard = self._bus.subscribe(topic, partial(self._receive, topic))
+        self._when(attached, self.heard, self._subscribe_own())
+
+    # What the cluster calls
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the node is in touch with the others."""
+        return self.state is OPEN and not self.members.is_deaf and not self.is_leaving
+
+    def publish(self, message: bytes, *, to: str | None = None, said: Said | None = None) -> None:
+        """Publish to all, or to one node, as soon as the broker is there."""
+        topic = self._topic if to is None else self._topic_of(to)
+        if self.state is OPEN:
+            self._publish(topic, message, said)
+        elif self.state in (JOINING, LOST):
+            self.outgoing.wait(topic, message, said)
+        elif said is not None:
+            said(self.failure)
+
+    def report(self, kind: object, text: str) -> None:
+        """Log the first failure of its kind."""
+        self._bus.report(kind, text)
+
+    def leave(self) -> None:
+        """Tell the others that the server is closing: receive nothing more from all, but go on publishing."""
+        if not self.is_leaving and self.state is not ENDED:
+            self.is_leaving = True
+            if self.state in (JOINING, OPEN):
+                self._say_hello()
+            self._bus.unsubscribe(self._topic)
+
+    def end(self, *, goodbye: bool) -> bool:
+        """Disconnect; return whether the adapter needs longer: the driver waits for it then."""
+        if self.state is ENDED:
+            return False
+        if goodbye and self.state is OPEN:
+            self._say_hello(gone=True)
+        self.state = ENDED
+        self._stop()
+        return not self._bus.detach().done
+
+    def _stop(self) -> None:
+        for kind in ("second", "opening"):
+            self._engine.deadlines.clear(self, kind)
+        for _, _, said in self.outgoing.take():
+            if said is not None:
+                said(self.failure)
+        self._incoming.close()
+
+    # Names and topics
+
+    def _take_name(self) -> None:
+        token = self._engine.driver.token()
+        self.name, self._life = token[-8:], f"{token}-{next(_lives)}"
+
+    def _topic_of(self, node: str) -> str:
+        return f"{self._topic}/node/{node}"
+
+    def _subscribe_own(self) -> Pending[Any]:
+        topic = self._topic_of(self.name)
+        return self._bus.subscribe(topic, partial(self._receive, topic))
+
+    def _meet_namesake(self, hello: Hello) -> None:
+        """Take another name, or keep it: the node that has been open keeps it, or else the one whose life is less."""
+        yields = self._life > hello.life if self._is_settled is hello.settled else hello.settled
+        if yields:
+            self._note(Level.WARNING, "the name %a of this node is another's: it takes a new one", self.name)
+            self._bus.unsubscribe(self._topic_of(self.name))
+            self._take_name()
+            self._when(self._subscribe_own())
+        elif not hello.settled:
+            self._say_hello()
+
+    # Opening, and the way back
+
+    def _when(self, *pendings: Pending[Any]) -> None:
+        """Say hello when all of this is done."""
+        for pending in pendings:
+            if not pending.done:
+                pending.when_done(lambda _: self._when(*pendings))
+                return
+        self.failure = next((pending.error for pending in pendings if pending.error), None)
+        if self.state is JOINING and self.failure is None:
+            self._ask()
+        elif self.state in (JOINING, LOST) and self.failure is not None:
+            self.state = FAILED
+            self._stop()
+
+    def _ask(self) -> None:
+        """Ask all others for their hello, to open when they have answered."""
+        now = self._engine.driver.now()
+        self._answered.clear()
+        self._engine.deadlines.set(self, "second", now + HELLO_EVERY)
+        self._engine.deadlines.set(self, "opening", now + (ALONE_AFTER if self._former is None else RETURN_WITHIN))
+        self._say_hello(asks=True).when_done(self._count)
+
+    def _count(self, published: Pending[Any]) -> None:
+        """Expect as many answers as others have heard the hello, where the broker says how many that are."""
+        heard = None if published.error else published.result()
+        self._expected = heard - 1 if isinstance(heard, int) else None
+        self._look()
+
+    def _look(self) -> None:
+        if self.state is not JOINING:
+            return
+        if self._former is not None:
+            is_complete = self._former <= self._answered
+        else:
+            is_complete = self._expected is not None and len(self._answered) >= self._expected
+        if is_complete:
+            self._open()
+
+    def _open(self) -> None:
+        """Publish from now on; first what waits."""
+        self._engine.deadlines.clear(self, "opening")
+        if self._former is not None:
+            self._note(Level.WARNING, "the other nodes are reached again")
+        self.state, self._former, self._is_settled = OPEN, None, True
+        self.members.hear_self()
+        for topic, message, said in self.outgoing.take():
+            self._publish(topic, message, said)
+
+    def _lost(self, reason: str) -> None:
+        if self.state not in (JOINING, OPEN):
+            return
+        text = "the other nodes are not reached: %s; up to %d bytes for them are kept"
+        self._note(Level.ERROR, text, reason, self._most_bytes)
+        self._traffic.broker_losses += 1
+        if self.state is OPEN:
+            self._former = set(self.members.names)
+        self.state = LOST
+        self._engine.deadlines.clear(self, "opening")
+
+    def _restored(self) -> None:
+        if self.state is LOST:
+            self.state = JOINING
+            self.outgoing.refresh(self._engine.driver.now())
+            self._ask()
+
+    # Hellos
+
+    def due(self, kind: str, at: float) -> None:
+        """Act: a second is over, or the others have had their time to answer."""
+        if kind == "opening":
+            self._open()
+            return
+        self._engine.deadlines.set(self, "second", self._engine.driver.now() + HELLO_EVERY)
+        was_deaf = self.members.is_deaf
+        for name in self.members.tick(listens=self.state is OPEN and not self.is_leaving):
+            self._note(Level.WARNING, "the node %a is silent: it counts as dead", name)
+            self._receiver.gone(name)
+        if self.members.is_deaf and not was_deaf:
+            self._note(Level.ERROR, "the bus brings nothing, not even what this node says: it is not ready")
+        if self.state in (JOINING, OPEN):
+            self._say_hello(asks=self.state is JOINING)
+            for name in self.members.silent:
+                self._say_hello(to=name, asks=True)
+
+    def _say_hello(self, to: str | None = None, *, asks: bool = False, gone: bool = False) -> Pending[Any]:
+        hello = Hello(
+            life=self._life,
+            version=VERSION,
+            sessions=len(self._engine.sessions),
+            heads=self.outgoing.heads(self._engine.driver.now()),
+            asks=asks,
+            ready=self.is_ready,
+            settled=self._is_settled,
+            leaving=self.is_leaving,
+            gone=gone,
+        )
+        return self._whisper(self._topic if to is None else self._topic_of(to), hello)
+
+    def _hear_hello(self, node: str, hello: Hello) -> None:
+        for topic in (self._topic, self._topic_of(self.name)):
+            self._incoming.learn(node, topic, hello.heads.get(topic))
+        if hello.gone:
+            self.members.forget(node)
+            self._receiver.gone(node)
+            return
+        self.members.hear(node, hello)
+        if hello.asks:
+            self._say_hello(to=node)
+        self._answered.add(node)
+        self._look()
+
+    def _hear_self(self, hello: Hello) -> None:
+        if hello.life != self._life:
+            self._meet_namesake(hello)
+            return
+        if self.members.is_deaf:
+            self._note(Level.WARNING, "the bus brings what this node says again")
+        self.members.hear_self()
+
+    # Words
+
+    def _publish(self, topic: str, message: bytes, said: Said | None = None) -> None:
+        word = self.outgoing.number(topic, self.name, message, self._engine.driver.now())
+        if said is not None:
+            said(None)
+        self._bus.publish(topic, word)
+
+    def _whisper(self, topic: str, message: BusMessage) -> Pending[Any]:
+        """Publish a word without a number, past the queue."""
+        return self._bus.publish(topic, encode_word(self.name, 0, 0, encode(message)))
+
+    def _receive(self, topic: str, data: bytes) -> None:
+        """Take a word from the bus; drop this node's own, which have been delivered here."""
+        if self.state in (FAILED, ENDED):
+            return
+        try:
+            word = decode_word(data)
+        except DecodeError as error:
+            self._drop(error)
+            return
+        if word.node != self.name or not word.n:
+            self._take(topic, word)
+
+    def _take(self, topic: str, word: Word, *, is_repeated: bool = False) -> None:
+        if word.n:
+            self._incoming.receive(topic, word, is_repeated=is_repeated)
+        else:
+            self._handle(word.node, word.message)
+
+    def _handle(self, node: str, data: msgspec.Raw) -> None:
+        try:
+            self._handle_message(node, decode(data))
+        except UnknownKind as error:
+            self._drop(error)
+            if error.number:
+                self._receiver.unknown(node, error.number)
+        except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
+            self._drop(error)
+
+    def _handle_message(self, node: str, message: BusMessage) -> None:
+        match message:
+            case Hello():
+                (self._hear_self if node == self.name else partial(self._hear_hello, node))(message)
+            case Again():
+                self._repeat(node, message)
+            case Repetition():
+                word = decode_word(message.word)
+                if word.node == node:
+                    self._take(message.topic, word, is_repeated=True)
+            case Forgotten():
+                self._incoming.forgotten(node, message.topic, message.last)
+            case _:
+                self._receiver.received(node, message)
+
+    def _drop(self, error: Exception) -> None:
+        self.report("dropped", f"a message from the bus is dropped, further ones are not logged: {error}")
+
+    def _ask_again(self, node: str, topic: str, after: int, last: int) -> None:
+        """Ask a node for its words; one that does not listen any more cannot repeat them."""
+
+        def look(published: Pending[Any]) -> None:
+            if published.error is None and published.result() == 0:
+                self._incoming.forgotten(node, topic, last)
+
+        self._whisper(self._topic_of(node), Again(topic, after, last)).when_done(look)
+
+    def _repeat(self, node: str, asked: Again) -> None:
+        forgotten, words = self.outgoing.repeat(asked.topic, asked.after, asked.last)
+        topic = self._topic_of(node)
+        if forgotten:
+            self._whisper(topic, Forgotten(asked.topic, forgotten))
+        for word in words:
+            self._whisper(topic, Repetition(asked.topic, word))
+
+    def _note(self, level: Level, text: str, *values: object) -> None:
+        self._engine.log.note(Layer.SERVER, level, text, *values)

@@ -1,0 +1,91 @@
+"""The nodes of a cluster, as one of them knows them by their hellos.
+
+Every second each node says hello, and hears its own. While it does not, it is deaf: it is not ready, and judges nobody.
+Time is counted in seconds in which it heard itself; so a bus that stalls makes nobody declare anybody dead.
+"""
+
+from dataclasses import dataclass
+
+from .messages import VERSION, Hello
+
+HELLO_EVERY = 1.0  # s
+MISSED = 3  # hellos of its own after which a node is deaf, and of another one after which that is dead
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node: its name, its `sessions` (connections of clients), the `version` of its messages, what it is doing.
+
+    `is_self`: it is the one that was asked. `is_ready`: it takes new clients. Of other nodes this is known as of their
+    last hello, at most some seconds ago.
+    """
+
+    name: str
+    sessions: int
+    version: int
+    is_self: bool
+    is_ready: bool
+
+
+class Members:
+    """The other nodes that live, by name, with their last hello; and whether this one hears at all."""
+
+    def __init__(self) -> None:
+        self._others: dict[str, tuple[Hello, int]] = {}
+        self._seconds = 0  # in which this node heard itself
+        self._is_heard = True
+        self._missed = 0
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether the bus brings nothing, not even this node's own hellos."""
+        return self._missed >= MISSED
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those that can be asked: all but the leaving."""
+        return tuple(name for name, (hello, _) in self._others.items() if not hello.leaving)
+
+    @property
+    def silent(self) -> list[str]:
+        """The names of those whose last hello did not come: they are asked before they count as dead."""
+        return [name for name, (_, seen) in self._others.items() if self._seconds - seen > 1]
+
+    def hear(self, name: str, hello: Hello) -> bool:
+        """Take another node's hello; return whether the node is new."""
+        is_new = name not in self._others
+        self._others[name] = hello, self._seconds
+        return is_new
+
+    def hear_self(self) -> None:
+        """Take this node's own hello."""
+        self._is_heard, self._missed = True, 0
+
+    def forget(self, name: str) -> None:
+        """Take out a node that has said goodbye."""
+        self._others.pop(name, None)
+
+    def tick(self, *, listens: bool) -> tuple[str, ...]:
+        """Count a second; return the names of the nodes that have died, which are out. Without `listens` none has."""
+        if not listens:
+            return ()
+        if not self._is_heard:
+            self._missed += 1
+            return ()
+        self._is_heard = False
+        self._seconds += 1
+        dead = tuple(name for name, (_, seen) in self._others.items() if self._seconds - seen > MISSED)
+        for name in dead:
+            del self._others[name]
+        return dead
+
+    def others(self) -> list[Node]:
+        """Return what is known of the other nodes."""
+        return [
+            Node(name, hello.sessions, hello.version, is_self=False, is_ready=hello.ready)
+            for name, (hello, _) in self._others.items()
+        ]
+
+    def this(self, name: str, sessions: int, *, is_ready: bool) -> Node:
+        """Describe this node."""
+        return Node(name, sessions, VERSION, is_self=True, is_ready=is_ready)

@@ -1,0 +1,257 @@
+"""The messages between nodes: their types and codec.
+
+A word is what an adapter publishes: the sender's name, two numbers, and a message. The numbers tell what was lost and
+what comes twice (incoming.py). Words are input like any other; nodes of several versions may be mixed: unknown fields
+are ignored, and a message of an unknown kind is answered, if an answer is due.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ...errors import DecodeError
+from ...wire import surrogates
+from ...wire.json import plain
+from ...wire.socketio import RESERVED
+from ..fanout import UNSENDABLE
+from ..rooms import Audience, Room
+
+VERSION = 1
+"""Of the messages; each node tells the others its own."""
+
+OVERHEAD = 512  # bytes that a word, or its repetition, needs beside its message: names, numbers and the topic
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """What is published: `n` is the sender's count of words, `prev` that of its word before on the same topic.
+
+    `prev` is 0 where the sender knows none. A word without a number (0) is not repeated, and may come in any order.
+    """
+
+    node: str
+    n: int
+    prev: int
+    message: msgspec.Raw
+
+
+class _ForClients(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """A message for the clients of a namespace; `to` and `except_` say for which."""
+
+    namespace: str
+    to: list[Room] | None = None
+    except_: list[Room] = []
+
+
+class Broadcast(_ForClients, frozen=True, tag="broadcast"):
+    """An event."""
+
+    event: str
+    args: list[Any]
+    volatile: bool = False
+    compress: bool = True
+    latest: str | None = None
+
+
+class Join(_ForClients, frozen=True, tag="join"):
+    """The clients join rooms; where there is a `number`, an answer is due when they have."""
+
+    rooms: list[Room]
+    number: int = 0
+
+
+class Leave(_ForClients, frozen=True, tag="leave"):
+    """The clients leave rooms; `number` as for `Join`."""
+
+    rooms: list[Room]
+    number: int = 0
+
+
+class BusDisconnect(_ForClients, frozen=True, tag="part"):
+    """The clients are disconnected from the namespace; with `close`, their connections are closed."""
+
+    close: bool = False
+
+
+class Fetch(_ForClients, frozen=True, tag="fetch"):
+    """Asks for the clients, as values."""
+
+    number: int
+
+
+class Count(_ForClients, frozen=True, tag="count"):
+    """Asks how many clients there are."""
+
+    number: int
+
+
+class Ask(_ForClients, frozen=True, tag="ask"):
+    """An event that the clients are to acknowledge, within `timeout` seconds."""
+
+    number: int
+    event: str
+    args: list[Any]
+    timeout: float
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="answer"):
+    """The answer to the message of this number, or a part of it, if there is `more`."""
+
+    number: int
+    items: list[msgspec.Raw] = []
+    more: bool = False
+    understood: bool = True
+
+
+class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="hello"):
+    """A node is here. `life` is different for nodes that have taken the same name; `heads` has its last `n` by topic.
+
+    `asks`: it wants the others' hello. `ready`: it takes new clients. `settled`: it has been in touch with the others,
+    so that it keeps its name. It is `leaving`, and its last hello says that it is `gone`.
+    """
+
+    life: str
+    version: int
+    sessions: int
+    heads: dict[str, int]
+    asks: bool = False
+    ready: bool = False
+    settled: bool = False
+    leaving: bool = False
+    gone: bool = False
+
+
+class Again(msgspec.Struct, frozen=True, tag_field="kind", tag="again"):
+    """Asks the sender of a topic's words for those behind `after`, up to `last`."""
+
+    topic: str
+    after: int
+    last: int
+
+
+class Repetition(msgspec.Struct, frozen=True, tag_field="kind", tag="repetition"):
+    """A word that was asked for."""
+
+    topic: str
+    word: bytes
+
+
+class Forgotten(msgspec.Struct, frozen=True, tag_field="kind", tag="forgotten"):
+    """Words that were asked for, up to `last`, are not kept any more."""
+
+    topic: str
+    last: int
+
+
+ForClients = Broadcast | Join | Leave | BusDisconnect
+Question = Fetch | Count | Ask
+BusMessage = ForClients | Question | Answer | Hello | Again | Repetition | Forgotten
+
+
+class _Stub(msgspec.Struct, frozen=True):
+    """What any message has, of whatever kind and version."""
+
+    kind: str
+    number: int = 0
+
+
+class UnknownKind(DecodeError):
+    """A message of a newer node; with a `number`, it wants an answer."""
+
+    def __init__(self, stub: _Stub) -> None:
+        super().__init__(f"a message of the unknown kind {stub.kind[:80]!a}")
+        self.number = stub.number
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=plain)
+_KEPT = (bytes, bytearray, memoryview, datetime)
+_words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
+_messages: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)
+_stubs: msgspec.msgpack.Decoder[_Stub] = msgspec.msgpack.Decoder(_Stub)
+_KINDS = frozenset(kind.__struct_config__.tag for kind in BusMessage.__args__)
+_BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
+
+
+def encode(message: BusMessage) -> bytes:
+    """Write a message; TypeError, naming the event, for what the bus cannot carry: integers beyond 64 bits."""
+    try:
+        return _encode(message)
+    except (*UNSENDABLE, OverflowError) as error:
+        raise TypeError(f"{describe(message)} cannot be sent to other nodes: {error}") from error
+
+
+def describe(message: BusMessage) -> str:
+    """Name a message for an error."""
+    return f"the event {message.event!r}" if isinstance(message, Broadcast | Ask) else "this"
+
+
+def _encode(message: BusMessage) -> bytes:
+    try:
+        return _encoder.encode(message)
+    except UnicodeEncodeError:
+        if not isinstance(message, Broadcast | Ask):
+            raise
+        args = msgspec.to_builtins(message.args, builtin_types=_KEPT, str_keys=True, enc_hook=plain)
+        event = surrogates.replace(message.event)
+        return _encoder.encode(msgspec.structs.replace(message, event=event, args=surrogates.replace_all(args)))
+
+
+def encode_word(node: str, n: int, prev: int, message: bytes) -> bytes:
+    """Write a word."""
+    return _encoder.encode(Word(node, n, prev, msgspec.Raw(message)))
+
+
+def decode_word(data: bytes) -> Word:
+    """Read a word from the bus; DecodeError for whatever else is there."""
+    try:
+        return _words.decode(data)
+    except _BROKEN as error:
+        raise DecodeError(f"not a message of a node: {error}") from error
+
+
+def decode(data: "bytes | msgspec.Raw") -> BusMessage:
+    """Read the message of a word; DecodeError for whatever else is there, `UnknownKind` for one of a newer node."""
+    try:
+        message = _messages.decode(data)
+    except _BROKEN as error:
+        _check_kind(data)
+        raise DecodeError(f"not a message of a node: {error}") from error
+    if isinstance(message, Broadcast | Ask) and message.event in RESERVED:
+        raise DecodeError(f"not a message of a node: {message.event!r} is reserved by Socket.IO")
+    return message
+
+
+def _check_kind(data: "bytes | msgspec.Raw") -> None:
+    try:
+        stub = _stubs.decode(data)
+    except _BROKEN:
+        return
+    if stub.kind not in _KINDS:
+        raise UnknownKind(stub)
+
+
+def whom(message: ForClients | Question) -> Audience:
+    """Return whom a message is for."""
+    return Audience(None if message.to is None else tuple(message.to), tuple(message.except_))
+
+
+def pack(value: object) -> msgspec.Raw | None:
+    """Write an item of an answer; None for what the bus cannot carry."""
+    try:
+        return msgspec.Raw(_encoder.encode(value))
+    except (*UNSENDABLE, OverflowError):
+        return None
+
+
+def answers(number: int, items: Iterable[msgspec.Raw], largest: int | None) -> list[Answer]:
+    """Divide the answer to a question, so that no part has more than `largest` bytes of items."""
+    parts: list[list[msgspec.Raw]] = [[]]
+    size = 0
+    for item in items:
+        size += len(item)
+        if parts[-1] and largest is not None and size > largest:
+            parts.append([])
+            size = len(item)
+        parts[-1].append(item)
+    return [Answer(number, part, more=part is not parts[-1]) for part in parts]
