@@ -215,9 +215,15 @@ def test_a_unix_socket_is_served_and_removed_at_the_end(folder: Path) -> None:
 
 
 def test_a_unix_socket_and_an_address_are_served_together(folder: Path) -> None:
-    with serve(folder, "--unix", "s.sock", "--bind", "127.0.0.1:0") as command:
+    with serve(folder, "--unix", "s.sock", "--bind", "127.0.0.1:0", "--health", "/up") as command:
         assert version(command.address()) == "430[1]"
         assert handshake(UnixConnection(folder / "s.sock"))
+        for method in ("GET", "HEAD"):  # and whether it takes new clients, which needs no process of its own
+            connection = UnixConnection(folder / "s.sock")
+            connection.request(method, "/up")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b'{"ready":true,"nodes":0}' if method == "GET" else b"")
+            connection.close()
 
 
 def test_a_socket_that_a_killed_process_has_left_is_replaced(folder: Path) -> None:
@@ -400,6 +406,8 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("app:server --unix app.py", "cannot listen at 'app.py': a file that is no socket is there; remove it or"),
         ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
         ("app:server --entry app.py", "cannot listen at '"),
+        ("app:server --health up", "the path 'up' cannot be exposed: give one that is free, and begins with a slash"),
+        ("bare:engine --health /up", "cannot tell the health of bare:engine, which is no waterspout.Server"),
         ("bare:engine --bind 127.0.0.1:0 --entry e", "cannot open the entry 'e': it is for a waterspout.Server, which"),
         ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give a PEM certificate"),
         ("app:server --certfile app.py --keyfile gone.pem", "cannot read 'gone.pem': No such file or directory; give"),

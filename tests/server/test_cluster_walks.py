@@ -64,10 +64,10 @@ class Walk:
             ask = self.random.choice((server.fetch_sockets, server.fetch_count, lambda: server.call("ask", timeout=1)))
             self.questions.append(ask())
         else:
-            name = self.random.choice([None, *self.rooms])
-            room = self.rooms[name] if name else Room(frozenset(range(NODES)), frozenset())
-            server.emit("news", node, len(self.said), to=name)
-            self.said.append(Said(node, len(self.said), self.cluster.clock.now(), name, *room))
+            to = self.random.choice([None, *self.rooms])
+            room = self.rooms[to] if to else Room(frozenset(range(NODES)), frozenset())
+            server.emit("news", node, len(self.said), to=to)
+            self.said.append(Said(node, len(self.said), self.cluster.clock.now(), to, *room))
         self.cluster.clock.advance(self.random.random() * 0.1)
         self.look()
 

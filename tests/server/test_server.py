@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from turns import packets, until
-from waterspout import Pending, Reason, Server, Socket
+from waterspout import Reason, Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.testing import Clock, Pair, Peer, Refused
@@ -383,9 +383,9 @@ def test_a_thread_closes_the_server() -> None:
     threads: list[int] = []
 
     class Adapter(MemoryAdapter):
-        def unsubscribe(self, topic: str) -> Pending[None]:
+        def unsubscribe(self, topic: str) -> None:
             threads.append(threading.get_ident())
-            return super().unsubscribe(topic)
+            super().unsubscribe(topic)
 
     async def main() -> None:
         it = Elsewhere(adapter=Adapter(MemoryBus()))

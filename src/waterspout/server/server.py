@@ -368,7 +368,7 @@ class Server(Events):
 
     def stats(self) -> Stats:
         """Return what the server has done, and what it holds now; the first call begins to measure handlers."""
-        return collect(self.engine, self._namespaces, self._channels, self._cluster)
+        return collect(self.engine, self._namespaces, self._channels, self._cluster, is_ready=self.is_ready)
 
     def nodes(self) -> list[Node]:
         """Return the nodes that live, as this one knows them by their hellos; itself first. None without an adapter."""

@@ -59,7 +59,7 @@ class Stats:
     handlers: dict[str, dict[str, Timing]]
 
 
-def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster: Cluster) -> Stats:
+def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster: Cluster, *, is_ready: bool) -> Stats:
     """Count what is there, and read the counters."""
     traffic = engine.traffic
     counters = {counter.name: getattr(traffic, counter.name) for counter in fields(traffic)}
@@ -84,7 +84,7 @@ def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster:
         slow_consumers=traffic.closed[Reason.SLOW_CONSUMER],
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
         nodes=len(cluster.nodes()),
-        ready=cluster.is_ready,
+        ready=is_ready,
         unpublished_bytes=cluster.waiting_bytes,
         repaired=cluster.traffic.repaired,
         lost=cluster.traffic.lost,

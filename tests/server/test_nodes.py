@@ -1,0 +1,544 @@
+"""Nodes that die, are deaf, share a name or lose their broker; and what they ask each other."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from server.lossy import Cluster, LossyAdapter
+from server.stranger import TOPIC, Stranger
+from waterspout import Server
+from waterspout.adapters import MemoryAdapter, MemoryBus
+from waterspout.drivers import AsyncioDriver
+from waterspout.engine import Driver, Pending
+from waterspout.errors import AdapterError
+from waterspout.server import Gap
+from waterspout.server.cluster.messages import Answer, Broadcast, Fetch, Hello, Join
+from waterspout.testing import Clock, Pair
+from waterspout.wire.packets import Event
+
+
+def logged(caplog: pytest.LogCaptureFixture, start: str) -> list[str]:
+    """Return the lines of the log that begin so."""
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith(start)]
+
+
+def seen(cluster: Cluster, node: int) -> set[str]:
+    return {one.name for one in cluster.servers[node].nodes()}
+
+
+# Who is there
+
+
+def test_nodes_know_each_other_before_they_are_ready() -> None:
+    clock, bus = Clock(), MemoryBus()
+    one = Server(adapter=MemoryAdapter(bus), driver=clock)
+    assert not one.is_ready
+    assert one.nodes() == []
+    Pair(one)
+    two = Pair(Server(adapter=MemoryAdapter(bus), driver=clock)).server
+    assert (one.is_ready, two.is_ready) == (True, True)
+    names = [node.name for node in one.nodes()]
+    assert [node.name for node in two.nodes()] == names[::-1]
+    clock.advance(1)
+    assert [(node.sessions, node.is_self, node.is_ready, node.version) for node in one.nodes()] == [
+        (1, True, True, 1),
+        (1, False, True, 1),
+    ]
+    assert one.stats().nodes == 2
+
+
+def test_a_node_is_ready_after_two_seconds_if_the_broker_does_not_know_who_hears_it() -> None:
+    clock = Clock()
+    bus = Cluster(0).bus
+    server = Pair(Server(adapter=LossyAdapter(bus), driver=clock)).server
+    bus.clock = clock
+    clock.advance(1.9)
+    assert not server.is_ready
+    clock.advance(0.1)
+    assert server.is_ready
+
+
+def test_a_server_without_an_adapter_is_ready_while_it_runs() -> None:
+    server = Server()
+    assert not server.is_ready
+    Pair(server)
+    assert (server.is_ready, server.stats().ready, server.nodes(), server.stats().nodes) == (True, True, [], 0)
+    server.close()
+    assert not server.is_ready
+
+
+def test_a_node_that_dies_is_noticed_and_its_questions_end(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    dead = cluster.names[2]
+    cluster.adapters[2].kill()
+    asked = cluster.servers[0].fetch_sockets(timeout=60)
+    cluster.clock.advance(2.9)
+    assert (dead in seen(cluster, 0), asked.done) == (True, False)
+    cluster.clock.advance(2.1)
+    assert seen(cluster, 0) == seen(cluster, 1) == set(cluster.names[:2])
+    assert (len(asked.result().sockets), asked.result().missing) == (2, (dead,))
+    assert len(logged(caplog, f"the node '{dead}' is silent")) == 2
+    assert cluster.servers[0].is_ready
+
+
+def test_a_node_that_is_closed_says_goodbye_and_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(2)
+    asked = cluster.servers[0].call("question", timeout=60)
+    cluster.servers[1].close()
+    cluster.clock.advance(0)
+    assert seen(cluster, 0) == {cluster.names[0]}
+    cluster.pairs[0].peer.acknowledge(cluster.pairs[0].peer.pick(Event, "/")[0].id or 0, "yes")
+    assert len(asked.result().answers) == 1
+    cluster.clock.advance(10)
+    assert logged(caplog, "the node") == []
+
+
+def test_a_stalled_bus_makes_nobody_declare_anybody_dead(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    cluster.bus.stalled = True
+    cluster.servers[0].emit("news", 1)
+    cluster.clock.advance(7)
+    assert [server.is_ready for server in cluster.servers] == [False] * 3
+    cluster.servers[0].emit("news", 2)
+    cluster.bus.stalled = False
+    cluster.bus.resume()
+    cluster.clock.advance(2)
+    assert [server.is_ready for server in cluster.servers] == [True] * 3
+    assert cluster.events() == [[("news", 1), ("news", 2)]] * 3
+    assert [len(server.nodes()) for server in cluster.servers] == [3] * 3
+    assert logged(caplog, "the node") == []
+    assert cluster.gaps == [[]] * 3
+
+
+def test_a_node_that_is_deaf_but_connected_is_not_ready_and_judges_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    cluster.adapters[0].deaf = True
+    cluster.clock.advance(20)
+    assert [server.is_ready for server in cluster.servers] == [False, True, True]
+    assert [len(server.nodes()) for server in cluster.servers] == [3] * 3
+    assert [node.is_ready for node in cluster.servers[1].nodes()].count(False) == 1
+    assert len(logged(caplog, "the bus brings nothing")) == 1
+    cluster.servers[0].emit("news")
+    cluster.clock.advance(0)
+    assert cluster.events() == [[("news",)]] * 3
+    cluster.adapters[0].deaf = False
+    cluster.clock.advance(2)
+    assert cluster.servers[0].is_ready
+    assert len(logged(caplog, "the bus brings what")) == 1
+
+
+def test_what_a_deaf_node_has_missed_is_told_when_it_hears_again() -> None:
+    cluster = Cluster(2)
+    cluster.adapters[1].deaf = True
+    cluster.servers[0].emit("old")
+    cluster.clock.advance(15)
+    cluster.servers[0].emit("new")
+    cluster.clock.advance(0)
+    cluster.adapters[1].deaf = False
+    cluster.clock.advance(3)
+    assert cluster.events()[1] == [("new",)]
+    assert cluster.gaps[1] == [Gap(cluster.names[0], TOPIC, 1)]
+    stats = cluster.servers[1].stats()
+    assert (stats.lost, stats.repaired) == (1, 1)
+
+
+def test_a_node_whose_name_is_taken_takes_another_one(caplog: pytest.LogCaptureFixture) -> None:
+    bus = MemoryBus()
+    pairs = [Pair(Server(adapter=MemoryAdapter(bus), driver=Clock())) for _ in range(3)]  # whose tokens are the same
+    names = [pair.server.nodes()[0].name for pair in pairs]
+    assert len(set(names)) == 3
+    for pair in pairs:
+        assert {node.name for node in pair.server.nodes()} == set(names)
+    pairs[1].server.emit("news")
+    assert [pair.peer.events() for pair in pairs] == [[("news",)]] * 3
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == f"the name {names[0]!r} of this node is another's: it takes a new one"
+
+
+def test_two_nodes_that_take_one_name_at_once_have_two() -> None:
+    cluster = Cluster(0, slowest=0.01)
+    clocks = [Clock(), Clock()]  # whose tokens are the same
+    servers = [Server(adapter=LossyAdapter(cluster.bus), driver=clock) for clock in clocks]
+    for server, clock in zip(servers, clocks, strict=True):
+        server.engine.bind(clock)
+    for _ in range(40):
+        for clock in (cluster.clock, *clocks):
+            clock.advance(0.1)
+    names = [[node.name for node in server.nodes()] for server in servers]
+    assert names[0] == names[1][::-1]
+    assert len(set(names[0])) == 2
+
+
+# Holes
+
+
+def test_a_lost_tail_shows_by_the_next_hello() -> None:
+    cluster = Cluster(2)
+    cluster.bus.lose = 1.0
+    cluster.servers[0].emit("news")
+    cluster.bus.lose = 0.0
+    cluster.clock.advance(0.5)
+    assert cluster.events()[1] == []
+    cluster.clock.advance(1)
+    assert cluster.events()[1] == [("news",)]
+    assert cluster.servers[1].stats().repaired == 1
+
+
+def lose_one(cluster: Cluster) -> None:
+    """Let the others not get an event, and never again."""
+    cluster.bus.lose = 1.0
+    cluster.servers[0].emit("lost")
+    cluster.bus.lose = 0.0
+    cluster.adapters[0].unsubscribe(f"{TOPIC}/node/{cluster.names[0]}")  # so that nobody can ask
+
+
+def test_what_follows_a_hole_is_held_for_a_second_and_then_the_hole_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(2)
+    lose_one(cluster)
+    cluster.servers[0].emit("news", 1)
+    cluster.clock.advance(0.9)
+    cluster.servers[0].emit("news", 2)
+    assert cluster.events()[1] == []
+    assert cluster.gaps[1] == []
+    cluster.clock.advance(0.1)
+    assert cluster.events()[1] == [("news", 1), ("news", 2)]
+    assert cluster.gaps[1] == [Gap(cluster.names[0], TOPIC, 1)]
+    assert len(logged(caplog, "up to 1 messages of the node")) == 1
+    cluster.clock.advance(5)
+    assert len(cluster.gaps[1]) == 1
+
+
+def test_a_node_whose_words_are_missing_is_asked_a_few_times_however_many_follow() -> None:
+    cluster = Cluster(2)
+    lose_one(cluster)
+    before = len(cluster.bus.published)
+    for _ in range(500):
+        cluster.servers[0].emit("news")
+    cluster.clock.advance(0.99)
+    assert len(cluster.bus.published) - before < 510
+    cluster.clock.advance(0.01)
+    assert len(cluster.events()[1]) == 500
+
+
+def test_what_on_gap_raises_is_reported_and_an_async_function_is_awaited() -> None:
+    cluster, told = Cluster(2), list[str]()
+
+    @cluster.servers[1].on_gap
+    def fail(gap: Gap) -> None:
+        raise ZeroDivisionError
+
+    @cluster.servers[1].on_gap
+    async def tell(gap: Gap) -> None:
+        await asyncio.sleep(1)
+        told.append(gap.node)
+
+    lose_one(cluster)
+    cluster.clock.advance(5)
+    assert told == [cluster.names[0]]
+    assert len([text for text in cluster.logged() if "fail' of on_gap failed" in text]) == 1
+    with pytest.raises(TypeError, match="a function of on_gap"):
+        cluster.servers[1].on_gap(lambda: None)
+
+
+def test_a_stranger_that_numbers_its_words_is_heard_once_and_no_hole_of_it_is_told() -> None:
+    clock, bus = Clock(), MemoryBus()
+    pair, stranger = Pair(Server(adapter=MemoryAdapter(bus), driver=clock)), Stranger(bus, clock)
+    for n in (1, 2, 2, 1, 5, 5, 4):
+        stranger.say(Broadcast("news", [n], namespace="/"), n=n, prev=n - 1)
+    clock.advance(5)
+    assert pair.peer.events() == [("news", 1), ("news", 2), ("news", 5)]
+    assert pair.server.stats().lost == 0
+    assert len(pair.server.nodes()) == 1
+
+
+# Joins
+
+
+@pytest.mark.parametrize("emitter", [0, 1, 2])
+def test_who_has_joined_by_another_node_gets_what_any_node_emits_then(emitter: int) -> None:
+    for seed in range(10):
+        cluster = Cluster(3, seed, lose=0.2, double=0.2, slowest=0.1)
+        joined = cluster.servers[0].join("red", to=cluster.pairs[1].socket.id)
+        if emitter:
+            while not joined.done:
+                cluster.clock.advance(0.05)
+        cluster.servers[emitter].emit("news", to="red")
+        cluster.clock.advance(6)
+        assert cluster.events() == [[], [("news",)], []] or cluster.gaps != [[], [], []]
+
+
+def test_a_join_waits_for_a_silent_node_no_longer_than_five_seconds() -> None:
+    cluster = Cluster(2)
+    cluster.adapters[1].mute = True
+    joined = cluster.servers[0].join("red")
+    cluster.clock.advance(3)
+    assert not joined.done
+    cluster.clock.advance(2)
+    assert joined.result() is None
+
+
+# A lost broker
+
+
+def test_what_is_emitted_while_the_broker_is_lost_arrives_in_order_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    for adapter in cluster.adapters:
+        adapter.lose()
+    for adapter in cluster.adapters:
+        adapter.on_lost("again")
+    cluster.servers[0].emit("news", 1)
+    joined = cluster.servers[0].join("red")
+    cluster.servers[0].emit("news", 2, to="red")
+    cluster.clock.advance(15)
+    assert [server.is_ready for server in cluster.servers] == [False] * 3
+    assert cluster.servers[0].stats().unpublished_bytes > 0
+    assert not joined.done
+    cluster.adapters[1].restore()
+    cluster.adapters[0].restore()
+    cluster.clock.advance(0.1)
+    assert (cluster.events(), cluster.servers[0].is_ready) == ([[("news", 1), ("news", 2)], [], []], False)
+    cluster.adapters[2].restore()
+    cluster.clock.advance(0.1)
+    assert cluster.events() == [[], [("news", 1), ("news", 2)], [("news", 1), ("news", 2)]]
+    assert joined.done
+    assert [server.is_ready for server in cluster.servers] == [True] * 3
+    assert [len(server.nodes()) for server in cluster.servers] == [3] * 3
+    assert len(logged(caplog, "the other nodes are not reached: connection refused")) == 3
+    assert len(logged(caplog, "the other nodes are reached again")) == 3
+    assert logged(caplog, "the node") == []
+    assert (cluster.servers[0].stats().broker_losses, cluster.servers[0].stats().unpublished_bytes) == (1, 0)
+
+
+def test_a_node_of_before_that_does_not_come_back_is_waited_for_four_seconds() -> None:
+    cluster = Cluster(2)
+    for adapter in cluster.adapters:
+        adapter.lose()
+    cluster.adapters[0].restore()
+    cluster.clock.advance(3.9)
+    assert not cluster.servers[0].is_ready
+    cluster.clock.advance(0.1)
+    assert cluster.servers[0].is_ready
+
+
+def test_more_than_may_wait_for_the_broker_is_refused_before_anybody_has_it() -> None:
+    clock, bus = Clock(), Cluster(0).bus
+    adapter = LossyAdapter(bus)
+    pair = Pair(Server(adapter=adapter, driver=clock, max_unpublished_bytes=1000))
+    server = pair.server
+    clock.advance(2)
+    adapter.lose()
+    server.emit("news", "x" * 900)
+    pair.peer.take()
+    acts: list[Any] = [
+        lambda: server.emit("news", "x" * 100),
+        lambda: server.join("r" * 100),
+        lambda: server.leave("r" * 100),
+        lambda: server.disconnect(to="r" * 100),
+    ]
+    for act in acts:
+        with pytest.raises(AdapterError, match=r"is sent to nobody.* of 1000 \(max_unpublished_bytes\)"):
+            act()
+    assert (pair.peer.take(), pair.socket.rooms) == ([], frozenset())
+    assert server.fetch_sockets().result().missing == ()
+    pair.socket.join("red")
+    adapter.restore()
+    clock.advance(4)
+    server.emit("news")
+    assert pair.peer.events() == [("news",)]
+    assert server.stats().unpublished == 4
+
+
+def test_a_thread_is_told_that_too_much_waits() -> None:
+    async def main() -> None:
+        bus = MemoryBus()
+        server = Server(adapter=MemoryAdapter(bus), max_unpublished_bytes=1)
+        server.engine.bind(AsyncioDriver())
+        server._cluster._connection._lost("gone")  # type: ignore[union-attr]
+        server.emit("news")
+        with pytest.raises(AdapterError):
+            await asyncio.to_thread(lambda: server.join("red").wait(5))
+
+    asyncio.run(main())
+
+
+def test_an_adapter_that_has_failed_for_good_leaves_the_server_alone() -> None:
+    class Failing(MemoryAdapter):
+        def attach(self, driver: Driver, *reports: Any) -> Any:
+            super().attach(driver, *reports)
+            pending: Pending[None] = Pending(driver)
+            pending.reject(ConnectionError("no such broker"))
+            return pending
+
+    pair = Pair(Server(adapter=Failing(MemoryBus()), max_unpublished_bytes=10))
+    for _ in range(3):
+        pair.server.emit("news")
+    pair.clock.advance(10)
+    assert (len(pair.peer.take()), pair.server.is_ready) == (3, False)
+    with pytest.raises(ConnectionError):
+        pair.server.join("red").result()
+    assert pair.server.close().done
+
+
+# Large words
+
+
+class Narrow(LossyAdapter):
+    """An adapter that carries little."""
+
+    largest_word = 2000
+
+    def publish(self, topic: str, data: bytes) -> None:
+        assert len(data) <= 2000
+        super().publish(topic, data)
+
+
+def test_an_event_that_is_too_large_for_the_adapter_is_refused_before_anybody_is_served() -> None:
+    cluster = Cluster(2, adapter=Narrow)
+    for act in (lambda: cluster.servers[0].emit("news", "x" * 1500), lambda: cluster.servers[0].call("n", "x" * 1500)):
+        with pytest.raises(AdapterError, match=r"the event '\w+' has 15\d\d bytes for other nodes, and the adapter"):
+            act()
+    cluster.clock.advance(2)
+    assert cluster.events() == [[], []]
+    cluster.servers[0].emit("news", "x" * 1400)
+    cluster.clock.advance(0)
+    assert [len(events) for events in cluster.events()] == [1, 1]
+
+
+def test_a_word_that_just_fits_can_be_repeated() -> None:
+    cluster = Cluster(2, adapter=Narrow)
+    cluster.bus.lose = 1.0
+    cluster.servers[0].emit("news", "x" * 1430)
+    cluster.bus.lose = 0.0
+    cluster.clock.advance(2)
+    assert len(cluster.events()[1]) == 1
+
+
+def test_answers_are_divided_and_what_is_too_large_in_them_is_left_out() -> None:
+    cluster = Cluster(2, adapter=Narrow)
+    others = [Pair(cluster.servers[1]) for _ in range(30)]
+    others[0].socket.data.update(small=1, large="x" * 3000)
+    others[1].socket.data.update(sent=[1], kept=object())
+    asked = cluster.servers[0].fetch_sockets()
+    called = cluster.servers[0].call("question")
+    cluster.clock.advance(0)
+    for number, pair in enumerate([*cluster.pairs, *others]):
+        (event,) = pair.peer.pick(Event, "/")
+        pair.peer.acknowledge(event.id or 0, "x" * (3000 if number == 2 else 500))
+    cluster.clock.advance(0)
+    found = {present.id: present.data for present in asked.result().sockets}
+    assert len(found) == 32
+    assert (found[others[0].socket.id], found[others[1].socket.id]) == ({}, {"sent": [1]})
+    replies = called.result()
+    assert (len(replies.answers), replies.missing, replies.missing_nodes) == (31, (others[0].socket.id,), ())
+
+
+# Questions
+
+
+def test_all_clients_of_all_nodes_are_found_counted_and_asked() -> None:
+    cluster = Cluster(3)
+    for pair in cluster.pairs[1:]:
+        pair.socket.join("red", 7)
+    cluster.pairs[2].socket.data["name"] = "Ada"
+    found = cluster.servers[0].fetch_sockets(to="red")
+    counted, none = cluster.servers[0].fetch_count(to="red"), cluster.servers[0].of("/none").fetch_count()
+    called = cluster.servers[0].call("question", to="red", timeout=2)
+    cluster.clock.advance(0)
+    present = {one.id: one for one in found.result().sockets}
+    assert present.keys() == {pair.socket.id for pair in cluster.pairs[1:]}
+    ada = present[cluster.pairs[2].socket.id]
+    assert ada.rooms == {"red", 7}
+    assert (ada.data, ada.transport, ada.generation) == (
+        {"name": "Ada"},
+        "websocket",
+        "Engine.IO 4",
+    )
+    assert (counted.result().sockets, counted.result().missing, none.result().sockets) == (2, (), 0)
+    (event,) = cluster.pairs[1].peer.pick(Event, "/")
+    cluster.pairs[1].peer.acknowledge(event.id or 0, 1, 2)
+    cluster.clock.advance(2)
+    replies = called.result()
+    assert replies.answers == {cluster.pairs[1].socket.id: [1, 2]}
+    assert (replies.missing, replies.missing_nodes) == ((cluster.pairs[2].socket.id,), ())
+
+
+def test_a_node_that_says_nothing_is_missing_at_the_deadline() -> None:
+    cluster = Cluster(2)
+    cluster.adapters[1].mute = True
+    asks: list[Any] = [
+        cluster.servers[0].fetch_sockets(timeout=1),
+        cluster.servers[0].fetch_count(timeout=1),
+        cluster.servers[0].call("question", timeout=1),
+    ]
+    cluster.clock.advance(1.4)
+    assert [ask.done for ask in asks] == [True, True, False]
+    cluster.clock.advance(0.1)
+    assert asks[0].result().missing == asks[1].result().missing == asks[2].result().missing_nodes == (cluster.names[1],)
+    assert (len(asks[0].result().sockets), asks[1].result().sockets) == (1, 1)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "1"])
+def test_a_timeout_is_a_number_of_seconds(timeout: Any) -> None:
+    for ask in (Server().fetch_sockets, Server().fetch_count):
+        with pytest.raises((TypeError, ValueError), match="timeout is"):
+            ask(timeout=timeout)
+
+
+def test_a_question_of_a_newer_node_is_answered_as_not_understood() -> None:
+    clock, bus = Clock(), MemoryBus()
+    pair, stranger = (
+        Pair(Server(adapter=MemoryAdapter(bus), driver=clock)),
+        Stranger(bus, clock, f"{TOPIC}/node/another"),
+    )
+    stranger.say(msgspec.msgpack.encode({"kind": "riddle", "number": 7, "depth": 3}))
+    stranger.say(msgspec.msgpack.encode({"kind": "riddle"}))
+    stranger.say(Fetch(namespace="/nowhere", number=8))
+    stranger.say(Join(["red"], 9, namespace="/"))
+    assert stranger.messages() == [Answer(7, understood=False), Answer(8), Answer(9)]
+    assert pair.socket.rooms == {"red"}
+    assert len(clock.reports) == 1
+
+
+def test_an_older_node_that_does_not_understand_a_question_is_missing() -> None:
+    clock, bus = Clock(), MemoryBus()
+    server = Pair(Server(adapter=MemoryAdapter(bus), driver=clock)).server
+    older = Stranger(bus, clock, TOPIC)
+    older.say(Hello("life", 0, 1, {}))
+    asked = server.fetch_count()
+    (question,) = older.messages()
+    node = f"{TOPIC}/node/{server.nodes()[0].name}"
+    older.say(Answer(question.number + 1), node)
+    assert not asked.done
+    older.say(Answer(question.number, understood=False), node)
+    assert (asked.result().sockets, asked.result().missing) == (1, ("another",))
+    assert server.nodes()[1].version == 0
+
+
+def test_a_join_that_cannot_be_done_elsewhere_is_confirmed_and_reported() -> None:
+    clock, bus = Clock(), MemoryBus()
+    pair = Pair(Server(adapter=MemoryAdapter(bus), driver=clock))
+    other = Pair(pair.server)
+    stranger = Stranger(bus, clock, f"{TOPIC}/node/another")
+    stranger.say(Join([other.socket.id], 3, namespace="/"))
+    assert stranger.messages() == [Answer(3)]
+    assert len(clock.reports) == 1
+
+
+def test_threads_ask_all_nodes() -> None:
+    async def main() -> None:
+        bus = MemoryBus()
+        servers = [Server(adapter=MemoryAdapter(bus)) for _ in range(2)]
+        driver = AsyncioDriver()
+        for server in servers:
+            server.engine.bind(driver)
+
+        def ask() -> tuple[int, int, int]:
+            replies = servers[0].call("x", timeout=1).wait(5)
+            found, count = servers[0].fetch_sockets().wait(5), servers[0].fetch_count().wait(5)
+            return len(replies.answers), len(found.sockets), count.sockets
+
+        assert await asyncio.to_thread(ask) == (0, 0, 0)
+
+    asyncio.run(main())
