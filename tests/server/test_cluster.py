@@ -18,7 +18,7 @@ from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Driver, Pending
 from waterspout.errors import DecodeError
-from waterspout.server.cluster import Broadcast, decode, encode
+from waterspout.server.cluster import Broadcast, BroadcastHere, decode, encode
 from waterspout.server.cluster.messages import decode_word
 from waterspout.server.rooms import Except
 from waterspout.testing import ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer
@@ -456,7 +456,7 @@ GOOD = Broadcast("news", [1], namespace="/")
 
 def changed(**fields: Any) -> bytes:
     """Write a word whose message has other fields; `...` leaves one out."""
-    message = {"kind": "broadcast"} | msgspec.to_builtins(GOOD) | fields
+    message = msgspec.msgpack.decode(encode(GOOD)) | fields
     return word(msgspec.msgpack.encode({key: value for key, value in message.items() if value is not ...}))
 
 
@@ -471,28 +471,33 @@ GARBAGE = {
     "nil": b"\xc0",
     "a map": encode(GOOD),
     "a list of something else": msgspec.msgpack.encode(["another", "/", "news", [1]]),
-    "a word of nobody": msgspec.msgpack.encode([None, 0, 0, msgspec.Raw(encode(GOOD))]),
+    "a word of nobody": msgspec.msgpack.encode([None, 0, 0, encode(GOOD)]),
+    "a word with a map for its message": msgspec.msgpack.encode(["another", 0, 0, msgspec.Raw(encode(GOOD))]),
     "a word without a message": msgspec.msgpack.encode(["another", 0, 0]),
     "a message of another kind": changed(kind="disconnect"),
     "a message without a kind": changed(kind=...),
     "a message without an event": changed(event=...),
     "a number for a namespace": changed(namespace=5),
     "a list for an event": changed(event=["news"]),
-    "text for arguments": changed(args="news"),
-    "a map for arguments": changed(args={"a": 1}),
+    "a list for arguments": changed(args=[1]),
+    "text for arguments": changed(args=msgspec.msgpack.encode("news")),
+    "a map for arguments": changed(args=msgspec.msgpack.encode({"a": 1})),
+    "no arguments": changed(args=b""),
     "text for rooms": changed(to="lobby"),
     "bytes among rooms": changed(to=[b"lobby"]),
     "lists among rooms": changed(to=[["lobby"]]),
     "nil for the excepted": changed(except_=None),
     "a reserved name": changed(event="connect"),
     "another reserved name": changed(event="disconnect"),
-    "depth": word(GOOD).replace(b"\x91\x01", b"\x91" * 100_000 + b"\x01"),
-    "text that is not UTF-8": word(GOOD).replace(b"news", b"ne\xff\xff"),
-    "a list of four thousand millions": word(GOOD).replace(b"\x91\x01", b"\xdd\xff\xff\xff\xff\x01"),
-    "bytes of four thousand millions": word(GOOD).replace(b"\x91\x01", b"\x91\xc6\xff\xff\xff\xff\x01"),
-    "a map with a map for a key": word(GOOD).replace(b"\x91\x01", b"\x91\x81\x80\x01"),
-    "a map with a list for a key": word(GOOD).replace(b"\x91\x01", b"\x91\x81\x91\x01\x01"),
-    "an extension": word(GOOD).replace(b"\x91\x01", b"\x91\xd6\x05abcd"),
+    "depth": changed(args=b"\x91" * 100_000 + b"\x01"),
+    "depth beside the arguments": word(encode(GOOD)[:-6] + b"\x91" * 100_000 + b"\x01"),
+    "text that is not UTF-8": word(encode(GOOD).replace(b"news", b"ne\xff\xff")),
+    "arguments that are not UTF-8": changed(args=b"\x91\xa2\xff\xff"),
+    "a list of four thousand millions": changed(args=b"\xdd\xff\xff\xff\xff\x01"),
+    "bytes of four thousand millions": changed(args=b"\x91\xc6\xff\xff\xff\xff\x01"),
+    "a map with a map for a key": changed(args=b"\x91\x81\x80\x01"),
+    "a map with a list for a key": changed(args=b"\x91\x81\x91\x01\x01"),
+    "an extension": changed(args=b"\x91\xd6\x05abcd"),
 }
 
 
@@ -521,7 +526,7 @@ def test_the_message_of_another_node_is_delivered(nodes: Nodes) -> None:
 
 def test_a_message_of_a_newer_node_is_delivered_without_what_is_new_in_it(nodes: Nodes) -> None:
     nodes.stranger.publish(TOPIC, changed(epoch=1))
-    newer_word = msgspec.msgpack.encode(["another", 0, 0, msgspec.Raw(encode(GOOD)), {"epoch": 1}])
+    newer_word = msgspec.msgpack.encode(["another", 0, 0, encode(GOOD), {"epoch": 1}])
     nodes.stranger.publish(TOPIC, newer_word)
     assert nodes.received() == [[("news", 1), ("news", 1)]] * 3
     assert nodes.reports() == []
@@ -556,9 +561,16 @@ def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
     ],
 )
 def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
-    assert decode(encode(message)) == message
+    read = decode(encode(message))
+    assert isinstance(read, BroadcastHere)
+    assert (read.event, read.read_args(), read.namespace) == (message.event, message.args, message.namespace)
+    assert (read.to, read.except_) == (message.to, message.except_)
 
 
 def test_the_decoder_says_what_is_wrong() -> None:
-    with pytest.raises(DecodeError, match=r"not a message of a node: .*\$\.args"):
-        decode(decode_word(changed(args="news")).message)
+    with pytest.raises(DecodeError, match=r"not a message of a node: .*\$\.event"):
+        decode(decode_word(changed(event=["news"])).message)
+    read = decode(decode_word(changed(args=b"\xa4news")).message)
+    assert isinstance(read, BroadcastHere)
+    with pytest.raises(DecodeError, match=r"not the arguments of an event: .*\$\.args"):
+        read.read_args()

@@ -7,14 +7,25 @@ import msgspec
 import pytest
 
 from server.lossy import Cluster, LossyAdapter
-from server.stranger import TOPIC, Stranger
+from server.stranger import TOPIC, Stranger, word
 from waterspout import Server
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Driver, Pending
 from waterspout.errors import AdapterError
 from waterspout.server import Gap
-from waterspout.server.cluster.messages import Answer, Broadcast, Fetch, Hello, Join
+from waterspout.server.cluster.messages import (
+    Again,
+    Answer,
+    Broadcast,
+    Fetch,
+    Forgotten,
+    Hello,
+    Join,
+    Repetition,
+    decode_word,
+)
+from waterspout.server.cluster.outgoing import Outgoing
 from waterspout.testing import Clock, Pair
 from waterspout.wire.packets import Event
 
@@ -251,6 +262,145 @@ def test_a_stranger_that_numbers_its_words_is_heard_once_and_no_hole_of_it_is_to
     assert pair.peer.events() == [("news", 1), ("news", 2), ("news", 5)]
     assert pair.server.stats().lost == 0
     assert len(pair.server.nodes()) == 1
+
+
+class Neighbour:
+    """A node that the test speaks for, word by word: it has said hello to another node."""
+
+    def __init__(self) -> None:
+        self.clock, bus = Clock(), MemoryBus()
+        self.pair = Pair(Server(adapter=MemoryAdapter(bus), driver=self.clock))
+        self.own = f"{TOPIC}/node/another"
+        self.stranger = Stranger(bus, self.clock, self.own)
+        self.name = self.pair.server.nodes()[0].name
+        self.hello()
+
+    def hello(self, **heads: int) -> None:
+        self.stranger.say(Hello("life", 1, 1, {TOPIC: heads.get("head", 0)}))
+
+    def say(self, n: int, prev: int) -> None:
+        self.stranger.say(Broadcast("news", [n], namespace="/"), n=n, prev=prev)
+
+    def repeat(self, n: int, prev: int, node: str = "another") -> None:
+        lost = word(Broadcast("news", [n], namespace="/"), node, n, prev)
+        self.stranger.say(Repetition(TOPIC, lost), f"{TOPIC}/node/{self.name}")
+
+    def got(self) -> list[int]:
+        return [number for _, number in self.pair.peer.events()]
+
+
+def test_words_that_come_in_any_order_and_twice_are_delivered_in_order_and_once() -> None:
+    peer = Neighbour()
+    for n in (3, 3, 2, 4, 2, 3, 4):
+        peer.say(n, n - 1)
+    assert peer.got() == []
+    assert peer.stranger.messages() == [Again(TOPIC, 0, 2), Again(TOPIC, 0, 1)]
+    peer.repeat(1, 0, "somebody else")
+    assert peer.got() == []
+    peer.repeat(1, 0)
+    peer.repeat(1, 0)
+    assert peer.got() == [1, 2, 3, 4]
+    peer.clock.advance(1)
+    assert (peer.stranger.messages(), peer.pair.server.stats().repaired) == ([], 1)
+
+
+def test_a_node_that_cannot_be_asked_any_more_has_its_loss_told_at_once() -> None:
+    peer = Neighbour()
+    peer.stranger.unsubscribe(peer.own)
+    peer.say(3, 2)
+    assert peer.got() == [3]
+    assert peer.pair.server.stats().lost == 2
+
+
+def test_words_that_their_sender_has_forgotten_are_told_at_once_and_the_others_repeated() -> None:
+    peer = Neighbour()
+    peer.say(5, 4)
+    peer.stranger.say(Forgotten(TOPIC, 2), f"{TOPIC}/node/{peer.name}")
+    assert peer.pair.server.stats().lost == 2
+    peer.repeat(3, 2)
+    peer.repeat(4, 3)
+    assert peer.got() == [3, 4, 5]
+
+
+def test_of_too_much_that_is_held_the_first_hole_is_given_up() -> None:
+    peer = Neighbour()
+    for n in range(3, 8):
+        text = "x" * 1_000_000
+        peer.stranger.say(Broadcast("news", [n, text], namespace="/"), n=n, prev=n - 1)
+    assert [event[1] for event in peer.pair.peer.events()] == [3, 4, 5, 6, 7]
+    assert peer.pair.server.stats().lost == 2
+
+
+def test_a_first_word_on_a_topic_that_was_lost_shows_by_the_second_and_by_a_hello() -> None:
+    for is_hello in (False, True):
+        peer = Neighbour()
+        if is_hello:
+            peer.hello(head=1)
+        else:
+            peer.say(2, 1)
+        assert peer.stranger.messages() == [Again(TOPIC, 0, 1)]
+
+
+def test_a_sender_that_was_away_for_long_begins_anew_without_a_hole() -> None:
+    outgoing = Outgoing("all")
+    assert decode_word(outgoing.number("room", "me", b"", 0.0)).prev == 0
+    assert decode_word(outgoing.number("all", "me", b"", 0.0)).prev == 0
+    assert outgoing.heads(60.0) == {"room": 1, "all": 2}
+    assert outgoing.heads(60.1) == {"all": 2}
+    assert decode_word(outgoing.number("room", "me", b"", 61.0)).prev == 0
+    assert decode_word(outgoing.number("all", "me", b"", 61.0)).prev == 2
+    for number in range(1100):
+        outgoing.number(f"room {number}", "me", b"", 61.0)
+    assert len(outgoing.heads(62.0)) == 1000
+
+
+def test_a_sender_keeps_what_it_can_repeat_for_ten_seconds_and_up_to_four_megabytes() -> None:
+    outgoing = Outgoing("all")
+    words = [outgoing.number("all", "me", b"x" * 1_500_000, float(at)) for at in range(4)]
+    assert outgoing.repeat("all", 0, 4) == (2, words[2:])
+    assert outgoing.repeat("all", 2, 3) == (0, [words[2]])
+    assert outgoing.repeat("elsewhere", 0, 4) == (4, [])
+    last = outgoing.number("all", "me", b"x", 12.9)
+    assert outgoing.repeat("all", 0, 9) == (3, [words[3], last])
+
+
+def test_an_answer_that_comes_twice_counts_once() -> None:
+    peer = Neighbour()
+    asked = peer.pair.server.fetch_count()
+    number = 1  # its first question
+    for more in (True, False, False):
+        answer = Answer(number, [msgspec.Raw(b"\x05")], more=more)
+        peer.stranger.say(answer, f"{TOPIC}/node/{peer.name}", node="another" if more else "nobody")
+    assert not asked.done
+    for _ in range(2):
+        peer.stranger.say(Answer(number, [msgspec.Raw(b"\xc0")]), f"{TOPIC}/node/{peer.name}")  # nil is no number
+    assert (asked.result().sockets, asked.result().missing) == (6, ())
+
+
+def test_what_was_said_just_before_a_broker_was_lost_is_repeated_when_it_is_back() -> None:
+    cluster = Cluster(2)
+    cluster.bus.lose = 1.0
+    cluster.servers[0].emit("news")
+    for adapter in cluster.adapters:
+        adapter.lose()
+    cluster.bus.lose = 0.0
+    cluster.clock.advance(15)
+    for adapter in cluster.adapters:
+        adapter.restore()
+    cluster.clock.advance(1)
+    cluster.servers[0].emit("more")
+    cluster.clock.advance(1)
+    assert cluster.events()[1] == [("news",), ("more",)]
+
+
+def test_a_node_whose_hellos_to_all_are_lost_is_asked_before_it_counts_as_dead() -> None:
+    cluster = Cluster(2)
+    adapter = cluster.adapters[0]
+    hear = adapter.callbacks[TOPIC]
+    other = cluster.names[1].encode()
+    adapter.callbacks[TOPIC] = lambda data: None if other in data[:20] else hear(data)
+    cluster.clock.advance(10)
+    assert seen(cluster, 0) == set(cluster.names)
 
 
 # Joins

@@ -15,7 +15,7 @@ from .application import SocketIOApplication
 from .background import Background
 from .channel import Channel
 from .channels import Channels
-from .cluster import Adapter, Broadcast, Cluster, ForClients, Gap, Node, Question, check_adapter, whom
+from .cluster import Adapter, BroadcastHere, Cluster, ForClients, Gap, Node, Question, check_adapter, whom
 from .decorators import Events, decorator
 from .exposureroute import ExposureRoute
 from .exposures import Exposure
@@ -458,9 +458,10 @@ class _Clients:
         namespace = self._server._namespaces.existing(message.namespace)
         if namespace is None:
             return
-        if isinstance(message, Broadcast):
-            how = delivery(volatile=message.volatile, compress=message.compress, latest=message.latest)
-            namespace.deliver(message.event, message.args, whom(message), how)
+        if isinstance(message, BroadcastHere):
+            if namespace.rooms.select(audience := whom(message)):
+                how = delivery(volatile=message.volatile, compress=message.compress, latest=message.latest)
+                namespace.deliver(message.event, message.read_args(), audience, how)
         else:
             namespace.apply(message, whom(message))
 

@@ -7,6 +7,7 @@ from .members import Node
 from .messages import (
     Ask,
     Broadcast,
+    BroadcastHere,
     BusDisconnect,
     Count,
     Fetch,
@@ -25,6 +26,7 @@ __all__ = [
     "Adapter",
     "Ask",
     "Broadcast",
+    "BroadcastHere",
     "BusDisconnect",
     "Cluster",
     "ClusterTraffic",

@@ -18,6 +18,7 @@ from .messages import (
     Answer,
     Ask,
     Broadcast,
+    BroadcastHere,
     BusDisconnect,
     BusMessage,
     Count,
@@ -147,7 +148,7 @@ class Cluster:
             return None
         return self.address(Broadcast(event, list(args), *how, namespace=namespace), to)
 
-    def address(self, message: ForClients | Question, to: Audience) -> bytes | None:
+    def address(self, message: Broadcast | ForClients | Question, to: Audience) -> bytes | None:
         """Encode a message for the other nodes, as `prepare` does."""
         if self._adapter is None:
             return None
@@ -207,7 +208,7 @@ class Cluster:
 
     def received(self, node: str, message: BusMessage) -> None:
         """Take a message: an answer, a question, or what is to be done with clients."""
-        if isinstance(message, Broadcast | BusDisconnect):
+        if isinstance(message, BroadcastHere | BusDisconnect):
             self._clients.deliver(message)
         elif isinstance(message, Answer):
             self._questions.answered(node, message)

@@ -12,8 +12,6 @@ from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
-import msgspec
-
 from ...engine import Engine, Layer, Level, Pending
 from ...errors import DecodeError
 from .adapter import Adapter
@@ -23,6 +21,7 @@ from .members import HELLO_EVERY, Members
 from .messages import (
     VERSION,
     Again,
+    BroadcastHere,
     BusMessage,
     Forgotten,
     Hello,
@@ -322,7 +321,7 @@ class Connection:
         else:
             self._handle(word.node, word.message)
 
-    def _handle(self, node: str, data: msgspec.Raw) -> None:
+    def _handle(self, node: str, data: bytes) -> None:
         try:
             self._handle_message(node, decode(data))
         except UnknownKind as error:
@@ -333,6 +332,9 @@ class Connection:
             self._drop(error)
 
     def _handle_message(self, node: str, message: BusMessage) -> None:
+        if type(message) is BroadcastHere:  # nearly all are
+            self._receiver.received(node, message)
+            return
         match message:
             case Hello():
                 (self._hear_self if node == self.name else partial(self._hear_hello, node))(message)

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-import msgspec
-
 from ...engine import Engine
 from .messages import Word
 
@@ -61,7 +59,7 @@ class _Stream:
         self.since = 0.0
         self.asked = 0
         self.repeats = False
-        self.held: list[tuple[int, int, float, msgspec.Raw]] = []
+        self.held: list[tuple[int, int, float, bytes]] = []
         self.held_bytes = 0
         self.numbers: set[int] = set()  # of what is held
 
@@ -78,7 +76,7 @@ class _Stream:
             heappush(self.held, (word.n, word.prev, now, word.message))
             self.held_bytes += len(word.message)
 
-    def release(self) -> Iterator[msgspec.Raw]:
+    def release(self) -> Iterator[bytes]:
         """Take out, one by one, what is held and can be delivered now."""
         while self.held and not self.missing():
             n, _, _, message = heappop(self.held)
@@ -104,7 +102,7 @@ class Incoming:
         self,
         engine: Engine,
         traffic: ClusterTraffic,
-        deliver: Callable[[str, msgspec.Raw], object],
+        deliver: Callable[[str, bytes], object],
         ask: Callable[[str, str, int, int], object],
         tell: Callable[[Gap], object],
     ) -> None:
@@ -124,7 +122,8 @@ class Incoming:
         if word.n <= stream.last:
             return
         self._traffic.repaired += is_repeated
-        if stream.repeats and (word.prev > stream.last or 0 < stream.missing() < word.n):
+        is_blocked = (stream.held or stream.head) and 0 < stream.missing() < word.n
+        if stream.repeats and (is_blocked or word.prev > stream.last):
             stream.hold(word, self._engine.driver.now())
             while stream.held_bytes > HELD_BYTES:
                 self._skip(key, stream, stream.missing())

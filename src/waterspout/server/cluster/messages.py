@@ -33,7 +33,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     node: str
     n: int
     prev: int
-    message: msgspec.Raw
+    message: bytes
 
 
 class _ForClients(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
@@ -44,14 +44,31 @@ class _ForClients(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     except_: list[Room] = []
 
 
-class Broadcast(_ForClients, frozen=True, tag="broadcast"):
-    """An event."""
+class Broadcast(_ForClients, frozen=True):
+    """An event that is to be published."""
 
     event: str
     args: list[Any]
     volatile: bool = False
     compress: bool = True
     latest: str | None = None
+
+
+class BroadcastHere(_ForClients, frozen=True, tag="broadcast"):
+    """An event as it is published: its arguments are read where there is somebody who gets them, and skipped else."""
+
+    event: str
+    args: bytes
+    volatile: bool = False
+    compress: bool = True
+    latest: str | None = None
+
+    def read_args(self) -> list[Any]:
+        """Return the arguments; DecodeError for what are none."""
+        try:
+            return _args.decode(self.args)
+        except _BROKEN as error:
+            raise DecodeError(f"not the arguments of an event: {error} - at `$.args`") from error
 
 
 class Join(_ForClients, frozen=True, tag="join"):
@@ -144,7 +161,7 @@ class Forgotten(msgspec.Struct, frozen=True, tag_field="kind", tag="forgotten"):
     last: int
 
 
-ForClients = Broadcast | Join | Leave | BusDisconnect
+ForClients = BroadcastHere | Join | Leave | BusDisconnect
 Question = Fetch | Count | Ask
 BusMessage = ForClients | Question | Answer | Hello | Again | Repetition | Forgotten
 
@@ -166,6 +183,7 @@ class UnknownKind(DecodeError):
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
 _KEPT = (bytes, bytearray, memoryview, datetime)
+_args: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[Any])
 _words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 _messages: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)
 _stubs: msgspec.msgpack.Decoder[_Stub] = msgspec.msgpack.Decoder(_Stub)
@@ -173,7 +191,7 @@ _KINDS = frozenset(kind.__struct_config__.tag for kind in BusMessage.__args__)
 _BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
 
 
-def encode(message: BusMessage) -> bytes:
+def encode(message: BusMessage | Broadcast) -> bytes:
     """Write a message; TypeError, naming the event, for what the bus cannot carry: integers beyond 64 bits."""
     try:
         return _encode(message)
@@ -181,25 +199,34 @@ def encode(message: BusMessage) -> bytes:
         raise TypeError(f"{describe(message)} cannot be sent to other nodes: {error}") from error
 
 
-def describe(message: BusMessage) -> str:
+def describe(message: BusMessage | Broadcast) -> str:
     """Name a message for an error."""
     return f"the event {message.event!r}" if isinstance(message, Broadcast | Ask) else "this"
 
 
-def _encode(message: BusMessage) -> bytes:
+def _encode(message: BusMessage | Broadcast) -> bytes:
     try:
-        return _encoder.encode(message)
+        return _encoder.encode(_packed(message))
     except UnicodeEncodeError:
         if not isinstance(message, Broadcast | Ask):
             raise
         args = msgspec.to_builtins(message.args, builtin_types=_KEPT, str_keys=True, enc_hook=plain)
         event = surrogates.replace(message.event)
-        return _encoder.encode(msgspec.structs.replace(message, event=event, args=surrogates.replace_all(args)))
+        message = msgspec.structs.replace(message, event=event, args=surrogates.replace_all(args))
+        return _encoder.encode(_packed(message))
+
+
+def _packed(message: BusMessage | Broadcast) -> BusMessage:
+    if not isinstance(message, Broadcast):
+        return message
+    args = _encoder.encode(message.args)
+    how = message.volatile, message.compress, message.latest
+    return BroadcastHere(message.event, args, *how, namespace=message.namespace, to=message.to, except_=message.except_)
 
 
 def encode_word(node: str, n: int, prev: int, message: bytes) -> bytes:
     """Write a word."""
-    return _encoder.encode(Word(node, n, prev, msgspec.Raw(message)))
+    return _encoder.encode(Word(node, n, prev, message))
 
 
 def decode_word(data: bytes) -> Word:
@@ -210,19 +237,19 @@ def decode_word(data: bytes) -> Word:
         raise DecodeError(f"not a message of a node: {error}") from error
 
 
-def decode(data: "bytes | msgspec.Raw") -> BusMessage:
+def decode(data: bytes) -> BusMessage:
     """Read the message of a word; DecodeError for whatever else is there, `UnknownKind` for one of a newer node."""
     try:
         message = _messages.decode(data)
     except _BROKEN as error:
         _check_kind(data)
         raise DecodeError(f"not a message of a node: {error}") from error
-    if isinstance(message, Broadcast | Ask) and message.event in RESERVED:
+    if isinstance(message, BroadcastHere | Ask) and message.event in RESERVED:
         raise DecodeError(f"not a message of a node: {message.event!r} is reserved by Socket.IO")
     return message
 
 
-def _check_kind(data: "bytes | msgspec.Raw") -> None:
+def _check_kind(data: bytes) -> None:
     try:
         stub = _stubs.decode(data)
     except _BROKEN:
