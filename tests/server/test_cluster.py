@@ -518,6 +518,11 @@ def test_garbage_without_end_is_reported_once_by_each_node(nodes: Nodes) -> None
     assert len(nodes.reports()) == 3
 
 
+def test_the_arguments_of_an_event_are_not_read_where_nobody_gets_it(nodes: Nodes) -> None:
+    nodes.stranger.publish(TOPIC, changed(args=b"\xc1", to=["nobody"]))
+    assert nodes.reports() == []
+
+
 def test_the_message_of_another_node_is_delivered(nodes: Nodes) -> None:
     nodes.stranger.say(GOOD)
     assert nodes.received() == [[("news", 1)]] * 3

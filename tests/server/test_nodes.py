@@ -351,7 +351,8 @@ def test_a_sender_that_was_away_for_long_begins_anew_without_a_hole() -> None:
     assert decode_word(outgoing.number("all", "me", b"", 61.0)).prev == 2
     for number in range(1100):
         outgoing.number(f"room {number}", "me", b"", 61.0)
-    assert len(outgoing.heads(62.0)) == 1000
+    assert len(outgoing.heads(62.0)) == 1001
+    assert outgoing.heads(62.0)["all"] == 4
 
 
 def test_a_sender_keeps_what_it_can_repeat_for_ten_seconds_and_up_to_four_megabytes() -> None:
@@ -461,6 +462,28 @@ def test_what_is_emitted_while_the_broker_is_lost_arrives_in_order_behind_it(cap
     assert (cluster.servers[0].stats().broker_losses, cluster.servers[0].stats().unpublished_bytes) == (1, 0)
 
 
+def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Late(LossyAdapter):
+        def attach(self, driver: Driver, *reports: Any) -> Any:
+            super().attach(driver, *reports)
+            self.on_lost("connection refused")
+            self.connected: Pending[None] = Pending(driver)
+            return self.connected
+
+    cluster = Cluster(0)
+    adapter = Late(cluster.bus)
+    other = Pair(Server(adapter=LossyAdapter(cluster.bus), driver=cluster.clock))
+    server = Pair(Server(adapter=adapter, driver=cluster.clock)).server
+    cluster.clock.advance(10)
+    server.emit("news")
+    assert (server.is_ready, other.peer.events()) == (False, [])
+    adapter.on_restored()
+    adapter.connected.resolve(None)
+    cluster.clock.advance(3)
+    assert (server.is_ready, other.peer.events()) == (True, [("news",)])
+    assert len(logged(caplog, "the other nodes are")) == 2
+
+
 def test_a_node_of_before_that_does_not_come_back_is_waited_for_four_seconds() -> None:
     cluster = Cluster(2)
     for adapter in cluster.adapters:
@@ -551,7 +574,7 @@ def test_an_event_that_is_too_large_for_the_adapter_is_refused_before_anybody_is
             act()
     cluster.clock.advance(2)
     assert cluster.events() == [[], []]
-    cluster.servers[0].emit("news", "x" * 1400)
+    cluster.servers[0].emit("news", "x" * 1300)
     cluster.clock.advance(0)
     assert [len(events) for events in cluster.events()] == [1, 1]
 
@@ -559,7 +582,7 @@ def test_an_event_that_is_too_large_for_the_adapter_is_refused_before_anybody_is
 def test_a_word_that_just_fits_can_be_repeated() -> None:
     cluster = Cluster(2, adapter=Narrow)
     cluster.bus.lose = 1.0
-    cluster.servers[0].emit("news", "x" * 1430)
+    cluster.servers[0].emit("news", "x" * 1396)
     cluster.bus.lose = 0.0
     cluster.clock.advance(2)
     assert len(cluster.events()[1]) == 1

@@ -19,7 +19,10 @@ class Adapter(Protocol):
     """
 
     largest_word: int | None
-    """The bytes that `publish` takes at most; None is no limit. Larger broadcasts are refused, answers are divided."""
+    """The bytes that `publish` takes at most; None is no limit. Larger broadcasts are refused, answers are divided.
+
+    Less than 131,072 may be too little for what nodes say of themselves.
+    """
 
     def attach(
         self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]

@@ -69,7 +69,7 @@ class Cluster:
         self._clients = clients
         self._most_bytes = max_unpublished_bytes
         largest = None if adapter is None else adapter.largest_word
-        self.largest = None if largest is None else largest - OVERHEAD
+        self.largest = None if largest is None else largest - OVERHEAD - 2 * len(topic)
         self._questions = Questions(engine)
         self._connection: Connection | None = None
         self._is_early_reported = False

@@ -13,46 +13,22 @@ from itertools import count
 from typing import Any, Protocol
 
 from ...engine import Engine, Layer, Level, Pending
-from ...errors import DecodeError
 from .adapter import Adapter
 from .bus import Bus
-from .incoming import ClusterTraffic, Gap, Incoming
+from .incoming import ClusterTraffic, Gap
 from .members import HELLO_EVERY, Members
-from .messages import (
-    VERSION,
-    Again,
-    BroadcastHere,
-    BusMessage,
-    Forgotten,
-    Hello,
-    Repetition,
-    UnknownKind,
-    Word,
-    decode,
-    decode_word,
-    encode,
-    encode_word,
-)
-from .outgoing import Outgoing
+from .messages import VERSION, BusMessage, Hello
+from .words import WordReceiver, Words
 
 ALONE_AFTER = 2.0  # s without all answers to the first hello, where the broker does not know how many hear it
 RETURN_WITHIN = 4.0  # s for the nodes of before, when the broker is back
 
 
-class Receiver(Protocol):
-    """Takes what a connection brings."""
-
-    def received(self, node: str, message: BusMessage) -> None:
-        """A message that is not the connection's own; TypeError or ValueError for what clients cannot be sent."""
-
-    def unknown(self, node: str, number: int) -> None:
-        """A message of an unknown kind, which wants an answer."""
+class Receiver(WordReceiver, Protocol):
+    """Takes what a connection brings, but for hellos."""
 
     def gone(self, node: str) -> None:
         """A node has died, or said goodbye."""
-
-    def lost(self, gap: Gap) -> None:
-        """Words did not come."""
 
 
 class State(Enum):
@@ -84,18 +60,19 @@ class Connection:
         self._receiver = receiver
         self._traffic = traffic
         self._most_bytes = most_bytes
-        self.outgoing = Outgoing(topic)
-        self._incoming = Incoming(engine, traffic, self._handle, self._ask_again, receiver.lost)
         self.members = Members()
         self.state = JOINING
         self.is_leaving = False
         self.failure: Exception | None = None
+        self._is_loss_noted = False
         self._is_settled = False  # it has been open: its name is its own
         self._answered: set[str] = set()
         self._expected: int | None = None
         self._former: set[str] | None = None  # the nodes of before the broker was lost; None if it was never open
-        self._take_name()
         self._bus = Bus(adapter, topic, engine.driver)
+        self._words = Words(self._bus, topic, engine, self, traffic)
+        self.outgoing = self._words.outgoing
+        self._take_name()
         attached = self._bus.attach(self._lost, self._restored)
         self.heard = self._bus.subscribe(topic, partial(self._receive, topic))
         self._when(attached, self.heard, self._subscribe_own())
@@ -109,17 +86,13 @@ class Connection:
 
     def publish(self, message: bytes, *, to: str | None = None, said: Said | None = None) -> None:
         """Publish to all, or to one node, as soon as the broker is there."""
-        topic = self._topic if to is None else self._topic_of(to)
+        topic = self._topic if to is None else self._words.topic_of(to)
         if self.state is OPEN:
             self._publish(topic, message, said)
         elif self.state in (JOINING, LOST):
             self.outgoing.wait(topic, message, said)
         elif said is not None:
             said(self.failure)
-
-    def report(self, kind: object, text: str) -> None:
-        """Log the first failure of its kind."""
-        self._bus.report(kind, text)
 
     def leave(self) -> None:
         """Tell the others that the server is closing: receive nothing more from all, but go on publishing."""
@@ -145,19 +118,21 @@ class Connection:
         for _, _, said in self.outgoing.take():
             if said is not None:
                 said(self.failure)
-        self._incoming.close()
+        self._words.close()
 
     # Names and topics
 
     def _take_name(self) -> None:
         token = self._engine.driver.token()
-        self.name, self._life = token[-8:], f"{token}-{next(_lives)}"
+        self._words.name, self._life = token[-8:], f"{token}-{next(_lives)}"
 
-    def _topic_of(self, node: str) -> str:
-        return f"{self._topic}/node/{node}"
+    @property
+    def name(self) -> str:
+        """The name of the node."""
+        return self._words.name
 
     def _subscribe_own(self) -> Pending[Any]:
-        topic = self._topic_of(self.name)
+        topic = self._words.topic_of(self.name)
         return self._bus.subscribe(topic, partial(self._receive, topic))
 
     def _meet_namesake(self, hello: Hello) -> None:
@@ -165,7 +140,7 @@ class Connection:
         yields = self._life > hello.life if self._is_settled is hello.settled else hello.settled
         if yields:
             self._note(Level.WARNING, "the name %a of this node is another's: it takes a new one", self.name)
-            self._bus.unsubscribe(self._topic_of(self.name))
+            self._bus.unsubscribe(self._words.topic_of(self.name))
             self._take_name()
             self._when(self._subscribe_own())
         elif not hello.settled:
@@ -213,8 +188,9 @@ class Connection:
     def _open(self) -> None:
         """Publish from now on; first what waits."""
         self._engine.deadlines.clear(self, "opening")
-        if self._former is not None:
+        if self._is_loss_noted:
             self._note(Level.WARNING, "the other nodes are reached again")
+            self._is_loss_noted = False
         self.state, self._former, self._is_settled = OPEN, None, True
         self.members.hear_self()
         for topic, message, said in self.outgoing.take():
@@ -225,6 +201,7 @@ class Connection:
             return
         text = "the other nodes are not reached: %s; up to %d bytes for them are kept"
         self._note(Level.ERROR, text, reason, self._most_bytes)
+        self._is_loss_noted = True
         self._traffic.broker_losses += 1
         if self.state is OPEN:
             self._former = set(self.members.names)
@@ -268,11 +245,11 @@ class Connection:
             leaving=self.is_leaving,
             gone=gone,
         )
-        return self._whisper(self._topic if to is None else self._topic_of(to), hello)
+        return self._words.whisper(self._topic if to is None else self._words.topic_of(to), hello)
 
     def _hear_hello(self, node: str, hello: Hello) -> None:
-        for topic in (self._topic, self._topic_of(self.name)):
-            self._incoming.learn(node, topic, hello.heads.get(topic))
+        for topic in (self._topic, self._words.topic_of(self.name)):
+            self._words.incoming.learn(node, topic, hello.heads.get(topic))
         if hello.gone:
             self.members.forget(node)
             self._receiver.gone(node)
@@ -291,83 +268,33 @@ class Connection:
             self._note(Level.WARNING, "the bus brings what this node says again")
         self.members.hear_self()
 
-    # Words
+    # What words bring
 
-    def _publish(self, topic: str, message: bytes, said: Said | None = None) -> None:
-        word = self.outgoing.number(topic, self.name, message, self._engine.driver.now())
-        if said is not None:
-            said(None)
-        self._bus.publish(topic, word)
+    def received(self, node: str, message: BusMessage) -> None:
+        """Take a message: a hello is this connection's, and all else its receiver's."""
+        if not isinstance(message, Hello):
+            self._receiver.received(node, message)
+        elif node == self.name:
+            self._hear_self(message)
+        else:
+            self._hear_hello(node, message)
 
-    def _whisper(self, topic: str, message: BusMessage) -> Pending[Any]:
-        """Publish a word without a number, past the queue."""
-        return self._bus.publish(topic, encode_word(self.name, 0, 0, encode(message)))
+    def unknown(self, node: str, number: int) -> None:
+        """Pass on that a question was not understood."""
+        self._receiver.unknown(node, number)
+
+    def lost(self, gap: Gap) -> None:
+        """Pass on that words did not come."""
+        self._receiver.lost(gap)
 
     def _receive(self, topic: str, data: bytes) -> None:
-        """Take a word from the bus; drop this node's own, which have been delivered here."""
-        if self.state in (FAILED, ENDED):
-            return
-        try:
-            word = decode_word(data)
-        except DecodeError as error:
-            self._drop(error)
-            return
-        if word.node != self.name or not word.n:
-            self._take(topic, word)
+        if self.state not in (FAILED, ENDED):
+            self._words.receive(topic, data)
 
-    def _take(self, topic: str, word: Word, *, is_repeated: bool = False) -> None:
-        if word.n:
-            self._incoming.receive(topic, word, is_repeated=is_repeated)
-        else:
-            self._handle(word.node, word.message)
-
-    def _handle(self, node: str, data: bytes) -> None:
-        try:
-            self._handle_message(node, decode(data))
-        except UnknownKind as error:
-            self._drop(error)
-            if error.number:
-                self._receiver.unknown(node, error.number)
-        except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
-            self._drop(error)
-
-    def _handle_message(self, node: str, message: BusMessage) -> None:
-        if type(message) is BroadcastHere:  # nearly all are
-            self._receiver.received(node, message)
-            return
-        match message:
-            case Hello():
-                (self._hear_self if node == self.name else partial(self._hear_hello, node))(message)
-            case Again():
-                self._repeat(node, message)
-            case Repetition():
-                word = decode_word(message.word)
-                if word.node == node:
-                    self._take(message.topic, word, is_repeated=True)
-            case Forgotten():
-                self._incoming.forgotten(node, message.topic, message.last)
-            case _:
-                self._receiver.received(node, message)
-
-    def _drop(self, error: Exception) -> None:
-        self.report("dropped", f"a message from the bus is dropped, further ones are not logged: {error}")
-
-    def _ask_again(self, node: str, topic: str, after: int, last: int) -> None:
-        """Ask a node for its words; one that does not listen any more cannot repeat them."""
-
-        def look(published: Pending[Any]) -> None:
-            if published.error is None and published.result() == 0:
-                self._incoming.forgotten(node, topic, last)
-
-        self._whisper(self._topic_of(node), Again(topic, after, last)).when_done(look)
-
-    def _repeat(self, node: str, asked: Again) -> None:
-        forgotten, words = self.outgoing.repeat(asked.topic, asked.after, asked.last)
-        topic = self._topic_of(node)
-        if forgotten:
-            self._whisper(topic, Forgotten(asked.topic, forgotten))
-        for word in words:
-            self._whisper(topic, Repetition(asked.topic, word))
+    def _publish(self, topic: str, message: bytes, said: Said | None) -> None:
+        if said is not None:
+            said(None)
+        self._words.publish(topic, message)
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self._engine.log.note(Layer.SERVER, level, text, *values)

@@ -61,8 +61,10 @@ class Outgoing:
         for topic, (_, at) in tuple(self._heads.items()):
             if at < now - LISTED_SECONDS and topic != self._pinned:
                 del self._heads[topic]
-        listed = list(self._heads.items())[-MOST_HEADS:]
-        return {topic: n for topic, (n, _) in listed}
+        heads = {topic: n for topic, (n, _) in list(self._heads.items())[-MOST_HEADS:]}
+        if self._pinned in self._heads:
+            heads[self._pinned] = self._heads[self._pinned][0]
+        return heads
 
     def repeat(self, topic: str, after: int, last: int) -> tuple[int, list[bytes]]:
         """Return the kept words of a topic behind `after`, up to `last`; and up to which number they are forgotten."""

@@ -1,0 +1,127 @@
+"""The words of a node: what it publishes is numbered, and what it receives is put in order before it is read."""
+
+from typing import Any, Protocol
+
+from ...engine import Engine, Pending
+from ...errors import DecodeError
+from .bus import Bus
+from .incoming import ClusterTraffic, Gap, Incoming
+from .messages import (
+    Again,
+    BroadcastHere,
+    BusMessage,
+    Forgotten,
+    Repetition,
+    UnknownKind,
+    Word,
+    decode,
+    decode_word,
+    encode,
+    encode_word,
+)
+from .outgoing import Outgoing
+
+
+class WordReceiver(Protocol):
+    """Takes what words bring."""
+
+    def received(self, node: str, message: BusMessage) -> None:
+        """A message, but for those about words; TypeError or ValueError for what clients cannot be sent."""
+
+    def unknown(self, node: str, number: int) -> None:
+        """A message of an unknown kind, which wants an answer."""
+
+    def lost(self, gap: Gap) -> None:
+        """Words did not come."""
+
+
+class Words:
+    """Publishes and receives words under the `name` of the node, repeats its own, and asks for those of others."""
+
+    name: str
+
+    def __init__(self, bus: Bus, topic: str, engine: Engine, receiver: WordReceiver, traffic: ClusterTraffic) -> None:
+        self._bus = bus
+        self._topic = topic
+        self._driver = engine.driver
+        self._receiver = receiver
+        self.outgoing = Outgoing(topic)
+        self.incoming = Incoming(engine, traffic, self._read, self._ask_again, receiver.lost)
+
+    def topic_of(self, node: str) -> str:
+        """Return the topic of what is for one node."""
+        return f"{self._topic}/node/{node}"
+
+    def publish(self, topic: str, message: bytes) -> None:
+        """Publish a message as a word with a number."""
+        self._bus.publish(topic, self.outgoing.number(topic, self.name, message, self._driver.now()))
+
+    def whisper(self, topic: str, message: BusMessage) -> Pending[Any]:
+        """Publish a message as a word without a number, past what waits for the broker."""
+        return self._bus.publish(topic, encode_word(self.name, 0, 0, encode(message)))
+
+    def receive(self, topic: str, data: bytes) -> None:
+        """Take a word from the bus; drop this node's own, which have been delivered here."""
+        try:
+            word = decode_word(data)
+        except DecodeError as error:
+            self._drop(error)
+            return
+        if word.node != self.name or not word.n:
+            self._take(topic, word)
+
+    def close(self) -> None:
+        """Forget what was received."""
+        self.incoming.close()
+
+    # Below this line: how it is done
+
+    def _take(self, topic: str, word: Word, *, is_repeated: bool = False) -> None:
+        if word.n:
+            self.incoming.receive(topic, word, is_repeated=is_repeated)
+        else:
+            self._read(word.node, word.message)
+
+    def _read(self, node: str, data: bytes) -> None:
+        try:
+            self._handle(node, decode(data))
+        except UnknownKind as error:
+            self._drop(error)
+            if error.number:
+                self._receiver.unknown(node, error.number)
+        except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
+            self._drop(error)
+
+    def _handle(self, node: str, message: BusMessage) -> None:
+        if type(message) is BroadcastHere:  # nearly all are
+            self._receiver.received(node, message)
+        elif isinstance(message, Again):
+            self._repeat(node, message)
+        elif isinstance(message, Repetition):
+            word = decode_word(message.word)
+            if word.node == node:
+                self._take(message.topic, word, is_repeated=True)
+        elif isinstance(message, Forgotten):
+            self.incoming.forgotten(node, message.topic, message.last)
+        else:
+            self._receiver.received(node, message)
+
+    def _drop(self, error: Exception) -> None:
+        self._bus.report("dropped", f"a message from the bus is dropped, further ones are not logged: {error}")
+
+    def _ask_again(self, node: str, topic: str, after: int, last: int) -> None:
+        """Ask a node for its words; one that does not listen any more cannot repeat them."""
+
+        def look(published: Pending[Any]) -> None:
+            if published.error is None and published.result() == 0:
+                self.incoming.forgotten(node, topic, last)
+
+        self.whisper(self.topic_of(node), Again(topic, after, last)).when_done(look)
+
+    def _repeat(self, node: str, asked: Again) -> None:
+        forgotten, words = self.outgoing.repeat(asked.topic, asked.after, asked.last)
+        topic = self.topic_of(node)
+        if forgotten:
+            self.whisper(topic, Forgotten(asked.topic, forgotten))
+        for word in words:
+            self.whisper(topic, Repetition(asked.topic, word))
