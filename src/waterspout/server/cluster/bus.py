@@ -1,6 +1,6 @@
 """An adapter, as the core calls it: its results become a `Pending`, its failures are reported."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -52,15 +52,14 @@ class Bus:
 
     def _watch(self, verb: str, result: object) -> Pending[Any]:
         """Make a `Pending` of what a method of the adapter has returned, and report its failure."""
-        if isinstance(result, Pending):
-            pending = result
-        elif isinstance(result, Awaitable):
-            return self._run(verb, lambda: result)
-        else:
-            pending = Pending(self._driver)
+        if result is None or isinstance(result, int):  # the most frequent
+            pending: Pending[Any] = Pending(self._driver)
             pending.resolve(result)
-        pending.when_done(partial(self._look_at, verb))
-        return pending
+            return pending
+        if isinstance(result, Pending):
+            result.when_done(partial(self._look_at, verb))
+            return result
+        return self._run(verb, lambda: result)
 
     def _run(self, verb: str, function: Callable[[], object]) -> Pending[Any]:
         """Call a function through the driver, await what it returns (as does `finish`), and report its failure."""
