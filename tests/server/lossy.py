@@ -55,7 +55,10 @@ class LossyBus:
 
 
 class LossyAdapter:
-    """A node's place at the bus; `mute`: nothing that it says arrives. `deaf`: it hears nothing."""
+    """A node's place at the bus; `mute`: nothing that it says arrives. `deaf`: it hears nothing.
+
+    It holds its server to the seam: nothing is published before it is attached, or while the broker is lost.
+    """
 
     largest_word: int | None = None
 
@@ -63,17 +66,21 @@ class LossyAdapter:
         self.bus = bus
         self.callbacks: dict[str, Callable[[bytes], object]] = {}
         self.mute = self.deaf = False
+        self.is_lost = True
         self._driver: Driver | None = None
         bus.adapters.append(self)
 
     def attach(self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]) -> None:
         self._driver = driver
         self.on_lost, self.on_restored = on_lost, on_restored
+        self.is_lost = False
 
     def detach(self) -> None:
+        self.is_lost = True
         self.callbacks.clear()
 
     def publish(self, topic: str, data: bytes) -> None:
+        assert not self.is_lost
         if not self.mute:
             self.bus.publish(topic, data)
 
@@ -96,11 +103,12 @@ class LossyAdapter:
     def lose(self) -> None:
         """Lose the broker."""
         self.kill()
+        self.is_lost = True
         self.on_lost("connection refused")
 
     def restore(self) -> None:
         """Find it again."""
-        self.mute = self.deaf = False
+        self.mute = self.deaf = self.is_lost = False
         self.on_restored()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from server.lossy import Cluster
+from server.lossy import Cluster, LossyAdapter
 from waterspout import Pending
 from waterspout.wire.packets import Event
 
@@ -42,6 +42,7 @@ class Walk:
         self.cluster = Cluster(NODES, seed, lose=worst, double=worst, slowest=random.random() * 0.2)
         self.ids = [pair.socket.id for pair in self.cluster.pairs]
         self.numbers = count()
+        self.lost: list[LossyAdapter] = []
         self.rooms: dict[str, Room] = {}
         self.left: dict[str | None, float] = {}
         self.moving: list[tuple[Pending[None], str, Room]] = []
@@ -50,6 +51,8 @@ class Walk:
         self.got: list[list[tuple[int, int]]] = [[] for _ in range(NODES)]
 
     def step(self) -> None:
+        if self.random.random() < 0.05:
+            self.lose_broker()
         node, act = self.random.randrange(NODES), self.random.random()
         server = self.cluster.servers[node]
         if act < 0.2:
@@ -71,6 +74,13 @@ class Walk:
         self.cluster.clock.advance(self.random.random() * 0.1)
         self.look()
 
+    def lose_broker(self) -> None:
+        """Let a node lose the broker, and let others that have lost it find it again."""
+        for adapter in self.lost:
+            adapter.restore()
+        self.lost = [self.random.choice(self.cluster.adapters)]
+        self.lost[0].lose()
+
     def move(self, pending: Pending[None], name: str, room: Room) -> None:
         self.moving.append((pending, name, room))
 
@@ -89,6 +99,8 @@ class Walk:
     def end(self) -> None:
         """Let the bus be good, and let everything come to its end."""
         self.cluster.bus.lose = 0.0
+        for adapter in self.lost:
+            adapter.restore()
         for _ in range(8):
             self.cluster.clock.advance(1)
             self.look()
@@ -139,4 +151,4 @@ def test_everybody_gets_what_is_theirs_a_thousand_times(first: int) -> None:
         for server in walk(seed).cluster.servers:
             lost += server.stats().lost
             repaired += server.stats().repaired
-    assert repaired > 100 * lost
+    assert repaired > 10 * lost

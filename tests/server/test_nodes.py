@@ -130,14 +130,14 @@ def test_a_node_that_is_deaf_but_connected_is_not_ready_and_judges_nobody(caplog
     assert [server.is_ready for server in cluster.servers] == [False, True, True]
     assert [len(server.nodes()) for server in cluster.servers] == [3] * 3
     assert [node.is_ready for node in cluster.servers[1].nodes()].count(False) == 1
-    assert len(logged(caplog, "the bus brings nothing")) == 1
+    assert len(logged(caplog, "the bus delivers nothing")) == 1
     cluster.servers[0].emit("news")
     cluster.clock.advance(0)
     assert cluster.events() == [[("news",)]] * 3
     cluster.adapters[0].deaf = False
     cluster.clock.advance(2)
     assert cluster.servers[0].is_ready
-    assert len(logged(caplog, "the bus brings what")) == 1
+    assert len(logged(caplog, "the bus delivers what")) == 1
 
 
 def test_what_a_deaf_node_has_missed_is_told_when_it_hears_again() -> None:
@@ -466,6 +466,7 @@ def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: p
     class Late(LossyAdapter):
         def attach(self, driver: Driver, *reports: Any) -> Any:
             super().attach(driver, *reports)
+            self.is_lost = True
             self.on_lost("connection refused")
             self.connected: Pending[None] = Pending(driver)
             return self.connected
@@ -477,7 +478,7 @@ def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: p
     cluster.clock.advance(10)
     server.emit("news")
     assert (server.is_ready, other.peer.events()) == (False, [])
-    adapter.on_restored()
+    adapter.restore()
     adapter.connected.resolve(None)
     cluster.clock.advance(3)
     assert (server.is_ready, other.peer.events()) == (True, [("news",)])

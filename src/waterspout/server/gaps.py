@@ -21,7 +21,7 @@ class Gaps(Asker):
             read_function(self._engine.functions, function, "a function of on_gap", ("gap",), threaded=threaded)
         )
 
-    def tell(self, gap: Gap) -> None:
+    def report(self, gap: Gap) -> None:
         """Log it, and call the functions."""
         text = "up to %d messages of the node %a did not come: clients here have missed what was in them"
         self._engine.log.note(Layer.SERVER, Level.WARNING, text, gap.words, gap.node)

@@ -476,4 +476,4 @@ class _Clients:
 
     def lost(self, gap: Gap) -> None:
         """Tell of words that did not come."""
-        self._server._gaps.tell(gap)
+        self._server._gaps.report(gap)

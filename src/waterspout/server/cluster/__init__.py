@@ -1,4 +1,4 @@
-"""Several nodes: the seam to what carries their bytes, what they say to each other, and how each knows the others."""
+"""Several nodes: the seam to what carries their bytes, their messages to each other, and how each knows the others."""
 
 from .adapter import Adapter, check_adapter
 from .cluster import Cluster

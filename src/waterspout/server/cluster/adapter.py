@@ -21,7 +21,7 @@ class Adapter(Protocol):
     largest_word: int | None
     """The bytes that `publish` takes at most; None is no limit. Larger broadcasts are refused, answers are divided.
 
-    Less than 131,072 may be too little for what nodes say of themselves.
+    Less than 131,072 may be too little for the hello of a node.
     """
 
     def attach(

@@ -109,7 +109,8 @@ class Cluster:
             self._connection = Connection(
                 self._adapter, self._topic, self._engine, self, self.traffic, self._most_bytes
             )
-            self.subscribed = self._connection.heard
+            self._connection.begin()
+            self.subscribed = self._connection.subscribed
 
     def leave(self) -> None:
         """Deliver nothing more, but go on publishing: the server is closing."""
@@ -184,14 +185,14 @@ class Cluster:
             return self.done
         pending: Pending[None] = Pending(self._engine.driver)
 
-        def said(failure: Exception | None) -> None:
+        def on_publish(failure: Exception | None) -> None:
             if failure is not None:
                 pending.reject(failure)
             else:
                 nodes = connection.members.names
                 self._questions.open(number, nodes, CONFIRM_WITHIN, _ignore, lambda missing: pending.resolve(None))
 
-        connection.publish(message, said=said)
+        connection.publish(message, on_publish=on_publish)
         return pending
 
     def ask(self, number: int, question: bytes, timeout: float, take: Take, end: End) -> None:

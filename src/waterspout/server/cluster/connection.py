@@ -1,9 +1,12 @@
 """A node's connection to the others, from the beginning of its server's loop to the end.
 
-It takes a name, attaches the adapter, subscribes to the cluster's topic and to one of its own, and says hello. It is
-`OPEN` when all others have answered, or after 2 s. What is to be published before is queued, and so it is while the
-broker is `LOST`. When that is back, the node says hello again, and is open when all nodes of before have said theirs,
-or after 4 s.
+It takes a name, attaches the adapter, subscribes to the cluster's topic and to one of its own, and publishes a `Hello`
+that asks for those of the others. It is `OPEN` when all have answered, or after 2 s. What is to be published before
+that waits, and so it does while the broker is `LOST`. When the broker is back, the node asks again, and is open when
+the nodes of before have answered, or after 4 s.
+
+Once a second it publishes its hello to all, and expects to receive it: `Members` judges by that whether the node
+receives anything at all, and which of the others have died.
 """
 
 from collections.abc import Callable
@@ -20,15 +23,15 @@ from .members import HELLO_EVERY, Members
 from .messages import VERSION, BusMessage, Hello
 from .words import WordReceiver, Words
 
-ALONE_AFTER = 2.0  # s without all answers to the first hello, where the broker does not know how many hear it
+ALONE_AFTER = 2.0  # s without all answers to the first hello, where the broker cannot count those who receive it
 RETURN_WITHIN = 4.0  # s for the nodes of before, when the broker is back
 
 
 class Receiver(WordReceiver, Protocol):
-    """Takes what a connection brings, but for hellos."""
+    """Takes what a connection receives, but for hellos."""
 
     def gone(self, node: str) -> None:
-        """A node has died, or said goodbye."""
+        """A node has died, or ended."""
 
 
 class State(Enum):
@@ -43,14 +46,19 @@ class State(Enum):
 
 JOINING, OPEN, LOST, FAILED, ENDED = State  # names of a module are faster to look up than members of an Enum
 
-Said = Callable[[Exception | None], object]
+OnPublish = Callable[[Exception | None], object]
 """Called just before a message is published, or with the reason why it never will be."""
 
 _lives = count(1)
 
 
 class Connection:
-    """One life of a node. `heard` is done when the adapter has subscribed; `failure` is why there never is a node."""
+    """One life of a node, from `begin` to `end`.
+
+    `subscribed` is done when the adapter has subscribed. `failure` is the error of an adapter that has failed for good.
+    """
+
+    subscribed: Pending[None]
 
     def __init__(
         self, adapter: Adapter, topic: str, engine: Engine, receiver: Receiver, traffic: ClusterTraffic, most_bytes: int
@@ -73,33 +81,35 @@ class Connection:
         self._words = Words(self._bus, topic, engine, self, traffic)
         self.outgoing = self._words.outgoing
         self._take_name()
-        attached = self._bus.attach(self._lost, self._restored)
-        self.heard = self._bus.subscribe(topic, partial(self._receive, topic))
-        self._when(attached, self.heard, self._subscribe_own())
 
     # What the cluster calls
+
+    def begin(self) -> None:
+        """Attach the adapter."""
+        attached = self._bus.attach(self._lost, self._restored)
+        self.subscribed = self._bus.subscribe(self._topic, partial(self._receive, self._topic))
+        self._when(attached, self.subscribed, self._subscribe_own())
 
     @property
     def is_ready(self) -> bool:
         """Whether the node is in touch with the others."""
         return self.state is OPEN and not self.members.is_deaf and not self.is_leaving
 
-    def publish(self, message: bytes, *, to: str | None = None, said: Said | None = None) -> None:
+    def publish(self, message: bytes, *, to: str | None = None, on_publish: OnPublish | None = None) -> None:
         """Publish to all, or to one node, as soon as the broker is there."""
         topic = self._topic if to is None else self._words.topic_of(to)
         if self.state is OPEN:
-            self._publish(topic, message, said)
+            self._publish(topic, message, on_publish)
         elif self.state in (JOINING, LOST):
-            self.outgoing.wait(topic, message, said)
-        elif said is not None:
-            said(self.failure)
+            self.outgoing.wait(topic, message, on_publish)
+        elif on_publish is not None:
+            on_publish(self.failure)
 
     def leave(self) -> None:
         """Tell the others that the server is closing: receive nothing more from all, but go on publishing."""
         if not self.is_leaving and self.state is not ENDED:
             self.is_leaving = True
-            if self.state in (JOINING, OPEN):
-                self._say_hello()
+            self._send_hello()
             self._bus.unsubscribe(self._topic)
 
     def end(self, *, goodbye: bool) -> bool:
@@ -107,17 +117,18 @@ class Connection:
         if self.state is ENDED:
             return False
         if goodbye and self.state is OPEN:
-            self._say_hello(gone=True)
+            self._send_hello(gone=True)
         self.state = ENDED
         self._stop()
         return not self._bus.detach().done
 
     def _stop(self) -> None:
+        self._words.can_publish = False
         for kind in ("second", "opening"):
             self._engine.deadlines.clear(self, kind)
-        for _, _, said in self.outgoing.take():
-            if said is not None:
-                said(self.failure)
+        for _, _, on_publish in self.outgoing.take():
+            if on_publish is not None:
+                on_publish(self.failure)
         self._words.close()
 
     # Names and topics
@@ -144,7 +155,7 @@ class Connection:
             self._take_name()
             self._when(self._subscribe_own())
         elif not hello.settled:
-            self._say_hello()
+            self._send_hello()
 
     # Opening, and the way back
 
@@ -164,15 +175,16 @@ class Connection:
     def _ask(self) -> None:
         """Ask all others for their hello, to open when they have answered."""
         now = self._engine.driver.now()
+        self._words.can_publish = True
         self._answered.clear()
         self._engine.deadlines.set(self, "second", now + HELLO_EVERY)
         self._engine.deadlines.set(self, "opening", now + (ALONE_AFTER if self._former is None else RETURN_WITHIN))
-        self._say_hello(asks=True).when_done(self._count)
+        self._send_hello(asks=True).when_done(self._count)
 
     def _count(self, published: Pending[Any]) -> None:
-        """Expect as many answers as others have heard the hello, where the broker says how many that are."""
-        heard = None if published.error else published.result()
-        self._expected = heard - 1 if isinstance(heard, int) else None
+        """Expect as many answers as others have received the hello, where the broker has counted them."""
+        receivers = None if published.error else published.result()
+        self._expected = receivers - 1 if isinstance(receivers, int) else None
         self._look()
 
     def _look(self) -> None:
@@ -192,9 +204,9 @@ class Connection:
             self._note(Level.WARNING, "the other nodes are reached again")
             self._is_loss_noted = False
         self.state, self._former, self._is_settled = OPEN, None, True
-        self.members.hear_self()
-        for topic, message, said in self.outgoing.take():
-            self._publish(topic, message, said)
+        self.members.received_own()
+        for topic, message, on_publish in self.outgoing.take():
+            self._publish(topic, message, on_publish)
 
     def _lost(self, reason: str) -> None:
         if self.state not in (JOINING, OPEN):
@@ -206,6 +218,7 @@ class Connection:
         if self.state is OPEN:
             self._former = set(self.members.names)
         self.state = LOST
+        self._words.can_publish = False
         self._engine.deadlines.clear(self, "opening")
 
     def _restored(self) -> None:
@@ -227,13 +240,12 @@ class Connection:
             self._note(Level.WARNING, "the node %a is silent: it counts as dead", name)
             self._receiver.gone(name)
         if self.members.is_deaf and not was_deaf:
-            self._note(Level.ERROR, "the bus brings nothing, not even what this node says: it is not ready")
-        if self.state in (JOINING, OPEN):
-            self._say_hello(asks=self.state is JOINING)
-            for name in self.members.silent:
-                self._say_hello(to=name, asks=True)
+            self._note(Level.ERROR, "the bus delivers nothing, not even what this node publishes: it is not ready")
+        self._send_hello(asks=self.state is JOINING)
+        for name in self.members.silent:
+            self._send_hello(to=name, asks=True)
 
-    def _say_hello(self, to: str | None = None, *, asks: bool = False, gone: bool = False) -> Pending[Any]:
+    def _send_hello(self, to: str | None = None, *, asks: bool = False, gone: bool = False) -> Pending[Any]:
         hello = Hello(
             life=self._life,
             version=VERSION,
@@ -245,39 +257,39 @@ class Connection:
             leaving=self.is_leaving,
             gone=gone,
         )
-        return self._words.whisper(self._topic if to is None else self._words.topic_of(to), hello)
+        return self._words.publish_unnumbered(self._topic if to is None else self._words.topic_of(to), hello)
 
-    def _hear_hello(self, node: str, hello: Hello) -> None:
+    def _receive_hello(self, node: str, hello: Hello) -> None:
         for topic in (self._topic, self._words.topic_of(self.name)):
             self._words.incoming.learn(node, topic, hello.heads.get(topic))
         if hello.gone:
             self.members.forget(node)
             self._receiver.gone(node)
             return
-        self.members.hear(node, hello)
+        self.members.update(node, hello)
         if hello.asks:
-            self._say_hello(to=node)
+            self._send_hello(to=node)
         self._answered.add(node)
         self._look()
 
-    def _hear_self(self, hello: Hello) -> None:
+    def _receive_own_hello(self, hello: Hello) -> None:
         if hello.life != self._life:
             self._meet_namesake(hello)
             return
         if self.members.is_deaf:
-            self._note(Level.WARNING, "the bus brings what this node says again")
-        self.members.hear_self()
+            self._note(Level.WARNING, "the bus delivers what this node publishes again")
+        self.members.received_own()
 
-    # What words bring
+    # What words contain
 
     def received(self, node: str, message: BusMessage) -> None:
         """Take a message: a hello is this connection's, and all else its receiver's."""
         if not isinstance(message, Hello):
             self._receiver.received(node, message)
         elif node == self.name:
-            self._hear_self(message)
+            self._receive_own_hello(message)
         else:
-            self._hear_hello(node, message)
+            self._receive_hello(node, message)
 
     def unknown(self, node: str, number: int) -> None:
         """Pass on that a question was not understood."""
@@ -291,9 +303,9 @@ class Connection:
         if self.state not in (FAILED, ENDED):
             self._words.receive(topic, data)
 
-    def _publish(self, topic: str, message: bytes, said: Said | None) -> None:
-        if said is not None:
-            said(None)
+    def _publish(self, topic: str, message: bytes, on_publish: OnPublish | None) -> None:
+        if on_publish is not None:
+            on_publish(None)
         self._words.publish(topic, message)
 
     def _note(self, level: Level, text: str, *values: object) -> None:

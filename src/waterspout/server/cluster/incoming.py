@@ -5,8 +5,8 @@ a double. One whose `prev` is above shows a hole, and so does a hello whose head
 is missing, four times in a second; meanwhile its later words on this topic are held. What has not come then is lost:
 that is told, and what was held is delivered.
 
-Only nodes repeat, which are those that have said hello, also if they count as dead. Of others, such as programs that
-emit without being a node, doubles are dropped, and holes ignored.
+Only nodes repeat, which are those that have published a hello, also if they count as dead. Of others, such as programs
+that emit without being a node, doubles are dropped, and holes ignored.
 """
 
 from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ class _Stream:
 class Incoming:
     """The words of all senders. `deliver(node, message)` takes each; `ask(node, topic, after, last)` asks for others.
 
-    `tell` takes a `Gap`. `traffic` counts the words that came when they were asked for, and those that were lost.
+    `report` takes a `Gap`. `traffic` counts the words that came when they were asked for, and those that were lost.
     """
 
     def __init__(
@@ -104,12 +104,12 @@ class Incoming:
         traffic: ClusterTraffic,
         deliver: Callable[[str, bytes], object],
         ask: Callable[[str, str, int, int], object],
-        tell: Callable[[Gap], object],
+        report: Callable[[Gap], object],
     ) -> None:
         self._engine = engine
         self._deliver = deliver
         self._ask = ask
-        self._tell = tell
+        self._report = report
         self._traffic = traffic
         self._streams: dict[Key, _Stream] = {}
 
@@ -135,7 +135,7 @@ class Incoming:
             self._go_on(key, stream)
 
     def learn(self, node: str, topic: str, head: int | None) -> None:
-        """Take the number of a node's last word on a topic, as its hello has it: None if it has said nothing lately."""
+        """Take the number of a node's last word on a topic, as its hello has it: None if there was none lately."""
         key = node, topic
         stream = self._streams.get(key)
         if stream is None:
@@ -155,7 +155,7 @@ class Incoming:
             self._look((node, topic), stream)
 
     def due(self, key: Key, at: float) -> None:
-        """Ask again, or tell what has not come in time."""
+        """Ask again, or report what has not come in time."""
         stream = self._streams[key]
         now = self._engine.driver.now()
         while (missing := stream.missing()) and stream.waits_since() + PATIENCE <= now:
@@ -201,6 +201,6 @@ class Incoming:
         words, stream.last = last - stream.last, last
         if words > 0:
             self._traffic.lost += words
-            self._tell(Gap(*key, words))
+            self._report(Gap(*key, words))
         for message in stream.release():
             self._deliver(key[0], message)

@@ -1,7 +1,8 @@
 """The nodes of a cluster, as one of them knows them by their hellos.
 
-Every second each node says hello, and hears its own. While it does not, it is deaf: it is not ready, and judges nobody.
-Time is counted in seconds in which it heard itself; so a bus that stalls makes nobody declare anybody dead.
+Every second each node publishes a hello, which it receives itself. While it does not, it is deaf: it is not ready, and
+considers nobody dead. Time is counted in seconds in which it has received its own hello, so a bus that stalls kills
+nobody.
 """
 
 from dataclasses import dataclass
@@ -28,12 +29,12 @@ class Node:
 
 
 class Members:
-    """The other nodes that live, by name, with their last hello; and whether this one hears at all."""
+    """The other nodes that live, by name, with their last hello; and whether this one receives anything."""
 
     def __init__(self) -> None:
         self._others: dict[str, tuple[Hello, int]] = {}
-        self._seconds = 0  # in which this node heard itself
-        self._is_heard = True
+        self._seconds = 0  # in which this node received its own hello
+        self._has_own = True
         self._missed = 0
 
     @property
@@ -51,28 +52,28 @@ class Members:
         """The names of those whose last hello did not come: they are asked before they count as dead."""
         return [name for name, (_, seen) in self._others.items() if self._seconds - seen > 1]
 
-    def hear(self, name: str, hello: Hello) -> bool:
+    def update(self, name: str, hello: Hello) -> bool:
         """Take another node's hello; return whether the node is new."""
         is_new = name not in self._others
         self._others[name] = hello, self._seconds
         return is_new
 
-    def hear_self(self) -> None:
+    def received_own(self) -> None:
         """Take this node's own hello."""
-        self._is_heard, self._missed = True, 0
+        self._has_own, self._missed = True, 0
 
     def forget(self, name: str) -> None:
-        """Take out a node that has said goodbye."""
+        """Take out a node that has ended."""
         self._others.pop(name, None)
 
     def tick(self, *, listens: bool) -> tuple[str, ...]:
         """Count a second; return the names of the nodes that have died, which are out. Without `listens` none has."""
         if not listens:
             return ()
-        if not self._is_heard:
+        if not self._has_own:
             self._missed += 1
             return ()
-        self._is_heard = False
+        self._has_own = False
         self._seconds += 1
         dead = tuple(name for name, (_, seen) in self._others.items() if self._seconds - seen > MISSED)
         for name in dead:

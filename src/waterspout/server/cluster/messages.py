@@ -1,6 +1,6 @@
 """The messages between nodes: their types and codec.
 
-A word is what an adapter publishes: the sender's name, two numbers, and a message. The numbers tell what was lost and
+A word is what an adapter publishes: the sender's name, two numbers, and a message. The numbers show what was lost and
 what comes twice (incoming.py). Words are input like any other; nodes of several versions may be mixed: unknown fields
 are ignored, and a message of an unknown kind is answered, if an answer is due.
 """
@@ -19,7 +19,7 @@ from ..fanout import UNSENDABLE
 from ..rooms import Audience, Room
 
 VERSION = 1
-"""Of the messages; each node tells the others its own."""
+"""Of the messages; it is in the hello of each node."""
 
 OVERHEAD = 512  # bytes that a word, or its repetition, needs beside its message: names, numbers and the topic
 
@@ -37,7 +37,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _ForClients(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """A message for the clients of a namespace; `to` and `except_` say for which."""
+    """A message for the clients of a namespace; `to` and `except_` as in `Audience`."""
 
     namespace: str
     to: list[Room] | None = None

@@ -12,7 +12,7 @@ LISTED_SECONDS = 60.0  # for which a topic's last number is told in hellos
 MOST_HEADS = 1000
 
 
-class _Said(NamedTuple):
+class _Kept(NamedTuple):
     topic: str
     n: int
     prev: int
@@ -25,22 +25,22 @@ class Waiting(NamedTuple):
 
     topic: str
     message: bytes
-    said: Callable[[Exception | None], object] | None
+    on_publish: Callable[[Exception | None], object] | None
 
 
 class Outgoing:
     """Numbers this node's words, keeps the last of them (10 s, 4 MB), and queues messages while the broker is away.
 
-    One count for all topics: so a topic to which nothing was said for a minute can be forgotten. `pinned` is one that
-    is not.
+    One count for all topics: so a topic to which nothing was published for a minute can be forgotten. `pinned` is one
+    that is not.
     """
 
     def __init__(self, pinned: str) -> None:
         self._pinned = pinned
         self._n = 0
-        self._heads: dict[str, tuple[int, float]] = {}  # the topic to which nothing was said for longest is the first
-        self._said: deque[_Said] = deque()
-        self._said_bytes = 0
+        self._heads: dict[str, tuple[int, float]] = {}  # the least recent topic is the first
+        self._kept: deque[_Kept] = deque()
+        self._kept_bytes = 0
         self.waiting: deque[Waiting] = deque()
         self.waiting_bytes = 0
 
@@ -50,10 +50,10 @@ class Outgoing:
         prev, _ = self._heads.pop(topic, (0, 0.0))
         self._heads[topic] = self._n, now
         word = encode_word(node, self._n, prev, message)
-        self._said.append(_Said(topic, self._n, prev, now, word))
-        self._said_bytes += len(word)
-        while len(self._said) > 1 and (self._said_bytes > KEPT_BYTES or self._said[0].at < now - KEPT_SECONDS):
-            self._said_bytes -= len(self._said.popleft().word)
+        self._kept.append(_Kept(topic, self._n, prev, now, word))
+        self._kept_bytes += len(word)
+        while len(self._kept) > 1 and (self._kept_bytes > KEPT_BYTES or self._kept[0].at < now - KEPT_SECONDS):
+            self._kept_bytes -= len(self._kept.popleft().word)
         return word
 
     def heads(self, now: float) -> dict[str, int]:
@@ -68,17 +68,17 @@ class Outgoing:
 
     def repeat(self, topic: str, after: int, last: int) -> tuple[int, list[bytes]]:
         """Return the kept words of a topic behind `after`, up to `last`; and up to which number they are forgotten."""
-        found = [said for said in self._said if said.topic == topic and after < said.n <= last]
+        found = [kept for kept in self._kept if kept.topic == topic and after < kept.n <= last]
         forgotten = found[0].prev if found else last
-        return (forgotten if forgotten > after else 0), [said.word for said in found]
+        return (forgotten if forgotten > after else 0), [kept.word for kept in found]
 
     def refresh(self, now: float) -> None:
-        """Keep what was said before the broker was lost as if it had been said now."""
-        self._said = deque(_Said(topic, n, prev, now, word) for topic, n, prev, _, word in self._said)
+        """Keep what was published before the broker was lost as if it had been published now."""
+        self._kept = deque(_Kept(topic, n, prev, now, word) for topic, n, prev, _, word in self._kept)
 
-    def wait(self, topic: str, message: bytes, said: Callable[[Exception | None], object] | None) -> None:
+    def wait(self, topic: str, message: bytes, on_publish: Callable[[Exception | None], object] | None) -> None:
         """Queue a message."""
-        self.waiting.append(Waiting(topic, message, said))
+        self.waiting.append(Waiting(topic, message, on_publish))
         self.waiting_bytes += len(message)
 
     def take(self) -> Iterator[Waiting]:

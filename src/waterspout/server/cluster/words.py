@@ -23,7 +23,7 @@ from .outgoing import Outgoing
 
 
 class WordReceiver(Protocol):
-    """Takes what words bring."""
+    """Takes what words contain."""
 
     def received(self, node: str, message: BusMessage) -> None:
         """A message, but for those about words; TypeError or ValueError for what clients cannot be sent."""
@@ -36,9 +36,13 @@ class WordReceiver(Protocol):
 
 
 class Words:
-    """Publishes and receives words under the `name` of the node, repeats its own, and asks for those of others."""
+    """Publishes and receives words under the `name` of the node, repeats its own, and asks for those of others.
+
+    While it cannot publish, because there is no broker, it drops what has no number: hellos, questions for words.
+    """
 
     name: str
+    can_publish: bool = False
 
     def __init__(self, bus: Bus, topic: str, engine: Engine, receiver: WordReceiver, traffic: ClusterTraffic) -> None:
         self._bus = bus
@@ -56,8 +60,12 @@ class Words:
         """Publish a message as a word with a number."""
         self._bus.publish(topic, self.outgoing.number(topic, self.name, message, self._driver.now()))
 
-    def whisper(self, topic: str, message: BusMessage) -> Pending[Any]:
-        """Publish a message as a word without a number, past what waits for the broker."""
+    def publish_unnumbered(self, topic: str, message: BusMessage) -> Pending[Any]:
+        """Publish a message as a word without a number, past what waits for the others; drop it without a broker."""
+        if not self.can_publish:
+            dropped: Pending[Any] = Pending(self._driver)
+            dropped.resolve(None)
+            return dropped
         return self._bus.publish(topic, encode_word(self.name, 0, 0, encode(message)))
 
     def receive(self, topic: str, data: bytes) -> None:
@@ -116,12 +124,12 @@ class Words:
             if published.error is None and published.result() == 0:
                 self.incoming.forgotten(node, topic, last)
 
-        self.whisper(self.topic_of(node), Again(topic, after, last)).when_done(look)
+        self.publish_unnumbered(self.topic_of(node), Again(topic, after, last)).when_done(look)
 
     def _repeat(self, node: str, asked: Again) -> None:
         forgotten, words = self.outgoing.repeat(asked.topic, asked.after, asked.last)
         topic = self.topic_of(node)
         if forgotten:
-            self.whisper(topic, Forgotten(asked.topic, forgotten))
+            self.publish_unnumbered(topic, Forgotten(asked.topic, forgotten))
         for word in words:
-            self.whisper(topic, Repetition(asked.topic, word))
+            self.publish_unnumbered(topic, Repetition(asked.topic, word))
