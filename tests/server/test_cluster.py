@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from server.stranger import TOPIC, Stranger, word
-from turns import events
+from turns import events, until
 from waterspout import Server, Socket
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
@@ -275,6 +275,31 @@ def test_a_loop_that_was_closed_before_its_server_keeps_nobody_else_from_publish
     pair.server.emit("news")
     assert pair.peer.take() == ['42["news"]']
     assert len(bus.adapters) == 1
+
+
+def test_an_adapter_whose_loop_was_closed_is_detached_on_the_next_one() -> None:
+    loops: list[object] = []
+
+    class Slow(MemoryAdapter):
+        def detach(self) -> Any:
+            super().detach()
+            return self.note()
+
+        async def note(self) -> None:
+            loops.append(asyncio.get_running_loop())
+
+    async def main() -> None:
+        server.engine.bind(AsyncioDriver())
+
+    server = Server(adapter=Slow(MemoryBus()))
+    asyncio.run(main())
+
+    async def again() -> None:
+        server.engine.bind(AsyncioDriver())
+        await until(lambda: loops)
+        assert loops == [asyncio.get_running_loop()]
+
+    asyncio.run(again())
 
 
 def test_what_is_said_to_other_nodes_before_there_is_a_loop_is_reported_once(

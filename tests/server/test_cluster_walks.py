@@ -11,6 +11,8 @@ from server.lossy import Cluster, LossyAdapter
 from waterspout import Pending
 from waterspout.wire.packets import Event
 
+pytestmark = pytest.mark.at_once
+
 NODES = 10
 STEPS = 50
 

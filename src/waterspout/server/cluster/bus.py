@@ -26,8 +26,9 @@ class Bus:
         """Connect; an exception is the caller's, since the server cannot start."""
         return self._watch("attach to", self._adapter.attach(self._driver, on_lost, on_restored))
 
-    def detach(self) -> Pending[Any]:
-        """Disconnect."""
+    def detach(self, driver: Driver) -> Pending[Any]:
+        """Disconnect; this driver runs it, since the loop of the other one may be closed."""
+        self._driver = driver
         return self._run("detach from", self._adapter.detach)
 
     def publish(self, topic: str, data: bytes) -> Pending[Any]:

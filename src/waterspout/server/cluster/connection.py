@@ -120,7 +120,7 @@ class Connection:
             self._send_hello(gone=True)
         self.state = ENDED
         self._stop()
-        return not self._bus.detach().done
+        return not self._bus.detach(self._engine.driver).done
 
     def _stop(self) -> None:
         self._words.can_publish = False
