@@ -634,7 +634,7 @@ def test_all_clients_of_all_nodes_are_found_counted_and_asked() -> None:
     cluster.pairs[1].peer.acknowledge(event.id or 0, 1, 2)
     cluster.clock.advance(2)
     replies = called.result()
-    assert replies.answers == {cluster.pairs[1].socket.id: [1, 2]}
+    assert replies.answers == {cluster.pairs[1].socket.id: (1, 2)}
     assert (replies.missing, replies.missing_nodes) == ((cluster.pairs[2].socket.id,), ())
 
 

@@ -34,11 +34,10 @@ class Headcount:
 
 
 class _Reply(NamedTuple):
-    """What a client of another node has answered, or that it has not."""
+    """What a client of another node has answered: several values are a tuple, in `values`. None: it has not."""
 
     id: str
-    has_answered: bool
-    value: Any = None
+    values: list[Any] | None = None
 
 
 _presents: msgspec.msgpack.Decoder[Present] = msgspec.msgpack.Decoder(Present)
@@ -80,8 +79,8 @@ def call(
         return namespace.call_here(event, args, audience, timeout)
 
     def result(own: Replies, others: list[_Reply], missing: tuple[str, ...]) -> Replies:
-        answers = {reply.id: reply.value for reply in others if reply.has_answered}
-        silent = (reply.id for reply in others if not reply.has_answered)
+        answers = {one.id: tuple(one.values) if len(one.values) > 1 else one.values[0] for one in others if one.values}
+        silent = (one.id for one in others if not one.values)
         return Replies({**own.answers, **answers}, (*own.missing, *silent), missing)
 
     if namespace.cluster.is_alone:  # without a question, whose arguments would be copied
@@ -167,11 +166,11 @@ def _pack_present(present: Present, largest: int | None) -> msgspec.Raw:
 
 def _pack_replies(replies: Replies, largest: int | None) -> list[msgspec.Raw]:
     """Write what clients have answered; one whose answer is too much has not."""
-    items = [_packed(_Reply(id, False)) for id in replies.missing]
+    items = [_packed(_Reply(id)) for id in replies.missing]
     for id, value in replies.answers.items():
-        packed = pack(_Reply(id, True, value))
+        packed = pack(_Reply(id, list(value) if isinstance(value, tuple) else [value]))
         fits = packed is not None and (largest is None or len(packed) <= largest)
-        items.append(packed if packed is not None and fits else _packed(_Reply(id, False)))
+        items.append(packed if packed is not None and fits else _packed(_Reply(id)))
     return items
 
 
