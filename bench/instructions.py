@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from bench.servers import BENCH
 from waterspout import Server
+from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.drivers import AsyncioDriver
 from waterspout.hosts.chunks import ChunkedLink
 from waterspout.testing import admit
@@ -156,12 +157,30 @@ class Load:
 
         return round_trip, 1
 
+    def alone(self) -> tuple[Callable[[], object], int]:
+        return lambda: self.server.emit("all", "hello", to="nobody"), 1
+
+    def node(self) -> tuple[Callable[[], object], int]:
+        """Emit the same, and publish it for other nodes, of which there are none."""
+        server = Server(adapter=MemoryAdapter(MemoryBus()))
+        server.engine.bind(AsyncioDriver())
+        return lambda: server.emit("all", "hello", to="nobody"), 1
+
+    def elsewhere(self) -> tuple[Callable[[], object], int]:
+        """The same again, and a second node receives it: what that costs is the difference."""
+        bus, driver = MemoryBus(), AsyncioDriver()
+        servers = [Server(adapter=MemoryAdapter(bus)) for _ in range(2)]
+        for server in servers:
+            server.engine.bind(driver)
+        return lambda: servers[0].emit("all", "hello", to="nobody"), 1
+
     def ask(self, method: str, target: str, body: bytes = b"") -> None:
         request = Request(method, target, UPGRADE[:1], remote_address="127.0.0.1")
         self.engine.respond(admit(self.engine, request), NoAnswer(request), body)  # type: ignore[arg-type]
 
 
 LOADS = ("ack", "ack1", "emit", "broadcast", "publish", "events", "plain", "plain_all", "old_ack", "handshake", "poll")
+LOADS += ("alone", "node", "elsewhere")
 
 
 async def run(name: str, rounds: int) -> None:
