@@ -17,6 +17,7 @@ from waterspout.server import Gap
 from waterspout.server.cluster.messages import (
     Again,
     Answer,
+    Ask,
     Broadcast,
     Fetch,
     Forgotten,
@@ -688,6 +689,33 @@ def test_an_older_node_that_does_not_understand_a_question_is_missing() -> None:
     older.say(Answer(question.number, understood=False), node)
     assert (asked.result().sockets, asked.result().missing) == (1, ("another",))
     assert server.nodes()[1].version == 0
+
+
+@pytest.mark.parametrize("item", [b"\xc0", b"\xa1x", b"\x91" * 900 + b"\x01", b"\xa2\xff\xff"])
+def test_an_answer_with_something_else_in_it_counts_for_nothing(item: bytes) -> None:
+    neighbour = Neighbour()
+    server = neighbour.pair.server
+    asks: list[Any] = [server.fetch_sockets(), server.fetch_count(), server.call("question", to="nobody")]
+    for number in (1, 2, 3):
+        neighbour.stranger.say(Answer(number, [msgspec.Raw(item)]), f"{TOPIC}/node/{neighbour.name}")
+    assert [ask.done for ask in asks] == [True] * 3
+    assert (len(asks[0].result().sockets), asks[1].result().sockets, asks[2].result().answers) == (1, 1, {})
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan"), float("inf"), 1e300])
+def test_a_question_with_a_timeout_that_is_none_is_not_understood(timeout: float) -> None:
+    neighbour = Neighbour()
+    neighbour.stranger.say(Ask(event="x", args=[], timeout=timeout, number=5, namespace="/"))
+    assert neighbour.pair.peer.events() == []
+    assert neighbour.stranger.messages() == [Answer(5, understood=False)]
+    assert len(neighbour.clock.reports) == 1
+
+
+def test_an_answer_that_cannot_be_read_is_answered_by_nobody() -> None:
+    neighbour = Neighbour()
+    neighbour.stranger.say(msgspec.msgpack.encode({"kind": "answer", "number": 1, "items": 5}))
+    assert neighbour.stranger.messages() == []
+    assert len(neighbour.clock.reports) == 1
 
 
 def test_a_join_that_cannot_be_done_elsewhere_is_confirmed_and_reported() -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from ..engine import Pending, on_core
 from .acks import Replies
-from .cluster import Ask, Count, Fetch, Question, pack, whom
+from .cluster import Ask, Count, Fetch, Question, pack, unpack, whom
 from .presence import Presence, Present, describe
 from .rooms import Audience
 
@@ -121,11 +121,7 @@ def _gather(
     found: list[Item] = []
 
     def take(items: list[msgspec.Raw]) -> None:
-        for item in items:
-            try:
-                found.append(decoder.decode(item))
-            except msgspec.DecodeError:
-                continue
+        found.extend(value for item in items if (value := unpack(decoder, item)) is not None)
 
     def end(missing: tuple[str, ...]) -> None:
         own.when_done(lambda own: pending.resolve(result(own.result(), found, missing)))

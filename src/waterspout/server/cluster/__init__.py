@@ -19,6 +19,7 @@ from .messages import (
     encode,
     encode_word,
     pack,
+    unpack,
     whom,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "encode",
     "encode_word",
     "pack",
+    "unpack",
     "whom",
 ]

@@ -7,7 +7,7 @@ are ignored, and a message of an unknown kind is answered, if an answer is due.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from ...wire.json import plain
 from ...wire.socketio import RESERVED
 from ..fanout import UNSENDABLE
 from ..rooms import Audience, Room
+
+T = TypeVar("T")
 
 VERSION = 1
 """Of the messages; it is in the hello of each node."""
@@ -109,7 +111,7 @@ class Ask(_ForClients, frozen=True, tag="ask"):
     number: int
     event: str
     args: list[Any]
-    timeout: float
+    timeout: Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="answer"):
@@ -173,12 +175,12 @@ class _Stub(msgspec.Struct, frozen=True):
     number: int = 0
 
 
-class UnknownKind(DecodeError):
-    """A message of a newer node; with a `number`, it wants an answer."""
+class NotUnderstood(DecodeError):
+    """A message that wants an answer, of an unknown kind or with other fields: perhaps of a newer node."""
 
-    def __init__(self, stub: _Stub) -> None:
-        super().__init__(f"a message of the unknown kind {stub.kind[:80]!a}")
-        self.number = stub.number
+    def __init__(self, text: str, number: int) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
@@ -187,7 +189,6 @@ _args: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[Any])
 _words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 _messages: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)
 _stubs: msgspec.msgpack.Decoder[_Stub] = msgspec.msgpack.Decoder(_Stub)
-_KINDS = frozenset(kind.__struct_config__.tag for kind in BusMessage.__args__)
 _BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
 
 
@@ -238,24 +239,25 @@ def decode_word(data: bytes) -> Word:
 
 
 def decode(data: bytes) -> BusMessage:
-    """Read the message of a word; DecodeError for whatever else is there, `UnknownKind` for one of a newer node."""
+    """Read the message of a word; DecodeError for whatever else is there, `NotUnderstood` where an answer is due."""
     try:
         message = _messages.decode(data)
     except _BROKEN as error:
-        _check_kind(data)
-        raise DecodeError(f"not a message of a node: {error}") from error
+        text = f"not a message of a node: {error}"
+        number = _wants_answer(data)
+        raise (NotUnderstood(text, number) if number else DecodeError(text)) from error
     if isinstance(message, BroadcastHere | Ask) and message.event in RESERVED:
         raise DecodeError(f"not a message of a node: {message.event!r} is reserved by Socket.IO")
     return message
 
 
-def _check_kind(data: bytes) -> None:
+def _wants_answer(data: bytes) -> int:
+    """Return the number of a message that cannot be read; 0 if it has none, or is itself an answer."""
     try:
         stub = _stubs.decode(data)
     except _BROKEN:
-        return
-    if stub.kind not in _KINDS:
-        raise UnknownKind(stub)
+        return 0
+    return 0 if stub.kind == Answer.__struct_config__.tag else stub.number
 
 
 def whom(message: ForClients | Question) -> Audience:
@@ -268,6 +270,14 @@ def pack(value: object) -> msgspec.Raw | None:
     try:
         return msgspec.Raw(_encoder.encode(value))
     except (*UNSENDABLE, OverflowError):
+        return None
+
+
+def unpack(decoder: msgspec.msgpack.Decoder[T], item: msgspec.Raw) -> T | None:
+    """Read an item of an answer; None for whatever else is there."""
+    try:
+        return decoder.decode(item)
+    except _BROKEN:
         return None
 
 

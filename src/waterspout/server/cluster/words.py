@@ -11,8 +11,8 @@ from .messages import (
     BroadcastHere,
     BusMessage,
     Forgotten,
+    NotUnderstood,
     Repetition,
-    UnknownKind,
     Word,
     decode,
     decode_word,
@@ -29,7 +29,7 @@ class WordReceiver(Protocol):
         """A message, but for those about words; TypeError or ValueError for what clients cannot be sent."""
 
     def unknown(self, node: str, number: int) -> None:
-        """A message of an unknown kind, which wants an answer."""
+        """A message that cannot be read, and wants an answer."""
 
     def lost(self, gap: Gap) -> None:
         """Words did not come."""
@@ -93,10 +93,9 @@ class Words:
     def _read(self, node: str, data: bytes) -> None:
         try:
             self._handle(node, decode(data))
-        except UnknownKind as error:
+        except NotUnderstood as error:
             self._drop(error)
-            if error.number:
-                self._receiver.unknown(node, error.number)
+            self._receiver.unknown(node, error.number)
         except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
             self._drop(error)
 
