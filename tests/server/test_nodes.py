@@ -1,6 +1,7 @@
 """Nodes that die, are deaf, share a name or lose their broker; and what they ask each other."""
 
 import asyncio
+from random import Random
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from waterspout.server.cluster.messages import (
     Join,
     Repetition,
     decode_word,
+    encode,
 )
 from waterspout.server.cluster.outgoing import Outgoing
 from waterspout.testing import Clock, Pair
@@ -410,7 +412,7 @@ def test_a_node_whose_hellos_to_all_are_lost_is_asked_before_it_counts_as_dead()
 
 @pytest.mark.parametrize("emitter", [0, 1, 2])
 def test_who_has_joined_by_another_node_gets_what_any_node_emits_then(emitter: int) -> None:
-    for seed in range(10):
+    for seed in range(4):
         cluster = Cluster(3, seed, lose=0.2, double=0.2, slowest=0.1)
         joined = cluster.servers[0].join("red", to=cluster.pairs[1].socket.id)
         if emitter:
@@ -744,3 +746,40 @@ def test_threads_ask_all_nodes() -> None:
         assert await asyncio.to_thread(ask) == (0, 0, 0)
 
     asyncio.run(main())
+
+
+VALUES: list[Any] = [0, -1, 2**63, None, "", "red", [], {}, b"", float("nan"), float("inf"), True, [[]], {"a": 1}]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_on_the_bus_a_node_goes_on(seed: int) -> None:
+    """Each word is one that a node may send, with some of its fields, numbers or bytes changed."""
+    random, neighbour = Random(seed), Neighbour()
+    words: list[Any] = [
+        Broadcast("news", [1, {"a": b"x"}], namespace="/", to=["red"]),
+        Join(["red"], 3, namespace="/"),
+        Ask(number=1, event="question", args=[1], timeout=1.0, namespace="/"),
+        Fetch(number=1, namespace="/"),
+        Answer(1, [msgspec.Raw(b"\x01")]),
+        Hello("life", 1, 2, {TOPIC: 5}),
+        Again(TOPIC, 0, 9),
+        Repetition(TOPIC, word(Broadcast("news", [1], namespace="/"), "another", 3, 2)),
+        Forgotten(TOPIC, 3),
+    ]
+    for _ in range(1000):
+        fields = msgspec.msgpack.decode(encode(random.choice(words)))
+        for _ in range(random.randrange(3)):
+            fields[random.choice(list(fields))] = random.choice(VALUES)
+        n = random.choice((0, 0, 1, 2, 3, 5, random.randrange(1000)))
+        message, prev = msgspec.msgpack.encode(fields), random.choice((0, n - 1, n, -5))
+        data = bytearray(word(message, random.choice(("another", "third", neighbour.name)), n, prev))
+        for _ in range(random.randrange(2)):
+            data[random.randrange(len(data))] = random.randrange(256)
+        neighbour.stranger.publish(random.choice((TOPIC, f"{TOPIC}/node/{neighbour.name}")), bytes(data))
+        if random.random() < 0.02:
+            neighbour.pair.server.fetch_count()
+            neighbour.clock.advance(random.random())
+    asked = neighbour.pair.server.fetch_count(timeout=5)
+    neighbour.clock.advance(5)
+    assert asked.result().sockets >= 1
+    assert len(neighbour.clock.reports) == 1
