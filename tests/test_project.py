@@ -141,6 +141,7 @@ LOCKED = {
     "bench": [*ALONE, *EXTRAS["speed"], *GROUPS["bench"]],
     "test": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"]],
     "dev": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"], *EXTRAS["dev"]],
+    "django42": GROUPS["django42"],
     "uv": GROUPS["uv"],
 }
 PIN = re.compile(r"([\w.-]+)==([\w.]+)(?: ; (.+?))?(?: +--hash=sha256:[0-9a-f]{64})+")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import django
 import httpx
 import pytest
 
@@ -127,13 +126,6 @@ def test_https_by_settings_and_the_reloader(project: tuple[Path, str]) -> None:
                 answer = ""
             threading.Event().wait(0.05)
     assert answer == "done anew"
-
-
-@pytest.mark.parametrize("version", ["4.2", "5.2", "6.1"])
-def test_it_runs_on_this_django(port: int, version: str) -> None:
-    if not django.get_version().startswith(version):
-        pytest.skip(f"Django {version} is not the one that is installed, which is {django.get_version()}")
-    assert httpx.get(f"http://localhost:{port}/login").status_code == 200
 
 
 def test_tw_14_at_a_signal_pages_are_sent_and_clients_get_1001(
