@@ -6,7 +6,7 @@ An application (`MessageApplication` or `PacketApplication`) stands on an `Engin
 from ..wire.deflate import Deflate
 from .applications import MessageApplication, PacketApplication
 from .deadlines import Deadlines
-from .driver import INTERRUPTS, Asker, Driver, Layer, Level, on_core
+from .driver import INTERRUPTS, Asker, Driver, DriverMisuse, Layer, Level, on_core
 from .engine import Engine
 from .eventstream import EVENT_STREAM_DIALECT, STREAM_OVER, EventStreamTransport, retry_of
 from .functions import AsyncFunctions
@@ -59,6 +59,7 @@ __all__ = [
     "Decision",
     "Deflate",
     "Driver",
+    "DriverMisuse",
     "Ending",
     "Engine",
     "EventStreamTransport",

@@ -37,6 +37,10 @@ class Level(IntEnum):
     ERROR = 40
 
 
+class DriverMisuse(RuntimeError):
+    """Raised by a driver to whoever runs it wrongly, such as a test: no session is to blame, and none ends."""
+
+
 class Asker(Protocol):
     """A small state machine in the core that goes on when the user's function has answered.
 

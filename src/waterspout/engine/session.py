@@ -25,6 +25,7 @@ from ..wire.generations import Generation
 from ..wire.socketio import Partial
 from .backlog import Backlog
 from .dialects import ENGINEIO, Dialect
+from .driver import DriverMisuse
 from .outbox import Outbox
 from .prepared import Prepared
 from .states import FORCED, SLOW_CONSUMER, TRANSITIONS, Ending, State, Step, after
@@ -171,6 +172,8 @@ class Session(Backlog):
         """Begin to talk with the client: its first transport has opened."""
         try:
             self.dialect.greet(self)
+        except DriverMisuse:
+            raise
         except Exception as error:
             self._break_down(error)
 
@@ -178,7 +181,7 @@ class Session(Backlog):
         """Take one text message; raises ProtocolError for what such a client may not send."""
         try:
             self.dialect.receive_text(self, text)
-        except ProtocolError:
+        except (ProtocolError, DriverMisuse):
             raise
         except Exception as error:
             self._break_down(error)
@@ -187,7 +190,7 @@ class Session(Backlog):
         """Take one binary message; raises ProtocolError for what such a client may not send."""
         try:
             self.dialect.receive_binary(self, data)
-        except ProtocolError:
+        except (ProtocolError, DriverMisuse):
             raise
         except Exception as error:
             self._break_down(error)

@@ -9,7 +9,7 @@ from ..drivers import InlineDriver
 from ..drivers.system import discard
 from ..drivers.tasks import as_coroutine, carry, running_asker
 from ..drivers.threads import threaded_asker
-from ..engine import Asker, Pending
+from ..engine import Asker, DriverMisuse, Pending
 from .loop import ClockLoop
 
 Args = TypeVarTuple("Args")
@@ -195,7 +195,7 @@ class Clock(InlineDriver):
             running = None
         if running is not None and running is not self._loop:
             discard(awaitable)
-            raise RuntimeError(
+            raise DriverMisuse(
                 f"{function!r} is asynchronous, and a Clock runs it on a loop of its own, but another one is running: "
                 "write the test as a plain function, without async"
             )
