@@ -36,6 +36,39 @@ def on_a_loop(test: Callable[[AsyncioDriver, Keeper], Any]) -> None:
     asyncio.run(main())
 
 
+USER = contextvars.ContextVar("USER", default="nobody")
+
+
+def test_a_disconnect_that_another_client_s_handler_has_caused_or_timed_sees_nothing_of_its_context() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        server = Server(driver=AsyncioDriver(), ping_interval=0.01, ping_timeout=0.01)
+        over = asyncio.Event()
+        others = [Peer(server) for _ in range(2)]
+
+        @server.on("begin")
+        def begin(socket: Socket) -> None:
+            USER.set("the first")
+            socket.call("question", timeout=0.005)  # whose timer is the next one of all clients
+            server.sockets()[-1].disconnect(close=True)
+
+        @server.on_disconnect
+        def gone(socket: Socket, reason: str) -> None:
+            seen.append(USER.get())
+            if len(seen) == 3:
+                over.set()
+
+        first = Peer(server)
+        for peer in (first, *others):
+            peer.connect()
+        first.emit("begin")
+        await asyncio.wait_for(over.wait(), 30)
+
+    asyncio.run(main())
+    assert seen == ["nobody"] * 3
+
+
 @pytest.mark.parametrize("is_foreign", [True, False])
 def test_what_comes_after_the_loop_is_closed_fails_with_a_sentence(is_foreign: bool) -> None:
     server = Server()

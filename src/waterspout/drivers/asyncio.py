@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from inspect import CORO_CREATED, getcoroutinestate
 from types import CoroutineType
 from typing import Any, TypeVarTuple
@@ -48,6 +48,7 @@ class AsyncioDriver(SystemDriver):
         self._wait: TaskWait | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
+        self._context = Context()  # of nobody: what comes later may be another client's than that of the call that asks
         self._guard = LagGuard(self, _ENTRIES, self.loop)
         self.loop.call_soon(self._guard.start)
 
@@ -106,9 +107,9 @@ class AsyncioDriver(SystemDriver):
         """Call the function in the next turn of the loop; from any thread. RuntimeError once the loop is closed."""
         try:
             if self.foreign():
-                self.loop.call_soon_threadsafe(function, *args)
+                self.loop.call_soon_threadsafe(function, *args, context=self._context)
             else:
-                self.loop.call_soon(function, *args)
+                self.loop.call_soon(function, *args, context=self._context)
         except RuntimeError as error:
             if self.loop.is_closed():
                 raise RuntimeError(_CLOSED) from error
@@ -124,7 +125,7 @@ class AsyncioDriver(SystemDriver):
             self._forked()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(max(0.0, at - self.now()), function)
+        self._timer = self.loop.call_later(max(0.0, at - self.now()), function, context=self._context)
 
     def attend(self, pending: Pending[Any]) -> Generator[Any, Any, None]:
         """Suspend the running coroutine until the pending is done."""

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
+from functools import partial
 
 from ..drivers import AsyncioDriver
 from .failures import FailureWatch
@@ -30,14 +32,15 @@ def settle(residence: Residence) -> None:
 class AsyncioLoop:
     """Any asyncio loop that has `add_reader`: its own selector loops, and uvloop's, which forgets descriptors."""
 
-    __slots__ = ("_loop", "failures", "soon")
+    __slots__ = ("_context", "_loop", "failures", "soon")
 
     soon: Callable[[Callable[[], object]], object]
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.failures = FailureWatch(loop)
-        self.soon = loop.call_soon
+        self._context = Context()  # of nobody, as the driver's
+        self.soon = partial(loop.call_soon, context=self._context)
 
     def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
         """Call back whenever there is something to read, or an error; no longer with None."""
@@ -65,4 +68,4 @@ class AsyncioLoop:
 
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Call back once, after so many seconds."""
-        self._loop.call_later(seconds, callback)
+        self._loop.call_later(seconds, callback, context=self._context)

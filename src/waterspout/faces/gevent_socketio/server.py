@@ -106,8 +106,7 @@ class SocketIOServer(WSGIServer):
             socket = Socket(self, self.config)
             self.sockets[socket.sessid] = socket
             return socket
-        found = self.sockets.get(sessid)
-        if found is not None:
+        if (found := self.sockets.get(sessid)) is not None:
             found.incr_hits()
         return found
 
