@@ -1,6 +1,7 @@
 """Descriptors whose errors are reported, on any loop: what they were read for comes first, and nothing is left."""
 
 import asyncio
+import contextvars
 import os
 import select
 import socket
@@ -229,5 +230,32 @@ def test_a_reset_of_standard_input_is_its_end(factory: Factory, monkeypatch: pyt
             far.send(b"data")
             far.close()
             await ended.wait()
+
+    run(factory, test)
+
+
+USER = contextvars.ContextVar("USER", default="nobody")
+
+
+def test_what_runs_later_sees_nothing_of_the_context_in_which_it_was_asked_for(factory: Factory) -> None:
+    """What one client's handler sends to another may wait for the kernel; then that one's handlers may run."""
+
+    async def test(loop: AsyncioLoop, ours: socket.socket, theirs: socket.socket) -> None:
+        seen: list[str] = []
+
+        def ask() -> None:
+            USER.set("a client")
+            loop.soon(lambda: seen.append(USER.get()))
+            loop.later(0.0, lambda: seen.append(USER.get()))
+            loop.writer(ours.fileno(), writable)
+
+        def writable() -> None:
+            loop.writer(ours.fileno(), None)
+            seen.append(USER.get())
+
+        contextvars.copy_context().run(ask)
+        while len(seen) < 3:
+            await asyncio.sleep(0)
+        assert seen == ["nobody"] * 3
 
     run(factory, test)

@@ -48,7 +48,7 @@ class AsyncioDriver(SystemDriver):
         self._wait: TaskWait | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pool: ThreadPool | None = None
-        self._context = Context()  # of nobody: what comes later may be another client's than that of the call that asks
+        self._context = Context()  # empty: what runs later may be for another client than the call that schedules it
         self._guard = LagGuard(self, _ENTRIES, self.loop)
         self.loop.call_soon(self._guard.start)
 

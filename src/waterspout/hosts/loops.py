@@ -39,7 +39,7 @@ class AsyncioLoop:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.failures = FailureWatch(loop)
-        self._context = Context()  # of nobody, as the driver's
+        self._context = Context()  # empty, as that of the driver
         self.soon = partial(loop.call_soon, context=self._context)
 
     def reader(self, descriptor: int, callback: Callable[[], object] | None) -> None:
@@ -56,7 +56,7 @@ class AsyncioLoop:
         if callback is None:
             self._loop.remove_writer(descriptor)
         else:
-            self._loop.add_writer(descriptor, callback)
+            Context().run(self._loop.add_writer, descriptor, callback)  # of which asyncio takes a copy
 
     def forget(self, descriptor: int) -> None:
         """Call back no more for this descriptor; a loop that is closed has forgotten it."""
