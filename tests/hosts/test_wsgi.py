@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -224,6 +225,12 @@ async def test_who_has_not_asked_for_anything_in_time_is_closed(
     wire = await host.connect()
     wire.send(said)
     assert await wire.rest() == b""
+
+
+def test_a_client_that_has_gone_before_the_handshake_of_tls_ends_nothing() -> None:
+    gone = socket.socket()
+    gone.close()
+    assert wsgiserver.secured(gone, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) is None
 
 
 async def test_between_two_requests_a_connection_has_a_time_of_its_own(

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -21,7 +22,7 @@ from .socketlink import prepare
 from .strict import HEAD_TIMEOUT, HandlerOwner, StrictHandler
 from .wsgi import Environ
 
-__all__ = ["WsgiServer", "listener_at", "set_up", "shake_hands", "tls_context", "with_tls"]
+__all__ = ["WsgiServer", "listener_at", "secured", "set_up", "tls_context"]
 
 FIRST_REQUEST_TIMEOUT = 1.0  # s that a connection without a request has for one, when the server ends
 CUT_TIMEOUT = 1.0  # s that an application has to tidy up, when its connection is cut off
@@ -102,9 +103,8 @@ class WsgiServer:
         greenlet.start()
 
     def _serve(self, handler: StrictHandler) -> None:
-        if self._tls is not None:
-            handler.socket = with_tls(handler.socket, self._tls)
-        if self._tls is None or shake_hands(handler.socket):
+        keep = partial(setattr, handler, "socket")
+        if self._tls is None or secured(handler.socket, self._tls, keep) is not None:
             handler.handle()
 
     def _ended(self, greenlet: "gevent.Greenlet[Any, Any]") -> None:
@@ -113,24 +113,26 @@ class WsgiServer:
             handler.socket.close()
 
 
-def with_tls(sock: Any, context: Any) -> Any:
-    """Return the socket with TLS, whose handshake is still to be made; gevent's own, since others would block all."""
-    return SSLSocket(sock=sock, server_side=True, do_handshake_on_connect=False, _context=context)
+def secured(sock: Any, context: Any, keep: Callable[[Any], object] | None = None) -> Any:
+    """Return the socket with TLS, after its handshake; None, and it is closed, if the client makes none in 10 s.
 
-
-def shake_hands(sock: Any) -> bool:
-    """Make the handshake of TLS; return False, and close the socket, if the client makes none in 10 s."""
-    has_made_it = False
+    It is gevent's own socket, since others would block all. `keep` is called with it before the handshake, by which
+    somebody else can close it meanwhile.
+    """
+    found, is_made = None, False
     try:
+        found = SSLSocket(sock=sock, server_side=True, do_handshake_on_connect=False, _context=context)
+        if keep is not None:
+            keep(found)
         with gevent.Timeout(HEAD_TIMEOUT, TimeoutError()):  # `settimeout` would begin anew with each segment
-            sock.do_handshake()
-        has_made_it = True
+            found.do_handshake()
+        is_made = True
     except OSError:
-        pass
+        pass  # the client has gone, or is too slow
     finally:
-        if not has_made_it:
-            sock.close()
-    return has_made_it
+        if found is not None and not is_made:
+            found.close()
+    return found if is_made else None
 
 
 def tls_context(options: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from ...drivers import logger
 from ...engine import Engine, Policy, Protocol1Policy
 from ...hosts.gevent import App
 from ...hosts.listeners import unix_listener
-from ...hosts.wsgiserver import listener_at, set_up, shake_hands, tls_context, with_tls
+from ...hosts.wsgiserver import listener_at, secured, set_up, tls_context
 from ...types import split_target
 from ...wire.generations import ENGINEIO_3, ENGINEIO_4, SOCKETIO_1
 from ..complaints import Complaints
@@ -117,8 +117,7 @@ class SocketIOServer(WSGIServer):
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a connection with TLS, which stays open if the engine has taken it."""
-        client = with_tls(client_socket, self._context)
-        if shake_hands(client):
+        if (client := secured(client_socket, self._context)) is not None:
             self.handle(client, address)
 
     def start(self) -> None:
