@@ -101,9 +101,13 @@ def log_of(folder: Path) -> str:
     return (folder / "log").read_text()
 
 
-def test_gunicorn_serves_and_ends_its_clients(folder: Path) -> None:
+# What a worker and a server of a paste file do, whoever they are of: the applications have a page and an event "pid"
+
+
+def check_the_end(folder: Path, worker: str) -> None:
+    """Let gunicorn serve a client, and end."""
     port = free_port()
-    with gunicorn(folder, port) as process:
+    with gunicorn(folder, port, worker=worker) as process:
         with Client(f"http://127.0.0.1:{port}") as client:
             client.enter()
             assert client.ask('420["pid"]') == f"430[{ask(port).decode()}]"
@@ -111,6 +115,32 @@ def test_gunicorn_serves_and_ends_its_clients(folder: Path) -> None:
             assert client.until_closed() == "close 1001"
         assert process.wait(PATIENCE) == 0
     assert "Traceback" not in log_of(folder)
+
+
+def check_several_workers(folder: Path, worker: str) -> None:
+    """Let gunicorn warn of several processes."""
+    port = free_port()
+    with gunicorn(folder, port, "--workers", "2", worker=worker), Client(f"http://127.0.0.1:{port}") as client:
+        client.enter()
+        until(lambda: "one of several processes" in log_of(folder), folder)
+
+
+@contextmanager
+def paste(folder: Path, program: str, site: str) -> Iterator[tuple["subprocess.Popen[bytes]", Client, int]]:
+    """Run the server of a paste file, and ask it; give it with a client and its port."""
+    port = free_port()
+    path = folder / "site.ini"
+    path.write_text(site.format(port=port))
+    with running(folder, "-c", program.format(path=str(path))) as process:
+        until(lambda: bool(ask(port)), folder)
+        with Client(f"http://127.0.0.1:{port}") as client:
+            client.enter()
+            assert client.ask('420["pid"]') == f"430[{process.pid}]"
+            yield process, client, port
+
+
+def test_gunicorn_serves_and_ends_its_clients(folder: Path) -> None:
+    check_the_end(folder, WORKER)
 
 
 def test_a_reload_loses_no_request_that_has_begun(folder: Path) -> None:
@@ -138,21 +168,11 @@ def test_a_worker_is_followed_by_another_after_so_many_requests(folder: Path) ->
 
 
 def test_several_workers_are_warned_of(folder: Path) -> None:
-    port = free_port()
-    with gunicorn(folder, port, "--workers", "2"), Client(f"http://127.0.0.1:{port}") as client:
-        client.enter()
-        until(lambda: "one of several processes" in log_of(folder), folder)
+    check_several_workers(folder, WORKER)
 
 
 def test_a_paste_file_serves(folder: Path) -> None:
-    port = free_port()
-    path = folder / "site.ini"
-    path.write_text(PASTE.format(port=port))
-    with running(folder, "-c", RUN_PASTE.format(path=str(path))) as process:
-        until(lambda: bool(ask(port)), folder)
-        with Client(f"http://127.0.0.1:{port}") as client:
-            client.enter()
-            assert client.ask('420["pid"]') == f"430[{process.pid}]"
-            process.send_signal(signal.SIGTERM)
-            assert client.until_closed() == "close 1001"
+    with paste(folder, RUN_PASTE, PASTE) as (process, client, _):
+        process.send_signal(signal.SIGTERM)
+        assert client.until_closed() == "close 1001"
         assert process.wait(PATIENCE) == 0

@@ -1,13 +1,12 @@
 """The worker of gunicorn and the server of a paste file, with the real gunicorn and the real PasteDeploy."""
 
-import signal
 from pathlib import Path
 
 import pytest
 
-from hosts.test_gunicorn import ask, gunicorn, log_of, running, until
+from hosts.test_gunicorn import check_several_workers, check_the_end, gunicorn, log_of, paste
 from ports import free_port
-from serving import PATIENCE, Client
+from serving import Client
 
 SITE = """
 import os
@@ -111,15 +110,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_gunicorn_serves_sockets_beside_the_application_and_ends_them(folder: Path) -> None:
-    port = free_port()
-    with gunicorn(folder, port, worker=WORKER) as process:
-        with Client(f"http://127.0.0.1:{port}") as client:
-            client.enter()
-            assert client.ask('420["pid"]') == f"430[{ask(port).decode()}]"
-            process.send_signal(signal.SIGTERM)
-            assert client.until_closed() == "close 1001"
-        assert process.wait(PATIENCE) == 0
-    assert "Traceback" not in log_of(folder)
+    check_the_end(folder, WORKER)
 
 
 def test_a_worker_of_ones_own_has_a_server_a_handler_and_sockets_of_ones_own_under_pyramid(folder: Path) -> None:
@@ -131,19 +122,9 @@ def test_a_worker_of_ones_own_has_a_server_a_handler_and_sockets_of_ones_own_und
 
 
 def test_several_workers_are_warned_of(folder: Path) -> None:
-    port = free_port()
-    with gunicorn(folder, port, "--workers", "2", worker=WORKER), Client(f"http://127.0.0.1:{port}") as client:
-        client.enter()
-        until(lambda: "one of several processes" in log_of(folder), folder)
+    check_several_workers(folder, WORKER)
 
 
 def test_a_paste_file_serves(folder: Path) -> None:
-    port = free_port()
-    path = folder / "site.ini"
-    path.write_text(PASTE.format(port=port))
-    with running(folder, "-c", RUN_PASTE.format(path=str(path))) as process:
-        until(lambda: bool(ask(port)), folder)
-        with Client(f"http://127.0.0.1:{port}") as client:
-            client.enter()
-            assert client.ask('420["pid"]') == f"430[{process.pid}]"
+    with paste(folder, RUN_PASTE, PASTE) as (_, _, port):
         assert f"serving on http://127.0.0.1:{port}" in log_of(folder)
