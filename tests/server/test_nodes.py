@@ -17,18 +17,18 @@ from waterspout.errors import AdapterError
 from waterspout.server import Gap
 from waterspout.server.cluster.messages import (
     Again,
-    Answer,
     Ask,
     Broadcast,
     Fetch,
     Forgotten,
     Hello,
     Join,
+    NodeAnswer,
     Repetition,
     decode_word,
     encode,
 )
-from waterspout.server.cluster.outgoing import Outgoing
+from waterspout.server.cluster.outgoing import OutgoingWords
 from waterspout.testing import Clock, Pair
 from waterspout.wire.packets import Event
 
@@ -345,7 +345,7 @@ def test_a_first_word_on_a_topic_that_was_lost_shows_by_the_second_and_by_a_hell
 
 
 def test_a_sender_that_was_away_for_long_begins_anew_without_a_hole() -> None:
-    outgoing = Outgoing("all")
+    outgoing = OutgoingWords("all")
     assert decode_word(outgoing.number("room", "me", b"", 0.0)).prev == 0
     assert decode_word(outgoing.number("all", "me", b"", 0.0)).prev == 0
     assert outgoing.heads(60.0) == {"room": 1, "all": 2}
@@ -359,7 +359,7 @@ def test_a_sender_that_was_away_for_long_begins_anew_without_a_hole() -> None:
 
 
 def test_a_sender_keeps_what_it_can_repeat_for_ten_seconds_and_up_to_four_megabytes() -> None:
-    outgoing = Outgoing("all")
+    outgoing = OutgoingWords("all")
     words = [outgoing.number("all", "me", b"x" * 1_500_000, float(at)) for at in range(4)]
     assert outgoing.repeat("all", 0, 4) == (2, words[2:])
     assert outgoing.repeat("all", 2, 3) == (0, [words[2]])
@@ -373,11 +373,11 @@ def test_an_answer_that_comes_twice_counts_once() -> None:
     asked = peer.pair.server.fetch_count()
     number = 1  # its first question
     for more in (True, False, False):
-        answer = Answer(number, [msgspec.Raw(b"\x05")], more=more)
+        answer = NodeAnswer(number, [msgspec.Raw(b"\x05")], more=more)
         peer.stranger.say(answer, f"{TOPIC}/node/{peer.name}", node="another" if more else "nobody")
     assert not asked.done
     for _ in range(2):
-        peer.stranger.say(Answer(number, [msgspec.Raw(b"\xc0")]), f"{TOPIC}/node/{peer.name}")  # nil is no number
+        peer.stranger.say(NodeAnswer(number, [msgspec.Raw(b"\xc0")]), f"{TOPIC}/node/{peer.name}")  # nil is no number
     assert (asked.result().sockets, asked.result().missing) == (6, ())
 
 
@@ -673,7 +673,7 @@ def test_a_question_of_a_newer_node_is_answered_as_not_understood() -> None:
     stranger.say(msgspec.msgpack.encode({"kind": "riddle"}))
     stranger.say(Fetch(namespace="/nowhere", number=8))
     stranger.say(Join(["red"], 9, namespace="/"))
-    assert stranger.messages() == [Answer(7, understood=False), Answer(8), Answer(9)]
+    assert stranger.messages() == [NodeAnswer(7, understood=False), NodeAnswer(8), NodeAnswer(9)]
     assert pair.socket.rooms == {"red"}
     assert len(clock.reports) == 1
 
@@ -686,9 +686,9 @@ def test_an_older_node_that_does_not_understand_a_question_is_missing() -> None:
     asked = server.fetch_count()
     (question,) = older.messages()
     node = f"{TOPIC}/node/{server.nodes()[0].name}"
-    older.say(Answer(question.number + 1), node)
+    older.say(NodeAnswer(question.number + 1), node)
     assert not asked.done
-    older.say(Answer(question.number, understood=False), node)
+    older.say(NodeAnswer(question.number, understood=False), node)
     assert (asked.result().sockets, asked.result().missing) == (1, ("another",))
     assert server.nodes()[1].version == 0
 
@@ -699,7 +699,7 @@ def test_an_answer_with_something_else_in_it_counts_for_nothing(item: bytes) -> 
     server = neighbour.pair.server
     asks: list[Any] = [server.fetch_sockets(), server.fetch_count(), server.call("question", to="nobody")]
     for number in (1, 2, 3):
-        neighbour.stranger.say(Answer(number, [msgspec.Raw(item)]), f"{TOPIC}/node/{neighbour.name}")
+        neighbour.stranger.say(NodeAnswer(number, [msgspec.Raw(item)]), f"{TOPIC}/node/{neighbour.name}")
     assert [ask.done for ask in asks] == [True] * 3
     assert (len(asks[0].result().sockets), asks[1].result().sockets, asks[2].result().answers) == (1, 1, {})
 
@@ -709,7 +709,7 @@ def test_a_question_with_a_timeout_that_is_none_is_not_understood(timeout: float
     neighbour = Neighbour()
     neighbour.stranger.say(Ask(event="x", args=[], timeout=timeout, number=5, namespace="/"))
     assert neighbour.pair.peer.events() == []
-    assert neighbour.stranger.messages() == [Answer(5, understood=False)]
+    assert neighbour.stranger.messages() == [NodeAnswer(5, understood=False)]
     assert len(neighbour.clock.reports) == 1
 
 
@@ -726,7 +726,7 @@ def test_a_join_that_cannot_be_done_elsewhere_is_confirmed_and_reported() -> Non
     other = Pair(pair.server)
     stranger = Stranger(bus, clock, f"{TOPIC}/node/another")
     stranger.say(Join([other.socket.id], 3, namespace="/"))
-    assert stranger.messages() == [Answer(3)]
+    assert stranger.messages() == [NodeAnswer(3)]
     assert len(clock.reports) == 1
 
 
@@ -760,7 +760,7 @@ def test_whatever_is_on_the_bus_a_node_goes_on(seed: int) -> None:
         Join(["red"], 3, namespace="/"),
         Ask(number=1, event="question", args=[1], timeout=1.0, namespace="/"),
         Fetch(number=1, namespace="/"),
-        Answer(1, [msgspec.Raw(b"\x01")]),
+        NodeAnswer(1, [msgspec.Raw(b"\x01")]),
         Hello("life", 1, 2, {TOPIC: 5}),
         Again(TOPIC, 0, 9),
         Repetition(TOPIC, word(Broadcast("news", [1], namespace="/"), "another", 3, 2)),

@@ -10,12 +10,11 @@ from ...errors import AdapterError
 from ..fanout import ORDINARY, Delivery
 from ..rooms import Audience
 from .adapter import Adapter
-from .connection import OPEN, Connection
+from .connection import OPEN, NodeConnection
 from .incoming import ClusterTraffic, Gap
 from .members import Node
 from .messages import (
     OVERHEAD,
-    Answer,
     Ask,
     Broadcast,
     BroadcastHere,
@@ -26,6 +25,7 @@ from .messages import (
     ForClients,
     Join,
     Leave,
+    NodeAnswer,
     Question,
     answers,
     describe,
@@ -71,7 +71,7 @@ class Cluster:
         largest = None if adapter is None else adapter.largest_word
         self.largest = None if largest is None else largest - OVERHEAD - 2 * len(topic)
         self._questions = Questions(engine)
-        self._connection: Connection | None = None
+        self._connection: NodeConnection | None = None
         self._is_early_reported = False
         self.traffic = ClusterTraffic()
         self._take(engine.driver)
@@ -106,7 +106,7 @@ class Cluster:
         self._take(driver)
         self._end(goodbye=False)  # its loop was not closed
         if self._adapter is not None:
-            self._connection = Connection(
+            self._connection = NodeConnection(
                 self._adapter, self._topic, self._engine, self, self.traffic, self._most_bytes
             )
             self._connection.begin()
@@ -211,20 +211,20 @@ class Cluster:
         """Take a message: an answer, a question, or what is to be done with clients."""
         if isinstance(message, BroadcastHere | BusDisconnect):
             self._clients.deliver(message)
-        elif isinstance(message, Answer):
+        elif isinstance(message, NodeAnswer):
             self._questions.answered(node, message)
         elif isinstance(message, Join | Leave):
             try:
                 self._clients.deliver(message)
             finally:
                 if message.number:
-                    self._answer(node, [Answer(message.number)])
+                    self._answer(node, [NodeAnswer(message.number)])
         elif isinstance(message, Fetch | Count | Ask):
             self._answer_question(node, message)
 
     def unknown(self, node: str, number: int) -> None:
         """Answer that a question was not understood."""
-        self._answer(node, [Answer(number, understood=False)])
+        self._answer(node, [NodeAnswer(number, understood=False)])
 
     def gone(self, node: str) -> None:
         """Wait for a node no longer."""
@@ -236,7 +236,7 @@ class Cluster:
 
     # Below this line: how it is done
 
-    def _connected(self) -> Connection | None:
+    def _connected(self) -> NodeConnection | None:
         """Return the connection; where there has been none yet, what was to be published is lost, which is reported."""
         if self._connection is None and not self._is_early_reported:
             self._is_early_reported = True
@@ -252,7 +252,7 @@ class Cluster:
             raise
         items.when_done(lambda items: self._answer(node, answers(number, items.result(), self.largest)))
 
-    def _answer(self, node: str, parts: Iterable[Answer]) -> None:
+    def _answer(self, node: str, parts: Iterable[NodeAnswer]) -> None:
         if self._connection is not None:
             for part in parts:
                 self._connection.publish(encode(part), to=node)

@@ -34,7 +34,7 @@ class Receiver(WordReceiver, Protocol):
         """A node has died, or ended."""
 
 
-class State(Enum):
+class NodeState(Enum):
     """Whether a node can publish; one whose adapter has failed for good never can."""
 
     JOINING = "joining"
@@ -44,7 +44,7 @@ class State(Enum):
     ENDED = "ended"
 
 
-JOINING, OPEN, LOST, FAILED, ENDED = State  # names of a module are faster to look up than members of an Enum
+JOINING, OPEN, LOST, FAILED, ENDED = NodeState  # names of a module are faster to look up than members of an Enum
 
 OnPublish = Callable[[Exception | None], object]
 """Called just before a message is published, or with the reason why it never will be."""
@@ -52,7 +52,7 @@ OnPublish = Callable[[Exception | None], object]
 _lives = count(1)
 
 
-class Connection:
+class NodeConnection:
     """One life of a node, from `begin` to `end`.
 
     `subscribed` is done when the adapter has subscribed. `failure` is the error of an adapter that has failed for good.

@@ -92,7 +92,7 @@ class _Stream:
         return min([*times, self.since] if self.head > self.last else times)
 
 
-class Incoming:
+class IncomingWords:
     """The words of all senders. `deliver(node, message)` takes each; `ask(node, topic, after, last)` asks for others.
 
     `report` takes a `Gap`. `traffic` counts the words that came when they were asked for, and those that were lost.

@@ -52,11 +52,9 @@ class Members:
         """The names of those whose last hello did not come: they are asked before they count as dead."""
         return [name for name, (_, seen) in self._others.items() if self._seconds - seen > 1]
 
-    def update(self, name: str, hello: Hello) -> bool:
-        """Take another node's hello; return whether the node is new."""
-        is_new = name not in self._others
+    def update(self, name: str, hello: Hello) -> None:
+        """Take another node's hello."""
         self._others[name] = hello, self._seconds
-        return is_new
 
     def received_own(self) -> None:
         """Take this node's own hello."""

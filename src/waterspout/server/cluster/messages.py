@@ -114,7 +114,7 @@ class Ask(_ForClients, frozen=True, tag="ask"):
     timeout: Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="answer"):
+class NodeAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="answer"):
     """The answer to the message of this number, or a part of it, if there is `more`."""
 
     number: int
@@ -165,7 +165,7 @@ class Forgotten(msgspec.Struct, frozen=True, tag_field="kind", tag="forgotten"):
 
 ForClients = BroadcastHere | Join | Leave | BusDisconnect
 Question = Fetch | Count | Ask
-BusMessage = ForClients | Question | Answer | Hello | Again | Repetition | Forgotten
+BusMessage = ForClients | Question | NodeAnswer | Hello | Again | Repetition | Forgotten
 
 
 class _Stub(msgspec.Struct, frozen=True):
@@ -257,7 +257,7 @@ def _wants_answer(data: bytes) -> int:
         stub = _stubs.decode(data)
     except _BROKEN:
         return 0
-    return 0 if stub.kind == Answer.__struct_config__.tag else stub.number
+    return 0 if stub.kind == NodeAnswer.__struct_config__.tag else stub.number
 
 
 def whom(message: ForClients | Question) -> Audience:
@@ -281,7 +281,7 @@ def unpack(decoder: msgspec.msgpack.Decoder[T], item: msgspec.Raw) -> T | None:
         return None
 
 
-def answers(number: int, items: Iterable[msgspec.Raw], largest: int | None) -> list[Answer]:
+def answers(number: int, items: Iterable[msgspec.Raw], largest: int | None) -> list[NodeAnswer]:
     """Divide the answer to a question, so that no part has more than `largest` bytes of items."""
     parts: list[list[msgspec.Raw]] = [[]]
     size = 0
@@ -291,4 +291,4 @@ def answers(number: int, items: Iterable[msgspec.Raw], largest: int | None) -> l
             parts.append([])
             size = len(item)
         parts[-1].append(item)
-    return [Answer(number, part, more=part is not parts[-1]) for part in parts]
+    return [NodeAnswer(number, part, more=part is not parts[-1]) for part in parts]

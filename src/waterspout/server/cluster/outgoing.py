@@ -21,14 +21,14 @@ class _Kept(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A message that waits for the broker; see `Connection.publish`."""
+    """A message that waits for the broker; see `NodeConnection.publish`."""
 
     topic: str
     message: bytes
     on_publish: Callable[[Exception | None], object] | None
 
 
-class Outgoing:
+class OutgoingWords:
     """Numbers this node's words, keeps the last of them (10 s, 4 MB), and queues messages while the broker is away.
 
     One count for all topics: so a topic to which nothing was published for a minute can be forgotten. `pinned` is one

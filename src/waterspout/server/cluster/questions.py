@@ -6,7 +6,7 @@ from itertools import count
 import msgspec
 
 from ...engine import Engine
-from .messages import Answer
+from .messages import NodeAnswer
 
 Take = Callable[[list[msgspec.Raw]], object]
 End = Callable[[tuple[str, ...]], object]
@@ -44,7 +44,7 @@ class Questions:
         self._engine.deadlines.set(self, number, self._engine.driver.now() + timeout)
         self._look(number, question)
 
-    def answered(self, node: str, answer: Answer) -> None:
+    def answered(self, node: str, answer: NodeAnswer) -> None:
         """Take an answer; one that nobody waits for is ignored."""
         question = self._open.get(answer.number)
         if question is None or node not in question.waiting:

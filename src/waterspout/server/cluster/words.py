@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from ...engine import Engine, Pending
 from ...errors import DecodeError
 from .bus import Bus
-from .incoming import ClusterTraffic, Gap, Incoming
+from .incoming import ClusterTraffic, Gap, IncomingWords
 from .messages import (
     Again,
     BroadcastHere,
@@ -19,7 +19,7 @@ from .messages import (
     encode,
     encode_word,
 )
-from .outgoing import Outgoing
+from .outgoing import OutgoingWords
 
 
 class WordReceiver(Protocol):
@@ -49,8 +49,8 @@ class Words:
         self._topic = topic
         self._driver = engine.driver
         self._receiver = receiver
-        self.outgoing = Outgoing(topic)
-        self.incoming = Incoming(engine, traffic, self._read, self._ask_again, receiver.lost)
+        self.outgoing = OutgoingWords(topic)
+        self.incoming = IncomingWords(engine, traffic, self._read, self._ask_again, receiver.lost)
 
     def topic_of(self, node: str) -> str:
         """Return the topic of what is for one node."""
