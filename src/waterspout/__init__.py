@@ -18,6 +18,7 @@ from inspect import currentframe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters import open_adapter
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
 from .errors import (
@@ -62,6 +63,7 @@ __all__ = [
 ]
 
 Engine.default_driver = InlineDriver
+Server.open_adapter = staticmethod(open_adapter)
 
 
 def run(
@@ -102,6 +104,7 @@ _ELSEWHERE = {
     "waterspout.hosts.gevent": ("App", "serve"),
     "waterspout.testing": ("Pair", "Peer", "Clock"),
     "waterspout.adapters": ("MemoryAdapter",),
+    "waterspout.adapters.redis": ("RedisAdapter",),
     "waterspout.server": (
         "Adapter",
         "Channel",

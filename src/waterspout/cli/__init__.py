@@ -111,7 +111,13 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
 
 
 def _load(options: argparse.Namespace) -> Mountable:
-    """Load what is to be served, and let it tell its health."""
+    """Load what is to be served, with its adapter, and let it tell its health."""
+    if options.adapter is not None:
+        try:
+            Server.open_adapter(options.adapter)
+        except (ValueError, ImportError) as error:
+            raise CannotStart(f"cannot join other nodes: {error}") from None
+        Server.default_adapter = options.adapter
     mountable = load(options.target)
     if options.health is not None:
         if not isinstance(mountable, Server):
@@ -248,6 +254,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--health", metavar="PATH", help="tell load balancers here whether new clients should come, as at /healthz"
+    )
+    serve.add_argument(
+        "--adapter",
+        metavar="URL",
+        help="join other nodes through a Redis, as at redis://localhost: for servers that name no adapter themselves",
     )
     serve.add_argument("--reload", action="store_true", help="restart when a Python file here changes")
     serve.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)

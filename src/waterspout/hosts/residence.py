@@ -9,7 +9,7 @@ from .output import Loop, Output
 
 _REMEDY = (
     "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
-    "or give each a port of its own behind a proxy with sticky sessions, where only the former remains"
+    "or give each a port of its own behind a proxy with sticky sessions, and join them with an adapter"
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from re import Pattern
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from msgspec import Raw
 
@@ -64,11 +64,17 @@ class Server(Events):
     - `trusted_proxies`: the proxies whose `X-Forwarded-*` fields are believed; see `Policy`.
     - `allowed_hosts`: the hosts that requests may ask for, "example.com" or several; None is every host, which lets
       pages in that do DNS rebinding. See `Policy`.
-    - `adapter` joins several servers, as a `MemoryAdapter` does in one process; none joins processes yet.
-      `max_unpublished_bytes`: what may wait for it while its broker is lost. A `driver` is for tests.
+    - `adapter` joins several servers: the URL of a Redis (see `waterspout.adapters.redis.RedisAdapter`), or an object
+      such as a `MemoryAdapter`, which joins those of one process.
+    - `max_unpublished_bytes`: what may wait for the adapter while its broker is lost. A `driver` is for tests.
     """
 
     engine: Engine
+
+    open_adapter: ClassVar[Callable[[str], Adapter]]
+    """Makes an adapter of a URL; lent to the core, as a driver is."""
+    default_adapter: ClassVar[str | None] = None
+    """The URL of servers that name no adapter; `waterspout serve --adapter` sets it."""
 
     def __init__(
         self,
@@ -100,13 +106,13 @@ class Server(Events):
         subprotocols: tuple[str, ...] | None = None,
         trusted_proxies: TrustedProxies = (),
         allowed_hosts: AllowedHosts = None,
-        adapter: Adapter | None = None,
+        adapter: Adapter | str | None = None,
         max_unpublished_bytes: int = 4_000_000,
         driver: Driver | None = None,
     ) -> None:
         check_patience("shutdown_timeout", shutdown_timeout)
         check_count("max_unpublished_bytes", max_unpublished_bytes)
-        check_adapter(adapter)
+        adapter = self._open_adapter(adapter)
         policy = Policy(
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
@@ -406,6 +412,13 @@ class Server(Events):
         if closing is done:
             on_core(driver, self._close, done)
         return closing
+
+    def _open_adapter(self, adapter: Adapter | str | None) -> Adapter | None:
+        if adapter is None:
+            adapter = self.default_adapter
+        opened = type(self).open_adapter(adapter) if isinstance(adapter, str) else adapter
+        check_adapter(opened)
+        return opened
 
     def _begin(self, driver: Driver) -> None:
         """Take the driver of a loop; what has ended with the one before it begins anew."""

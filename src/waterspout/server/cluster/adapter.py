@@ -5,6 +5,9 @@ from typing import Protocol, runtime_checkable
 
 from ...engine import Driver, Pending
 
+LEAST_LARGEST_WORD = 131_072
+"""What the `largest_word` of an adapter is at least, for the hello of a node needs it."""
+
 
 @runtime_checkable
 class Adapter(Protocol):
@@ -21,7 +24,7 @@ class Adapter(Protocol):
     largest_word: int | None
     """The bytes that `publish` takes at most; None is no limit. Larger broadcasts are refused, answers are divided.
 
-    Less than 131,072 may be too little for the hello of a node.
+    At least 131,072, which the hello of a node may need.
     """
 
     def attach(
@@ -62,6 +65,14 @@ class Adapter(Protocol):
 
 
 def check_adapter(adapter: object) -> None:
-    """Refuse what is neither None nor an adapter, such as the address of a broker."""
-    if adapter is not None and not isinstance(adapter, Adapter):
-        raise TypeError(f"adapter is {adapter!r}: give an object, such as waterspout.adapters.MemoryAdapter(bus)")
+    """Refuse what is neither None nor an adapter, and an adapter that carries too little."""
+    if adapter is None:
+        return
+    if not isinstance(adapter, Adapter):
+        raise TypeError(
+            f"adapter is {adapter!r}: give a URL, as in 'redis://localhost', or an object, such as "
+            f"waterspout.adapters.MemoryAdapter(bus)"
+        )
+    largest = adapter.largest_word
+    if largest is not None and largest < LEAST_LARGEST_WORD:
+        raise ValueError(f"the adapter carries {largest} bytes (largest_word), and nodes need {LEAST_LARGEST_WORD}")

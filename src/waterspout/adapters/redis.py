@@ -1,0 +1,185 @@
+"""Redis, or Valkey, as the broker of several nodes."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..engine import Driver, Pending
+from ..errors import AdapterError
+from ..server.cluster.adapter import LEAST_LARGEST_WORD
+from .crossing import home_of
+from .redisaddress import RedisAddress
+from .redislink import RedisLink
+
+_OWN = frozenset({"prefix", "largest_word"})
+
+
+class RedisAdapter:
+    """Carries messages between nodes through the channels of a Redis or Valkey, from version 6.2 on.
+
+    The URL is one of
+
+    - `redis://[user:password@]host[:6379][/database]`, or `rediss://` with TLS;
+    - `unix:///path/of/the.sock`;
+    - `redis://a:7000,b:7001`: several servers of one Redis Cluster, of which any that answers is used;
+    - `redis+sentinel://[user:password@]a:26379,b:26379/service[/database]`, or `rediss+sentinel://`: the master that
+      the Sentinels name. Their own credentials are `sentinel_username` and `sentinel_password` in the query.
+
+    Its query may have what connections of the package `redis` take, such as `ssl_ca_certs`, and the two options below.
+
+    - `prefix` is what the names of all channels begin with. Servers with the same prefix and `path` are one cluster,
+      whatever the number of the database, which Redis ignores in this.
+    - `largest_word`: the bytes of one message at most, from 131,072 on. Redis closes the connections of subscribers
+      that have more than 32 MB, or 8 MB for a minute, waiting for them (`client-output-buffer-limit pubsub`).
+
+    It connects again by itself. Raises ValueError for what is no such URL, and TypeError or ValueError for options.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "", largest_word: int = 4_000_000) -> None:
+        self._address = RedisAddress(url, _OWN)
+        self._prefix = self._address.own.get("prefix", prefix)
+        self.largest_word: int | None = _check_size(self._address.own.get("largest_word", largest_word))
+        self._attachment: _Attachment | None = None
+
+    def __repr__(self) -> str:
+        return f"<RedisAdapter {self._address}>"
+
+    def attach(
+        self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]
+    ) -> Pending[None]:
+        """Connect: on the running asyncio loop, or else on a loop in a thread of its own."""
+        self.detach()
+        self._attachment = _Attachment(self._address, driver, on_lost, on_restored)
+        return self._attachment.attached
+
+    def detach(self) -> Pending[None] | None:
+        """Disconnect, when Redis has answered what was published before, or after a second."""
+        attachment, self._attachment = self._attachment, None
+        return None if attachment is None else attachment.end()
+
+    def publish(self, topic: str, data: bytes) -> Pending[int | None]:
+        """Publish; the result is the number of subscribers, or None where Redis does not know all of them."""
+        return self._attached().publish(self._channel(topic), data)
+
+    def subscribe(self, topic: str, callback: Callable[[bytes], object]) -> Pending[None]:
+        """Subscribe; done when Redis has confirmed it."""
+        return self._attached().subscribe(self._channel(topic), callback)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Unsubscribe."""
+        self._attached().unsubscribe(self._channel(topic))
+
+    def _channel(self, topic: str) -> bytes:
+        return f"{self._prefix}{topic}".encode()
+
+    def _attached(self) -> "_Attachment":
+        assert self._attachment is not None, "an adapter works for a server that has a loop: attach it first"
+        return self._attachment
+
+
+class _Attachment:
+    """The time from `attach` to `detach`. Its methods run on the server's thread; the link's may be another."""
+
+    def __init__(
+        self,
+        address: RedisAddress,
+        driver: Driver,
+        on_lost: Callable[[str], object],
+        on_restored: Callable[[], object],
+    ) -> None:
+        self._driver = driver
+        self._on_lost = on_lost
+        self._on_restored = on_restored
+        self._is_lost = self._is_over = False
+        self._counts = True
+        self._callbacks: dict[bytes, Callable[[bytes], object]] = {}
+        self._unconfirmed: dict[bytes, Pending[None]] = {}
+        self.attached: Pending[None] = Pending(driver)
+        self._ended: Pending[None] = Pending(driver)
+        self._home = home_of(driver)
+        self._link = RedisLink(address, _Listener(self, self._home.back))
+        self._home.begin(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._link.run()
+        finally:
+            self._home.back(self._ended.resolve, None)
+
+    def end(self) -> Pending[None] | None:
+        self._is_over = True
+        if self._home.is_over:
+            return None
+        self._home.do(self._link.end)
+        return self._ended
+
+    def publish(self, channel: bytes, data: bytes) -> Pending[int | None]:
+        published: Pending[int | None] = Pending(self._driver)
+        back = self._home.back
+        self._home.do(
+            self._link.do,
+            lambda reply, error: back(self._answered, published, reply, error),
+            *(b"PUBLISH", channel, data),
+        )
+        return published
+
+    def subscribe(self, channel: bytes, callback: Callable[[bytes], object]) -> Pending[None]:
+        self._callbacks[channel] = callback
+        confirmed = self._unconfirmed[channel] = Pending(self._driver)
+        self._home.do(self._link.subscribe, channel)
+        return confirmed
+
+    def unsubscribe(self, channel: bytes) -> None:
+        self._callbacks.pop(channel, None)
+        self._unconfirmed.pop(channel, None)
+        self._home.do(self._link.unsubscribe, channel)
+
+    def _answered(self, published: Pending[int | None], count: Any, error: Exception | None) -> None:
+        if error is None:
+            published.resolve(count if self._counts else None)
+        else:
+            published.reject(AdapterError(f"Redis refuses to publish: {error}"))
+
+    # What the link tells
+
+    def lost(self, reason: str) -> None:
+        if not self._is_over:
+            self._is_lost = True
+            self._on_lost(reason)
+
+    def restored(self, counts: bool) -> None:
+        self._counts = counts
+        self.attached.resolve(None)
+        if self._is_lost and not self._is_over:
+            self._is_lost = False
+            self._on_restored()
+
+    def confirmed(self, channel: bytes) -> None:
+        confirmed = self._unconfirmed.pop(channel, None)
+        if confirmed is not None:
+            confirmed.resolve(None)
+
+    def heard(self, channel: bytes, data: bytes) -> None:
+        callback = self._callbacks.get(channel)
+        if callback is not None and not self._is_over:
+            callback(data)
+
+
+class _Listener:
+    """Brings what the link tells to the server's thread."""
+
+    def __init__(self, attachment: _Attachment, back: Callable[..., None]) -> None:
+        self.lost = partial(back, attachment.lost)
+        self.confirmed = partial(back, attachment.confirmed)
+        self.heard = partial(back, attachment.heard)
+        self._restored = partial(back, attachment.restored)
+
+    def restored(self, *, counts: bool) -> None:
+        self._restored(counts)
+
+
+def _check_size(size: int | str) -> int:
+    number = int(size) if isinstance(size, str) and size.isdecimal() else size
+    if not isinstance(number, int) or number < LEAST_LARGEST_WORD:
+        raise ValueError(f"largest_word is {size!r}: give the bytes of a message, from {LEAST_LARGEST_WORD} on")
+    return number

@@ -1,0 +1,138 @@
+"""Where a Redis is: the URLs that an adapter takes, and the connections that they stand for."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from redis.asyncio import connection as connections
+from redis.asyncio.connection import AbstractConnection, Connection
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+CONNECT_WITHIN = 5.0  # s
+
+_SCHEMES = "redis://, rediss:// (TLS), unix://, redis+sentinel:// and rediss+sentinel://"
+_SENTINEL = "+sentinel"
+_ALIVE = {socket.TCP_USER_TIMEOUT: 20_000} if hasattr(socket, "TCP_USER_TIMEOUT") else {}  # ms; Linux
+# The package repeats nothing, reconnects never and sets no deadlines: all of that is the adapter's.
+_OURS: dict[str, Any] = {
+    "protocol": 2,
+    "decode_responses": False,
+    "health_check_interval": 0,
+    "retry_on_timeout": False,
+    "retry_on_error": [],
+    "socket_timeout": None,
+}
+
+
+class RedisAddress:
+    """A URL of a Redis, of several, or of Sentinels; ValueError, naming the remedy, for any other.
+
+    `prefix` and other names in `own` are taken out of the query, for the adapter.
+    """
+
+    def __init__(self, url: str, own: frozenset[str] = frozenset()) -> None:
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise ValueError(f"{hide(url)!r} is no URL of a Redis: {error}") from None
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.own = {name: query.pop(name) for name in own & query.keys()}
+        scheme = parts.scheme.removesuffix(_SENTINEL)
+        if scheme not in ("redis", "rediss", "unix") or (scheme == "unix" and parts.scheme != scheme):
+            raise ValueError(f"{hide(url)!r} is no URL of a Redis: it begins with one of {_SCHEMES}")
+        userinfo, at, hosts = parts.netloc.rpartition("@")
+        self.hosts = hosts.split(",")
+        self._service, path = "", parts.path
+        self._sentinel_options = {
+            name.removeprefix("sentinel_"): query.pop(name)
+            for name in ("sentinel_username", "sentinel_password")
+            if name in query
+        }
+        if parts.scheme.endswith(_SENTINEL):
+            self._service, _, database = path.strip("/").partition("/")
+            path = f"/{database}"
+            if not self._service:
+                raise ValueError(f"{hide(url)!r} names no service: write {parts.scheme}://HOST:26379/SERVICE")
+        credentials = userinfo + at
+        options = f"?{urlencode(query)}" if query else ""
+        self._servers = [
+            _arguments(f"{scheme}://{credentials}{host}{path}{options}", url, 26379 if self._service else 6379)
+            for host in self.hosts
+        ]
+        self._where = hosts or parts.path
+        self._make(self._servers[0])  # a mistake in the query is told here
+
+    def __str__(self) -> str:
+        """Name it, without its password."""
+        return f"{self._service} at {self._where}" if self._service else self._where
+
+    @property
+    def has_sentinels(self) -> bool:
+        """Whether Sentinels say which Redis it is, so that it may become another."""
+        return bool(self._service)
+
+    async def find(self, attempt: int) -> dict[str, Any]:
+        """Return where to connect this time: the next one of several, or the master that Sentinels name."""
+        if not self._service:
+            return self._servers[attempt % len(self._servers)]
+        server = self._servers[0]
+        tls = {name: value for name, value in server.items() if name.startswith("ssl") or name == "connection_class"}
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            [(each["host"], each["port"]) for each in self._servers],
+            sentinel_kwargs={**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
+        )
+        try:
+            host, port = await sentinel.discover_master(self._service)
+        finally:
+            for each in sentinel.sentinels:
+                await each.aclose()
+        return {**server, "host": host, "port": port}
+
+    async def connect(self, server: dict[str, Any]) -> AbstractConnection:
+        """Open a connection, which has said who it is."""
+        connection = self._make(server)
+        is_open = False
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN):
+                await connection.connect()  # type: ignore[no-untyped-call]
+            is_open = True
+        finally:
+            if not is_open:
+                await connection.disconnect(nowait=True)
+        return connection
+
+    def _make(self, server: dict[str, Any]) -> AbstractConnection:
+        arguments = {**server, **_OURS, "retry": Retry(NoBackoff(), 0)}
+        kind: Callable[..., AbstractConnection] = arguments.pop("connection_class", Connection)
+        if "path" not in arguments:
+            arguments = {"socket_keepalive": True, "socket_keepalive_options": _ALIVE, **arguments}
+        try:
+            return kind(**{"client_name": "waterspout", **arguments})
+        except TypeError as error:
+            raise ValueError(f"the query of the URL of {self} has what no connection takes: {error}") from None
+
+
+def hide(url: str) -> str:
+    """Return a URL without its credentials."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}".partition("?")[0]
+
+
+def _arguments(part: str, url: str, port: int) -> dict[str, Any]:
+    try:
+        arguments: dict[str, Any] = dict(connections.parse_url(part))
+    except ValueError as error:
+        raise ValueError(f"{hide(url)!r} is no URL of a Redis: {error}") from None
+    if "path" not in arguments:
+        arguments.setdefault("host", "localhost")
+        arguments.setdefault("port", port)
+    return arguments
+
+
+def _plain(tls: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client of Sentinel's takes for TLS, instead of a class of connections."""
+    return {**{k: v for k, v in tls.items() if k != "connection_class"}, "ssl": True} if tls else {}
