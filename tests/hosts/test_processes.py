@@ -66,7 +66,7 @@ def test_processes_of_tornado_without_an_adapter_are_warned_of_once() -> None:
     assert line == (
         "waterspout.host WARNING this is one of several processes of fork_processes: clients of one process do not "
         "hear those of another, and polling clients fail: serve with one process, or give each a port of its own "
-        "behind a proxy with sticky sessions, where only the former remains"
+        "behind a proxy with sticky sessions, and join them with an adapter"
     )
 
 
