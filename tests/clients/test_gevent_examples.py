@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from clients.examples import played, running
-from faces.tornadose.redisserver import RedisServer
 from packages import packages_without
 from ports import free_port
+from redisserver import RedisServer
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples" / "gevent_socketio"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from clients.examples import played, running
-from faces.tornadose.redisserver import RedisServer
 from missing import missing
 from ports import free_port
+from redisserver import RedisServer
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples" / "tornadose"

@@ -561,32 +561,43 @@ def test_an_adapter_that_has_failed_for_good_leaves_the_server_alone() -> None:
 # Large words
 
 
+LARGE = "x" * 199_500
+
+
 class Narrow(LossyAdapter):
     """An adapter that carries little."""
 
-    largest_word = 2000
+    largest_word = 200_000
 
     def publish(self, topic: str, data: bytes) -> None:
-        assert len(data) <= 2000
+        assert len(data) <= 200_000
         super().publish(topic, data)
 
 
 def test_an_event_that_is_too_large_for_the_adapter_is_refused_before_anybody_is_served() -> None:
     cluster = Cluster(2, adapter=Narrow)
-    for act in (lambda: cluster.servers[0].emit("news", "x" * 1500), lambda: cluster.servers[0].call("n", "x" * 1500)):
-        with pytest.raises(AdapterError, match=r"the event '\w+' has 15\d\d bytes for other nodes, and the adapter"):
+    for act in (lambda: cluster.servers[0].emit("news", LARGE), lambda: cluster.servers[0].call("n", LARGE)):
+        with pytest.raises(AdapterError, match=r"the event '\w+' has 1995\d\d bytes for other nodes, and the adapter"):
             act()
     cluster.clock.advance(2)
     assert cluster.events() == [[], []]
-    cluster.servers[0].emit("news", "x" * 1300)
+    cluster.servers[0].emit("news", LARGE[200:])
     cluster.clock.advance(0)
     assert [len(events) for events in cluster.events()] == [1, 1]
+
+
+def test_an_adapter_that_carries_too_little_is_refused() -> None:
+    class Tiny(LossyAdapter):
+        largest_word = 131_071
+
+    with pytest.raises(ValueError, match="the adapter carries 131071 bytes"):
+        Cluster(1, adapter=Tiny)
 
 
 def test_a_word_that_just_fits_can_be_repeated() -> None:
     cluster = Cluster(2, adapter=Narrow)
     cluster.bus.lose = 1.0
-    cluster.servers[0].emit("news", "x" * 1396)
+    cluster.servers[0].emit("news", LARGE[107:])
     cluster.bus.lose = 0.0
     cluster.clock.advance(2)
     assert len(cluster.events()[1]) == 1
@@ -595,14 +606,14 @@ def test_a_word_that_just_fits_can_be_repeated() -> None:
 def test_answers_are_divided_and_what_is_too_large_in_them_is_left_out() -> None:
     cluster = Cluster(2, adapter=Narrow)
     others = [Pair(cluster.servers[1]) for _ in range(30)]
-    others[0].socket.data.update(small=1, large="x" * 3000)
+    others[0].socket.data.update(small=1, large="x" * 300_000)
     others[1].socket.data.update(sent=[1], kept=object())
     asked = cluster.servers[0].fetch_sockets()
     called = cluster.servers[0].call("question")
     cluster.clock.advance(0)
     for number, pair in enumerate([*cluster.pairs, *others]):
         (event,) = pair.peer.pick(Event, "/")
-        pair.peer.acknowledge(event.id or 0, "x" * (3000 if number == 2 else 500))
+        pair.peer.acknowledge(event.id or 0, "x" * (300_000 if number == 2 else 50_000))
     cluster.clock.advance(0)
     found = {present.id: present.data for present in asked.result().sockets}
     assert len(found) == 32

@@ -54,8 +54,9 @@ def test_an_option_out_of_range_is_refused_by_name(options: dict[str, Any]) -> N
         ({"path": "/a?b"}, "path is '/a?b': give a path such as '/socket.io', without a query ('/' is the root)"),
         ({"path": 5}, "path is 5: give a string, such as '/socket.io'"),
         (
-            {"adapter": "redis://"},
-            "adapter is 'redis://': give an object, such as waterspout.adapters.MemoryAdapter(bus)",
+            {"adapter": 6379},
+            "adapter is 6379: give a URL, as in 'redis://localhost', or an object, such as "
+            "waterspout.adapters.MemoryAdapter(bus)",
         ),
     ],
     ids=str,

@@ -97,7 +97,8 @@ class _Attachment:
         self.attached: Pending[None] = Pending(driver)
         self._ended: Pending[None] = Pending(driver)
         self._home = home_of(driver)
-        self._link = RedisLink(address, _Listener(self, self._home.back))
+        spread = 0.5 + hash(driver.token()) % 1000 / 1000  # so that many nodes do not come back at once
+        self._link = RedisLink(address, _Listener(self, self._home.back), spread)
         self._home.begin(self._run())
 
     async def _run(self) -> None:

@@ -10,7 +10,6 @@ Everything here runs on one asyncio loop.
 """
 
 import asyncio
-import random
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -49,11 +48,12 @@ class RedisListener(Protocol):
 
 
 class RedisLink:
-    """The link from `run` to `end`."""
+    """The link from `run` to `end`. `spread` is about 1, and different for each: its pauses are longer by that."""
 
-    def __init__(self, address: RedisAddress, listener: RedisListener) -> None:
+    def __init__(self, address: RedisAddress, listener: RedisListener, spread: float) -> None:
         self._address = address
         self._listener = listener
+        self._spread = spread
         self._topics: dict[bytes, None] = {}
         self._unconfirmed: set[bytes] = set()
         self._is_complete = asyncio.Event()
@@ -104,7 +104,7 @@ class RedisLink:
                     work.cancel()
                     await asyncio.wait((work,))
                 attempt, pause = (1, PAUSES[0]) if self._was_up else (attempt + 1, min(2 * pause, PAUSES[1]))
-                await asyncio.wait((ending,), timeout=pause * random.uniform(0.5, 1.5))
+                await asyncio.wait((ending,), timeout=pause * self._spread)
         finally:
             ending.cancel()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from faces.tornadose.redisserver import PATIENCE, RedisServer
 from faces.tornadose.site import Site, data
+from redisserver import PATIENCE, RedisServer
 from waterspout.faces.tornadose import redischannel
 from waterspout.faces.tornadose.handlers import EventSource
 from waterspout.faces.tornadose.publishing import MOST_WAITING

@@ -1,0 +1,258 @@
+"""The adapter for Redis, in front of a real one."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hosts.certificate import make_certificate
+from ports import free_port
+from redisserver import RedisServer
+from waterspout import Server
+from waterspout.drivers import AsyncioDriver
+from waterspout.server import Headcount
+
+from .attached import WATCHDOG, Attached
+
+PASSWORD = "p@ss:w/rd"
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, WATCHDOG))
+
+
+@pytest.mark.parametrize("kind", ["normal", "pubsub"])
+def test_killed_connections_are_told_and_renewed(redis: RedisServer, kind: str) -> None:
+    async def test() -> None:
+        made = Attached(redis.url)
+        await made.subscribe("news")
+        await made.attached
+        client = redis.client
+        client.client_kill_filter(_type=kind, skipme=True)
+        await made.loss()
+        assert await made.next() == "restored"
+        assert await made.adapter.publish("news", b"x") == 1
+        assert await made.next() == b"x"
+        await made.end()
+
+    run(test())
+
+
+def test_a_redis_that_is_replaced_by_an_empty_one_is_found_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        first = RedisServer(tmp_path)
+        first.start()
+        made = Attached(first.url)
+        await made.subscribe("news")
+        await made.attached
+        first.stop()
+        await made.loss()
+        second = RedisServer(tmp_path)
+        second.start()
+        try:
+            assert await made.next() == "restored"
+            assert await made.adapter.publish("news", b"x") == 1
+            assert await made.next() == b"x"
+            await made.end()
+        finally:
+            second.stop()
+
+    run(test())
+
+
+def test_a_subscriber_that_redis_cuts_for_its_backlog_comes_back(tmp_path: Path) -> None:
+    """33 MB in one message are above `client-output-buffer-limit pubsub`: Redis cuts all who would get it."""
+
+    async def test() -> None:
+        server = RedisServer(tmp_path)
+        server.start()
+        try:
+            made = Attached(server.url)
+            await made.subscribe("news")
+            await made.attached
+            await asyncio.to_thread(server.client.publish, "news", b"x" * 33_600_000)
+            await made.loss()
+            assert await made.next() == "restored"
+            assert await made.adapter.publish("news", b"y") == 1
+            assert await made.next() == b"y"
+            await made.end()
+        finally:
+            server.stop()
+
+    run(test())
+
+
+def test_a_user_with_a_password_over_tls(tmp_path: Path) -> None:
+    """With the rights that docs/several-nodes.md names; a wrong password is told without it."""
+    make_certificate(tmp_path)
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    port = free_port()
+    tls = ["--tls-port", str(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert]
+    rights = "resetchannels &shop:* +publish +subscribe +unsubscribe +ping +hello +client|setname"
+    server = RedisServer(tmp_path, *tls, "--tls-auth-clients", "no")
+    url = f"rediss://shop:p%40ss%3Aw%2Frd@127.0.0.1:{port}?ssl_ca_certs={cert}&prefix=shop:"
+
+    async def test() -> None:
+        made = Attached(url)
+        await made.subscribe("news")
+        await made.attached
+        assert await made.adapter.publish("news", b"x") == 1
+        assert await made.next() == b"x"
+        await made.end()
+        wrong = Attached(url.replace("p%40ss", "secret"))
+        reason = await wrong.loss()
+        assert "WRONGPASS" in reason or "invalid" in reason
+        assert "secret" not in reason
+        await wrong.end()
+
+    server.start()
+    try:
+        server.client.execute_command("ACL", "SETUSER", "shop", "on", f">{PASSWORD}", *rights.split())
+        run(test())
+    finally:
+        server.stop()
+
+
+def test_servers_share_rooms_through_it(redis: RedisServer) -> None:
+    async def test() -> None:
+        one, two = (Server(adapter=redis.url, path="/shared") for _ in range(2))
+        for server in (one, two):
+            server.engine.bind(AsyncioDriver())
+        while not (one.is_ready and two.is_ready):
+            await asyncio.sleep(0.01)
+        assert await one.fetch_count() == Headcount(0, ())
+        assert [node.is_self for node in one.nodes()] == [True, False]
+        await one.join("lobby", to="nobody")
+        await one.close()
+        while len(two.nodes()) > 1:
+            await asyncio.sleep(0.01)
+        await two.close()
+
+    run(test())
+
+
+ON_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import sys, threading
+import gevent
+from gevent.event import Event
+from waterspout.adapters.redis import RedisAdapter
+from waterspout.drivers.gevent import GeventDriver
+
+adapter, told, hub = RedisAdapter(sys.argv[1]), [], threading.get_ident
+def lost(reason): told.append("lost")
+def restored(): told.append("restored"); back.set()
+def heard(data):
+    told.append(int(data))
+    if data == b"99": done.set()
+back, done = Event(), Event()
+adapter.attach(GeventDriver(), lost, restored).wait(60)
+adapter.subscribe("gevent", heard).wait(60)
+counts = [adapter.publish("gevent", b"%d" % number) for number in range(100)]
+assert [count.wait(60) for count in counts] == [1] * 100
+assert done.wait(60)
+assert told == list(range(100)), told
+told.clear()
+print("kill", flush=True)
+assert back.wait(60)
+assert told == ["lost", "restored"]
+assert adapter.publish("gevent", b"7").wait(60) == 1
+adapter.detach().wait(60)
+gevent.sleep(0)
+assert told == ["lost", "restored", 7]
+print("ok", flush=True)
+"""
+
+
+def test_on_gevent_it_runs_in_a_thread_of_the_systems(redis: RedisServer) -> None:
+    program = subprocess.Popen([sys.executable, "-c", ON_GEVENT, redis.url], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    assert program.stdout.readline() == "kill\n"
+    redis.client.client_kill_filter(_type="pubsub", skipme=True)
+    output, _ = program.communicate(timeout=WATCHDOG)
+    assert output == "ok\n"
+    assert program.returncode == 0
+
+
+@pytest.mark.hosts
+def test_in_a_redis_cluster_any_server_reaches_all(tmp_path: Path) -> None:
+    async def test(urls: list[str]) -> None:
+        one, two = (Attached(url) for url in urls)
+        await one.subscribe("news")
+        await two.subscribe("news")
+        heard: list[bytes] = []
+        while not heard:  # the servers greet each other
+            assert await one.adapter.publish("news", b"x") is None
+            await asyncio.sleep(0.02)
+            heard += two.told
+        assert set(heard) == {b"x"}
+        await one.end()
+        await two.end()
+
+    ports = [free_port(), free_port()]
+    servers = []
+    for port in ports:
+        folder = tmp_path / str(port)
+        folder.mkdir()
+        servers.append(RedisServer(folder, "--port", str(port), "--cluster-enabled", "yes"))
+    try:
+        for server in servers:
+            server.start()
+        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+        run(test([f"redis://127.0.0.1:{port}" for port in ports]))
+    finally:
+        for server in servers:
+            server.stop()
+
+
+@pytest.mark.hosts
+def test_sentinels_lead_to_the_master_of_now(tmp_path: Path) -> None:
+    async def test(url: str, first: RedisServer) -> None:
+        made = Attached(url)
+        await made.subscribe("news")
+        await made.attached
+        assert await made.adapter.publish("news", b"x") == 1
+        assert await made.next() == b"x"
+        first.stop()
+        await made.loss()
+        assert await made.next() == "restored"
+        assert await made.adapter.publish("news", b"y") == 1
+        assert await made.next() == b"y"
+        await made.end()
+
+    ports = [free_port() for _ in range(3)]
+    folders = [tmp_path / name for name in ("first", "second", "sentinel")]
+    for folder in folders:
+        folder.mkdir()
+    config = folders[2] / "sentinel.conf"
+    config.write_text(
+        f"sentinel monitor shop 127.0.0.1 {ports[0]} 1\n"
+        "sentinel down-after-milliseconds shop 300\n"
+        "sentinel failover-timeout shop 2000\n"
+    )
+    first = RedisServer(folders[0], "--port", str(ports[0]))
+    second = RedisServer(folders[1], "--port", str(ports[1]), "--replicaof", f"127.0.0.1 {ports[0]}")
+    sentinel = RedisServer(folders[2], "--port", str(ports[2]), config=config)
+    servers = [first, second, sentinel]
+    try:
+        for server in servers:
+            server.start()
+        while not sentinel.client.execute_command("SENTINEL", "REPLICAS", "shop"):
+            time.sleep(0.05)  # the Sentinel asks the master every second
+        run(test(f"redis+sentinel://127.0.0.1:{ports[2]}/shop", first))
+    finally:
+        for server in servers:
+            server.stop()
