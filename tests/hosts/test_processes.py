@@ -32,7 +32,8 @@ logging.basicConfig(format="%(name)s %(levelname)s %(message)s", stream=sys.stdo
 sockets = bind_sockets(0, "127.0.0.1")
 port = sockets[0].getsockname()[1]
 fork_processes(2, max_restarts=0)
-server = Server(adapter=MemoryAdapter(MemoryBus()) if "adapter" in sys.argv else None)
+adapter = MemoryAdapter(MemoryBus()) if "adapter" in sys.argv else None
+server = Server(adapter=adapter, transports=tuple(sys.argv[-1].split(",")))
 
 async def main():
     http = HTTPServer(Application(routes(server)))
@@ -41,7 +42,10 @@ async def main():
     await IOLoop.current().run_in_executor(None, ask)
 
 def ask():
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling").read()
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling").read()
+    except urllib.error.HTTPError:
+        pass
 
 if task_id() == 0:
     IOLoop.current().run_sync(main)
@@ -50,9 +54,9 @@ os._exit(0)
 """
 
 
-def forked(*arguments: str) -> str:
+def forked(*arguments: str, transports: str = "polling,websocket") -> str:
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, *arguments],
+        [sys.executable, "-c", FORKED, *arguments, transports],
         check=True,
         capture_output=True,
         text=True,
@@ -70,8 +74,14 @@ def test_processes_of_tornado_without_an_adapter_are_warned_of_once() -> None:
     )
 
 
-def test_processes_that_are_joined_are_not_warned_of() -> None:
-    assert forked("adapter") == ""
+def test_processes_that_are_joined_are_warned_of_polling_alone() -> None:
+    (line,) = forked("adapter").splitlines()
+    assert line == (
+        "waterspout.host WARNING this is one of several processes of fork_processes: polling clients fail, because "
+        "their requests reach different processes: give each process a port of its own behind a proxy with sticky "
+        'sessions, or offer WebSockets only, with transports=("websocket",)'
+    )
+    assert forked("adapter", transports="websocket") == ""
 
 
 class SharedPort(TornadoHost):
@@ -86,9 +96,7 @@ class SharedPort(TornadoHost):
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("joined", [True, False])
-def test_a_shared_port_is_warned_of_once_where_nothing_joins_the_processes(
-    shared: bool, joined: bool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_shared_port_is_warned_of_once(shared: bool, joined: bool, caplog: pytest.LogCaptureFixture) -> None:
     host = (SharedPort if shared else TornadoHost)(LOOPS["asyncio"])
 
     async def test() -> None:
@@ -98,6 +106,11 @@ def test_a_shared_port_is_warned_of_once_where_nothing_joins_the_processes(
 
     host.run(test())
     said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [text.partition(":")[0] for text in said] == ["the port may be shared by processes (SO_REUSEPORT)"] * (
-        shared and not joined
-    )
+    assert [text.split(":")[:2] for text in said] == [
+        [
+            "the port may be shared by processes (SO_REUSEPORT)",
+            " polling clients fail, because their requests reach different processes"
+            if joined
+            else " clients of one process do not hear those of another, and polling clients fail",
+        ]
+    ] * shared

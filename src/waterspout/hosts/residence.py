@@ -7,9 +7,13 @@ from typing import Protocol
 from ..engine import Driver, Engine, Layer, Level, Pending
 from .output import Loop, Output
 
-_REMEDY = (
+_APART = (
     "clients of one process do not hear those of another, and polling clients fail: serve with one process, "
     "or give each a port of its own behind a proxy with sticky sessions, and join them with an adapter"
+)
+_NOT_STICKY = (
+    "polling clients fail, because their requests reach different processes: give each process a port of its own "
+    'behind a proxy with sticky sessions, or offer WebSockets only, with transports=("websocket",)'
 )
 
 
@@ -63,7 +67,7 @@ class Residence:
         self.output = Output(loop, self.engine.traffic, self.engine.policy.close_timeout)
 
     def look_around(self, sock: socket.socket | None, processes: str | None = None) -> None:
-        """Warn, at the first request, if this is one of several processes that no adapter joins.
+        """Warn, at the first request, if this is one of several processes behind one port, of what will fail.
 
         `processes` is what has started them, where the host knows that; `sock` is the request's connection, None if the
         client has gone.
@@ -77,8 +81,9 @@ class Residence:
             sign = "the port may be shared by processes (SO_REUSEPORT)"
         else:
             return
-        if not self.engine.is_clustered:
-            self.engine.driver.note(Layer.HOST, Level.WARNING, f"{sign}: %s", _REMEDY)
+        engine = self.engine
+        if not engine.is_clustered or "polling" in engine.policy.transports:
+            engine.driver.note(Layer.HOST, Level.WARNING, f"{sign}: %s", _NOT_STICKY if engine.is_clustered else _APART)
 
     def drain(self) -> Pending[None]:
         """Wait, after `close`, until the connections have taken what was sent to them; see `hosts.tornado.drain`."""
