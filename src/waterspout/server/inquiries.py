@@ -4,7 +4,7 @@ A question ends when each node has answered, has died, or at the deadline. It ne
 result names the nodes that have not answered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 GRACE = 0.5  # s beyond the timeout of a call, for the other nodes' answers to arrive
 
 T = TypeVar("T")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,11 @@ class Headcount:
 
     sockets: int
     missing: tuple[str, ...] = ()
+
+
+NONE_HERE = Headcount(0)
+NOBODY_HERE = Presence(())
+NOBODY_ASKED = Replies({}, ())
 
 
 class _Reply(NamedTuple):
@@ -50,24 +54,16 @@ _replies: msgspec.msgpack.Decoder[_Reply] = msgspec.msgpack.Decoder(_Reply)
 
 def fetch_sockets(namespace: "Namespace[Any]", audience: Audience, timeout: float) -> Pending[Presence]:
     """Ask who is there."""
-
-    def result(own: Presence, others: list[Present], missing: tuple[str, ...]) -> Presence:
-        return Presence((*own.sockets, *others), missing)
-
     here = _here(namespace, lambda: Presence(tuple(_presents_of(namespace, audience))))
     question = Fetch(namespace=namespace.name, number=namespace.cluster.number())
-    return _gather(namespace, question, audience, timeout, here, _presents, result)
+    return _gather(namespace, question, audience, timeout, here, read_presence)
 
 
 def fetch_count(namespace: "Namespace[Any]", audience: Audience, timeout: float) -> Pending[Headcount]:
     """Ask how many clients there are."""
-
-    def result(own: Headcount, others: list[int], missing: tuple[str, ...]) -> Headcount:
-        return Headcount(own.sockets + sum(others), missing)
-
     here = _here(namespace, lambda: Headcount(namespace.count_here(audience)))
     question = Count(namespace=namespace.name, number=namespace.cluster.number())
-    return _gather(namespace, question, audience, timeout, here, _counts, result)
+    return _gather(namespace, question, audience, timeout, here, read_headcount)
 
 
 def call(
@@ -78,17 +74,12 @@ def call(
     def here() -> Pending[Replies]:
         return namespace.call_here(event, args, audience, timeout)
 
-    def result(own: Replies, others: list[_Reply], missing: tuple[str, ...]) -> Replies:
-        answers = {one.id: tuple(one.values) if len(one.values) > 1 else one.values[0] for one in others if one.values}
-        silent = (one.id for one in others if not one.values)
-        return Replies({**own.answers, **answers}, (*own.missing, *silent), missing)
-
     if namespace.cluster.is_alone:  # without a question, whose arguments would be copied
         return here()
     question = Ask(
         event=event, args=list(args), timeout=timeout, namespace=namespace.name, number=namespace.cluster.number()
     )
-    return _gather(namespace, question, audience, timeout + GRACE, here, _replies, result)
+    return _gather(namespace, question, audience, timeout + GRACE, here, read_replies)
 
 
 def _here(namespace: "Namespace[Any]", look: Callable[[], T]) -> Callable[[], Pending[T]]:
@@ -108,8 +99,7 @@ def _gather(
     audience: Audience,
     timeout: float,
     here: Callable[[], Pending[T]],
-    decoder: msgspec.msgpack.Decoder[Item],
-    result: Callable[[T, list[Item], tuple[str, ...]], T],
+    result: Callable[[list[msgspec.Raw], tuple[str, ...], T], T],
 ) -> Pending[T]:
     """Ask the clients that are `here`, and all other nodes."""
     cluster, driver = namespace.cluster, namespace.engine.driver
@@ -118,16 +108,40 @@ def _gather(
     if message is None:
         return own
     pending: Pending[T] = Pending(driver, namespace.engine.log)
-    found: list[Item] = []
-
-    def take(items: list[msgspec.Raw]) -> None:
-        found.extend(value for item in items if (value := unpack(decoder, item)) is not None)
+    found: list[msgspec.Raw] = []
 
     def end(missing: tuple[str, ...]) -> None:
-        own.when_done(lambda own: pending.resolve(result(own.result(), found, missing)))
+        own.when_done(lambda own: pending.resolve(result(found, missing, own.result())))
 
-    on_core(driver, cluster.ask, question.number, message, timeout, take, end)
+    on_core(driver, cluster.ask, question.number, message, timeout, found.extend, end)
     return pending
+
+
+# What the items of the answers mean; one that cannot be read is left out
+
+
+def read_presence(items: Iterable[msgspec.Raw], missing: tuple[str, ...], own: Presence = NOBODY_HERE) -> Presence:
+    """Return who is there: those of the asker's `own` node, and of the others."""
+    return Presence((*own.sockets, *_read(_presents, items)), missing)
+
+
+def read_headcount(items: Iterable[msgspec.Raw], missing: tuple[str, ...], own: Headcount = NONE_HERE) -> Headcount:
+    """Return how many there are, as `read_presence` does."""
+    return Headcount(own.sockets + sum(_read(_counts, items)), missing)
+
+
+def read_replies(items: Iterable[msgspec.Raw], missing: tuple[str, ...], own: Replies = NOBODY_ASKED) -> Replies:
+    """Return what clients have answered, as `read_presence` does."""
+    replies = list(_read(_replies, items))
+    answers = {one.id: tuple(one.values) if len(one.values) > 1 else one.values[0] for one in replies if one.values}
+    silent = (one.id for one in replies if not one.values)
+    return Replies({**own.answers, **answers}, (*own.missing, *silent), missing)
+
+
+def _read(decoder: msgspec.msgpack.Decoder[T], items: Iterable[msgspec.Raw]) -> Iterator[T]:
+    for item in items:
+        if (value := unpack(decoder, item)) is not None:
+            yield value
 
 
 # What other nodes ask

@@ -14,7 +14,6 @@ from .connection import OPEN, NodeConnection
 from .incoming import ClusterTraffic, Gap
 from .members import Node
 from .messages import (
-    OVERHEAD,
     Ask,
     Broadcast,
     BroadcastHere,
@@ -27,9 +26,11 @@ from .messages import (
     Leave,
     NodeAnswer,
     Question,
+    address,
     answers,
     describe,
     encode,
+    largest_message,
 )
 from .questions import End, Questions, Take
 
@@ -68,8 +69,7 @@ class Cluster:
         self._engine = engine
         self._clients = clients
         self._most_bytes = max_unpublished_bytes
-        largest = None if adapter is None else adapter.largest_word
-        self.largest = None if largest is None else largest - OVERHEAD - 2 * len(topic)
+        self.largest = None if adapter is None else largest_message(adapter.largest_word, topic)
         self._questions = Questions(engine)
         self._connection: NodeConnection | None = None
         self._is_early_reported = False
@@ -153,11 +153,7 @@ class Cluster:
         """Encode a message for the other nodes, as `prepare` does."""
         if self._adapter is None:
             return None
-        rooms = None if to.to is None else list(to.to)
-        data = encode(msgspec.structs.replace(message, to=rooms, except_=list(to.except_)))
-        if self.largest is not None and len(data) > self.largest:
-            remedy = f"the adapter carries {self.largest}: send less, or the address of what is large"
-            raise AdapterError(f"{describe(message)} has {len(data)} bytes for other nodes, and {remedy}")
+        data = address(message, to, self.largest)
         waiting = self.waiting_bytes
         if waiting and waiting + len(data) > self._most_bytes and not isinstance(message, Question):
             self.traffic.refused += 1

@@ -19,7 +19,7 @@ from .messages import Word
 PATIENCE = 1.0  # s
 ASK_EVERY = 0.25  # s
 HELD_BYTES = 4_000_000
-_MOST = 10_000  # senders and topics; the first ones are forgotten
+_MOST = 10_000  # senders and topics; the first ones of no node are forgotten, or else the first
 
 Key = tuple[str, str]
 
@@ -173,7 +173,8 @@ class IncomingWords:
 
     def _begin(self, key: Key, last: int) -> _Stream:
         if len(self._streams) >= _MOST:
-            forgotten = next(iter(self._streams))
+            forgotten = next((key for key, stream in self._streams.items() if not stream.repeats), None)
+            forgotten = forgotten or next(iter(self._streams))
             self._engine.deadlines.clear(self, forgotten)
             del self._streams[forgotten]
         stream = self._streams[key] = _Stream(last)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from ...errors import DecodeError
+from ...errors import AdapterError, DecodeError
 from ...wire import surrogates
 from ...wire.json import plain
 from ...wire.socketio import RESERVED
@@ -198,6 +198,26 @@ def encode(message: BusMessage | Broadcast) -> bytes:
         return _encode(message)
     except (*UNSENDABLE, OverflowError) as error:
         raise TypeError(f"{describe(message)} cannot be sent to other nodes: {error}") from error
+
+
+def address(message: Broadcast | ForClients | Question, to: Audience, largest: int | None) -> bytes:
+    """Write a message for these clients; TypeError as `encode`, AdapterError for more than `largest` bytes."""
+    rooms = None if to.to is None else list(to.to)
+    data = encode(msgspec.structs.replace(message, to=rooms, except_=list(to.except_)))
+    if largest is not None and len(data) > largest:
+        remedy = f"the adapter carries {largest}: send less, or the address of what is large"
+        raise AdapterError(f"{describe(message)} has {len(data)} bytes for other nodes, and {remedy}")
+    return data
+
+
+def largest_message(largest_word: int | None, topic: str) -> int | None:
+    """Return how many bytes a message may have, where an adapter carries words of so many."""
+    return None if largest_word is None else largest_word - OVERHEAD - 2 * len(topic)
+
+
+def node_topic(topic: str, node: str) -> str:
+    """Return the topic of what is for one node, or for one program that has asked the nodes."""
+    return f"{topic}/node/{node}"
 
 
 def describe(message: BusMessage | Broadcast) -> str:

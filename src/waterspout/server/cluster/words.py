@@ -18,6 +18,7 @@ from .messages import (
     decode_word,
     encode,
     encode_word,
+    node_topic,
 )
 from .outgoing import OutgoingWords
 
@@ -54,7 +55,7 @@ class Words:
 
     def topic_of(self, node: str) -> str:
         """Return the topic of what is for one node."""
-        return f"{self._topic}/node/{node}"
+        return node_topic(self._topic, node)
 
     def publish(self, topic: str, message: bytes) -> None:
         """Publish a message as a word with a number."""
