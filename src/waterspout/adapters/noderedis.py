@@ -1,0 +1,117 @@
+"""What `@socket.io/redis-emitter` publishes, read as messages of nodes.
+
+Its formats are those of `@socket.io/redis-adapter` 6 to 8; `socket.io-emitter` 3 has the first one, too.
+
+- An event, on `KEY#NAMESPACE#` or, for one room, on `KEY#NAMESPACE#ROOM#`: MessagePack of `[uid, packet, options]`.
+- A request, on `KEY-request#NAMESPACE#`: JSON with a `type`, `opts` for the audience, and `rooms` or `close`.
+
+Each node subscribes to both and serves its own clients, so nothing is published again. What wants an answer, which only
+servers of Node publish, and `serverSideEmit` is no message for clients: it is ignored.
+"""
+
+from typing import Any
+
+import msgspec
+
+from ..errors import DecodeError
+from ..server.cluster.messages import Broadcast, BusDisconnect, Join, Leave, encode, encode_word
+from ..server.rooms import Room
+from ..wire import json, notepack
+
+NAME = "node-emitter"
+"""The sender of the words; no node has this name."""
+
+_EVENTS = (2, 5)  # types of packets: without and with binary content
+_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "*?[]\\"})
+
+
+class _Packet(msgspec.Struct):
+    data: list[Any]
+    type: int
+    nsp: str = "/"
+
+
+class _Flags(msgspec.Struct):
+    volatile: bool = False
+    compress: bool = True
+
+
+class _Options(msgspec.Struct, rename={"except_": "except"}):
+    rooms: list[Room] = []
+    except_: list[Room] = []
+    flags: _Flags = msgspec.field(default_factory=_Flags)
+
+    @property
+    def to(self) -> list[Room] | None:
+        """Whom it is for, as in `Audience`: no room is everybody."""
+        return self.rooms or None
+
+
+class _Request(msgspec.Struct):
+    type: int
+    opts: _Options | None = None
+    rooms: list[Room] = []
+    close: bool = False
+
+
+class _OlderDialect(Exception):
+    """The message has an extension of notepack.io 2, which `wire/notepack.py` reads."""
+
+
+def _refuse_extension(kind: int, content: memoryview) -> Any:
+    raise _OlderDialect
+
+
+_Event = tuple[Any, _Packet, _Options]
+_events: msgspec.msgpack.Decoder[_Event] = msgspec.msgpack.Decoder(_Event, ext_hook=_refuse_extension)
+_BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
+
+
+def patterns(key: str) -> tuple[str, str]:
+    """Return what to subscribe to with PSUBSCRIBE: the channels of events, and those of requests."""
+    quoted = key.translate(_SPECIAL)
+    return f"{quoted}#/*", f"{quoted}-request#/*"
+
+
+def read(key: str, channel: bytes, data: bytes) -> bytes | None:
+    """Return a word for a node, without a number; None for what means nothing to clients. DecodeError for all else."""
+    place = channel.decode(errors="replace")
+    try:
+        message = _read_event(key, place, data) if place.startswith(f"{key}#") else _read_request(key, place, data)
+    except _BROKEN as error:
+        raise DecodeError(f"not a message of @socket.io/redis-emitter, on {place!a}: {error}") from error
+    return None if message is None else encode_word(NAME, 0, 0, encode(message))
+
+
+def _read_event(key: str, place: str, data: bytes) -> Broadcast | None:
+    try:
+        _, packet, options = _events.decode(data)
+    except _OlderDialect:
+        _, packet, options = msgspec.convert(notepack.decode(data), _Event)
+    if packet.type not in _EVENTS or not place.startswith(f"{key}#{packet.nsp}#"):
+        return None
+    event, *args = packet.data
+    if not isinstance(event, str):
+        raise TypeError(f"the event's name is {event!a:.100}")
+    flags = options.flags
+    return Broadcast(
+        event, args, flags.volatile, flags.compress, namespace=packet.nsp, to=options.to, except_=options.except_
+    )
+
+
+def _read_request(key: str, place: str, data: bytes) -> Join | Leave | BusDisconnect | None:
+    namespace = place.removeprefix(f"{key}-request#").removesuffix("#")
+    if data[:1] != b"{":
+        return None  # MessagePack, of a server that wants answers
+    request = msgspec.convert(json.decode(data), _Request)
+    if request.opts is None:
+        return None
+    whom = {"namespace": namespace, "to": request.opts.to, "except_": request.opts.except_}
+    match request.type:
+        case 2:
+            return Join(request.rooms, **whom)
+        case 3:
+            return Leave(request.rooms, **whom)
+        case 4:
+            return BusDisconnect(request.close, **whom)
+    return None  # 6 is serverSideEmit
