@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ..errors import DecodeError
-from ..server.cluster.messages import Broadcast, BusDisconnect, Join, Leave, encode, encode_word
+from ..server.cluster.messages import Broadcast, BusDisconnect, BusMessage, Join, Leave, encode, encode_word
 from ..server.rooms import Room
 from ..wire import json, notepack
 
@@ -67,28 +67,42 @@ _events: msgspec.msgpack.Decoder[_Event] = msgspec.msgpack.Decoder(_Event, ext_h
 _BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
 
 
-def patterns(key: str) -> tuple[str, str]:
-    """Return what to subscribe to with PSUBSCRIBE: the channels of events, and those of requests."""
-    quoted = key.translate(_SPECIAL)
-    return f"{quoted}#/*", f"{quoted}-request#/*"
+class NodeEmitters:
+    """Emitters of Node with this key; "socket.io" is theirs if they were given none."""
+
+    def __init__(self, key: object) -> None:
+        if not isinstance(key, str) or not key:
+            raise ValueError(f'node_emitters is {key!r}: give the key of the emitters, such as "socket.io", or None')
+        self._events = f"{key}#"
+        self._requests = f"{key}-request#"
+        quoted = key.translate(_SPECIAL)
+        self.patterns = (f"{quoted}#/*".encode(), f"{quoted}-request#/*".encode())
+        """What to subscribe to with PSUBSCRIBE."""
+
+    def read(self, channel: bytes, data: bytes) -> bytes | None:
+        """Return a word for a node, without a number; None for what means nothing to clients.
+
+        DecodeError for what is no message of theirs.
+        """
+        place = channel.decode(errors="replace")
+        try:
+            if place.startswith(self._events):
+                message: BusMessage | Broadcast | None = _read_event(place.removeprefix(self._events), data)
+            elif place.startswith(self._requests):
+                message = _read_request(place.removeprefix(self._requests).removesuffix("#"), data)
+            else:
+                message = None
+            return None if message is None else encode_word(NAME, 0, 0, encode(message))
+        except _BROKEN as error:
+            raise DecodeError(f"not a message of an emitter of Node, on {place!a}: {error}") from error
 
 
-def read(key: str, channel: bytes, data: bytes) -> bytes | None:
-    """Return a word for a node, without a number; None for what means nothing to clients. DecodeError for all else."""
-    place = channel.decode(errors="replace")
-    try:
-        message = _read_event(key, place, data) if place.startswith(f"{key}#") else _read_request(key, place, data)
-    except _BROKEN as error:
-        raise DecodeError(f"not a message of @socket.io/redis-emitter, on {place!a}: {error}") from error
-    return None if message is None else encode_word(NAME, 0, 0, encode(message))
-
-
-def _read_event(key: str, place: str, data: bytes) -> Broadcast | None:
+def _read_event(place: str, data: bytes) -> Broadcast | None:
     try:
         _, packet, options = _events.decode(data)
     except _OlderDialect:
         _, packet, options = msgspec.convert(notepack.decode(data), _Event)
-    if packet.type not in _EVENTS or not place.startswith(f"{key}#{packet.nsp}#"):
+    if packet.type not in _EVENTS or not place.startswith(f"{packet.nsp}#"):
         return None
     event, *args = packet.data
     if not isinstance(event, str):
@@ -99,19 +113,20 @@ def _read_event(key: str, place: str, data: bytes) -> Broadcast | None:
     )
 
 
-def _read_request(key: str, place: str, data: bytes) -> Join | Leave | BusDisconnect | None:
-    namespace = place.removeprefix(f"{key}-request#").removesuffix("#")
+def _read_request(namespace: str, data: bytes) -> Join | Leave | BusDisconnect | None:
     if data[:1] != b"{":
         return None  # MessagePack, of a server that wants answers
     request = msgspec.convert(json.decode(data), _Request)
     if request.opts is None:
         return None
-    whom = {"namespace": namespace, "to": request.opts.to, "except_": request.opts.except_}
+    message: Join | Leave | BusDisconnect
     match request.type:
         case 2:
-            return Join(request.rooms, **whom)
+            message = Join(request.rooms, namespace=namespace)
         case 3:
-            return Leave(request.rooms, **whom)
+            message = Leave(request.rooms, namespace=namespace)
         case 4:
-            return BusDisconnect(request.close, **whom)
-    return None  # 6 is serverSideEmit
+            message = BusDisconnect(request.close, namespace=namespace)
+        case _:
+            return None  # 6 is serverSideEmit
+    return msgspec.structs.replace(message, to=request.opts.to, except_=request.opts.except_)

@@ -5,13 +5,15 @@ from functools import partial
 from typing import Any
 
 from ..engine import Driver, Pending
-from ..errors import AdapterError
+from ..errors import AdapterError, DecodeError
 from ..server.cluster.adapter import LEAST_LARGEST_WORD
 from .crossing import home_of
+from .noderedis import NodeEmitters
 from .redisaddress import RedisAddress
 from .redislink import RedisLink
 
-_OWN = frozenset({"prefix", "largest_word"})
+OWN_OPTIONS = frozenset({"prefix", "largest_word", "node_emitters"})
+"""What the query of a URL may have for the adapter itself."""
 
 
 class RedisAdapter:
@@ -25,20 +27,27 @@ class RedisAdapter:
     - `redis+sentinel://[user:password@]a:26379,b:26379/service[/database]`, or `rediss+sentinel://`: the master that
       the Sentinels name. Their own credentials are `sentinel_username` and `sentinel_password` in the query.
 
-    Its query may have what connections of the package `redis` take, such as `ssl_ca_certs`, and the two options below.
+    Its query may have what connections of the package `redis` take, such as `ssl_ca_certs`, and the options below.
 
     - `prefix` is what the names of all channels begin with. Servers with the same prefix and `path` are one cluster,
       whatever the number of the database, which Redis ignores in this.
     - `largest_word`: the bytes of one message at most, from 131,072 on. Redis closes the connections of subscribers
       that have more than 32 MB, or 8 MB for a minute, waiting for them (`client-output-buffer-limit pubsub`).
+    - `node_emitters`: the key of emitters of Node, "socket.io" if they were given none. What `@socket.io/redis-emitter`
+      publishes reaches the clients of the server then; None is off.
 
     It connects again by itself. Raises ValueError for what is no such URL, and TypeError or ValueError for options.
     """
 
-    def __init__(self, url: str, *, prefix: str = "", largest_word: int = 4_000_000) -> None:
-        self._address = RedisAddress(url, _OWN)
-        self._prefix = self._address.own.get("prefix", prefix)
-        self.largest_word: int | None = _check_size(self._address.own.get("largest_word", largest_word))
+    def __init__(
+        self, url: str, *, prefix: str = "", largest_word: int = 4_000_000, node_emitters: str | None = None
+    ) -> None:
+        self._address = RedisAddress(url, OWN_OPTIONS)
+        own = self._address.own
+        self._prefix = own.get("prefix", prefix)
+        self.largest_word: int | None = check_size(own.get("largest_word", largest_word))
+        key = own.get("node_emitters", node_emitters)
+        self._node_emitters = None if key is None else NodeEmitters(key)
         self._attachment: _Attachment | None = None
 
     def __repr__(self) -> str:
@@ -49,7 +58,7 @@ class RedisAdapter:
     ) -> Pending[None]:
         """Connect: on the running asyncio loop, or else on a loop in a thread of its own."""
         self.detach()
-        self._attachment = _Attachment(self._address, driver, on_lost, on_restored)
+        self._attachment = _Attachment(self._address, self._node_emitters, driver, on_lost, on_restored)
         return self._attachment.attached
 
     def detach(self) -> Pending[None] | None:
@@ -83,22 +92,27 @@ class _Attachment:
     def __init__(
         self,
         address: RedisAddress,
+        node_emitters: NodeEmitters | None,
         driver: Driver,
         on_lost: Callable[[str], object],
         on_restored: Callable[[], object],
     ) -> None:
+        self._node_emitters = node_emitters
+        self._is_fault_told = False
         self._driver = driver
         self._on_lost = on_lost
         self._on_restored = on_restored
         self._is_lost = self._is_over = False
         self._counts = True
         self._callbacks: dict[bytes, Callable[[bytes], object]] = {}
+        self._first: bytes | None = None  # the channel of all nodes
         self._unconfirmed: dict[bytes, Pending[None]] = {}
         self.attached: Pending[None] = Pending(driver)
         self._ended: Pending[None] = Pending(driver)
         self._home = home_of(driver)
         spread = 0.5 + hash(driver.token()) % 1000 / 1000  # so that many nodes do not come back at once
-        self._link = RedisLink(address, _Listener(self, self._home.back), spread)
+        patterns = () if node_emitters is None else node_emitters.patterns
+        self._link = RedisLink(address, _Listener(self, self._home.back), spread, patterns)
         self._home.begin(self._run())
 
     async def _run(self) -> None:
@@ -126,6 +140,7 @@ class _Attachment:
 
     def subscribe(self, channel: bytes, callback: Callable[[bytes], object]) -> Pending[None]:
         self._callbacks[channel] = callback
+        self._first = self._first or channel
         confirmed = self._unconfirmed[channel] = Pending(self._driver)
         self._home.do(self._link.subscribe, channel)
         return confirmed
@@ -162,8 +177,25 @@ class _Attachment:
 
     def heard(self, channel: bytes, data: bytes) -> None:
         callback = self._callbacks.get(channel)
-        if callback is not None and not self._is_over:
+        if self._is_over:
+            return
+        if callback is not None:
             callback(data)
+        elif self._node_emitters is not None:
+            self._read_foreign(self._node_emitters, channel, data)
+
+    def _read_foreign(self, emitters: NodeEmitters, channel: bytes, data: bytes) -> None:
+        """Give what an emitter of Node has published to the server, unless that has ended its first subscription."""
+        callback = self._callbacks.get(self._first or b"")
+        try:
+            word = emitters.read(channel, data)
+        except DecodeError as error:
+            if not self._is_fault_told:
+                self._is_fault_told = True
+                self._driver.report(f"a message is dropped, further ones are not logged: {error}")
+            return
+        if word is not None and callback is not None:
+            callback(word)
 
 
 class _Listener:
@@ -179,7 +211,8 @@ class _Listener:
         self._restored(counts)
 
 
-def _check_size(size: int | str) -> int:
+def check_size(size: int | str) -> int:
+    """Return the bytes of a message at most, as a number or in a query; ValueError for too few."""
     number = int(size) if isinstance(size, str) and size.isdecimal() else size
     if not isinstance(number, int) or number < LEAST_LARGEST_WORD:
         raise ValueError(f"largest_word is {size!r}: give the bytes of a message, from {LEAST_LARGEST_WORD} on")

@@ -10,6 +10,7 @@ Everything here runs on one asyncio loop.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -48,10 +49,16 @@ class RedisListener(Protocol):
 
 
 class RedisLink:
-    """The link from `run` to `end`. `spread` is about 1, and different for each: its pauses are longer by that."""
+    """The link from `run` to `end`. `spread` is about 1, and different for each: its pauses are longer by that.
 
-    def __init__(self, address: RedisAddress, listener: RedisListener, spread: float) -> None:
+    What comes on topics that match one of the `patterns` is heard, too.
+    """
+
+    def __init__(
+        self, address: RedisAddress, listener: RedisListener, spread: float, patterns: Sequence[bytes] = ()
+    ) -> None:
         self._address = address
+        self._patterns = patterns
         self._listener = listener
         self._spread = spread
         self._topics: dict[bytes, None] = {}
@@ -137,9 +144,11 @@ class RedisLink:
     async def _serve(self, server: dict[str, Any], first: AbstractConnection, second: AbstractConnection) -> None:
         self._commands = commands = RedisCommands(first)
         self._subscriptions = subscriptions = RedisSubscriptions(second, self._confirmed, self._listener.heard)
-        self._unconfirmed = set(self._topics)
+        self._unconfirmed = {*self._topics, *self._patterns}
         if self._topics:
             subscriptions.subscribe(*self._topics)
+        if self._patterns:
+            subscriptions.match(*self._patterns)
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (commands.write(), commands.answer(), subscriptions.write(), subscriptions.receive()):
@@ -158,11 +167,9 @@ class RedisLink:
     async def _ask_who(self, commands: RedisCommands) -> bool:
         """Return whether this Redis knows all subscribers: in a Redis Cluster each server counts its own."""
         try:
-            about = _facts(await commands.ask("HELLO"))
+            return counts_all(await commands.ask("HELLO"))
         except ResponseError:  # a proxy, or a version before 6
             return True
-        _check_role(about, None)
-        return about.get(b"mode") != b"cluster"
 
     async def _watch(self, commands: RedisCommands, subscriptions: RedisSubscriptions, *, counts: bool) -> None:
         """Look every second whether Redis answers."""
@@ -208,6 +215,12 @@ class RedisLink:
     def _restore(self, *, counts: bool) -> None:
         self._is_lost, self._was_up = False, True
         self._listener.restored(counts=counts)
+
+
+def counts_all(about: Any) -> bool:
+    """Return whether a Redis knows all subscribers, by its reply to HELLO; `RedisLost` for a replica."""
+    _check_role(about, None)
+    return _facts(about).get(b"mode") != b"cluster"
 
 
 def _check_role(about: Any, error: Exception | None) -> None:

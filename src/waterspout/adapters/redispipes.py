@@ -137,6 +137,10 @@ class RedisSubscriptions(RedisPipe):
         """Subscribe to topics, at least one."""
         self.send(b"SUBSCRIBE", *topics)
 
+    def match(self, *patterns: bytes) -> None:
+        """Subscribe to all topics that match, of which `confirmed` is told the patterns; at least one."""
+        self.send(b"PSUBSCRIBE", *patterns)
+
     def unsubscribe(self, topic: bytes) -> None:
         """Unsubscribe from a topic."""
         self._leaving[topic] += 1
@@ -153,11 +157,13 @@ class RedisSubscriptions(RedisPipe):
             kind, topic, *rest = await self.read()
             if kind == b"message":
                 self._heard(topic, *rest)
-            elif kind == b"subscribe":
+            elif kind == b"pmessage":
+                self._heard(*rest)
+            elif kind in (b"subscribe", b"psubscribe"):
                 self._confirmed(topic)
             elif kind == b"pong":
                 self.open_pings = 0
-            elif kind == b"unsubscribe":
+            elif kind in (b"unsubscribe", b"punsubscribe"):
                 self._unsubscribed(topic)
 
     def _unsubscribed(self, topic: bytes) -> None:
