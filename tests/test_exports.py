@@ -14,8 +14,10 @@ import waterspout
 EXPORTED = {
     "AckTimeout",
     "ArgumentError",
+    "AsyncEmitter",
     "CannotStart",
     "ConnectRefused",
+    "Emitter",
     "Engine",
     "EventDenied",
     "EventRefused",

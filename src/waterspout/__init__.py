@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adapters import open_adapter
+from .adapters.asyncemitter import AsyncEmitter
+from .adapters.emitter import Emitter
 from .drivers import InlineDriver
 from .engine import Engine, Pending, Policy
 from .errors import (
@@ -40,8 +42,10 @@ from .types import Reason, Request
 __all__ = [
     "AckTimeout",
     "ArgumentError",
+    "AsyncEmitter",
     "CannotStart",
     "ConnectRefused",
+    "Emitter",
     "Engine",
     "EventDenied",
     "EventRefused",
@@ -125,6 +129,8 @@ _ELSEWHERE = {
 _INSTEAD = {
     "AsyncServer": "waterspout.Server, whose handlers may be async",
     "SocketIO": "waterspout.Server",
+    "RedisManager": "Server(adapter='redis://...') for servers, and waterspout.Emitter for other programs",
+    "AsyncRedisManager": "Server(adapter='redis://...') for servers, and waterspout.AsyncEmitter for other programs",
     "AsyncNamespace": "waterspout.Socket for a class with handlers, and Server.register",
     "ASGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
     "WSGIApp": "waterspout.hosts.gevent.App, or `waterspout serve --host gevent`",

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from redis import connection as blocking
 from redis.asyncio import connection as connections
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel as BlockingSentinel
 
 CONNECT_WITHIN = 5.0  # s
 
@@ -25,6 +27,11 @@ _OURS: dict[str, Any] = {
     "retry_on_timeout": False,
     "retry_on_error": [],
     "socket_timeout": None,
+}
+_BLOCKING: dict[Any, Callable[..., blocking.AbstractConnection]] = {
+    Connection: blocking.Connection,
+    connections.SSLConnection: blocking.SSLConnection,
+    connections.UnixDomainSocketConnection: blocking.UnixDomainSocketConnection,
 }
 
 
@@ -79,18 +86,13 @@ class RedisAddress:
         """Return where to connect this time: the next one of several, or the master that Sentinels name."""
         if not self._service:
             return self._servers[attempt % len(self._servers)]
-        server = self._servers[0]
-        tls = {name: value for name, value in server.items() if name.startswith("ssl") or name == "connection_class"}
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            [(each["host"], each["port"]) for each in self._servers],
-            sentinel_kwargs={**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
-        )
+        sentinel = Sentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
         try:
             host, port = await sentinel.discover_master(self._service)
         finally:
             for each in sentinel.sentinels:
                 await each.aclose()
-        return {**server, "host": host, "port": port}
+        return {**self._servers[0], "host": host, "port": port}
 
     async def connect(self, server: dict[str, Any]) -> AbstractConnection:
         """Open a connection, which has said who it is."""
@@ -105,15 +107,47 @@ class RedisAddress:
                 await connection.disconnect(nowait=True)
         return connection
 
-    def _make(self, server: dict[str, Any]) -> AbstractConnection:
-        arguments = {**server, **_OURS, "retry": Retry(NoBackoff(), 0)}
-        kind: Callable[..., AbstractConnection] = arguments.pop("connection_class", Connection)
-        if "path" not in arguments:
-            arguments = {"socket_keepalive": True, "socket_keepalive_options": _ALIVE, **arguments}
+    def find_blocking(self, attempt: int) -> dict[str, Any]:
+        """Do what `find` does, and block meanwhile."""
+        if not self._service:
+            return self._servers[attempt % len(self._servers)]
+        sentinel = BlockingSentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
         try:
-            return kind(**{"client_name": "waterspout", **arguments})
+            host, port = sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]
+        finally:
+            for each in sentinel.sentinels:
+                each.close()
+        return {**self._servers[0], "host": host, "port": port}
+
+    def connect_blocking(self, server: dict[str, Any], timeout: float) -> blocking.AbstractConnection:
+        """Do what `connect` does, and block meanwhile, as the connection does, at most so many seconds."""
+        arguments = {**self._arguments(server), "socket_timeout": timeout, "socket_connect_timeout": CONNECT_WITHIN}
+        kind = _BLOCKING[arguments.pop("connection_class", Connection)]
+        connection = kind(**arguments)
+        connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    def _make(self, server: dict[str, Any]) -> AbstractConnection:
+        arguments = self._arguments(server)
+        kind: Callable[..., AbstractConnection] = arguments.pop("connection_class", Connection)
+        try:
+            return kind(**arguments)
         except TypeError as error:
             raise ValueError(f"the query of the URL of {self} has what no connection takes: {error}") from None
+
+    def _arguments(self, server: dict[str, Any]) -> dict[str, Any]:
+        arguments = {"client_name": "waterspout", **server, **_OURS, "retry": Retry(NoBackoff(), 0)}
+        if "path" not in arguments:
+            arguments = {"socket_keepalive": True, "socket_keepalive_options": _ALIVE, **arguments}
+        return arguments
+
+    def _sentinel_arguments(self) -> dict[str, Any]:
+        server = self._servers[0]
+        tls = {name: value for name, value in server.items() if name.startswith("ssl") or name == "connection_class"}
+        return {
+            "sentinels": [(each["host"], each["port"]) for each in self._servers],
+            "sentinel_kwargs": {**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
+        }
 
 
 def hide(url: str) -> str:

@@ -298,3 +298,9 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     emit.add_argument("args", metavar="JSON", nargs="*", help="its arguments; - reads one from standard input")
     emit.add_argument("--to", metavar="ROOM", action="append", help="room, or id of a client; may be repeated")
     emit.add_argument("--namespace", metavar="NAME", default="/", help="default: /")
+    emit.add_argument(
+        "--adapter", metavar="URL", help="to all servers with this adapter, as redis://localhost; it prints how many"
+    )
+    emit.add_argument(
+        "--path", metavar="PATH", default="/socket.io", help="with --adapter: that of the servers (default: /socket.io)"
+    )

@@ -1,5 +1,7 @@
 """`waterspout publish` and `waterspout emit`: one command for each message, sent to a server's entry (hosts/entry.py).
 
+`emit` can send to all nodes as well, through their broker.
+
 Each message has a connection of its own, so that a slow writer may take its time between two lines, and the server may
 be restarted meanwhile.
 """
@@ -11,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from waterspout import CannotStart
-from waterspout.errors import DecodeError, WaterspoutError
+from waterspout import CannotStart, Emitter
+from waterspout.errors import AdapterError, DecodeError, WaterspoutError
 from waterspout.wire import json
 
 VARIABLE = "WATERSPOUT_ENTRY"
@@ -34,10 +36,28 @@ def publish(options: argparse.Namespace) -> None:
 
 
 def emit(options: argparse.Namespace) -> None:
-    """Emit an event."""
-    path = _path(options)
+    """Emit an event, at one server's entry or through the adapter of several."""
+    path = _path(options) if options.adapter is None else ""
     args = [_value(text) for text in options.args]
+    if options.adapter is not None:
+        _emit_everywhere(options, args)
+        return
     send(path, {"emit": options.event, "args": args, "to": options.to, "namespace": options.namespace})
+
+
+def _emit_everywhere(options: argparse.Namespace, args: list[Any]) -> None:
+    """Emit an event to the clients of all nodes, and print how many nodes have received it, if that is known."""
+    if options.entry is not None:
+        raise CannotStart(f"one server or all? Give --entry {options.entry} or --adapter, and not both")
+    try:
+        with Emitter(options.adapter, path=options.path) as emitter:
+            nodes = emitter.emit(options.event, *args, to=options.to, namespace=options.namespace)
+    except AdapterError as error:
+        raise NotCarriedOut(str(error)) from None
+    except (ImportError, TypeError, ValueError) as error:
+        raise CannotStart(str(error)) from None
+    if nodes is not None:
+        print(nodes)
 
 
 def send(path: str, command: dict[str, Any]) -> dict[str, Any]:

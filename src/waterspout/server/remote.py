@@ -55,12 +55,14 @@ class RemoteNamespace:
         question = Ask(event=event, args=list(args), timeout=timeout, namespace=self.name, number=number)
         return self._address(question, whom)
 
-    def fetch_sockets(self, whom: Audience, number: int) -> bytes:
+    def fetch_sockets(self, whom: Audience, timeout: float, number: int) -> bytes:
         """Write the question who is there."""
+        check_number("timeout", timeout)
         return self._address(Fetch(namespace=self.name, number=number), whom)
 
-    def fetch_count(self, whom: Audience, number: int) -> bytes:
+    def fetch_count(self, whom: Audience, timeout: float, number: int) -> bytes:
         """Write the question how many are there."""
+        check_number("timeout", timeout)
         return self._address(Count(namespace=self.name, number=number), whom)
 
     def _address(self, message: Broadcast | ForClients | Question, whom: Audience) -> bytes:
