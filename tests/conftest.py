@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("hosts.suite", "hosts.client", "hosts.host")
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
-WAITING = (HERE, CLIENTS, HERE / "deploy")
+WAITING = (HERE, CLIENTS, HERE / "deploy", HERE / "nodes")
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 # The same examples on every run, and no deadline: a slow machine is no failure. All examples of "quick" are in "full",
