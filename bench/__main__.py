@@ -23,6 +23,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short run of each, of the loads that have goals")
     parser.add_argument("--list", action="store_true", help="name the loads and peers")
     parser.add_argument("--instructions", action="store_true", help="count the instructions of the core (valgrind)")
+    parser.add_argument("--emitters", action="store_true", help="measure programs that emit through a Redis")
     parser.add_argument("--workloads", metavar="A,B", help="only these loads")
     parser.add_argument("--peers", metavar="A,B", help="only these: ours, node, psio (its best server), ...")
     parser.add_argument("--rounds", type=int, help="runs of each peer (3)")
@@ -104,6 +105,11 @@ def main() -> int:
         return 0
     settings = options(chosen)
     check_machine(settings)
+    if chosen.emitters:
+        from bench import emitters  # which needs the extra redis
+
+        emitters.main(settings.server_core, settings.load_core)
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers are ended on the way out
     plan = [(workload, peers) for workload in choose(chosen) if (peers := peers_for(workload, chosen.peers))]
     runs, rows = [], []

@@ -148,7 +148,8 @@ class _Connection:
         is_whole = False
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self._redis.send_packed_command(self._redis.pack_commands(commands), check_health=False)
+                packed = [part for command in commands for part in self._redis.pack_command(*command)]
+                await self._redis.send_packed_command(packed, check_health=False)
                 replies = [await self._reply() for _ in commands]
             is_whole, self.is_new = True, False
         finally:

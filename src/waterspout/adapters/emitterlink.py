@@ -148,7 +148,8 @@ class _Connection:
         """Send commands, and return their replies; ResponseError for the first that is one."""
         is_whole = False
         try:
-            self._redis.send_packed_command(self._redis.pack_commands(commands), check_health=False)
+            packed = [part for command in commands for part in self._redis.pack_command(*command)]
+            self._redis.send_packed_command(packed, check_health=False)
             replies = [self._reply() for _ in commands]
             is_whole, self.is_new = True, False
         finally:
