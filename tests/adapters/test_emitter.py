@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -483,6 +484,29 @@ def test_a_redis_that_does_not_answer_is_given_up_and_nothing_is_repeated(
         await toy.stop()
 
     run(test())
+
+
+class TimeLimit(BaseException):
+    """As Celery, gevent and Ctrl+C raise one, anywhere."""
+
+
+def test_a_call_that_is_interrupted_leaves_no_answer_behind(redis: RedisServer) -> None:
+    def interrupt(*_: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    with Emitter(redis.url, path="/nobody") as emitter:
+        emitter.emit("news")
+        redis.client.client_pause(60_000, all=False)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(TimeLimit):
+                emitter.emit("news")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            redis.client.client_unpause()
+        names, count = emitter._link._names(), emitter.emit("news")
+    assert (names, count) == ([], 0)
 
 
 def test_what_redis_refuses_is_told(tmp_path: Path, make: Make) -> None:

@@ -59,8 +59,9 @@ class AsyncEmitterLink:
         """Close the connections; they are opened again when they are needed."""
         if self._loop is not asyncio.get_running_loop():
             return
-        connections, self._connection = [self._connection, *self._idle], None
-        self._idle.clear()
+        async with self._lock:
+            connections, self._connection = [self._connection, *self._idle], None
+            self._idle.clear()
         for each in connections:
             if each is not None:
                 await each.close()

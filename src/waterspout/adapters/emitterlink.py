@@ -116,9 +116,9 @@ class EmitterLink:
             listener = self._idle.pop()
         except IndexError:
             listener = _Listener(self.destination)
-        listener.begin()
         is_whole = False
         try:
+            listener.begin()
             yield listener
             is_whole = True
         finally:
@@ -238,4 +238,5 @@ def _begin_all() -> None:
         link.begin()
 
 
-os.register_at_fork(after_in_child=_begin_all)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_begin_all)
