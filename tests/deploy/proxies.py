@@ -93,7 +93,7 @@ def proxied(
 ) -> Iterator[Front]:
     """Run a proxy with its sample before the servers at these addresses, "unix:/path" or "127.0.0.1:8000" each.
 
-    `backend` is "one", "by_address" or "by_cookie". HAProxy takes the pages from `application`, nginx from the folder
+    `backend` is "one", "by_address" or "by_cookie", and for HAProxy "nodes", of which there may be any number. HAProxy takes the pages from `application`, nginx from the folder
     "pages"; cert.pem and key.pem are in the folder. `drain` is how long connections may outlast a reload, `idle`
     how long they may be silent.
     """
@@ -203,6 +203,13 @@ def _haproxy(plan: Plan) -> Path:
         address.replace("unix:", "unix@") for address in (plan.addresses[0], plan.addresses[-1], plan.application)
     )
     user, group = own_user()
+    nodes, alone = (
+        "".join(
+            f"    server {number}{suffix} {address.replace('unix:', 'unix@')} cookie {number}{options}\n"
+            for number, address in enumerate(plan.addresses, 1)
+        )
+        for suffix, options in (("", ""), ("-alone", " backup no-check"))
+    )
     text = _edited(
         "haproxy.cfg",
         {
@@ -220,6 +227,10 @@ def _haproxy(plan: Plan) -> Path:
             "127.0.0.1:8080": application,
             "unix@/run/waterspout/1.sock": first,
             "unix@/run/waterspout/2.sock": last,
+            "check inter 2s": "check inter 100ms" if plan.backend == "nodes" else "no-check",
+            "    server 1 10.0.0.1:8001 cookie 1\n    server 2 10.0.0.2:8001 cookie 2\n": nodes,
+            "    server 1-alone 10.0.0.1:8001 cookie 1 backup no-check\n"
+            "    server 2-alone 10.0.0.2:8001 cookie 2 backup no-check\n": alone,
         },
     )
     return _written(folder / "haproxy.cfg", text)

@@ -11,6 +11,7 @@ from waterspout.errors import AdapterError
 from waterspout.server import Gap
 
 server = waterspout.Server(trusted_proxies=("unix", "127.0.0.1"))
+server.expose("/prices", server.of("/"))  # a path of deploy/haproxy.cfg
 gaps: list[tuple[str, int]] = []
 
 
@@ -29,6 +30,11 @@ def facts(socket: waterspout.Socket) -> dict[str, object]:
 
 
 # What concerns clients of all nodes
+
+
+@server.on("name")
+def name(socket: waterspout.Socket) -> str:
+    return server.nodes()[0].name
 
 
 @server.on("where")

@@ -88,12 +88,12 @@ class Cluster:
 
         self.watch.until(settled, lambda: f"not all nodes are in touch: {seen}")
 
-    def observe_at(self, node: Node) -> None:
-        """Let clients of a node enter the room."""
-        for _ in range(2):
-            observer = Observer(self.watch, node.address)
+    def observe_at(self, node: Node) -> list[Observer]:
+        """Let two clients of a node enter the room."""
+        observers = [Observer(self.watch, node.address) for _ in range(2)]
+        for observer in observers:
             observer.ask("enter", ROOM)
-            self.observers.append(observer)
+        return observers
 
     def logged(self, words: str) -> int:
         """Count the lines with these words since the last count began, of all nodes."""
@@ -200,7 +200,7 @@ def cluster_of(hosts: Sequence[str], **options: Any) -> Iterator[Cluster]:
             stack.enter_context(node.running())
         cluster.settle()
         for node in cluster.nodes:
-            cluster.observe_at(node)
+            cluster.observers += cluster.observe_at(node)
         try:
             yield cluster
         finally:

@@ -73,7 +73,7 @@ def join(cluster: Cluster, node: Node) -> None:
     """Start a node again, whose clients enter the room."""
     node.start()
     cluster.nodes.append(node)
-    cluster.observe_at(node)
+    cluster.observers += cluster.observe_at(node)
     cluster.settle()
 
 
@@ -96,4 +96,4 @@ def test_nodes_join_and_leave_under_load_and_no_client_of_another_misses_anythin
     assert count.check() == 0
     assert [line for node in cluster.nodes for line in node.log_lines()] == []
     cluster.nodes.append(leaving)
-    cluster.observe_at(leaving)
+    cluster.observers += cluster.observe_at(leaving)
