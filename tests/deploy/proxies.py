@@ -94,8 +94,8 @@ def proxied(
     """Run a proxy with its sample before the servers at these addresses, "unix:/path" or "127.0.0.1:8000" each.
 
     `backend` is "one", "by_address" or "by_cookie", and for HAProxy "nodes", of which there may be any number.
-    HAProxy takes the pages from `application`, nginx from the folder "pages"; cert.pem and key.pem are in the folder. `drain` is how long connections may outlast a reload, `idle`
-    how long they may be silent.
+    HAProxy takes the pages from `application`, nginx from the folder "pages"; cert.pem and key.pem are in the folder.
+    `drain` is how long connections may outlast a reload, `idle` how long they may be silent.
     """
     row = KINDS[kind]
     plan = Plan(folder, free_port(), free_port(), addresses, application or addresses[0], backend, drain, idle)
