@@ -26,7 +26,7 @@ class Node(Backend):
     def __init__(self, folder: Path, number: int, host: str, adapter: str, watch: Watch) -> None:
         path = str(folder / f"{number}.sock")
         command = [{"deploy.app:server": "nodes.app:server"}.get(word, word) for word in unit_command(path)]
-        command += ["--health", "/healthz", "--host", host, "--adapter", adapter]
+        command += ["--host", host, "--adapter", adapter]
         super().__init__(command, f"unix:{path}", folder / f"{number}.log")
         self._watch = watch
         self._logged = 0
