@@ -8,22 +8,25 @@ in flight than half an outbox holds.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod, WeakSet
 
-from ..engine import Driver, Engine, Pending, Session, done_on_core, push_to_all
+from ..engine import Driver, Engine, Layer, Level, Pending, Session, done_on_core, push_to_all
 from ..wire import json, surrogates
 from ..wire.places import find_fault
 from .channelstream import ChannelStream
 from .fanout import UNSENDABLE
 from .forms import Form, Published
 from .life import GONE
-from .log import ChannelLog, Entry, MemoryLog, Retention, write_id
+from .log import ChannelLog, Entry, MemoryLog, write_id
 from .readers import ChannelReader, LiveReader, SessionReader, SocketReader
+from .shared import SharedLogs
+from .ways import Ways, read_options
 
 if TYPE_CHECKING:
     from .member import SocketMember
@@ -38,17 +41,6 @@ class Text(str):
     """A text that goes out as it is, without the quotes of JSON, where the transport has plain text."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True)
-class Ways:
-    """How a channel behaves: what `Server.channel` was told, or else what all have."""
-
-    history: int = 100
-    ttl: float = 300.0
-    history_bytes: int = 1_000_000
-    delivery: str = "all"
-    start: str = "new"
 
 
 @dataclass
@@ -66,18 +58,28 @@ class Channel:
     """
 
     def __init__(
-        self, name: str, engine: Engine, how: Ways, keep: Callable[["Channel", bool], object], traffic: ChannelTraffic
+        self,
+        name: str,
+        engine: Engine,
+        options: Mapping[str, Any],
+        keep: Callable[["Channel", bool], object],
+        traffic: ChannelTraffic,
+        logs: SharedLogs | None = None,
     ) -> None:
         self.name = name
-        self.how = how
-        self.is_latest = how.delivery == "latest"
+        self.options = options
         self.engine = engine
         self.traffic = traffic
         self._keep = keep
-        limits = Retention(how.history, how.ttl, how.history_bytes)
-        self.log: ChannelLog = MemoryLog(lambda: engine.driver, limits, WeakMethod(self._appended))
+        self._behave(Ways(**options))
+        self.log: ChannelLog
+        if logs is None:
+            self.log = MemoryLog(lambda: engine.driver, self.limits, WeakMethod(self.appended))
+        else:
+            self.log = logs.open(name, options, self)
         self.last: Entry | None = None  # with which it has ended
         self._is_aging = False
+        self._adopted: Mapping[str, Any] = {}
         self._live: dict[Form, dict[LiveReader, Session]] = {}
         self._behind: dict[LiveReader, None] = {}
         self._pulling: dict[SessionReader, None] = {}  # take each entry themselves, and so do streams
@@ -99,8 +101,12 @@ class Channel:
 
     @property
     def last_id(self) -> str:
-        """The id of the last message, or of the state before the first."""
-        return write_id(self.log, self.log.head)
+        """The id of the last message, or of the state before the first.
+
+        Where a broker keeps the channel, it is the last one that this node knows, and may be empty before a client of
+        this node has subscribed.
+        """
+        return self.log.last_id
 
     @property
     def ended(self) -> bool:
@@ -122,7 +128,9 @@ class Channel:
 
         Data is what JSON can carry; a `Text` goes out as it is where the transport has plain text. `event` names the
         message. TypeError, naming type and channel, for what JSON cannot carry; ValueError for a name that is empty,
-        has a line break or NUL, or begins with "stream-", and for a channel that has ended.
+        has a line break or NUL, or begins with "stream-", and for a channel that has ended. AdapterError if more than
+        `max_unpublished_bytes` wait for a broker already. If another node has ended the channel, ValueError is the
+        result.
         """
         check_event(event)
         encoded, is_text = self._encode(data)
@@ -161,9 +169,12 @@ class Channel:
         if member.channels is None:
             member.channels = {}
         member.channels[self] = reader
-        reader.start(last_event_id, greet=greet)
-        done.resolve(write_id(self.log, reader.offset))
-        self.add(reader)  # which may send what was missed at once
+        waits = self.log.ready(last_event_id)
+        if waits is None:
+            self._begin(reader, last_event_id, greet, done)
+        else:
+            begin = partial(self._begin, reader, last_event_id, greet, done)
+            reader.wait_for(waits, begin, lambda: done.resolve(self.last_id))
         return done
 
     def unsubscribe(self, member: "SocketMember") -> None:
@@ -214,7 +225,79 @@ class Channel:
         else:
             self._live.setdefault(reader.form, {})[reader] = reader.session
 
+    # What its log calls
+
+    def appended(self, entry: Entry) -> None:
+        """Send an entry to all who are live."""
+        if entry.is_end:
+            self.last = entry
+        if self._live:
+            published = Published(self, entry)
+            with self.engine.turn:
+                for form, readers in self._live.items():
+                    push_to_all(readers.values(), form.write(published))
+        if entry.is_end:
+            live, self._live = self._live, {}
+            for reader in chain(*live.values()):
+                self.remove(reader)
+                reader.ended()
+        for pulling in [*self._pulling, *self._streams]:
+            pulling.go_on()
+        self._age()
+
+    def skipped(self) -> None:
+        """Tell all who are live that entries are lost; the others find out when they get there."""
+        if not self.is_latest:
+            for reader in list(chain(*self._live.values())):
+                self._restart(reader, "expired")
+
+    def renewed(self, last: Entry | None) -> None:
+        """Let all readers begin anew: the log is another one than before."""
+        self.last = last
+        for reader in [*self._subscribed(), *self._streams]:
+            if reader.has_begun:
+                self._restart(reader, "epoch")
+
+    def adopt(self, options: Mapping[str, Any]) -> None:
+        """Take the options that were given last, on any node."""
+        if options == self._adopted:
+            return
+        self._adopted = options
+        try:
+            known = read_options(options)
+        except (TypeError, ValueError) as error:
+            self._warn("another node has given the channel %a options that are ignored: %a", self.name, str(error))
+            return
+        self._behave(Ways(**{**self.options, **known}))
+        if any(self.options.get(option, value) != value for option, value in known.items()):
+            text = "the channel %a has other options on another node, which count now: give it the same on all nodes"
+            self._warn(text, self.name)
+
     # Below this line: how it is done
+
+    def _begin(self, reader: SocketReader, last_id: str | None, greet: bool, done: Pending[str]) -> None:
+        """Serve a client from its last id on."""
+        reader.start(last_id, greet=greet)
+        done.resolve(write_id(self.log, reader.offset))
+        self.add(reader)  # which may send what was missed at once
+
+    def _behave(self, how: Ways) -> None:
+        self.how = how
+        self.limits = how.limits
+        self.is_latest = how.delivery == "latest"
+
+    def _warn(self, text: str, *values: object) -> None:
+        self.engine.log.note(Layer.SERVER, Level.WARNING, text, *values)
+
+    def _restart(self, reader: ChannelReader, reason: str) -> None:
+        """Let a reader go on behind the head, and tell it why."""
+        if isinstance(reader, LiveReader):
+            live = self._live.get(reader.form)
+            if live is not None and live.pop(reader, None) is not None and not live:
+                del self._live[reader.form]
+            self._behind[reader] = None
+        reader.restart(reason)
+        self.engine.turn.add(reader.go_on)
 
     def _encode(self, data: Any) -> tuple[bytes, bool]:
         if isinstance(data, Text):
@@ -234,33 +317,9 @@ class Channel:
     def _publish(self, data: bytes, event: str | None, is_text: bool, is_end: bool) -> Pending[str]:
         if self.ended:
             raise ValueError(f"the channel {self.name!r} has ended, and nothing more can be published to it")
-        done: Pending[str] = Pending(self.engine.driver)
         appending = self.log.append(data, event, is_text=is_text, is_end=is_end)
-        appending.when_done(
-            lambda appended: done.settle(
-                None if appended.error else write_id(self.log, appended.result()), appended.error
-            )
-        )
-        return done
-
-    def _appended(self, entry: Entry) -> None:
-        """Send an entry to all who are live."""
-        if entry.is_end:
-            self.last = entry
-        if self._live:
-            published = Published(self, entry)
-            with self.engine.turn:
-                for form, readers in self._live.items():
-                    push_to_all(readers.values(), form.write(published))
-        if entry.is_end:
-            live, self._live = self._live, {}
-            for reader in chain(*live.values()):
-                self.remove(reader)
-                reader.ended()
         self.traffic.published += 1
-        for pulling in [*self._pulling, *self._streams]:
-            pulling.go_on()
-        self._age()
+        return appending
 
     def _age(self) -> None:
         """Drop what is too old, and come back when the next entry is."""

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from math import inf
 from typing import Any
 
 from ..engine import Engine
-from ..engine.options import Rule, check_count, check_patience, one_of
-from .channel import OWN, Channel, ChannelTraffic, Ways
+from .channel import OWN, Channel, ChannelTraffic
 from .handlers import check_name
-from .readers import EARLIEST
+from .shared import SharedLogs
+from .ways import Ways, check_options
 from .weak import WeakTable
 
 
 class Channels:
-    """The channels of a server, by name: each lives while somebody holds it, subscribes to it, or it has a history."""
+    """The channels of a server, by name: each lives while somebody holds it, subscribes to it, or it has a history.
 
-    def __init__(self, engine: Engine) -> None:
+    With `logs`, a broker has the histories, and a channel lives without them.
+    """
+
+    def __init__(self, engine: Engine, logs: SharedLogs | None = None) -> None:
+        self.logs = logs
         self.traffic = ChannelTraffic()
         self._engine = engine
         self._named: WeakTable[Channel] = WeakTable()
@@ -31,16 +34,17 @@ class Channels:
             check_name(name)
             if not name or name.startswith(OWN):
                 raise ValueError(f'the name of a channel is {name!r}: give one that does not begin with "{OWN}"')
-            new = Channel(name, self._engine, Ways(**given), self._keep, self.traffic)
+            keep = self._keep if self.logs is None else _keep_nothing
+            new = Channel(name, self._engine, given, keep, self.traffic, self.logs)
             found = self._named.add(name, new)
         for option, value in given.items():
-            if (has := asdict(found.how)[option]) != value:
+            if (has := asdict(Ways(**found.options))[option]) != value:
                 raise ValueError(f"the channel {name!r} has {option}={has!r}: give the same, or leave it out")
         return found
 
     def existing(self, name: str) -> Channel | None:
-        """Return the channel of this name if there is one now."""
-        return self._named.get(name)
+        """Return the channel of this name if there is one now; where a broker keeps them, there may be one."""
+        return self._named.get(name) if self.logs is None else self.get(name, {})
 
     def __len__(self) -> int:
         return len(self._named)
@@ -57,34 +61,5 @@ class Channels:
         (self._kept.add if keeps else self._kept.discard)(channel)
 
 
-def check_options(given: dict[str, Any]) -> None:
-    """Raise TypeError or ValueError for an option that cannot be meant."""
-    for option, check in _CHECKS.items():
-        if option in given:
-            check(option, given[option])
-    if given.get("delivery") == "latest" and given.get("history") == 0:
-        raise ValueError('history is 0: with delivery="latest" the current value has to be kept, so give 1 or more')
-    if given.get("delivery") == "latest" and "start" in given:
-        raise ValueError('start has no meaning with delivery="latest": a newcomer gets the current value')
-
-
-def _check_history(name: str, value: object) -> None:
-    if value != 0 or isinstance(value, bool | float):
-        try:
-            check_count(name, value)
-        except ValueError:
-            raise ValueError(f"{name} is {value!r}: give a number of messages, or 0 to keep none") from None
-
-
-def _check_ttl(name: str, value: object) -> None:
-    if value != inf:
-        check_patience(name, value)
-
-
-_CHECKS: dict[str, Rule] = {
-    "history": _check_history,
-    "ttl": _check_ttl,
-    "history_bytes": check_count,
-    "delivery": one_of("all", "latest"),
-    "start": one_of("new", EARLIEST),
-}
+def _keep_nothing(channel: Channel, keeps: bool) -> None:
+    """Do nothing: what a broker keeps needs no object here."""

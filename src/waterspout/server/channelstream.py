@@ -30,7 +30,11 @@ class ChannelStream(ChannelReader):
         super().__init__(channel)
         self._pending: Pending[ChannelMessage | None] | None = None  # resolved with None at the end
         self._resets: deque[ChannelMessage] = deque()
-        self.start(last_id, greet=greet)
+        waits = channel.log.ready(last_id)
+        if waits is None:
+            self.start(last_id, greet=greet)
+        else:
+            self.wait_for(waits, lambda: self._start_late(last_id, greet=greet), self.end)
 
     def __aiter__(self) -> Self:
         return self
@@ -81,6 +85,10 @@ class ChannelStream(ChannelReader):
         """End the loop."""
         if self._pending is not None:
             self._pending.resolve(None)
+
+    def _start_late(self, last_id: object, *, greet: bool) -> None:
+        self.start(last_id, greet=greet)
+        self.go_on()
 
     def _give(self, message: ChannelMessage) -> None:
         if self._pending is not None:

@@ -8,12 +8,14 @@ from ..engine import (
     EVENT_STREAM_DIALECT,
     Answer,
     Decision,
+    Engine,
     EventStreamTransport,
     Exchange,
     Fed,
     Link,
     MessageTransport,
     Messenger,
+    Pending,
     Prepared,
     Refuse,
     Response,
@@ -33,10 +35,14 @@ from .channel import Channel
 from .exposures import ExposedRequest, Exposure
 from .forms import END, OPEN, RESET, Published, told
 from .namespace import Namespace
-from .subscribers import Subscriber, find_starts, is_over, last_id_of
+from .subscribers import Subscriber, await_ready, find_starts, is_over, last_id_of
 
 CONTENT_TYPE = "text/event-stream"
 METHODS = ("GET", "HEAD")
+ANSWER_WITHIN = 3.0  # s for a broker to tell whether a channel has ended
+Answered = Refuse | Answer | None
+"""What becomes of a request; None begins its stream."""
+
 _FIELDS: Headers = (
     ("Content-Type", CONTENT_TYPE),
     ("Cache-Control", "no-cache, no-transform"),  # some proxies compress, and then wait for more
@@ -84,6 +90,24 @@ def _prepare(data: bytes, event: str | None, id: str | None, key: str | None = N
 EVENT_FORM = EventForm()
 
 
+class _Patience:
+    """Waits for a broker before a request is answered, for a while."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.answer: Pending[Answered] = Pending(engine.driver)
+        self._deadlines = engine.deadlines
+        self._deadlines.set(self, "answer", engine.driver.now() + ANSWER_WITHIN)
+
+    def end(self, answer: Answered) -> None:
+        """Answer."""
+        self._deadlines.clear(self, "answer")
+        self.answer.resolve(answer)
+
+    def due(self, kind: str, at: float) -> None:
+        """Let the stream begin without an answer."""
+        self.answer.resolve(None)
+
+
 @dataclass(slots=True)
 class EventSourceRequest(ExposedRequest):
     """An admitted request of an EventSource, or a HEAD."""
@@ -107,16 +131,22 @@ class EventSourceRequest(ExposedRequest):
         self.session = Session(table, table.driver.token(), EVENT_STREAM, request, EVENT_STREAM_DIALECT)
         return None
 
-    def answered(self, result: Any) -> Refuse | Answer | None:
-        """Take the channels; a client that has got their end already is told to ask no more."""
+    def answered(self, result: Any) -> Answered | Pending[Answered]:
+        """Take the channels; a client that has got their end already is told to ask no more.
+
+        Where a broker has to be asked for that, and does not answer in time, the stream begins, and waits for it.
+        """
         held = self.exposure.check(result)
         if isinstance(held, Namespace):
             return only_for_websockets(self.headers)
         self.channels = held
         last_id = last_id_of(self.request)
-        if is_over(self.channels, last_id, find_starts(self.channels, last_id)):
-            return Answer(Response(204, self.headers))
-        return None
+        waits = await_ready(self.channels, last_id) if last_id else None
+        if waits is None:
+            return self._look_for_end(last_id)
+        patience = _Patience(self.exposure.engine)
+        waits.when_done(lambda ready: patience.end(self._look_for_end(last_id) if ready.result() else None))
+        return patience.answer
 
     def refuse_closing(self) -> "ClosingRequest":
         """Let the client come again: with a refusal it would not."""
@@ -132,15 +162,19 @@ class EventSourceRequest(ExposedRequest):
         session = self.session
         assert session is not None
         transport = EventStreamTransport(cast(StreamLink, link), session.id)  # behind a `Stream` it is one
-        starts = find_starts(self.channels, last_id_of(request))
         self.carry(table, transport)
         if session.is_live:
-            Subscriber(self.exposure, session, self.channels, EVENT_FORM).start(starts)
+            Subscriber(self.exposure, session, self.channels, EVENT_FORM).begin(last_id_of(request))
         return transport
 
     def connect_messages(self, table: Table, request: Request, messenger: Messenger) -> MessageTransport:
         """Raise AssertionError: its host frames the content, and writes no messages."""
         raise AssertionError("an EventSource needs a link")
+
+    def _look_for_end(self, last_id: str | None) -> Answer | None:
+        if is_over(self.channels, last_id, find_starts(self.channels, last_id)):
+            return Answer(Response(204, self.headers))
+        return None
 
     @property
     def _fields(self) -> Headers:

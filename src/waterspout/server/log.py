@@ -2,7 +2,7 @@
 
 An id is the text `epoch-offset`. Offsets are 1, 2, 3, ... without holes; the epoch is another one for each log, so that
 the ids of a log that is gone, with its process, mean nothing in the next. A log is a seam: the one in memory is here,
-and one of a broker gives the numbers itself.
+and the one that several nodes share is in sharedlog.py.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,9 @@ from weakref import WeakMethod
 from msgspec import Struct
 
 from ..engine import Driver, Pending
+
+EARLIEST = "earliest"
+"""The id of those who want all that is kept."""
 
 _EPOCH_CHARACTERS = 10  # of a token, 60 random bits
 _LONGEST_ID = 64  # characters
@@ -50,16 +53,29 @@ class ChannelLog(Protocol):
     """The entries of one channel. Whoever appends, `appended` is called with each entry, once and in order.
 
     `head` is the offset of the last entry, 0 before the first; `first` that of the oldest one that is kept, which is
-    `head + 1` if there is none. `size_bytes` is what it keeps in this process.
+    `head + 1` if there is none. All this counts when the log is ready.
     """
 
     epoch: str
     head: int
     first: int
-    size_bytes: int
 
-    def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[int]:
-        """Add an entry; the result is its offset."""
+    @property
+    def size_bytes(self) -> int:
+        """What it keeps in this process."""
+
+    @property
+    def last_id(self) -> str:
+        """The id of the last entry, or of the state before the first; empty where that is not known yet."""
+
+    def ready(self, last_id: object) -> Pending[bool] | None:
+        """Return None if `find` can tell the place of this id now, else what is done when it can.
+
+        The result is False if the server's loop has ended before.
+        """
+
+    def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[str]:
+        """Add an entry; the result is its id. AdapterError if too much waits for a broker already."""
 
     def read(self, after: int, limit: int) -> Pending[list[Entry]]:
         """Return the entries behind an offset that are kept, at most `limit` of them."""
@@ -84,7 +100,15 @@ class MemoryLog:
         self.epoch = driver().token()[-_EPOCH_CHARACTERS:]
         self.head, self.first = 0, 1
 
-    def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[int]:
+    @property
+    def last_id(self) -> str:
+        """The id of the last entry, or of the state before the first."""
+        return write_id(self, self.head)
+
+    def ready(self, last_id: object) -> None:
+        """All is known."""
+
+    def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[str]:
         """Add an entry; done at once."""
         driver = self._driver()
         self.head += 1
@@ -96,8 +120,8 @@ class MemoryLog:
         if (appended := self._appended()) is not None:
             appended(entry)
         self._keep(self._limits.most)
-        done: Pending[int] = Pending(driver)
-        done.resolve(entry.offset)
+        done: Pending[str] = Pending(driver)
+        done.resolve(write_id(self, entry.offset))
         return done
 
     def read(self, after: int, limit: int) -> Pending[list[Entry]]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import (
-    STREAM_OVER,
     Ending,
     Exchange,
     Fed,
@@ -44,7 +43,7 @@ from .entrance import QueryAuth
 from .exposures import ExposedRequest, Exposure, Held
 from .forms import END, OPEN, RESET, Published, told
 from .namespace import Namespace
-from .subscribers import Subscriber, find_starts, is_over, last_id_of
+from .subscribers import Subscriber, last_id_of
 
 if TYPE_CHECKING:
     from ..engine.heartbeat import HeartbeatMonitor
@@ -269,13 +268,9 @@ class PlainWebSocketRequest(ExposedRequest):
         assert session is not None
         if isinstance(channels, Namespace):
             return self.carry(table, transport)
-        last_id = last_id_of(request)
-        starts = find_starts(channels, last_id)
         self.carry(table, transport)
-        if session.is_live and is_over(channels, last_id, starts):
-            session.close(STREAM_OVER)
-        elif session.is_live:
-            Subscriber(self.exposure, session, channels, self.form).start(starts)
+        if session.is_live:
+            Subscriber(self.exposure, session, channels, self.form).begin(last_id_of(request))
         return transport
 
 

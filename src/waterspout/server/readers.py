@@ -6,31 +6,47 @@ not kept any more is told with a reset, and goes on at the head. There, a `LiveR
 fan-out sends it what comes. Any other kind of reader is told of each new entry (`go_on`), and takes it itself.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..engine import Pending, Prepared, Session
 from .forms import Form, Published, SocketForm
 from .life import CONNECTED
-from .log import Entry, Missed, find, write_id
+from .log import EARLIEST, Entry, Missed, find, write_id
 
 if TYPE_CHECKING:
     from .channel import Channel
     from .member import SocketMember
 
-EARLIEST = "earliest"
-
 _PAGE = 100  # entries
+_NOWHERE = -1  # the offset of a reader that has not begun
 
 
 class ChannelReader:
     """One reader of a channel, which knows where it is."""
 
-    __slots__ = ("_is_reading", "channel", "is_over", "offset")
+    __slots__ = ("_awaited", "channel", "is_over", "offset")
 
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
-        self.offset = 0
-        self.is_over = self._is_reading = False
+        self.offset = _NOWHERE
+        self.is_over = False
+        self._awaited: Pending[Any] | None = None  # what the log was asked, before which nothing is sent
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it knows its place."""
+        return self.offset != _NOWHERE
+
+    def wait_for(self, ready: Pending[bool], begin: Callable[[], object], end: Callable[[], object]) -> None:
+        """Begin when the log knows the reader's place, or end, where it does not come to that."""
+        self._awaited = ready
+
+        def go_on(ready: Pending[bool]) -> None:
+            self._awaited = None
+            (begin if ready.result() and not self.is_over else end)()
+
+        ready.when_done(go_on)
 
     def start(self, last_id: object, *, greet: bool) -> None:
         """Begin behind a last id, or where a newcomer does."""
@@ -61,10 +77,18 @@ class ChannelReader:
             self.channel.traffic.resets[found.reason] += 1
             self.send_reset(found.reason, write_id(self.channel.log, self.offset))
 
+    def restart(self, reason: str) -> None:
+        """Go on behind the head of a log that has lost what this reader was to get next."""
+        log, self._awaited = self.channel.log, None
+        if self.channel.is_latest:
+            self.begin(Missed(max(log.first, log.head) - 1))
+        else:
+            self.begin(Missed(log.head - 1 if self.channel.ended else log.head, reason))
+
     def go_on(self) -> None:
         """Send what there is, as far as there is room."""
         log = self.channel.log
-        while not (self.is_over or self._is_reading) and self.has_room():
+        while not self.is_over and self._awaited is None and self.has_room():
             if self.offset >= log.head:
                 self.arrived()
                 return
@@ -78,7 +102,7 @@ class ChannelReader:
                 continue
             page = log.read(self.offset, _PAGE)
             if not page.done:
-                self._is_reading = True
+                self._awaited = page
                 page.when_done(self._read)
                 return
             self._take(page.result())
@@ -114,10 +138,13 @@ class ChannelReader:
     def _expire(self) -> None:
         """Go on at the head: what comes next is not kept any more."""
         head = self.channel.log.head
-        self.begin(Missed(head - 1 if self.channel.ended else head, "expired"))
+        reason = None if self.channel.is_latest else "expired"
+        self.begin(Missed(head - 1 if self.channel.ended else head, reason))
 
     def _read(self, page: Pending[list[Entry]]) -> None:
-        self._is_reading = False
+        if page is not self._awaited:
+            return  # it was restarted
+        self._awaited = None
         self._take(page.result() if page.error is None else [])
         self.go_on()
 
@@ -201,6 +228,11 @@ class LiveReader(SessionReader):
     def send_reset(self, reason: str, id: str) -> None:
         """Send it in the form of the client's kind."""
         self.push(self.form.write_reset(self.channel, reason, id))
+
+    def restart(self, reason: str) -> None:
+        """Go on behind the head, and be served with all others when it has got there."""
+        self.is_live = False
+        super().restart(reason)
 
     def arrived(self) -> None:
         """Be served with all others."""

@@ -29,6 +29,7 @@ from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
 from .presence import Presence
 from .rooms import Except, Room, Target, audience
+from .shared import SharedLogs, StoringAdapter
 from .socket import Socket
 from .stats import Stats, collect
 
@@ -154,7 +155,8 @@ class Server(Events):
         self._background = Background(self.engine)
         self.engine.when_bound(self._begin)
         self._namespaces = application.namespaces = Namespaces(self.engine, self._cluster, limits)
-        self._channels = Channels(self.engine)
+        self._logs = self._shared_logs(adapter, max_unpublished_bytes)
+        self._channels = Channels(self.engine, self._logs)
         self._exposed: ExposureRoute | None = None
         self._is_running = False
         self._root = self.of("/")
@@ -324,7 +326,10 @@ class Server(Events):
         delivery: str | None = None,
         start: str | None = None,
     ) -> Channel:
-        """Return the channel of this name, which is made at its first mention; it is of this server alone.
+        """Return the channel of this name, which is made at its first mention.
+
+        It is of this server alone, unless the adapter's broker keeps channels, as Redis does: then it is one channel
+        of all nodes, and the options that were given last, on any node, count for all.
 
         - `history`: how many messages are kept for those who come back, 100 if it is not given; `ttl`: for how many
           seconds, 300, and `float("inf")` is for ever; `history_bytes`: of which size, 1,000,000.
@@ -431,6 +436,11 @@ class Server(Events):
         self._namespaces.follow(driver)
         self._background.start()
 
+    def _shared_logs(self, adapter: Adapter | None, most_bytes: int) -> SharedLogs | None:
+        if not isinstance(adapter, StoringAdapter):
+            return None
+        return SharedLogs(adapter.logs, f"waterspout{self.engine.path}/channel/", self.engine, most_bytes)
+
     def _close(self, done: Pending[None]) -> None:
         end = self.engine.driver.now() + self._shutdown_timeout
         self._background.stop(self._shutdown_timeout, lambda: self._end(done, end))
@@ -451,6 +461,12 @@ class Server(Events):
                 driver.finish(max(0.0, end - driver.now()), ended, awaited=done, unwanted=self._background)
 
         def ended() -> None:
+            if self._logs is None:
+                detach()
+            else:
+                self._logs.flush(max(_DETACHING, end - driver.now())).when_done(lambda _: detach())
+
+        def detach() -> None:
             if self._is_closing(done) and self._cluster.detach():
                 driver.finish(max(_DETACHING, end - driver.now()), lambda: done.resolve(None), awaited=done)
             else:
@@ -490,3 +506,18 @@ class _Clients:
     def lost(self, gap: Gap) -> None:
         """Tell of words that did not come."""
         self._server._gaps.report(gap)
+
+    def reached(self) -> None:
+        """Let the logs of channels go on."""
+        if self._server._logs is not None:
+            self._server._logs.reached()
+
+    def unreached(self) -> None:
+        """Let the logs of channels wait."""
+        if self._server._logs is not None:
+            self._server._logs.unreached()
+
+    def ended(self, failure: Exception | None) -> None:
+        """End the logs of channels."""
+        if self._server._logs is not None:
+            self._server._logs.end(failure)

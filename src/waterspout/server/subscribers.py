@@ -9,13 +9,13 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from ..engine import STREAM_OVER, Ending, Prepared, Session, on_core
+from ..engine import STREAM_OVER, Ending, Pending, Prepared, Session, on_core
 from ..engine.options import check_number
 from ..types import Reason, Request
 from .channel import Channel
 from .forms import Form, Published
-from .log import Entry, Missed, write_id
-from .readers import EARLIEST, ChannelReader, LiveReader, SessionReader
+from .log import EARLIEST, Entry, Missed, write_id
+from .readers import ChannelReader, LiveReader, SessionReader
 
 if TYPE_CHECKING:
     from .exposures import Exposure
@@ -101,10 +101,27 @@ class Subscriber:
 
     # What the server calls
 
-    def start(self, starts: Sequence[Missed]) -> None:
-        """Begin to read, each channel behind its place."""
+    def begin(self, last_id: str | None) -> None:
+        """Begin to read behind a last id, as soon as the channels' logs know its places."""
+        self.session.data[SUBSCRIBER] = self
+        waits = await_ready(self.channels, last_id)
+        if waits is None:
+            self._begin(last_id)
+        else:
+            waits.when_done(lambda ready: self._begin(last_id) if ready.result() else None)
+
+    def _begin(self, last_id: str | None) -> None:
+        if not self.session.is_live:
+            return
+        starts = find_starts(self.channels, last_id)
+        if is_over(self.channels, last_id, starts):
+            self.session.close(STREAM_OVER)
+        else:
+            self._start(starts)
+
+    def _start(self, starts: Sequence[Missed]) -> None:
+        """Read each channel behind its place."""
         session, exposure = self.session, self._exposure
-        session.data[SUBSCRIBER] = self
         if exposure.max_age is not None:
             session.table.deadlines.set(self, SubscriberTimer.MAX_AGE, session.now() + exposure.max_age)
         kind = SubscriberReader if len(self.channels) == 1 else CombinedReader
@@ -151,9 +168,11 @@ class Subscriber:
             deadlines.clear(self, kind)
         for reader in self._readers:
             reader.channel.remove(reader)
+        has_read = bool(self._readers)
         self._readers.clear()  # they refer to this
         del self.session.data[SUBSCRIBER]
-        self._exposure.tell("on_unsubscribe", self)
+        if has_read:
+            self._exposure.tell("on_unsubscribe", self)
 
     def due(self, kind: SubscriberTimer, at: float) -> None:
         """End it: its time is over."""
@@ -233,13 +252,38 @@ def last_id_of(request: Request) -> str | None:
     return next(filter(None, map(request.param, _LAST_ID_IN)), None)
 
 
+def _ids_of(channels: Sequence[Channel], last_id: str | None) -> Sequence[str | None]:
+    """Return the part of a last id that is for each channel."""
+    if len(channels) == 1 or last_id is None or last_id == EARLIEST:
+        return [last_id] * len(channels)
+    parts = last_id.split(",") if len(last_id) <= _LONGEST_ID else [""]
+    by_epoch = {part.rpartition("-")[0]: part for part in parts}
+    return [by_epoch.get(channel.log.epoch) or parts[0] or "?" for channel in channels]
+
+
+def await_ready(channels: Sequence[Channel], last_id: str | None) -> Pending[bool] | None:
+    """Return None if `find_starts` can be called now, or else what is done when it can; False if it never can."""
+    ids = _ids_of(channels, last_id)
+    waits = [channel.log.ready(one) for channel, one in zip(channels, ids, strict=True)]
+    missing = [one for one in waits if one is not None]
+    if not missing:
+        return None
+    ready: Pending[bool] = Pending(channels[0].driver)
+
+    def look(one: Pending[bool]) -> None:
+        if not one.result():
+            ready.resolve(False)
+        elif all(one.done for one in missing):
+            ready.resolve(True)
+
+    for one in missing:
+        one.when_done(look)
+    return ready
+
+
 def find_starts(channels: Sequence[Channel], last_id: str | None) -> list[Missed]:
     """Find where a client goes on in each of its channels."""
-    ids: list[str | None] = [last_id] * len(channels)
-    if len(channels) > 1 and last_id is not None and last_id != EARLIEST:
-        parts = last_id.split(",") if len(last_id) <= _LONGEST_ID else [""]
-        by_epoch = {part.rpartition("-")[0]: part for part in parts}
-        ids = [by_epoch.get(channel.log.epoch) or parts[0] or "?" for channel in channels]
+    ids = _ids_of(channels, last_id)
     return [ChannelReader(channel).find_start(one, greet=True) for channel, one in zip(channels, ids, strict=True)]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import HandshakeRefused, header_fields
 from ...types import Reason, Request
 from ..driver import Asker
+from ..pending import Pending
 from ..states import State
 from .decisions import Admitted, Decision
 from .origins import Cors
@@ -127,6 +128,12 @@ class Admission(Asker):
         except (TypeError, ValueError) as error:
             self._report(Question.ROUTE, f"{Question.ROUTE.value} has returned what is no answer", error)
             answer = self._decision.refuse(HandshakeRefused(500))
+        if isinstance(answer, Pending):
+            answer.when_done(lambda answer: self._answer(answer.result()))
+        else:
+            self._answer(answer)
+
+    def _answer(self, answer: Refuse | Answer | None) -> None:
         if answer is None:
             self._let_in()
         else:

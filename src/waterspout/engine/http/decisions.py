@@ -8,6 +8,7 @@ from ...errors import HandshakeRefused
 from ...types import Reason, Request
 from ...wire.deflate import Deflate
 from ...wire.generations import Generation
+from ..pending import Pending
 from ..prepared import Prepared
 from ..session import Session
 from ..states import State
@@ -64,7 +65,7 @@ class Admitted(Protocol):
     def begin(self, table: Table, request: Request) -> "Decision | None":
         """Do what has to be done before its body is read, or its greeting is sent; or decide otherwise after all."""
 
-    def answered(self, result: Any) -> Refuse | Answer | None:
+    def answered(self, result: Any) -> Refuse | Answer | Pending[Refuse | Answer | None] | None:
         """Take what the function of `question` has returned; TypeError or ValueError for what it cannot return."""
 
     def refuse(self, error: HandshakeRefused) -> Refuse:

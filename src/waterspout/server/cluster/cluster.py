@@ -49,6 +49,15 @@ class Clients(Protocol):
     def lost(self, gap: Gap) -> None:
         """Tell whoever wants to know."""
 
+    def reached(self) -> None:
+        """The broker is there, for the first time or again."""
+
+    def unreached(self) -> None:
+        """The broker is lost."""
+
+    def ended(self, failure: Exception | None) -> None:
+        """The broker is used no more, because the node ends, or because of a failure that is final."""
+
 
 class Cluster:
     """Joins one server to the others that its adapter reaches; without an adapter there are none.
@@ -229,6 +238,18 @@ class Cluster:
     def lost(self, gap: Gap) -> None:
         """Tell of words that did not come."""
         self._clients.lost(gap)
+
+    def reached(self) -> None:
+        """Tell that the broker is there."""
+        self._clients.reached()
+
+    def unreached(self) -> None:
+        """Tell that the broker is lost."""
+        self._clients.unreached()
+
+    def ended(self, failure: Exception | None) -> None:
+        """Tell that the broker is used no more."""
+        self._clients.ended(failure)
 
     # Below this line: how it is done
 

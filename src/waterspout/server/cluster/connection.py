@@ -33,6 +33,15 @@ class Receiver(WordReceiver, Protocol):
     def gone(self, node: str) -> None:
         """A node has died, or ended."""
 
+    def reached(self) -> None:
+        """The broker is there, for the first time or again."""
+
+    def unreached(self) -> None:
+        """The broker is lost."""
+
+    def ended(self, failure: Exception | None) -> None:
+        """The broker is used no more, because the node ends, or because of a failure that is final."""
+
 
 class NodeState(Enum):
     """Whether a node can publish; one whose adapter has failed for good never can."""
@@ -123,6 +132,7 @@ class NodeConnection:
         return not self._bus.detach(self._engine.driver).done
 
     def _stop(self) -> None:
+        self._receiver.ended(self.failure)
         self._words.can_publish = False
         for kind in ("second", "opening"):
             self._engine.deadlines.clear(self, kind)
@@ -175,6 +185,7 @@ class NodeConnection:
     def _ask(self) -> None:
         """Ask all others for their hello, to open when they have answered."""
         now = self._engine.driver.now()
+        self._receiver.reached()
         self._words.can_publish = True
         self._answered.clear()
         self._engine.deadlines.set(self, "second", now + HELLO_EVERY)
@@ -218,6 +229,7 @@ class NodeConnection:
         if self.state is OPEN:
             self._former = set(self.members.names)
         self.state = LOST
+        self._receiver.unreached()
         self._words.can_publish = False
         self._engine.deadlines.clear(self, "opening")
 
