@@ -32,6 +32,7 @@ HERE = Path(__file__).read_text("utf-8")
 EXAMPLES = TESTS.parent / "examples"
 ELSEWHERE = {"compression": "test_compression.py", "jsonp": "test_cli.py", "msgpack": "server/test_msgpack.py"}
 ELSEWHERE |= {"wsgi": "hosts/test_gevent_process.py"}
+ELSEWHERE |= dict.fromkeys(("flask_app", "django_app"), "clients/test_wsgi_examples.py")
 
 generations = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
 
@@ -116,7 +117,7 @@ class Guest:
 def test_every_example_is_run_by_a_test() -> None:
     for path in EXAMPLES.glob("*.py"):
         text = (TESTS / ELSEWHERE[path.stem]).read_text("utf-8") if path.stem in ELSEWHERE else HERE
-        assert re.search(rf'(?:load|serve)\("{path.stem}"\)|"{path.name}"', text), path.name
+        assert re.search(rf'(?:load|serve)\("{path.stem}"\)|"{path.name}"|"{path.stem}": ', text), path.name
 
 
 @generations

@@ -14,6 +14,7 @@ application with `waterspout.hosts.tornado.routes(server)`.
 """
 
 import sys
+from collections.abc import Callable
 from inspect import currentframe
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,9 @@ def run(
     host: str = "localhost",
     static: str | Path | None = None,
     entry: str | None = None,
+    app: Callable[..., Any] | None = None,
+    app_threads: int | None = None,
+    app_max_bytes: int = 100_000_000,
 ) -> None:
     """Serve on a port until SIGTERM, SIGINT or `server.close()`, inside Tornado; end gracefully. The URL is printed.
 
@@ -84,17 +88,31 @@ def run(
     Port 0 takes a free one. The host "localhost" is 127.0.0.1 and [::1]; 0.0.0.0 and :: are all interfaces. `static`
     is a directory whose files are served beside it, the page of the clients for one. `entry` is the path of a Unix
     socket at which `waterspout publish` and `waterspout emit` reach the server; it is for this user and root only.
+    `app` is a WSGI application for all other requests, as of Flask or Django. It is called in `app_threads` threads, by
+    default the number of CPUs and 4, at most 32; bodies that are sent to it, and its answers, have up to
+    `app_max_bytes` each (docs/wsgi.md).
     Raises `CannotStart`, with a sentence, for what cannot be.
     """
     from .hosts import listeners, standalone
     from .hosts.static import static_routes
+    from .hosts.wsgimount import check_wsgi
 
     main = getattr(sys.modules["__main__"], "__file__", None)
     try:
-        pages = () if static is None else static_routes(static, sources=[Path(main)] if main else [])
+        if app is not None:
+            check_wsgi(app, "`app`")
+        sources = [Path(main)] if main else []
+        pages = () if static is None else static_routes(static, sources=sources, only_files=app is not None)
         standalone.run(
             server,
-            standalone.Site(bind=[(host, port)], last_routes=pages, entry=entry),
+            standalone.Site(
+                bind=[(host, port)],
+                last_routes=pages,
+                entry=entry,
+                app=app,
+                app_threads=app_threads,
+                app_max_bytes=app_max_bytes,
+            ),
             ready=lambda urls: print(  # noqa: T201  (whoever calls this is a program's last line)
                 listeners.announcement("this server", urls, [host]), flush=True
             ),

@@ -133,7 +133,6 @@ def test_a_program_of_ones_own(folder: Path, patched: bool) -> None:
     [
         ("--host gevent", "what is to be served? Give module:server, as in chat:server, or --app module:application"),
         ("", "what is to be served? Give module:server, as in chat:server"),
-        ("app:server --app app:page", "cannot serve the application 'app:page' inside Tornado: give --host gevent too"),
         ("app:server --host gevent --port 80", "host and port are given together here: write --bind localhost:80"),
         ("app:server --host 127.0.0.1", "host and port are given together here: write --bind 127.0.0.1:8000"),
         ("app:server --host gevent --static .", "--static is for --host tornado: leave it out"),
@@ -168,7 +167,7 @@ def test_the_example_of_a_chat_beside_a_page(tmp_path: Path) -> None:
 def test_an_application_that_is_none_is_named(folder: Path) -> None:
     with serving(folder, "--app", "app:server") as command:
         assert command.end() == 2
-        assert "cannot serve 'app:server': it is of type 'Server'" in command.log.read_text()
+        assert "cannot serve 'app:server': that is of type 'Server'" in command.log.read_text()
 
 
 def test_a_port_that_cannot_be_had_is_an_error_of_the_call() -> None:

@@ -5,8 +5,10 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import RequestHandler
 
-from hosts.client import opening, request, target
+from hosts.client import Wire, opening, request, target, text
 from ports import free_port
 from waterspout import CannotStart, Server
 from waterspout.hosts import standalone
@@ -31,12 +33,12 @@ class Page(RequestHandler):
 class Serving:
     """A task that serves on a free port."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, app: Any = None) -> None:
         self.stop = asyncio.Event()
         self.urls: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
         serving = standalone.serve(
             server,
-            standalone.Site(bind=[("127.0.0.1", free_port())], extra_routes=[("/page", Page)]),
+            standalone.Site(bind=[("127.0.0.1", free_port())], extra_routes=[("/page", Page)], app=app, app_threads=1),
             stop=self.stop,
             ready=self.urls.set_result,
         )
@@ -244,6 +246,84 @@ def test_a_server_that_cannot_listen_is_not_started() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CannotStart, match="it is in use"):
         standalone.run(server, standalone.Site(bind=[("127.0.0.1", 0), taken.getsockname()[:2]]))
     assert started == []
+
+
+async def entered(url: str) -> Wire:
+    """Connect over WebSocket, and enter "/"."""
+    port = int(url.rstrip("/").rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    wire = Wire(writer.get_extra_info("socket"), reader, writer)
+    wire.send(opening() + text("40"))
+    assert (await wire.answer()).status == 101
+    for beginning in ("0{", "40{"):
+        assert (await wire.text()).startswith(beginning)
+    return wire
+
+
+def test_views_that_run_at_the_end_are_answered_by_clients_before_these_are_disconnected(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        replies = server.call("question", timeout=10).wait()
+        server.emit("last")
+        start_response("200 OK", [])
+        return [repr(list(replies.answers.values())).encode()]
+
+    async def main() -> None:
+        serving = Serving(server, application)
+        client = await entered((await serving.urls)[0])
+        fetching = asyncio.create_task(serving.fetch("view"))
+        assert await client.text() == '421["question"]'
+        serving.stop.set()
+        await turns()
+        client.send(text('431["soup"]'))
+        assert await client.text() == '42["last"]'
+        assert await fetching == "['soup']"
+        assert await client.closing() == 1001
+        client.cut()
+        await serving.task
+
+    asyncio.run(main())
+    assert caplog.record_tuples == []
+
+
+def test_a_view_that_does_not_end_is_given_up_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(standalone, "VIEWS_TIMEOUT", 0.01)
+    gate, begun = threading.Event(), []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        begun.append(1)
+        gate.wait(30)
+        return []
+
+    async def main() -> None:
+        serving = Serving(Server(), application)
+        url = (await serving.urls)[0]
+        client = await entered(url)
+        fetching = asyncio.create_task(serving.fetch("view"))
+        while not begun:
+            await asyncio.sleep(0)
+        serving.stop.set()
+        assert await client.closing() == 1001
+        client.cut()
+        with pytest.raises(HTTPClientError, match="Stream closed"):
+            await fetching
+        await serving.task
+        gate.set()
+
+    asyncio.run(main())
+    (record,) = caplog.records
+    assert record.getMessage().startswith("some views of the application had not ended within 0.01 s")
+
+
+@pytest.mark.parametrize("option", [{"app_threads": 0}, {"app_max_bytes": -1}])
+def test_numbers_that_serve_nobody_are_refused(option: dict[str, int]) -> None:
+    with pytest.raises(CannotStart, match="give a number above 0"):
+        standalone.run(Server(), replace(ANYWHERE, app=print, **option))  # type: ignore[arg-type]
 
 
 def test_a_server_that_is_closed_at_its_start_ends() -> None:

@@ -1,6 +1,7 @@
 """WSGI behind Tornado, in threads."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from tornado.web import FallbackHandler
 
-from hosts.client import request
+from hosts.client import Wire, request
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout.hosts import wsgithreads
 from waterspout.hosts.wsgithreads import ThreadedWSGI
@@ -19,8 +20,8 @@ def host() -> TornadoHost:
     return TornadoHost(LOOPS["asyncio"])
 
 
-async def serve(host: TornadoHost, application: Any, threads: int = 2) -> ThreadedWSGI:
-    container = ThreadedWSGI(application, threads)
+async def serve(host: TornadoHost, application: Any, threads: int = 2, max_bytes: int = 1_000_000) -> ThreadedWSGI:
+    container = ThreadedWSGI(application, threads, max_bytes=max_bytes)
     host.other_routes = [(".*", FallbackHandler, {"fallback": container})]
     await host.serve()
     return container
@@ -113,7 +114,9 @@ async def test_no_more_requests_run_at_once_than_there_are_threads_and_the_end_w
 
 
 @pytest.mark.parametrize("at", ["once", "in the middle"])
-async def test_an_application_that_raises_leaves_nobody_waiting(host: TornadoHost, at: str) -> None:
+async def test_an_application_that_raises_is_answered_for_with_500_and_logged(
+    host: TornadoHost, at: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def parts() -> Iterator[bytes]:
         yield b"a"
         raise ValueError("a fault")
@@ -124,10 +127,17 @@ async def test_an_application_that_raises_leaves_nobody_waiting(host: TornadoHos
         start_response("200 OK", [])
         return parts()
 
-    await serve(host, application)
+    container = await serve(host, application)
     wire = await host.connect()
-    wire.send(request("GET", "/"))
-    assert await wire.rest() == b""
+    for method, body in [("GET", b"the application failed"), ("HEAD", b"")]:
+        answer = await wire.ask(method, "/page")
+        assert (answer.status, answer.field("content-length"), answer.body) == (500, "22", body)
+    assert [record.getMessage() for record in caplog.records if record.name == "waterspout.host"] == [
+        "the WSGI application failed at GET /page",
+        "the WSGI application failed at HEAD /page",
+    ]
+    assert "ValueError: a fault" in caplog.text
+    assert not container._running
 
 
 def answering(status: str, fields: list[tuple[str, str]], body: list[bytes]) -> Any:
@@ -177,6 +187,128 @@ async def test_what_an_application_says_of_the_connection_is_left_out(host: Torn
     assert body == b"ab"
 
 
+@pytest.mark.parametrize(
+    ("status", "fields", "body", "reason"),
+    [
+        ("200 OK", [("Content-Length", "3")], [b"ab"], "Content-Length: 3, and its answer has 2 bytes"),
+        ("200 OK", [("Content-Length", "1")], [b"ab"], "Content-Length: 1, and its answer has 2 bytes"),
+        ("200 OK", [("X", "a\r\nY: b")], [], "which is no line of a head"),
+        ("200 OK", [("X", "\u0416")], [], "which is no line of a head"),
+        ("200 OK\r\nX: y", [], [], "write one as in '200 OK'"),
+        ("OK", [], [], "write one as in '200 OK'"),
+        ("101 Switching Protocols", [], [], "write one as in '200 OK'"),
+        ("200 OK", [], [b"abc", b"def"], "a body of more than 5 bytes, which is the limit"),
+        ("200 OK", [], ["abc"], "a bytes-like object is required, not 'str'"),
+    ],
+)
+async def test_what_is_no_answer_is_answered_for_with_500(
+    host: TornadoHost, status: str, fields: Any, body: Any, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await serve(host, answering(status, fields, body), max_bytes=5)
+    wire = await host.connect()
+    assert (await wire.ask("GET", "/")).body == b"the application failed"
+    assert (await wire.ask("GET", "/")).status == 500
+    assert reason in caplog.text
+
+
+async def test_an_error_replaces_the_head_only_where_nothing_of_the_body_is_there(host: TornadoHost) -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/late":
+            write(b"a")
+        try:
+            raise ValueError("a fault")
+        except ValueError:
+            start_response("502 Bad Gateway", [], sys.exc_info())
+        yield b"sorry"
+
+    await serve(host, application)
+    wire = await host.connect()
+    assert (await wire.ask("GET", "/")).head[0] == "HTTP/1.1 502 Bad Gateway"
+    assert (await wire.ask("GET", "/late")).body == b"the application failed"
+
+
+async def slow_wire(host: TornadoHost) -> Wire:
+    """Open a connection whose client reads nothing for now."""
+    wire = await host.connect()
+    wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return wire
+
+
+async def test_a_long_answer_waits_in_a_file_for_a_client_that_is_slow_and_all_files_have_a_limit(
+    host: TornadoHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 6_000_000  # more than the kernel takes
+    monkeypatch.setattr(wsgithreads, "_STORED", 1.5)
+    container = await serve(host, answering("200 OK", [], [b"x" * 1_000_000] * 6), max_bytes=size)
+    slow, other = await slow_wire(host), await host.connect()
+    slow.send(request("GET", "/"))
+    await host.until(lambda: container.store.stored_bytes == size and not container._waiting)
+    refused = await other.ask("GET", "/")
+    assert (refused.status, refused.body) == (500, b"the application failed")
+    slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await slow.answer()).body == b"x" * size
+    await container.drain()
+    assert container.store.stored_bytes == 0
+    assert (await other.ask("GET", "/")).body == b"x" * size
+
+
+async def test_a_long_answer_is_given_up_when_its_client_reads_nothing_or_leaves(
+    host: TornadoHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await serve(host, answering("200 OK", [], [b"x" * 1_000_000] * 6), max_bytes=6_000_000)
+    leaving = await slow_wire(host)
+    leaving.send(request("GET", "/"))
+    await host.until(lambda: container.store.stored_bytes and not container._waiting)
+    leaving.abort()
+    await container.drain()
+    monkeypatch.setattr(wsgithreads, "_READ_TIMEOUT", 0.001)
+    idle = await slow_wire(host)
+    idle.send(request("GET", "/"))
+    await host.until(lambda: container.store.stored_bytes)
+    await container.drain()
+    assert container.store.stored_bytes == 0
+    idle.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert len(await idle.rest()) < 6_000_000
+
+
+async def test_an_answer_at_the_end_closes_its_connection_and_what_does_not_end_is_given_up(host: TornadoHost) -> None:
+    gate = threading.Event()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        gate.wait(30)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    container = await serve(host, application, threads=1)
+    wire, late = await host.connect(), await host.connect()
+    wire.send(request("GET", "/"))
+    await host.until(lambda: container._running)
+    draining = asyncio.ensure_future(container.drain())
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await wire.answer()).field("connection") == "close"
+    await draining
+    gate.clear()
+    late.send(request("GET", "/") * 2)
+    await host.until(lambda: container._running)
+    container.close()
+    assert await late.rest() == b""
+    gate.set()
+    await host.until(lambda: not container._running)
+
+
+async def test_an_event_stream_of_a_view_is_warned_of_once(host: TornadoHost, caplog: pytest.LogCaptureFixture) -> None:
+    await serve(host, answering("200 OK", [("Content-Type", "text/event-stream")], [b"data: 1\n\n"]))
+    wire = await host.connect()
+    for _ in range(2):
+        assert (await wire.ask("GET", "/")).body == b"data: 1\n\n"
+    (warning,) = (record for record in caplog.records if record.name == "waterspout.host")
+    assert warning.getMessage().startswith(
+        "a view has answered with an event stream, which is sent when it is complete"
+    )
+
+
 async def told(host: TornadoHost, raw: bytes) -> dict[str, Any]:
     environs: list[dict[str, Any]] = []
 
@@ -206,6 +338,11 @@ async def test_a_field_with_an_underscore_cannot_pass_for_one_of_a_proxy(host: T
     assert "HTTP_X_FORWARDED_PROTO" not in environ
 
 
+async def test_cookies_that_a_proxy_has_not_joined_are_all_there(host: TornadoHost) -> None:
+    environ = await told(host, b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n")
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a:b", ("a:b", "80")), ("[::1]:8000", ("[::1]", "8000")), ("[::1]", ("[::1]", "80")), ("a:81", ("a", "81"))],
@@ -220,9 +357,7 @@ async def test_a_stop_iteration_that_an_application_lets_go_leaves_nobody_waitin
         return [next(iter(()))]
 
     container = await serve(host, application)
-    wire = await host.connect()
-    wire.send(request("GET", "/"))
-    assert await wire.rest() == b""
+    assert (await (await host.connect()).ask("GET", "/")).status == 500
     assert not container._running
 
 

@@ -17,6 +17,7 @@ class WebHost(Host):
     """What `waterspout serve` has between its listeners and its end."""
 
     other_routes: Sequence[Any] = ()
+    behind: Sequence[Any] = ()
     max_body_bytes = 5_000_000
     max_header_lines = 100
 
@@ -24,7 +25,7 @@ class WebHost(Host):
         self.logs = ExitStack()
         self.logs.enter_context(throttled())
         self.mounts = [Mount(each if isinstance(each, Engine) else each.engine) for each in mountables]
-        routes = [*self.other_routes, *(route for mount in self.mounts for route in mount.routes)]
+        routes = [*self.other_routes, *(route for mount in self.mounts for route in mount.routes), *self.behind]
         application = LimitedApplication(routes, max_header_lines=self.max_header_lines)
         listeners = bind_sockets(0, "127.0.0.1")
         self.port = listeners[0].getsockname()[1]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from waterspout import CannotStart, Server
 from waterspout.hosts import reload, standalone
@@ -17,6 +18,7 @@ from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
 from waterspout.hosts.patching import patch
 from waterspout.hosts.static import static_routes
 from waterspout.hosts.tornado import Mountable
+from waterspout.hosts.wsgithreads import MAX_BYTES
 
 from . import hosts, outside
 from .target import load, load_application, source_of
@@ -73,8 +75,8 @@ def _serve(options: argparse.Namespace) -> None:
 def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
     from waterspout.hosts.gevent import Place
 
+    application = _load_app(options)
     server = None if options.target is None else _load(options)
-    application = None if options.app is None else load_application(options.app)
     bind, names = _places(options, sockets)
     hosts.run(
         hosts.application_of(server, application),
@@ -85,12 +87,12 @@ def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) 
 
 
 def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
+    app = _load_app(options)
     mountable = _load(options)
     bind, names = _places(options, sockets)
     secure = _tls(options, has_tcp=bool(names))
     _check_flash(options, has_tcp=bool(names))
-    source = source_of(options.target)
-    pages = () if options.static is None else static_routes(options.static, sources=[source] if source else [])
+    pages = () if options.static is None else _pages(options)
     standalone.run(
         mountable,
         standalone.Site(
@@ -102,11 +104,26 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
             flash_policy_port=options.flash_policy_port,
             flash_policy_domains=options.flash_policy_domain or ("*",),
             entry=options.entry,
+            app=app,
+            app_threads=options.app_threads,
+            app_max_bytes=options.app_max_bytes or MAX_BYTES,
         ),
         ready=lambda urls: _say(announcement(options.target, urls, names)),
         loop=standalone.LoopKind(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
+    )
+
+
+def _load_app(options: argparse.Namespace) -> Callable[..., Any] | None:
+    """Load the application, before the server: Django has to be set up before a module of it is imported."""
+    return None if options.app is None else load_application(options.app)
+
+
+def _pages(options: argparse.Namespace) -> list[Any]:
+    sources = [source_of(target) for target in (options.target, options.app) if target is not None]
+    return static_routes(
+        options.static, sources=[each for each in sources if each is not None], only_files=options.app is not None
     )
 
 
@@ -194,6 +211,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,14}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -238,7 +261,19 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--app",
         metavar="module:application",
-        help="with --host gevent: serve all other paths with this WSGI application",
+        help="serve all other paths with this WSGI application: in threads, or with --host gevent in greenlets",
+    )
+    serve.add_argument(
+        "--app-threads",
+        metavar="N",
+        type=_number,
+        help="threads of --app (default: the number of CPUs and 4, at most 32)",
+    )
+    serve.add_argument(
+        "--app-max-bytes",
+        metavar="N",
+        type=_number,
+        help=f"limit of a body that is sent to --app, and of its answers (default: {MAX_BYTES})",
     )
     serve.add_argument("--unix", metavar="PATH", help="listen at a Unix socket, alone or with --bind")
     serve.add_argument("--certfile", metavar="FILE", help="serve TLS with this certificate chain (PEM)")

@@ -17,19 +17,22 @@ _OF_TORNADO = {
     "flash_policy_port": "--flash-policy-port",
     "flash_policy_domain": "--flash-policy-domain",
 }
+_OF_APP = {"app_threads": "--app-threads", "app_max_bytes": "--app-max-bytes"}
 
 
 def check(options: argparse.Namespace) -> None:
     """Refuse options that the chosen host does not have."""
+    if options.app is None:
+        for name, option in _OF_APP.items():
+            if getattr(options, name) is not None:
+                raise CannotStart(f"{option} is for the threads of --app: leave it out, or give an application")
     if options.host != GEVENT:
-        if options.app is not None:
-            raise CannotStart(f"cannot serve the application {options.app!r} inside Tornado: give --host gevent too")
         if options.target is None:
             raise CannotStart("what is to be served? Give module:server, as in chat:server")
         return
     if options.target is None and options.app is None:
         raise CannotStart("what is to be served? Give module:server, as in chat:server, or --app module:application")
-    for name, option in _OF_TORNADO.items():
+    for name, option in (_OF_TORNADO | _OF_APP).items():
         if getattr(options, name) is not None:
             raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host gevent")
     if options.loop != "auto":

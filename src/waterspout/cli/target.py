@@ -12,6 +12,7 @@ from typing import Any
 from waterspout import CannotStart
 from waterspout.engine import Engine
 from waterspout.hosts.tornado import Mountable
+from waterspout.hosts.wsgimount import check_wsgi
 from waterspout.server import Server
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
@@ -28,12 +29,10 @@ def load(target: str) -> Mountable:
 
 def load_application(target: str) -> Callable[..., Any]:
     """Import a WSGI application, as `load` imports a server."""
-    found = _load(target)
-    if callable(found):
-        return found
-    raise CannotStart(
-        f"cannot serve {target!r}: it is of type {type(found).__name__!r}, and a WSGI application can be called"
-    )
+    found: Any = _load(target)
+    check_wsgi(found, repr(target))
+    application: Callable[..., Any] = found
+    return application
 
 
 def _load(target: str) -> object:

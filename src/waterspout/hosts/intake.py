@@ -21,6 +21,7 @@ from ..engine import ANSWERED, Admission, Admitted, Decision, Engine, Greeting, 
 from ..types import Request
 
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
+BODY_RATE = 10_000  # bytes of a body for an application beside the engine, for which it has one second more
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
 _READ_OUT = 4  # times the limit
 

@@ -28,7 +28,10 @@ from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, LATE, ending, leave_after, wat
 from .static import signpost
 from .tornado import Mount, Mountable
 from .web import LimitedApplication, Web
+from .wsgimount import AppMount
+from .wsgithreads import MAX_BYTES, ThreadedWSGI
 
+VIEWS_TIMEOUT = 5.0  # s that running views of a WSGI application have, before clients are disconnected
 BODIES = 5  # times `max_payload_bytes`: the engine refuses by itself what is more than four times as much
 
 
@@ -50,7 +53,9 @@ class Site:
     It listens at the hosts and ports of `bind`, at the Unix socket `unix`, and at the listening sockets of `inherited`,
     which it closes at the end. TLS is for TCP; a Unix socket has a proxy in front of it, and stays without.
     `flash_policy_port`: there, at the same addresses, Flash is told that films of `flash_policy_domains` may connect
-    (see `flashpolicy`). `entry`: the path of a Unix socket for commands of other processes (see `entry`).
+    (see `flashpolicy`). `entry`: the path of a Unix socket for commands of other processes (see `entry`). `app`: a WSGI
+    application for all other requests, with so many threads, by default those of the driver, and its limit of bodies
+    and answers (see `wsgithreads`).
     """
 
     bind: Sequence[tuple[str, int]] = ()
@@ -62,6 +67,9 @@ class Site:
     flash_policy_port: int | None = None
     flash_policy_domains: Sequence[str] = ("*",)
     entry: str | None = None
+    app: Callable[..., Any] | None = None
+    app_threads: int | None = None
+    app_max_bytes: int = MAX_BYTES
 
 
 async def serve(
@@ -82,7 +90,9 @@ async def serve(
         if site.entry is not None:
             accepting.callback((await serve_entry(mountable, site.entry)).close)
         mount = Mount(engine)  # starts the server, so after all that can fail
-        routes = [*site.extra_routes, *mount.routes, *site.last_routes, *signpost(engine.path)]
+        app = _application(site, engine)
+        others = signpost(engine.path) if app is None else AppMount(app).routes
+        routes = [*site.extra_routes, *mount.routes, *site.last_routes, *others]
         application = LimitedApplication(routes, max_header_lines=engine.policy.max_header_lines)
         webs = [
             Web(application, tcp, tls=site.ssl_options, max_body_bytes=limit),
@@ -96,7 +106,7 @@ async def serve(
             await stop.wait()
         finally:
             accepting.close()
-            await _finish(mountable, mount.residence, webs)
+            await _finish(mountable, mount.residence, webs, app)
 
 
 def run(
@@ -148,9 +158,20 @@ async def _serve_policy(site: Site, tcp: list[socket.socket], accepting: ExitSta
         accepting.callback(server.close)
 
 
-async def _finish(mountable: Mountable, residence: Residence, webs: list[Web]) -> None:
+def _application(site: Site, engine: Engine) -> ThreadedWSGI | None:
+    if site.app is None:
+        return None
+    for name, value in (("app_threads", site.app_threads), ("app_max_bytes", site.app_max_bytes)):
+        if value is not None and value < 1:
+            raise CannotStart(f"{name} is {value!r}: give a number above 0")
+    return ThreadedWSGI(site.app, site.app_threads or engine.driver.threads, max_bytes=site.app_max_bytes)
+
+
+async def _finish(mountable: Mountable, residence: Residence, webs: list[Web], app: ThreadedWSGI | None) -> None:
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
+            if app is not None:
+                await _answer(app)
             await mountable.close()
             await asyncio.gather(residence.drain(), *(web.flush() for web in webs))
     except TimeoutError:
@@ -158,7 +179,20 @@ async def _finish(mountable: Mountable, residence: Residence, webs: list[Web]) -
     residence.cut()
     for web in webs:
         await web.close()
+    if app is not None:
+        app.close()
     residence.engine.log.flush()
+
+
+async def _answer(app: ThreadedWSGI) -> None:
+    """Let running views end first: they may still emit to clients, or wait for their answers."""
+    try:
+        async with asyncio.timeout(VIEWS_TIMEOUT):
+            await app.drain()
+    except TimeoutError:
+        log.warning(
+            "some views of the application had not ended within %g s; their clients get no answer", VIEWS_TIMEOUT
+        )
 
 
 def _loop_factory(choice: LoopKind) -> Callable[[], asyncio.AbstractEventLoop]:

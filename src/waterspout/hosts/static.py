@@ -5,16 +5,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import PathMatches
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 from ..errors import CannotStart
 
+INDEX = "index.html"
 
-def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> list[Any]:
+
+def static_routes(directory: str | Path, *, sources: Iterable[Path] = (), only_files: bool = False) -> list[Any]:
     """Return the routes for the files of a directory, with index.html at "/"; they are the last of an application.
 
-    Hidden files are not served, nor symbolic links that lead out of the directory. `CannotStart` if it is no directory,
-    or contains one of the `sources`: everybody could read the server's code then.
+    Hidden files are not served, nor symbolic links that lead out of the directory. With `only_files` other paths, and
+    other methods than GET and HEAD, are left to the routes behind. `CannotStart` if it is no directory, or contains one
+    of the `sources`: everybody could read the server's code then.
     """
     root = Path(directory).resolve()
     if not root.is_dir():
@@ -25,12 +30,31 @@ def static_routes(directory: str | Path, *, sources: Iterable[Path] = ()) -> lis
                 f"cannot serve the files of {str(directory)!r}: {source.name} is among them, and everybody could read "
                 f"it; put the page into a directory of its own, as in public/"
             )
-    return [(r"/(.*)", File, {"path": str(root), "default_filename": "index.html"})]
+    matcher = ExistingFile(str(root)) if only_files else PathMatches(r"/(.*)")
+    return [(matcher, File, {"path": str(root), "default_filename": INDEX})]
 
 
 def signpost(path: str) -> list[Any]:
     """Return a route for "/" that tells where clients connect, for servers without pages."""
     return [(r"/", Signpost, {"path": path})]
+
+
+class ExistingFile(PathMatches):
+    """Matches what asks for a file of a directory."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(r"/(.*)")
+        self._root = root
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Return the arguments of the handler, or None."""
+        found = super().match(request) if request.method in ("GET", "HEAD") else None
+        return found if found is not None and self._exists(found["path_args"][0]) else None
+
+    def _exists(self, name: bytes) -> bool:
+        path = os.path.abspath(os.path.join(self._root, os.fsdecode(name)))
+        files = filter(os.path.isfile, (path, os.path.join(path, INDEX)))
+        return not _is_hidden(self._root, path) and any(_is_inside(self._root, file) for file in files)
 
 
 class Signpost(RequestHandler):
@@ -64,10 +88,17 @@ class File(StaticFileHandler):
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Answer 404 for hidden files, and for symbolic links that lead out of the directory."""
-        inside = os.path.relpath(absolute_path, root)
-        if "\0" in absolute_path or any(part.startswith(".") and part != "." for part in inside.split(os.sep)):
+        if "\0" in absolute_path or _is_hidden(root, absolute_path):
             raise HTTPError(404)
         path = super().validate_absolute_path(root, absolute_path)
-        if path is not None and not Path(path).resolve().is_relative_to(root):
+        if path is not None and not _is_inside(root, path):
             raise HTTPError(404)
         return path
+
+
+def _is_hidden(root: str, path: str) -> bool:
+    return any(part.startswith(".") and part != "." for part in os.path.relpath(path, root).split(os.sep))
+
+
+def _is_inside(root: str, path: str) -> bool:
+    return Path(path).resolve().is_relative_to(root)

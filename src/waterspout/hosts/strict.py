@@ -25,14 +25,13 @@ from ..errors import DecodeError
 from ..types import split_target
 from ..wire.heads import ChunkDecoder, Head, HeadDecoder
 from .adopting import Adopted, is_secure
+from .intake import BODY_RATE, BODY_TIMEOUT
 from .wsgi import CONNECTION, Environ, adopt
 
 __all__ = ["HEAD_TIMEOUT", "HandlerOwner", "StrictHandler"]
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, with the handshake of TLS
 IDLE_TIMEOUT = 75.0  # s to the end of a later one's; proxies keep idle connections for 60 s
-BODY_TIMEOUT = 30.0  # s that an application waits for a body in all, and one more for each `BODY_RATE` that has come
-BODY_RATE = 10_000  # bytes
 READ_OUT_BYTES = 65_536  # of a body that the application did not want
 LINGER = 2.0  # s in which a client that still sends may read why nobody listens
 LINGER_BYTES = 1_000_000

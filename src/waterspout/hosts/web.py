@@ -20,17 +20,18 @@ from .adopting import Adopted
 from .loops import AsyncioLoop
 from .reception import Reception
 from .socketlink import prepare
+from .wsgimount import AppRequest
 
 HEAD_TIMEOUT = 10.0  # s from the connection to the end of the first request's head, the TLS handshake included
 IDLE_TIMEOUT = 75.0  # s until the end of each later head; proxies keep idle connections for 60 s
-BODY_TIMEOUT = 10.0  # s for the body of a request outside the engine, which has time limits of its own
+BODY_TIMEOUT = 10.0  # s for the body of a request for neither the engine nor an application beside it
 UNREAD_TIMEOUT = 60.0  # s until a client is cut off that acknowledges nothing of its answer
 
 
 class LimitedApplication(tornado_web.Application):
     """A Tornado application with a time limit for bodies, and a limit of header lines, for requests outside the engine.
 
-    The engine has its own limits for its requests.
+    The engine has its own limits for its requests, and an application beside it has its own for bodies.
     """
 
     def __init__(self, routes: list[Any], *, max_header_lines: int) -> None:
@@ -42,8 +43,8 @@ class LimitedApplication(tornado_web.Application):
         handler: Any = super().find_handler(request, **kwargs)
         if not isinstance(handler, Reception) and len(list(request.headers.get_all())) > self._most_lines:
             handler = self.get_handler_delegate(request, TooManyLines)
-        if not isinstance(handler, Reception) and isinstance(request.connection, HTTP1Connection):
-            request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only outside the engine
+        if not isinstance(handler, Reception | AppRequest) and isinstance(request.connection, HTTP1Connection):
+            request.connection.set_body_timeout(BODY_TIMEOUT)  # costs a task, so only where nothing else limits it
         return handler
 
 

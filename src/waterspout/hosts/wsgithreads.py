@@ -1,162 +1,211 @@
-"""A WSGI application among Tornado's handlers, in a bounded number of threads: a slow view delays no socket."""
+"""A WSGI application among Tornado's handlers, in a bounded number of threads: a slow view delays no socket.
+
+How it works: a request is complete before a thread takes it, and an answer before it is sent, so a client that is slow
+occupies no thread. The answer is spooled (`spools`): a large one waits in a file for a client that reads slowly.
+"""
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
+from http.client import responses
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 from tornado import version
 from tornado.escape import url_unescape
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine, split_host_and_port
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine, format_timestamp, split_host_and_port
+from tornado.iostream import StreamClosedError
 from tornado.wsgi import WSGIContainer, to_wsgi_str
 
+from ..drivers.log import logger
 from ..drivers.threads import ThreadPool
 from ..engine import Asker
+from .spools import MEMORY_BYTES, Store
+from .wsgicalls import Closable, WSGIAnswer, WSGICall
 
-__all__ = ["ThreadedWSGI", "environ_of"]
+__all__ = ["MAX_BYTES", "ThreadedWSGI", "environ_of"]
+
+MAX_BYTES = 100_000_000
 
 Future = asyncio.Future[Any]
-Fields = list[tuple[str, str]]
 
-_MOST_WAITING = 1000  # requests that wait for a thread; each holds its body
-_BUSY = "503 Service Unavailable", [("Content-Type", "text/plain"), ("Retry-After", "5")], b"too many requests wait"
-_OF_THE_CONNECTION = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+_STORED = 10  # times the limit of one body, for the files of all together
+_MOST_WAITING = 1000  # requests that wait for a thread
+_MOST_LEFT = 10_000  # requests that no thread has dropped yet, after their clients have left
+_READ_TIMEOUT = 60.0  # s for each 64 KB of a long answer
+
+log = logger("waterspout.host")
 
 
 class ThreadedWSGI(WSGIContainer, Asker):
     """Serves as the fallback of a `tornado.web.FallbackHandler`, with at most so many requests at once.
 
     Up to 1000 more wait, and others are answered with 503. A request is dropped if its client leaves while it waits.
-    A response is complete before it is sent, and is made and closed in one thread, where a framework may have opened a
-    connection to its database. If the application raises, the connection to the client is closed.
+    An answer is complete before it is sent, and is made and closed in one thread, where a framework may have opened a
+    connection to its database. It has at most `max_bytes`; a longer one is answered with 500, and so is an exception
+    of the application. What is longer than 64 KB is in a file; these have up to ten times `max_bytes` in all.
     """
 
-    def __init__(self, application: Callable[..., Any], threads: int) -> None:
+    def __init__(self, application: Callable[..., Any], threads: int, *, max_bytes: int = MAX_BYTES) -> None:
         super().__init__(application)
+        self.store = Store(max_bytes, _STORED * max_bytes)
         self._limit = threads
         self._running: set[Any] = set()
+        self._waiting = 0  # requests without an answer, whose client is there
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_ending = self._has_warned = False
 
     async def handle_request(self, request: HTTPServerRequest) -> None:
-        """Answer a request."""
-        if len(self._running) >= self._limit + _MOST_WAITING:
-            self._send(request, *_BUSY)
-            return
-        connection: Any = request.connection
-        task, is_done = asyncio.current_task(), False
+        """Answer a request, whose body is in it."""
+        body = BytesIO(request.body)
+        await asyncio.wait([self.begin(request, body, len(request.body), body)])
+
+    def begin(
+        self, request: HTTPServerRequest, body: IO[bytes], size_bytes: int, source: Closable
+    ) -> asyncio.Task[None]:
+        """Answer a request with this body, and close its source."""
+        environ = {**self.environ(request), "wsgi.input": body, "CONTENT_LENGTH": str(size_bytes)}
+        call = WSGICall(self.wsgi_application, environ, source, self.store)
+        task = asyncio.get_running_loop().create_task(self._answer(request, call))
         self._running.add(task)
-        try:
-            made = await self._make(request)
-            if made is not None:
-                self._send(request, *made)
-            is_done = True
-        finally:
+
+        def end(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
-            if not is_done:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                log.error("a request for the WSGI application could not be served", exc_info=error)
+            if error is not None or task.cancelled():
+                call.drop()
+                connection: Any = request.connection
                 connection.stream.close()
+
+        task.add_done_callback(end)
+        return task
 
     def environ(self, request: HTTPServerRequest) -> dict[str, Any]:
         """Return what the application is told about a request."""
         return environ_of(request)
 
+    def refuse(self, request: HTTPServerRequest, status: int, text: str) -> None:
+        """Answer with a sentence; the connection is closed behind it if the body of the request is not complete."""
+        headers = HTTPHeaders({"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"})
+        headers["Content-Length"] = str(len(text))
+        if status == 503:
+            headers["Retry-After"] = "5"
+        self._begin(request, status, responses[status], headers, None if request.method == "HEAD" else text.encode())
+        self._end(request, status)
+
     async def drain(self) -> None:
-        """Wait until the requests of now are answered."""
-        if self._running:
+        """Answer what has been asked, and what is asked meanwhile over open connections, which are told to close."""
+        self._is_ending = True
+        while self._running:
             await asyncio.wait(self._running)
+
+    def close(self) -> None:
+        """Give up what still runs; its clients get no answer."""
+        for task in list(self._running):
+            task.cancel()
+        if self._loop is not None:
+            self._loop = None
+            self._pool.close()
 
     # What the pool of threads calls
 
     def answered(self, token: Future, result: Any) -> None:
         if not token.done():
             token.set_result(result)
+        elif result is not None:
+            result.body.close()
 
     def failed(self, token: Future, error: BaseException) -> None:
         if not token.done():
-            token.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
+            token.set_result(error)
 
     # Below this line: how it is done
 
-    def _make(self, request: HTTPServerRequest) -> Future:
-        """Return a future of the response, or of None if the client has left."""
+    async def _answer(self, request: HTTPServerRequest, call: WSGICall) -> None:
+        pool = self._own_pool()
+        if self._waiting >= self._limit + _MOST_WAITING or pool.busy >= self._limit + _MOST_LEFT:
+            call.drop()
+            self.refuse(request, 503, "too many requests wait")
+            return
+        self._waiting += 1
+        try:
+            made = await self._make(request, call, pool)
+        finally:
+            self._waiting -= 1
+        if isinstance(made, Exception):
+            log.error("the WSGI application failed at %s %.80s", request.method, request.path, exc_info=made)
+            self.refuse(request, 500, "the application failed")
+        elif isinstance(made, BaseException):
+            raise made  # KeyboardInterrupt and SystemExit end the process
+        elif made is not None:
+            await self._send(request, made)
+
+    def _own_pool(self) -> ThreadPool:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._loop, self._pool = loop, ThreadPool(loop.call_soon_threadsafe)
-        done = loop.create_future()
-        call = _Call(self.wsgi_application, self.environ(request), done)
+            self._is_ending = False
+        return self._pool
+
+    def _make(self, request: HTTPServerRequest, call: WSGICall, pool: ThreadPool) -> Future:
+        """Return a future of the answer, of what was raised, or of None if the client has left before it began."""
+        done = asyncio.get_running_loop().create_future()
+
+        def leave() -> None:
+            if call.drop() and not done.done():
+                done.set_result(None)
+
         connection: Any = request.connection
-        connection.set_close_callback(call.leave)
-        self._pool.submit(self._limit, None, call.make, (), self, done)
+        connection.set_close_callback(leave)
+        pool.submit(self._limit, None, call.make, (), self, done)
         return done
 
-    def _send(self, request: HTTPServerRequest, status: str, fields: Fields, body: bytes) -> None:
-        code, _, reason = status.partition(" ")
-        headers = HTTPHeaders()
-        for name, value in fields:
-            if name.lower() not in _OF_THE_CONNECTION:
-                headers.add(name, value.strip(" \t"))  # Django writes a blank before each cookie, which Tornado refuses
-        if code in ("204", "304"):
-            headers.pop("Content-Length", None)
-            body = b""
-        else:
-            headers.setdefault("Content-Length", str(len(body)))
-            headers.setdefault("Content-Type", "text/html; charset=UTF-8")
-        headers.setdefault("Server", f"TornadoServer/{version}")
+    async def _send(self, request: HTTPServerRequest, answer: WSGIAnswer) -> None:
+        self._warn_of_streams(answer)
         connection: Any = request.connection
-        sent = None if request.method == "HEAD" else body
-        connection.write_headers(ResponseStartLine("HTTP/1.1", int(code), reason), headers, chunk=sent)
-        connection.finish()
-        self._log(int(code), request)
-
-
-class _Call:
-    """A request on its way through a thread."""
-
-    def __init__(self, application: Callable[..., Any], environ: dict[str, Any], done: Future) -> None:
-        self._application = application
-        self._environ = [environ]  # until it begins; which thread has it is decided by `pop`
-        self._done = done
-        self._is_wanted = True
-
-    def leave(self) -> None:
-        """Drop the request if it waits, and what is still to come of its response: the client has left."""
-        self._is_wanted = False
+        body = answer.body
         try:
-            self._environ.pop()
-        except IndexError:
-            return  # it runs, and the end of the process waits for it
-        if not self._done.done():
-            self._done.set_result(None)
-
-    def make(self) -> tuple[str, Fields, bytes] | None:
-        """Call the application, and return status, header fields and body; None if the client has left."""
-        try:
-            environ = self._environ.pop()
-        except IndexError:
-            return None
-        heads: list[tuple[str, Fields]] = []
-        parts: list[bytes] = []
-
-        def start_response(status: str, fields: Fields, exc_info: Any = None) -> Callable[[bytes], None]:
-            heads.append((status, fields))
-            return parts.append
-
-        response = self._application(environ, start_response)
-        try:
-            for part in response:
-                if not self._is_wanted:
-                    return None
-                parts.append(part)
+            is_short = answer.is_bodiless or body.size_bytes <= MEMORY_BYTES
+            first = None if answer.is_bodiless else body.rewind().read() if is_short else None
+            self._begin(request, answer.status, answer.reason, answer.headers, first)
+            for part in () if is_short else body.parts():
+                async with asyncio.timeout(_READ_TIMEOUT):
+                    await connection.write(part)
+            self._end(request, answer.status)
+        except (StreamClosedError, TimeoutError):
+            connection.stream.close()  # the client has left, or reads nothing
         finally:
-            if hasattr(response, "close"):
-                response.close()
-        if not heads:
-            raise RuntimeError("the application has not called start_response")
-        return *heads[-1], b"".join(parts)
+            body.close()
+
+    def _begin(
+        self, request: HTTPServerRequest, status: int, reason: str, headers: HTTPHeaders, body: bytes | None
+    ) -> None:
+        headers.setdefault("Server", f"TornadoServer/{version}")
+        headers.setdefault("Date", format_timestamp(time.time()))
+        if self._is_ending:
+            headers["Connection"] = "close"
+        connection: Any = request.connection
+        connection.write_headers(ResponseStartLine("HTTP/1.1", status, reason), headers, chunk=body)
+
+    def _end(self, request: HTTPServerRequest, status: int) -> None:
+        connection: Any = request.connection
+        connection.finish()
+        self._log(status, request)
+
+    def _warn_of_streams(self, answer: WSGIAnswer) -> None:
+        if not self._has_warned and answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+            self._has_warned = True
+            log.warning(
+                "a view has answered with an event stream, which is sent when it is complete: publish to a channel and "
+                "expose that, or serve with --host gevent"
+            )
 
 
 def environ_of(request: HTTPServerRequest) -> dict[str, Any]:
-    """Return the environment of WSGI for a request, whose body is complete.
+    """Return the environment of WSGI for a request of Tornado's, whose body is complete or does not matter.
 
     Fields with an underscore in their names are left out: in the environment they would look like those with a hyphen,
     which a proxy may vouch for.
@@ -175,6 +224,7 @@ def environ_of(request: HTTPServerRequest) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": request.protocol,
         "wsgi.input": BytesIO(request.body),
+        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
@@ -185,4 +235,6 @@ def environ_of(request: HTTPServerRequest) -> dict[str, Any]:
             environ["CONTENT_TYPE"] = value
         elif "_" not in name and name not in ("Content-Length", "Transfer-Encoding"):
             environ[f"HTTP_{name.replace('-', '_').upper()}"] = value
+    if cookies := request.headers.get_list("Cookie"):
+        environ["HTTP_COOKIE"] = "; ".join(cookies)  # HTTP/2 splits them, and not every proxy joins them again
     return environ

@@ -176,7 +176,8 @@ def test_tw_20_the_app_has_the_original_name_and_finds_the_websockets_of_the_vie
 
 def test_tw_18_without_settings_there_are_defaults(told: dict[str, Any]) -> None:
     told["configuration"].pop("address")
-    assert told["configuration"] == {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 2}
+    defaults = {"port": 8000, "handlers": [], "settings": {}, "server": {}, "max_bytes": 100_000_000}
+    assert told["configuration"] == {**defaults, "threads": 2}
 
 
 def test_what_is_configured_at_the_wrong_place_is_reported_with_the_right_one(told: dict[str, Any]) -> None:

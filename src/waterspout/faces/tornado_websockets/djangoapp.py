@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tornado.web import FallbackHandler
 
-from ...hosts.wsgithreads import ThreadedWSGI, environ_of
+from ...hosts.wsgithreads import MAX_BYTES, ThreadedWSGI, environ_of
 
 
 class DjangoPages:
@@ -31,7 +31,8 @@ class DjangoPages:
             import_module(settings.ROOT_URLCONF)
             if settings.DEBUG and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
                 application = StaticFilesHandler(application)
-            self.container = ThreadedWSGI(application, configuration()["threads"])
+            options = configuration()
+            self.container = ThreadedWSGI(application, options["threads"], max_bytes=options["max_bytes"])
         return self.container
 
     async def drain(self) -> None:
@@ -49,7 +50,8 @@ class DjangoApp(tuple[Any, ...]):
         return self
 
 
-_DEFAULTS: dict[str, Any] = {"port": 8000, "handlers": [], "settings": {}, "server": {}, "threads": 16}
+_DEFAULTS: dict[str, Any] = {"port": 8000, "handlers": [], "settings": {}, "server": {}}
+_DEFAULTS |= {"threads": 16, "max_bytes": MAX_BYTES}
 
 PAGES = DjangoPages()
 django_app = DjangoApp((".*", FallbackHandler, {"fallback": PAGES}))
