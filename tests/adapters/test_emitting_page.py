@@ -16,8 +16,9 @@ BLOCKS = re.findall(r"^```py\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 def block(words: str) -> str:
     """Return the block that has these words, which no other has."""
-    [found] = [block for block in BLOCKS if words in block]
-    return found
+    found: list[str] = [block for block in BLOCKS if words in block]
+    assert len(found) == 1
+    return found[0]
 
 
 def test_what_the_page_shows_of_celery_is_the_example() -> None:
