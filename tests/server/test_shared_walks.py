@@ -41,6 +41,10 @@ class Reader:
         """Take what has come."""
         raise NotImplementedError
 
+    def lose(self) -> None:
+        """Cut the connection."""
+        raise NotImplementedError
+
     def began(self, id: str) -> None:
         """The stream begins behind this id: the one that it came with, unless a reset follows."""
         if self.last in (None, "earliest"):
@@ -147,7 +151,7 @@ class Walk:
         outbox = {"max_outbox_bytes": random.choice([600, 1_000_000])}
         self.cluster = StoringCluster(3, seed, options=outbox, lose=worst, double=worst, slowest=slowest)
         self.broker, self.clock = self.cluster.broker, self.cluster.clock
-        self.options = {"history": random.choice([0, 3, 20, 500]), "ttl": 60}
+        self.options: Any = {"history": random.choice([0, 3, 20, 500]), "ttl": 60}
         for server in self.cluster.servers:
             self.expose(server)
         self.numbers = count()

@@ -10,7 +10,9 @@ from ..server.cluster.adapter import LEAST_LARGEST_WORD
 from .crossing import home_of
 from .noderedis import NodeEmitters
 from .redisaddress import RedisAddress
+from .rediscluster import ClusterCommands
 from .redislink import RedisLink
+from .redislog import RedisLogs
 
 OWN_OPTIONS = frozenset({"prefix", "largest_word", "node_emitters"})
 """What the query of a URL may have for the adapter itself."""
@@ -48,6 +50,7 @@ class RedisAdapter:
         self.largest_word: int | None = check_size(own.get("largest_word", largest_word))
         key = own.get("node_emitters", node_emitters)
         self._node_emitters = None if key is None else NodeEmitters(key)
+        self.logs = RedisLogs(self._prefix, self.largest_word or 0, self._attached)
         self._attachment: _Attachment | None = None
 
     def __repr__(self) -> str:
@@ -99,7 +102,7 @@ class _Attachment:
     ) -> None:
         self._node_emitters = node_emitters
         self._is_fault_told = False
-        self._driver = driver
+        self.driver = driver
         self._on_lost = on_lost
         self._on_restored = on_restored
         self._is_lost = self._is_over = False
@@ -111,6 +114,7 @@ class _Attachment:
         self._ended: Pending[None] = Pending(driver)
         self._home = home_of(driver)
         spread = 0.5 + hash(driver.token()) % 1000 / 1000  # so that many nodes do not come back at once
+        self._cluster = ClusterCommands(address)
         patterns = () if node_emitters is None else node_emitters.patterns
         self._link = RedisLink(address, _Listener(self, self._home.back), spread, patterns)
         self._home.begin(self._run())
@@ -118,6 +122,7 @@ class _Attachment:
     async def _run(self) -> None:
         try:
             await self._link.run()
+            await self._cluster.close()
         finally:
             self._home.back(self._ended.resolve, None)
 
@@ -129,7 +134,7 @@ class _Attachment:
         return self._ended
 
     def publish(self, channel: bytes, data: bytes) -> Pending[int | None]:
-        published: Pending[int | None] = Pending(self._driver)
+        published: Pending[int | None] = Pending(self.driver)
         back = self._home.back
         self._home.do(
             self._link.do,
@@ -138,10 +143,18 @@ class _Attachment:
         )
         return published
 
+    def command(self, *parts: bytes) -> Pending[Any]:
+        """Send a command: where Redis is a Redis Cluster, to the server of its key."""
+        done: Pending[Any] = Pending(self.driver)
+        back = self._home.back
+        do = self._link.do if self._counts else self._cluster.do
+        self._home.do(do, lambda reply, error: back(_settle, done, reply, error), *parts)
+        return done
+
     def subscribe(self, channel: bytes, callback: Callable[[bytes], object]) -> Pending[None]:
         self._callbacks[channel] = callback
         self._first = self._first or channel
-        confirmed = self._unconfirmed[channel] = Pending(self._driver)
+        confirmed = self._unconfirmed[channel] = Pending(self.driver)
         self._home.do(self._link.subscribe, channel)
         return confirmed
 
@@ -192,7 +205,7 @@ class _Attachment:
         except DecodeError as error:
             if not self._is_fault_told:
                 self._is_fault_told = True
-                self._driver.report(f"a message is dropped, further ones are not logged: {error}")
+                self.driver.report(f"a message is dropped, further ones are not logged: {error}")
             return
         if word is not None and callback is not None:
             callback(word)
@@ -209,6 +222,12 @@ class _Listener:
 
     def restored(self, *, counts: bool) -> None:
         self._restored(counts)
+
+
+def _settle(done: Pending[Any], reply: Any, error: Exception | None) -> None:
+    if reply is None and error is None:
+        error = ConnectionError("the connection to Redis was lost before it had answered")
+    done.settle(reply, error)
 
 
 def check_size(size: int | str) -> int:

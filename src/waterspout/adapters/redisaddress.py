@@ -66,12 +66,12 @@ class RedisAddress:
                 raise ValueError(f"{hide(url)!r} names no service: write {parts.scheme}://HOST:26379/SERVICE")
         credentials = userinfo + at
         options = f"?{urlencode(query)}" if query else ""
-        self._servers = [
+        self.servers = [
             _arguments(f"{scheme}://{credentials}{host}{path}{options}", url, 26379 if self._service else 6379)
             for host in self.hosts
         ]
         self._where = hosts or parts.path
-        self._make(self._servers[0])  # a mistake in the query is told here
+        self._make(self.servers[0])  # a mistake in the query is told here
 
     def __str__(self) -> str:
         """Name it, without its password."""
@@ -85,14 +85,14 @@ class RedisAddress:
     async def find(self, attempt: int) -> dict[str, Any]:
         """Return where to connect this time: the next one of several, or the master that Sentinels name."""
         if not self._service:
-            return self._servers[attempt % len(self._servers)]
+            return self.servers[attempt % len(self.servers)]
         sentinel = Sentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
         try:
             host, port = await sentinel.discover_master(self._service)
         finally:
             for each in sentinel.sentinels:
                 await each.aclose()
-        return {**self._servers[0], "host": host, "port": port}
+        return {**self.servers[0], "host": host, "port": port}
 
     async def connect(self, server: dict[str, Any]) -> AbstractConnection:
         """Open a connection, which has said who it is."""
@@ -110,14 +110,14 @@ class RedisAddress:
     def find_blocking(self, attempt: int) -> dict[str, Any]:
         """Do what `find` does, and block meanwhile."""
         if not self._service:
-            return self._servers[attempt % len(self._servers)]
+            return self.servers[attempt % len(self.servers)]
         sentinel = BlockingSentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
         try:
             host, port = sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]
         finally:
             for each in sentinel.sentinels:
                 each.close()
-        return {**self._servers[0], "host": host, "port": port}
+        return {**self.servers[0], "host": host, "port": port}
 
     def connect_blocking(self, server: dict[str, Any], timeout: float) -> blocking.AbstractConnection:
         """Do what `connect` does, and block meanwhile, as the connection does, at most so many seconds."""
@@ -142,10 +142,10 @@ class RedisAddress:
         return arguments
 
     def _sentinel_arguments(self) -> dict[str, Any]:
-        server = self._servers[0]
+        server = self.servers[0]
         tls = {name: value for name, value in server.items() if name.startswith("ssl") or name == "connection_class"}
         return {
-            "sentinels": [(each["host"], each["port"]) for each in self._servers],
+            "sentinels": [(each["host"], each["port"]) for each in self.servers],
             "sentinel_kwargs": {**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
         }
 
