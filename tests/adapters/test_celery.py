@@ -1,5 +1,7 @@
 """The example with Celery: a real worker tells a client how far its task is."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,7 @@ def redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     server = RedisServer(tmp_path, "--port", str(port))
     server.start()
     monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{port}")
-    monkeypatch.setenv("PYTHONPATH", str(EXAMPLE.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(EXAMPLE.parent), *sys.path))))
     yield
     server.stop()
 

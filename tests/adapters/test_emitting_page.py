@@ -11,7 +11,7 @@ from redisserver import RedisServer
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "emitting.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```py\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+BLOCKS: list[str] = re.findall(r"^```py\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def block(words: str) -> str:
