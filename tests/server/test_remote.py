@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from server.stranger import TOPIC, word
 from waterspout import Server
 from waterspout.adapters import MemoryAdapter, MemoryBus
 from waterspout.errors import AdapterError
 from waterspout.server import Headcount, Replies
-from waterspout.server.cluster import incoming
+from waterspout.server.cluster import encode_word, incoming
 from waterspout.server.cluster.messages import Broadcast, NodeAnswer, largest_message, node_topic
 from waterspout.server.cluster.survey import Survey, WordCounter
 from waterspout.server.fanout import ORDINARY, Delivery
@@ -233,3 +235,11 @@ def test_a_node_that_does_not_understand_is_missing_and_is_not_waited_for() -> N
     survey = Survey(2, 1, 0.0, 5.0)
     survey.receive(word(NodeAnswer(2, understood=False), "older"))
     assert (survey.seconds_left(0.0), survey.lacks_names, survey.missing(["older"])) == (0.0, False, ("older",))
+
+
+@given(some.binary(max_size=40), some.booleans())
+def test_whatever_comes_on_the_bus_a_survey_takes_answers_and_ignores_the_rest(data: bytes, is_message: bool) -> None:
+    survey = Survey(2, 1, 0.0, 5.0)
+    survey.receive(encode_word("node", 1, 0, data) if is_message else data)
+    read_replies(survey.items, survey.missing())
+    read_presence(survey.items, survey.missing())

@@ -23,8 +23,8 @@ from .redislink import counts_all
 class AsyncEmitterLink:
     """What the emitters of one URL share, in all tasks of a loop."""
 
-    _connection: "_Connection | None"
-    _idle: "list[_Listener]"
+    _connection: "_AwaitedCommands | None"
+    _idle: "list[_AwaitedAnswers]"
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -109,15 +109,15 @@ class AsyncEmitterLink:
                 raise
             return await (await self._open()).do(*commands)
 
-    async def _open(self) -> "_Connection":
+    async def _open(self) -> "_AwaitedCommands":
         if self._connection is None or not self._connection.is_open:
-            self._connection = _Connection(await open_connection(self.destination.address))
+            self._connection = _AwaitedCommands(await open_connection(self.destination.address))
             await self._connection.begin()
         return self._connection
 
     @asynccontextmanager
-    async def _listening(self) -> "AsyncIterator[_Listener]":
-        listener = self._idle.pop() if self._idle else _Listener(self.destination)
+    async def _listening(self) -> "AsyncIterator[_AwaitedAnswers]":
+        listener = self._idle.pop() if self._idle else _AwaitedAnswers(self.destination)
         is_whole = False
         try:
             await listener.begin()
@@ -130,7 +130,7 @@ class AsyncEmitterLink:
                 await listener.close()
 
 
-class _Connection:
+class _AwaitedCommands:
     """An open connection for commands, as emitterlink.py has it."""
 
     def __init__(self, redis: Any) -> None:
@@ -173,7 +173,7 @@ class _Connection:
             return error
 
 
-class _Listener:
+class _AwaitedAnswers:
     """A connection that receives what nodes answer, under a name of its own."""
 
     def __init__(self, destination: Destination) -> None:

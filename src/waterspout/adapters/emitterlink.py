@@ -33,8 +33,8 @@ _links: "weakref.WeakSet[EmitterLink]" = weakref.WeakSet()
 class EmitterLink:
     """What the emitters of one URL share, in all threads."""
 
-    _connection: "_Connection | None"
-    _idle: "list[_Listener]"
+    _connection: "_BlockingCommands | None"
+    _idle: "list[_BlockingAnswers]"
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -105,17 +105,17 @@ class EmitterLink:
                 raise
             return self._open().do(*commands)
 
-    def _open(self) -> "_Connection":
+    def _open(self) -> "_BlockingCommands":
         if self._connection is None or not self._connection.is_open:
-            self._connection = _Connection(self.destination.address)
+            self._connection = _BlockingCommands(self.destination.address)
         return self._connection
 
     @contextmanager
-    def _listening(self) -> Iterator["_Listener"]:
+    def _listening(self) -> Iterator["_BlockingAnswers"]:
         try:
             listener = self._idle.pop()
         except IndexError:
-            listener = _Listener(self.destination)
+            listener = _BlockingAnswers(self.destination)
         is_whole = False
         try:
             listener.begin()
@@ -128,7 +128,7 @@ class EmitterLink:
                 listener.close()
 
 
-class _Connection:
+class _BlockingCommands:
     """An open connection for commands; it is closed by whatever interrupts it.
 
     `counts`: the replies to PUBLISH are the numbers of all subscribers. `is_new`: it has answered no command yet.
@@ -172,7 +172,7 @@ class _Connection:
             return error
 
 
-class _Listener:
+class _BlockingAnswers:
     """A connection that receives what nodes answer, under a name of its own."""
 
     def __init__(self, destination: Destination) -> None:
