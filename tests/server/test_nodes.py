@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from server.lossy import Cluster, LossyAdapter
+from server.lossy import Cluster, LossyAdapter, LossyBus
 from server.stranger import TOPIC, Stranger, word
 from waterspout import Server
 from waterspout.adapters import MemoryAdapter, MemoryBus
@@ -141,6 +141,37 @@ def test_a_node_that_is_deaf_but_connected_is_not_ready_and_judges_nobody(caplog
     cluster.clock.advance(2)
     assert cluster.servers[0].is_ready
     assert len(logged(caplog, "the bus delivers what")) == 1
+
+
+def test_a_node_that_receives_nothing_at_its_start_is_not_ready(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    adapter = LossyAdapter(LossyBus(clock, 0))
+    server = Server(adapter=adapter, driver=clock)
+    adapter.deaf = True
+    Pair(server)
+    for _ in range(10):
+        clock.advance(1)
+        assert not server.is_ready
+    assert len(logged(caplog, "the bus delivers nothing")) == 1
+    adapter.deaf = False
+    clock.advance(1)
+    assert server.is_ready
+    assert len(logged(caplog, "the bus delivers what")) == 1
+
+
+def test_a_node_that_receives_nothing_after_a_loss_is_not_ready(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(2)
+    cluster.adapters[0].lose()
+    cluster.clock.advance(1)
+    cluster.adapters[0].restore()
+    cluster.adapters[0].deaf = True
+    for _ in range(10):
+        cluster.clock.advance(1)
+        assert not cluster.servers[0].is_ready
+    assert len(logged(caplog, "the bus delivers nothing")) == 1
+    cluster.adapters[0].deaf = False
+    cluster.clock.advance(1)
+    assert cluster.servers[0].is_ready
 
 
 def test_what_a_deaf_node_has_missed_is_told_when_it_hears_again() -> None:

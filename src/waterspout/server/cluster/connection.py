@@ -188,6 +188,7 @@ class NodeConnection:
         self._receiver.reached()
         self._words.can_publish = True
         self._answered.clear()
+        self.members.expect_own()
         self._engine.deadlines.set(self, "second", now + HELLO_EVERY)
         self._engine.deadlines.set(self, "opening", now + (ALONE_AFTER if self._former is None else RETURN_WITHIN))
         self._send_hello(asks=True).when_done(self._count)
@@ -244,7 +245,10 @@ class NodeConnection:
     def due(self, kind: str, at: float) -> None:
         """Act: a second is over, or the others have had their time to answer."""
         if kind == "opening":
+            hears = self.members.has_own
             self._open()
+            if not hears:
+                self._note_deaf()
             return
         self._engine.deadlines.set(self, "second", self._engine.driver.now() + HELLO_EVERY)
         was_deaf = self.members.is_deaf
@@ -252,7 +256,7 @@ class NodeConnection:
             self._note(Level.WARNING, "the node %a is silent: it counts as dead", name)
             self._receiver.gone(name)
         if self.members.is_deaf and not was_deaf:
-            self._note(Level.ERROR, "the bus delivers nothing, not even what this node publishes: it is not ready")
+            self._note_deaf()
         self._send_hello(asks=self.state is JOINING)
         for name in self.members.silent:
             self._send_hello(to=name, asks=True)
@@ -319,6 +323,10 @@ class NodeConnection:
         if on_publish is not None:
             on_publish(None)
         self._words.publish(topic, message)
+
+    def _note_deaf(self) -> None:
+        self.members.be_deaf()
+        self._note(Level.ERROR, "the bus delivers nothing, not even what this node publishes: it is not ready")
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self._engine.log.note(Layer.SERVER, level, text, *values)

@@ -29,12 +29,15 @@ class Node:
 
 
 class Members:
-    """The other nodes that live, by name, with their last hello; and whether this one receives anything."""
+    """The other nodes that live, by name, with their last hello; and whether this one receives anything.
+
+    `has_own`: it has received its own hello, since the last second or since `expect_own`.
+    """
 
     def __init__(self) -> None:
         self._others: dict[str, tuple[Hello, int]] = {}
         self._seconds = 0  # in which this node received its own hello
-        self._has_own = True
+        self.has_own = True
         self._missed = 0
 
     @property
@@ -58,7 +61,15 @@ class Members:
 
     def received_own(self) -> None:
         """Take this node's own hello."""
-        self._has_own, self._missed = True, 0
+        self.has_own, self._missed = True, 0
+
+    def expect_own(self) -> None:
+        """Know no hello of this node's: it publishes a new one, to open."""
+        self.has_own = False
+
+    def be_deaf(self) -> None:
+        """Be deaf until the next hello of this node's."""
+        self._missed = MISSED
 
     def forget(self, name: str) -> None:
         """Take out a node that has ended."""
@@ -68,10 +79,10 @@ class Members:
         """Count a second; return the names of the nodes that have died, which are out. Without `listens` none has."""
         if not listens:
             return ()
-        if not self._has_own:
+        if not self.has_own:
             self._missed += 1
             return ()
-        self._has_own = False
+        self.has_own = False
         self._seconds += 1
         dead = tuple(name for name, (_, seen) in self._others.items() if self._seconds - seen > MISSED)
         for name in dead:
