@@ -11,6 +11,7 @@ import pytest
 
 from redisserver import RedisServer
 from waterspout import Server
+from waterspout.adapters import redisstreams
 from waterspout.drivers import AsyncioDriver
 
 PAGE = Path(__file__).parents[2] / "docs/several-nodes.md"
@@ -18,9 +19,14 @@ WATCHDOG = 120.0  # s
 
 
 def documented() -> list[str]:
-    """Return what follows `redis-cli ACL SETUSER` in the page."""
-    (command,) = re.findall(r"redis-cli ACL SETUSER (chat .*\\\n.*)", PAGE.read_text("utf-8"))
-    return shlex.split(command.replace("\\\n", ""))
+    """Return what follows `redis-cli ACL SETUSER` in the page for nodes."""
+    return commands_of_the_page()[0]
+
+
+def commands_of_the_page() -> list[list[str]]:
+    """Return it for nodes, and for their channels."""
+    commands = re.findall(r"redis-cli ACL SETUSER (chat .*\\\n.*)", PAGE.read_text("utf-8"))
+    return [shlex.split(command.replace("\\\n", "")) for command in commands]
 
 
 @pytest.fixture
@@ -60,6 +66,24 @@ def test_they_are_enough_and_all_are_used(redis: RedisServer, monkeypatch: pytes
     asyncio.run(asyncio.wait_for(test(), WATCHDOG))
     assert named <= commands(redis).keys()
     assert {name for name, counts in commands(redis).items() if counts["rejected_calls"]} == set()
+    assert redis.client.acl_log() == []
+
+
+def test_channels_need_the_second_command_and_all_of_it(redis: RedisServer) -> None:
+    for rights in commands_of_the_page():
+        redis.client.execute_command("ACL", "SETUSER", *rights)
+    added = {right[1:].upper() for right in commands_of_the_page()[1] if right.startswith("+")}
+    in_scripts = set(re.findall(r"redis\.call\('([A-Z]+)'", Path(redisstreams.__file__).read_text("utf-8")))
+    assert added == {"EVALSHA", "EVAL", *in_scripts} - {"PUBLISH"}
+
+    async def test() -> None:
+        server = Server(adapter=f"unix://chat:PASSWORD@{redis.socket}")
+        server.engine.bind(AsyncioDriver())
+        ids = [await server.channel("prices").publish(number) for number in range(3)]
+        assert [id.rpartition("-")[2] for id in ids] == ["1", "2", "3"]
+        await server.close()
+
+    asyncio.run(asyncio.wait_for(test(), WATCHDOG))
     assert redis.client.acl_log() == []
 
 
