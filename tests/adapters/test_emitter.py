@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from waterspout.adapters import asyncemitterlink, emitterlink
 from waterspout.cli import main
 from waterspout.drivers import AsyncioDriver
 from waterspout.errors import AdapterError
-from waterspout.server import Headcount, Replies
+from waterspout.server import Headcount, Replies, Text
 from waterspout.server.cluster import BroadcastHere, decode, survey
 from waterspout.server.cluster.messages import decode_word
 from waterspout.testing import Peer
@@ -199,6 +200,33 @@ def test_a_program_asks_the_clients_and_the_nodes(redis: RedisServer, make: Make
     run(test())
 
 
+def test_what_a_program_publishes_to_a_channel_has_an_id_among_those_of_the_servers(
+    redis: RedisServer, make: Make
+) -> None:
+    async def test() -> None:
+        async with Nodes(redis.url) as nodes:
+            program = make(nodes.url, path=nodes.path)
+            redis.client.script_flush()
+            first = await program.publish("prices", {"ACME": 12.5})
+            one, two = (server.channel("prices", history=3) for server in nodes.servers)
+            second = await one.publish("two", "named")
+            third = await program.publish("prices", Text("three"), "named")
+            assert [each.rpartition("-")[2] for each in (first, second, third)] == ["1", "2", "3"]
+            assert len({each.rpartition("-")[0] for each in (first, second, third)}) == 1
+            stream = aiter(two.stream(first))
+            found = [await anext(stream) for _ in range(2)]
+            assert [(each.id, each.data, each.event) for each in found] == [
+                (second, "two", "named"),
+                (third, "three", "named"),
+            ]
+            await one.end()
+            with pytest.raises(ValueError, match="the channel 'prices' has ended"):
+                await program.publish("prices", 4)
+            await program.close()
+
+    run(test())
+
+
 def test_where_no_node_listens_nobody_is_waited_for(redis: RedisServer, make: Make) -> None:
     async def test() -> None:
         program = make(redis.url, path="/nobody")
@@ -356,6 +384,11 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_connected(make: Make)
             (program.call("ask", timeout=0), ValueError, "timeout is 0"),
             (program.fetch_sockets(timeout="1"), TypeError, "timeout is '1'"),
             (program.fetch_count(timeout=-1), ValueError, "timeout is -1"),
+            (program.publish("prices", object()), TypeError, "the channel 'prices' cannot publish this"),
+            (program.publish("prices", b"x"), TypeError, "bytes are not JSON"),
+            (program.publish("prices", "x" * 4_000_000), AdapterError, "for the channel 'prices' has 4000002 bytes"),
+            (program.publish("", 1), ValueError, "the name of a channel is ''"),
+            (program.publish("prices", 1, "stream-x"), ValueError, "event is 'stream-x'"),
         ):
             with pytest.raises(error, match=text):
                 await call
@@ -415,6 +448,59 @@ def test_a_connection_that_was_killed_while_idle_is_opened_again_unnoticed(redis
             assert await program.emit("news", 1) == 2
             assert await program.fetch_count() == Headcount(2)
             assert await nodes.events(2) == [[("news", 1)]] * 2
+            await program.close()
+
+    run(test())
+
+
+class CuttingProxy:
+    """Forwards connections to a Redis; once it is told to `cut`, it closes one instead of forwarding an answer."""
+
+    def __init__(self, folder: Path, redis: RedisServer) -> None:
+        self.url = f"unix://{folder / 'proxy.sock'}"
+        self.cut = False
+        self._path, self._redis = folder / "proxy.sock", redis.socket
+
+    async def __aenter__(self) -> "CuttingProxy":
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, on = await asyncio.open_unix_connection(self._redis)
+        forward = asyncio.create_task(self._forward(reader, on))
+        while (data := await back.read(65536)) and not self.cut:
+            writer.write(data)
+        self.cut = False
+        writer.close()
+        on.close()
+        await forward
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+
+def test_what_redis_did_before_the_connection_was_lost_is_not_done_twice(
+    redis: RedisServer, make: Make, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with Nodes(redis.url) as nodes, CuttingProxy(tmp_path, redis) as proxy:
+            program = make(proxy.url, path=nodes.path)
+            first = await program.publish("prices", 1)
+            await program.emit("news", 1)
+            proxy.cut = True
+            second = await program.publish("prices", 2)
+            proxy.cut = True
+            await program.emit("news", 2)
+            third = await program.publish("prices", 3)
+            assert not proxy.cut
+            assert [each.rpartition("-")[2] for each in (first, second, third)] == ["1", "2", "3"]
+            await program.emit("news", 3)
+            assert await nodes.events(6) == [[("news", number) for number in (1, 2, 3)]] * 2
             await program.close()
 
     run(test())
@@ -598,6 +684,21 @@ def test_the_command_emits_to_all_nodes_and_prints_how_many(
     listener.close()
     assert main([*command, "--path", "/nobody"]) == 0
     assert capsys.readouterr() == ("0\n", "")
+
+
+def test_the_command_publishes_to_a_channel_of_all_nodes_and_prints_each_id(
+    redis: RedisServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"a":1}\n[2]\n')))
+    command = ["publish", "prices", "-", "--lines", "--adapter", redis.url, "--path", f"/path{next(_paths)}"]
+    assert main(command) == 0
+    output, told = capsys.readouterr()
+    assert [each.rpartition("-")[2] for each in output.split()] == ["1", "2"]
+    assert told == ""
+    assert main([*command[:2], "a text", "--text", "--event", "named", *command[4:]]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("-3")
+    assert main([*command[:2], "no JSON", *command[4:]]) == 2
+    assert "'no JSON' is not JSON" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_program_has_a_user_with_few_rights_and_a_password_over_tls(tmp_path: 
 
 
 @pytest.mark.hosts
-def test_in_a_cluster_a_program_asks_by_any_of_its_servers(tmp_path: Path) -> None:
+def test_in_a_cluster_a_program_asks_and_publishes_by_any_of_its_servers(tmp_path: Path) -> None:
     ports = [free_port(), free_port()]
     servers = []
     for port in ports:
@@ -71,9 +71,28 @@ def test_in_a_cluster_a_program_asks_by_any_of_its_servers(tmp_path: Path) -> No
         nowhere = free_port()
         urls = [f"redis://127.0.0.1:{nowhere},127.0.0.1:{port}" for port in ports]
         asyncio.run(asyncio.wait_for(served(f"redis://127.0.0.1:{ports[0]}", *urls), WATCHDOG))
+        for server, slots in zip(servers, ((0, 8191), (8192, 16383)), strict=True):
+            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
+        while any("cluster_state:ok" not in _state(server) for server in servers):
+            time.sleep(0.02)
+        asyncio.run(asyncio.wait_for(published(urls), WATCHDOG))
     finally:
         for server in servers:
             server.stop()
+
+
+async def published(urls: list[str]) -> None:
+    """Publish to channels whose logs are on either server, by each of them."""
+    for number, url in enumerate(urls, 1):
+        with Emitter(url) as emitter:
+            ids = [await asyncio.to_thread(emitter.publish, f"channel {n}", "x") for n in range(8)]
+        async with AsyncEmitter(url) as another:
+            ids += [await another.publish(f"channel {n}", "x") for n in range(8)]
+        assert [each.rpartition("-")[2] for each in ids] == [*[f"{2 * number - 1}"] * 8, *[f"{2 * number}"] * 8]
+
+
+def _state(server: RedisServer) -> str:
+    return str(server.client.execute_command("CLUSTER", "INFO"))
 
 
 def _are_linked(servers: list[RedisServer]) -> bool:

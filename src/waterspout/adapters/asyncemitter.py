@@ -6,7 +6,7 @@ from ..server.acks import Replies
 from ..server.fanout import delivery
 from ..server.inquiries import GRACE, Headcount, read_headcount, read_presence, read_replies
 from ..server.presence import Presence
-from ..server.remote import RemoteNamespace
+from ..server.remote import RemoteNamespace, new_entry
 from ..server.rooms import Except, Room, Target, audience
 from .extras import needs_redis
 
@@ -63,6 +63,11 @@ class AsyncEmitter:
         """See `Emitter.emit`."""
         how = delivery(volatile=volatile, compress=compress, latest=latest)
         return await self._link.publish(self._at(namespace).event(event, args, audience(to, except_), how))
+
+    async def publish(self, channel: str, data: Any, event: str | None = None) -> str:
+        """See `Emitter.publish`."""
+        entry = new_entry(channel, data, event, self._link.destination.largest_entry)
+        return await self._link.append(channel, entry)
 
     async def join(
         self, *rooms: Room, to: Target = None, except_: Except = None, namespace: str | None = None

@@ -11,9 +11,10 @@ from time import monotonic
 from typing import Any
 
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..server.cluster.survey import Survey, WordCounter
+from ..server.shared import NewEntry
 from .destination import Destination, destination
 from .emitterlink import ANSWER_WITHIN, new_counter
 from .redisaddress import RedisAddress
@@ -24,6 +25,7 @@ class AsyncEmitterLink:
     """What the emitters of one URL share, in all tasks of a loop."""
 
     _connection: "_AwaitedCommands | None"
+    _owners: "dict[tuple[str, int], _AwaitedCommands]"
     _idle: "list[_AwaitedAnswers]"
 
     def __init__(self, destination: Destination) -> None:
@@ -41,6 +43,18 @@ class AsyncEmitterLink:
         self._settle()
         with self.destination.failures_told():
             return await self._publish(self._counter, message)
+
+    async def append(self, name: str, entry: NewEntry) -> str:
+        """Append a message to a channel; return its id. AdapterError, and ValueError for a channel that has ended."""
+        self._settle()
+        with self.destination.failures_told():
+            async with self._lock:
+                appending = self.destination.appending(name, entry, self._counter.name, self.number())
+                try:
+                    reply = await self._do_at_owner(appending.by_name)
+                except NoScriptError:
+                    reply = await self._do_at_owner(appending.by_text)
+        return appending.read(reply)
 
     async def ask(self, number: int, question: bytes, timeout: float) -> tuple[Survey, tuple[str, ...]]:
         """Ask all nodes, and wait for their answers; return these, and who has given none. AdapterError."""
@@ -60,7 +74,8 @@ class AsyncEmitterLink:
         if self._loop is not asyncio.get_running_loop():
             return
         async with self._lock:
-            connections, self._connection = [self._connection, *self._idle], None
+            connections, self._connection = [self._connection, *self._owners.values(), *self._idle], None
+            self._owners.clear()
             self._idle.clear()
         for each in connections:
             if each is not None:
@@ -73,6 +88,7 @@ class AsyncEmitterLink:
         self._lock = asyncio.Lock()
         self._counter = new_counter()
         self._connection = None
+        self._owners = {}
         self._idle = []
 
     def _settle(self) -> None:
@@ -108,6 +124,19 @@ class AsyncEmitterLink:
             if connection.is_new:
                 raise
             return await (await self._open()).do(*commands)
+
+    async def _do_at_owner(self, command: tuple[bytes, ...]) -> Any:
+        """Send a command that has a key; in a Redis Cluster, to the server that has it, if that is another one."""
+        try:
+            return (await self._do(command))[0]
+        except ResponseError as error:
+            server = self.destination.moved_to(error)
+        place = server["host"], server["port"]
+        owner = self._owners.get(place)
+        if owner is None or not owner.is_open:
+            owner = self._owners[place] = _AwaitedCommands(await self.destination.address.connect(server))
+            await owner.begin()
+        return (await owner.do(command))[0]
 
     async def _open(self) -> "_AwaitedCommands":
         if self._connection is None or not self._connection.is_open:

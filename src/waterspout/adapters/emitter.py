@@ -6,7 +6,7 @@ from ..server.acks import Replies
 from ..server.fanout import delivery
 from ..server.inquiries import GRACE, Headcount, read_headcount, read_presence, read_replies
 from ..server.presence import Presence
-from ..server.remote import RemoteNamespace
+from ..server.remote import RemoteNamespace, new_entry
 from ..server.rooms import Except, Room, Target, audience
 from .extras import needs_redis
 
@@ -75,6 +75,16 @@ class Emitter:
         """
         how = delivery(volatile=volatile, compress=compress, latest=latest)
         return self._link.publish(self._at(namespace).event(event, args, audience(to, except_), how))
+
+    def publish(self, channel: str, data: Any, event: str | None = None) -> str:
+        """Publish a message to a channel of the servers; return its id.
+
+        Data, `event` and errors are those of `Channel.publish`. The channel need not exist on any server: a server that
+        mentions it later gives those who come the messages that are kept, by default 100 for 300 s. ValueError for a
+        channel that a server has ended. No message is published twice, also if the connection was lost meanwhile.
+        """
+        entry = new_entry(channel, data, event, self._link.destination.largest_entry)
+        return self._link.append(channel, entry)
 
     def join(self, *rooms: Room, to: Target = None, except_: Except = None, namespace: str | None = None) -> int | None:
         """Make clients join rooms; return what `emit` does. What this program emits afterwards reaches them there."""

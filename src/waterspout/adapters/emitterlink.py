@@ -17,10 +17,11 @@ from time import monotonic
 from typing import Any
 
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from ..engine import Engine
 from ..server.cluster.survey import Survey, WordCounter
+from ..server.shared import NewEntry
 from .destination import PREFIX, Destination, destination
 from .redisaddress import RedisAddress
 from .redislink import counts_all
@@ -34,6 +35,7 @@ class EmitterLink:
     """What the emitters of one URL share, in all threads."""
 
     _connection: "_BlockingCommands | None"
+    _owners: "dict[tuple[str, int], _BlockingCommands]"
     _idle: "list[_BlockingAnswers]"
 
     def __init__(self, destination: Destination) -> None:
@@ -47,6 +49,7 @@ class EmitterLink:
         self._lock = threading.Lock()
         self._counter = new_counter()
         self._connection = None
+        self._owners = {}
         self._idle = []
 
     def number(self) -> int:
@@ -57,6 +60,16 @@ class EmitterLink:
         """Publish to all nodes; return how many have received it, None where Redis does not know. AdapterError."""
         with self.destination.failures_told():
             return self._publish(self._counter, message)
+
+    def append(self, name: str, entry: NewEntry) -> str:
+        """Append a message to a channel; return its id. AdapterError, and ValueError for a channel that has ended."""
+        with self.destination.failures_told(), self._lock:
+            appending = self.destination.appending(name, entry, self._counter.name, self.number())
+            try:
+                reply = self._do_at_owner(appending.by_name)
+            except NoScriptError:
+                reply = self._do_at_owner(appending.by_text)
+        return appending.read(reply)
 
     def ask(self, number: int, question: bytes, timeout: float) -> tuple[Survey, tuple[str, ...]]:
         """Ask all nodes, and wait for their answers; return these, and who has given none. AdapterError."""
@@ -72,7 +85,8 @@ class EmitterLink:
     def close(self) -> None:
         """Close the connections; they are opened again when they are needed."""
         with self._lock:
-            connections, self._connection = [self._connection, *self._idle], None
+            connections, self._connection = [self._connection, *self._owners.values(), *self._idle], None
+            self._owners.clear()
             self._idle.clear()
         for each in connections:
             if each is not None:
@@ -105,9 +119,22 @@ class EmitterLink:
                 raise
             return self._open().do(*commands)
 
+    def _do_at_owner(self, command: tuple[bytes, ...]) -> Any:
+        """Send a command that has a key; in a Redis Cluster, to the server that has it, if that is another one."""
+        try:
+            return self._do(command)[0]
+        except ResponseError as error:
+            server = self.destination.moved_to(error)
+        place = server["host"], server["port"]
+        owner = self._owners.get(place)
+        if owner is None or not owner.is_open:
+            connection = self.destination.address.connect_blocking(server, ANSWER_WITHIN)
+            owner = self._owners[place] = _BlockingCommands(connection)
+        return owner.do(command)[0]
+
     def _open(self) -> "_BlockingCommands":
         if self._connection is None or not self._connection.is_open:
-            self._connection = _BlockingCommands(self.destination.address)
+            self._connection = _BlockingCommands(open_connection(self.destination.address))
         return self._connection
 
     @contextmanager
@@ -134,8 +161,8 @@ class _BlockingCommands:
     `counts`: the replies to PUBLISH are the numbers of all subscribers. `is_new`: it has answered no command yet.
     """
 
-    def __init__(self, address: RedisAddress) -> None:
-        self._redis = open_connection(address)
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
         self.is_open = True
         try:
             (about,) = self.do(("HELLO",))

@@ -15,8 +15,8 @@ from .redisstreams import APPEND, READ, Script, append_arguments, keys_of, read_
 T = TypeVar("T")
 Reply = Any
 
-_EPOCH_CHARACTERS = 10  # of a token, 60 random bits
-_OVERHEAD = 1000  # bytes of a message beside the entry
+EPOCH_CHARACTERS = 10  # of a token, 60 random bits
+OVERHEAD = 1000  # bytes of a message beside the entry
 
 
 class RedisWay(Protocol):
@@ -42,7 +42,7 @@ class RedisLogs:
     """A `LogStore` whose logs are streams of Redis; `way` is asked for each call."""
 
     def __init__(self, prefix: str, largest: int, way: Callable[[], RedisWay]) -> None:
-        self.largest_entry: int | None = largest - _OVERHEAD
+        self.largest_entry: int | None = largest - OVERHEAD
         self._prefix = prefix
         self._way = way
         self._is_broken_reported = False
@@ -52,7 +52,7 @@ class RedisLogs:
         topic = self._key(name)
         limits = Ways(**options).limits if options else batch.retention
         arguments = append_arguments(topic, batch, options, limits, self._token())
-        return self._run(APPEND, keys_of(topic), arguments, _read_appended)
+        return self._run(APPEND, keys_of(topic), arguments, read_appended)
 
     def read(self, name: str, after: int, limit: int, options: Mapping[str, Any]) -> Pending[Page]:
         """Read what a log is, and entries."""
@@ -71,10 +71,10 @@ class RedisLogs:
     # Below this line: how it is done
 
     def _key(self, name: str) -> bytes:
-        return f"{self._prefix}{name}".encode(errors="surrogatepass")
+        return topic_of(self._prefix, name)
 
     def _token(self) -> str:
-        return self._way().driver.token()[-_EPOCH_CHARACTERS:]
+        return self._way().driver.token()[-EPOCH_CHARACTERS:]
 
     def _run(
         self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes], read: Callable[[Reply], T]
@@ -128,7 +128,13 @@ class RedisLogs:
             received(_text(epoch), entry)
 
 
-def _read_appended(reply: Reply) -> Appended:
+def topic_of(prefix: str, name: str) -> bytes:
+    """Return the topic of a log, which is what its keys are made of."""
+    return f"{prefix}{name}".encode(errors="surrogatepass")
+
+
+def read_appended(reply: Reply) -> Appended:
+    """Read what the script that appends has returned."""
     epoch, first, taken = reply
     return Appended(_text(epoch), int(first), int(taken))
 

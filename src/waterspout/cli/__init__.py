@@ -314,6 +314,12 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     shared.add_argument(
         "--entry", metavar="PATH", help=f"that of `waterspout serve --entry PATH` (default: {outside.VARIABLE})"
     )
+    shared.add_argument(
+        "--adapter", metavar="URL", help="instead of an entry: to all servers with this adapter, as redis://localhost"
+    )
+    shared.add_argument(
+        "--path", metavar="PATH", default="/socket.io", help="with --adapter: that of the servers (default: /socket.io)"
+    )
 
     publish = commands.add_parser(
         "publish", parents=[shared], help="publish to a channel of a server that runs", allow_abbrev=False
@@ -333,9 +339,3 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     emit.add_argument("args", metavar="JSON", nargs="*", help="its arguments; - reads one from standard input")
     emit.add_argument("--to", metavar="ROOM", action="append", help="room, or id of a client; may be repeated")
     emit.add_argument("--namespace", metavar="NAME", default="/", help="default: /")
-    emit.add_argument(
-        "--adapter", metavar="URL", help="to all servers with this adapter, as redis://localhost; it prints how many"
-    )
-    emit.add_argument(
-        "--path", metavar="PATH", default="/socket.io", help="with --adapter: that of the servers (default: /socket.io)"
-    )

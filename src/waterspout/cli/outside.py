@@ -1,6 +1,6 @@
 """`waterspout publish` and `waterspout emit`: one command for each message, sent to a server's entry (hosts/entry.py).
 
-`emit` can send to all nodes as well, through their broker.
+Both can send to all nodes as well, through their broker.
 
 Each message has a connection of its own, so that a slow writer may take its time between two lines, and the server may
 be restarted meanwhile.
@@ -11,10 +11,12 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from waterspout import CannotStart, Emitter
 from waterspout.errors import AdapterError, DecodeError, WaterspoutError
+from waterspout.server import Text
 from waterspout.wire import json
 
 VARIABLE = "WATERSPOUT_ENTRY"
@@ -29,6 +31,12 @@ class NotCarriedOut(WaterspoutError):
 
 def publish(options: argparse.Namespace) -> None:
     """Publish a message, or one for each line of standard input, and print the id of each."""
+    if options.adapter is not None:
+        with _everywhere(options) as emitter:
+            for data in _messages(options):
+                message = Text(data) if options.text else data
+                print(emitter.publish(options.channel, message, options.event), flush=True)
+        return
     path = _path(options)
     for data in _messages(options):
         command = {"publish": options.channel, "data": data, "event": options.event, "text": options.text}
@@ -37,27 +45,30 @@ def publish(options: argparse.Namespace) -> None:
 
 def emit(options: argparse.Namespace) -> None:
     """Emit an event, at one server's entry or through the adapter of several."""
-    path = _path(options) if options.adapter is None else ""
-    args = [_value(text) for text in options.args]
     if options.adapter is not None:
-        _emit_everywhere(options, args)
+        with _everywhere(options) as emitter:
+            args = [_value(text) for text in options.args]
+            nodes = emitter.emit(options.event, *args, to=options.to, namespace=options.namespace)
+        if nodes is not None:
+            print(nodes)
         return
+    path = _path(options)
+    args = [_value(text) for text in options.args]
     send(path, {"emit": options.event, "args": args, "to": options.to, "namespace": options.namespace})
 
 
-def _emit_everywhere(options: argparse.Namespace, args: list[Any]) -> None:
-    """Emit an event to the clients of all nodes, and print how many nodes have received it, if that is known."""
+@contextmanager
+def _everywhere(options: argparse.Namespace) -> Iterator[Emitter]:
+    """Return what emits to all nodes of an adapter, and make sentences of its errors."""
     if options.entry is not None:
         raise CannotStart(f"one server or all? Give --entry {options.entry} or --adapter, and not both")
     try:
         with Emitter(options.adapter, path=options.path) as emitter:
-            nodes = emitter.emit(options.event, *args, to=options.to, namespace=options.namespace)
+            yield emitter
     except AdapterError as error:
         raise NotCarriedOut(str(error)) from None
     except (ImportError, TypeError, ValueError) as error:
         raise CannotStart(str(error)) from None
-    if nodes is not None:
-        print(nodes)
 
 
 def send(path: str, command: dict[str, Any]) -> dict[str, Any]:

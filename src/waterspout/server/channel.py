@@ -133,12 +133,12 @@ class Channel:
         result.
         """
         check_event(event)
-        encoded, is_text = self._encode(data)
+        encoded, is_text = encode_data(self.name, data)
         return done_on_core(self.engine.driver, self._publish, encoded, event, is_text, False)
 
     def end(self, data: Any = None) -> Pending[str]:
         """Tell all subscribers that no more comes, with some last data; ValueError if it has ended before."""
-        encoded, is_text = (b"", False) if data is None else self._encode(data)
+        encoded, is_text = (b"", False) if data is None else encode_data(self.name, data)
         return done_on_core(self.engine.driver, self._publish, encoded, None, is_text, True)
 
     def stream(self, last_event_id: str | None = None, *, greet: bool = True) -> ChannelStream:
@@ -299,21 +299,6 @@ class Channel:
         reader.restart(reason)
         self.engine.turn.add(reader.go_on)
 
-    def _encode(self, data: Any) -> tuple[bytes, bool]:
-        if isinstance(data, Text):
-            return surrogates.encode(data), True
-        try:
-            encoded = json.encode_plain(data)
-            if encoded is None:
-                encoded, contents = json.encode_apart(data, lambda number: number)
-                if contents:
-                    raise TypeError("bytes are not JSON: publish them as text, such as base64")
-            return encoded, False
-        except UNSENDABLE as error:
-            raise TypeError(
-                f"the channel {self.name!r} cannot publish this: {error}{find_fault(data, 'data')}"
-            ) from error
-
     def _publish(self, data: bytes, event: str | None, is_text: bool, is_end: bool) -> Pending[str]:
         if self.ended:
             raise ValueError(f"the channel {self.name!r} has ended, and nothing more can be published to it")
@@ -350,6 +335,21 @@ class Channel:
         if not full:
             done.resolve(None)
         return done
+
+
+def encode_data(channel: str, data: Any) -> tuple[bytes, bool]:
+    """Write the data of a message, and whether it is a `Text`; TypeError for what JSON cannot carry."""
+    if isinstance(data, Text):
+        return surrogates.encode(data), True
+    try:
+        encoded = json.encode_plain(data)
+        if encoded is None:
+            encoded, contents = json.encode_apart(data, lambda number: number)
+            if contents:
+                raise TypeError("bytes are not JSON: publish them as text, such as base64")
+        return encoded, False
+    except UNSENDABLE as error:
+        raise TypeError(f"the channel {channel!r} cannot publish this: {error}{find_fault(data, 'data')}") from error
 
 
 def check_event(event: object) -> None:

@@ -31,9 +31,7 @@ class Channels:
         check_options(given)
         found = self._named.get(name)
         if found is None:
-            check_name(name)
-            if not name or name.startswith(OWN):
-                raise ValueError(f'the name of a channel is {name!r}: give one that does not begin with "{OWN}"')
+            check_channel_name(name)
             keep = self._keep if self.logs is None else _keep_nothing
             new = Channel(name, self._engine, given, keep, self.traffic, self.logs)
             found = self._named.add(name, new)
@@ -63,3 +61,10 @@ class Channels:
 
 def _keep_nothing(channel: Channel, keeps: bool) -> None:
     """Do nothing: what a broker keeps needs no object here."""
+
+
+def check_channel_name(name: str) -> None:
+    """Raise TypeError or ValueError for what no channel can be named."""
+    check_name(name)
+    if not name or name.startswith(OWN):
+        raise ValueError(f'the name of a channel is {name!r}: give one that does not begin with "{OWN}"')

@@ -1,6 +1,6 @@
 """A namespace for a program without a server: it writes what nodes are to do with the namespace's clients.
 
-What it refuses, and how, is what `Namespace` does.
+What it refuses, and how, is what `Namespace` does; and so are messages for channels.
 """
 
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ from typing import Any
 
 from ..engine import Policy
 from ..engine.options import check_number
+from .channel import check_event, encode_data
+from .channels import check_channel_name
 from .cluster.messages import Ask, Broadcast, BusDisconnect, Count, Fetch, ForClients, Join, Leave, Question, address
 from .fanout import Delivery, prepare
 from .handlers import check_name
 from .namespace import check_namespace
 from .rooms import Audience, Room, check_rooms
+from .shared import NewEntry, check_size
 
 _NEWEST = Policy().generations[-1]
 
@@ -67,3 +70,13 @@ class RemoteNamespace:
 
     def _address(self, message: Broadcast | ForClients | Question, whom: Audience) -> bytes:
         return address(message, whom, self.largest)
+
+
+def new_entry(channel: str, data: Any, event: str | None, largest: int | None) -> NewEntry:
+    """Write a message for a channel; it refuses what `Channel.publish` does."""
+    check_channel_name(channel)
+    check_event(event)
+    encoded, is_text = encode_data(channel, data)
+    entry = NewEntry(encoded, event, is_text, is_end=False)
+    check_size(entry, channel, largest)
+    return entry

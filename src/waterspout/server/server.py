@@ -29,7 +29,7 @@ from .namespace import Kind, Namespace
 from .namespaces import DynamicNamespace, Matcher, Namespaces
 from .presence import Presence
 from .rooms import Except, Room, Target, audience
-from .shared import SharedLogs, StoringAdapter
+from .shared import SharedLogs, StoringAdapter, log_key
 from .socket import Socket
 from .stats import Stats, collect
 
@@ -439,7 +439,7 @@ class Server(Events):
     def _shared_logs(self, adapter: Adapter | None, most_bytes: int) -> SharedLogs | None:
         if not isinstance(adapter, StoringAdapter):
             return None
-        return SharedLogs(adapter.logs, f"waterspout{self.engine.path}/channel/", self.engine, most_bytes)
+        return SharedLogs(adapter.logs, log_key(f"waterspout{self.engine.path}", ""), self.engine, most_bytes)
 
     def _close(self, done: Pending[None]) -> None:
         end = self.engine.driver.now() + self._shutdown_timeout

@@ -96,11 +96,8 @@ class SharedLogs:
         """Refuse an entry that is too much."""
         if self._failure is not None:
             raise AdapterError(f"nothing is published to {name!r}: the adapter has failed") from self._failure
-        largest, size = self.store.largest_entry, entry.size_bytes
-        if largest is not None and size > largest:
-            remedy = f"the broker takes {largest}: publish less, or the address of what is large"
-            raise AdapterError(f"a message for the channel {name!r} has {size} bytes, and {remedy}")
-        waiting = self.unsent_bytes
+        check_size(entry, name, self.store.largest_entry)
+        waiting, size = self.unsent_bytes, entry.size_bytes
         if waiting and waiting + size > self._most_bytes:
             rule = f"{waiting} bytes wait for the broker already, of {self._most_bytes} (max_unpublished_bytes)"
             raise AdapterError(f"nothing is published to {name!r}, for {rule}")
@@ -115,3 +112,15 @@ class SharedLogs:
     def note(self, level: Level, text: str, *values: object) -> None:
         """Log what has happened."""
         self._engine.log.note(Layer.SERVER, level, text, *values)
+
+
+def check_size(entry: NewEntry, name: str, largest: int | None) -> None:
+    """Refuse an entry that is larger than the broker takes."""
+    if largest is not None and entry.size_bytes > largest:
+        remedy = f"the broker takes {largest}: publish less, or the address of what is large"
+        raise AdapterError(f"a message for the channel {name!r} has {entry.size_bytes} bytes, and {remedy}")
+
+
+def log_key(topic: str, channel: str) -> str:
+    """Return the name of a channel's log, for the store; `topic` is that of the servers that share it."""
+    return f"{topic}/channel/{channel}"
