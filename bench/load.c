@@ -45,6 +45,8 @@
 #define MAX_LOST 1000                   /* connections, before the connect mode gives up */
 
 #define MAX_PROTOS 8                    /* that one run can mix */
+#define MAX_PORTS 8
+#define MAX_PIDS 8
 
 enum mode { ACK, EMIT, BCAST, CONNECT, IDLE, POLL, PUBLISH };
 static const char *const mode_names[] = {"ack", "emit", "bcast", "connect", "idle", "poll", "publish"};
@@ -56,12 +58,13 @@ static struct {
     enum mode mode;
     enum proto protos[MAX_PROTOS];
     const char *host, *payload, *proto;
-    int port, publish_port, proto_count, conns, window, concurrency, sources, pid;
+    int ports[MAX_PORTS], port_count, pids[MAX_PIDS], pid_count;
+    int publish_port, proto_count, conns, window, concurrency, sources;
     double duration, warmup;
     bool verbose;
 } opt = {
     .host = "127.0.0.1", .payload = "{\"a\":1,\"b\":\"text\"}", .proto = "sio5", .proto_count = 1,
-    .port = 8000, .conns = 100, .window = 1, .concurrency = 64, .sources = 1,
+    .ports = {8000}, .port_count = 1, .conns = 100, .window = 1, .concurrency = 64, .sources = 1,
     .duration = 5, .warmup = 1,
 };
 
@@ -82,7 +85,8 @@ static const char help[] =
     "  -p, --proto P        sio5 (default), sio09 (not in the poll mode), or ws and sse\n"
     "                       (in the publish and idle modes); several, with commas between them,\n"
     "                       are given to the connections in turn\n"
-    "  -P, --port N         server port (8000)\n"
+    "  -P, --port N         server port (8000); several, with commas between them, are given\n"
+    "                       to the connections in turn\n"
     "      --publish-port N port of the server for what it is to publish\n"
     "  -H, --host A         server IPv4 address (127.0.0.1)\n"
     "  -n, --conns N        connections (100)\n"
@@ -94,7 +98,8 @@ static const char help[] =
     "  -j, --payload JSON   the event's argument ({\"a\":1,\"b\":\"text\"})\n"
     "  -s, --size N         use a JSON string of N characters as the argument\n"
     "  -S, --sources N      use source addresses 127.0.0.1 to 127.0.0.N (1)\n"
-    "      --pid PID        the server: report its CPU and memory, children included\n"
+    "      --pid PID        the server: report its CPU and memory, children included; of\n"
+    "                       several, with commas between them, the CPU of each, too\n"
     "  -v, --verbose        say on stderr what is going on\n"
     "\n"
     "the server's side\n"
@@ -113,6 +118,7 @@ static const char help[] =
     "  bad, lost            wrong answers; connections cut and answers that never came\n"
     "  gen_cpu, srv_cpu     CPU share of the generator and of the server\n"
     "  gen_others, ...      share that others took of a core it is pinned to\n"
+    "  us                   CPU of each process for a message or broadcast, in microseconds\n"
     "  rss_kb, kb_per_conn  memory of the server at the end; growth per connection\n";
 
 static void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -253,7 +259,7 @@ static double core_busy(int pid)
 struct sample {
     uint64_t at, done;
     double own_cpu, own_core, server_core;
-    struct usage server;
+    struct usage server, each[MAX_PIDS]; /* all together; each of opt.pids */
 };
 
 /* ---------------------------------------------------------------- connections */
@@ -275,6 +281,7 @@ enum state {
 struct conn {
     int fd;
     enum proto proto;
+    int port;
     enum state state;
     bool armed;             /* EPOLLOUT is asked for */
     bool pong_due;          /* poll: a ping was seen */
@@ -414,6 +421,7 @@ static void conn_begin(struct conn *c)
     c->began = clock_ns();
     c->state = TCP;
     c->armed = true;
+    server.sin_port = htons((uint16_t)c->port);
     if (connect(c->fd, (struct sockaddr *)&server, sizeof server) < 0 && errno != EINPROGRESS)
         die("connect: %s (use --sources?)", strerror(errno));
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &e) < 0)
@@ -509,7 +517,7 @@ static struct response http_response(char *p, size_t n)
 
 static void request_get(struct conn *c, const char *path)
 {
-    queuef(c, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nAccept: */*\r\n\r\n", path, opt.host, opt.port);
+    queuef(c, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nAccept: */*\r\n\r\n", path, opt.host, c->port);
 }
 
 static void request_upgrade(struct conn *c, const char *path)
@@ -517,7 +525,7 @@ static void request_upgrade(struct conn *c, const char *path)
     queuef(c, "GET %s HTTP/1.1\r\nHost: %s:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
               "Origin: http://%s:%d\r\nSec-WebSocket-Version: 13\r\n"
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-           path, opt.host, opt.port, opt.host, opt.port);
+           path, opt.host, c->port, opt.host, c->port);
     c->state = UPGRADE;
 }
 
@@ -525,7 +533,7 @@ static void poll_post(struct conn *c, const char *body)
 {
     queuef(c, "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: %s:%d\r\n"
               "Content-Type: text/plain;charset=UTF-8\r\nContent-Length: %zu\r\n\r\n",
-           c->sid, opt.host, opt.port, strlen(body));
+           c->sid, opt.host, c->port, strlen(body));
     queue(c, body, strlen(body));
 }
 
@@ -1110,6 +1118,18 @@ static void read_protos(const char *names)
     }
 }
 
+static int read_numbers(const char *text, int *numbers, int most)
+{
+    char *rest = strdup(text), *number;
+    int count = 0;
+    while ((number = strsep(&rest, ","))) {
+        if (count == most)
+            die("more than %d in %s", most, text);
+        numbers[count++] = atoi(number);
+    }
+    return count;
+}
+
 static bool speaks(enum proto proto)
 {
     for (int i = 0; i < opt.proto_count; i++)
@@ -1138,7 +1158,7 @@ static void read_options(int argc, char **argv)
     while ((o = getopt_long(argc, argv, "p:P:H:n:w:c:d:W:j:s:S:vh", longs, NULL)) != -1) {
         switch (o) {
         case 'p': read_protos(optarg); break;
-        case 'P': opt.port = atoi(optarg); break;
+        case 'P': opt.port_count = read_numbers(optarg, opt.ports, MAX_PORTS); break;
         case 'H': opt.host = optarg; break;
         case 'n': opt.conns = atoi(optarg); break;
         case 'w': opt.window = atoi(optarg); break;
@@ -1149,7 +1169,7 @@ static void read_options(int argc, char **argv)
         case 's': opt.payload = json_string(atoi(optarg)); break;
         case 'S': opt.sources = atoi(optarg); break;
         case 'v': opt.verbose = true; break;
-        case 1: opt.pid = atoi(optarg); break;
+        case 1: opt.pid_count = read_numbers(optarg, opt.pids, MAX_PIDS); break;
         case 2: opt.publish_port = atoi(optarg); break;
         case 'h': fputs(help, stdout); exit(0);
         default: fputs("see load --help\n", stderr); exit(2);
@@ -1194,13 +1214,14 @@ static void set_up(void)
     for (int i = 0; i < opt.conns; i++) {
         conns[i].fd = -1;
         conns[i].proto = opt.protos[i % opt.proto_count];
+        conns[i].port = opt.ports[i % opt.port_count];
         conns[i].sent_at = allocate((size_t)opt.window, sizeof *conns[i].sent_at);
     }
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
+    server = (struct sockaddr_in){.sin_family = AF_INET};
     if (inet_pton(AF_INET, opt.host, &server.sin_addr) != 1)
         die("not an IPv4 address: %s", opt.host);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -1213,10 +1234,13 @@ static void set_up(void)
 static struct sample take_sample(void)
 {
     struct sample s = {.at = clock_ns(), .done = done, .own_cpu = own_cpu(), .own_core = core_busy(0)};
-    if (opt.pid) {
-        add_usage(opt.pid, &s.server);
-        s.server_core = core_busy(opt.pid);
+    for (int i = 0; i < opt.pid_count; i++) {
+        add_usage(opt.pids[i], &s.each[i]);
+        s.server.cpu += s.each[i].cpu;
+        s.server.rss_kb += s.each[i].rss_kb;
     }
+    if (opt.pid_count)
+        s.server_core = core_busy(opt.pids[0]);
     return s;
 }
 
@@ -1276,6 +1300,16 @@ static double share(double used, double of)
     return used > 0 ? used / of : 0;
 }
 
+/* What a message, or a broadcast, costs each process of the server. */
+static void print_us(const struct sample *from, const struct sample *to, uint64_t count)
+{
+    for (int i = 0; i < opt.pid_count; i++) {
+        double cpu = to->each[i].cpu - from->each[i].cpu;
+        printf("%s%.3f", i ? "," : ",\"us\":[", count ? cpu * 1e6 / (double)count : 0.0);
+    }
+    printf("]");
+}
+
 static void report(const struct sample *before, const struct sample *from, const struct sample *to)
 {
     double secs = (double)(to->at - from->at) / 1e9;
@@ -1292,14 +1326,14 @@ static void report(const struct sample *before, const struct sample *from, const
            (unsigned long long)bad, (unsigned long long)lost);
     printf(",\"gen_cpu\":%.3f,\"gen_others\":%.3f", own / secs,
            share(to->own_core - from->own_core - own, secs));
-    if (opt.pid) {
+    if (opt.pid_count) {
         printf(",\"srv_cpu\":%.3f,\"srv_others\":%.3f,\"rss_kb\":%ld", srv / secs,
                share(to->server_core - from->server_core - srv, secs), to->server.rss_kb);
         if (opt.mode == IDLE)
             printf(",\"rss_before_kb\":%ld,\"kb_per_conn\":%.2f", before->server.rss_kb,
                    (double)(to->server.rss_kb - before->server.rss_kb) / opt.conns);
         else
-            printf(",\"srv_us_per_op\":%.3f", count ? srv * 1e6 / (double)count : 0.0);
+            print_us(from, to, opt.mode == BCAST || opt.mode == PUBLISH ? count / (uint64_t)opt.conns : count);
     }
     printf("}\n");
 }

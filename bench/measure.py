@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
 
-from bench.servers import BUILD, ServerFailed, running
+from bench.servers import BUILD, Running, ServerFailed, running, running_nodes
 from bench.workloads import Workload
 
 BUSY = 0.90
@@ -65,9 +68,8 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     """Start the peer, put it under load once, end it."""
     run = Run(workload=workload.name, peer=peer)
     try:
-        with running(peer, core=options.server_core) as (port, publish_port, pid):
-            ports = ["--port", str(port), "--publish-port", str(publish_port)]
-            result = generate(workload, peer, ports, pid, options)
+        with start(workload, peer, options.server_core) as server:
+            result = generate(workload, peer, server, options)
     except ServerFailed as error:
         return replace(run, fault=f"the server did not start: {error}")
     except subprocess.CalledProcessError as error:
@@ -82,18 +84,32 @@ def attempt(workload: Workload, peer: str, options: Options) -> Run:
     )
 
 
-def generate(workload: Workload, peer: str, ports: Sequence[str], pid: int, options: Options) -> dict[str, float]:
+def start(workload: Workload, peer: str, core: int) -> AbstractContextManager[Running]:
+    """Start what the load needs: a server, or several nodes."""
+    if workload.receivers:
+        return running_nodes(peer, workload.receivers, workload.idle, core=core)
+    return running(peer, core=core)
+
+
+def generate(workload: Workload, peer: str, server: Running, options: Options) -> dict[str, float]:
     """Run the generator once and return its result; `load --help` explains the keys.
 
-    Raises subprocess.CalledProcessError when it gave up.
+    Of several nodes, `by_kind` is added. Raises subprocess.CalledProcessError when it gave up.
     """
     seconds = options.seconds if options.quick else workload.seconds or options.seconds
     arguments = [*workload.arguments(peer).split(), "--duration", str(seconds), "--warmup", str(options.warmup)]
-    command = [str(BUILD / "load"), *arguments, *ports, "--pid", str(pid)]
+    arguments += ["--port", ",".join(map(str, server.ports)), "--publish-port", str(server.publish_port)]
+    command = [str(BUILD / "load"), *arguments, "--pid", ",".join(map(str, server.pids))]
     pinned = ["taskset", "--cpu-list", str(options.load_core), *command]
     done = subprocess.run(pinned, capture_output=True, text=True, check=True)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result | by_kind(result["us"], workload) if workload.receivers else result
+
+
+def by_kind(us: Sequence[float], workload: Workload) -> dict[str, float]:
+    """Return the CPU time for a message of one node of each kind, from that of the processes of `running_nodes`."""
+    kinds = ["sender", *["receiver"] * workload.receivers, *["idle"] * workload.idle, "redis"]
+    return {f"us_{kind}": fmean(us[i] for i, other in enumerate(kinds) if other == kind) for kind in kinds}
 
 
 def fault(result: dict[str, float]) -> str:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.ports import free_port
@@ -18,6 +19,7 @@ BUILD = BENCH / ".build"
 PEERS = (
     *("ours", "ours-asyncio", "ours-gevent", "node", "psio-aiohttp", "psio-granian", "psio-gevent"),
     *("events-node", "events-starlette", "events-tornado"),
+    *("nodes-ours", "nodes-gevent", "nodes-node", "nodes-psio"),
 )
 OWN = "own"
 """Our own server under another load, where nobody else serves the same clients."""
@@ -29,26 +31,62 @@ class ServerFailed(Exception):
     """A server did not come up."""
 
 
-def command(peer: str, port: int, publish_port: int) -> list[str]:
-    """Return the command line of a peer. Those that publish nothing need no second port, and ignore it."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where clients connect, where it takes what it is to publish, and the ids of its processes."""
+
+    ports: tuple[int, ...]
+    publish_port: int
+    pids: tuple[int, ...]
+
+
+def command(peer: str, port: int, publish_port: int, *url: str) -> list[str]:
+    """Return the command line of a peer. Those that publish nothing need no second port, and ignore it.
+
+    Nodes need the URL of their Redis.
+    """
     kind, _, variant = peer.replace(OWN, "ours").partition("-")
     if "node" in (kind, variant):
-        return [shutil.which("node") or "node", str(BENCH / "peers" / f"{kind}.js"), str(port), str(publish_port)]
-    arguments = [str(port), *filter(None, [variant]), str(publish_port)]
+        script = str(BENCH / "peers" / f"{kind}.js")
+        return [shutil.which("node") or "node", script, str(port), str(publish_port), *url]
+    arguments = [str(port), *filter(None, [variant]), str(publish_port), *url]
     return [sys.executable, str(BENCH / "peers" / f"{kind}.py"), *arguments]
 
 
 @contextmanager
-def running(peer: str, *, core: int) -> Iterator[tuple[int, int, int]]:
-    """Run a peer on one core and give its port, the one for what it is to publish, and its process id.
-
-    It is gone afterwards. Raises ServerFailed with the end of its output.
-    """
+def running(peer: str, *url: str, core: int, log: str = "") -> Iterator[Running]:
+    """Run a peer on one core. It is gone afterwards. Raises ServerFailed with the end of its output."""
     port, publish_port = free_port(), free_port()
-    log = BUILD / f"{peer}.log"
+    with _process(log or peer, command(peer, port, publish_port, *url), port, core) as pid:
+        yield Running((port,), publish_port, (pid,))
+
+
+@contextmanager
+def running_nodes(peer: str, receivers: int, idle: int, *, core: int) -> Iterator[Running]:
+    """Run nodes and their Redis on one core: a sender, `receivers` with clients, `idle` ones without.
+
+    The processes are in this order, Redis is the last.
+    """
+    redis_port = free_port()
+    redis = ["redis-server", "--port", str(redis_port), "--bind", "127.0.0.1", "--save", "", "--dir", str(BUILD)]
+    with ExitStack() as stack:
+        redis_pid = stack.enter_context(_process("redis", redis, redis_port, core))
+        url = f"redis://127.0.0.1:{redis_port}"
+        nodes = [
+            stack.enter_context(running(peer, url, core=core, log=f"{peer}-{number}"))
+            for number in range(1 + receivers + idle)
+        ]
+        ports = tuple(node.ports[0] for node in nodes[1 : 1 + receivers])
+        yield Running(ports, nodes[0].publish_port, (*(node.pids[0] for node in nodes), redis_pid))
+
+
+@contextmanager
+def _process(name: str, command: list[str], port: int, core: int) -> Iterator[int]:
+    """Run a command on one core, from when it accepts connections; give its process id."""
+    log = BUILD / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *command(peer, port, publish_port)],
+            ["taskset", "--cpu-list", str(core), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -57,7 +95,7 @@ def running(peer: str, *, core: int) -> Iterator[tuple[int, int, int]]:
         )
         try:
             _await_port(process, port, log)
-            yield port, publish_port, process.pid
+            yield process.pid
         finally:
             _stop(process)
 

@@ -7,7 +7,7 @@ from importlib import metadata
 
 from bench.servers import BENCH
 
-PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop", "gevent")
+PYTHON_PACKAGES = ("waterspout", "tornado", "msgspec", "uvloop", "gevent", "redis", "hiredis")
 RIVAL_PACKAGES = (
     "python-socketio",
     "python-engineio",
@@ -17,16 +17,17 @@ RIVAL_PACKAGES = (
     "uvicorn",
     "httptools",
 )
-NODE_PACKAGES = ("socket.io", "engine.io", "ws", "bufferutil")
+NODE_PACKAGES = ("socket.io", "engine.io", "ws", "bufferutil", "@socket.io/redis-adapter", "redis")
 
 
 def versions() -> str:
     """Return one line of names and versions."""
     node = first_line("node", "--version").removeprefix("v")
     compiler = first_line("gcc", "-dumpfullversion")
+    redis = first_line("redis-server", "--version").partition("v=")[2].split()[0]
     parts = [f"Python {platform.python_version()}", *map(_python, PYTHON_PACKAGES)]
     parts += [f"Node {node}", *map(_node, NODE_PACKAGES)]
-    parts += [*map(_python, RIVAL_PACKAGES), f"gcc {compiler}"]
+    parts += [*map(_python, RIVAL_PACKAGES), f"redis-server {redis}", f"gcc {compiler}"]
     return ", ".join(parts)
 
 

@@ -35,6 +35,11 @@ GEVENT = Table(
     columns={"ours-gevent": "ours", "ours-asyncio": "asyncio", "node": "node", "psio": "psio on gevent"},
 )
 
+NODES = Table(
+    title="several nodes and Redis",
+    columns={"nodes-ours": "ours", "nodes-node": "node", "nodes-psio": "psio", "nodes-gevent": "ours on gevent"},
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -53,6 +58,10 @@ class Workload:
     own: str = ""
     """The arguments for our own server where it is compared with itself, under another load."""
     table: Table = SERVERS
+    receivers: int = 0
+    """Nodes that have clients of what another node sends; 0 is a single server."""
+    idle: int = 0
+    """Nodes that have none."""
     figure: str = "rate"
     unit: str = "/s"
     goals: Mapping[str, float] = field(default_factory=dict)
@@ -278,5 +287,34 @@ WORKLOADS = (
         saturates=False,
         timed=False,
         seconds=28,
+    ),
+    *(
+        Workload(
+            name=f"nodes{receivers}",
+            title=f"messages from one node to {receivers} other{'s' * (receivers > 1)}",
+            load=f"publish --conns {receivers} --window 32",
+            table=NODES,
+            receivers=receivers,
+        )
+        for receivers in (1, 2, 4)
+    ),
+    *(
+        Workload(
+            name=f"nodes-{kind}",
+            title=f"CPU time for a message, {title}",
+            load="publish --conns 1 --window 32",
+            table=NODES,
+            receivers=1,
+            idle=1,
+            figure=f"us_{kind}",
+            unit="us",
+            lower_is_better=True,
+            timed=False,
+        )
+        for kind, title in (
+            ("sender", "of the node that sends it"),
+            ("receiver", "of a node with a client in its room"),
+            ("idle", "of a node without one"),
+        )
     ),
 )

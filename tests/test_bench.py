@@ -1,8 +1,10 @@
 """The benchmark's rows: what they are compared with, and what they have to reach."""
 
+from dataclasses import replace
+
 import pytest
 from bench.__main__ import peers_for
-from bench.measure import Run
+from bench.measure import Run, by_kind
 from bench.report import column_of, row, tables
 from bench.servers import BENCH, OWN, command
 from bench.workloads import WORKLOADS, Workload
@@ -37,3 +39,8 @@ def test_an_idle_eventsource_may_take_a_kilobyte_more_than_a_websocket() -> None
     for value, missed in ((3.6, []), (3.7, ["at most 3.6 KB: 3.7 KB"])):
         ours = Run(workload="idle-events", peer="ours", value=value)
         assert row(named("idle-events"), [ours, other]).missed() == missed
+
+
+@pytest.mark.parametrize(("kind", "us"), [("sender", 31.0), ("receiver", 16.0), ("idle", 8.0), ("redis", 4.0)])
+def test_the_cpu_time_of_nodes_is_that_of_one_node_of_each_kind(kind: str, us: float) -> None:
+    assert by_kind([31, 15, 17, 8, 4], replace(named("nodes2"), idle=1))[f"us_{kind}"] == us

@@ -6,6 +6,7 @@ usage: ours.py PORT [asyncio|gevent] PUBLISH_PORT
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,26 +38,27 @@ def follow(socket: Socket) -> None:
     socket.subscribe(news)
 
 
-async def publish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Publish each line."""
-    async for line in reader:
-        news.publish(msgspec.json.decode(line))
+Publish = Callable[[Any], object]
 
 
-async def main(port: int, publish_port: int) -> None:
+async def main(server: Server, publish: Publish, port: int, publish_port: int) -> None:
     """Serve until the process is ended."""
     import tornado.web
 
     from waterspout.hosts import tornado as host
 
+    async def publish_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for line in reader:
+            publish(msgspec.json.decode(line))
+
     application = tornado.web.Application(host.routes(server), log_function=lambda handler: None)
-    await asyncio.start_server(publish, "127.0.0.1", publish_port)
+    await asyncio.start_server(publish_lines, "127.0.0.1", publish_port)
     application.listen(port, "127.0.0.1", backlog=4096)
     gc.freeze()
     await asyncio.Event().wait()
 
 
-def serve_on_gevent(port: int, publish_port: int) -> None:
+def serve_on_gevent(server: Server, publish: Publish, port: int, publish_port: int) -> None:
     """The same, in the hub."""
     from gevent.server import StreamServer
 
@@ -64,23 +66,28 @@ def serve_on_gevent(port: int, publish_port: int) -> None:
 
     def publish_lines(connection: Any, address: object) -> None:
         for line in connection.makefile("rb"):
-            news.publish(msgspec.json.decode(line))
+            publish(msgspec.json.decode(line))
 
     StreamServer(("127.0.0.1", publish_port), publish_lines).start()
     gc.freeze()
     serve(server, host="127.0.0.1", port=port)
 
 
-if __name__ == "__main__":
-    port, *variant, publish_port = sys.argv[1:]
-    if variant == ["gevent"]:
+def run(variant: str, server: Server, publish: Publish, port: int, publish_port: int) -> None:
+    """Serve on uvloop, or as the variant says."""
+    if variant == "gevent":
         from gevent import monkey
 
         monkey.patch_all()
-        serve_on_gevent(int(port), int(publish_port))
-    elif variant == ["asyncio"]:
-        asyncio.run(main(int(port), int(publish_port)))
+        serve_on_gevent(server, publish, port, publish_port)
+    elif variant == "asyncio":
+        asyncio.run(main(server, publish, port, publish_port))
     else:
         import uvloop
 
-        uvloop.run(main(int(port), int(publish_port)))
+        uvloop.run(main(server, publish, port, publish_port))
+
+
+if __name__ == "__main__":
+    port, *variants, publish_port = sys.argv[1:]
+    run("".join(variants), server, news.publish, int(port), int(publish_port))

@@ -31,10 +31,11 @@ class Json:
         return msgspec.json.decode(text)
 
 
-def build(async_mode: str) -> socketio.AsyncServer:
+def build(async_mode: str, manager: socketio.AsyncManager | None = None) -> socketio.AsyncServer:
     """Make the server and its three handlers."""
     server = socketio.AsyncServer(
         async_mode=async_mode,
+        client_manager=manager,
         async_handlers=False,  # a task for each event costs 15 %
         cors_allowed_origins="*",
         http_compression=False,
@@ -60,15 +61,20 @@ def asgi() -> socketio.ASGIApp:
     return socketio.ASGIApp(build("asgi"))
 
 
-async def serve_aiohttp(port: int) -> None:
-    """Serve until the process is ended."""
+async def listen(server: socketio.AsyncServer, port: int) -> None:
+    """Accept connections in aiohttp."""
     from aiohttp import web
 
     application = web.Application()
-    build("aiohttp").attach(application)
+    server.attach(application)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, HOST, port, backlog=BACKLOG).start()
+
+
+async def serve_aiohttp(port: int) -> None:
+    """Serve until the process is ended."""
+    await listen(build("aiohttp"), port)
     await asyncio.Event().wait()
 
 
