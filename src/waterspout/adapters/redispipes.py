@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
+
+try:
+    import hiredis
+except ImportError:
+    hiredis = None  # type: ignore[assignment]
+
+READ_BYTES = 65_536
+_NOTHING = object()
 
 Answer = Callable[[Any, Exception | None], object]
 """Called with the reply to a command, or with its error; with neither where the connection was lost before."""
@@ -30,6 +38,8 @@ class RedisPipe:
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
+        self._stream = connection._reader
+        self._reader = None if hiredis is None else hiredis.Reader(InvalidResponse, ResponseError, notEnoughData=_NOTHING)
         self._packed: list[bytes] = []
         self._has_packed = asyncio.Event()
 
@@ -46,12 +56,29 @@ class RedisPipe:
             packed, self._packed = self._packed, []
             await self._connection.send_packed_command(packed, check_health=False)
 
-    async def read(self) -> Any:
-        """Return the next reply; it comes without a deadline, since the package would spin, or give up what it reads.
+    async def read(self) -> list[Any]:
+        """Wait for replies, without a deadline, and return all that have come; errors are `ResponseError`s among them.
 
-        ResponseError for one that is an error.
+        The package reads one at a time, in three coroutines for each.
         """
-        return await self._connection.read_response(disconnect_on_error=False)
+        if self._reader is None or self._stream is None:
+            return [await self._read_one()]
+        replies: list[Any] = []
+        while not replies:
+            data = await self._stream.read(READ_BYTES)
+            if not data:
+                raise RedisLost("it has closed the connection")
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _NOTHING:
+                replies.append(reply)
+        return replies
+
+    async def _read_one(self) -> Any:
+        """With a deadline the package would spin, or give up what it reads."""
+        try:
+            return await self._connection.read_response(disconnect_on_error=False)
+        except ResponseError as error:
+            return error
 
 
 class _Open(NamedTuple):
@@ -102,10 +129,11 @@ class RedisCommands(RedisPipe):
     async def answer(self) -> None:
         """Read replies, for ever."""
         while True:
-            try:
-                self._answer(await self.read(), None)
-            except ResponseError as error:
-                self._answer(None, error)
+            for reply in await self.read():
+                if isinstance(reply, ResponseError):
+                    self._answer(None, reply)
+                else:
+                    self._answer(reply, None)
 
     def lose(self) -> None:
         """Take the connection for lost: what was not answered never is."""
@@ -154,17 +182,22 @@ class RedisSubscriptions(RedisPipe):
     async def receive(self) -> None:
         """Read messages, for ever; `RedisLost` if Redis unsubscribes by itself."""
         while True:
-            kind, topic, *rest = await self.read()
-            if kind == b"message":
-                self._heard(topic, *rest)
-            elif kind == b"pmessage":
-                self._heard(*rest)
-            elif kind in (b"subscribe", b"psubscribe"):
-                self._confirmed(topic)
-            elif kind == b"pong":
-                self.open_pings = 0
-            elif kind in (b"unsubscribe", b"punsubscribe"):
-                self._unsubscribed(topic)
+            for reply in await self.read():
+                if isinstance(reply, ResponseError):
+                    raise reply
+                self._receive(*reply)
+
+    def _receive(self, kind: bytes, topic: bytes, *rest: Any) -> None:
+        if kind == b"message":
+            self._heard(topic, *rest)
+        elif kind == b"pmessage":
+            self._heard(*rest)
+        elif kind in (b"subscribe", b"psubscribe"):
+            self._confirmed(topic)
+        elif kind == b"pong":
+            self.open_pings = 0
+        elif kind in (b"unsubscribe", b"punsubscribe"):
+            self._unsubscribed(topic)
 
     def _unsubscribed(self, topic: bytes) -> None:
         if not self._leaving[topic]:
