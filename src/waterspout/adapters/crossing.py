@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, TypeVarTuple
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from ..engine import Driver
 
 Args = TypeVarTuple("Args")
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 class Crossing:
@@ -46,7 +48,10 @@ class Crossing:
 
 
 class LoopHome:
-    """The server's own loop, which is asyncio's. `do` calls a function at the adapter, `back` one at the server."""
+    """The server's own loop, which is asyncio's.
+
+    `reach` makes what calls a function at the adapter; `back` calls one at the server.
+    """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -61,9 +66,9 @@ class LoopHome:
         self._task = self._loop.create_task(coroutine, context=self._context)
 
     @staticmethod
-    def do(function: Callable[[*Args], object], *args: *Args) -> None:
-        """Call the function, which is at home here."""
-        function(*args)
+    def reach(function: Function) -> Function:
+        """Return the function itself, which is at home here."""
+        return function
 
     @property
     def is_over(self) -> bool:
@@ -79,7 +84,7 @@ class ThreadHome:
         self._loop = _new_loop()
         self._task: asyncio.Task[None] | None = None
         self.back = Crossing(self._wake)
-        self.do = Crossing(self._loop.call_soon_threadsafe)
+        self._do = Crossing(self._loop.call_soon_threadsafe)
         self.is_over = False
 
     def begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -95,6 +100,10 @@ class ThreadHome:
                 self._loop.close()
 
         _begin_thread(run)
+
+    def reach(self, function: Function) -> Function:
+        """Return what calls the function in the thread."""
+        return cast(Function, partial(self._do, function))
 
     def _wake(self, run: Callable[[], None]) -> None:
         """Wake the server's loop; where that is over without a word, so is the adapter."""

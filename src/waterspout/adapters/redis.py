@@ -13,6 +13,7 @@ from .redisaddress import RedisAddress
 from .rediscluster import ClusterCommands
 from .redislink import RedisLink
 from .redislog import RedisLogs
+from .redispipes import pack, pack_publish
 
 OWN_OPTIONS = frozenset({"prefix", "largest_word", "node_emitters"})
 """What the query of a URL may have for the adapter itself."""
@@ -71,7 +72,7 @@ class RedisAdapter:
 
     def publish(self, topic: str, data: bytes) -> Pending[int | None]:
         """Publish; the result is the number of subscribers, or None where Redis does not know all of them."""
-        return self._attached().publish(self._channel(topic), data)
+        return self._attached().publish(f"{self._prefix}{topic}", data)
 
     def subscribe(self, topic: str, callback: Callable[[bytes], object]) -> Pending[None]:
         """Subscribe; done when Redis has confirmed it."""
@@ -116,7 +117,9 @@ class _Attachment:
         spread = 0.5 + hash(driver.token()) % 1000 / 1000  # so that many nodes do not come back at once
         self._cluster = ClusterCommands(address)
         patterns = () if node_emitters is None else node_emitters.patterns
-        self._link = RedisLink(address, _Listener(self, self._home.back), spread, patterns)
+        self._back: Callable[..., None] = self._home.back
+        self._link = RedisLink(address, _Listener(self, self._back), spread, patterns)
+        self._do = self._home.reach(self._link.do)
         self._home.begin(self._run())
 
     async def _run(self) -> None:
@@ -124,44 +127,41 @@ class _Attachment:
             await self._link.run()
             await self._cluster.close()
         finally:
-            self._home.back(self._ended.resolve, None)
+            self._back(self._ended.resolve, None)
 
     def end(self) -> Pending[None] | None:
         self._is_over = True
         if self._home.is_over:
             return None
-        self._home.do(self._link.end)
+        self._home.reach(self._link.end)()
         return self._ended
 
-    def publish(self, channel: bytes, data: bytes) -> Pending[int | None]:
+    def publish(self, channel: str, data: bytes) -> Pending[int | None]:
         published: Pending[int | None] = Pending(self.driver)
-        back = self._home.back
-        self._home.do(
-            self._link.do,
-            lambda reply, error: back(self._answered, published, reply, error),
-            *(b"PUBLISH", channel, data),
-        )
+        self._do(partial(self._back, self._answered, published), pack_publish(channel, data))
         return published
 
     def command(self, *parts: bytes) -> Pending[Any]:
         """Send a command: where Redis is a Redis Cluster, to the server of its key."""
         done: Pending[Any] = Pending(self.driver)
-        back = self._home.back
-        do = self._link.do if self._counts else self._cluster.do
-        self._home.do(do, lambda reply, error: back(_settle, done, reply, error), *parts)
+        answer = partial(self._back, _settle, done)
+        if self._counts:
+            self._do(answer, pack(*parts))
+        else:
+            self._home.reach(self._cluster.do)(answer, *parts)
         return done
 
     def subscribe(self, channel: bytes, callback: Callable[[bytes], object]) -> Pending[None]:
         self._callbacks[channel] = callback
         self._first = self._first or channel
         confirmed = self._unconfirmed[channel] = Pending(self.driver)
-        self._home.do(self._link.subscribe, channel)
+        self._home.reach(self._link.subscribe)(channel)
         return confirmed
 
     def unsubscribe(self, channel: bytes) -> None:
         self._callbacks.pop(channel, None)
         self._unconfirmed.pop(channel, None)
-        self._home.do(self._link.unsubscribe, channel)
+        self._home.reach(self._link.unsubscribe)(channel)
 
     def _answered(self, published: Pending[int | None], count: Any, error: Exception | None) -> None:
         if error is None:
@@ -188,14 +188,15 @@ class _Attachment:
         if confirmed is not None:
             confirmed.resolve(None)
 
-    def heard(self, channel: bytes, data: bytes) -> None:
-        callback = self._callbacks.get(channel)
-        if self._is_over:
-            return
-        if callback is not None:
-            callback(data)
-        elif self._node_emitters is not None:
-            self._read_foreign(self._node_emitters, channel, data)
+    def heard(self, messages: list[tuple[bytes, bytes]]) -> None:
+        for channel, data in messages:
+            callback = self._callbacks.get(channel)
+            if self._is_over:
+                return
+            if callback is not None:
+                callback(data)
+            elif self._node_emitters is not None:
+                self._read_foreign(self._node_emitters, channel, data)
 
     def _read_foreign(self, emitters: NodeEmitters, channel: bytes, data: bytes) -> None:
         """Give what an emitter of Node has published to the server, unless that has ended its first subscription."""

@@ -18,7 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
 from .redisaddress import CONNECT_WITHIN, RedisAddress
-from .redispipes import Answer, RedisCommands, RedisLost, RedisSubscriptions
+from .redispipes import Answer, RedisCommands, RedisLost, RedisSubscriptions, pack
 
 TICK = 1.0  # s
 STALLED_AFTER = 3  # ticks
@@ -44,8 +44,8 @@ class RedisListener(Protocol):
     def confirmed(self, topic: bytes) -> None:
         """A subscription is there."""
 
-    def heard(self, topic: bytes, data: bytes) -> None:
-        """A message has come."""
+    def heard(self, messages: list[tuple[bytes, bytes]]) -> None:
+        """Messages have come: their topics and data, at least one."""
 
 
 class RedisLink:
@@ -71,12 +71,12 @@ class RedisLink:
 
     # What the adapter calls
 
-    def do(self, answer: Answer, *command: str | bytes) -> None:
-        """Send a command to Redis."""
+    def do(self, answer: Answer, command: bytes) -> None:
+        """Send a packed command to Redis."""
         if self._commands is None:
             answer(None, None)
             return
-        self._commands.do(answer, *command)
+        self._commands.do(answer, command)
         if self._commands.open_bytes > MOST_OPEN_BYTES:
             self._lose(f"{MOST_OPEN_BYTES} bytes wait for its answer")
 
@@ -122,7 +122,7 @@ class RedisLink:
         if self._commands is not None:
             with suppress(*_FAILURES):
                 async with asyncio.timeout(LAST_WORDS):
-                    await self._commands.ask("PING")
+                    await self._commands.ask(pack(b"PING"))
 
     async def _work(self, attempt: int) -> None:
         """Connect, and serve the connections until they are lost."""
@@ -167,7 +167,7 @@ class RedisLink:
     async def _ask_who(self, commands: RedisCommands) -> bool:
         """Return whether this Redis knows all subscribers: in a Redis Cluster each server counts its own."""
         try:
-            return counts_all(await commands.ask("HELLO"))
+            return counts_all(await commands.ask(pack(b"HELLO")))
         except ResponseError:  # a proxy, or a version before 6
             return True
 
@@ -183,7 +183,7 @@ class RedisLink:
             elif self._is_lost and not commands.age:
                 self._restore(counts=counts)
             if commands.tick % CHECK_EVERY == 0:
-                commands.do(_check_role, "HELLO")
+                commands.do(_check_role, pack(b"HELLO"))
                 subscriptions.ping()
 
     async def _follow(self, server: dict[str, Any]) -> None:

@@ -3,15 +3,14 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import InvalidResponse, ResponseError
 
-try:
-    import hiredis
-except ImportError:
-    hiredis = None  # type: ignore[assignment]
+if TYPE_CHECKING:
+    from hiredis import Reader
 
 READ_BYTES = 65_536
 _NOTHING = object()
@@ -20,13 +19,28 @@ Answer = Callable[[Any, Exception | None], object]
 """Called with the reply to a command, or with its error; with neither where the connection was lost before."""
 
 
-def pack(command: tuple[str | bytes, ...]) -> bytes:
+def pack(*command: bytes) -> bytes:
     """Write a command in RESP; the package's own function takes eight times as long."""
-    parts = [b"*%d\r\n" % len(command)]
-    for part in command:
-        data = part.encode() if isinstance(part, str) else part
-        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
+    return b"*%d\r\n%b" % (len(command), b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in command]))
+
+
+def pack_publish(channel: str, data: bytes) -> bytes:
+    """Write the command that publishes to a channel."""
+    return b"%b$%d\r\n%b\r\n" % (_begin_publish(channel), len(data), data)
+
+
+@lru_cache(64)
+def _begin_publish(channel: str) -> bytes:
+    return pack(b"PUBLISH", channel.encode(), b"")[: -len(b"$0\r\n\r\n")]
+
+
+def _open_reader() -> "Reader | None":
+    """Return a parser of replies, where there is hiredis."""
+    try:
+        from hiredis import Reader
+    except ImportError:
+        return None
+    return Reader(InvalidResponse, ResponseError, notEnoughData=_NOTHING)
 
 
 class RedisLost(Exception):
@@ -39,13 +53,13 @@ class RedisPipe:
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
         self._stream = connection._reader
-        self._reader = None if hiredis is None else hiredis.Reader(InvalidResponse, ResponseError, notEnoughData=_NOTHING)
+        self._reader = _open_reader()
         self._packed: list[bytes] = []
         self._has_packed = asyncio.Event()
 
-    def send(self, *command: str | bytes) -> None:
-        """Send a command after those before."""
-        self._packed.append(pack(command))
+    def send(self, command: bytes) -> None:
+        """Send a packed command after those before."""
+        self._packed.append(command)
         self._has_packed.set()
 
     async def write(self) -> None:
@@ -81,12 +95,6 @@ class RedisPipe:
             return error
 
 
-class _Open(NamedTuple):
-    answer: Answer
-    size: int
-    tick: int
-
-
 class RedisCommands(RedisPipe):
     """The connection for commands, which are answered in their order.
 
@@ -95,24 +103,24 @@ class RedisCommands(RedisPipe):
 
     def __init__(self, connection: AbstractConnection) -> None:
         super().__init__(connection)
-        self._open: deque[_Open] = deque()
+        self._open: deque[tuple[Answer, int, int]] = deque()  # with the size of the command, and the tick
         self.open_bytes = 0
         self.tick = 0
 
     @property
     def age(self) -> int:
         """For how many ticks the oldest command has not been answered."""
-        return self.tick - self._open[0].tick if self._open else 0
+        return self.tick - self._open[0][2] if self._open else 0
 
-    def do(self, answer: Answer, *command: str | bytes) -> None:
-        """Send a command, and call `answer` with what comes of it."""
-        size = len(command[-1])
-        self._open.append(_Open(answer, size, self.tick))
+    def do(self, answer: Answer, command: bytes) -> None:
+        """Send a packed command, and call `answer` with what comes of it."""
+        size = len(command)
+        self._open.append((answer, size, self.tick))
         self.open_bytes += size
-        self.send(*command)
+        self.send(command)
 
-    async def ask(self, *command: str | bytes) -> Any:
-        """Send a command, and return its reply; ResponseError if that is an error."""
+    async def ask(self, command: bytes) -> Any:
+        """Send a packed command, and return its reply; ResponseError if that is an error."""
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def answer(value: Any, error: Exception | None) -> None:
@@ -123,7 +131,7 @@ class RedisCommands(RedisPipe):
             else:
                 reply.set_exception(error)
 
-        self.do(answer, *command)
+        self.do(answer, command)
         return await reply
 
     async def answer(self) -> None:
@@ -147,13 +155,13 @@ class RedisCommands(RedisPipe):
 
 
 class RedisSubscriptions(RedisPipe):
-    """The connection that receives. `confirmed` is called with each topic, `heard` with topic and data."""
+    """The connection that receives. `confirmed` is called with each topic, `heard` with messages: topics and data."""
 
     def __init__(
         self,
         connection: AbstractConnection,
         confirmed: Callable[[bytes], object],
-        heard: Callable[[bytes, bytes], object],
+        heard: Callable[[list[tuple[bytes, bytes]]], object],
     ) -> None:
         super().__init__(connection)
         self._confirmed = confirmed
@@ -163,41 +171,42 @@ class RedisSubscriptions(RedisPipe):
 
     def subscribe(self, *topics: bytes) -> None:
         """Subscribe to topics, at least one."""
-        self.send(b"SUBSCRIBE", *topics)
+        self.send(pack(b"SUBSCRIBE", *topics))
 
     def match(self, *patterns: bytes) -> None:
         """Subscribe to all topics that match, of which `confirmed` is told the patterns; at least one."""
-        self.send(b"PSUBSCRIBE", *patterns)
+        self.send(pack(b"PSUBSCRIBE", *patterns))
 
     def unsubscribe(self, topic: bytes) -> None:
         """Unsubscribe from a topic."""
         self._leaving[topic] += 1
-        self.send(b"UNSUBSCRIBE", topic)
+        self.send(pack(b"UNSUBSCRIBE", topic))
 
     def ping(self) -> None:
         """Ask for a sign of life."""
         self.open_pings += 1
-        self.send(b"PING")
+        self.send(pack(b"PING"))
 
     async def receive(self) -> None:
         """Read messages, for ever; `RedisLost` if Redis unsubscribes by itself."""
         while True:
+            messages = []
             for reply in await self.read():
                 if isinstance(reply, ResponseError):
                     raise reply
-                self._receive(*reply)
-
-    def _receive(self, kind: bytes, topic: bytes, *rest: Any) -> None:
-        if kind == b"message":
-            self._heard(topic, *rest)
-        elif kind == b"pmessage":
-            self._heard(*rest)
-        elif kind in (b"subscribe", b"psubscribe"):
-            self._confirmed(topic)
-        elif kind == b"pong":
-            self.open_pings = 0
-        elif kind in (b"unsubscribe", b"punsubscribe"):
-            self._unsubscribed(topic)
+                kind, topic = reply[0], reply[1]
+                if kind == b"message":
+                    messages.append((topic, reply[2]))
+                elif kind == b"pmessage":
+                    messages.append((reply[2], reply[3]))
+                elif kind in (b"subscribe", b"psubscribe"):
+                    self._confirmed(topic)
+                elif kind == b"pong":
+                    self.open_pings = 0
+                elif kind in (b"unsubscribe", b"punsubscribe"):
+                    self._unsubscribed(topic)
+            if messages:
+                self._heard(messages)
 
     def _unsubscribed(self, topic: bytes) -> None:
         if not self._leaving[topic]:

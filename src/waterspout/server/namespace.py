@@ -183,7 +183,7 @@ class Namespace(Events, Generic[Kind]):
     def deliver(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to the clients of this node; TypeError before anything is queued."""
         members = self.rooms.select(whom)
-        rows = self._fanout.rows(members) or self.engine.policy.generations[-1:]  # nobody there hides no TypeError
+        rows = self._fanout.rows(members) or self.engine.policy.generations[:1]  # nobody there hides no TypeError
         forms = {row: prepare(row, self.name, event, args, how=how) for row in rows}
         if members:
             self._fanout.push(members, forms)

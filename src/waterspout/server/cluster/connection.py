@@ -145,7 +145,8 @@ class NodeConnection:
 
     def _take_name(self) -> None:
         token = self._engine.driver.token()
-        self._words.name, self._life = token[-8:], f"{token}-{next(_lives)}"
+        self._words.take_name(token[-8:])
+        self._life = f"{token}-{next(_lives)}"
 
     @property
     def name(self) -> str:

@@ -250,6 +250,12 @@ def encode_word(node: str, n: int, prev: int, message: bytes) -> bytes:
     return _encoder.encode(Word(node, n, prev, message))
 
 
+def beginnings(node: str) -> tuple[bytes, bytes]:
+    """Return what all words of a node begin with, and what those without a number begin with."""
+    empty = encode_word(node, 0, 0, b"")
+    return empty[:-4], empty[:-3]  # without its numbers and its message, of two bytes; without its second number
+
+
 def decode_word(data: bytes) -> Word:
     """Read a word from the bus; DecodeError for whatever else is there."""
     try:

@@ -14,6 +14,7 @@ from .messages import (
     NotUnderstood,
     Repetition,
     Word,
+    beginnings,
     decode,
     decode_word,
     encode,
@@ -42,7 +43,6 @@ class Words:
     While it cannot publish, because there is no broker, it drops what has no number: hellos, questions for words.
     """
 
-    name: str
     can_publish: bool = False
 
     def __init__(self, bus: Bus, topic: str, engine: Engine, receiver: WordReceiver, traffic: ClusterTraffic) -> None:
@@ -50,8 +50,14 @@ class Words:
         self._topic = topic
         self._driver = engine.driver
         self._receiver = receiver
+        self.take_name("")
         self.outgoing = OutgoingWords(topic)
         self.incoming = IncomingWords(engine, traffic, self._read, self._ask_again, receiver.lost)
+
+    def take_name(self, name: str) -> None:
+        """Publish under this name from now on."""
+        self.name = name
+        self._own, self._own_unnumbered = beginnings(name)
 
     def topic_of(self, node: str) -> str:
         """Return the topic of what is for one node."""
@@ -71,12 +77,13 @@ class Words:
 
     def receive(self, topic: str, data: bytes) -> None:
         """Take a word from the bus; drop this node's own, which have been delivered here."""
+        if data.startswith(self._own) and not data.startswith(self._own_unnumbered):
+            return
         try:
             word = decode_word(data)
         except DecodeError as error:
             self._drop(error)
-            return
-        if word.node != self.name or not word.n:
+        else:
             self._take(topic, word)
 
     def close(self) -> None:
