@@ -586,7 +586,7 @@ def test_a_namespace_that_is_not_here_is_ignored(nodes: Nodes) -> None:
     "message",
     [
         GOOD,
-        Broadcast("é", [], namespace="/chat", to=["a", 1], except_=["b"]),
+        Broadcast("é", [], namespace="/chat", to=("a", 1), except_=("b",)),
         Broadcast("", [], namespace=""),
     ],
 )

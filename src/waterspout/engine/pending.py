@@ -1,6 +1,7 @@
 """A result that comes later: for a coroutine, a greenlet, a thread or a callback."""
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from ..errors import AdapterError
@@ -65,7 +66,7 @@ class Pending(Generic[T]):
         """
         if self._driver.foreign():
             self._driver.soon(self.when_done, function)
-        elif self.done:
+        elif self._value is not _OPEN:
             function(self)
         else:
             self._callbacks.append(_Direct(function))
@@ -121,7 +122,7 @@ class Pending(Generic[T]):
 
     def settle(self, value: Any, error: Exception | None) -> None:
         """Set the result, or the error if there is one, unless there is a result already."""
-        if self.done:
+        if self._value is not _OPEN:
             return
         self._value, self._error = value, error
         callbacks, self._callbacks = self._callbacks, []
@@ -132,19 +133,13 @@ class Pending(Generic[T]):
                 self._driver.run(function, (self,), _CALLED_BACK, self)
 
 
-class _Direct:
+class _Direct(partial[object]):
     """A function that is called without the driver."""
 
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[[Pending[Any]], object]) -> None:
-        self._function = function
-
-    def __call__(self, pending: Pending[Any]) -> None:
-        self._function(pending)
+    __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return other == self._function
+        return other == self.func
 
     __hash__ = None  # type: ignore[assignment]
 

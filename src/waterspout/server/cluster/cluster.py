@@ -214,7 +214,7 @@ class Cluster:
 
     def received(self, node: str, message: BusMessage) -> None:
         """Take a message: an answer, a question, or what is to be done with clients."""
-        if isinstance(message, BroadcastHere | BusDisconnect):
+        if type(message) is BroadcastHere or isinstance(message, BusDisconnect):  # nearly all are broadcasts
             self._clients.deliver(message)
         elif isinstance(message, NodeAnswer):
             self._questions.answered(node, message)

@@ -42,8 +42,8 @@ class _ForClients(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """A message for the clients of a namespace; `to` and `except_` as in `Audience`."""
 
     namespace: str
-    to: list[Room] | None = None
-    except_: list[Room] = []
+    to: tuple[Room, ...] | None = None
+    except_: tuple[Room, ...] = ()
 
 
 class Broadcast(_ForClients, frozen=True):
@@ -189,6 +189,7 @@ _args: msgspec.msgpack.Decoder[list[Any]] = msgspec.msgpack.Decoder(list[Any])
 _words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 _messages: msgspec.msgpack.Decoder[BusMessage] = msgspec.msgpack.Decoder(BusMessage)
 _stubs: msgspec.msgpack.Decoder[_Stub] = msgspec.msgpack.Decoder(_Stub)
+_EVENTS = (BroadcastHere, Ask)  # a union of types would be made anew for each message
 _BROKEN = (msgspec.DecodeError, TypeError, ValueError, RecursionError)
 
 
@@ -202,8 +203,7 @@ def encode(message: BusMessage | Broadcast) -> bytes:
 
 def address(message: Broadcast | ForClients | Question, to: Audience, largest: int | None) -> bytes:
     """Write a message for these clients; TypeError as `encode`, AdapterError for more than `largest` bytes."""
-    rooms = None if to.to is None else list(to.to)
-    data = encode(msgspec.structs.replace(message, to=rooms, except_=list(to.except_)))
+    data = encode(msgspec.structs.replace(message, to=to.to, except_=to.except_))
     if largest is not None and len(data) > largest:
         remedy = f"the adapter carries {largest}: send less, or the address of what is large"
         raise AdapterError(f"{describe(message)} has {len(data)} bytes for other nodes, and {remedy}")
@@ -272,7 +272,7 @@ def decode(data: bytes) -> BusMessage:
         text = f"not a message of a node: {error}"
         number = _wants_answer(data)
         raise (NotUnderstood(text, number) if number else DecodeError(text)) from error
-    if isinstance(message, BroadcastHere | Ask) and message.event in RESERVED:
+    if isinstance(message, _EVENTS) and message.event in RESERVED:
         raise DecodeError(f"not a message of a node: {message.event!r} is reserved by Socket.IO")
     return message
 
@@ -288,7 +288,7 @@ def _wants_answer(data: bytes) -> int:
 
 def whom(message: ForClients | Question) -> Audience:
     """Return whom a message is for."""
-    return Audience(None if message.to is None else tuple(message.to), tuple(message.except_))
+    return Audience(message.to, message.except_)
 
 
 def pack(value: object) -> msgspec.Raw | None:
