@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from turns import CountingLoop, until
-from waterspout.adapters import redislink
+from waterspout.adapters import redislink, redispipes
 from waterspout.adapters.redis import RedisAdapter
 from waterspout.errors import AdapterError
 
@@ -70,6 +70,21 @@ async def test_what_is_published_arrives_in_order_and_is_counted(toy: ToyRedis) 
         assert [await one.next() for _ in data] == data
         assert [await count for count in counts] == [2] * 50
         assert await published(one, "weather", b"rain") == 0
+
+
+def test_without_hiredis_it_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redispipes, "_open_reader", lambda: None)
+
+    async def test(toy: ToyRedis) -> None:
+        async with attached(toy, "news") as made:
+            counts = [made.adapter.publish("news", b"%d" % number) for number in range(50)]
+            assert [await made.next() for _ in counts] == [b"%d" % number for number in range(50)]
+            assert [await count for count in counts] == [1] * 50
+            toy.refused[b"PUBLISH"] = b"NOPERM No permissions to access a channel"
+            with pytest.raises(AdapterError, match="No permissions"):
+                await published(made, "news", b"x")
+
+    with_toy(test)(tmp_path)
 
 
 @with_toy

@@ -19,7 +19,7 @@ from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Driver, Pending
 from waterspout.errors import DecodeError
 from waterspout.server.cluster import Broadcast, BroadcastHere, decode, encode
-from waterspout.server.cluster.messages import decode_word
+from waterspout.server.cluster.messages import beginnings, decode_word, encode_word
 from waterspout.server.rooms import Except
 from waterspout.testing import ENGINEIO_4, SOCKETIO_1, Clock, Pair, Peer
 from waterspout.wire.generations import ENGINEIO_3
@@ -595,6 +595,16 @@ def test_a_message_is_read_as_it_was_written(message: Broadcast) -> None:
     assert isinstance(read, BroadcastHere)
     assert (read.event, read.read_args(), read.namespace) == (message.event, message.args, message.namespace)
     assert (read.to, read.except_) == (message.to, message.except_)
+
+
+@pytest.mark.parametrize("name", ["a", "feeder01", "é" * 40])
+def test_all_words_of_a_node_begin_alike_and_those_without_a_number_differ_from_all_others(name: str) -> None:
+    own, own_unnumbered = beginnings(name)
+    for number in (0, 1, 127, 128, 70_000, 1 << 40):
+        word = encode_word(name, number, 0, b"\0")
+        assert word.startswith(own)
+        assert word.startswith(own_unnumbered) is (number == 0)
+        assert not encode_word(f"{name}b", number, 0, b"").startswith(own)
 
 
 def test_the_decoder_says_what_is_wrong() -> None:

@@ -183,10 +183,11 @@ class Namespace(Events, Generic[Kind]):
     def deliver(self, event: str, args: Sequence[Any], whom: Audience, how: Delivery) -> None:
         """Send an event to the clients of this node; TypeError before anything is queued."""
         members = self.rooms.select(whom)
-        rows = self._fanout.rows(members) or self.engine.policy.generations[:1]  # nobody there hides no TypeError
-        forms = {row: prepare(row, self.name, event, args, how=how) for row in rows}
         if members:
+            forms = {row: prepare(row, self.name, event, args, how=how) for row in self._fanout.rows(members)}
             self._fanout.push(members, forms)
+        else:
+            prepare(self.engine.policy.generations[0], self.name, event, args)  # nobody there hides no TypeError
 
     def call_here(self, event: str, args: Sequence[Any], whom: Audience, timeout: float) -> Pending[Replies]:
         """Ask clients of this node; TypeError before anything is queued."""

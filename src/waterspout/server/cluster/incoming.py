@@ -121,7 +121,8 @@ class IncomingWords:
             stream = self._begin(key, word.prev)
         if word.n <= stream.last:
             return
-        self._traffic.repaired += is_repeated
+        if is_repeated:
+            self._traffic.repaired += 1
         is_blocked = (stream.held or stream.head) and 0 < stream.missing() < word.n
         if stream.repeats and (is_blocked or word.prev > stream.last):
             stream.hold(word, self._engine.driver.now())
