@@ -37,12 +37,12 @@ class _Flags(msgspec.Struct):
 
 
 class _Options(msgspec.Struct, rename={"except_": "except"}):
-    rooms: list[Room] = []
-    except_: list[Room] = []
+    rooms: tuple[Room, ...] = ()
+    except_: tuple[Room, ...] = ()
     flags: _Flags = msgspec.field(default_factory=_Flags)
 
     @property
-    def to(self) -> list[Room] | None:
+    def to(self) -> tuple[Room, ...] | None:
         """Whom it is for, as in `Audience`: no room is everybody."""
         return self.rooms or None
 

@@ -54,7 +54,7 @@ class Survey:
     @staticmethod
     def roll(number: int) -> bytes:
         """Return the message that asks which nodes are there; its number is that below the question's."""
-        return encode(Count(namespace="/", number=number - 1, to=[]))
+        return encode(Count(namespace="/", number=number - 1, to=()))
 
     def receive(self, data: bytes) -> None:
         """Take a word of a node; what is no answer to this question is ignored."""
