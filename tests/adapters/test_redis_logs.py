@@ -1,6 +1,8 @@
 """The logs of channels in a real Redis."""
 
 import asyncio
+import re
+import shlex
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -276,6 +278,26 @@ def test_the_driver_of_the_server_gives_the_tokens_of_epochs(redis: RedisServer)
         made.adapter.detach()
         await made.adapter.attach(Driver(), print, print)
         assert (await made.adapter.logs.append(next(names), batch(b"x"), {})).epoch == "6789abcdef"
+        await made.end()
+
+    run(test())
+
+
+def test_the_rights_that_the_page_names_are_enough(redis: RedisServer) -> None:
+    page = (Path(__file__).parents[2] / "docs/several-nodes.md").read_text("utf-8")
+    for command in re.findall(r"redis-cli (ACL SETUSER(?:.*\\\n)*.*)\n", page):
+        redis.client.execute_command(*shlex.split(command.replace("\\\n", " ")))
+
+    async def test() -> None:
+        name, heard = f"waterspout/socket.io/channel/{next(names)}", []
+        made = Attached(f"unix://chat:PASSWORD@{redis.socket}")
+        await made.attached
+        await made.adapter.logs.follow(name, lambda epoch, entry: heard.append(entry))
+        for number in range(300):
+            await made.adapter.logs.append(name, batch(b"x", writer=f"{number}", limits=Retention(2, inf, 170)), {})
+        assert len((await made.adapter.logs.read(name, 0, 9, {"ttl": 1})).entries) == 1
+        while not heard:
+            await asyncio.sleep(0)
         await made.end()
 
     run(test())

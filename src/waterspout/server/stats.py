@@ -22,7 +22,7 @@ class Stats:
     `bytes_out` (of WebSockets and polling bodies), volatile messages `dropped`, messages `replaced` by the `latest`
     of their key, messages `published` to channels, `resets` of subscribers by reason, and `errors` of handlers.
     Of several nodes, now: `nodes` that are known to live, this one included, whether this one is `ready`, and the
-    `unpublished_bytes` that wait for a lost broker; since the start: messages of other nodes that were `repaired`
+    `unpublished_bytes` that wait for the broker; since the start: messages of other nodes that were `repaired`
     or `lost` at most, losses of the broker (`broker_losses`), and messages `unpublished` because too much waited.
     `handlers`: by namespace and event the number of calls and their seconds until the answer, since the first time
     that somebody asked.
@@ -68,7 +68,7 @@ def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster:
     present = tuple(engine.sessions.values())  # a copy of what may change meanwhile, when another thread asks
     for session in present:
         sessions.setdefault(session.generation.name, Counter())[session.transport.name] += 1
-    held = list(channels)
+    held, logs = list(channels), channels.logs
     places = [place._handlers for place in (*namespaces, *namespaces.dynamic)]
     return Stats(
         sessions={name: dict(counts) for name, counts in sessions.items()},
@@ -85,11 +85,11 @@ def collect(engine: Engine, namespaces: Namespaces, channels: Channels, cluster:
         errors=sum(each.errors for each in {id(place): place for place in places}.values()),
         nodes=len(cluster.nodes()),
         ready=is_ready,
-        unpublished_bytes=cluster.waiting_bytes,
+        unpublished_bytes=cluster.waiting_bytes + (0 if logs is None else logs.unsent_bytes),
         repaired=cluster.traffic.repaired,
         lost=cluster.traffic.lost,
         broker_losses=cluster.traffic.broker_losses,
-        unpublished=cluster.traffic.refused,
+        unpublished=cluster.traffic.refused + (0 if logs is None else logs.refused),
         handlers={
             place.name: {event: replace(one) for event, one in dict(place.measure()).items()} for place in places
         },

@@ -307,7 +307,6 @@ class SharedLog:
     def _take(self, page: Page) -> None:
         follower = self._held
         assert follower is not None
-        self._is_quiet = False
         self._clock_skew = self._logs.driver.now() - page.now
         follower.adopt(page.options)
         if not self._is_known or page.epoch != self.epoch:

@@ -14,7 +14,7 @@ class SharedLogs:
     """What the logs of one server share.
 
     `active` are those that are open or have something to append, by name. `writer` names this life of the server to the
-    store, and `batches` are the numbers of what it appends.
+    store, and `batches` are the numbers of what it appends. `refused` is how often too much has waited.
     """
 
     def __init__(self, store: LogStore, prefix: str, engine: Engine, most_bytes: int) -> None:
@@ -23,6 +23,7 @@ class SharedLogs:
         self.active: dict[str, SharedLog] = {}
         self.is_attached = self.is_reached = False
         self.unsent_bytes = 0
+        self.refused = 0
         self.writer = ""
         self.batches = count(1)
         self._engine = engine
@@ -99,6 +100,7 @@ class SharedLogs:
         check_size(entry, name, self.store.largest_entry)
         waiting, size = self.unsent_bytes, entry.size_bytes
         if waiting and waiting + size > self._most_bytes:
+            self.refused += 1
             rule = f"{waiting} bytes wait for the broker already, of {self._most_bytes} (max_unpublished_bytes)"
             raise AdapterError(f"nothing is published to {name!r}, for {rule}")
 
