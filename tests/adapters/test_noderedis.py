@@ -43,18 +43,18 @@ def read(channel: str, data: bytes, key: str = "socket.io") -> Any:
 EXPECTED = {
     "event": event("news", 1, {"a": [True, None, 1.5, "ü"]}, b"\x01\x02", None),
     "date": event("at", AT),
-    "room": event("news", to=["red"]),
-    "number room": event("news", to=[7], except_=["red", "blue"]),
-    "rooms": event("news", to=["red", "blue"]),
+    "room": event("news", to=("red",)),
+    "number room": event("news", to=(7,), except_=("red", "blue")),
+    "rooms": event("news", to=("red", "blue")),
     "flags": event("news", volatile=True, compress=False),
-    "namespace": event("news", "hi", namespace="/chat", to=["red"]),
-    "join": Join(["green", 7], namespace="/", to=["red"], except_=["blue"]),
+    "namespace": event("news", "hi", namespace="/chat", to=("red",)),
+    "join": Join(["green", 7], namespace="/", to=("red",), except_=("blue",)),
     "leave": Leave(["green"], namespace="/chat"),
     "disconnect": BusDisconnect(namespace="/"),
-    "close": BusDisconnect(close=True, namespace="/", to=["id"]),
+    "close": BusDisconnect(close=True, namespace="/", to=("id",)),
     "server side": None,
     "old event": event("news", {"at": AT, "nothing": None, "b": b"\x01\x02", "c": bytes(range(1, 9))}),
-    "old rooms": event("news", namespace="/chat", to=["red", "blue"], volatile=True),
+    "old rooms": event("news", namespace="/chat", to=("red", "blue"), volatile=True),
 }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import InvalidResponse, ResponseError
+from redis.asyncio.connection import AbstractConnection, DefaultParser
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 
 if TYPE_CHECKING:
     from hiredis import Reader
@@ -40,7 +40,7 @@ def _open_reader() -> "Reader | None":
         from hiredis import Reader
     except ImportError:
         return None
-    return Reader(InvalidResponse, ResponseError, notEnoughData=_NOTHING)
+    return Reader(InvalidResponse, DefaultParser.parse_error, notEnoughData=_NOTHING)
 
 
 class RedisLost(Exception):
@@ -71,7 +71,7 @@ class RedisPipe:
             await self._connection.send_packed_command(packed, check_health=False)
 
     async def read(self) -> list[Any]:
-        """Wait for replies, without a deadline, and return all that have come; errors are `ResponseError`s among them.
+        """Wait for replies, without a deadline, and return all that have come; errors are `RedisError`s among them.
 
         The package reads one at a time, in three coroutines for each.
         """
@@ -138,10 +138,12 @@ class RedisCommands(RedisPipe):
         """Read replies, for ever."""
         while True:
             for reply in await self.read():
-                if isinstance(reply, ResponseError):
-                    self._answer(None, reply)
-                else:
+                if not isinstance(reply, RedisError):
                     self._answer(reply, None)
+                elif isinstance(reply, ResponseError):
+                    self._answer(None, reply)
+                else:  # it loads its data, or has too many clients
+                    raise reply
 
     def lose(self) -> None:
         """Take the connection for lost: what was not answered never is."""
@@ -192,7 +194,7 @@ class RedisSubscriptions(RedisPipe):
         while True:
             messages = []
             for reply in await self.read():
-                if isinstance(reply, ResponseError):
+                if isinstance(reply, RedisError):
                     raise reply
                 kind, topic = reply[0], reply[1]
                 if kind == b"message":
