@@ -294,8 +294,8 @@ def test_what_a_stranger_says_ends_nothing_and_is_reported_once() -> None:
     other = Pair(nodes.servers[1]).socket
     nodes.stranger.say(Join([there.id, "red"], namespace="/"))  # ValueError: the id of another
     nodes.stranger.say(Broadcast("e", [], namespace="/nowhere"))
-    nodes.stranger.say(Leave(["nowhere"], namespace="/", to=["nobody"]))
-    nodes.stranger.say(BusDisconnect(namespace="/", to=["nobody"]))
+    nodes.stranger.say(Leave(["nowhere"], namespace="/", to=("nobody",)))
+    nodes.stranger.say(BusDisconnect(namespace="/", to=("nobody",)))
     nodes.stranger.publish("waterspout/socket.io", b"\xc1")
     assert there.rooms == other.rooms == set()
     assert there.connected

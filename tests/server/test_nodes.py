@@ -798,7 +798,7 @@ def test_whatever_is_on_the_bus_a_node_goes_on(seed: int) -> None:
     """Each word is one that a node may send, with some of its fields, numbers or bytes changed."""
     random, neighbour = Random(seed), Neighbour()
     words: list[Any] = [
-        Broadcast("news", [1, {"a": b"x"}], namespace="/", to=["red"]),
+        Broadcast("news", [1, {"a": b"x"}], namespace="/", to=("red",)),
         Join(["red"], 3, namespace="/"),
         Ask(number=1, event="question", args=[1], timeout=1.0, namespace="/"),
         Fetch(number=1, namespace="/"),
