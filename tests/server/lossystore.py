@@ -47,6 +47,7 @@ class Broker:
         self.logs: dict[str, BrokerLog] = {}
         self.stores: list[LossyStore] = []
         self.published: dict[str, bytes] = {}
+        self.ends: set[str] = set()
         self.reads: list[tuple[str, int, int]] = []
         self.appends: list[Batch] = []
         self._disk: dict[str, BrokerLog] = {}
@@ -69,6 +70,7 @@ class Broker:
         self.logs = {} if empty else {name: log.snapshot() for name, log in self._disk.items()}
         for log in self.logs.values():
             log.epoch = f"epoch{next(self._epochs)}"
+            self.ends |= {f"{log.epoch}-{log.end.offset}"} if log.end else set()
             self.published.update({f"{log.epoch}-{stored.offset}": stored.data for stored in log.entries})
 
     def append(self, name: str, batch: Batch, options: Mapping[str, Any]) -> Appended:
@@ -85,7 +87,9 @@ class Broker:
             stored = StoredEntry(log.head + 1, self.clock.now() + 5000, *new)
             log.entries.append(stored)
             self.published[f"{log.epoch}-{stored.offset}"] = new.data
-            log.end = stored if new.is_end else None
+            if new.is_end:
+                log.end = stored
+                self.ends.add(f"{log.epoch}-{stored.offset}")
             for store in self.stores:
                 self.deliver(store, name, log.epoch, stored)
         history = log.options.get("history", batch.retention.most)

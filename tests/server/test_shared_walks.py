@@ -30,7 +30,8 @@ class Reader:
     """A subscriber on one node. `last` is the id that it would come back with."""
 
     def __init__(self, walk: "Walk", server: Server, last: str | None) -> None:
-        self.walk, self.server, self.last, self.is_over = walk, server, last, False
+        self.walk, self.server, self.last = walk, server, last
+        self.is_over = last in walk.broker.ends  # there is nothing more to tell it
         self.must_reset = False
 
     @property

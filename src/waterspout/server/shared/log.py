@@ -263,7 +263,7 @@ class SharedLog:
         self._early.clear()
         self._loading.forget()
         self.mirror = Mirror(self.head + 1)
-        for kind in Wait:
+        for kind in (Wait.LOOK, Wait.CHECK):
             self._logs.deadlines.clear(self, kind)
         asked, self._asked, self._asking = [*self._asked, *self._asking], [], []
         for one in asked:
