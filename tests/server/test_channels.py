@@ -268,6 +268,15 @@ def test_an_end_may_have_no_data(house: House) -> None:
     assert peer.events() == [("stream-end", {"channel": "prices", "id": end})]
 
 
+@pytest.mark.parametrize("options", [{}, {"start": "earliest"}])
+def test_the_end_is_told_to_those_who_ask_for_everything_also_when_nothing_is_kept(options: dict[str, Any]) -> None:
+    house = House(history=0, **options)
+    house.publish(1)
+    end = house.channel.end().result()
+    for last in (None, "earliest"):
+        assert house.come(last).events() == [("stream-end", {"channel": "prices", "id": end})]
+
+
 # Subscribing
 
 

@@ -60,7 +60,7 @@ class ChannelReader:
         if last_id is None or last_id == "":
             found = Missed(self._first_place())
         elif last_id == EARLIEST:
-            found = Missed(log.first - 1)
+            found = Missed(self._earliest_place())
         else:
             found = find(log, last_id if isinstance(last_id, str) else "")
         if channel.is_latest:  # the current value is all there is to miss
@@ -132,8 +132,12 @@ class ChannelReader:
     def _first_place(self) -> int:
         log = self.channel.log
         if self.channel.how.start == EARLIEST:
-            return log.first - 1
+            return self._earliest_place()
         return log.head - 1 if self.channel.ended else log.head  # the end is told to everybody who comes
+
+    def _earliest_place(self) -> int:
+        log = self.channel.log
+        return min(log.first - 1, log.head - 1) if self.channel.ended else log.first - 1
 
     def _expire(self) -> None:
         """Go on at the head: what comes next is not kept any more."""
