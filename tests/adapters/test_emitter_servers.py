@@ -1,6 +1,7 @@
 """Emitters in front of a Redis with TLS, of Sentinels and of a cluster."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def test_a_program_has_a_user_with_few_rights_and_a_password_over_tls(tmp_path: 
         query = f"?ssl_ca_certs={cert}&prefix=shop:"
         urls = [f"rediss://{name}:p%40ss@127.0.0.1:{port}{query}" for name in ("emitter", "poor")]
         asyncio.run(asyncio.wait_for(served(f"{server.url}?prefix=shop:", *urls), WATCHDOG))
+        with Emitter(urls[0]) as emitter:
+            emitter.emit("news")
+            assert emitter._link._connection is not None
+            connected = emitter._link._connection._redis._sock
+            assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
         for kind in (urls[0].replace("emitter", "nobody"), urls[0].replace("p%40ss", "secret")):
             with pytest.raises(AdapterError, match="password") as told:
                 Emitter(kind).emit("news")

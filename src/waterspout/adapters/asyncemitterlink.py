@@ -20,6 +20,8 @@ from .emitterlink import ANSWER_WITHIN, new_counter
 from .redisaddress import RedisAddress
 from .redislink import counts_all
 
+CLOSED_WITHIN = 1.0  # s; over TLS, the other end has to agree
+
 
 class AsyncEmitterLink:
     """What the emitters of one URL share, in all tasks of a loop."""
@@ -79,7 +81,9 @@ class AsyncEmitterLink:
             self._idle.clear()
         for each in connections:
             if each is not None:
-                await each.close()
+                with suppress(RedisError, OSError):
+                    async with asyncio.timeout(CLOSED_WITHIN):
+                        await each.close(waits=True)
 
     # Below this line: how it is done
 
@@ -190,10 +194,10 @@ class _AwaitedCommands:
                 raise reply
         return replies
 
-    async def close(self) -> None:
-        """Close it."""
+    async def close(self, *, waits: bool = False) -> None:
+        """Close it; `waits` until it is closed, so that the loop may end."""
         self.is_open = False
-        await self._redis.disconnect(nowait=True)
+        await self._redis.disconnect(nowait=not waits)
 
     async def _reply(self) -> Any:
         try:
@@ -232,11 +236,11 @@ class _AwaitedAnswers:
             raise NotConnected("it has ended the subscription for the answers")
         return bytes(data) if kind == b"message" else None
 
-    async def close(self) -> None:
+    async def close(self, *, waits: bool = False) -> None:
         """Close the connection."""
         if self._redis is not None:
             redis, self._redis = self._redis, None
-            await redis.disconnect(nowait=True)
+            await redis.disconnect(nowait=not waits)
 
     async def _subscribe(self) -> None:
         async with asyncio.timeout(ANSWER_WITHIN):

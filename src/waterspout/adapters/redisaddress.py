@@ -18,7 +18,12 @@ CONNECT_WITHIN = 5.0  # s
 
 _SCHEMES = "redis://, rediss:// (TLS), unix://, redis+sentinel:// and rediss+sentinel://"
 _SENTINEL = "+sentinel"
-_ALIVE = {socket.TCP_USER_TIMEOUT: 20_000} if hasattr(socket, "TCP_USER_TIMEOUT") else {}  # ms; Linux
+# Linux. A program may emit once an hour, and what is between it and Redis forgets idle connections after some minutes.
+_ALIVE: dict[int, int] = (
+    {socket.TCP_USER_TIMEOUT: 20_000, socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 10}  # ms, s, s
+    if hasattr(socket, "TCP_USER_TIMEOUT")
+    else {}
+)
 # The package repeats nothing, reconnects never and sets no deadlines: all of that is the adapter's.
 _OURS: dict[str, Any] = {
     "protocol": 2,
