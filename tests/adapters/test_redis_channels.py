@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -15,9 +18,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
+from ports import free_port
 from redisserver import RedisServer
 from server.listener import Reader
 from waterspout import Server
+from waterspout.drivers import AsyncioDriver
 from waterspout.errors import AdapterError
 from waterspout.hosts import tornado as host
 
@@ -280,3 +285,87 @@ def check(got: list[tuple[Any, str]], ids: dict[str, int], resets: list[str]) ->
         place = id
     if not resets:
         assert {id: value for value, id in got} == ids
+
+
+ON_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import sys
+import gevent
+from waterspout import Server
+from waterspout.drivers.gevent import GeventDriver
+
+server = Server(adapter=sys.argv[1], path=sys.argv[2])
+server.engine.bind(GeventDriver())
+channel = server.channel("news")
+ids = [channel.publish(number).wait(60) for number in range(3)]
+while not server.is_ready:
+    gevent.sleep(0.01)
+print(ids[0], flush=True)
+print(channel.publish(3).wait(60), flush=True)
+server.close().wait(60)
+"""
+
+
+def test_a_node_on_gevent_publishes_to_the_same_channel(redis: RedisServer) -> None:
+    async def test() -> None:
+        async with nodes(redis, 1) as (one,):
+            program = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", ON_GEVENT, redis.url, one.server.engine.path), stdout=subprocess.PIPE
+            )
+            assert program.stdout is not None
+            first = (await program.stdout.readline()).decode().strip()
+            client = await SocketIO(first).come(one)
+            assert [value for value, _ in [await client.next() for _ in range(3)]] == [1, 2, 3]
+            assert (await program.stdout.readline()).decode().strip() == client.last
+            await client.cut()
+            assert await program.wait() == 0
+
+    run(test())
+
+
+@pytest.mark.hosts
+def test_the_servers_of_a_redis_cluster_keep_channels_each_its_own(tmp_path: Path) -> None:
+    """Any node reaches them through any server; a killed connection is no loss."""
+
+    async def test(urls: list[str], servers: list[RedisServer]) -> None:
+        path = next(paths)
+        one, two = (Server(adapter=url, path=path) for url in urls)
+        for server in (one, two):
+            server.engine.bind(AsyncioDriver())
+        while not (one.is_ready and two.is_ready):
+            await asyncio.sleep(0.01)
+        names = [f"channel {number}" for number in range(10)]
+        streams = [two.channel(name, start="earliest").stream() for name in names]
+        for name in names:
+            await one.channel(name).publish(1)
+        servers[1].client.client_kill_filter(_type="normal", skipme=True)
+        ids = [await server.channel(name).publish(2) for name, server in zip(names, [one, two] * 5, strict=True)]
+        for stream, id in zip(streams, ids, strict=True):
+            got = [await asyncio.wait_for(anext(stream), WATCHDOG) for _ in range(2)]
+            assert [message.data for message in got] == [1, 2]
+            assert got[1].id == id
+        assert all(server.client.dbsize() for server in servers)
+        await one.close()
+        await two.close()
+
+    ports = [free_port(), free_port()]
+    servers = []
+    for port in ports:
+        folder = tmp_path / str(port)
+        folder.mkdir()
+        servers.append(RedisServer(folder, "--port", str(port), "--cluster-enabled", "yes"))
+    try:
+        for server, slots in zip(servers, [(0, 8191), (8192, 16383)], strict=True):
+            server.start()
+            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
+        servers[1].client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", 2)
+        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+        for server in servers:
+            while "cluster_state:ok" not in str(server.client.execute_command("CLUSTER", "INFO")) or (
+                "cluster_known_nodes:2" not in str(server.client.execute_command("CLUSTER", "INFO"))
+            ):
+                time.sleep(0.02)
+        run(test([f"redis://127.0.0.1:{port}" for port in ports], servers))
+    finally:
+        for server in servers:
+            server.stop()

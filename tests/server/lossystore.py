@@ -79,7 +79,7 @@ class Broker:
         log.options = options or log.options
         known = log.writers.get(batch.writer)
         if known is not None and known[0] == batch.number:
-            return known[1]
+            return known[1]._replace(epoch=log.epoch)
         first = log.head + 1
         for new in batch.entries:
             if log.end is not None:

@@ -72,6 +72,21 @@ def test_so_do_clients_without_socketio(cluster: StoringCluster, kind: str) -> N
         assert peer.take() == ['{"data":2}', '{"data":3}']
 
 
+def test_a_client_of_several_channels_resumes_each_of_them(cluster: StoringCluster) -> None:
+    one, two = cluster.servers
+    for server in (one, two):
+        server.expose("/both", [server.channel("news"), server.channel("sport")])
+    first = Listener(one, "/both")
+    publish(one, 1)
+    two.channel("sport").publish(2)
+    assert first.take() == [("message", {"channel": "news", "data": 1}), ("message", {"channel": "sport", "data": 2})]
+    first.lose()
+    publish(two, 3)
+    one.channel("sport").publish(4)
+    second = Listener(two, "/both", first.last_id)
+    assert second.take() == [("message", {"channel": "news", "data": 3}), ("message", {"channel": "sport", "data": 4})]
+
+
 def test_a_node_that_was_restarted_has_the_same_ids(cluster: StoringCluster) -> None:
     one, two = cluster.servers
     last = publish(two, 1, 2)[0].result()

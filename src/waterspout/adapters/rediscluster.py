@@ -22,7 +22,7 @@ class ClusterCommands:
         self._client: RedisCluster | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def do(self, answer: Answer, *command: str | bytes) -> None:
+    def do(self, answer: Answer, *command: bytes) -> None:
         """Send a command, and call `answer` with what comes of it: with neither reply nor error if it is lost."""
         task = asyncio.get_running_loop().create_task(self._do(answer, command))
         self._tasks.add(task)
@@ -36,17 +36,19 @@ class ClusterCommands:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _do(self, answer: Answer, command: tuple[str | bytes, ...]) -> None:
+    async def _do(self, answer: Answer, command: tuple[bytes, ...]) -> None:
         reply, error = None, None
         try:
             if self._client is None:
                 self._client = self._make()
-            reply = await self._client.execute_command(*command)
+            name, *arguments = command
+            reply = await self._client.execute_command(name.decode(), *arguments)
         except ResponseError as failure:
             error = failure
         except (RedisError, OSError, EOFError, TimeoutError):
             pass
-        answer(reply, error)
+        finally:
+            answer(reply, error)
 
     def _make(self) -> RedisCluster:
         servers = self._address.servers

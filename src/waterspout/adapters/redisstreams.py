@@ -65,9 +65,9 @@ _APPEND = (
     + """
 local known = redis.call('HGET', writers, ARGV[4])
 if known then
-  local number, first_epoch, first, taken = string.match(known, '^(%d+) (%S+) (%d+) (%d+)')
+  local number, first, taken = string.match(known, '^(%d+) (%d+) (%d+)')
   if number == ARGV[5] then
-    return {first_epoch, tonumber(first), tonumber(taken)}
+    return {epoch, tonumber(first), tonumber(taken)}
   end
 end
 local first, taken, ended = head + 1, 0, has[7]
@@ -112,7 +112,7 @@ for _ = 1, 1000 do
   count = count - 1
 end
 redis.call('HSET', log, 'head', head, 'total', total, 'base', base, 'due', due)
-if redis.call('HSET', writers, ARGV[4], ARGV[5] .. ' ' .. epoch .. ' ' .. first .. ' ' .. taken .. ' ' .. now) == 1
+if redis.call('HSET', writers, ARGV[4], ARGV[5] .. ' ' .. first .. ' ' .. taken .. ' ' .. now) == 1
   and redis.call('HLEN', writers) > 200 then
   local all = redis.call('HGETALL', writers)
   local times = {}
