@@ -12,6 +12,7 @@ from waterspout.server import Gap
 
 server = waterspout.Server(trusted_proxies=("unix", "127.0.0.1"))
 server.expose("/prices", server.of("/"))  # a path of deploy/haproxy.cfg
+COUNTED = ("ready", "repaired", "lost", "broker_losses", "unpublished", "slow_consumers")
 gaps: list[tuple[str, int]] = []
 
 
@@ -25,7 +26,7 @@ def facts(socket: waterspout.Socket) -> dict[str, object]:
     """Tell who this is, whom it knows, and what it has counted."""
     nodes = [asdict(node) for node in server.nodes()]
     stats = server.stats()
-    counted = {name: getattr(stats, name) for name in ("ready", "repaired", "lost", "broker_losses", "unpublished")}
+    counted = {name: getattr(stats, name) for name in COUNTED}
     return {"name": nodes[0]["name"], "nodes": nodes, "gaps": gaps, **counted}
 
 

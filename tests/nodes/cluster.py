@@ -140,7 +140,8 @@ class Count:
         before = [(one, node.name, len(one.numbers[node.name])) for one in self.observers for node in self.nodes]
 
         def came() -> bool:
-            assert all(one.is_open for one in self.observers), "a client was disconnected"
+            if not all(one.is_open for one in self.observers):
+                raise AssertionError(f"clients were disconnected: {[node.facts() for node in self.nodes]}")
             return all(len(one.numbers[name]) >= had + more for one, name, had in before)
 
         def what() -> str:

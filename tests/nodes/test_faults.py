@@ -53,6 +53,16 @@ def test_redis_is_stopped_for_five_seconds(cluster: Cluster) -> None:
 
 
 @pytest.mark.hosts
+def test_redis_is_stopped_for_longer_than_connections_are_kept(cluster: Cluster) -> None:
+    """What it was sent by connections that are closed meanwhile, it may carry out afterwards, behind newer messages."""
+    assert cluster.broker.process
+    with cluster.counted(losses=len(cluster.nodes), pause=0.02):
+        cluster.broker.process.send_signal(signal.SIGSTOP)
+        cluster.watch.during(18)
+        cluster.broker.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.hosts
 def test_redis_does_nothing_for_seven_seconds(cluster: Cluster) -> None:
     connection = cluster.broker.client.connection_pool.get_connection()
     with cluster.counted(losses=len(cluster.nodes)):

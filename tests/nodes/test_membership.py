@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .cluster import DEAD, ROOM, Cluster, Count, Node, cluster_of
+from .cluster import DEAD, FOUND, LOST, ROOM, Cluster, Count, Node, cluster_of
 from .watch import Observer
 
 pytestmark = pytest.mark.hosts
@@ -97,3 +97,29 @@ def test_nodes_join_and_leave_under_load_and_no_client_of_another_misses_anythin
     assert [line for node in cluster.nodes for line in node.log_lines()] == []
     cluster.nodes.append(leaving)
     cluster.observers += cluster.observe_at(leaving)
+
+
+def test_a_node_that_starts_while_redis_is_away_serves_its_clients_and_joins_later(cluster: Cluster) -> None:
+    late = cluster.nodes[-1]
+    forget(cluster, late)
+    late.end()
+    cluster.settle()
+    count = Count(cluster)
+    count.until_everybody_gets_more()
+    cluster.broker.stop()
+    late.start()
+    assert not late.facts()["ready"]
+    observers = cluster.observe_at(late)
+    late.control.ask("emit", "early", [], ROOM)
+    cluster.watch.until(lambda: observers[0].named("early"), "its own clients get its events")
+    cluster.broker.start()
+    cluster.nodes.append(late)
+    cluster.settle()
+    count.until_everybody_gets_more()
+    count.check()
+    cluster.observers += observers
+    cluster.watch.until(
+        lambda: all(one.named("early") for one in cluster.observers),
+        "others get what was emitted before Redis was there",
+    )
+    assert late.logged(LOST) == late.logged(FOUND) == 1

@@ -496,6 +496,23 @@ def test_what_is_emitted_while_the_broker_is_lost_arrives_in_order_behind_it(cap
     assert (cluster.servers[0].stats().broker_losses, cluster.servers[0].stats().unpublished_bytes) == (1, 0)
 
 
+def test_a_broker_that_is_lost_again_before_the_node_has_opened_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(2)
+    for adapter in cluster.adapters:
+        adapter.lose()
+    for _ in range(3):
+        cluster.adapters[0].restore()
+        cluster.clock.advance(1)
+        cluster.adapters[0].lose()
+    for adapter in cluster.adapters:
+        adapter.restore()
+    cluster.clock.advance(1)
+    assert [server.is_ready for server in cluster.servers] == [True] * 2
+    assert len(logged(caplog, "the other nodes are not reached")) == 2
+    assert len(logged(caplog, "the other nodes are reached again")) == 2
+    assert [server.stats().broker_losses for server in cluster.servers] == [4, 1]
+
+
 def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: pytest.LogCaptureFixture) -> None:
     class Late(LossyAdapter):
         def attach(self, driver: Driver, *reports: Any) -> Any:
@@ -505,11 +522,17 @@ def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: p
             self.connected: Pending[None] = Pending(driver)
             return self.connected
 
+        def subscribe(self, topic: str, callback: Any) -> Any:
+            super().subscribe(topic, callback)
+            return self.connected
+
     cluster = Cluster(0)
     adapter = Late(cluster.bus)
     other = Pair(Server(adapter=LossyAdapter(cluster.bus), driver=cluster.clock))
-    server = Pair(Server(adapter=adapter, driver=cluster.clock)).server
+    pair = Pair(Server(adapter=adapter, driver=cluster.clock))
+    server = pair.server
     cluster.clock.advance(10)
+    assert pair.socket.join("room").done  # or handlers that await it would never end
     server.emit("news")
     assert (server.is_ready, other.peer.events()) == (False, [])
     adapter.restore()
@@ -517,6 +540,69 @@ def test_a_broker_that_is_away_at_the_start_is_lost_once_and_back_once(caplog: p
     cluster.clock.advance(3)
     assert (server.is_ready, other.peer.events()) == (True, [("news",)])
     assert len(logged(caplog, "the other nodes are")) == 2
+
+
+def begin_while_others_have_no_broker() -> tuple[Cluster, Server]:
+    """Return two nodes that have lost the broker, and a new one that has found it, with a client each."""
+    cluster = Cluster(2)
+    for adapter in cluster.adapters:
+        adapter.lose()
+    server = Pair(Server(adapter=LossyAdapter(cluster.bus), driver=cluster.clock)).server
+    cluster.clock.advance(3)
+    assert server.is_ready
+    return cluster, server
+
+
+def test_what_a_new_node_has_emitted_while_others_had_no_broker_is_repeated_for_them() -> None:
+    cluster, new = begin_while_others_have_no_broker()
+    new.emit("news", 1)
+    new.emit("news", 2)
+    cluster.clock.advance(5)
+    for adapter in cluster.adapters:
+        adapter.restore()
+    cluster.clock.advance(1)
+    assert cluster.events() == [[("news", 1), ("news", 2)]] * 2
+    assert (cluster.gaps, new.stats().lost) == ([[], []], 0)
+
+
+def test_what_a_new_node_cannot_repeat_any_more_is_told() -> None:
+    cluster, new = begin_while_others_have_no_broker()
+    new.emit("news", 1)
+    new.emit("news", 2)
+    cluster.clock.advance(11)
+    new.emit("news", 3)
+    for adapter in cluster.adapters:
+        adapter.restore()
+    cluster.clock.advance(1)
+    assert cluster.events() == [[("news", 3)]] * 2
+    assert cluster.gaps == [[Gap(new.nodes()[0].name, TOPIC, 2)]] * 2
+
+
+def test_a_hole_before_the_first_word_of_a_new_node_is_told_when_its_hello_comes() -> None:
+    cluster, new = begin_while_others_have_no_broker()
+    new.emit("news", 1)
+    cluster.clock.advance(0)
+    old = cluster.adapters[0]
+    old.mute = old.deaf = old.is_lost = False  # so that it receives words before it has asked for hellos
+    new.emit("news", 2)
+    cluster.clock.advance(0.1)
+    for adapter in cluster.adapters:
+        adapter.restore()
+    cluster.clock.advance(1)
+    assert cluster.events() == [[("news", 2)], [("news", 1), ("news", 2)]]
+    assert cluster.gaps == [[Gap(new.nodes()[0].name, TOPIC, 1)], []]
+
+
+def test_a_new_node_asks_for_nothing_that_was_emitted_before_it_began() -> None:
+    cluster = Cluster(2)
+    cluster.servers[0].emit("news")
+    cluster.adapters[0].mute = True  # so that its first hello does not come before the new node is open
+    pair = Pair(Server(adapter=LossyAdapter(cluster.bus), driver=cluster.clock))
+    cluster.clock.advance(3)
+    cluster.adapters[0].mute = False
+    cluster.clock.advance(2)
+    assert len(pair.server.nodes()) == 3
+    assert (pair.peer.events(), pair.server.stats().lost) == ([], 0)
 
 
 def test_a_node_of_before_that_does_not_come_back_is_waited_for_four_seconds() -> None:

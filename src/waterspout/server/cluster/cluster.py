@@ -64,7 +64,8 @@ class Cluster:
 
     `largest` is how many bytes a message may have, None where there is no limit.
     `done` is one shared `Pending` that has its result. `subscribed` is done when the adapter has subscribed: from then
-    on a client that has joined a room here is reached by what other nodes send to it. Without an adapter it is `done`.
+    on a client that has joined a room here is reached by what other nodes send to it. It is done, too, when the broker
+    is lost before. Without an adapter it is `done`.
     """
 
     done: Pending[None]

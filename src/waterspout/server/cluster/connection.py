@@ -64,7 +64,8 @@ _lives = count(1)
 class NodeConnection:
     """One life of a node, from `begin` to `end`.
 
-    `subscribed` is done when the adapter has subscribed. `failure` is the error of an adapter that has failed for good.
+    `subscribed` is done when the adapter has subscribed, or has lost its broker before: then nothing reaches this node
+    that clients could miss. `failure` is the error of an adapter that has failed for good.
     """
 
     subscribed: Pending[None]
@@ -82,7 +83,7 @@ class NodeConnection:
         self.is_leaving = False
         self.failure: Exception | None = None
         self._is_loss_noted = False
-        self._is_settled = False  # it has been open: its name is its own
+        self._opened_at: float | None = None  # for the first time; since then its name is its own
         self._answered: set[str] = set()
         self._expected: int | None = None
         self._former: set[str] | None = None  # the nodes of before the broker was lost; None if it was never open
@@ -95,9 +96,11 @@ class NodeConnection:
 
     def begin(self) -> None:
         """Attach the adapter."""
+        self.subscribed = Pending(self._engine.driver)
         attached = self._bus.attach(self._lost, self._restored)
-        self.subscribed = self._bus.subscribe(self._topic, partial(self._receive, self._topic))
-        self._when(attached, self.subscribed, self._subscribe_own())
+        subscribed = self._bus.subscribe(self._topic, partial(self._receive, self._topic))
+        subscribed.when_done(self._tell_subscribed)
+        self._when(attached, subscribed, self._subscribe_own())
 
     @property
     def is_ready(self) -> bool:
@@ -153,13 +156,20 @@ class NodeConnection:
         """The name of the node."""
         return self._words.name
 
+    def _tell_subscribed(self, subscribed: Pending[Any]) -> None:
+        if subscribed.error is None:
+            self.subscribed.resolve(None)
+        else:
+            self.subscribed.reject(subscribed.error)
+
     def _subscribe_own(self) -> Pending[Any]:
         topic = self._words.topic_of(self.name)
         return self._bus.subscribe(topic, partial(self._receive, topic))
 
     def _meet_namesake(self, hello: Hello) -> None:
         """Take another name, or keep it: the node that has been open keeps it, or else the one whose life is less."""
-        yields = self._life > hello.life if self._is_settled is hello.settled else hello.settled
+        is_settled = self._opened_at is not None
+        yields = self._life > hello.life if is_settled is hello.settled else hello.settled
         if yields:
             self._note(Level.WARNING, "the name %a of this node is another's: it takes a new one", self.name)
             self._bus.unsubscribe(self._words.topic_of(self.name))
@@ -216,7 +226,9 @@ class NodeConnection:
         if self._is_loss_noted:
             self._note(Level.WARNING, "the other nodes are reached again")
             self._is_loss_noted = False
-        self.state, self._former, self._is_settled = OPEN, None, True
+        self.state, self._former = OPEN, None
+        if self._opened_at is None:
+            self._opened_at = self._engine.driver.now()
         self.members.received_own()
         for topic, message, on_publish in self.outgoing.take():
             self._publish(topic, message, on_publish)
@@ -224,10 +236,12 @@ class NodeConnection:
     def _lost(self, reason: str) -> None:
         if self.state not in (JOINING, OPEN):
             return
-        text = "the other nodes are not reached: %s; up to %d bytes for them are kept"
-        self._note(Level.ERROR, text, reason, self._most_bytes)
-        self._is_loss_noted = True
+        if not self._is_loss_noted:  # it may be lost again before the node has opened
+            text = "the other nodes are not reached: %s; up to %d bytes for them are kept"
+            self._note(Level.ERROR, text, reason, self._most_bytes)
+            self._is_loss_noted = True
         self._traffic.broker_losses += 1
+        self.subscribed.resolve(None)
         if self.state is OPEN:
             self._former = set(self.members.names)
         self.state = LOST
@@ -270,7 +284,8 @@ class NodeConnection:
             heads=self.outgoing.heads(self._engine.driver.now()),
             asks=asks,
             ready=self.is_ready,
-            settled=self._is_settled,
+            settled=self._opened_at is not None,
+            age=None if self._opened_at is None else self._engine.driver.now() - self._opened_at,
             leaving=self.is_leaving,
             gone=gone,
         )
@@ -278,7 +293,7 @@ class NodeConnection:
 
     def _receive_hello(self, node: str, hello: Hello) -> None:
         for topic in (self._topic, self._words.topic_of(self.name)):
-            self._words.incoming.learn(node, topic, hello.heads.get(topic))
+            self._words.incoming.learn(node, topic, hello.heads.get(topic), is_younger=self._is_older_than(hello))
         if hello.gone:
             self.members.forget(node)
             self._receiver.gone(node)
@@ -288,6 +303,12 @@ class NodeConnection:
             self._send_hello(to=node)
         self._answered.add(node)
         self._look()
+
+    def _is_older_than(self, hello: Hello) -> bool:
+        """Tell whether another node has opened after this one, which then has to know all of its words."""
+        if hello.age is None or self._opened_at is None:
+            return False
+        return hello.age < self._engine.driver.now() - self._opened_at
 
     def _receive_own_hello(self, hello: Hello) -> None:
         if hello.life != self._life:

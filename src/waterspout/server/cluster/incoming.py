@@ -46,14 +46,15 @@ class ClusterTraffic:
 class _Stream:
     """The words of one sender on one topic.
 
-    `last` is the number of the last one delivered, `head` of the last one known from a hello, at the time `since`;
-    `asked` is up to where the sender has been asked, who `repeats` if it is a node. `held` is a heap of number, `prev`,
-    time and message.
+    `last` is the number of the last one delivered, `first` that of the one before the first that was; `head` of the
+    last one known from a hello, at the time `since`; `asked` is up to where the sender has been asked, who `repeats` if
+    it is a node. `held` is a heap of number, `prev`, time and message.
     """
 
-    __slots__ = ("asked", "head", "held", "held_bytes", "last", "numbers", "repeats", "since")
+    __slots__ = ("asked", "first", "head", "held", "held_bytes", "last", "numbers", "repeats", "since")
 
     def __init__(self, last: int) -> None:
+        self.first = last
         self.last = last
         self.head = 0
         self.since = 0.0
@@ -135,12 +136,17 @@ class IncomingWords:
         if stream.held or stream.head:
             self._go_on(key, stream)
 
-    def learn(self, node: str, topic: str, head: int | None) -> None:
-        """Take the number of a node's last word on a topic, as its hello has it: None if there was none lately."""
+    def learn(self, node: str, topic: str, head: int | None, *, is_younger: bool = False) -> None:
+        """Take the number of a node's last word on a topic, as its hello has it: None if there was none lately.
+
+        Of a node that was not known before, the words so far concern nobody here, unless it `is_younger` than this one.
+        """
         key = node, topic
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._begin(key, head or 0)
+            stream = self._begin(key, 0 if is_younger else head or 0)
+        elif is_younger and not stream.repeats and stream.first:
+            self._lose(key, stream.first)  # they came before its hello, so those before them were not asked for
         stream.repeats = True
         if head is not None and head > max(stream.last, stream.head):
             if stream.head <= stream.last:
@@ -202,7 +208,10 @@ class IncomingWords:
         """Give up the words up to this one, and deliver what was held behind them."""
         words, stream.last = last - stream.last, last
         if words > 0:
-            self._traffic.lost += words
-            self._report(Gap(*key, words))
+            self._lose(key, words)
         for message in stream.release():
             self._deliver(key[0], message)
+
+    def _lose(self, key: Key, words: int) -> None:
+        self._traffic.lost += words
+        self._report(Gap(*key, words))

@@ -127,7 +127,7 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
     """A node is here. `life` is different for nodes that have taken the same name; `heads` has its last `n` by topic.
 
     `asks`: it wants the others' hello. `ready`: it takes new clients. `settled`: it has been in touch with the others,
-    so that it keeps its name. It is `leaving`, and its last hello says that it is `gone`.
+    so that it keeps its name; `age`: for how many seconds. It is `leaving`, and its last hello says that it is `gone`.
     """
 
     life: str
@@ -139,6 +139,7 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
     settled: bool = False
     leaving: bool = False
     gone: bool = False
+    age: float | None = None
 
 
 class Again(msgspec.Struct, frozen=True, tag_field="kind", tag="again"):
