@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-WATCHDOG = 30.0  # s; ten times what the slowest wait takes
+WATCHDOG = 120.0  # s; ten times what the slowest wait takes
 LOOK_EVERY = 0.05  # s, for what no socket tells
 
 

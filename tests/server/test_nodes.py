@@ -143,6 +143,21 @@ def test_a_node_that_is_deaf_but_connected_is_not_ready_and_judges_nobody(caplog
     assert len(logged(caplog, "the bus delivers what")) == 1
 
 
+def test_a_stall_that_the_adapter_tells_of_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(2)
+    cluster.adapters[0].deaf = True
+    while cluster.servers[0].is_ready:
+        cluster.clock.advance(0.1)
+    cluster.clock.advance(0.5)
+    cluster.adapters[0].lose()
+    cluster.clock.advance(5)
+    cluster.adapters[0].restore()
+    cluster.clock.advance(3)
+    assert cluster.servers[0].is_ready
+    assert logged(caplog, "the bus") == []
+    assert len(logged(caplog, "the other nodes are")) == 2
+
+
 def test_a_node_that_receives_nothing_at_its_start_is_not_ready(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     adapter = LossyAdapter(LossyBus(clock, 0))

@@ -82,7 +82,7 @@ class NodeConnection:
         self.state = JOINING
         self.is_leaving = False
         self.failure: Exception | None = None
-        self._is_loss_noted = False
+        self._is_loss_noted = self._is_deafness_noted = False
         self._opened_at: float | None = None  # for the first time; since then its name is its own
         self._answered: set[str] = set()
         self._expected: int | None = None
@@ -225,7 +225,7 @@ class NodeConnection:
         self._engine.deadlines.clear(self, "opening")
         if self._is_loss_noted:
             self._note(Level.WARNING, "the other nodes are reached again")
-            self._is_loss_noted = False
+            self._is_loss_noted = self._is_deafness_noted = False
         self.state, self._former = OPEN, None
         if self._opened_at is None:
             self._opened_at = self._engine.driver.now()
@@ -263,15 +263,15 @@ class NodeConnection:
             hears = self.members.has_own
             self._open()
             if not hears:
-                self._note_deaf()
+                self._note_deafness()
             return
         self._engine.deadlines.set(self, "second", self._engine.driver.now() + HELLO_EVERY)
         was_deaf = self.members.is_deaf
         for name in self.members.tick(listens=self.state is OPEN and not self.is_leaving):
             self._note(Level.WARNING, "the node %a is silent: it counts as dead", name)
             self._receiver.gone(name)
-        if self.members.is_deaf and not was_deaf:
-            self._note_deaf()
+        if was_deaf and self.members.is_deaf and self.state is OPEN:  # a second later, for an adapter to tell of a loss
+            self._note_deafness()
         self._send_hello(asks=self.state is JOINING)
         for name in self.members.silent:
             self._send_hello(to=name, asks=True)
@@ -314,7 +314,8 @@ class NodeConnection:
         if hello.life != self._life:
             self._meet_namesake(hello)
             return
-        if self.members.is_deaf:
+        if self._is_deafness_noted:
+            self._is_deafness_noted = False
             self._note(Level.WARNING, "the bus delivers what this node publishes again")
         self.members.received_own()
 
@@ -346,9 +347,11 @@ class NodeConnection:
             on_publish(None)
         self._words.publish(topic, message)
 
-    def _note_deaf(self) -> None:
+    def _note_deafness(self) -> None:
         self.members.be_deaf()
-        self._note(Level.ERROR, "the bus delivers nothing, not even what this node publishes: it is not ready")
+        if not self._is_deafness_noted:
+            self._is_deafness_noted = True
+            self._note(Level.ERROR, "the bus delivers nothing, not even what this node publishes: it is not ready")
 
     def _note(self, level: Level, text: str, *values: object) -> None:
         self._engine.log.note(Layer.SERVER, level, text, *values)
