@@ -189,6 +189,50 @@ def test_on_gevent_it_runs_in_a_thread_of_the_systems(redis: RedisServer) -> Non
     assert program.returncode == 0
 
 
+BUSY_ON_GEVENT = """
+from gevent import monkey; monkey.patch_all()
+import sys
+from gevent.event import Event
+from waterspout.adapters.redis import RedisAdapter
+from waterspout.drivers.gevent import GeventDriver
+
+adapter, numbers, done = RedisAdapter(sys.argv[1]), [], Event()
+def heard(data):
+    if data == b"end": done.set()
+    else: numbers.append(int(data))
+adapter.attach(GeventDriver(), print, print).wait(60)
+adapter.subscribe("busy", heard).wait(60)
+print("busy", flush=True)
+count = int(sys.stdin.readline())  # which nobody has patched: it stops all greenlets
+assert done.wait(60)
+assert numbers == list(range(count)), (len(numbers), count)
+adapter.detach().wait(60)
+print("ok", flush=True)
+"""
+
+
+def test_on_gevent_it_reads_no_more_than_the_server_takes(redis: RedisServer) -> None:
+    """The thread could read on while the server is busy, and would keep in memory what Redis bounds."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", BUSY_ON_GEVENT, redis.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "busy\n"
+    client, count = redis.client, 500
+    client.config_set("client-output-buffer-limit", "pubsub 0 0 0")
+    for number in range(count):
+        client.publish("busy", b"%100000d" % number)
+    seen = [-1]
+    while len(set(seen[-20:])) > 1 or len(seen) < 20:
+        seen.append(int(client.client_list(_type="pubsub")[0]["omem"]))
+        time.sleep(0.01)
+    assert seen[-1] > 0, "it has read everything"
+    client.config_set("client-output-buffer-limit", "pubsub 33554432 8388608 60")
+    client.publish("busy", b"end")
+    output, _ = program.communicate(f"{count}\n", timeout=WATCHDOG)
+    assert output == "ok\n"
+
+
 @pytest.mark.hosts
 def test_in_a_redis_cluster_any_server_reaches_all(tmp_path: Path) -> None:
     async def test(urls: list[str]) -> None:

@@ -17,6 +17,7 @@ from .redispipes import pack, pack_publish
 
 OWN_OPTIONS = frozenset({"prefix", "largest_word", "node_emitters"})
 """What the query of a URL may have for the adapter itself."""
+MOST_READS = 256  # of 64 KB, or of a message that is larger, that may wait for the server
 
 
 class RedisAdapter:
@@ -213,13 +214,30 @@ class _Attachment:
 
 
 class _Listener:
-    """Brings what the link tells to the server's thread."""
+    """Brings what the link tells to the server's thread.
+
+    A server on gevent that is busy for long does not keep the link's thread from reading: so what waits is counted, in
+    reads. Each of the two counts is written by one thread.
+    """
 
     def __init__(self, attachment: _Attachment, back: Callable[..., None]) -> None:
+        self._attachment = attachment
+        self._back = back
+        self._heard = self._taken = 0
         self.lost = partial(back, attachment.lost)
         self.confirmed = partial(back, attachment.confirmed)
-        self.heard = partial(back, attachment.heard)
         self._restored = partial(back, attachment.restored)
+
+    def heard(self, messages: list[tuple[bytes, bytes]]) -> None:
+        self._heard += 1
+        self._back(self._take, messages)
+
+    def _take(self, messages: list[tuple[bytes, bytes]]) -> None:
+        self._taken += 1
+        self._attachment.heard(messages)
+
+    def is_behind(self) -> bool:
+        return self._heard - self._taken >= MOST_READS
 
     def restored(self, *, counts: bool) -> None:
         self._restored(counts)

@@ -47,6 +47,9 @@ class RedisListener(Protocol):
     def heard(self, messages: list[tuple[bytes, bytes]]) -> None:
         """Messages have come: their topics and data, at least one."""
 
+    def is_behind(self) -> bool:
+        """Tell whether so much of what was heard waits that no more should be read."""
+
 
 class RedisLink:
     """The link from `run` to `end`. `spread` is about 1, and different for each: its pauses are longer by that.
@@ -143,7 +146,9 @@ class RedisLink:
 
     async def _serve(self, server: dict[str, Any], first: AbstractConnection, second: AbstractConnection) -> None:
         self._commands = commands = RedisCommands(first)
-        self._subscriptions = subscriptions = RedisSubscriptions(second, self._confirmed, self._listener.heard)
+        self._subscriptions = subscriptions = RedisSubscriptions(
+            second, self._confirmed, self._listener.heard, self._listener.is_behind
+        )
         self._unconfirmed = {*self._topics, *self._patterns}
         if self._topics:
             subscriptions.subscribe(*self._topics)
@@ -184,7 +189,8 @@ class RedisLink:
                 self._restore(counts=counts)
             if commands.tick % CHECK_EVERY == 0:
                 commands.do(_check_role, pack(b"HELLO"))
-                subscriptions.ping()
+                if not subscriptions.is_waiting:
+                    subscriptions.ping()
 
     async def _follow(self, server: dict[str, Any]) -> None:
         """End with `RedisLost` when the Sentinels have made another Redis the master."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hiredis import Reader
 
 READ_BYTES = 65_536
+LOOK_EVERY = 0.01  # s, whether what was heard has been taken
 _NOTHING = object()
 
 Answer = Callable[[Any, Exception | None], object]
@@ -157,17 +158,24 @@ class RedisCommands(RedisPipe):
 
 
 class RedisSubscriptions(RedisPipe):
-    """The connection that receives. `confirmed` is called with each topic, `heard` with messages: topics and data."""
+    """The connection that receives. `confirmed` is called with each topic, `heard` with messages: topics and data.
+
+    While whoever hears them `is_behind`, it reads nothing, and `is_waiting`: so what is too much waits in Redis, which
+    bounds it.
+    """
 
     def __init__(
         self,
         connection: AbstractConnection,
         confirmed: Callable[[bytes], object],
         heard: Callable[[list[tuple[bytes, bytes]]], object],
+        is_behind: Callable[[], bool],
     ) -> None:
         super().__init__(connection)
         self._confirmed = confirmed
         self._heard = heard
+        self._is_behind = is_behind
+        self.is_waiting = False
         self._leaving: Counter[bytes] = Counter()
         self.open_pings = 0
 
@@ -209,6 +217,10 @@ class RedisSubscriptions(RedisPipe):
                     self._unsubscribed(topic)
             if messages:
                 self._heard(messages)
+            while self._is_behind():
+                self.is_waiting = True
+                await asyncio.sleep(LOOK_EVERY)
+            self.is_waiting = False
 
     def _unsubscribed(self, topic: bytes) -> None:
         if not self._leaving[topic]:
