@@ -117,7 +117,7 @@ class Guest:
 def test_every_example_is_run_by_a_test() -> None:
     for path in EXAMPLES.glob("*.py"):
         text = (TESTS / ELSEWHERE[path.stem]).read_text("utf-8") if path.stem in ELSEWHERE else HERE
-        assert re.search(rf'(?:load|serve)\("{path.stem}"\)|"{path.name}"|"{path.stem}": ', text), path.name
+        assert re.search(rf'(?:load|serve)\("{path.stem}"\)|"{path.name}"|"{path.stem}"[,\]]', text), path.name
 
 
 @generations

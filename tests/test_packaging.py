@@ -56,7 +56,7 @@ def test_the_wheel_has_the_types_the_licence_and_the_package_only(built: Path) -
     is_free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
     assert is_free_threaded or {"waterspout/wire/_frames.abi3.so", "waterspout/hosts/_send.abi3.so"} <= set(names)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout"}
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"waterspout", "pytest_waterspout.py"}
 
 
 def test_the_sdist_has_what_is_needed_to_test_it(built: Path) -> None:

@@ -4,6 +4,7 @@ import http.client
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -87,11 +88,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def serving(folder: Path, *options: str) -> AbstractContextManager[Command]:
+    more = ("--static", "public", "--app-threads", "2", "--bind", "127.0.0.1:0", *options)
+    return running(folder, "serve", "mysite.realtime:server", "--app", "mysite.wsgi:application", *more)
+
+
 @pytest.fixture(scope="module")
 def command(folder: Path) -> Iterator[Command]:
-    options = ("--static", "public", "--app-threads", "2", "--reload", "--bind", "127.0.0.1:0")
-    serve = ("serve", "mysite.realtime:server", "--app", "mysite.wsgi:application")
-    with running(folder, *serve, *options) as command:
+    with serving(folder) as command:
         yield command
 
 
@@ -146,18 +150,9 @@ def test_paths_belong_to_the_server_then_to_files_then_to_the_application(web: h
         assert b"import" not in asked(web, "GET", hidden)
 
 
-def test_a_change_restarts_it_and_the_end_waits_for_a_view_that_asks_a_client(
-    folder: Path, command: Command, web: http.client.HTTPConnection, address: str
+def test_the_end_waits_for_a_view_that_asks_a_client(
+    command: Command, web: http.client.HTTPConnection, address: str
 ) -> None:
-    with Client(f"http://{address}") as client:
-        client.enter()
-        urls = folder / "mysite" / "new"
-        urls.write_text(URLS.replace("the page", "the new page"))
-        urls.replace(folder / "mysite" / "urls.py")
-        assert client.until_closed() == "close 1001"
-    address = command.address().removeprefix("http://")
-    web = http.client.HTTPConnection(address, timeout=PATIENCE)
-    assert asked(web, "GET", "/a") == b"the new page a"
     with Client(f"http://{address}") as client:
         client.enter()
         web.request("GET", "/ask")
@@ -167,8 +162,23 @@ def test_a_change_restarts_it_and_the_end_waits_for_a_view_that_asks_a_client(
         assert client.receive() == '42["answered"]'
         assert json.loads(web.getresponse().read()) == ["soup"]
         assert client.until_closed() == "close 1001"
-    web.close()
     assert command.end() == 0
+
+
+@pytest.mark.hosts
+def test_a_change_of_a_view_restarts_the_server(folder: Path) -> None:
+    with serving(folder, "--reload") as command:
+        address = command.address()
+        with Client(address) as client:
+            urls = folder / "mysite" / "new"
+            urls.write_text(URLS.replace("the page", "the new page"))
+            urls.replace(folder / "mysite" / "urls.py")
+            assert client.until_closed() == "close 1001"
+        web = http.client.HTTPConnection(command.address().removeprefix("http://"), timeout=PATIENCE)
+        assert asked(web, "GET", "/a") == b"the new page a"
+        web.close()
+        command.process.send_signal(signal.SIGTERM)
+        assert command.end() == 0
 
 
 @pytest.mark.parametrize(

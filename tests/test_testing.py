@@ -488,18 +488,31 @@ def test_a_server_that_closes_waits_for_async_handlers_and_cancels_the_slow() ->
     assert (ends, closed.done) == (["2 done", "9 cancelled"], True)
 
 
-def test_a_test_that_runs_on_a_loop_is_told_to_be_plain() -> None:
-    server = Server()
+def test_a_test_may_be_a_coroutine_on_a_loop_of_its_own_which_notices_nothing() -> None:
+    server, loops = Server(), []
 
     @server.on("say")
-    async def say(socket: Socket) -> None: ...
+    async def say(socket: Socket) -> str:
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(5)
+        task = asyncio.current_task()
+        assert task is not None
+        return task.get_name()
 
     async def test() -> None:
-        pair = Pair(server)  # plain handlers are welcome
-        pair.peer.emit("say")
+        own = asyncio.current_task()
+        pair = Pair(server)
+        pair.peer.emit("say", id=1)
+        assert asyncio.current_task() is own
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        pair.clock.advance(5)
+        assert pair.peer.acks() == {1: "the handler of 'say' in /"}
+        async with asyncio.timeout(5):  # needs to know its task
+            assert await asyncio.to_thread(lambda: 7) == 7
 
-    with pytest.raises(RuntimeError, match="write the test as a plain function, without async"):
-        asyncio.run(test())
+    asyncio.run(test())
+    assert len(set(loops)) == 2
 
 
 def test_a_clock_that_is_forgotten_leaves_no_loop_behind() -> None:

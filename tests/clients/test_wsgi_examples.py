@@ -1,10 +1,8 @@
-"""The examples in Flask and in Django, each served by one command, used by the official clients."""
+"""The examples in Flask and in Django, served beside their applications, used by the official clients."""
 
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,24 +11,28 @@ from serving import running
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
-NAMES = {"flask_app": "app", "django_app": "application"}
+NAMES = ["flask_app", "django_app"]
 WATCHDOG_SECONDS = 60
+PROGRAM = """
+import threading, waterspout, flask_app, django_app
+for server, app in ((flask_app.server, flask_app.app), (django_app.server, django_app.application)):
+    serving = {"port": 0, "host": "127.0.0.1", "app": app, "app_threads": 2}
+    threading.Thread(target=waterspout.run, args=(server,), kwargs=serving).start()
+"""
 
 
 @pytest.fixture(scope="module")
-def seen(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str | None]]:
+def seen(node: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """An error or None by the name of an example."""
     folder = tmp_path_factory.mktemp("wsgi")
-    with ExitStack() as stack:
-        addresses = {}
-        for name, app in NAMES.items():
-            serve = ("serve", f"{name}:server", "--app", f"{name}:{app}", "--bind", "127.0.0.1:0")
-            shutil.copy(EXAMPLES / f"{name}.py", folder)
-            command = stack.enter_context(running(folder, *serve, joined=True))
-            addresses[name] = command.address()
-        script = [node, str(HERE / "wsgi_examples.mjs"), json.dumps(addresses)]
+    for name in NAMES:
+        shutil.copy(EXAMPLES / f"{name}.py", folder)
+    with running(folder, program=("-c", PROGRAM)) as command:
+        addresses = json.dumps([command.address() for _ in NAMES])
+        script = [node, str(HERE / "wsgi_examples.mjs"), addresses]
         done = subprocess.run(script, capture_output=True, text=True, timeout=WATCHDOG_SECONDS, check=True)
-        yield {line["name"]: line["error"] for line in map(json.loads, done.stdout.splitlines())}
+        command.process.kill()  # in other threads than the main one it gets no signals
+    return {line["name"]: line["error"] for line in map(json.loads, done.stdout.splitlines())}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-/* wsgi_examples.mjs ADDRESSES: uses examples/flask_app.py and examples/django_app.py; a line of JSON for each result.
+/* wsgi_examples.mjs ADDRESSES: uses examples/flask_app.py and examples/django_app.py; a line of JSON for each.
 
 A cook of 0.9 and one of 4.x answer what a view asks them, and all clients are told of the order. */
 import assert from "node:assert/strict";
@@ -25,7 +25,9 @@ async function order(address) {
   guest.disconnect();
 }
 
-for (const [name, address] of Object.entries(JSON.parse(process.argv[2]))) {
+for (const address of JSON.parse(process.argv[2])) {
+  const missing = await (await fetch(`${address}/missing`)).text();
+  const name = missing.includes("Django") ? "django_app" : "flask_app";
   const error = await order(address).then(() => null, (error) => error.stack);
   console.log(JSON.stringify({ name, error }));
 }

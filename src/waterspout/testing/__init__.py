@@ -20,14 +20,17 @@ from .frames import client_frame, server_frames
 from .links import MemoryLink, admit
 from .pair import ClientRefused, Pair
 from .peer import Peer
+from .stage import CLIENTS, Factory, Stage
 
 __all__ = [
+    "CLIENTS",
     "ENGINEIO_3",
     "ENGINEIO_4",
     "EVENTS",
     "SOCKETIO_1",
     "ClientRefused",
     "Clock",
+    "Factory",
     "HixieCarrier",
     "MemoryExchange",
     "MemoryLink",
@@ -36,6 +39,7 @@ __all__ = [
     "PollingCarrier",
     "Poster",
     "Refused",
+    "Stage",
     "StreamCarrier",
     "WebSocketCarrier",
     "admit",

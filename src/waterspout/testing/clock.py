@@ -1,15 +1,17 @@
 """A driver for tests: time passes when the test says so, and what it brings has happened when it is back."""
 
 import asyncio
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple
 
 from ..drivers import InlineDriver
-from ..drivers.system import discard
+from ..drivers.system import name_of
 from ..drivers.tasks import as_coroutine, carry, running_asker
 from ..drivers.threads import threaded_asker
-from ..engine import Asker, DriverMisuse, Pending
+from ..engine import Asker, Pending
+from ..server.background import Background
 from .loop import ClockLoop
 
 Args = TypeVarTuple("Args")
@@ -20,8 +22,8 @@ class Clock(InlineDriver):
     """A driver whose time stands still until `advance`; what is reported is logged, and kept in `reports`.
 
     An `async def` runs on a loop of the clock's own, as far as it gets without waiting for time or for the client;
-    `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host.
-    RuntimeError where a loop is running already: a test with asynchronous handlers is a plain function.
+    `asyncio.sleep` and timeouts keep to the clock. It cannot wait for real sockets; for that, serve on a host. The test
+    may be a coroutine on a loop of its own, which stands still meanwhile.
 
     With `later` every call of a user's function answers later than it was asked, as where handlers run in greenlets
     or threads: after what the client, or the code that asked, is doing. When the test goes on, it has answered.
@@ -40,6 +42,7 @@ class Clock(InlineDriver):
         self._tokens = 0
         self._loop: ClockLoop | None = None
         self._tasks: dict[asyncio.Task[None], Asker] = {}
+        self._is_over = False
         self._attending: dict[asyncio.Task[Any] | None, Pending[Any]] = {}
 
     @property
@@ -90,9 +93,11 @@ class Clock(InlineDriver):
 
     def start(self, awaitable: Any, function: Callable[..., Any], asker: Asker, token: Any) -> None:
         """Make a task of what an asynchronous function has returned."""
-        loop = self._own_loop(awaitable, function)
+        loop = self._own_loop()
+        describe = getattr(_asker_behind(asker), "describe", None)
+        name = name_of(function) if describe is None else describe(token)
         asker = asker.later(token)
-        task = asyncio.Task(carry(as_coroutine(awaitable), asker, token), loop=loop)
+        task = asyncio.Task(carry(as_coroutine(awaitable), asker, token), loop=loop, name=name)
         self._tasks[task] = asker
         task.add_done_callback(self._tasks.pop)
 
@@ -152,6 +157,45 @@ class Clock(InlineDriver):
             pass
         self.time = end
 
+    def take_reports(self) -> list[tuple[str, BaseException | None]]:
+        """Return the reports since the last call, and forget them."""
+        reports, self.reports = self.reports, []
+        return reports
+
+    @contextmanager
+    def expect(self, kind: type[BaseException] = Exception, match: str = "") -> Iterator[list[BaseException]]:
+        """Expect that a function of the server's fails in this block, with this exception, and a text that matches.
+
+        The failures are in the list behind the block, and no longer in `reports`. AssertionError if there are none.
+        """
+        found: list[BaseException] = []
+        before = len(self.reports)
+        yield found
+        for report in self.reports[before:]:
+            error = report[1]
+            if isinstance(error, kind) and re.search(match, str(error)):
+                self.reports.remove(report)
+                found.append(error)
+        if not found:
+            others = [text for text, _ in self.reports[before:]]
+            what = f"{kind.__name__} with {match!r}" if match else kind.__name__
+            raise AssertionError(f"no handler failed with {what}; reported was: {'; '.join(others) or 'nothing'}")
+
+    def running(self) -> list[str]:
+        """Name the asynchronous functions that have not ended, but for those of `on_start`."""
+        return [
+            task.get_name() for task, asker in self._tasks.items() if not isinstance(_asker_behind(asker), Background)
+        ]
+
+    def close(self) -> list[str]:
+        """End it after its servers, and return what still runs on its loop, which ends now; they may have another."""
+        self._is_over = True
+        return [] if self._loop is None else self._loop.end()
+
+    def is_over(self, *, idle: bool) -> bool:
+        """Tell whether it is closed."""
+        return self._is_over
+
     def settle(self) -> None:
         """Let asynchronous functions go on until they wait for time or for a client; this happens by itself.
 
@@ -188,17 +232,7 @@ class Clock(InlineDriver):
         ending.add_done_callback(lambda _: done())
         self.settle()
 
-    def _own_loop(self, awaitable: Any, function: Callable[..., Any]) -> ClockLoop:
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is not None and running is not self._loop:
-            discard(awaitable)
-            raise DriverMisuse(
-                f"{function!r} is asynchronous, and a Clock runs it on a loop of its own, but another one is running: "
-                "write the test as a plain function, without async"
-            )
+    def _own_loop(self) -> ClockLoop:
         if self._loop is None:
             self._loop = ClockLoop(self.now)
         return self._loop

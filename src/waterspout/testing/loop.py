@@ -1,12 +1,15 @@
 """The event loop of a clock: its time stands still, and it turns when it is told to."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar, TypeVarTuple
+
+_TURNS_TO_END = 100
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
@@ -24,7 +27,8 @@ class ClockLoop(asyncio.BaseEventLoop):
 
     What is given to an executor (`asyncio.to_thread`) is called in place. Waiting for a real socket raises
     NotImplementedError: the loop owns no descriptor, so one that a test leaves behind holds nothing of the process.
-    `is_waiting` tells that something is to be called in the next turn.
+    `is_waiting` tells that something is to be called in the next turn. It may turn while another loop runs, as that of
+    a test that is a coroutine.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -97,4 +101,42 @@ class ClockLoop(asyncio.BaseEventLoop):
         """Call what waits for the next turn."""
         self.is_waiting = False
         self.stop()
-        self.run_forever()
+        try:
+            outer = asyncio.get_running_loop()
+        except RuntimeError:
+            self.run_forever()
+        else:
+            self._turn_within(outer)
+
+    def end(self) -> list[str]:
+        """Cancel all tasks and drop all timers; return a line for each that was left."""
+        tasks = [task for task in asyncio.all_tasks(self) if not task.done()]
+        left = [f"the task of {_shown(task.get_coro())}" for task in tasks]
+        for task in tasks:
+            task.cancel()
+        for _ in range(_TURNS_TO_END):
+            if self.is_waiting:
+                self.turn()
+        left += [f"the timer {timer[2]!r}" for timer in self._timers if not timer[2].cancelled()]
+        self._timers.clear()
+        return left
+
+    def _turn_within(self, outer: asyncio.AbstractEventLoop) -> None:
+        """Turn while a task of another loop runs, which is to notice nothing of it."""
+        task = asyncio.current_task(outer)
+        if task is not None:
+            asyncio.tasks._leave_task(outer, task)
+        asyncio._set_running_loop(None)
+        try:
+            self.run_forever()
+        finally:
+            asyncio._set_running_loop(outer)
+            if task is not None:
+                asyncio.tasks._enter_task(outer, task)
+
+
+def _shown(coroutine: Any) -> str:
+    """Name what a task runs, with the line where it waits."""
+    frame = getattr(coroutine, "cr_frame", None)
+    name = getattr(coroutine, "__qualname__", repr(coroutine))
+    return name if frame is None else f"{name}, {os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"

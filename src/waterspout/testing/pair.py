@@ -7,14 +7,15 @@ from typing import Any
 from ..errors import ConnectRefused
 from ..server import Server, Socket
 from ..server.member import SocketMember
-from ..wire.generations import ENGINEIO_4, Generation
+from ..wire.generations import ENGINEIO_4, EVENTS, Generation
+from ..wire.packets import Connect
 from .clock import Clock
 from .dialects import dialect_of
 from .peer import Peer, check_generation, encode_query
 
 
 class ClientRefused(Exception):
-    """The server did not let the client into "/"; what its handler raised, if anything, is the cause.
+    """The server did not let the client in; what its handler raised, if anything, is the cause.
 
     `data` is what went to the client beside the message.
     """
@@ -25,11 +26,12 @@ class ClientRefused(Exception):
 
 
 class Pair:
-    """A server and one client that has entered "/": `peer`, the server's `socket` for it, and the `clock`.
+    """A server and one client that has entered: `peer`, the server's `socket` for it, and the `clock`.
 
-    The options are those of `Peer`, and the `auth` of the client (of Socket.IO 0.7 to 2.x: their query, so its
-    values are strings). Several pairs of one server share its clock. At the end of a `with` block the client has
-    left. Raises `ClientRefused`. A client whose connect handler waits is not `connected` yet: let time pass.
+    `namespace` is the one to enter, "/" by default, and then that of the peer's methods. The other options are those of
+    `Peer`, and the `auth` of the client (of Socket.IO 0.7 to 2.x: their query, so its values are strings). Several
+    pairs of one server share its clock. At the end of a `with` block the client has left. Raises `ClientRefused`. A
+    client whose connect handler waits is not `connected` yet: let time pass.
     """
 
     peer: Peer
@@ -40,6 +42,7 @@ class Pair:
         self,
         server: Server,
         *,
+        namespace: str = "/",
         auth: dict[str, Any] | None = None,
         generation: Generation = ENGINEIO_4,
         transport: str = "websocket",
@@ -53,7 +56,7 @@ class Pair:
             raise TypeError(f"{server!r} is not a server: give a waterspout.Server (a Peer takes an Engine, too)")
         self.server = server
         driver = server.engine.driver
-        self.clock = driver if isinstance(driver, Clock) else Clock()
+        self.clock = driver if isinstance(driver, Clock) and not driver.is_over(idle=True) else Clock()
         server.engine.bind(self.clock)
         implicit = check_generation(generation).implicit_connect
         with self.clock.witness() as raised:
@@ -67,10 +70,14 @@ class Pair:
                 extensions=extensions,
                 path=path,
             )
-            if not implicit:
+            if generation is not EVENTS:  # whose path is that of a namespace
+                self.peer.namespace = namespace
+            if not implicit or self.peer.namespace != "/":
                 self.peer.connect(auth=auth)
-        self.socket = self._find(raised)
+        self.socket = self._find(raised, namespace)
         self.peer.skip(dialect_of(generation).greetings)
+        if implicit and self.peer.namespace != "/":
+            self.peer.pick(Connect)
 
     def __enter__(self) -> "Pair":
         return self
@@ -84,9 +91,9 @@ class Pair:
         """Disconnect the client; its disconnect handler has run when this returns."""
         self.peer.close()
 
-    def _find(self, raised: list[BaseException]) -> Socket:
+    def _find(self, raised: list[BaseException], namespace: str) -> Socket:
         session = self.server.engine.sessions.get(self.peer.sid)
-        member = None if session is None else session.data.get("/")
+        member = None if session is None else session.data.get(namespace)
         if isinstance(member, SocketMember):
             return member.socket
         self.peer.close()

@@ -1,6 +1,6 @@
 """A client in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from ..server import Server
 from ..types import Request
 from ..wire import json
 from ..wire.generations import ENGINEIO_4, EVENTS, Generation
-from ..wire.packets import Ack, Event, Message, Packet, Signal, as_event
+from ..wire.packets import Ack, Connect, Event, Message, Packet, Signal, as_event
 from ..wire.socketio import Encoded, Partial
 from ..wire.websocket import CLOSE, PONG
 from .carriers import MemoryExchange, Refused, WebSocketCarrier
@@ -18,7 +18,7 @@ from .dialects import Carrier, dialect_of
 from .frames import client_frame
 from .links import admit, respond
 
-P = TypeVar("P", Event, Ack)
+P = TypeVar("P", Event, Ack, Connect)
 
 _MANY = 1 << 30  # attachments
 
@@ -60,12 +60,15 @@ class Peer:
         self.query, self.headers = query, check_headers(headers)
         self.polls = polls
         self.extensions = extensions
+        self.namespace = "/"
         self.sid = ""
         self.closed: int | None = None
         self.frames: list[tuple[int, bytes]] = []
         self.handshake: Any = None
         self.carrier: Carrier
         self._received: list[str | bytes] = []
+        self._answers: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._answered: set[tuple[str, int | str]] = set()
         if self._dialect.has_handshake:
             self._shake_hands()
         if transport is not None or not self._dialect.has_handshake:
@@ -81,14 +84,14 @@ class Peer:
         received, self._received = self._received, []
         return received
 
-    def events(self, namespace: str = "/") -> list[tuple[Any, ...]]:
+    def events(self, namespace: str | None = None) -> list[tuple[Any, ...]]:
         """Return the events that have come to a namespace, as `(name, *args)`, and leave the rest to `take`.
 
         A message without a name, of which only SOCKETIO_1 has any, is the event "message".
         """
         return [(packet.name, *packet.args) for packet in self.pick(Event, namespace)]
 
-    def acks(self, namespace: str = "/") -> dict[int, Any]:
+    def acks(self, namespace: str | None = None) -> dict[int, Any]:
         """Return the acknowledgements that have come, by id, and leave the rest to `take`.
 
         Each is the mirror of what a handler returns: None, a value, or a tuple.
@@ -98,8 +101,12 @@ class Peer:
             one.id: None if not one.args else one.args[0] if len(one.args) == 1 else tuple(one.args) for one in packets
         }
 
-    def pick(self, kind: type[P], namespace: str) -> list[P]:
-        """Return the packets of a kind, Event or Ack, that have come to a namespace, and leave the rest to `take`."""
+    def pick(self, kind: type[P], namespace: str | None = None) -> list[P]:
+        """Return the packets of a kind that have come to a namespace, and leave the rest to `take`.
+
+        The kind is Event, Ack, or Connect, for the answer to `connect`.
+        """
+        namespace = self._in(namespace)
         picked: list[P] = []
         rest: list[str | bytes] = []
         received = iter(self._received)
@@ -124,30 +131,39 @@ class Peer:
         """Send packets as they are: text with its type, or the content of binary messages."""
         self.carrier.send(packets)
 
-    def connect(self, namespace: str = "/", auth: dict[str, Any] | None = None) -> None:
+    def connect(self, namespace: str | None = None, auth: dict[str, Any] | None = None) -> None:
         """Enter a namespace; of 0.7 to 2.x, clients are in "/" from the start, and `auth` is their query."""
+        namespace = self._in(namespace)
         if auth is not None and self.generation.implicit_connect:
             namespace, auth = f"{namespace}?{encode_query(auth)}", None
         self._send(self.generation.socketio.encode_knock(namespace, auth))
 
-    def emit(self, event: str, *args: Any, id: int | None = None, namespace: str = "/") -> None:
+    def emit(self, event: str, *args: Any, id: int | None = None, namespace: str | None = None) -> None:
         """Send an event; with an `id`, the server is to acknowledge it."""
-        self._send(self.generation.socketio.encode_event(namespace, event, args, id))
+        self._send(self.generation.socketio.encode_event(self._in(namespace), event, args, id))
 
-    def say(self, data: Any, *, namespace: str = "/", **options: Any) -> None:
+    def say(self, data: Any, *, namespace: str | None = None, **options: Any) -> None:
         """Send a message without a name, or from 1.x on the event "message".
 
         The options are `id` and, of SOCKETIO_1, `is_json` for what is no text, and `receipt` to be told of its arrival.
         """
-        self._send(self.generation.socketio.encode_message(namespace, data, **options))
+        self._send(self.generation.socketio.encode_message(self._in(namespace), data, **options))
 
-    def acknowledge(self, id: int, *args: Any, namespace: str = "/") -> None:
+    def acknowledge(self, id: int, *args: Any, namespace: str | None = None) -> None:
         """Answer an event of the server's that has this id."""
-        self._send(self.generation.socketio.encode_ack(namespace, id, args))
+        self._send(self.generation.socketio.encode_ack(self._in(namespace), id, args))
 
-    def leave(self, namespace: str = "/") -> None:
+    def on(self, event: str, function: Callable[..., Any], *, namespace: str | None = None) -> None:
+        """Acknowledge an event of the server's from now on, with what a function of its arguments returns.
+
+        Code of the server's that waits for the client, in a plain function, has no other way to get an answer. The
+        events are there for `events`, too.
+        """
+        self._answers[self._in(namespace), event] = function
+
+    def leave(self, namespace: str | None = None) -> None:
         """Leave a namespace; with "/", clients of 0.7 to 0.9 end their connection."""
-        self._send(self.generation.socketio.encode_disconnect(namespace))
+        self._send(self.generation.socketio.encode_disconnect(self._in(namespace)))
 
     def beat(self) -> None:
         """Send the heartbeat that is the client's part: a ping of 1.x and 2.x, else the answer to one."""
@@ -227,6 +243,22 @@ class Peer:
             self.handshake = json.decode(packet[1:])
             self.sid = self.handshake["sid"]
         self._received.append(packet)
+        if self._answers:
+            self.engine.driver.soon(self._answer)
+
+    def _answer(self) -> None:
+        """Acknowledge the events that functions are for, each once; what has come stays where it is."""
+        received = list(self._received)
+        found = [(one, event) for one in {key[0] for key in self._answers} for event in self.pick(Event, one)]
+        self._received = received
+        for namespace, event in found:
+            function = self._answers.get((namespace, event.name))
+            if function is not None and event.id is not None and (namespace, event.id) not in self._answered:
+                self._answered.add((namespace, event.id))
+                self.acknowledge(int(event.id), function(*event.args), namespace=namespace)
+
+    def _in(self, namespace: str | None) -> str:
+        return self.namespace if namespace is None else namespace
 
     def _say(self, opcode: int, payload: bytes = b"") -> None:
         """Send a frame of the WebSocket that is no message."""
