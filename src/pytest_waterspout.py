@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from waterspout.testing import Clock, Factory, Pair, Peer, Stage
+    from waterspout.testing import Clock, Factory, Pair, Peer
+    from waterspout.testing.stage import Stage
 
 _STAGE = pytest.StashKey["Stage"]()
 
@@ -35,7 +36,7 @@ def waterspout_client(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 def _waterspout_stage(request: pytest.FixtureRequest, waterspout_client: Any) -> Iterator["Stage"]:
-    from waterspout.testing import Stage
+    from waterspout.testing.stage import Stage
 
     def own_server() -> Any:
         return request.getfixturevalue("waterspout_server")

@@ -240,7 +240,7 @@ def test_the_reference_has_all_that_is_exported() -> None:
     errors = {f"waterspout.errors.{name}" for name, one in vars(waterspout.errors).items() if inspect.isclass(one)}
     shorter = {f"waterspout.errors.{name}" for name in waterspout.__all__}
     testing = {f"waterspout.testing.{name}" for name in waterspout.testing.__all__ if name[0].isupper()}
-    rows = {"ENGINEIO_3", "ENGINEIO_4", "EVENTS", "SOCKETIO_1"}  # of a table
+    rows = {"CLIENTS", "ENGINEIO_3", "ENGINEIO_4", "EVENTS", "SOCKETIO_1"}  # of tables
     testing -= {f"waterspout.testing.{row}" for row in rows}
     server = {f"waterspout.server.{name}" for name in waterspout.server.__all__ if not hasattr(waterspout, name)}
     handlers = (channelhandlers, enginehandlers)

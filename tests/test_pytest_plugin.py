@@ -1,5 +1,7 @@
 """The plugin for pytest: what its fixtures give, what they check at the end, and with which plugins they work."""
 
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import waterspout
 
 pytest_plugins = ["pytester"]
 
+PAGE = (Path(__file__).parent.parent / "docs/testing.md").read_text("utf-8")
 QUIET = ("-p", "no:xdist", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-W", "error")
 SERVER = """
 import asyncio
@@ -260,3 +263,21 @@ def test_the_plugin_is_there_once(request: pytest.FixtureRequest) -> None:
     names = [str(plugin) for _, plugin in request.config.pluginmanager.list_name_plugin() if plugin]
     assert sum("pytest_waterspout" in name for name in names) == 1
     assert Path(sys.modules["pytest_waterspout"].__file__ or "").parent == Path(waterspout.__file__).parent.parent
+
+
+RECIPES = {
+    name: block
+    for block in re.findall(r"^```py\n(# test_.*?)^```$", PAGE.partition("## Recipes")[2], re.DOTALL | re.MULTILINE)
+    for name in re.findall(r"^# test_(\w+)\.py$", block, re.MULTILINE)
+}
+
+
+def test_the_recipes_work(tmp_path: Path) -> None:
+    assert list(RECIPES) == ["tornado", "flask", "django", "fastapi", "gevent"]
+    names = [name for name in RECIPES if name == "gevent" or importlib.util.find_spec(name) is not None]
+    for name in names:
+        (tmp_path / f"test_{name}.py").write_text(RECIPES[name])
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    command = [sys.executable, "-m", "pytest", "-q", *QUIET, "-W", "ignore::DeprecationWarning"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert f"{len(names) + 1} passed" in done.stdout, done.stdout

@@ -20,6 +20,7 @@ from waterspout.testing import (
     Pair,
     Peer,
     PollingCarrier,
+    Poster,
     Refused,
     WebSocketCarrier,
     client_frame,
@@ -625,6 +626,84 @@ def test_a_client_whose_connect_handler_waits_enters_when_it_has_ended() -> None
     pair.clock.advance(2)
     assert pair.socket.connected
     assert server.sockets() == [pair.socket]
+
+
+@CLIENTS
+@pytest.mark.parametrize("later", [False, True])
+def test_a_plain_handler_that_waits_is_answered_by_a_client_that_answers_by_itself(
+    generation: Generation, transport: str, later: bool
+) -> None:
+    server = Server(driver=Clock(later=later))
+    server.on("buy")(lambda socket: socket.call("sure?", 2, timeout=5).wait())
+    pair = Pair(server, generation=generation, transport=transport)
+    pair.peer.on("sure?", lambda number: number * 2)
+    before = pair.clock.now()
+    for id in (7, 8):
+        pair.peer.emit("buy", id=id)
+    if not later and isinstance(pair.peer.carrier, Poster):
+        assert "a client sends one POST at a time: give the server Clock(later=True)" in str(pair.clock.reports)
+        return
+    assert pair.peer.acks() == {7: 4, 8: 4}
+    assert pair.clock.now() == before
+    assert pair.peer.events() == [("sure?", 2)] * 2
+
+
+def test_what_a_clock_was_told_to_expect_is_reported_no_more() -> None:
+    server = Server()
+    server.on("divide")(lambda socket, number: 1 / number)
+    pair = Pair(server)
+    with pair.clock.expect(ZeroDivisionError, "by zero") as errors:
+        pair.peer.emit("divide", 0)
+        pair.peer.emit("divide", 0)
+    assert [type(error) for error in errors] == [ZeroDivisionError] * 2
+    assert pair.clock.take_reports() == []
+    with (
+        pytest.raises(AssertionError, match="no handler failed with ValueError with 'x'; reported was: the handler of"),
+        pair.clock.expect(ValueError, "x"),
+    ):
+        pair.peer.emit("divide", 0)
+    assert len(pair.clock.take_reports()) == 1
+
+
+def test_a_clock_that_is_closed_tells_what_it_has_left_and_gives_its_servers_to_another() -> None:
+    server, ended = Server(), []
+
+    @server.on_start
+    async def tick() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("tick")
+
+    @server.on("leave")
+    async def leave(socket: Socket) -> None:
+        socket.data["task"] = asyncio.get_running_loop().create_task(asyncio.sleep(60))
+        await asyncio.sleep(3)
+
+    pair = Pair(server)
+    pair.peer.emit("leave")
+    assert pair.clock.running() == ["the handler of 'leave' in /"]
+    pair.clock.advance(3)
+    assert pair.clock.running() == []
+    server.close().wait(10)
+    assert ended == ["tick"]
+    (left,) = pair.clock.close()
+    assert left.startswith("the task of sleep, tasks.py:")
+    assert pair.clock.close() == []
+    again = Pair(server)
+    assert again.clock is not pair.clock
+    assert server.sockets() == [again.socket]
+
+
+def test_a_pair_enters_the_namespace_that_it_is_given() -> None:
+    server = Server()
+    server.of("/chat").on("echo")(lambda socket, text: text)
+    with pytest.raises(ClientRefused):
+        Pair(server, namespace="/nowhere")
+    pair = Pair(server, namespace="/chat")
+    assert (server.sockets(), server.of("/chat").sockets()) == ([], [pair.socket])
+    pair.peer.emit("echo", "hello", id=1)
+    assert pair.peer.acks() == {1: "hello"}
 
 
 # What a pair takes, and how it ends

@@ -8,6 +8,8 @@ A `Peer` is a client of any generation over any of its transports; it speaks to 
 does. `events` and `acks` read what it gets, `take` gives it as it is on the wire: text packets as str, binary
 messages as bytes. A `Pair` is a server and one client that has entered "/".
 
+The fixtures of pytest are in the plugin `pytest_waterspout`, and made of `stage`.
+
 A `Clock` is the server's driver, with a time that passes when the test says so. Handlers may be plain or async;
 the test itself is a plain function.
 """
@@ -20,7 +22,7 @@ from .frames import client_frame, server_frames
 from .links import MemoryLink, admit
 from .pair import ClientRefused, Pair
 from .peer import Peer
-from .stage import CLIENTS, Factory, Stage
+from .stage import CLIENTS, Factory
 
 __all__ = [
     "CLIENTS",
@@ -39,7 +41,6 @@ __all__ = [
     "PollingCarrier",
     "Poster",
     "Refused",
-    "Stage",
     "StreamCarrier",
     "WebSocketCarrier",
     "admit",

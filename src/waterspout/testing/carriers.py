@@ -117,7 +117,9 @@ class Poster:
     def post(self, body: bytes, headers: Headers = ()) -> None:
         """Send a body as it is."""
         answer = MemoryExchange(self.peer.request("POST", self.name, headers))
-        respond(self.peer.engine, self.peer.admit(answer.request), answer, body)
+        decision = self.peer.admit(answer.request)
+        self.peer.posting = answer
+        respond(self.peer.engine, decision, answer, body)
         if answer.response is not None and answer.response.status != 200:
             raise Refused(answer.response)
 

@@ -136,11 +136,15 @@ class Clock(InlineDriver):
         return None if found is None else _asker_behind(found)
 
     def block(self, pending: Pending[Any], timeout: float | None) -> bool:
-        """Let time pass until the pending is done, or the timeout is over."""
+        """Let time pass until the pending is done, or the timeout is over; all else goes on, as beside a thread."""
         done: list[Any] = []
         pending.add_done_callback(done.append)
         end = None if timeout is None else self.time + timeout
-        self.await_until(lambda: bool(done), end)
+        running, self._running = self._running, 0
+        try:
+            self.await_until(lambda: bool(done), end)
+        finally:
+            self._running = running
         return bool(done)
 
     def await_until(self, is_done: Callable[[], bool], end: float | None = None) -> None:

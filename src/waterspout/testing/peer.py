@@ -67,6 +67,7 @@ class Peer:
         self.handshake: Any = None
         self.carrier: Carrier
         self._received: list[str | bytes] = []
+        self.posting: MemoryExchange | None = None  # the latest POST
         self._answers: dict[tuple[str, str], Callable[..., Any]] = {}
         self._answered: set[tuple[str, int | str]] = set()
         if self._dialect.has_handshake:
@@ -157,7 +158,8 @@ class Peer:
         """Acknowledge an event of the server's from now on, with what a function of its arguments returns.
 
         Code of the server's that waits for the client, in a plain function, has no other way to get an answer. The
-        events are there for `events`, too.
+        events are there for `events`, too. A plain handler that waits for a client over polling needs a server with
+        `Clock(later=True)`, as on hosts that call it after the POST; RuntimeError in that handler otherwise.
         """
         self._answers[self._in(namespace), event] = function
 
@@ -254,6 +256,11 @@ class Peer:
         for namespace, event in found:
             function = self._answers.get((namespace, event.name))
             if function is not None and event.id is not None and (namespace, event.id) not in self._answered:
+                if self.posting is not None and self.posting.response is None:
+                    raise RuntimeError(
+                        f"a handler waits for the answer to {event.name!r} before the POST that has brought it is "
+                        "answered, and a client sends one POST at a time: give the server Clock(later=True)"
+                    )
                 self._answered.add((namespace, event.id))
                 self.acknowledge(int(event.id), function(*event.args), namespace=namespace)
 

@@ -21,7 +21,7 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """Kinds of clients by name: "4-" are those of 3.x and 4.x, "2-" of 1.x and 2.x, "0.9-" of 0.7 to 0.9."""
 
-Client = TypeVar("Client", Pair, Peer)
+Client = TypeVar("Client", bound=Pair | Peer)
 
 _CLOSE_SECONDS = 3600.0  # of the clock: more than any `shutdown_timeout`
 
@@ -117,13 +117,13 @@ class Stage:
         return self._keep(Pair(self._bound(server, "waterspout_pair"), **self._with_own(options)))
 
     def _make_peer(self, server: Any = None, **options: Any) -> Peer:
-        own = {name: value for name, value in self._with_own(options).items() if name not in ("namespace", "auth")}
-        return self._keep(Peer(self._bound(server, "waterspout_peer"), **own))
+        return self._keep(Peer(self._bound(server, "waterspout_peer"), **self._with_own(options, "namespace", "auth")))
 
-    def _with_own(self, options: dict[str, Any]) -> dict[str, Any]:
-        own = self._own_options
-        if "generation" in options and "transport" not in options:
-            own = {name: value for name, value in own.items() if name != "transport"}
+    def _with_own(self, options: dict[str, Any], *without: str) -> dict[str, Any]:
+        """Add the test's own options, but for some, and for a transport of another generation."""
+        if "generation" in options:
+            without = (*without, "transport")
+        own = {name: value for name, value in self._own_options.items() if name not in without}
         return {**own, **options}
 
     def _bound(self, server: Any, maker: str) -> Any:
@@ -132,10 +132,12 @@ class Stage:
         if not isinstance(found, Server | Engine):
             raise TypeError(f"{found!r} is no server: write {maker}(server), with a waterspout.Server")
         engine = found if isinstance(found, Engine) else found.engine
-        if not isinstance(engine.driver, Clock) or engine.driver.is_over(idle=True):
-            engine.bind(self.clock)
-        if engine.driver not in self._clocks:
-            self._clocks.append(engine.driver)
+        clock = engine.driver
+        if not isinstance(clock, Clock) or clock.is_over(idle=True):
+            clock = self.clock
+            engine.bind(clock)
+        if clock not in self._clocks:
+            self._clocks.append(clock)
         if found not in self._servers:
             self._servers.append(found)
         return found
