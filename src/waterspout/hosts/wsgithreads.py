@@ -56,10 +56,12 @@ class ThreadedWSGI(WSGIContainer, Asker):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_ending = self._has_warned = False
 
+    def __call__(self, request: HTTPServerRequest) -> None:
+        self._begin_whole(request)
+
     async def handle_request(self, request: HTTPServerRequest) -> None:
         """Answer a request, whose body is in it."""
-        body = BytesIO(request.body)
-        await asyncio.wait([self.begin(request, body, len(request.body), body)])
+        await asyncio.wait([self._begin_whole(request)])
 
     def begin(
         self, request: HTTPServerRequest, body: IO[bytes], size_bytes: int, source: Closable
@@ -123,6 +125,10 @@ class ThreadedWSGI(WSGIContainer, Asker):
             token.set_result(error)
 
     # Below this line: how it is done
+
+    def _begin_whole(self, request: HTTPServerRequest) -> asyncio.Task[None]:
+        body = BytesIO(request.body)
+        return self.begin(request, body, len(request.body), body)
 
     async def _answer(self, request: HTTPServerRequest, call: WSGICall) -> None:
         pool = self._own_pool()
