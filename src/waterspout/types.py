@@ -1,14 +1,12 @@
 """Values that every layer knows: why a socket left, and the request that opened its connection."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
-_SIMPLE_QUERY = re.compile(r"(?:[\w.~-]+=[\w.~-]*(?:&(?!\Z)|\Z)){1,20}", re.ASCII).fullmatch  # nothing to unquote
-
-
+_MOST_PARAMETERS = 1000
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)", re.IGNORECASE).match
 
 
@@ -26,12 +24,13 @@ def split_target(target: str) -> tuple[str | None, str]:
 
 def parse_query(query: str) -> list[tuple[str, str]]:
     """Read the parameters of a query; none of one that has more than a thousand."""
-    if _SIMPLE_QUERY(query):
-        return [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
-    try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
-    except ValueError:
+    parts = query.split("&", _MOST_PARAMETERS)
+    if len(parts) > _MOST_PARAMETERS:
         return []
+    pairs = [(name, value) for part in parts if part for name, _, value in [part.partition("=")]]
+    if "%" in query or "+" in query:
+        return [(unquote_plus(name), unquote_plus(value)) for name, value in pairs]
+    return pairs
 
 
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)", re.DOTALL)
@@ -81,18 +80,13 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self._fields: dict[str, str] = {}
-        for name, value in fields:
-            key = name.lower()
-            joint = "; " if key == "cookie" else ", "
-            self._fields[key] = f"{self._fields[key]}{joint}{value}" if key in self._fields else value
+        lines = tuple(fields)
+        self._fields = {name.lower(): value for name, value in lines}
+        if len(self._fields) < len(lines):
+            self._fields = _joined(lines)
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
-
-    def find(self, name: str) -> str | None:
-        """Return a field's value, or None: `get` without its detour."""
-        return self._fields.get(name.lower())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -102,6 +96,15 @@ class Headers(Mapping[str, str]):
 
 
 Field = tuple[str, str]
+
+
+def _joined(lines: Iterable[Field]) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for name, value in lines:
+        key = name.lower()
+        joint = "; " if key == "cookie" else ", "
+        fields[key] = f"{fields[key]}{joint}{value}" if key in fields else value
+    return fields
 
 
 class Request:
@@ -120,7 +123,8 @@ class Request:
         "_head",
         "_headers",
         "_host",
-        "_query",
+        "_params",
+        "_repeats",
         "cookies_used",
         "method",
         "native",
@@ -141,7 +145,8 @@ class Request:
         self._host, target = split_target(target)  # Host says nothing then
         self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
         self._headers: Headers | None = None
-        self._query: dict[str, list[str]] | None = None
+        self._params: dict[str, str] | None = None
+        self._repeats = False  # the name of a parameter
         self._data: dict[str, Any] | None = None
         self.cookies_used = False
         self.method = method
@@ -176,16 +181,34 @@ class Request:
     @property
     def query(self) -> dict[str, list[str]]:
         """All query parameters; each name with all its values."""
-        if self._query is None:
-            self._query = {}
+        query: dict[str, list[str]] = {}
+        for name, value in parse_query(self.target.partition("?")[2]):
+            query.setdefault(name, []).append(value)
+        return query
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The first value of each query parameter."""
+        params = self._params
+        if params is None:
+            self._params = params = {}
             for name, value in parse_query(self.target.partition("?")[2]):
-                self._query.setdefault(name, []).append(value)
-        return self._query
+                if name in params:
+                    self._repeats = True
+                else:
+                    params[name] = value
+        return params
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter, or None."""
-        values = self.query.get(name)
-        return None if values is None else values[0]
+        return self.params.get(name)
+
+    def find_torn(self, names: Sequence[str]) -> str | None:
+        """Return the first of these query parameters that is there more than once, with different values."""
+        if not (self.params and self._repeats):
+            return None
+        query = self.query
+        return next((name for name in names if len(set(query.get(name, ()))) > 1), None)
 
     @property
     def headers(self) -> Headers:
@@ -196,7 +219,10 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """One header field's value, or None."""
-        return self.headers.find(name)
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = Headers(self._fields())
+        return headers._fields.get(name.lower())
 
     @property
     def host(self) -> str | None:
@@ -216,7 +242,7 @@ class Request:
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""
-        self.native = self._headers = self._query = None
+        self.native = self._headers = self._params = None
         if isinstance(self._head, tuple):
             target, fields = self._head
             lines = [target, *(f"{name}:{value}" for name, value in fields)]

@@ -133,7 +133,10 @@ class Engine:
     def serves(self, path: str) -> bool:
         """Tell whether requests for this path are for this engine; the path is as it was sent, not unquoted."""
         path = split_target(path)[1]
-        return any(route.serves(path) for route in self._served)
+        for route in self._served:  # noqa: SIM110  (it would cost twice as much)
+            if route.serves(path):
+                return True
+        return False
 
     def admit(
         self, request: Request, decided: Callable[[Decision], object], route: Route | None = None
@@ -146,16 +149,15 @@ class Engine:
         `respond` with the body, or `refuse_body`. Where the client goes before that, or before its answer, it calls
         `abort`. A `route` decides whatever the path is: for a host that has found it by itself.
         """
-        decide = self._decide if route is None else partial(self._decide, route=route)
         refusal = self._screen.refuse(request)
-        origin = to_ask(request) if refusal is None and self._asks_about_origins else None
+        origin = to_ask(request) if self._asks_about_origins and refusal is None else None
         if origin is not None:
-            admission = Admission(self.table, request, decide, decided)
+            admission = Admission(self.table, request, partial(self._decide, route=route), decided)
             admission.ask_about(origin)
             return admission
-        decision = refusal or decide(request, self.table.cors)
+        decision = refusal or self._decide(request, self.table.cors, route)
         if not isinstance(decision, ANSWERED) and decision.is_handshake:
-            admission = Admission(self.table, request, decide, decided)
+            admission = Admission(self.table, request, partial(self._decide, route=route), decided)
             admission.ask_application(decision)
             return admission
         self.table.tell(request, decision, decided)
@@ -227,7 +229,7 @@ class Engine:
 
     def _route_of(self, request: Request) -> Route:
         """Return the route of a request; what a host brings although it is nobody's is decided as Engine.IO."""
-        path = request.path
+        path = request.target.partition("?")[0]
         for route in self._routes:
             if route.serves(path):
                 return route

@@ -75,9 +75,9 @@ class OneExposure(ExposureRoute):
 
 def decide(exposure: Exposure, parameters: dict[str, str], request: Request, cors: Cors) -> Decision:
     """Let an allowed request have what is exposed; what a browser needs to know is answered at once."""
-    if not origins.allowed(request, cors):
-        return refuse_text(403, foreign(request), (("Vary", "Origin"),), subject=claimant(request))
-    headers = origins.headers(request, cors)
+    headers = origins.admit(request, cors)
+    if headers is None:
+        return refuse_text(403, foreign(request), origins.VARY, subject=claimant(request))
     if request.method == "OPTIONS":
         return Answer(Response(204, (*headers, *origins.preflight(request))))
     if not exposure.is_complete:

@@ -14,6 +14,9 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _LONGEST = 1000  # characters of an origin: a name of DNS has 253, and each of a list of origins is compared
 _SECURE = {"http": False, "https": True, "ws": False, "wss": True}
 _ORIGIN = re.compile("https?://[^/?#]+")
+VARY: Headers = (("Vary", "Origin"),)
+_ANY: Headers = (("Access-Control-Allow-Origin", "*"),)
+_CREDENTIALS: Headers = (("Access-Control-Allow-Credentials", "true"),)
 _VISIBLE = re.compile("[!-~]*")
 _FIELD_NAMES = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+(?:, *[A-Za-z0-9!#$%&'*+.^_`|~-]+){0,63}", re.ASCII)
 
@@ -30,6 +33,20 @@ class Cors:
         """Tell whether this origin may connect although it is not the server's own."""
         return origin == self.admitted or _listed(origin, self.origins)
 
+    def headers(self, origin: str | None, *, credentials: bool = False) -> Headers:
+        """Return the CORS headers of the answer to an allowed request with this Origin (Fetch standard, section 3.2).
+
+        With `credentials` a listed origin may send them whatever the policy says: for a client that always does.
+        """
+        if origin is None:
+            return VARY if self.origins not in (None, "*") else ()
+        if self.origins == "*":
+            return _ANY
+        if not self.lists(origin):
+            return VARY
+        allowed = _CREDENTIALS if credentials or self.credentials else ()
+        return (("Access-Control-Allow-Origin", origin), *allowed, *VARY)
+
 
 def to_ask(request: Request) -> str | None:
     """Return the origin about which a function of `cors_origins` is to be asked; None where it would change nothing."""
@@ -43,26 +60,38 @@ def to_ask(request: Request) -> str | None:
 
 def is_script(request: Request) -> bool:
     """Tell whether a request is, or may be, of a script element: JSONP of any generation."""
-    query = request.query
-    return "j" in query or "jsonp" in query or "/jsonp-polling/" in request.path
+    params = request.params
+    return "j" in params or "jsonp" in params or "/jsonp-polling/" in request.path
 
 
-def allowed(request: Request, cors: Cors) -> bool:
-    """Tell whether the request may be served; one without an Origin comes from no browser's page, and may."""
-    origin = claimed(request)
-    return origin is None or _same_origin(origin, request) or cors.lists(origin)
+def admit(request: Request, cors: Cors, *, credentials: bool = False) -> Headers | None:
+    """Return the CORS headers of the answer to a request, None if it may not be served; `credentials` as in `Cors`.
+
+    One without an Origin comes from no browser's page, and may be served.
+    """
+    origin = request.header("origin")
+    page = _draft_origin(request) if origin is None else origin
+    if page is None or _same_origin(page, request) or cors.lists(page):
+        return cors.headers(origin, credentials=credentials)
+    return None
 
 
 def claimed(request: Request) -> str | None:
-    """Return the origin of a request; drafts of WebSocket (versions 7 and 8) have it in a field of another name."""
+    """Return the origin of a request, in whichever field it is."""
     origin = request.header("origin")
-    if origin is None and (request.header("sec-websocket-version") or "").strip(" \t") in DRAFT_VERSIONS:
-        return request.header("sec-websocket-origin")
-    return origin
+    return _draft_origin(request) if origin is None else origin
+
+
+def _draft_origin(request: Request) -> str | None:
+    """Return the origin of a draft of WebSocket (versions 7 and 8), which has a field of another name."""
+    version = request.header("sec-websocket-version")
+    if version is None or version.strip(" \t") not in DRAFT_VERSIONS:
+        return None
+    return request.header("sec-websocket-origin")
 
 
 def allowed_script(request: Request, cors: Cors) -> bool:
-    """Tell whether a request of a script element may be served, where `allowed` has nothing against it.
+    """Tell whether a request of a script element may be served, where `admit` has nothing against it.
 
     Such an element sends cookies but no Origin, and the page it stands in gets the answer. So that page has to be
     known: from Sec-Fetch-Site (Fetch Metadata, section 2.4), or from Referer, which older browsers send as well. One
@@ -84,24 +113,8 @@ def _origin_of(address: str) -> str | None:
     return found[0] if found and _split(found[0]) else None
 
 
-def headers(request: Request, cors: Cors, *, credentials: bool = False) -> Headers:
-    """Return the CORS headers of an answer to an allowed request (Fetch standard, section 3.2).
-
-    With `credentials` a listed origin may send them whatever the policy says: for a client that always does.
-    """
-    origin = request.header("origin")
-    if origin is None:
-        return (("Vary", "Origin"),) if cors.origins not in (None, "*") else ()
-    if cors.origins == "*":
-        return (("Access-Control-Allow-Origin", "*"),)
-    if not cors.lists(origin):
-        return (("Vary", "Origin"),)
-    allowed = (("Access-Control-Allow-Credentials", "true"),) if credentials or cors.credentials else ()
-    return (("Access-Control-Allow-Origin", origin), *allowed, ("Vary", "Origin"))
-
-
 def preflight(request: Request) -> Headers:
-    """Return what the answer to a preflight says beyond `headers`."""
+    """Return what the answer to a preflight says beyond the CORS headers of any."""
     wanted = request.header("access-control-request-headers") or ""
     names = wanted if _FIELD_NAMES.fullmatch(wanted) else "Content-Type"
     return (

@@ -1,7 +1,8 @@
 """The answer to an HTTP request, as a value."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...errors import ProtocolError
 from ...types import Request
@@ -20,8 +21,7 @@ SCRIPT: Headers = (("Content-Type", "text/javascript; charset=UTF-8"), ("X-XSS-P
 """Of a poll by a script element: an old Internet Explorer would take it for an injected one, and mend it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A complete HTTP answer; the host adds its length."""
 
     status: int

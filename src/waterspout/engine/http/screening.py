@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from ...types import Request
 from ..policy import Policy
-from . import origins
 from .hostnames import Hostnames
 from .origins import Cors
 from .proxies import Proxies
@@ -44,7 +43,7 @@ class Screen:
         if coding is None or coding.strip(" \t").lower() in ("", "identity"):
             return None
         detail = f"the Content-Encoding is {show(coding)}, but only a body without one (identity) is accepted"
-        headers = (("Accept-Encoding", "identity"), *origins.headers(request, cors))
+        headers = (("Accept-Encoding", "identity"), *cors.headers(request.header("origin")))
         return self._route_of(request).refuse(415, detail, headers)
 
     def _refuse_host(self, request: Request) -> Refuse:

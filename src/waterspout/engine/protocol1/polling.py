@@ -1,7 +1,8 @@
 """The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from ...wire.protocol1 import envelopes
 from ...wire.protocol1 import socketio as socketio1
@@ -16,8 +17,7 @@ from .session import ResumableSession
 _NOOP = Prepared(socketio1.NOOP)
 
 
-@dataclass(frozen=True, slots=True)
-class PollResponse(Response):
+class PollResponse(Response, frozen=True):
     """The answer to a GET of 0.7 to 0.9. `packets` are in its body, as a script where the GET has an `index`.
 
     `is_last`: the session is over.

@@ -51,10 +51,10 @@ class Protocol1Route:
     def decide(self, request: Request, cors: Cors) -> Refuse | Answer | OldRequest | Unknown:
         """Decide what a request means; nothing is changed by asking."""
         policy = self._table.policy
-        if not origins.allowed(request, cors):
-            refusal = _refuse(request, 403, "handshake bad origin", (("Vary", "Origin"),))
+        headers = origins.admit(request, cors, credentials=True)
+        if headers is None:
+            refusal = _refuse(request, 403, "handshake bad origin", origins.VARY)
             return replace(refusal, detail=foreign(request), subject=claimant(request))
-        headers = origins.headers(request, cors, credentials=True)
         if request.method == "OPTIONS":
             return Answer(Response(204, (*headers, *origins.preflight(request))))
         if SOCKETIO_1 not in policy.generations:
