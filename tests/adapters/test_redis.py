@@ -1,12 +1,15 @@
 """The adapter for Redis, in front of a Redis that does what a test says."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
+import redis
 
 from turns import CountingLoop, until
 from waterspout.adapters import redislink, redispipes
@@ -70,6 +73,26 @@ async def test_what_is_published_arrives_in_order_and_is_counted(toy: ToyRedis) 
         assert [await one.next() for _ in data] == data
         assert [await count for count in counts] == [2] * 50
         assert await published(one, "weather", b"rain") == 0
+
+
+@with_toy
+async def test_messages_that_come_together_are_not_read_one_by_one(toy: ToyRedis) -> None:
+    package, calls = str(Path(redis.__file__).parent), 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_filename.startswith(package)
+
+    async with attached(toy, "news") as made:
+        sys.setprofile(count)
+        try:
+            for _ in range(100):
+                made.adapter.publish("news", b"x")
+            for _ in range(100):
+                await made.next()
+        finally:
+            sys.setprofile(None)
+    assert calls < 100
 
 
 def test_without_hiredis_it_reads_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
