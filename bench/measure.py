@@ -107,9 +107,13 @@ def generate(workload: Workload, peer: str, server: Running, options: Options) -
 
 
 def by_kind(us: Sequence[float], workload: Workload) -> dict[str, float]:
-    """Return the CPU time for a message of one node of each kind, from that of the processes of `running_nodes`."""
+    """Return the CPU time for a message of one node of each kind, from that of the processes of `running_nodes`.
+
+    And `messages`: how many all of them can do in a second of one core.
+    """
     kinds = ["sender", *["receiver"] * workload.receivers, *["idle"] * workload.idle, "redis"]
-    return {f"us_{kind}": fmean(us[i] for i, other in enumerate(kinds) if other == kind) for kind in kinds}
+    each = {f"us_{kind}": fmean(us[i] for i, other in enumerate(kinds) if other == kind) for kind in kinds}
+    return {"messages": 1e6 / sum(us), **each}
 
 
 def fault(result: dict[str, float]) -> str:

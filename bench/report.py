@@ -31,9 +31,9 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
   each client; Tornado: a handler that writes and flushes, on uvloop
 - on gevent: ours by `waterspout.hosts.gevent`, with `patch_all()`; asyncio: ours inside Tornado on asyncio's own loop;
   psio: python-socketio in gevent's server, with a greenlet for each event
-- several nodes: all of them and their Redis share the core, so the rate is that of one core; 32 messages are under way,
-  and each receiving node has one client; node: `@socket.io/redis-adapter` with the package `redis`; psio:
-  `AsyncRedisManager` in aiohttp, with hiredis
+- several nodes: they and their Redis share the core; the messages are those of a second of CPU time of all of them;
+  32 are under way, and each receiving node has one client; node: `@socket.io/redis-adapter` with the package `redis`;
+  psio: `AsyncRedisManager` in aiohttp, with hiredis
 - the other tables compare ours with itself: these clients, and clients of Socket.IO 4.x
 """
 

@@ -295,6 +295,8 @@ WORKLOADS = (
             load=f"publish --conns {receivers} --window 32",
             table=NODES,
             receivers=receivers,
+            figure="messages",
+            timed=False,
         )
         for receivers in (1, 2, 4)
     ),
