@@ -41,18 +41,28 @@ def follow(socket: Socket) -> None:
 Publish = Callable[[Any], object]
 
 
+class Lines(asyncio.Protocol):
+    """Publishes each line; a StreamReader would take as long for one as an emit does."""
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._rest = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Publish the lines that are complete."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._publish(msgspec.json.decode(line))
+
+
 async def main(server: Server, publish: Publish, port: int, publish_port: int) -> None:
     """Serve until the process is ended."""
     import tornado.web
 
     from waterspout.hosts import tornado as host
 
-    async def publish_lines(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for line in reader:
-            publish(msgspec.json.decode(line))
-
     application = tornado.web.Application(host.routes(server), log_function=lambda handler: None)
-    await asyncio.start_server(publish_lines, "127.0.0.1", publish_port)
+    await asyncio.get_running_loop().create_server(lambda: Lines(publish), "127.0.0.1", publish_port)
     application.listen(port, "127.0.0.1", backlog=4096)
     gc.freeze()
     await asyncio.Event().wait()
