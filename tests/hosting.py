@@ -1,4 +1,4 @@
-"""Serves what a test program has made, in its own process, on a host of a name: "asyncio", "uvloop" or "gevent".
+"""Serves what a test program has made, in its own process, on a host: "asyncio", "uvloop", "gevent", or an ASGI server.
 
 The first two are loops of Tornado's host. For gevent the process is begun by gevent's monkey (`program`); there the
 programs' asynchronous functions run in greenlets, which block where the functions wait.
@@ -6,7 +6,10 @@ programs' asynchronous functions run in greenlets, which block where the functio
 
 import asyncio
 import signal
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import suppress
 from functools import wraps
@@ -17,6 +20,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, FallbackHandler
 from tornado.wsgi import WSGIContainer
 
+from ports import free_port
 from waterspout import Engine, Server
 from waterspout.hosts import tornado as host
 
@@ -38,6 +42,8 @@ def serve(kind: str, *mountables: Mountable, respond: Respond = lambda path, bod
     """Print the port and serve until SIGTERM, the requests of others by `respond`."""
     if kind == "gevent":
         _on_gevent(mountables, _Pages(respond), port)
+    elif kind in ASGI_SERVERS:
+        _on_asgi(kind, mountables, respond, port)
     elif kind == "uvloop":
         import uvloop
 
@@ -75,6 +81,85 @@ async def _in_tornado(mountables: Sequence[Mountable], pages: _Pages, port: int)
                 await mounted.close()
                 await host.drain(mounted)
     http.stop()
+
+
+def _on_asgi(kind: str, mountables: Sequence[Mountable], respond: Respond, port: int) -> None:
+    from waterspout.hosts.asgi import App
+
+    async def pages(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"there is no {scope['type']}")
+        event = await receive()
+        body = event["body"]
+        while event.get("more_body"):
+            event = await receive()
+            body += event["body"]
+        page = respond(scope["path"], body)
+        fields = [(b"content-type", b"text/html")]
+        await send({"type": "http.response.start", "status": 404 if page is None else 200, "headers": fields})
+        await send({"type": "http.response.body", "body": page or b""})
+
+    application: Any = pages
+    for mounted in mountables:
+        application = App(mounted, application)
+    port = port or free_port()
+    threading.Thread(target=_tell_once_open, args=(port,), daemon=True).start()
+    ASGI_SERVERS[kind](application, port)
+
+
+def _tell_once_open(port: int) -> None:
+    while True:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        time.sleep(0.01)
+    print(port, flush=True)
+
+
+def _with_uvicorn(application: Any, port: int) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        application, port=port, log_level="warning", proxy_headers=False, ws_per_message_deflate=False
+    )
+    with suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # which uvicorn raises again at its end
+        uvicorn.Server(config).run()
+
+
+def _with_hypercorn(application: Any, port: int) -> None:
+    from hypercorn.asyncio import serve as run
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    asyncio.run(run(application, config))
+
+
+def _with_granian(application: Any, port: int) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server as Granian
+
+    async def run() -> None:
+        server = Granian(application, port=port, interface=Interfaces.ASGI, log_enabled=False)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        await server.serve()
+
+    asyncio.run(run())
+
+
+def _with_daphne(application: Any, port: int) -> None:
+    from daphne.server import Server as Daphne  # type: ignore[import-untyped]
+
+    Daphne(application, endpoints=[f"tcp:port={port}:interface=127.0.0.1"]).run()
+
+
+ASGI_SERVERS: dict[str, Callable[[Any, int], None]] = {
+    "uvicorn": _with_uvicorn,
+    "hypercorn": _with_hypercorn,
+    "granian": _with_granian,
+    "daphne": _with_daphne,
+}
 
 
 def _on_gevent(mountables: Sequence[Mountable], pages: Any, port: int) -> None:

@@ -31,8 +31,8 @@ TESTS = Path(__file__).parent
 HERE = Path(__file__).read_text("utf-8")
 EXAMPLES = TESTS.parent / "examples"
 ELSEWHERE = {"compression": "test_compression.py", "jsonp": "test_cli.py", "msgpack": "server/test_msgpack.py"}
-ELSEWHERE |= {"wsgi": "hosts/test_gevent_process.py"}
 ELSEWHERE |= dict.fromkeys(("flask_app", "django_app"), "clients/test_wsgi_examples.py")
+ELSEWHERE |= {"wsgi": "hosts/test_gevent_process.py", "fastapi_app": "hosts/test_asgi_processes.py"}
 
 generations = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
 

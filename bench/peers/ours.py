@@ -1,6 +1,6 @@
-"""Waterspout inside a Tornado application, on uvloop or asyncio's own loop, or on gevent.
+"""Waterspout inside a Tornado application, on uvloop or asyncio's own loop, on gevent, or on uvicorn.
 
-usage: ours.py PORT [asyncio|gevent] PUBLISH_PORT
+usage: ours.py PORT [asyncio|gevent|uvicorn] PUBLISH_PORT
 """
 
 import asyncio
@@ -83,6 +83,16 @@ def serve_on_gevent(server: Server, publish: Publish, port: int, publish_port: i
     serve(server, host="127.0.0.1", port=port)
 
 
+def serve_on_uvicorn(server: Server, port: int) -> None:
+    """The same inside an ASGI application; nothing is published."""
+    import uvicorn
+
+    from waterspout.hosts.asgi import App
+
+    gc.freeze()
+    uvicorn.run(App(server), port=port, backlog=4096, log_level="error", ws_per_message_deflate=False)
+
+
 def run(variant: str, server: Server, publish: Publish, port: int, publish_port: int) -> None:
     """Serve on uvloop, or as the variant says."""
     if variant == "gevent":
@@ -90,6 +100,8 @@ def run(variant: str, server: Server, publish: Publish, port: int, publish_port:
 
         monkey.patch_all()
         serve_on_gevent(server, publish, port, publish_port)
+    elif variant == "uvicorn":
+        serve_on_uvicorn(server, port)
     elif variant == "asyncio":
         asyncio.run(main(server, publish, port, publish_port))
     else:

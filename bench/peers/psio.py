@@ -1,8 +1,8 @@
-"""python-socketio at its best: uvloop, msgspec for JSON, handlers called in place, in aiohttp or in granian.
+"""python-socketio at its best: uvloop, msgspec for JSON, handlers called in place, in aiohttp, granian or uvicorn.
 
 On gevent it has no loop, and handlers in greenlets.
 
-usage: psio.py PORT aiohttp|granian|gevent
+usage: psio.py PORT aiohttp|granian|uvicorn|gevent
 """
 
 import asyncio
@@ -96,6 +96,13 @@ def serve_granian(port: int) -> None:
     server.serve()
 
 
+def serve_uvicorn(port: int) -> None:
+    """Serve until the process is ended."""
+    import uvicorn
+
+    uvicorn.run(asgi(), port=port, backlog=BACKLOG, log_level="error", ws_per_message_deflate=False)
+
+
 def serve_gevent(port: int) -> None:
     """Serve in gevent's own server until the process is ended."""
     from gevent.pywsgi import WSGIServer
@@ -117,5 +124,7 @@ if __name__ == "__main__":
         serve_gevent(int(sys.argv[1]))
     elif sys.argv[2] == "aiohttp":
         uvloop.run(serve_aiohttp(int(sys.argv[1])))
+    elif sys.argv[2] == "uvicorn":
+        serve_uvicorn(int(sys.argv[1]))
     else:
         serve_granian(int(sys.argv[1]))

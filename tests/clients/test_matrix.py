@@ -2,16 +2,21 @@
 
 import pytest
 
-from clients.matrix import GENERATIONS, SCENARIOS, TRANSPORTS, check, check_end
+from clients.matrix import GENERATIONS, SCENARIOS, TRANSPORTS, check, check_end, playable
 from clients.processes import Report
+from hosting import ASGI_SERVERS
 
-HOSTS = ["uvloop", *(pytest.param(host, marks=pytest.mark.hosts) for host in ("asyncio", "gevent"))]
+MARKED = ("asyncio", "gevent", *ASGI_SERVERS)
+HOSTS = ["uvloop", *(pytest.param(host, marks=pytest.mark.hosts) for host in MARKED)]
+PLAYED = [
+    *(("uvloop", scenario) for scenario in SCENARIOS),
+    *(pytest.param(host, each, marks=pytest.mark.hosts) for host in MARKED for each in playable(host)),
+]
 
 hosts = pytest.mark.parametrize("port", HOSTS, indirect=True, scope="session")
 
 
-@hosts
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("port", "scenario"), PLAYED, indirect=["port"], scope="session")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_an_official_client_is_content(report: Report, generation: str, transport: str, scenario: str) -> None:
@@ -19,5 +24,5 @@ def test_an_official_client_is_content(report: Report, generation: str, transpor
 
 
 @hosts
-def test_the_clients_report_these_scenarios_and_end_in_peace(report: Report) -> None:
-    check_end(report, *SCENARIOS)
+def test_the_clients_report_these_scenarios_and_end_in_peace(request: pytest.FixtureRequest, report: Report) -> None:
+    check_end(report, *playable(request.node.callspec.params["port"]))

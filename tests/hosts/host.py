@@ -1,6 +1,7 @@
 """A host under test: it serves within the loop of a test, and leaves nothing behind."""
 
 import asyncio
+import math
 import os
 import socket
 import ssl
@@ -25,6 +26,10 @@ class Host:
 
     requests_in_a_turn = 2
     """How many requests of one connection are served, at most, before others have their turn."""
+    keeps_fields = True
+    """Whether the answer to the handshake of a WebSocket has the header fields of the engine."""
+    closes_all = True
+    """Whether no socket is left open at its end."""
 
     def __init__(
         self,
@@ -109,6 +114,9 @@ class Host:
         while not holds():
             await asyncio.sleep(PAUSE)
 
+    async def noticed(self) -> None:
+        """Wait, after a connection has been closed, until the engine must know it."""
+
     # How it runs
 
     def run(self, test: Coroutine[Any, Any, None]) -> None:
@@ -123,7 +131,8 @@ class Host:
                 await test
             finally:
                 await self._end()
-            await self.until(lambda: sockets() <= before and len(asyncio.all_tasks()) == 1)
+            allowed = before if self.closes_all else math.inf
+            await self.until(lambda: sockets() <= allowed and len(asyncio.all_tasks()) == 1)
 
     async def _end(self) -> None:
         for wire in self._wires:

@@ -1,11 +1,13 @@
 """How a stand-alone process is told to end, and how it ends even if some task or thread does not."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from .output import Loop
@@ -42,6 +44,55 @@ def ending(end: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def chain(function: Callable[[Callable[[], object]], object]) -> None:
+    """Call the function at each SIGTERM and SIGINT, and only then the handler that is there, which ends the process.
+
+    The function gets a callback, which calls that handler; it has to call it soon, on whatever loop. A signal that
+    comes before it has does not wait. Nothing changes for a signal that nobody handles, where the function is called
+    already, and on other threads than the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before) and not _is_pythons(before) and getattr(before, "chained", None) is not function:
+            signal.signal(number, _Chained(function, before))
+
+
+def _is_pythons(handler: object) -> bool:
+    """Tell whether it is Python's own, or that of asyncio.run, which is put back only where nobody has replaced it."""
+    if isinstance(handler, partial):
+        return isinstance(getattr(handler.func, "__self__", None), asyncio.Runner)
+    return handler is signal.default_int_handler
+
+
+class _Chained:
+    """A handler of a signal that calls a function before the handler that was there."""
+
+    def __init__(
+        self,
+        function: Callable[[Callable[[], object]], object],
+        before: Callable[[int, FrameType | None], object],
+    ) -> None:
+        self.chained = function
+        self._before = before
+        self._waiting: Callable[[], None] | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._waiting is not None:
+            self._waiting()
+            self._before(number, frame)
+            return
+
+        def go_on() -> None:
+            if self._waiting is go_on:
+                self._waiting = None
+                self._before(number, frame)
+
+        self._waiting = go_on
+        self.chained(go_on)
 
 
 def leave_after(seconds: float) -> None:

@@ -125,6 +125,7 @@ class Deciding:
         open_before = sockets()
         wire.reset()
         await host.until(lambda: sockets() <= open_before - 2)  # the client's and the server's
+        await host.noticed()
         slow.decided.set()
         await host.until(lambda: not slow.engine.sessions and slow.closed == [Reason.TRANSPORT_CLOSE] * bool(more))
         assert not len(slow.engine.deadlines)

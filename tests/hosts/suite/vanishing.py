@@ -60,7 +60,9 @@ def entered(host: Host) -> socket.socket:
     sock.sendall(opening() + text("40"))
     answer = b""
     while b'40{"sid"' not in answer:
-        answer += sock.recv(10_000)
+        more = sock.recv(10_000)
+        assert more, answer
+        answer += more
     sock.sendall(text('420["echo","first"]'))
     select.select([sock], (), ())
     return sock

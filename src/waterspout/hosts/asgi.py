@@ -1,0 +1,371 @@
+"""Inside any ASGI application: FastAPI, Starlette, Litestar, Quart, Django; on uvicorn, hypercorn, granian or daphne.
+
+    app = App(server, other_asgi_app)                       # the server's paths are its own, all others the other's
+    fastapi_app.mount("/socket.io", App(server))            # at one path of an application
+
+How it works: the server calls the application in a task for each request, which waits here until the engine has
+answered. A WebSocket and an endless answer last as long as their call. ASGI lends no socket: a WebSocket's messages
+and the content of an answer are all that is there (`asgilinks`), and a connection cannot be cut.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from weakref import WeakSet
+
+from ..engine import Admitted, Greeting, Response, Stream, Upgrade
+from .asgilinks import ENDED, AsgiLink, AsgiMessenger
+from .asgirequests import AsgiApplication, Event, Receive, Scope, Send, encoded, path_in, read
+from .chunks import UnframedLink
+from .intake import Intake, announced_bytes
+from .loops import settle
+from .residence import Mountable, Residence, engine_of
+from .signals import chain
+
+__all__ = ["App"]
+
+_BODILESS = ("GET", "HEAD", "OPTIONS")
+TELLING_TIMEOUT = 0.5  # s that clients have to be told before the server is: it may close their connections at once
+_TURNS = 3  # in which uvicorn closes the connection of a refused WebSocket; before that it logs an error at our return
+_TOO_SLOW = Response(408, (("Content-Type", "text/plain"),), b"the body has not come in time")
+
+
+class App:
+    """An ASGI application that lets a server have the requests for its paths, and another application all others.
+
+    Without another application, all else is "not found". `lifespan` is for both; a server that sends none works too.
+    At SIGTERM and SIGINT all clients are told the end at once, before the server waits for its connections.
+    """
+
+    def __init__(self, server: Mountable, other_asgi_app: AsgiApplication | None = None) -> None:
+        self.engine = engine_of(server)
+        self._server = server
+        self._application = _nothing if other_asgi_app is None else other_asgi_app
+        self._residence = Residence.of(self.engine)
+        _APPS.add(self)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a call of the server's."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._live(scope, receive, send)
+        elif kind not in _INTAKES or (path := path_in(self.engine, scope)) is None:
+            await self._application(scope, receive, send)
+        else:
+            if self._residence.home is None:
+                _watch_signals()
+            await _INTAKES[kind](self._residence, scope, receive, send).serve(path)
+
+    def end(self, told: Callable[[], object]) -> bool:
+        """Tell all clients the end, from a signal's handler; False where the server is not in use.
+
+        `told` is called once they have been told, or after a while.
+        """
+        home = self._residence.home
+        if not isinstance(home, asyncio.AbstractEventLoop) or home.is_closed():
+            return False
+        home.call_soon_threadsafe(self._end, home, told)
+        return True
+
+    def _end(self, home: asyncio.AbstractEventLoop, told: Callable[[], object]) -> None:
+        home.call_later(TELLING_TIMEOUT, told)
+        closed = self._server.close()
+        closed.add_done_callback(lambda closed: self._residence.drain().add_done_callback(lambda drained: told()))
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass `lifespan` on: the server starts before the other application does, and ends before that."""
+
+        async def received() -> Event:
+            event = await receive()
+            if event["type"] == "lifespan.startup":
+                settle(self._residence)
+                _watch_signals()
+            elif event["type"] == "lifespan.shutdown":
+                await self._server.close()
+                await self._residence.drain()
+            return event
+
+        await self._application(scope, received, send)
+
+
+_APPS: "WeakSet[App]" = WeakSet()
+
+
+def _watch_signals() -> None:
+    chain(_end_all)
+
+
+def _end_all(go_on: Callable[[], object]) -> None:
+    """Tell the clients of all servers the end, and then go on."""
+    telling: set[App] = set()
+
+    def told(app: App) -> None:
+        telling.discard(app)
+        if not telling:
+            go_on()
+
+    for app in list(_APPS):
+        if app.end(partial(told, app)):
+            telling.add(app)
+    if not telling:
+        go_on()
+
+
+class _AsgiIntake(Intake):
+    """A call of an ASGI server, which waits until the engine has decided or answered."""
+
+    gone_type: str
+
+    def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(residence.engine)
+        self._residence = residence
+        self._scope, self._receive, self._send = scope, receive, send
+        self._response: Response | None = None
+        self._over: asyncio.Future[None] | None = None  # done once there is nothing more to wait for
+
+    def gone(self) -> None:
+        super().gone()
+        self._wake()
+
+    # What a kind of intake adds
+
+    def take_back(self) -> bool:
+        return False  # what is answered goes to the server at once
+
+    def _answer(self, response: Response) -> None:
+        self._response = response
+        self._wake()
+
+    # Below this line: how it is done
+
+    def _wake(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    async def _park(self) -> None:
+        """Wait until it is over; the client may go meanwhile."""
+        self._over = asyncio.get_running_loop().create_future()
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            await self._over
+        finally:
+            watching.cancel()
+            self._over = None
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != self.gone_type:
+            pass
+        self.gone()
+
+    async def _send_response(self, response: Response, prefix: str, *fields: tuple[bytes, bytes]) -> None:
+        headers = [*encoded(response.headers), *fields]
+        if response.status != 204:
+            headers.append((b"content-length", b"%d" % len(response.body)))
+        start = {"type": f"{prefix}.start", "status": response.status, "headers": headers}
+        try:
+            await self._send(start)
+            await self._send({"type": f"{prefix}.body", "body": response.body})
+        except ENDED:
+            return  # the client has gone
+        if self.written is not None:
+            self.written()
+
+
+class HttpIntake(_AsgiIntake):
+    """A request of HTTP: its answer, or an endless one."""
+
+    gone_type = "http.disconnect"
+
+    def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(residence, scope, receive, send)
+        self._link: AsgiLink | None = None
+        self._headers: tuple[tuple[str, str], ...] = ()  # of an endless answer
+        self._reader: asyncio.Task[None] | None = None  # what waits for a part of the body
+        self._is_interrupted = self._is_whole = False
+
+    async def serve(self, path: str) -> None:
+        """Let the engine serve it."""
+        self.admit(read(self._residence, self._scope, path))
+        try:
+            if self._has_body:
+                await self._read_body()
+            else:
+                self._is_whole = True
+                self.complete()
+            if not self._is_settled:
+                await self._park()
+        finally:
+            if not self._is_settled:  # the call is cancelled
+                self.gone()
+        if self._link is not None:
+            headers = [*encoded(self._headers), *self._closing]
+            start = {"type": "http.response.start", "status": 200, "headers": headers}
+            await self._link.serve(self._receive, start)
+        elif self._response is not None:
+            await self._send_response(self._response, "http.response", *self._closing)
+
+    def _wake(self) -> None:
+        super()._wake()
+        if self._reader is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self._reader.cancel()
+
+    # What a kind of intake adds
+
+    def _begin(self, decision: Admitted, greeting: Greeting) -> None:
+        assert isinstance(greeting, Stream)
+        self.is_over = True
+        self._link, self._headers = AsgiLink(self._residence.output, self._send), greeting.headers
+        self._link.start(self.engine.connect(decision, self.request, UnframedLink(self._link)))
+        self._wake()
+
+    def _cut(self) -> None:
+        self._answer(_TOO_SLOW)
+
+    # Below this line: how it is done
+
+    @property
+    def _is_settled(self) -> bool:
+        return self.is_over or self._response is not None
+
+    @property
+    def _is_of_http_1(self) -> bool:
+        return bool(self._scope.get("http_version", "1.1") < "2")
+
+    @property
+    def _has_body(self) -> bool:
+        """Whether there may be one: HTTP/2 needs no field that announces it."""
+        if self.request.header("content-length") or self.request.header("transfer-encoding"):
+            return True
+        return not self._is_of_http_1 and self.request.method not in _BODILESS
+
+    @property
+    def _closing(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Ends the connection behind an endless answer, or one before the end of the body; HTTP/2 has no such field."""
+        is_over = self._link is None and self._is_whole
+        return () if is_over or not self._is_of_http_1 else ((b"connection", b"close"),)
+
+    async def _read_body(self) -> None:
+        """Read the body while it is wanted."""
+        self.expect(announced_bytes(self.request.header("content-length")))
+        while not self._is_settled:
+            event = await self._part()
+            if event is None:
+                return
+            if event["type"] == self.gone_type:
+                self.gone()
+                return
+            self.feed(event.get("body", b""))
+            if not event.get("more_body", False):
+                self._is_whole = True
+                self.complete()
+                return
+
+    async def _part(self) -> Event | None:
+        """Wait for a part of the body; None if there is an answer before."""
+        task = self._reader = asyncio.current_task()
+        assert task is not None
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._is_interrupted or task.uncancel():
+                raise
+            return None
+        finally:
+            self._reader = None
+
+
+class WebSocketIntake(_AsgiIntake):
+    """The opening handshake of a WebSocket: it is accepted or refused."""
+
+    gone_type = "websocket.disconnect"
+
+    def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(residence, scope, receive, send)
+        self._admitted: tuple[Admitted, Upgrade] | None = None  # accepted, but not started
+        self._messenger: AsgiMessenger | None = None
+
+    async def serve(self, path: str) -> None:
+        """Let the engine decide, and carry the messages until the end."""
+        await self._receive()  # `websocket.connect`
+        self.admit(read(self._residence, self._scope, path))
+        self.complete()
+        try:
+            if not self.is_over:
+                await self._park()
+            if self._response is not None:
+                await self._refuse(self._response)
+            elif self._admitted is not None:
+                await self._accept(*self._admitted)
+        finally:
+            self.gone()
+            self._give_up()
+
+    # What a kind of intake adds
+
+    def _begin(self, decision: Admitted, greeting: Greeting) -> None:
+        assert isinstance(greeting, Upgrade)
+        self.is_over = True
+        self._admitted = decision, greeting
+        self._wake()
+
+    def _cut(self) -> None:
+        self._wake()
+
+    # Below this line: how it is done
+
+    async def _accept(self, decision: Admitted, greeting: Upgrade) -> None:
+        accept = {
+            "type": "websocket.accept",
+            "subprotocol": greeting.subprotocol,
+            "headers": encoded(greeting.headers),
+        }
+        try:
+            await self._send(accept)
+        except ENDED:
+            return
+        for_daphne = "spec_version" not in self._scope.get("asgi", {})  # it alone tells none
+        self._messenger = AsgiMessenger(self._residence.output, self._send, for_daphne=for_daphne)
+        self._residence.output.after(greeting.pause, self._start)
+        await self._messenger.serve(self._receive)
+
+    def _start(self) -> None:
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None:  # else it was closed in the pause
+            assert self._messenger is not None
+            self._messenger.start(self.engine.connect_messages(admitted[0], self.request, self._messenger))
+
+    def _give_up(self) -> None:
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None:
+            self.engine.abort(admitted[0])
+
+    async def _refuse(self, response: Response) -> None:
+        if "websocket.http.response" in (self._scope.get("extensions") or {}):
+            await self._send_response(response, "websocket.http.response")
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            return
+        try:
+            await self._send({"type": "websocket.close", "code": 1008})  # which becomes a bare 403
+        except ENDED:
+            pass  # the client has gone
+
+
+_INTAKES: dict[str, type[HttpIntake] | type[WebSocketIntake]] = {"http": HttpIntake, "websocket": WebSocketIntake}
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application that is not there: it lives as long as the server, and has nothing."""
+    if scope["type"] == "lifespan":
+        while (event := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": f"{event['type']}.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    fields = [(b"content-type", b"text/plain"), (b"content-length", b"9")]
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 404, "headers": fields})
+        await send({"type": "http.response.body", "body": b"not found"})
+    elif scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})

@@ -1,0 +1,94 @@
+"""Requests of ASGI, as an engine needs them, and which of its paths they are for."""
+
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextvars import Context
+from typing import Any
+from urllib.parse import quote
+
+from ..engine import Engine
+from ..types import Request
+from .loops import running_loop, settle
+from .residence import Residence
+
+Scope = MutableMapping[str, Any]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Fields = list[tuple[bytes, bytes]]
+
+_SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
+_OPENING = (  # what RFC 8441, and servers that keep these fields to themselves, leave out
+    ("upgrade", "websocket"),
+    ("connection", "Upgrade"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),  # nobody answers it: the server has
+)
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+
+
+def path_in(engine: Engine, scope: Scope) -> str | None:
+    """Return the path of a request as the engine serves it, or None for one that is not the engine's.
+
+    It is the path below `root_path`. An application that is mounted at one of the engine's own paths has that path in
+    its `root_path`: then the end of `root_path` counts too.
+    """
+    path = sent_path(scope)
+    if path.startswith("http"):  # in absolute form, which no mount has
+        return path if engine.serves(path) else None
+    root = quote(scope.get("root_path", ""), safe=_SAFE).rstrip("/")
+    rest = path[len(root) :] if root and path.startswith(f"{root}/") else "" if path == root else path
+    if engine.serves(rest):
+        return rest
+    return next(filter(engine.serves, _below(root, rest)), None) if root else None
+
+
+def _below(root: str, rest: str) -> Iterator[str]:
+    """Write the ends of `root_path`, the shortest first, each with the rest of the path behind it."""
+    end = ""
+    for name in reversed(root.split("/")[1:]):
+        end = f"/{name}{end}"
+        yield end + rest
+        if rest == "/":  # a mount may answer for its own path only with a slash behind it
+            yield end
+
+
+def sent_path(scope: Scope) -> str:
+    """Return the path as it was sent, not unquoted, as far as the server says so."""
+    raw: bytes | None = scope.get("raw_path")
+    path: str = scope["path"]
+    if raw is None:
+        return quote(path, safe=_SAFE)
+    sent = raw.partition(b"?")[0].decode("latin-1")
+    return sent if "%" in sent or len(sent) == len(path) else quote(path, safe=_SAFE)  # somebody has shortened one
+
+
+def read(residence: Residence, scope: Scope, path: str) -> Request:
+    """Make a request of a scope; RuntimeError on another loop than that which the engine runs on."""
+    if residence.home is not running_loop():
+        Context().run(settle, residence)  # what this request has set is not for all that come later
+    is_websocket = scope["type"] == "websocket"
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    if is_websocket:
+        opening = [*_OPENING, *(("sec-websocket-protocol", offered) for offered in scope.get("subprotocols") or ())]
+        known = {name for name, _ in fields}
+        fields += [field for field in opening if field[0] not in known]
+    else:  # a server without WebSockets, or of HTTP/1.0: nobody can upgrade here
+        fields = [field for field in fields if field[0] != "upgrade"]
+    client = scope.get("client")
+    if client and client[1] == 0 and residence.engine.policy.trusted_proxies:
+        fields = [field for field in fields if field[0] not in _FORWARDED]  # the server has evaluated them
+    query = scope.get("query_string", b"").decode("latin-1")
+    return Request(
+        "GET" if is_websocket else scope["method"],
+        f"{path}?{query}" if query else path,
+        fields,
+        remote_address=client[0] if client and client[0] else "unix",
+        secure=True if scope.get("scheme") in ("https", "wss") else None,
+        native=scope,
+    )
+
+
+def encoded(fields: "tuple[tuple[str, str], ...]") -> Fields:
+    """Encode header fields for ASGI, whose names are in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in fields]

@@ -1,0 +1,126 @@
+"""Inside FastAPI, as processes of uvicorn, hypercorn, granian and daphne: real clients, and the end by a signal."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import socketio
+
+from ports import free_port
+from serving import PATIENCE
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SITE = """
+from fastapi_app import app as pages, server
+from waterspout.hosts.asgi import App
+
+server.on("echo")(lambda socket, *args: args)
+server.expose("/prices", server.channel("prices", start="earliest"))
+server.channel("prices").publish(1)
+app = App(server, pages)
+"""
+
+COMMANDS = {
+    "uvicorn": ("uvicorn", "site_under_test:app", "--port", "PORT"),
+    "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--bind", "127.0.0.1:PORT"),
+    "granian": ("granian", "--interface", "asgi", "site_under_test:app", "--port", "PORT"),
+    "daphne": ("daphne", "site_under_test:app", "--port", "PORT"),
+}
+CUT: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSED, None
+TOLD: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSE, 1001
+GOODBYES: dict[str, list[tuple[aiohttp.WSMsgType, int | None]]] = {
+    "uvicorn": [TOLD],
+    "hypercorn": [TOLD],
+    "granian": [TOLD, CUT],  # its loop has the signal at the same time
+    "daphne": [(aiohttp.WSMsgType.CLOSE, 1000)],  # it has no other code for this
+}
+
+
+@contextmanager
+def running(folder: Path, command: tuple[str, ...], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    (folder / "site_under_test.py").write_text(SITE)
+    paths = [str(folder), str(EXAMPLES), *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    words = [word.replace("PORT", str(port)) for word in command]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> None:
+    """Wait until the server accepts connections."""
+    while True:
+        try:
+            async with http.get(f"{url}/docs") as answer:
+                assert answer.status == 200
+                return
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.05)
+
+
+async def client(url: str, token: str, *transports: str) -> Any:
+    """Connect a client of python-socketio, which speaks as 3.x and 4.x do."""
+    guest = socketio.AsyncClient(reconnection=False)
+    await guest.connect(url, auth={"token": token}, transports=list(transports))
+    return guest
+
+
+async def visit(kind: str, url: str, process: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
+        await answers(http, url)
+        token = await (await http.get(f"{url}/login/ann")).json()
+        guests = [await client(url, token, *each) for each in (["polling"], ["websocket"], ["polling", "websocket"])]
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        for guest in guests:
+            guest.on("news", heard.put)
+            assert await guest.call("echo", ["x", b"\0\xff"]) == ["x", b"\0\xff"]
+        with pytest.raises(socketio.exceptions.ConnectionError):
+            await client(url, "forged", "websocket")
+        assert (await http.post(f"{url}/news?text=hi")).status == 200
+        assert [await heard.get() for _ in guests] == ["hi"] * 3
+        stream = await http.get(f"{url}/prices")
+        assert (await stream.content.readuntil(b"\n\n")).startswith(b"event: stream-open\n")
+        assert (await stream.content.readuntil(b"\n\n")).startswith(b"data: 1\n")
+        plain = await http.ws_connect(f"{url}/prices")
+        assert await plain.receive_json() == {"data": 1}
+
+        reasons: asyncio.Queue[Any] = asyncio.Queue()
+        guests[0].on("disconnect", reasons.put)
+        process.send_signal(signal.SIGTERM)
+        assert await reasons.get() == "server disconnect"
+        assert (await stream.content.read()).startswith(b"retry: ")
+        last = await plain.receive()
+        assert (last.type, last.data) in GOODBYES[kind]
+        for guest in guests:
+            await guest.disconnect()
+        assert await asyncio.to_thread(process.wait, 10) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "kind", ["uvicorn", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in COMMANDS if kind != "uvicorn")]
+)
+def test_fastapi_app_py_serves_clients_by_all_ways_and_a_signal_ends_it(kind: str, tmp_path: Path) -> None:
+    """The example "fastapi_app.py"."""
+    port = free_port()
+    with running(tmp_path, COMMANDS[kind], port) as process:
+        try:
+            asyncio.run(visit(kind, f"http://127.0.0.1:{port}", process))
+        except BaseException:
+            print((tmp_path / "log").read_text())
+            raise
+    assert "Traceback" not in (tmp_path / "log").read_text()
