@@ -141,7 +141,7 @@ LOCKED = {
     "bench": [*ALONE, *EXTRAS["speed"], *GROUPS["bench"]],
     "test": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"]],
     "dev": [*ALONE, *EXTRAS["redis"], *EXTRAS["speed"], *EXTRAS["test"], *EXTRAS["dev"]],
-    "django42": GROUPS["django42"],
+    **{name: GROUPS[name] for name in ("django42", "uvicorn42", "uvicorn43")},
     "uv": GROUPS["uv"],
 }
 PIN = re.compile(r"([\w.-]+)==([\w.]+)(?: ; (.+?))?(?: +--hash=sha256:[0-9a-f]{64})+")

@@ -15,13 +15,16 @@ docs/conformance.md says how to point the suites here.
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from waterspout import ConnectRefused, Engine, Policy, Request, Server, Socket, SocketClosed
 from waterspout.engine import Session
 from waterspout.hosts import standalone
+from waterspout.hosts.asgi import App
 from waterspout.hosts.handlers import EngineHandler
 
 Made = tuple[Server | Engine, int, list[Any]]
@@ -275,11 +278,20 @@ def main() -> None:
         "--loop", choices=list(standalone.LoopKind), type=standalone.LoopKind, default=standalone.LoopKind.ASYNCIO
     )
     parser.add_argument("--gevent", action="store_true", help="on gevent instead of Tornado")
+    parser.add_argument(
+        "--asgi", choices=("uvicorn", "hypercorn", "granian", "daphne"), help="on this ASGI server instead of Tornado"
+    )
     options = parser.parse_args()
     server, port, routes = SERVERS[options.name]()
+    if (options.gevent or options.asgi) and routes:
+        parser.error(f"{options.name} has handlers of Tornado's: leave out --gevent and --asgi")
+    if options.asgi:
+        sys.path.insert(0, str(Path(__file__).parents[1]))
+        from hosting import ASGI_SERVERS
+
+        ASGI_SERVERS[options.asgi](App(server), port)
+        return
     if options.gevent:
-        if routes:
-            parser.error(f"{options.name} has handlers of Tornado's: leave out --gevent")
         from waterspout.hosts import gevent
 
         gevent.serve(server, host="localhost", port=port)

@@ -9,6 +9,7 @@ from ..engine import Engine
 from ..types import Request
 from .loops import running_loop, settle
 from .residence import Residence
+from .siblings import has_siblings
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -67,6 +68,8 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     """Make a request of a scope; RuntimeError on another loop than that which the engine runs on."""
     if residence.home is not running_loop():
         Context().run(settle, residence)  # what this request has set is not for all that come later
+    if not residence.has_looked:
+        _look_around(residence, scope)
     is_websocket = scope["type"] == "websocket"
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     if is_websocket:
@@ -87,6 +90,14 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
         secure=True if scope.get("scheme") in ("https", "wss") else None,
         native=scope,
     )
+
+
+def _look_around(residence: Residence, scope: Scope) -> None:
+    """Warn, at the first request, if this is one of several processes that no adapter joins."""
+    residence.has_looked = True
+    place = scope.get("server")
+    if place and place[1] and has_siblings(int(place[1])):  # granian has a str
+        residence.warn_of("this is one of several processes of this server")
 
 
 def encoded(fields: "tuple[tuple[str, str], ...]") -> Fields:

@@ -49,7 +49,7 @@ class Residence:
         self.engine = engine
         self.output: Output
         self.home: object = None
-        self._has_looked = False
+        self.has_looked = False  # for other processes
         engine.when_bound(self._leave)
 
     @classmethod
@@ -72,15 +72,16 @@ class Residence:
         `processes` is what has started them, where the host knows that; `sock` is the request's connection, None if the
         client has gone.
         """
-        if self._has_looked or sock is None:
+        if self.has_looked or sock is None:
             return
-        self._has_looked = True
+        self.has_looked = True
         if processes is not None:
-            sign = f"this is one of several processes of {processes}"
+            self.warn_of(f"this is one of several processes of {processes}")
         elif _is_shared(sock):
-            sign = "the port may be shared by processes (SO_REUSEPORT)"
-        else:
-            return
+            self.warn_of("the port may be shared by processes (SO_REUSEPORT)")
+
+    def warn_of(self, sign: str) -> None:
+        """Warn of several processes behind one port, of which this is the sign, and of what will fail."""
         engine = self.engine
         if not engine.is_clustered or "polling" in engine.policy.transports:
             engine.driver.note(Layer.HOST, Level.WARNING, f"{sign}: %s", _NOT_STICKY if engine.is_clustered else _APART)
