@@ -73,9 +73,9 @@ EVERYWHERE: Cases = {
     ),
     "What the server has taken counts as sent": ("test_an_answer_that_no_connection_could_take_comes_again",),
     "The timeout of a client that has frozen is the server's": ("test_one_that_has_frozen_holds_up_nobody_for_ever",),
-    "The server chooses the close codes for malformed frames": CODES_OF_FRAMES,
     "The server checks the opening handshake of a WebSocket": OPENING,
 }
+WEBSOCKETS: Cases = {"The server chooses the close codes for malformed frames": CODES_OF_FRAMES}
 UVICORN: Cases = {
     "It closes the connection of a refused WebSocket": REFUSED,
     "It does not tell which subprotocols were offered in several header lines": ("test_a_subprotocol_is_agreed_on",),
@@ -163,12 +163,13 @@ DAPHNE: Cases = {
     ),
 }
 CASES: dict[str, tuple[Cases, ...]] = {
-    "uvicorn": (EVERYWHERE, UVICORN),
-    "uvicorn-h11": (EVERYWHERE, UVICORN, UVICORN_H11),
-    "uvicorn-wsproto": (EVERYWHERE, UVICORN),
-    "hypercorn": (EVERYWHERE, HYPERCORN),
-    "granian": (EVERYWHERE, GRANIAN),
-    "daphne": (EVERYWHERE, DAPHNE),
+    "uvicorn": (EVERYWHERE, UVICORN, WEBSOCKETS),
+    "uvicorn-ours": (EVERYWHERE, UVICORN),
+    "uvicorn-h11": (EVERYWHERE, UVICORN, WEBSOCKETS, UVICORN_H11),
+    "uvicorn-wsproto": (EVERYWHERE, UVICORN, WEBSOCKETS),
+    "hypercorn": (EVERYWHERE, WEBSOCKETS, HYPERCORN),
+    "granian": (EVERYWHERE, WEBSOCKETS, GRANIAN),
+    "daphne": (EVERYWHERE, WEBSOCKETS, DAPHNE),
 }
 IMPOSSIBLE = {
     server: {name: reason for cases in several for reason, names in cases.items() for name in names}

@@ -34,6 +34,7 @@ from waterspout.hosts.signals import chain
 
 ROUNDS: dict[str, dict[str, Any]] = {
     "uvicorn": {"loop": "uvloop", "http": "httptools", "ws": "websockets-sansio"},
+    "uvicorn-ours": {"loop": "uvloop", "http": "httptools", "ws": "waterspout.hosts.uvicorn:WebSocketProtocol"},
     "uvicorn-h11": {"loop": "asyncio", "http": "h11", "ws": "websockets-sansio"},
     "uvicorn-wsproto": {"loop": "uvloop", "http": "httptools", "ws": "wsproto"},
     "hypercorn": {"loop": "asyncio"},

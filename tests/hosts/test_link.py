@@ -3,10 +3,10 @@
 import pytest
 
 from hosts.handloop import HandLoop, Keeper
-from hosts.transportlink import TransportLink
 from waterspout.engine import Traffic
 from waterspout.hosts.link import HIGH_WATER_BYTES, LINGER, Piece
 from waterspout.hosts.output import Output
+from waterspout.hosts.transportlink import TransportLink
 
 
 class Wire:
@@ -37,6 +37,12 @@ class Wire:
 
     def resume_reading(self) -> None:
         self.is_paused = False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        raise AssertionError("it can end its output alone")
 
     def write_eof(self) -> None:
         self.has_ended = True
@@ -69,6 +75,18 @@ def test_what_a_turn_writes_is_one_write_of_each_transport(loop: HandLoop, outpu
     loop.turn()
     assert (first.writes, second.writes) == ([b"one two"], [b"three"])
     assert (output.traffic.messages_out, output.traffic.bytes_out) == (3, 12)
+
+
+def test_a_transport_may_be_empty_again_before_its_write_returns(loop: HandLoop, wire: Wire) -> None:
+    class Eager(list[bytes]):
+        def append(self, data: bytes) -> None:
+            super().append(data)
+            wire.link.resume_writing()
+
+    wire.writes = Eager()
+    wire.link.write(b"once")
+    loop.turn()
+    assert wire.writes == [b"once"]
 
 
 def test_what_lies_in_the_transport_is_unsent_and_above_high_water_a_write_is_refused(

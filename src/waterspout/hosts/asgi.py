@@ -14,8 +14,9 @@ from functools import partial
 from weakref import WeakSet
 
 from ..engine import Admitted, Greeting, Response, Stream, Upgrade
+from .adopting import begin
 from .asgilinks import ENDED, AsgiLink, AsgiMessenger
-from .asgirequests import AsgiApplication, Event, Receive, Scope, Send, encoded, path_in, read
+from .asgirequests import OFFER, AsgiApplication, Event, Offer, Receive, Scope, Send, encoded, path_in, read
 from .chunks import UnframedLink
 from .intake import Intake, announced_bytes
 from .loops import settle
@@ -295,7 +296,7 @@ class WebSocketIntake(_AsgiIntake):
                 await self._park()
             if self._response is not None:
                 await self._refuse(self._response)
-            elif self._admitted is not None:
+            elif self._admitted is not None and not self._take(*self._admitted):
                 await self._accept(*self._admitted)
         finally:
             self.gone()
@@ -313,6 +314,16 @@ class WebSocketIntake(_AsgiIntake):
         self._wake()
 
     # Below this line: how it is done
+
+    def _take(self, decision: Admitted, greeting: Upgrade) -> bool:
+        """Take the connection from a server that offers it; then this call has no more to do."""
+        offer: Offer | None = (self._scope.get("extensions") or {}).get(OFFER)
+        link = None if offer is None else offer(self._residence.output, self.engine.close)
+        if link is None:
+            return False
+        self._admitted = None
+        begin(link, self._residence, self.request, decision, greeting)
+        return True
 
     async def _accept(self, decision: Admitted, greeting: Upgrade) -> None:
         accept = {

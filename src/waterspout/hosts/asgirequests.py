@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from ..engine import Engine
 from ..types import Request
+from .link import QueuedLink
 from .loops import running_loop, settle
+from .output import Output
 from .residence import Residence
 from .siblings import has_siblings
 
@@ -16,7 +18,14 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+Offer = Callable[[Output, Callable[[], object]], QueuedLink | None]
 Fields = list[tuple[bytes, bytes]]
+
+OFFER = "waterspout.connection"
+"""The name in a scope's `extensions` of an `Offer`: a function that gives the connection away, as a link.
+
+Its arguments are the `Output` of the loop, and what is called when the server shuts down. None if it has ended.
+"""
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
 _OPENING = (  # what RFC 8441, and servers that keep these fields to themselves, leave out

@@ -1,0 +1,90 @@
+"""A link over a transport of asyncio's, for a host that is lent no socket. TLS is the transport's."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .link import Piece, QueuedLink
+from .output import Output
+
+
+class LinkTransport(Protocol):
+    """The part of `asyncio.Transport` that a link needs; it calls `resume_writing` when its buffer is empty."""
+
+    def write(self, data: Piece, /) -> None: ...
+
+    def get_write_buffer_size(self) -> int: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def can_write_eof(self) -> bool: ...
+
+    def write_eof(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class TransportLink(QueuedLink):
+    """Writes to a transport, whose protocol it is; `on_lost` is called when that is closed."""
+
+    __slots__ = ("_on_lost", "_transport")
+
+    def __init__(
+        self, transport: LinkTransport, output: Output, on_lost: Callable[[Exception | None], object] = lambda _: None
+    ) -> None:
+        super().__init__(output)
+        self._transport = transport
+        self._on_lost = on_lost
+
+    # As an asyncio.Protocol
+
+    def connection_made(self, transport: object) -> None:
+        """The transport is there already."""
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what was read."""
+        if self._receiver is not None:
+            self._receiver.receive(data)
+
+    def eof_received(self) -> None:
+        """The client has ended: so does the transport, which then calls `connection_lost`."""
+
+    def pause_writing(self) -> None:
+        """The buffer has its own bound: see `_hand_over`."""
+
+    def resume_writing(self) -> None:
+        """The buffer is empty; uvloop's TLS says so in the middle of `write`, too, when nothing waits yet."""
+        if self._blocked:
+            self._writable()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection has ended."""
+        self._abort()
+        self._on_lost(error)
+
+    # As a link
+
+    def _hand_over(self, data: Piece) -> int:
+        self._transport.write(data)
+        self.unsent_bytes = rest = self._transport.get_write_buffer_size()
+        self._blocked = rest > 0
+        self._out = b"" if rest else None
+        return len(data)
+
+    def _read(self, reads: bool) -> None:
+        if reads:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _end_output(self) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()  # TLS: asyncio says no more, and waits for the client to do the same
+
+    def _shut(self) -> None:
+        self._transport.abort()

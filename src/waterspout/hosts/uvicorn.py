@@ -1,0 +1,92 @@
+"""uvicorn with WebSockets of ours: as fast as inside Tornado, in any application.
+
+    uvicorn --ws waterspout.hosts.uvicorn:WebSocketProtocol module:app
+    gunicorn --worker-class waterspout.hosts.uvicorn.Worker module:app
+
+How it works: the protocol class reads the opening handshake as uvicorn's usual one does, and calls the application. The
+scope offers the connection in its `extensions`; an `App`, wherever it is mounted, takes it, and its messages pass
+uvicorn by from then on. All other WebSockets are served by uvicorn's usual class. What was taken is one of uvicorn's
+connections until its end, so uvicorn counts it, and waits for it when it shuts down.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+
+from .asgirequests import OFFER
+from .output import Output
+from .transportlink import TransportLink
+
+__all__ = ["WebSocketProtocol"]
+
+if AutoWebSocketsProtocol is None:
+    raise ImportError("uvicorn has no WebSockets yet: pip install websockets, for those that are not Waterspout's")
+
+_Usual: Any = AutoWebSocketsProtocol
+
+
+class WebSocketProtocol(_Usual):  # type: ignore[misc]
+    """uvicorn's usual protocol, whose connection an `App` may take."""
+
+    transport: Any
+    _on_shutdown: Callable[[], object] | None = None
+    _has_begun = False
+
+    def data_received(self, data: bytes) -> None:
+        """Read the head of the request, which comes at once, or what the application has not taken."""
+        if self._has_begun:
+            self.scope["extensions"].pop(OFFER, None)  # the client has not waited for the answer
+        self._has_begun = True
+        super().data_received(data)
+
+    async def run_asgi(self) -> None:
+        """Call the application, and offer the connection to it."""
+        self.scope["extensions"][OFFER] = self._take
+        await super().run_asgi()
+
+    def shutdown(self) -> None:
+        """End the connection: uvicorn does."""
+        if self._on_shutdown is None:
+            super().shutdown()
+        else:
+            self._on_shutdown()
+
+    def _take(self, output: Output, on_shutdown: Callable[[], object]) -> TransportLink | None:
+        """Give the connection away, as a link; None if it has ended.
+
+        `on_shutdown` is called when uvicorn shuts down; it is to end the connection.
+        """
+        transport = self.transport
+        if transport.is_closing():
+            return None
+        self._on_shutdown = on_shutdown
+        self.transport = _GivenAway()
+        self.handshake_complete = self.close_sent = True
+        transport.set_write_buffer_limits(high=0)
+        link = TransportLink(transport, output, self.connection_lost)
+        transport.set_protocol(link)
+        return link
+
+
+class _GivenAway:
+    """Stands for the transport that somebody else has now."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """The owner does it."""
+
+    write = pause_reading = resume_reading = lambda self, *_: None
+
+
+if not TYPE_CHECKING:  # it would make any name an attribute
+
+    def __getattr__(name: str) -> Any:
+        """Load the class for gunicorn, which not everybody has."""
+        if name != "Worker":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        from .uvicornworker import Worker
+
+        return Worker

@@ -1,0 +1,145 @@
+"""uvicorn with WebSockets of ours: who takes a connection, and what uvicorn knows of it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from hosts.asgi_host import UvicornHost
+from hosts.certificate import Certificate
+from hosts.client import opening, text
+from hosts.suite.echo import Echo
+from hosts.suite.websocket import echoes
+from waterspout import Reason
+from waterspout.hosts.asgi import App
+from waterspout.hosts.transportlink import TransportLink
+
+OURS = "waterspout.hosts.uvicorn:WebSocketProtocol"
+
+
+def links(echo: Echo) -> list[TransportLink]:
+    """The connections that an application has taken."""
+    return [link for link in echo.server.engine.host.output.open_links if isinstance(link, TransportLink)]
+
+
+def on_uvicorn(loop: str = "uvloop", **options: Any) -> UvicornHost:
+    return UvicornHost(loop=loop, ws=OURS, **options)
+
+
+async def theirs(websocket: WebSocket) -> None:
+    """Echo one message, as an application that has never heard of us."""
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    await websocket.close()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_an_application_takes_its_connections_below_mounts_and_middleware(loop: str) -> None:
+    host = on_uvicorn(loop)
+
+    async def test() -> None:
+        echo = Echo()
+        routes = [Mount("/live/socket.io", App(echo.server)), WebSocketRoute("/theirs/", theirs)]
+        app = Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)])
+        await host.start_application(app)
+        wire = await host.websocket(path="/live/socket.io")
+        assert len(links(echo)) == 1
+        assert await echoes(wire)
+        (connection,) = host.uvicorn.server_state.connections
+        assert type(connection).__name__ == "WebSocketProtocol"
+        await host.until(lambda: not host.uvicorn.server_state.tasks)
+        other = await host.connect()
+        other.send(opening("", path="/theirs"))
+        assert (await other.answer()).status == 101
+        other.send(text("hello"))
+        assert await other.text() == "hello"
+        assert len(links(echo)) == 1
+        wire.abort()
+        await host.until(lambda: echo.left == [Reason.TRANSPORT_CLOSE])
+        other.abort()
+        await host.until(lambda: not host.uvicorn.server_state.connections)
+
+    host.run(test())
+
+
+def test_uvicorns_shutdown_tells_the_clients_and_waits_for_them(caplog: pytest.LogCaptureFixture) -> None:
+    host = on_uvicorn()
+
+    async def test() -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        wires = [await host.websocket() for _ in range(3)]
+        ending = asyncio.ensure_future(host.uvicorn.shutdown(sockets=[host.listener]))
+        for wire in wires:
+            assert await wire.closing() == 1001
+        await ending
+        assert echo.left == [Reason.SHUTDOWN] * 3
+
+    host.run(test())
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_over_tls(certificate: Certificate) -> None:
+    host = on_uvicorn(server_tls=certificate.server, client_tls=certificate.client)
+
+    async def test() -> None:
+        echo = Echo()
+        await host.serve(echo.server)
+        wire = await host.websocket()
+        assert len(links(echo)) == 1
+        assert await echoes(wire)
+        await echo.server.close()
+        assert await wire.closing() == 1001
+
+    host.run(test())
+
+
+def test_a_client_that_does_not_wait_for_the_answer_is_served_by_uvicorn() -> None:
+    """Its first frame may lie in uvicorn's own class, which gives it to the application as a message."""
+    host = on_uvicorn("asyncio")
+
+    async def test() -> None:
+        echo = Echo()
+        refused = asyncio.Event()
+
+        async def slow(request: Any) -> None:
+            await refused.wait()
+
+        echo.server.on_handshake(slow)
+        await host.serve(echo.server)
+        wire = await host.connect()
+        wire.send(opening())
+        await host.until(lambda: host.uvicorn.server_state.tasks)
+        wire.send(text("40"))
+        connection: Any = next(iter(host.uvicorn.server_state.connections))
+        await host.until(lambda: not connection.queue.empty() or connection.read_paused)
+        refused.set()
+        assert (await wire.answer()).status == 101
+        assert links(echo) == []
+        assert (await wire.text()).startswith("0{")
+        assert (await wire.text()).startswith("40{")
+        assert await echoes(wire)
+
+    host.run(test())
+
+
+def test_a_client_that_takes_nothing_holds_up_its_own_session_only() -> None:
+    host = on_uvicorn()
+
+    async def test() -> None:
+        echo = Echo(max_outbox_bytes=200_000)
+        await host.serve(echo.server)
+        slow, quick = await host.websocket(), await host.websocket()
+        socket = echo.server.sockets()[0]
+        for _ in range(200):
+            socket.emit("news", "x" * 60_000)
+        await host.until(lambda: echo.left == [Reason.SLOW_CONSUMER])
+        assert await echoes(quick)
+        del slow
+
+    host.run(test())
