@@ -18,7 +18,7 @@ BENCH = Path(__file__).parent
 BUILD = BENCH / ".build"
 PEERS = (
     *("ours", "ours-asyncio", "ours-gevent", "node", "psio-aiohttp", "psio-granian", "psio-gevent"),
-    *("ours-uvicorn", "psio-uvicorn"),
+    *("ours-uvicorn", "ours-asgi", "psio-uvicorn"),
     *("events-node", "events-starlette", "events-tornado"),
     *("nodes-ours", "nodes-gevent", "nodes-node", "nodes-psio"),
 )

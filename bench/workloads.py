@@ -39,6 +39,11 @@ NODES = Table(
     title="several nodes and Redis",
     columns={"nodes-ours": "ours", "nodes-node": "node", "nodes-psio": "psio", "nodes-gevent": "ours on gevent"},
 )
+UVICORN = Table(
+    title="on uvicorn, with WebSockets of ours",
+    columns={"ours-uvicorn": "ours", "ours": "inside Tornado", "node": "node"},
+)
+ASGI = Table(title="on uvicorn, with its own WebSockets", columns={"ours-asgi": "ours", "psio": "psio on uvicorn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,5 +323,64 @@ WORKLOADS = (
             ("receiver", "of a node with a client in its room"),
             ("idle", "of a node without one"),
         )
+    ),
+    Workload(
+        name="uvicorn-ack1",
+        title="acknowledgements, 100 connections, 1 outstanding",
+        load="ack --conns 100",
+        table=UVICORN,
+        goals={"ours": 0.9},
+    ),
+    Workload(
+        name="uvicorn-ack16",
+        title="acknowledgements, 100 connections, 16 outstanding",
+        load="ack --conns 100 --window 16",
+        table=UVICORN,
+        goals={"ours": 0.9},
+    ),
+    Workload(
+        name="uvicorn-bcast1000",
+        title="broadcast to 1,000, deliveries",
+        load="bcast --conns 1000",
+        table=UVICORN,
+        goals={"ours": 0.9},
+    ),
+    Workload(
+        name="uvicorn-connect",
+        title="connections, from TCP to Socket.IO's CONNECT",
+        load="connect --concurrency 64 --sources 100",
+        table=UVICORN,
+    ),
+    Workload(
+        name="asgi-ack1",
+        title="acknowledgements, 100 connections, 1 outstanding",
+        load="ack --conns 100",
+        psio="uvicorn",
+        table=ASGI,
+        goals={"psio": 2},
+    ),
+    Workload(
+        name="asgi-ack16",
+        title="acknowledgements, 100 connections, 16 outstanding",
+        load="ack --conns 100 --window 16",
+        psio="uvicorn",
+        table=ASGI,
+        goals={"psio": 2},
+    ),
+    Workload(
+        name="asgi-bcast1000",
+        title="broadcast to 1,000, deliveries",
+        load="bcast --conns 1000",
+        psio="uvicorn",
+        table=ASGI,
+        goals={"psio": 2},
+    ),
+    Workload(
+        name="asgi-poll",
+        title="long-polling rounds (POST and GET), 100 sessions",
+        load="poll --conns 100",
+        psio="uvicorn",
+        table=ASGI,
+        goals={"psio": 2},
     ),
 )

@@ -1,6 +1,8 @@
 """Waterspout inside a Tornado application, on uvloop or asyncio's own loop, on gevent, or on uvicorn.
 
-usage: ours.py PORT [asyncio|gevent|uvicorn] PUBLISH_PORT
+usage: ours.py PORT [asyncio|gevent|uvicorn|asgi] PUBLISH_PORT
+
+On uvicorn its WebSockets are ours, with "asgi" they are uvicorn's own.
 """
 
 import asyncio
@@ -83,14 +85,15 @@ def serve_on_gevent(server: Server, publish: Publish, port: int, publish_port: i
     serve(server, host="127.0.0.1", port=port)
 
 
-def serve_on_uvicorn(server: Server, port: int) -> None:
+def serve_on_uvicorn(server: Server, port: int, websockets: str) -> None:
     """The same inside an ASGI application; nothing is published."""
     import uvicorn
 
     from waterspout.hosts.asgi import App
 
     gc.freeze()
-    uvicorn.run(App(server), port=port, backlog=4096, log_level="error", ws_per_message_deflate=False)
+    options = {"backlog": 4096, "log_level": "error", "ws_per_message_deflate": False}
+    uvicorn.run(App(server), port=port, ws=websockets, **options)
 
 
 def run(variant: str, server: Server, publish: Publish, port: int, publish_port: int) -> None:
@@ -101,7 +104,9 @@ def run(variant: str, server: Server, publish: Publish, port: int, publish_port:
         monkey.patch_all()
         serve_on_gevent(server, publish, port, publish_port)
     elif variant == "uvicorn":
-        serve_on_uvicorn(server, port)
+        serve_on_uvicorn(server, port, "waterspout.hosts.uvicorn:WebSocketProtocol")
+    elif variant == "asgi":
+        serve_on_uvicorn(server, port, "auto")
     elif variant == "asyncio":
         asyncio.run(main(server, publish, port, publish_port))
     else:

@@ -1,5 +1,7 @@
 """Links that own no socket, and the `Output` that they share, in memory."""
 
+import socket
+
 import pytest
 
 from hosts.handloop import HandLoop, Keeper
@@ -12,12 +14,12 @@ from waterspout.hosts.transportlink import TransportLink
 class Wire:
     """A transport whose kernel takes everything, or nothing while `is_full`."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, descriptor: int | None = None) -> None:
         self.writes: list[bytes] = []
         self.is_full = self.is_paused = self.has_ended = self.is_aborted = False
         self._buffered = 0
         self.keeper = Keeper()
-        self.link = TransportLink(self, output)
+        self.link = TransportLink(self, output, descriptor=descriptor)
         self.link.start(self.keeper)
 
     def take_all(self) -> None:
@@ -37,6 +39,9 @@ class Wire:
 
     def resume_reading(self) -> None:
         self.is_paused = False
+
+    def is_closing(self) -> bool:
+        return self.is_aborted
 
     def can_write_eof(self) -> bool:
         return True
@@ -87,6 +92,39 @@ def test_a_transport_may_be_empty_again_before_its_write_returns(loop: HandLoop,
     wire.link.write(b"once")
     loop.turn()
     assert wire.writes == [b"once"]
+
+
+def test_with_a_descriptor_the_transport_writes_only_what_the_kernel_refuses(loop: HandLoop, output: Output) -> None:
+    ours, peer = socket.socketpair()
+    ours.setblocking(False)
+    with ours, peer:
+        wire = Wire(output, ours.fileno())
+        wire.link.write(b"hello")
+        loop.turn()
+        assert (peer.recv(10), wire.writes) == (b"hello", [])
+        wire.is_full = True
+        data = bytes(range(256)) * 40_000
+        wire.link.write(data)
+        loop.turn()
+        peer.setblocking(False)
+        taken = peer.recv(len(data))
+        (rest,) = wire.writes
+        assert 0 < wire.link.unsent_bytes == len(rest) < len(data)
+        assert data.endswith(rest)
+        assert data.startswith(taken)
+
+
+def test_nothing_is_written_to_a_descriptor_that_may_be_another_connections(loop: HandLoop, output: Output) -> None:
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        wire = Wire(output, ours.fileno())
+        wire.is_aborted = True
+        wire.link.write(b"secret")
+        loop.turn()
+        peer.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.recv(10)
+    assert wire.keeper.losses == 1
 
 
 def test_what_lies_in_the_transport_is_unsent_and_above_high_water_a_write_is_refused(

@@ -17,6 +17,8 @@ try:
 except ImportError:  # there was no compiler
     from os import write as send
 
+__all__ = ["NOT_NOW", "SYSTEM", "SecureLink", "SocketLink", "prepare", "send"]
+
 READ_BYTES = 65_536  # at most, in one turn: a client that sends without end leaves the others their turns
 
 NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)

@@ -64,7 +64,9 @@ class WebSocketProtocol(_Usual):  # type: ignore[misc]
         self.transport = _GivenAway()
         self.handshake_complete = self.close_sent = True
         transport.set_write_buffer_limits(high=0)
-        link = TransportLink(transport, output, self.connection_lost)
+        is_secure = transport.get_extra_info("sslcontext") is not None
+        descriptor = None if is_secure else transport.get_extra_info("socket").fileno()
+        link = TransportLink(transport, output, self.connection_lost, descriptor)
         transport.set_protocol(link)
         return link
 
