@@ -28,8 +28,18 @@ server.channel("prices").publish(1)
 app = App(server, pages)
 """
 
+OURS = "waterspout.hosts.uvicorn"
 COMMANDS = {
     "uvicorn": ("uvicorn", "site_under_test:app", "--port", "PORT"),
+    "uvicorn-ours": ("uvicorn", "site_under_test:app", "--port", "PORT", "--ws", f"{OURS}:WebSocketProtocol"),
+    "gunicorn-ours": (
+        "gunicorn",
+        "--worker-class",
+        f"{OURS}.Worker",
+        "--bind",
+        "127.0.0.1:PORT",
+        "site_under_test:app",
+    ),
     "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--bind", "127.0.0.1:PORT"),
     "granian": ("granian", "--interface", "asgi", "site_under_test:app", "--port", "PORT"),
     "daphne": ("daphne", "site_under_test:app", "--port", "PORT"),
@@ -38,6 +48,8 @@ CUT: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSED, None
 TOLD: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSE, 1001
 GOODBYES: dict[str, list[tuple[aiohttp.WSMsgType, int | None]]] = {
     "uvicorn": [TOLD],
+    "uvicorn-ours": [TOLD],
+    "gunicorn-ours": [TOLD],
     "hypercorn": [TOLD],
     "granian": [TOLD, CUT],  # its loop has the signal at the same time
     "daphne": [(aiohttp.WSMsgType.CLOSE, 1000)],  # it has no other code for this
