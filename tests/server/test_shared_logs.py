@@ -185,6 +185,18 @@ def test_what_cannot_be_read_again_is_a_reset(cluster: StoringCluster) -> None:
     assert next_of(stream) == "stream-reset"
 
 
+def test_a_channel_without_a_history_goes_on_behind_a_hole(cluster: StoringCluster) -> None:
+    one, two = cluster.servers
+    kept = [server.channel("news", history=0) for server in (one, two)]
+    peer, _ = subscribe(two)
+    cluster.broker.lose = 1
+    publish(one, 1, 2)
+    cluster.broker.lose = 0
+    publish(one, 3)
+    assert values(peer) == ["expired", 3]
+    assert kept[1].last_id == "epoch1-3"
+
+
 def next_of(stream: Any) -> Any:
     """Return the name of the stream's next message, which has come."""
     waiting = stream.__anext__().__await__()

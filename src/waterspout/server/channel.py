@@ -297,7 +297,7 @@ class Channel:
                 del self._live[reader.form]
             self._behind[reader] = None
         reader.restart(reason)
-        self.engine.turn.add(reader.go_on)
+        reader.go_on()  # at once, so that it is live for the next entry
 
     def _publish(self, data: bytes, event: str | None, is_text: bool, is_end: bool) -> Pending[str]:
         if self.ended:

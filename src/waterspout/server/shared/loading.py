@@ -52,11 +52,10 @@ class Loading:
         self._attempt = attempt = self._logs.store.read(self._log.key, self._place, limit, {})
         attempt.when_done(self._answered)
 
-    def forget(self) -> None:
-        """Read no more: what is waited for comes to nothing."""
+    def forget(self) -> list[Pending[list[Entry]]]:
+        """Read no more, and return what is waited for: the caller resolves it."""
         wanted, self._wanted, self._part, self._place, self._attempt = self._wanted, [], [], None, None
-        for _, _, found in wanted:
-            found.resolve([])
+        return [found for _, _, found in wanted]
 
     def _answered(self, attempt: Pending[Page]) -> None:
         if attempt is not self._attempt:

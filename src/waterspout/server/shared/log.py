@@ -261,13 +261,15 @@ class SharedLog:
         self._is_followed = self._is_known = self._is_idle = False
         self._looking, self._must_look = None, False
         self._early.clear()
-        self._loading.forget()
+        unread = self._loading.forget()
         self.mirror = Mirror(self.head + 1)
         for kind in (Wait.LOOK, Wait.CHECK):
             self._logs.deadlines.clear(self, kind)
         asked, self._asked, self._asking = [*self._asked, *self._asking], [], []
         for one in asked:
             one.resolve(False)
+        for page in unread:
+            page.resolve([])
         if self._appends.are_none:
             self._logs.active.pop(self.name, None)
 
@@ -324,8 +326,10 @@ class SharedLog:
         self._expected = 0
         self.mirror = Mirror(self.head + 1)
         last = None if page.end is None else self.entry_of(page.end)
-        follower.renewed(last)
-        self._loading.forget()
+        unread = self._loading.forget()
+        follower.renewed(last)  # after which nobody waits for the pages of the log before
+        for page in unread:
+            page.resolve([])
 
     # Merging
 
