@@ -17,10 +17,8 @@ from ..server.cluster.survey import Survey, WordCounter
 from ..server.shared import NewEntry
 from .destination import Destination, destination
 from .emitterlink import ANSWER_WITHIN, new_counter
-from .redisaddress import RedisAddress
+from .redisaddress import RedisAddress, close
 from .redislink import counts_all
-
-CLOSED_WITHIN = 1.0  # s; over TLS, the other end has to agree
 
 
 class AsyncEmitterLink:
@@ -81,9 +79,7 @@ class AsyncEmitterLink:
             self._idle.clear()
         for each in connections:
             if each is not None:
-                with suppress(RedisError, OSError):
-                    async with asyncio.timeout(CLOSED_WITHIN):
-                        await each.close(waits=True)
+                await each.close()
 
     # Below this line: how it is done
 
@@ -194,10 +190,10 @@ class _AwaitedCommands:
                 raise reply
         return replies
 
-    async def close(self, *, waits: bool = False) -> None:
-        """Close it; `waits` until it is closed, so that the loop may end."""
+    async def close(self) -> None:
+        """Close it."""
         self.is_open = False
-        await self._redis.disconnect(nowait=not waits)
+        await close(self._redis)
 
     async def _reply(self) -> Any:
         try:
@@ -236,11 +232,11 @@ class _AwaitedAnswers:
             raise NotConnected("it has ended the subscription for the answers")
         return bytes(data) if kind == b"message" else None
 
-    async def close(self, *, waits: bool = False) -> None:
+    async def close(self) -> None:
         """Close the connection."""
         if self._redis is not None:
             redis, self._redis = self._redis, None
-            await redis.disconnect(nowait=not waits)
+            await close(redis)
 
     async def _subscribe(self) -> None:
         async with asyncio.timeout(ANSWER_WITHIN):

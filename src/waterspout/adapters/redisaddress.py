@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -11,10 +12,12 @@ from redis.asyncio import connection as connections
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel as BlockingSentinel
 
 CONNECT_WITHIN = 5.0  # s
+CLOSED_WITHIN = 1.0  # s
 
 _SCHEMES = "redis://, rediss:// (TLS), unix://, redis+sentinel:// and rediss+sentinel://"
 _SENTINEL = "+sentinel"
@@ -109,7 +112,7 @@ class RedisAddress:
             is_open = True
         finally:
             if not is_open:
-                await connection.disconnect(nowait=True)
+                await close(connection)
         return connection
 
     def find_blocking(self, attempt: int) -> dict[str, Any]:
@@ -153,6 +156,13 @@ class RedisAddress:
             "sentinels": [(each["host"], each["port"]) for each in self.servers],
             "sentinel_kwargs": {**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
         }
+
+
+async def close(connection: AbstractConnection) -> None:
+    """Close a connection, and wait until it is: over TLS, the other end has to agree, which has a second for it."""
+    with suppress(RedisError, OSError):
+        async with asyncio.timeout(CLOSED_WITHIN):
+            await connection.disconnect()
 
 
 def hide(url: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError, ResponseError
 
-from .redisaddress import CONNECT_WITHIN, RedisAddress
+from .redisaddress import CONNECT_WITHIN, RedisAddress, close
 from .redispipes import Answer, RedisCommands, RedisLost, RedisSubscriptions, pack
 
 TICK = 1.0  # s
@@ -141,8 +141,7 @@ class RedisLink:
             self._lose(_text_of(failures))
         finally:
             for connection in connections:
-                with suppress(*_FAILURES):
-                    await connection.disconnect(nowait=True)
+                await close(connection)
 
     async def _serve(self, server: dict[str, Any], first: AbstractConnection, second: AbstractConnection) -> None:
         self._commands = commands = RedisCommands(first)
