@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 20.0  # seconds; no test waits this long unless something is wrong
+PATIENCE = 60.0  # seconds; no test waits this long unless something is wrong
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 HOSTS = ("tornado", "gevent", "gunicorn", "paste")
@@ -63,7 +63,12 @@ class Backend:
                 env={**os.environ, "PYTHONPATH": path},
                 umask=0,  # a proxy may run as another user
             )
-        until_listening(self.address, self.process, self.log)
+        try:
+            until_listening(self.address, self.process, self.log)
+        except AssertionError:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send the signal and wait for the end."""
