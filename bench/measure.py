@@ -97,7 +97,8 @@ def generate(workload: Workload, peer: str, server: Running, options: Options) -
     Of several nodes, `by_kind` is added. Raises subprocess.CalledProcessError when it gave up.
     """
     seconds = options.seconds if options.quick else workload.seconds or options.seconds
-    arguments = [*workload.arguments(peer).split(), "--duration", str(seconds), "--warmup", str(options.warmup)]
+    warmup = max(options.warmup, workload.warmup)
+    arguments = [*workload.arguments(peer).split(), "--duration", str(seconds), "--warmup", str(warmup)]
     arguments += ["--port", ",".join(map(str, server.ports)), "--publish-port", str(server.publish_port)]
     command = [str(BUILD / "load"), *arguments, "--pid", ",".join(map(str, server.pids))]
     pinned = ["taskset", "--cpu-list", str(options.load_core), *command]

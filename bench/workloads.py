@@ -79,6 +79,8 @@ class Workload:
     """The figure depends on what else the machine does."""
     seconds: float | None = None
     """Overrides the duration of a measurement; a quick run overrides it again."""
+    warmup: float = 0.0
+    """Seconds of load at least before it: several servers on a core need longer to be compiled."""
 
     @property
     def ours(self) -> str:
@@ -299,6 +301,7 @@ WORKLOADS = (
             title=f"messages from one node to {receivers} other{'s' * (receivers > 1)}",
             load=f"publish --conns {receivers} --window 32",
             table=NODES,
+            warmup=4,
             receivers=receivers,
             figure="messages",
             timed=False,
@@ -311,6 +314,7 @@ WORKLOADS = (
             title=f"CPU time for a message, {title}",
             load="publish --conns 1 --window 32",
             table=NODES,
+            warmup=4,
             receivers=1,
             idle=1,
             figure=f"us_{kind}",
