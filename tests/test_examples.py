@@ -32,7 +32,10 @@ HERE = Path(__file__).read_text("utf-8")
 EXAMPLES = TESTS.parent / "examples"
 ELSEWHERE = {"compression": "test_compression.py", "jsonp": "test_cli.py", "msgpack": "server/test_msgpack.py"}
 ELSEWHERE |= dict.fromkeys(("flask_app", "django_app"), "clients/test_wsgi_examples.py")
-ELSEWHERE |= {"wsgi": "hosts/test_gevent_process.py", "fastapi_app": "hosts/test_asgi_processes.py"}
+ELSEWHERE |= {"wsgi": "hosts/test_gevent_process.py"}
+ELSEWHERE |= dict.fromkeys(("fastapi_app", "django_asgi"), "hosts/test_asgi_processes.py")
+ASGI = ("fastapi_orders", "fastapi_tokens", "starlette_app", "litestar_app", "quart_app")
+ELSEWHERE |= dict.fromkeys(ASGI, "hosts/test_asgi_examples.py")
 
 generations = pytest.mark.parametrize("generation", [ENGINEIO_3, ENGINEIO_4], ids=["3", "4"])
 

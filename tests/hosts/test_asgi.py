@@ -180,6 +180,13 @@ def test_the_path_below_a_mount_counts_and_exactly_at_a_path_of_the_servers_that
     assert path_in(server.engine, scope) == found
 
 
+def test_a_mount_that_says_nothing_in_root_path_counts_too() -> None:
+    """As Litestar's."""
+    scope = {"type": "http", "root_path": "", "path": "/", "raw_path": b"/api/socket.io/"}
+    assert path_in(Server().engine, scope) == "/socket.io/"
+    assert path_in(Server().engine, {**scope, "raw_path": b"/api/other/"}) is None
+
+
 async def other(scope: Scope, receive: Receive, send: Send) -> None:
     """An application that knows no lifespan."""
     if scope["type"] == "lifespan":

@@ -74,12 +74,12 @@ def running(folder: Path, command: tuple[str, ...], port: int) -> Iterator[subpr
             process.wait()
 
 
-async def answers(http: aiohttp.ClientSession, url: str) -> None:
+async def answers(http: aiohttp.ClientSession, url: str, page: str = "/docs", status: int = 200) -> None:
     """Wait until the server accepts connections."""
     while True:
         try:
-            async with http.get(f"{url}/docs") as answer:
-                assert answer.status == 200
+            async with http.get(url + page) as answer:
+                assert answer.status == status
                 return
         except aiohttp.ClientConnectionError:
             await asyncio.sleep(0.05)
@@ -135,4 +135,27 @@ def test_fastapi_app_py_serves_clients_by_all_ways_and_a_signal_ends_it(kind: st
         except BaseException:
             print((tmp_path / "log").read_text())
             raise
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_view_of_django_and_clients_reach_all(tmp_path: Path) -> None:
+    """The example "django_asgi.py"."""
+
+    async def look(url: str) -> None:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
+            await answers(http, url, "/none", 404)
+            guest = socketio.AsyncClient(reconnection=False)
+            heard: asyncio.Queue[Any] = asyncio.Queue()
+            guest.on("news", heard.put)
+            guest.on("said", heard.put)
+            await guest.connect(url)
+            assert await (await http.post(f"{url}/news?text=hi")).text() == "ok"
+            assert await heard.get() == "hi"
+            await guest.emit("say", "hello")
+            assert await heard.get() == "hello"
+            await guest.disconnect()
+
+    port = free_port()
+    with running(tmp_path, ("uvicorn", "--lifespan", "off", "django_asgi:app", "--port", "PORT"), port):
+        asyncio.run(look(f"http://127.0.0.1:{port}"))
     assert "Traceback" not in (tmp_path / "log").read_text()

@@ -9,7 +9,8 @@ and the content of an answer are all that is there (`asgilinks`), and a connecti
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from weakref import WeakSet
 
@@ -34,7 +35,9 @@ _TOO_SLOW = Response(408, (("Content-Type", "text/plain"),), b"the body has not 
 class App:
     """An ASGI application that lets a server have the requests for its paths, and another application all others.
 
-    Without another application, all else is "not found". `lifespan` is for both; a server that sends none works too.
+    Without another application, all else is "not found". The event `lifespan` is for both; a server that sends none
+    works too. An application that has this one mounted is given none: let it have `lifespan`, as in
+    `FastAPI(lifespan=app.lifespan)`, or the server starts with its first request.
     At SIGTERM and SIGINT all clients are told the end at once, before the server waits for its connections.
     """
 
@@ -57,6 +60,15 @@ class App:
                 _watch_signals()
             await _INTAKES[kind](self._residence, scope, receive, send).serve(path)
 
+    @asynccontextmanager
+    async def lifespan(self, application: object = None) -> AsyncIterator[None]:
+        """Start the server, and close it at the end: the `lifespan` of an application that has this one mounted."""
+        settle(self._residence)
+        _watch_signals()
+        yield
+        await self._server.close()
+        await self._residence.drain()
+
     def end(self, told: Callable[[], object]) -> bool:
         """Tell all clients the end, from a signal's handler; False where the server is not in use.
 
@@ -75,15 +87,14 @@ class App:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass `lifespan` on: the server starts before the other application does, and ends before that."""
+        life = self.lifespan()
 
         async def received() -> Event:
             event = await receive()
             if event["type"] == "lifespan.startup":
-                settle(self._residence)
-                _watch_signals()
+                await life.__aenter__()
             elif event["type"] == "lifespan.shutdown":
-                await self._server.close()
-                await self._residence.drain()
+                await life.__aexit__(None, None, None)
             return event
 
         await self._application(scope, received, send)

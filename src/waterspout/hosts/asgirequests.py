@@ -28,7 +28,7 @@ Its arguments are the `Output` of the loop, and what is called when the server s
 """
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
-_OPENING = (  # what RFC 8441, and servers that keep these fields to themselves, leave out
+_OPENING = (  # what RFC 8441, and servers that keep these fields to themselves, leave out; test clients have odd keys
     ("upgrade", "websocket"),
     ("connection", "Upgrade"),
     ("sec-websocket-version", "13"),
@@ -50,7 +50,15 @@ def path_in(engine: Engine, scope: Scope) -> str | None:
     rest = path[len(root) :] if root and path.startswith(f"{root}/") else "" if path == root else path
     if engine.serves(rest):
         return rest
+    root = root or _taken_off(scope, rest)
     return next(filter(engine.serves, _below(root, rest)), None) if root else None
+
+
+def _taken_off(scope: Scope, path: str) -> str:
+    """Return what a mount has taken off the path without a word in `root_path`, as Litestar's does."""
+    raw = scope.get("raw_path")
+    sent: str = raw.partition(b"?")[0].decode("latin-1") if raw else path
+    return sent.removesuffix(path).rstrip("/")
 
 
 def _below(root: str, rest: str) -> Iterator[str]:
@@ -82,6 +90,7 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     is_websocket = scope["type"] == "websocket"
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     if is_websocket:
+        fields = [field for field in fields if field[0] != "sec-websocket-key"]  # the server has checked it
         opening = [*_OPENING, *(("sec-websocket-protocol", offered) for offered in scope.get("subprotocols") or ())]
         known = {name for name, _ in fields}
         fields += [field for field in opening if field[0] not in known]
