@@ -328,8 +328,8 @@ class SharedLog:
         last = None if page.end is None else self.entry_of(page.end)
         unread = self._loading.forget()
         follower.renewed(last)  # after which nobody waits for the pages of the log before
-        for page in unread:
-            page.resolve([])
+        for pages in unread:
+            pages.resolve([])
 
     # Merging
 
