@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from importlib.metadata import version
 
-from hosts.asgi_cases import DAPHNE, EVERYWHERE, GRANIAN, HYPERCORN, IMPOSSIBLE, UVICORN, UVICORN_H11, Cases
+from hosts.asgi_cases import DAPHNE, EVERYWHERE, GRANIAN, HYPERCORN, IMPOSSIBLE, UVICORN, UVICORN_H11, WEBSOCKETS, Cases
 
 OWN = ("tornado", "gevent")
-HOSTS = (*OWN, "uvicorn", "hypercorn", "granian", "daphne")
+HOSTS = (*OWN, "uvicorn-ours", "uvicorn", "hypercorn", "granian", "daphne")
+HEADS = {"uvicorn-ours": "uvicorn, with WebSockets of ours"}
 ROWS = {
     "Long polling": "test_a_poll_that_is_given_up_ends_the_session",
     "WebSockets": "test_messages_are_echoed_whatever_their_frames",
@@ -38,6 +39,7 @@ ROWS = {
 """Tests by what they show."""
 LEFT_OUT = {
     "All of them": EVERYWHERE,
+    "All of them, but uvicorn with WebSockets of ours": WEBSOCKETS,
     "uvicorn": UVICORN,
     "uvicorn with h11": UVICORN_H11,
     "hypercorn": HYPERCORN,
@@ -50,7 +52,7 @@ BEGIN, END = "<!-- scripts/hosts writes this table -->\n", "<!-- up to here -->\
 def table(passes: Callable[[str, str], bool]) -> str:
     """Write the table, and what the tests leave out; `passes` tells whether a test passes on a host."""
     lines = [
-        f"| | {' | '.join(HOSTS)} |",
+        f"| | {' | '.join(HEADS.get(host, host) for host in HOSTS)} |",
         "|---|" + "---|" * len(HOSTS),
         f"| tested version | {' | '.join(map(_version, HOSTS))} |",
     ]
@@ -72,7 +74,7 @@ def _sentences(cases: Cases) -> str:
 
 
 def _version(host: str) -> str:
-    return ".".join(version(host).split(".")[:2])
+    return ".".join(version(host.partition("-")[0]).split(".")[:2])
 
 
 def replaced(page: str, text: str) -> str:

@@ -1,7 +1,6 @@
 """Below Starlette's middleware, behind a proxy, and over HTTP/2."""
 
 import asyncio
-import time
 from typing import Any
 
 import httpx
@@ -23,7 +22,6 @@ from waterspout import Server, Socket
 from waterspout.hosts.asgi import App
 
 PAGE = "http://page.example"
-HEAD_TIME = 0.2  # s
 
 
 async def unchanged(request: Any, call_next: Any) -> Any:
@@ -72,12 +70,10 @@ async def test_an_event_stream_passes_event_by_event(host: Mounted, name: str, c
     server.expose("/prices", prices)
     await host.serve(server)
     wire = await host.connect()
-    began = time.monotonic()
     fields = [("Origin", PAGE), *([("Accept-Encoding", coding)] if coding else [])]
     wire.send(request("GET", "/prices", *fields))
     lines = (await wire.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:-2]
     names = [line.partition(":")[0].lower() for line in lines]
-    assert time.monotonic() - began < HEAD_TIME
     assert sorted(names) == sorted(set(names))
     assert "content-encoding" not in names
     assert f"access-control-allow-origin: {PAGE}" in [line.lower() for line in lines]
