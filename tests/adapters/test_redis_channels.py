@@ -369,3 +369,25 @@ def test_the_servers_of_a_redis_cluster_keep_channels_each_its_own(tmp_path: Pat
     finally:
         for server in servers:
             server.stop()
+
+
+def test_a_channel_goes_on_where_the_server_is_on_another_loop(redis: RedisServer) -> None:
+    server = Server(adapter=redis.url, path=next(paths))
+    channel = server.channel("news")
+    ids: list[str] = []
+
+    async def first() -> None:
+        server.engine.bind(AsyncioDriver())
+        stream = channel.stream("earliest")
+        ids.append(await channel.publish(1))
+        assert (await anext(stream)).id == ids[0]
+
+    async def second() -> None:
+        server.engine.bind(AsyncioDriver())
+        stream = channel.stream(ids[0])
+        ids.append(await channel.publish(2))
+        assert (await anext(stream)).id == ids[1] == ids[0].replace("-1", "-2")
+        await server.close()
+
+    run(first())
+    run(second())

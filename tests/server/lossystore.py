@@ -204,6 +204,7 @@ class StoringAdapter(LossyAdapter):
     def detach(self) -> None:
         super().detach()
         self.logs.lose()
+        self.logs.followed.clear()
 
     def lose(self) -> None:
         """Lose the broker."""

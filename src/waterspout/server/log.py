@@ -19,7 +19,7 @@ EARLIEST = "earliest"
 
 _EPOCH_CHARACTERS = 10  # of a token, 60 random bits
 _LONGEST_ID = 64  # characters
-_ENTRY_BYTES = 150  # that Python spends on one
+ENTRY_BYTES = 150  # that Python spends on one
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -38,7 +38,7 @@ class Entry(Struct, frozen=True, gc=False):
     @property
     def size_bytes(self) -> int:
         """What it weighs in a log."""
-        return len(self.data) + len(self.event or "") + _ENTRY_BYTES
+        return len(self.data) + len(self.event or "") + ENTRY_BYTES
 
 
 class Retention(NamedTuple):

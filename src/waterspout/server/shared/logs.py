@@ -65,12 +65,11 @@ class SharedLogs:
 
     def end(self, failure: Exception | None) -> None:
         """Called when the server's loop ends, or the adapter has failed: what was not appended is not published."""
-        self.is_reached = False
+        self.is_attached = self.is_reached = False  # with the adapter's attachment, all that is followed ends
         self._failure = failure
         text = "the broker has not taken this before the server was closed: it was published or not"
         for log in tuple(self.active.values()):
             log.end(AdapterError(text) if failure is None else failure)
-        self.is_attached = False
 
     def flush(self, timeout: float) -> Pending[None]:
         """Be done when all was appended, or after some time."""
@@ -118,9 +117,10 @@ class SharedLogs:
 
 def check_size(entry: NewEntry, name: str, largest: int | None) -> None:
     """Refuse an entry that is larger than the broker takes."""
-    if largest is not None and entry.size_bytes > largest:
+    size = len(entry.data)
+    if largest is not None and size > largest:
         remedy = f"the broker takes {largest}: publish less, or the address of what is large"
-        raise AdapterError(f"a message for the channel {name!r} has {entry.size_bytes} bytes, and {remedy}")
+        raise AdapterError(f"a message for the channel {name!r} has {size} bytes, and {remedy}")
 
 
 def log_key(topic: str, channel: str) -> str:

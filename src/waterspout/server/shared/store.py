@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ...engine import Pending
-from ..log import Retention
+from ..log import ENTRY_BYTES, Retention
 
 
 class NewEntry(NamedTuple):
@@ -17,8 +17,8 @@ class NewEntry(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """What it weighs on its way."""
-        return len(self.data) + len(self.event or "")
+        """What it weighs while it waits."""
+        return len(self.data) + len(self.event or "") + ENTRY_BYTES
 
 
 class StoredEntry(NamedTuple):
