@@ -73,17 +73,17 @@ class Cluster:
         self.nodes = [Node(folder, number, host, broker.url, watch) for number, host in enumerate(hosts, 1)]
         self.observers: list[Observer] = []
 
-    def settle(self) -> None:
+    def settle(self, nodes: Sequence[Node] = ()) -> None:
         """Wait until each node knows all, and all are ready."""
-        seen: list[Any] = []
+        nodes = nodes or self.nodes
+        names = {node.name for node in nodes}
+        seen: dict[str, list[Any]] = {}
 
         def settled() -> bool:
-            facts = [node.facts() for node in self.nodes]
-            seen[:] = [(each["name"], [(one["name"], one["is_ready"]) for one in each["nodes"]]) for each in facts]
-            names = {node.name for node in self.nodes}
-            return all(
-                {one["name"] for one in each["nodes"]} == names and all(one["is_ready"] for one in each["nodes"])
-                for each in facts
+            for node in nodes:
+                seen[node.name] = node.facts()["nodes"]
+            return all({one["name"] for one in each} == names for each in seen.values()) and all(
+                one["is_ready"] for each in seen.values() for one in each
             )
 
         self.watch.until(settled, lambda: f"not all nodes are in touch: {seen}")
