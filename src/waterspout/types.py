@@ -1,6 +1,7 @@
 """Values that every layer knows: why a socket left, and the request that opened its connection."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -22,15 +23,21 @@ def split_target(target: str) -> tuple[str | None, str]:
     return found[1], rest if rest.startswith("/") else f"/{rest}"
 
 
-def parse_query(query: str) -> list[tuple[str, str]]:
-    """Read the parameters of a query; none of one that has more than a thousand."""
+def parse_query(query: str) -> dict[str, list[str]]:
+    """Read the parameters of a query, each name with all its values; none of one that has more than a thousand."""
+    params: dict[str, list[str]] = {}
     parts = query.split("&", _MOST_PARAMETERS)
-    if len(parts) > _MOST_PARAMETERS:
-        return []
-    pairs = [(name, value) for part in parts if part for name, _, value in [part.partition("=")]]
-    if "%" in query or "+" in query:
-        return [(unquote_plus(name), unquote_plus(value)) for name, value in pairs]
-    return pairs
+    is_quoted = "%" in query or "+" in query
+    for part in parts if len(parts) <= _MOST_PARAMETERS else ():
+        if part:
+            name, _, value = part.partition("=")
+            if is_quoted:
+                name, value = unquote_plus(name), unquote_plus(value)
+            if name in params:
+                params[name].append(value)
+            else:
+                params[name] = [value]
+    return params
 
 
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)", re.DOTALL)
@@ -80,10 +87,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        lines = tuple(fields)
-        self._fields = {name.lower(): value for name, value in lines}
-        if len(self._fields) < len(lines):
-            self._fields = _joined(lines)
+        self._fields = _by_name(tuple(fields))
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
@@ -98,8 +102,11 @@ class Headers(Mapping[str, str]):
 Field = tuple[str, str]
 
 
-def _joined(lines: Iterable[Field]) -> dict[str, str]:
-    fields: dict[str, str] = {}
+def _by_name(lines: Sequence[Field]) -> dict[str, str]:
+    fields = {name.lower(): value for name, value in lines}
+    if len(fields) == len(lines):
+        return fields
+    fields = {}
     for name, value in lines:
         key = name.lower()
         joint = "; " if key == "cookie" else ", "
@@ -110,12 +117,12 @@ def _joined(lines: Iterable[Field]) -> dict[str, str]:
 class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
-    `remote_address` is the client's, as far as the host or a trusted proxy knows; "unix" stands for a Unix
-    socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it, False where such
-    a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
-    `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the `open` of an engine's
-    application see it. Then it is None, for it is ten times as large as all the rest, and a client may have nothing but
-    its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
+    `path` is the target's part before the question mark, not unquoted. `remote_address` is the client's, as far as the
+    host or a trusted proxy knows; "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a
+    trusted proxy has ended it, False where such a proxy has ended none, None where nobody knows. `native` is the host's
+    own object (Tornado's `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the
+    `open` of an engine's application see it. Then it is None, for it is ten times as large as all the rest, and a
+    client may have nothing but its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
     """
 
     __slots__ = (
@@ -123,11 +130,11 @@ class Request:
         "_head",
         "_headers",
         "_host",
-        "_params",
-        "_repeats",
+        "_query",
         "cookies_used",
         "method",
         "native",
+        "path",
         "remote_address",
         "secure",
     )
@@ -143,10 +150,11 @@ class Request:
         native: object = None,
     ) -> None:
         self._host, target = split_target(target)  # Host says nothing then
-        self._head: bytes | tuple[str, tuple[Field, ...]] = target, tuple(fields)
-        self._headers: Headers | None = None
-        self._params: dict[str, str] | None = None
-        self._repeats = False  # the name of a parameter
+        path, mark, query = target.partition("?")
+        self.path = sys.intern(path)  # one string for all connections
+        self._head: bytes | tuple[str, str, tuple[Field, ...]] = mark, query, tuple(fields)
+        self._headers: dict[str, str] | None = None
+        self._query: dict[str, list[str]] | None = None
         self._data: dict[str, Any] | None = None
         self.cookies_used = False
         self.method = method
@@ -165,64 +173,36 @@ class Request:
     def target(self) -> str:
         """Path and query as they were sent, without the host that a target in absolute form has before them."""
         head = self._head
-        return head[0] if isinstance(head, tuple) else _text(head.partition(b"\n")[0])
+        behind = head[0] + head[1] if isinstance(head, tuple) else _text(head.partition(b"\n")[0])
+        return self.path + behind
 
     @property
     def header_lines(self) -> int:
         """How many lines of header fields were sent; nothing is made of them to count them."""
         head = self._head
-        return len(head[1]) if isinstance(head, tuple) else head.count(b"\n")
-
-    @property
-    def path(self) -> str:
-        """The part before the question mark, not unquoted."""
-        return self.target.partition("?")[0]
+        return len(head[2]) if isinstance(head, tuple) else head.count(b"\n")
 
     @property
     def query(self) -> dict[str, list[str]]:
         """All query parameters; each name with all its values."""
-        query: dict[str, list[str]] = {}
-        for name, value in parse_query(self.target.partition("?")[2]):
-            query.setdefault(name, []).append(value)
-        return query
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The first value of each query parameter."""
-        params = self._params
-        if params is None:
-            self._params = params = {}
-            for name, value in parse_query(self.target.partition("?")[2]):
-                if name in params:
-                    self._repeats = True
-                else:
-                    params[name] = value
-        return params
+        if self._query is None:
+            head = self._head
+            self._query = parse_query(head[1] if isinstance(head, tuple) else _text(head.partition(b"\n")[0])[1:])
+        return self._query
 
     def param(self, name: str) -> str | None:
         """The first value of a query parameter, or None."""
-        return self.params.get(name)
-
-    def find_torn(self, names: Sequence[str]) -> str | None:
-        """Return the first of these query parameters that is there more than once, with different values."""
-        if not (self.params and self._repeats):
-            return None
-        query = self.query
-        return next((name for name in names if len(set(query.get(name, ()))) > 1), None)
+        values = self.query.get(name)
+        return None if values is None else values[0]
 
     @property
     def headers(self) -> Headers:
         """The header fields."""
-        if self._headers is None:
-            self._headers = Headers(self._fields())
-        return self._headers
+        return Headers(self._by_name().items())
 
     def header(self, name: str) -> str | None:
         """One header field's value, or None."""
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = Headers(self._fields())
-        return headers._fields.get(name.lower())
+        return (self._headers or self._by_name()).get(name.lower())
 
     @property
     def host(self) -> str | None:
@@ -242,15 +222,17 @@ class Request:
 
     def forget(self) -> None:
         """Drop what only the moment of the request needed, the host's object and the parsed fields; pack the rest."""
-        self.native = self._headers = self._params = None
+        self.native = self._headers = self._query = None
         if isinstance(self._head, tuple):
-            target, fields = self._head
-            lines = [target, *(f"{name}:{value}" for name, value in fields)]
+            mark, query, fields = self._head
+            lines = [mark + query, *(f"{name}:{value}" for name, value in fields)]
             self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
 
-    def _fields(self) -> Iterable[Field]:
-        head = self._head
-        return head[1] if isinstance(head, tuple) else _unpack(head)
+    def _by_name(self) -> dict[str, str]:
+        if self._headers is None:
+            head = self._head
+            self._headers = _by_name(head[2] if isinstance(head, tuple) else list(_unpack(head)))
+        return self._headers
 
 
 def _unpack(head: bytes) -> Iterator[Field]:

@@ -509,7 +509,7 @@ def test_what_only_the_handshake_needed_goes_with_it(generation: Generation, tra
     assert seen == ["the host's own"]
     assert request.native is None
     assert isinstance(request._head, bytes)
-    assert (request._headers, request._params) == (None, None)
+    assert (request._headers, request._query) == (None, None)
     assert (request.header("cookie"), request.param("transport")) == ("a=1", transport)
 
 

@@ -14,7 +14,7 @@ from .functions import AsyncFunctions
 from .http.admission import Admission
 from .http.decisions import Admitted, Decision, Resume
 from .http.origins import Cors, to_ask
-from .http.refusals import ANSWERED, Fault, Told, refuse
+from .http.refusals import Fault, Told, refuse
 from .http.requests import EngineIORoute
 from .http.response import Response
 from .http.routes import ANY_HOST, Route, Unknown
@@ -156,7 +156,7 @@ class Engine:
             admission.ask_about(origin)
             return admission
         decision = refusal or self._decide(request, self.table.cors, route)
-        if not isinstance(decision, ANSWERED) and decision.is_handshake:
+        if decision.is_handshake:
             admission = Admission(self.table, request, partial(self._decide, route=route), decided)
             admission.ask_application(decision)
             return admission
@@ -217,10 +217,8 @@ class Engine:
     # Below this line: how it is done
 
     def _decide(self, request: Request, cors: Cors, route: Route | None = None) -> Decision:
-        refusal = self._screen.refuse_coding(request, cors)
+        refusal = self._screen.refuse_coding(request, cors) if request.method == "POST" else None
         decision = refusal or (route or self._route_of(request)).decide(request, cors)
-        if isinstance(decision, ANSWERED):
-            return decision
         if isinstance(decision, Unknown):
             if decision.again is not None and self._told.tell(decision.sid):
                 return decision.again
@@ -229,7 +227,7 @@ class Engine:
 
     def _route_of(self, request: Request) -> Route:
         """Return the route of a request; what a host brings although it is nobody's is decided as Engine.IO."""
-        path = request.target.partition("?")[0]
+        path = request.path
         for route in self._routes:
             if route.serves(path):
                 return route

@@ -49,7 +49,7 @@ class Outbox:
         """Hand over everything, or the first messages: those of so many packets at most, but one in any case."""
         if max_packets is not None:
             return self._take_first(max_packets)
-        taken = list(map(_prepared, self._messages))
+        taken = [place if type(place) is Prepared else _prepared(place) for place in self._messages]
         self._messages.clear()
         self._latest, self.size_bytes = None, 0
         return taken

@@ -29,7 +29,7 @@ class Prepared(Struct, gc=False):
     @property
     def size_bytes(self) -> int:
         """What it weighs in an outbox."""
-        return len(self.text) + sum(map(len, self.attachments))
+        return len(self.text) + (sum(map(len, self.attachments)) if self.attachments else 0)
 
     @property
     def packets(self) -> int:

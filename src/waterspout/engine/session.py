@@ -389,13 +389,14 @@ class Session(Backlog):
         """Queue in the outbox; a client that lets it grow over the cap is cut at the end of the turn."""
         if not self.is_live:
             return
-        if self._outbox is None:
-            self._outbox = Outbox()
-            self._outbox.add(prepared, self.policy, self.table.traffic)
+        table, outbox = self.table, self._outbox
+        if outbox is None:
+            self._outbox = outbox = Outbox()
+            outbox.add(prepared, table.policy, table.traffic)
             self.transport.notify()
         elif prepared.volatile:
-            self.table.traffic.dropped += 1
-        elif not self._outbox.add(prepared, self.policy, self.table.traffic):
+            table.traffic.dropped += 1
+        elif not outbox.add(prepared, table.policy, table.traffic):
             self.close(SLOW_CONSUMER)
 
     def _pause(self) -> None:

@@ -123,7 +123,7 @@ class Table:
 
     def await_no_longer(self, decision: "Admitted") -> None:
         """Forget a request whose body has come, or will not come."""
-        session = decision.session
+        session = decision.session if self._awaited else None
         if session is not None and self._awaited.get(session.id, (None, None))[0] is decision:
             del self._awaited[session.id]
 

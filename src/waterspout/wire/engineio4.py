@@ -33,7 +33,9 @@ def decode_payload(body: bytes, *, binary: bool = False, max_packets: int = 10_0
     """
     if binary:
         raise DecodeError("Engine.IO 4 has no binary payload, send base64 as text/plain")
-    return bounded(_decode_packets(decode_text(body)), max_packets)
+    texts = decode_text(body).split(_SEPARATOR, max_packets + 1)
+    packets = map(_decode_packet, texts)
+    return packets if len(texts) <= max_packets else bounded(packets, max_packets)
 
 
 def bounded(packets: Iterator[str | bytes], max_packets: int) -> Iterator[str | bytes]:
@@ -58,15 +60,6 @@ def decode_base64(text: str) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         raise DecodeError(f"not base64: {text[:20]!r}") from error
-
-
-def _decode_packets(text: str) -> Iterator[str | bytes]:
-    start, end = 0, text.find(_SEPARATOR)
-    while end >= 0:
-        yield _decode_packet(text[start:end])
-        start = end + 1
-        end = text.find(_SEPARATOR, start)
-    yield _decode_packet(text[start:])
 
 
 def _decode_packet(packet: str) -> str | bytes:
@@ -94,7 +87,8 @@ def encode_payload(messages: Iterable[tuple[bytes, tuple[bytes, ...]]], *, base6
     for text, contents in messages:
         if text:
             packets.append(text.replace(b"\x1e", _REPLACEMENT))
-        packets.extend(map(encode_base64_packet, contents))
+        if contents:
+            packets.extend(map(encode_base64_packet, contents))
     return b"\x1e".join(packets), False
 
 

@@ -18,7 +18,7 @@ from ..pending import Pending
 from ..states import State
 from .decisions import Admitted, Decision
 from .origins import Cors
-from .refusals import ANSWERED, Answer, Refuse
+from .refusals import Answer, Refuse
 
 if TYPE_CHECKING:
     from ..table import Table
@@ -100,7 +100,7 @@ class Admission(Asker):
 
     def _go_on(self, cors: Cors) -> None:
         decision = self._decide(self._request, cors)
-        if not isinstance(decision, ANSWERED) and decision.is_handshake:
+        if decision.is_handshake:
             self.ask_application(decision)
         else:
             self._tell(decision)

@@ -60,8 +60,8 @@ def to_ask(request: Request) -> str | None:
 
 def is_script(request: Request) -> bool:
     """Tell whether a request is, or may be, of a script element: JSONP of any generation."""
-    params = request.params
-    return "j" in params or "jsonp" in params or "/jsonp-polling/" in request.path
+    query = request.query
+    return "j" in query or "jsonp" in query or "/jsonp-polling/" in request.path
 
 
 def admit(request: Request, cors: Cors, *, credentials: bool = False) -> Headers | None:

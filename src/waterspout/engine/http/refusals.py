@@ -5,7 +5,7 @@ The codes, texts and their order are those of the JavaScript server (engine.io 6
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from ...wire import json
 from .response import PRIVATE, TEXT, Headers, Response
@@ -21,8 +21,18 @@ class Subject(NamedTuple):
     name: str
 
 
+class Answered:
+    """What both decisions that are answers already have in common with the others."""
+
+    __slots__ = ()
+    is_handshake: ClassVar[Literal[False]] = False
+
+    def begin(self, table: object, request: object) -> None:
+        """Do nothing: nothing begins."""
+
+
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Answered):
     """The request is answered with this, and changes nothing; `detail` says why, for the log.
 
     The first refusal of each `subject` is a warning.
@@ -34,7 +44,7 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Answered):
     """The request is answered with this, which is no refusal: a preflight, or a stream that is over."""
 
     response: Response

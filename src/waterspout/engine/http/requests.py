@@ -1,6 +1,6 @@
 """What an HTTP request means, decided before any of its body is read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ...errors import ProtocolError
@@ -24,6 +24,7 @@ SCRIPT = Subject("script", "")
 """The subject of a refused script element: what a Referer says is a page, of which a site has many."""
 
 _RESTS_ON = ("EIO", "transport", "sid", "j")  # the parameters of a decision
+_NONE = ("",)
 _METHODS = ("GET", "POST")
 _CLIENTS = {"1": "Engine.IO 1", "2": "Engine.IO 2 (Socket.IO 1.0 beta)"}
 
@@ -52,19 +53,19 @@ class EngineIORoute:
             return refuse(Fault.FORBIDDEN, foreign(request), origins.VARY, subject=claimant(request))
         if request.method == "OPTIONS":
             return Answer(Response(204, (*headers, *origins.preflight(request))))
-        if (torn := request.find_torn(_RESTS_ON)) is not None:
+        query = request.query
+        if (torn := _torn(query)) is not None:
             return refuse(Fault.BAD_REQUEST, f"the query has {torn} more than once, with different values", headers)
-        params = request.params
-        transport, revision = params.get("transport", ""), params.get("EIO", "")
+        transport, revision = query.get("transport", _NONE)[0], query.get("EIO", _NONE)[0]
         if transport not in self._transports:
             detail = f"transport is {show(transport)}: this server offers {' or '.join(self._transports) or 'none'}"
             return refuse(Fault.UNKNOWN_TRANSPORT, detail, headers)
         generation = self._generations.get(revision)
         if generation is None:
             return refuse(Fault.UNSUPPORTED_PROTOCOL, self._unsupported(revision), headers)
-        if "j" in params and transport == "polling" and (refusal := self._jsonp(request, cors, headers)) is not None:
+        if "j" in query and transport == "polling" and (refusal := self._jsonp(request, cors, headers)) is not None:
             return refusal
-        if sid := params.get("sid"):
+        if sid := query.get("sid", _NONE)[0]:
             return self._resume(request, sid, generation, transport, headers)
         return self._open(request, generation, transport, headers)
 
@@ -138,6 +139,15 @@ class EngineIORoute:
         known = GENERATIONS.get(revision)
         spoken = known.name if known else _CLIENTS.get(revision, f"EIO={show(revision)}")
         return f"the client speaks {spoken}; this server speaks {offered}"
+
+
+def _torn(query: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the name of a parameter that the decision rests on, and that has several values."""
+    for name in _RESTS_ON:
+        values = query.get(name)
+        if values is not None and len(values) > 1 and len(set(values)) > 1:
+            return name
+    return None
 
 
 def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:

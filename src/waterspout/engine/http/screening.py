@@ -38,8 +38,8 @@ class Screen:
         return None
 
     def refuse_coding(self, request: Request, cors: Cors) -> Refuse | None:
-        """Refuse a body that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
-        coding = request.header("content-encoding") if request.method == "POST" else None
+        """Refuse the body of a POST that would not be understood (RFC 9110, section 15.5.16); its session goes on."""
+        coding = request.header("content-encoding")
         if coding is None or coding.strip(" \t").lower() in ("", "identity"):
             return None
         detail = f"the Content-Encoding is {show(coding)}, but only a body without one (identity) is accepted"

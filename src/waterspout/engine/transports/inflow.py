@@ -18,7 +18,7 @@ class Slice:
     __slots__ = ("packets", "size")
 
     def __init__(self) -> None:
-        self.renew()
+        self.packets, self.size = _SLICE, _SLICE_SIZE
 
     @property
     def is_used_up(self) -> bool:

@@ -125,7 +125,7 @@ class SocketIOHandler(StrictHandler):
 
     def write_smart(self, data: str | bytes) -> None:
         """Send a response, or the body of one that has begun: as a script if the query has `jsonp`."""
-        index = dict(parse_query(self.environ["QUERY_STRING"])).get("jsonp")
+        index = parse_query(self.environ["QUERY_STRING"]).get("jsonp", [None])[-1]
         if self.status:
             self.result = [transports.as_bytes(data)]
         elif index is not None and is_index(index):
