@@ -211,3 +211,23 @@ def test_run_refuses_what_is_no_application() -> None:
 
     with pytest.raises(CannotStart, match="cannot serve `app`: that is an ASGI application"):
         run(Server(), app=application)
+
+
+def test_a_server_that_the_application_makes_has_the_adapter_of_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is made first, since the application is imported first."""
+    monkeypatch.setattr(Server, "default_adapter", None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "pages_that_fail.py").write_text(
+        "from waterspout import Server\nraise RuntimeError(f'joined: {Server().engine.is_clustered}')\n"
+    )
+    command = ["serve", "pages_that_fail:server", "--app", "pages_that_fail:app"]
+    for adapter, error in (
+        ([], "joined: False"),
+        (["--adapter", "unix:///nowhere"], "joined: True"),
+        (["--adapter", "http://localhost"], "cannot join other nodes: 'http://localhost' is no URL of a Redis"),
+    ):
+        assert cli.main([*command, *adapter]) == 2
+        assert error in capsys.readouterr().err

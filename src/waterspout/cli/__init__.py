@@ -68,8 +68,20 @@ def _serve(options: argparse.Namespace) -> None:
     hosts.check(options)
     if options.host == hosts.GEVENT:
         patch(options.arguments)
+    _use_adapter(options.adapter)
     with inherited(by_parent=options.supervised) as sockets:  # before a module may start a process
         (_serve_on_gevent if options.host == hosts.GEVENT else _serve_at)(options, sockets)
+
+
+def _use_adapter(url: str | None) -> None:
+    """Let servers have this adapter, before a module makes one: that of the application may, too."""
+    if url is None:
+        return
+    try:
+        Server.open_adapter(url)
+    except (ValueError, ImportError) as error:
+        raise CannotStart(f"cannot join other nodes: {error}") from None
+    Server.default_adapter = url
 
 
 def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
@@ -128,13 +140,7 @@ def _pages(options: argparse.Namespace) -> list[Any]:
 
 
 def _load(options: argparse.Namespace) -> Mountable:
-    """Load what is to be served, with its adapter, and let it tell its health."""
-    if options.adapter is not None:
-        try:
-            Server.open_adapter(options.adapter)
-        except (ValueError, ImportError) as error:
-            raise CannotStart(f"cannot join other nodes: {error}") from None
-        Server.default_adapter = options.adapter
+    """Load what is to be served, and let it tell its health."""
     mountable = load(options.target)
     if options.health is not None:
         if not isinstance(mountable, Server):
