@@ -21,7 +21,7 @@ from waterspout.hosts.tornado import Mountable
 from waterspout.hosts.wsgithreads import MAX_BYTES
 
 from . import hosts, outside
-from .target import load, load_application, source_of
+from .target import load, load_any, load_application, source_of
 
 __all__ = ["load", "main", "parse_bind"]
 
@@ -69,8 +69,9 @@ def _serve(options: argparse.Namespace) -> None:
     if options.host == hosts.GEVENT:
         patch(options.arguments)
     _use_adapter(options.adapter)
+    serve = {hosts.GEVENT: _serve_on_gevent, hosts.UVICORN: _serve_on_uvicorn}.get(options.host, _serve_at)
     with inherited(by_parent=options.supervised) as sockets:  # before a module may start a process
-        (_serve_on_gevent if options.host == hosts.GEVENT else _serve_at)(options, sockets)
+        serve(options, sockets)
 
 
 def _use_adapter(url: str | None) -> None:
@@ -93,6 +94,24 @@ def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) 
     hosts.run(
         hosts.application_of(server, application),
         Place(bind=bind, unix=options.unix, inherited=sockets, tls=_tls(options, has_tcp=bool(names))),
+        ready=lambda urls: _say(announcement(options.target or options.app, urls, names)),
+        stop_with_stdin=options.supervised,
+    )
+
+
+def _serve_on_uvicorn(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
+    application = None if options.app is None else load_any(options.app)
+    server = None if options.target is None else _load(options)
+    bind, names = _places(options, sockets)
+    secure = _tls(options, has_tcp=bool(names))
+    if secure is not None and options.unix is not None:
+        raise CannotStart(f"cannot listen at {options.unix!r} without TLS on uvicorn, where all places have it or none")
+    tls = {"certfile": options.certfile, "keyfile": options.keyfile}
+    hosts.serve_on_uvicorn(
+        server,
+        application,
+        options.app,
+        {"bind": bind, "unix": options.unix, "inherited": sockets, "loop": options.loop, **tls},
         ready=lambda urls: _say(announcement(options.target or options.app, urls, names)),
         stop_with_stdin=options.supervised,
     )
@@ -262,12 +281,12 @@ def _parser() -> argparse.ArgumentParser:
         "--host",
         metavar="NAME",
         default=hosts.TORNADO,
-        help="tornado (default), or gevent: its monkey.patch_all() is called before anything else is imported",
+        help="tornado (default), uvicorn, or gevent: its monkey.patch_all() is called before anything else is imported",
     )
     serve.add_argument(
         "--app",
         metavar="module:application",
-        help="serve all other paths with this WSGI application: in threads, or with --host gevent in greenlets",
+        help="serve all other paths with this WSGI application: in threads, or on gevent in greenlets; on uvicorn an ASGI one",
     )
     serve.add_argument(
         "--app-threads",

@@ -8,8 +8,8 @@ from waterspout import CannotStart
 if TYPE_CHECKING:
     from waterspout.hosts.gevent import Place
 
-TORNADO, GEVENT = "tornado", "gevent"
-NAMES = TORNADO, GEVENT
+TORNADO, GEVENT, UVICORN = "tornado", "gevent", "uvicorn"
+NAMES = TORNADO, GEVENT, UVICORN
 
 _OF_TORNADO = {
     "static": "--static",
@@ -26,7 +26,7 @@ def check(options: argparse.Namespace) -> None:
         for name, option in _OF_APP.items():
             if getattr(options, name) is not None:
                 raise CannotStart(f"{option} is for the threads of --app: leave it out, or give an application")
-    if options.host != GEVENT:
+    if options.host not in (GEVENT, UVICORN):
         if options.target is None:
             raise CannotStart("what is to be served? Give module:server, as in chat:server")
         return
@@ -34,9 +34,23 @@ def check(options: argparse.Namespace) -> None:
         raise CannotStart("what is to be served? Give module:server, as in chat:server, or --app module:application")
     for name, option in (_OF_TORNADO | _OF_APP).items():
         if getattr(options, name) is not None:
-            raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host gevent")
-    if options.loop != "auto":
+            raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host {options.host}")
+    if options.host == GEVENT and options.loop != "auto":
         raise CannotStart(f"--loop {options.loop} is for --host tornado: gevent has a loop of its own; leave it out")
+
+
+def serve_on_uvicorn(server: Any, application: Any, name: str | None, place: dict[str, Any], **options: Any) -> None:
+    """Serve a server beside an ASGI application; either may be None."""
+    try:
+        from waterspout.hosts import uvicornserver
+        from waterspout.hosts.asgi import App
+    except ModuleNotFoundError as error:
+        raise CannotStart(f"--host uvicorn needs {error.name}: pip install 'uvicorn[standard]'") from None
+    if application is not None:
+        uvicornserver.check_asgi(application, repr(name))
+    if server is not None:
+        application = App(server, application)
+    uvicornserver.run(application, uvicornserver.UvicornPlace(**place), **options)
 
 
 def application_of(server: Any, application: Any) -> Any:

@@ -27,6 +27,11 @@ def load(target: str) -> Mountable:
     raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
 
 
+def load_any(target: str) -> Any:
+    """Import an ASGI application, as `load` imports a server; whoever serves it looks at it."""
+    return _load(target)
+
+
 def load_application(target: str) -> Callable[..., Any]:
     """Import a WSGI application, as `load` imports a server."""
     found: Any = _load(target)

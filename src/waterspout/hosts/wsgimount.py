@@ -25,8 +25,8 @@ _READ_OUT = 4  # times the limit
 
 _ASGI = (
     "that is an ASGI application, and here is the place of a WSGI application: give that, such as "
-    "mysite.wsgi:application of a Django project, or let an ASGI server, such as uvicorn, serve "
-    "waterspout.hosts.asgi.App(server, application)"
+    "mysite.wsgi:application of a Django project, or serve it with --host uvicorn, or as "
+    "waterspout.hosts.asgi.App(server, application) on any ASGI server"
 )
 
 

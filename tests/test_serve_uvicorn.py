@@ -1,0 +1,106 @@
+"""An ASGI application beside a server, as `waterspout serve --host uvicorn` serves it."""
+
+import http.client
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from hosts.certificate import make_certificate
+from serving import PATIENCE, Client, Command, running
+from waterspout import cli
+
+LIVE = """
+from waterspout import Server
+
+server = Server()
+server.on("links")(lambda socket: [type(link).__name__ for link in server.engine.host.output.open_links])
+"""
+SITE = """
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from live import server
+
+async def news(request):
+    server.emit("news", "hello")
+    return PlainTextResponse("emitted")
+
+async def fails(scope, receive, send):
+    assert scope["type"] == "lifespan"
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+app = Starlette(routes=[Route("/news", news)])
+wsgi = lambda environ, start_response: []
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "live.py").write_text(LIVE)
+    (folder / "site_beside.py").write_text(SITE)
+    return folder
+
+
+def serving(folder: Path, *options: str) -> AbstractContextManager[Command]:
+    return running(folder, "serve", "live:server", "--host", "uvicorn", "--app", "site_beside:app", *options)
+
+
+@pytest.fixture(scope="module")
+def command(folder: Path) -> Iterator[Command]:
+    with serving(folder, "--bind", "127.0.0.1:0") as command:
+        yield command
+
+
+def test_views_and_clients_meet_and_websockets_are_ours_until_the_end(command: Command) -> None:
+    address = command.address()
+    with Client(address) as client:
+        client.enter()
+        assert client.ask('420["links"]') == '430[["TransportLink"]]'
+        web = http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)
+        web.request("GET", "/news")
+        assert web.getresponse().read() == b"emitted"
+        web.close()
+        assert client.receive() == '42["news","hello"]'
+        command.process.send_signal(signal.SIGTERM)
+        assert client.until_closed() == "close 1001"
+    assert command.end() == 0
+
+
+@pytest.mark.hosts
+def test_over_tls_and_with_a_restart_for_changes(folder: Path, tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    tls = "--certfile", str(tmp_path / "cert.pem"), "--keyfile", str(tmp_path / "key.pem")
+    with serving(folder, "--bind", "127.0.0.1:0", "--reload", *tls) as command:
+        with Client(command.address(), cafile=tmp_path / "cert.pem") as client:
+            client.enter()
+            (folder / "live.py").write_text(LIVE + "\n")
+            assert client.until_closed() == "close 1001"
+        with Client(command.address(), cafile=tmp_path / "cert.pem") as client:
+            client.enter()
+        command.process.send_signal(signal.SIGTERM)
+        assert command.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--app site_beside:wsgi", "cannot serve 'site_beside:wsgi': it is no ASGI application"),
+        ("--app site_beside:fails --bind 127.0.0.1:0", "the application has failed to start: the log says why"),
+        (
+            "--app site_beside:app --static public",
+            "--static is for --host tornado: leave it out, or serve without --host uvicorn",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_with_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: str, sentence: str
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    assert cli.main(["serve", "--host", "uvicorn", *options.split()]) == 2
+    assert f"waterspout: {sentence}" in capsys.readouterr().err
