@@ -1,5 +1,7 @@
 """Channels of several nodes, whose logs a broker keeps."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -358,6 +360,34 @@ def test_a_subscription_begins_when_the_broker_is_there(cluster: StoringCluster)
     cluster.restore()
     assert (began.result(), ended.done) == ("epoch1-0", True)
     assert values(peer) == [1]
+
+
+def test_who_goes_away_while_the_broker_is_lost_leaves_nothing(cluster: StoringCluster) -> None:
+    server = cluster.servers[0]
+    channel = server.channel("news")
+    server.expose("/news", channel)
+    cluster.lose()
+    gone: list[Any] = []
+    for kind in ("Socket.IO", "EventSource", "stream"):
+        if kind == "Socket.IO":
+            peer, _ = subscribe(server, "epoch1-1")
+            gone.append(weakref.ref(next(iter(server.engine.sessions.values()))))
+            peer.lose()
+            del peer
+        elif kind == "EventSource":
+            listener = Listener(server, "/news", "epoch1-1")
+            gone.append(weakref.ref(next(iter(server.engine.sessions.values()))))
+            listener.lose()
+            del listener
+        else:
+            stream = channel.stream()
+            stream.aclose()
+            gone.append(weakref.ref(stream))
+            del stream
+    log: Any = channel.log
+    assert (log._asking, log._asked) == ({}, {})
+    gc.collect()
+    assert [one() for one in gone] == [None] * 3
 
 
 def test_the_current_value_is_that_of_all_nodes(cluster: StoringCluster) -> None:

@@ -194,6 +194,8 @@ class Channel:
     def remove(self, reader: ChannelReader) -> None:
         """Serve a reader no longer."""
         reader.is_over = True
+        if reader.awaited is not None:
+            reader.give_up()
         if isinstance(reader, ChannelStream):
             self._streams.discard(reader)
         elif isinstance(reader, LiveReader):

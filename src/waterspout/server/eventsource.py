@@ -93,8 +93,9 @@ EVENT_FORM = EventForm()
 class _Patience:
     """Waits for a broker before a request is answered, for a while."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, waits: Pending[bool]) -> None:
         self.answer: Pending[Answered] = Pending(engine.driver)
+        self._waits = waits
         self._deadlines = engine.deadlines
         self._deadlines.set(self, "answer", engine.driver.now() + ANSWER_WITHIN)
 
@@ -105,7 +106,7 @@ class _Patience:
 
     def due(self, kind: str, at: float) -> None:
         """Let the stream begin without an answer."""
-        self.answer.resolve(None)
+        self._waits.resolve(False)
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class EventSourceRequest(ExposedRequest):
         waits = await_ready(self.channels, last_id) if last_id else None
         if waits is None:
             return self._look_for_end(last_id)
-        patience = _Patience(self.exposure.engine)
+        patience = _Patience(self.exposure.engine, waits)
         waits.when_done(lambda ready: patience.end(self._look_for_end(last_id) if ready.result() else None))
         return patience.answer
 

@@ -71,7 +71,7 @@ class ChannelLog(Protocol):
     def ready(self, last_id: object) -> Pending[bool] | None:
         """Return None if `find` can tell the place of this id now, else what is done when it can.
 
-        The result is False if the server's loop has ended before.
+        The result is False if the server's loop has ended before. Who cannot wait any longer resolves it.
         """
 
     def append(self, data: bytes, event: str | None, *, is_text: bool, is_end: bool) -> Pending[str]:

@@ -25,13 +25,13 @@ _NOWHERE = -1  # the offset of a reader that has not begun
 class ChannelReader:
     """One reader of a channel, which knows where it is."""
 
-    __slots__ = ("_awaited", "channel", "is_over", "offset")
+    __slots__ = ("awaited", "channel", "is_over", "offset")
 
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
         self.offset = _NOWHERE
         self.is_over = False
-        self._awaited: Pending[Any] | None = None  # what the log was asked, before which nothing is sent
+        self.awaited: Pending[Any] | None = None  # what the log was asked, before which nothing is sent
 
     @property
     def has_begun(self) -> bool:
@@ -40,10 +40,10 @@ class ChannelReader:
 
     def wait_for(self, ready: Pending[bool], begin: Callable[[], object], end: Callable[[], object]) -> None:
         """Begin when the log knows the reader's place, or end, where it does not come to that."""
-        self._awaited = ready
+        self.awaited = ready
 
         def go_on(ready: Pending[bool]) -> None:
-            self._awaited = None
+            self.awaited = None
             (begin if ready.result() and not self.is_over else end)()
 
         ready.when_done(go_on)
@@ -51,6 +51,11 @@ class ChannelReader:
     def start(self, last_id: object, *, greet: bool) -> None:
         """Begin behind a last id, or where a newcomer does."""
         self.begin(self.find_start(last_id, greet=greet))
+
+    def give_up(self) -> None:
+        """Called when it is served no longer: wait no more for its place."""
+        if self.awaited is not None and not self.has_begun:
+            self.awaited.resolve(False)
 
     def find_start(self, last_id: object, *, greet: bool) -> Missed:
         """Find the place of a last id; of a newcomer, the one that the channel's options say."""
@@ -79,7 +84,7 @@ class ChannelReader:
 
     def restart(self, reason: str) -> None:
         """Go on behind the head of a log that has lost what this reader was to get next."""
-        log, self._awaited = self.channel.log, None
+        log, self.awaited = self.channel.log, None
         if self.channel.is_latest:
             self.begin(Missed(max(log.first, log.head) - 1))
         else:
@@ -88,7 +93,7 @@ class ChannelReader:
     def go_on(self) -> None:
         """Send what there is, as far as there is room."""
         log = self.channel.log
-        while not self.is_over and self._awaited is None and self.has_room():
+        while not self.is_over and self.awaited is None and self.has_room():
             if self.offset >= log.head:
                 self.arrived()
                 return
@@ -102,7 +107,7 @@ class ChannelReader:
                 continue
             page = log.read(self.offset, _PAGE)
             if not page.done:
-                self._awaited = page
+                self.awaited = page
                 page.when_done(self._read)
                 return
             self._take(page.result())
@@ -146,9 +151,9 @@ class ChannelReader:
         self.begin(Missed(head - 1 if self.channel.ended else head, reason))
 
     def _read(self, page: Pending[list[Entry]]) -> None:
-        if page is not self._awaited:
+        if page is not self.awaited:
             return  # it was restarted
-        self._awaited = None
+        self.awaited = None
         self._take(page.result() if page.error is None else [])
         self.go_on()
 

@@ -56,7 +56,7 @@ class Subscriber:
     It may be used from any thread.
     """
 
-    __slots__ = ("__weakref__", "_exposure", "_form", "_readers", "_until", "channels", "session")
+    __slots__ = ("__weakref__", "_exposure", "_form", "_readers", "_until", "_waits", "channels", "session")
 
     def __init__(
         self, exposure: "Exposure", session: Session, channels: tuple[Channel, ...], form: SubscriberForm
@@ -67,6 +67,7 @@ class Subscriber:
         self._form = form
         self._until: float | None = None
         self._readers: list[SessionReader] = []
+        self._waits: Pending[bool] | None = None  # until the channels' logs know its places
 
     def __repr__(self) -> str:
         return f"<Subscriber of {self._exposure.path!r} from {self.request.remote_address}>"
@@ -104,7 +105,7 @@ class Subscriber:
     def begin(self, last_id: str | None) -> None:
         """Begin to read behind a last id, as soon as the channels' logs know its places."""
         self.session.data[SUBSCRIBER] = self
-        waits = await_ready(self.channels, last_id)
+        self._waits = waits = await_ready(self.channels, last_id)
         if waits is None:
             self._begin(last_id)
         else:
@@ -168,6 +169,8 @@ class Subscriber:
             deadlines.clear(self, kind)
         for reader in self._readers:
             reader.channel.remove(reader)
+        if self._waits is not None:
+            self._waits.resolve(False)
         has_read = bool(self._readers)
         self._readers.clear()  # they refer to this
         del self.session.data[SUBSCRIBER]
@@ -266,8 +269,8 @@ def await_ready(channels: Sequence[Channel], last_id: str | None) -> Pending[boo
     ids = _ids_of(channels, last_id)
     waits = [channel.log.ready(one) for channel, one in zip(channels, ids, strict=True)]
     missing = [one for one in waits if one is not None]
-    if not missing:
-        return None
+    if len(missing) < 2:
+        return missing[0] if missing else None
     ready: Pending[bool] = Pending(channels[0].driver)
 
     def look(one: Pending[bool]) -> None:

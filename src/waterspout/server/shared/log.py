@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOOK_EVERY = 10.0  # s
 CHECK_AFTER = 1.0  # s that an entry of one's own has to arrive here
 _FIRST_RETRY, _LONGEST_RETRY = 0.1, 5.0  # s
-_MOST_EARLY = 1000  # entries beyond a hole
+_MOST_EARLY, _EARLY_BYTES = 1000, 10_000  # entries beyond a hole, each of which may have so much; others are read
 _BEYOND = 2**53  # an offset that no log has
 
 
@@ -81,8 +81,8 @@ class SharedLog:
         self._clock_skew = 0.0  # the driver's time less the store's
         self._looking: Pending[Page] | None = None
         self._must_look = False
-        self._asked: list[Pending[bool]] = []  # answered by the look that is under way
-        self._asking: list[Pending[bool]] = []  # by the next one
+        self._asked: dict[Pending[bool], None] = {}  # answered by the look that is under way
+        self._asking: dict[Pending[bool], None] = {}  # by the next one
         self._expected = 0  # the offset of the last entry of this node's own
         self._retry_after = _FIRST_RETRY
         self._loading = Loading(logs, self)
@@ -110,13 +110,14 @@ class SharedLog:
     def ready(self, last_id: object) -> Pending[bool] | None:
         """Return None if `find` can tell the place of this id now, else what is done when it can.
 
-        The result is False if the server's loop has ended before. An id beyond the head, or of another epoch, may be
-        one that this node has not been told of yet.
+        The result is False if the server's loop has ended before. Who cannot wait any longer resolves it. An id beyond
+        the head, or of another epoch, may be one that this node has not been told of yet.
         """
         if self._is_known and not self._is_ahead(last_id):
             return None
         asking: Pending[bool] = Pending(self._logs.driver)
-        self._asking.append(asking)
+        self._asking[asking] = None
+        asking.when_done(self._answered)
         self._open()
         self.look()
         return asking
@@ -218,6 +219,11 @@ class SharedLog:
         is_id = isinstance(last_id, str) and last_id not in ("", EARLIEST)
         return is_id and find(self, str(last_id)).reason in ("epoch", "future")
 
+    def _answered(self, asking: Pending[bool]) -> None:
+        """Forget who asked, also one that has gone away."""
+        self._asking.pop(asking, None)
+        self._asked.pop(asking, None)
+
     def _open(self) -> None:
         follower = self._follower()
         if self._held is None and follower is not None:
@@ -265,8 +271,7 @@ class SharedLog:
         self.mirror = Mirror(self.head + 1)
         for kind in (Wait.LOOK, Wait.CHECK):
             self._logs.deadlines.clear(self, kind)
-        asked, self._asked, self._asking = [*self._asked, *self._asking], [], []
-        for one in asked:
+        for one in (*self._asked, *self._asking):
             one.resolve(False)
         for page in unread:
             page.resolve([])
@@ -281,7 +286,7 @@ class SharedLog:
             self._must_look = True
         elif self._is_followed and self._logs.is_reached:
             self._must_look = False
-            self._asked, self._asking = [*self._asked, *self._asking], []
+            self._asked, self._asking = {**self._asked, **self._asking}, {}
             after = self.head if self._is_known else _BEYOND
             suspects = tuple(self._early)
             self._looking = looking = self._logs.store.read(self.key, after, PAGE, self.take_options())
@@ -300,8 +305,7 @@ class SharedLog:
         for epoch, offset in suspects:  # what was received before, and the store does not have, is none of its entries
             if epoch != page.epoch or offset > page.head:
                 self._early.pop((epoch, offset), None)
-        asked, self._asked = self._asked, []
-        for one in asked:
+        for one in tuple(self._asked):
             one.resolve(True)
         if self._must_look or self._asking or self._early or self.head < page.head:
             self.look()
@@ -346,7 +350,7 @@ class SharedLog:
                 if self._early:
                     self._merge({}, self.head)
                 return
-        if len(self._early) < _MOST_EARLY:
+        if len(self._early) < _MOST_EARLY and len(stored.data) <= _EARLY_BYTES:
             self._early[epoch, stored.offset] = stored
         self.look()
 
