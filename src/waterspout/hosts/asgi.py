@@ -133,7 +133,8 @@ class _AsgiIntake(Intake):
         self._residence = residence
         self._scope, self._receive, self._send = scope, receive, send
         self._response: Response | None = None
-        self._over: asyncio.Future[None] | None = None  # done once there is nothing more to wait for
+        self._reader: asyncio.Task[None] | None = None  # what waits for an event of the server
+        self._is_interrupted = False
 
     def gone(self) -> None:
         super().gone()
@@ -150,24 +151,37 @@ class _AsgiIntake(Intake):
 
     # Below this line: how it is done
 
+    @property
+    def _is_settled(self) -> bool:
+        return self.is_over or self._response is not None
+
     def _wake(self) -> None:
-        if self._over is not None and not self._over.done():
-            self._over.set_result(None)
+        if self._reader is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self._reader.cancel()
 
     async def _park(self) -> None:
         """Wait until it is over; the client may go meanwhile."""
-        self._over = asyncio.get_running_loop().create_future()
-        watching = asyncio.ensure_future(self._watch())
-        try:
-            await self._over
-        finally:
-            watching.cancel()
-            self._over = None
+        while not self._is_settled:
+            event = await self._event()
+            if event is not None and event["type"] == self.gone_type:
+                self.gone()
 
-    async def _watch(self) -> None:
-        while (await self._receive())["type"] != self.gone_type:
-            pass
-        self.gone()
+    async def _event(self) -> Event | None:
+        """Wait for an event of the server; None if there is an answer before.
+
+        The answer interrupts the call's own task: another task that waits would cost as much as the whole request.
+        """
+        task = self._reader = asyncio.current_task()
+        assert task is not None
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._is_interrupted or task.uncancel():
+                raise
+            return None
+        finally:
+            self._reader = None
 
     async def _send_response(self, response: Response, prefix: str, *fields: tuple[bytes, bytes]) -> None:
         headers = [*encoded(response.headers), *fields]
@@ -192,8 +206,7 @@ class HttpIntake(_AsgiIntake):
         super().__init__(residence, scope, receive, send)
         self._link: AsgiLink | None = None
         self._headers: tuple[tuple[str, str], ...] = ()  # of an endless answer
-        self._reader: asyncio.Task[None] | None = None  # what waits for a part of the body
-        self._is_interrupted = self._is_whole = False
+        self._is_whole = False
 
     async def serve(self, path: str) -> None:
         """Let the engine serve it."""
@@ -216,12 +229,6 @@ class HttpIntake(_AsgiIntake):
         elif self._response is not None:
             await self._send_response(self._response, "http.response", *self._closing)
 
-    def _wake(self) -> None:
-        super()._wake()
-        if self._reader is not None and not self._is_interrupted:
-            self._is_interrupted = True
-            self._reader.cancel()
-
     # What a kind of intake adds
 
     def _begin(self, decision: Admitted, greeting: Greeting) -> None:
@@ -235,10 +242,6 @@ class HttpIntake(_AsgiIntake):
         self._answer(_TOO_SLOW)
 
     # Below this line: how it is done
-
-    @property
-    def _is_settled(self) -> bool:
-        return self.is_over or self._response is not None
 
     @property
     def _is_of_http_1(self) -> bool:
@@ -261,7 +264,7 @@ class HttpIntake(_AsgiIntake):
         """Read the body while it is wanted."""
         self.expect(announced_bytes(self.request.header("content-length")))
         while not self._is_settled:
-            event = await self._part()
+            event = await self._event()
             if event is None:
                 return
             if event["type"] == self.gone_type:
@@ -272,19 +275,6 @@ class HttpIntake(_AsgiIntake):
                 self._is_whole = True
                 self.complete()
                 return
-
-    async def _part(self) -> Event | None:
-        """Wait for a part of the body; None if there is an answer before."""
-        task = self._reader = asyncio.current_task()
-        assert task is not None
-        try:
-            return await self._receive()
-        except asyncio.CancelledError:
-            if not self._is_interrupted or task.uncancel():
-                raise
-            return None
-        finally:
-            self._reader = None
 
 
 class WebSocketIntake(_AsgiIntake):
@@ -340,7 +330,7 @@ class WebSocketIntake(_AsgiIntake):
         accept = {
             "type": "websocket.accept",
             "subprotocol": greeting.subprotocol,
-            "headers": encoded(greeting.headers),
+            "headers": [*encoded(greeting.headers)],
         }
         try:
             await self._send(accept)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextvars import Context
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +20,6 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 Offer = Callable[[Output, Callable[[], object]], QueuedLink | None]
-Fields = list[tuple[bytes, bytes]]
 
 OFFER = "waterspout.connection"
 """The name in a scope's `extensions` of an `Offer`: a function that gives the connection away, as a link.
@@ -46,7 +46,7 @@ def path_in(engine: Engine, scope: Scope) -> str | None:
     path = sent_path(scope)
     if path.startswith("http"):  # in absolute form, which no mount has
         return path if engine.serves(path) else None
-    root = quote(scope.get("root_path", ""), safe=_SAFE).rstrip("/")
+    root = quote(mounted, safe=_SAFE).rstrip("/") if (mounted := scope.get("root_path")) else ""
     rest = path[len(root) :] if root and path.startswith(f"{root}/") else "" if path == root else path
     if engine.serves(rest):
         return rest
@@ -88,14 +88,13 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     if not residence.has_looked:
         _look_around(residence, scope)
     is_websocket = scope["type"] == "websocket"
-    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    unread = b"" if is_websocket else b"upgrade"  # a server without WebSockets, or of HTTP/1.0: nobody can upgrade here
+    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name != unread]
     if is_websocket:
         fields = [field for field in fields if field[0] != "sec-websocket-key"]  # the server has checked it
         opening = [*_OPENING, *(("sec-websocket-protocol", offered) for offered in scope.get("subprotocols") or ())]
         known = {name for name, _ in fields}
         fields += [field for field in opening if field[0] not in known]
-    else:  # a server without WebSockets, or of HTTP/1.0: nobody can upgrade here
-        fields = [field for field in fields if field[0] != "upgrade"]
     client = scope.get("client")
     if client and client[1] == 0 and residence.engine.policy.trusted_proxies:
         fields = [field for field in fields if field[0] not in _FORWARDED]  # the server has evaluated them
@@ -118,6 +117,7 @@ def _look_around(residence: Residence, scope: Scope) -> None:
         residence.warn_of("this is one of several processes of this server")
 
 
-def encoded(fields: "tuple[tuple[str, str], ...]") -> Fields:
-    """Encode header fields for ASGI, whose names are in lower case."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in fields]
+@lru_cache(64)
+def encoded(fields: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """Encode header fields for ASGI, whose names are in lower case; nearly all answers have the same few."""
+    return tuple((name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in fields)
