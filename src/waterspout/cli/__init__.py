@@ -286,7 +286,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--app",
         metavar="module:application",
-        help="serve all other paths with this WSGI application: in threads, or on gevent in greenlets; on uvicorn an ASGI one",
+        help="serve all other paths with this WSGI application: in threads, or in greenlets; on uvicorn an ASGI one",
     )
     serve.add_argument(
         "--app-threads",
