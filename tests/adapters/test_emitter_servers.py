@@ -15,6 +15,8 @@ from waterspout.drivers import AsyncioDriver
 from waterspout.errors import AdapterError
 from waterspout.server import Headcount
 
+from .severalservers import cluster_servers, give_slots, sentinel_servers
+
 WATCHDOG = 60.0  # s
 
 
@@ -63,29 +65,14 @@ def test_a_program_has_a_user_with_few_rights_and_a_password_over_tls(tmp_path: 
 
 @pytest.mark.hosts
 def test_in_a_cluster_a_program_asks_and_publishes_by_any_of_its_servers(tmp_path: Path) -> None:
-    ports = [free_port(), free_port()]
-    servers = []
-    for port in ports:
-        folder = tmp_path / str(port)
-        folder.mkdir()
-        servers.append(RedisServer(folder, "--port", str(port), "--cluster-enabled", "yes"))
-    try:
-        for server in servers:
-            server.start()
-        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+    with cluster_servers(tmp_path) as (servers, ports):
         while not _are_linked(servers):
             time.sleep(0.02)
         nowhere = free_port()
         urls = [f"redis://127.0.0.1:{nowhere},127.0.0.1:{port}" for port in ports]
         asyncio.run(asyncio.wait_for(served(f"redis://127.0.0.1:{ports[0]}", *urls), WATCHDOG))
-        for server, slots in zip(servers, ((0, 8191), (8192, 16383)), strict=True):
-            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
-        while any("cluster_state:ok" not in _state(server) for server in servers):
-            time.sleep(0.02)
+        give_slots(servers)
         asyncio.run(asyncio.wait_for(published(urls), WATCHDOG))
-    finally:
-        for server in servers:
-            server.stop()
 
 
 async def published(urls: list[str]) -> None:
@@ -96,10 +83,6 @@ async def published(urls: list[str]) -> None:
         async with AsyncEmitter(url) as another:
             ids += [await another.publish(f"channel {n}", "x") for n in range(8)]
         assert [each.rpartition("-")[2] for each in ids] == [*[f"{2 * number - 1}"] * 8, *[f"{2 * number}"] * 8]
-
-
-def _state(server: RedisServer) -> str:
-    return str(server.client.execute_command("CLUSTER", "INFO"))
 
 
 def _are_linked(servers: list[RedisServer]) -> bool:
@@ -115,23 +98,7 @@ def _are_linked(servers: list[RedisServer]) -> bool:
 
 @pytest.mark.hosts
 def test_sentinels_lead_a_program_to_the_master_of_now(tmp_path: Path) -> None:
-    ports = [free_port() for _ in range(3)]
-    folders = [tmp_path / name for name in ("first", "second", "sentinel")]
-    for folder in folders:
-        folder.mkdir()
-    config = folders[2] / "sentinel.conf"
-    config.write_text(
-        f"sentinel monitor shop 127.0.0.1 {ports[0]} 1\n"
-        "sentinel down-after-milliseconds shop 300\n"
-        "sentinel failover-timeout shop 2000\n"
-    )
-    first = RedisServer(folders[0], "--port", str(ports[0]))
-    second = RedisServer(folders[1], "--port", str(ports[1]), "--replicaof", f"127.0.0.1 {ports[0]}")
-    sentinel = RedisServer(folders[2], "--port", str(ports[2]), config=config)
-    servers = [first, second, sentinel]
-    url = f"redis+sentinel://127.0.0.1:{ports[2]}/shop"
-
-    async def test() -> None:
+    async def test(url: str, first: RedisServer) -> None:
         blocking, awaited = Emitter(url), AsyncEmitter(url)
         assert await asyncio.to_thread(blocking.emit, "news") == await awaited.emit("news") == 0
         first.stop()
@@ -143,15 +110,8 @@ def test_sentinels_lead_a_program_to_the_master_of_now(tmp_path: Path) -> None:
         blocking.close()
         await awaited.close()
 
-    try:
-        for server in servers:
-            server.start()
-        while not sentinel.client.execute_command("SENTINEL", "REPLICAS", "shop"):
-            time.sleep(0.05)  # the Sentinel asks the master every second
-        asyncio.run(asyncio.wait_for(test(), WATCHDOG))
-    finally:
-        for server in servers:
-            server.stop()
+    with sentinel_servers(tmp_path) as (url, first):
+        asyncio.run(asyncio.wait_for(test(url, first), WATCHDOG))
 
 
 def _attempt(emitter: Emitter) -> int | None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,9 @@ from waterspout.drivers import AsyncioDriver
 from waterspout.server import Headcount
 
 from .attached import WATCHDOG, Attached
+from .severalservers import cluster_servers, sentinel_servers
 
 PASSWORD = "p@ss:w/rd"
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -253,20 +246,8 @@ def test_in_a_redis_cluster_any_server_reaches_all(tmp_path: Path) -> None:
         await one.end()
         await two.end()
 
-    ports = [free_port(), free_port()]
-    servers = []
-    for port in ports:
-        folder = tmp_path / str(port)
-        folder.mkdir()
-        servers.append(RedisServer(folder, "--port", str(port), "--cluster-enabled", "yes"))
-    try:
-        for server in servers:
-            server.start()
-        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+    with cluster_servers(tmp_path) as (_, ports):
         run(test([f"redis://127.0.0.1:{port}" for port in ports]))
-    finally:
-        for server in servers:
-            server.stop()
 
 
 @pytest.mark.hosts
@@ -284,26 +265,5 @@ def test_sentinels_lead_to_the_master_of_now(tmp_path: Path) -> None:
         assert await made.next() == b"y"
         await made.end()
 
-    ports = [free_port() for _ in range(3)]
-    folders = [tmp_path / name for name in ("first", "second", "sentinel")]
-    for folder in folders:
-        folder.mkdir()
-    config = folders[2] / "sentinel.conf"
-    config.write_text(
-        f"sentinel monitor shop 127.0.0.1 {ports[0]} 1\n"
-        "sentinel down-after-milliseconds shop 300\n"
-        "sentinel failover-timeout shop 2000\n"
-    )
-    first = RedisServer(folders[0], "--port", str(ports[0]))
-    second = RedisServer(folders[1], "--port", str(ports[1]), "--replicaof", f"127.0.0.1 {ports[0]}")
-    sentinel = RedisServer(folders[2], "--port", str(ports[2]), config=config)
-    servers = [first, second, sentinel]
-    try:
-        for server in servers:
-            server.start()
-        while not sentinel.client.execute_command("SENTINEL", "REPLICAS", "shop"):
-            time.sleep(0.05)  # the Sentinel asks the master every second
-        run(test(f"redis+sentinel://127.0.0.1:{ports[2]}/shop", first))
-    finally:
-        for server in servers:
-            server.stop()
+    with sentinel_servers(tmp_path) as (url, first):
+        run(test(url, first))

@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from itertools import count
@@ -18,7 +17,6 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
-from ports import free_port
 from redisserver import RedisServer
 from server.listener import Reader
 from waterspout import Server
@@ -27,6 +25,7 @@ from waterspout.errors import AdapterError
 from waterspout.hosts import tornado as host
 
 from .attached import WATCHDOG
+from .severalservers import cluster_servers, give_slots
 
 paths = (f"/channels-{number}" for number in count(1))
 
@@ -348,27 +347,9 @@ def test_the_servers_of_a_redis_cluster_keep_channels_each_its_own(tmp_path: Pat
         await one.close()
         await two.close()
 
-    ports = [free_port(), free_port()]
-    servers = []
-    for port in ports:
-        folder = tmp_path / str(port)
-        folder.mkdir()
-        servers.append(RedisServer(folder, "--port", str(port), "--cluster-enabled", "yes"))
-    try:
-        for server, slots in zip(servers, [(0, 8191), (8192, 16383)], strict=True):
-            server.start()
-            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
-        servers[1].client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", 2)
-        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
-        for server in servers:
-            while "cluster_state:ok" not in str(server.client.execute_command("CLUSTER", "INFO")) or (
-                "cluster_known_nodes:2" not in str(server.client.execute_command("CLUSTER", "INFO"))
-            ):
-                time.sleep(0.02)
+    with cluster_servers(tmp_path) as (servers, ports):
+        give_slots(servers)
         run(test([f"redis://127.0.0.1:{port}" for port in ports], servers))
-    finally:
-        for server in servers:
-            server.stop()
 
 
 def test_a_channel_goes_on_where_the_server_is_on_another_loop(redis: RedisServer) -> None:

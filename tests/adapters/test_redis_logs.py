@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shlex
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from itertools import count
 from math import inf
@@ -25,14 +25,6 @@ LIMITS = Retention(100, 300.0, 1_000_000)
 
 numbers = count(1)
 names = (f"channel {number}" for number in numbers)
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
