@@ -205,10 +205,10 @@ def _haproxy(plan: Plan) -> Path:
     user, group = own_user()
     nodes, alone = (
         "".join(
-            f"    server {number}{suffix} {address.replace('unix:', 'unix@')} cookie {number}{options}\n"
+            f"    server {prefix}{number} {address.replace('unix:', 'unix@')} cookie {number}{options}\n"
             for number, address in enumerate(plan.addresses, 1)
         )
-        for suffix, options in (("", ""), ("-alone", " backup no-check"))
+        for prefix, options in (("", ""), ("alone-", " backup no-check"))
     )
     text = _edited(
         "haproxy.cfg",
@@ -229,8 +229,8 @@ def _haproxy(plan: Plan) -> Path:
             "unix@/run/waterspout/2.sock": last,
             "check inter 2s": "check inter 100ms" if plan.backend == "nodes" else "no-check",
             "    server 1 10.0.0.1:8001 cookie 1\n    server 2 10.0.0.2:8001 cookie 2\n": nodes,
-            "    server 1-alone 10.0.0.1:8001 cookie 1 backup no-check\n"
-            "    server 2-alone 10.0.0.2:8001 cookie 2 backup no-check\n": alone,
+            "    server alone-1 10.0.0.1:8001 cookie 1 backup no-check\n"
+            "    server alone-2 10.0.0.2:8001 cookie 2 backup no-check\n": alone,
         },
     )
     return _written(folder / "haproxy.cfg", text)
