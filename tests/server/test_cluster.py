@@ -523,6 +523,9 @@ GARBAGE = {
     "a map with a map for a key": changed(args=b"\x91\x81\x80\x01"),
     "a map with a list for a key": changed(args=b"\x91\x81\x91\x01\x01"),
     "an extension": changed(args=b"\x91\xd6\x05abcd"),
+    "a sender with a name that is too long": word(GOOD, "n" * 65),
+    "a long kind in many lines": changed(kind="secret\n" * 10_000),
+    "a long event that cannot be sent": changed(event="e" * 10_000, args=b"\x91\xd6\x05abcd"),
 }
 
 
@@ -533,6 +536,8 @@ def test_garbage_is_dropped_and_the_node_lives(nodes: Nodes, data: bytes) -> Non
     assert len(nodes.reports()) == 3
     for text in nodes.reports():
         assert text.startswith("a message from the bus is dropped, further ones are not logged: ")
+        assert len(text) < 400
+        assert "secret" not in text
     nodes.servers[0].emit("news")
     assert nodes.received() == [[("news",)]] * 3
 

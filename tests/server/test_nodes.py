@@ -353,6 +353,25 @@ def test_words_that_come_in_any_order_and_twice_are_delivered_in_order_and_once(
     assert (peer.stranger.messages(), peer.pair.server.stats().repaired) == ([], 1)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+def test_what_is_repeated_has_a_number_and_no_repetition_in_it(n: int) -> None:
+    peer, inner = Neighbour(), word(Broadcast("news", [0], namespace="/"), n=1)
+    for _ in range(500):
+        inner = word(Repetition(TOPIC, inner), n=n)
+    peer.stranger.publish(TOPIC, inner)
+    peer.say(2, 1)
+    peer.repeat(1, 0)
+    assert peer.got() == [1, 2] if n == 0 else [2]
+    assert peer.clock.reports == []
+
+
+def test_a_repetition_for_a_topic_of_others_is_ignored() -> None:
+    peer = Neighbour()
+    lost = word(Broadcast("news", [1], namespace="/"), n=1)
+    peer.stranger.say(Repetition(f"{TOPIC}/other", lost))
+    assert peer.got() == []
+
+
 def test_a_node_that_cannot_be_asked_any_more_has_its_loss_told_at_once() -> None:
     peer = Neighbour()
     peer.stranger.unsubscribe(peer.own)

@@ -25,6 +25,8 @@ VERSION = 1
 
 OVERHEAD = 512  # bytes that a word, or its repetition, needs beside its message: names, numbers and the topic
 
+MOST_NAME = 64  # characters of a sender's name, which nodes keep and put into topics
+
 
 class Word(msgspec.Struct, frozen=True, array_like=True):
     """What is published: `n` is the sender's count of words, `prev` that of its word before on the same topic.
@@ -32,7 +34,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     `prev` is 0 where the sender knows none. A word without a number (0) is not repeated, and may come in any order.
     """
 
-    node: str
+    node: Annotated[str, msgspec.Meta(max_length=MOST_NAME)]
     n: int
     prev: int
     message: bytes

@@ -24,6 +24,9 @@ from .messages import (
 from .outgoing import OutgoingWords
 
 
+LOGGED_CHARACTERS = 300  # of what is wrong with a message: an event's name may be long
+
+
 class WordReceiver(Protocol):
     """Takes what words contain."""
 
@@ -95,34 +98,39 @@ class Words:
     def _take(self, topic: str, word: Word, *, is_repeated: bool = False) -> None:
         if word.n:
             self.incoming.receive(topic, word, is_repeated=is_repeated)
-        else:
-            self._read(word.node, word.message)
+        elif not is_repeated:
+            self._read(word.node, word.message, has_number=False)
 
-    def _read(self, node: str, data: bytes) -> None:
+    def _read(self, node: str, data: bytes, *, has_number: bool = True) -> None:
         try:
-            self._handle(node, decode(data))
+            self._handle(node, decode(data), has_number=has_number)
         except NotUnderstood as error:
             self._drop(error)
             self._receiver.unknown(node, error.number)
         except (DecodeError, TypeError, ValueError) as error:  # what clients cannot be sent, or rooms not entered
             self._drop(error)
 
-    def _handle(self, node: str, message: BusMessage) -> None:
+    def _handle(self, node: str, message: BusMessage, *, has_number: bool) -> None:
         if type(message) is BroadcastHere:  # nearly all are
             self._receiver.received(node, message)
         elif isinstance(message, Again):
             self._repeat(node, message)
         elif isinstance(message, Repetition):
-            word = decode_word(message.word)
-            if word.node == node:
-                self._take(message.topic, word, is_repeated=True)
+            if not has_number:  # so a repetition has none in it
+                self._take_repeated(node, message)
         elif isinstance(message, Forgotten):
             self.incoming.forgotten(node, message.topic, message.last)
         else:
             self._receiver.received(node, message)
 
+    def _take_repeated(self, node: str, message: Repetition) -> None:
+        word = decode_word(message.word)
+        if word.node == node and message.topic in (self._topic, self.topic_of(self.name)):
+            self._take(message.topic, word, is_repeated=True)
+
     def _drop(self, error: Exception) -> None:
-        self._bus.report("dropped", f"a message from the bus is dropped, further ones are not logged: {error}")
+        why = error.outline if isinstance(error, DecodeError) else str(error)[:LOGGED_CHARACTERS]
+        self._bus.report("dropped", f"a message from the bus is dropped, further ones are not logged: {why}")
 
     def _ask_again(self, node: str, topic: str, after: int, last: int) -> None:
         """Ask a node for its words; one that does not listen any more cannot repeat them."""
