@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from server.listener import Listener
-from server.lossystore import StoringCluster
+from server.lossystore import LossyStore, StoringAdapter, StoringCluster
 from waterspout import Pending, Server
 from waterspout.errors import AdapterError
 from waterspout.server.shared import StoredEntry
-from waterspout.testing import EVENTS, Pair, Peer
+from waterspout.testing import EVENTS, Clock, Pair, Peer
 
 pytestmark = pytest.mark.at_once
 
@@ -475,3 +475,24 @@ def test_a_broker_that_refuses_is_asked_again() -> None:
     assert [text for text, _ in cluster.clock.reports] == [
         "the broker could not serve a channel, which is tried again; more of this kind is not logged"
     ]
+
+
+def test_a_channel_is_followed_on_the_next_loop_if_it_was_never_confirmed_on_the_last_one() -> None:
+    class Silent(LossyStore):
+        is_silent = True
+
+        def follow(self, name: str, received: Any) -> Pending[None]:
+            return Pending(self.broker.clock) if self.is_silent else super().follow(name, received)
+
+    cluster = StoringCluster(0)
+    adapter, first = StoringAdapter(cluster.bus, cluster.broker), Clock()
+    adapter.logs = store = Silent(cluster.broker)
+    server = Server(adapter=adapter, driver=first)
+    channel = server.channel("news")
+    subscribe(server)
+    first.close()
+    store.is_silent = False
+    server.engine.bind(cluster.clock)
+    began = Pair(server).socket.subscribe(channel)
+    cluster.clock.advance(3)
+    assert began.result() == "epoch1-0"

@@ -76,7 +76,8 @@ class SharedLog:
         self._logs = logs
         self.serve(follower, options)
         self._held: LogFollower | None = None  # while it is open
-        self._is_following = self._is_followed = self._is_known = self._is_idle = self._is_quiet = False
+        self._is_followed = self._is_known = self._is_idle = self._is_quiet = False
+        self._following: Pending[None] | None = None
         self._early: dict[tuple[str, int], StoredEntry] = {}
         self._clock_skew = 0.0  # the driver's time less the store's
         self._looking: Pending[Page] | None = None
@@ -233,15 +234,17 @@ class SharedLog:
             self._follow()
 
     def _follow(self) -> None:
-        if not (self._is_following or self._is_followed) and self._logs.is_reached:
-            self._is_following = True
-            self._logs.store.follow(self.key, self._received).when_done(self._followed)
+        if self._following is None and not self._is_followed and self._logs.is_reached:
+            self._following = following = self._logs.store.follow(self.key, self._received)
+            following.when_done(self._followed)
 
     def _followed(self, following: Pending[None]) -> None:
-        self._is_following = False
+        if following is not self._following:
+            return  # of before it was closed
+        self._following = None
         if following.error is not None:
             self.failed(following.error)
-        elif self._held is not None:
+        else:
             self._is_followed = True
             self.look()
 
@@ -265,7 +268,7 @@ class SharedLog:
             self._logs.store.unfollow(self.key)
         self._held = None
         self._is_followed = self._is_known = self._is_idle = False
-        self._looking, self._must_look = None, False
+        self._following, self._looking, self._must_look = None, None, False
         self._early.clear()
         unread = self._loading.forget()
         self.mirror = Mirror(self.head + 1)
