@@ -2,6 +2,7 @@
 
 import pytest
 
+from hosts.asgi_host import UvicornHost
 from hosts.gevent_host import GeventHost
 from hosts.host import Host
 from hosts.running import pytest_pyfunc_call, quiet
@@ -16,6 +17,8 @@ def many(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-@pytest.fixture(params=[*LOOPS, pytest.param("gevent", marks=pytest.mark.hosts)])
+@pytest.fixture(params=[*LOOPS, *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("gevent", "uvicorn"))])
 def host(request: pytest.FixtureRequest) -> Host:
+    if request.param == "uvicorn":
+        return UvicornHost("uvloop", http="httptools", ws="websockets-sansio")
     return GeventHost() if request.param == "gevent" else TornadoHost(LOOPS.get(request.param, request.param))

@@ -18,6 +18,7 @@ class AsgiHost(Host):
     """What they have in common: `application` has what is not the engine's."""
 
     server: str
+    tasks = 4  # the lifespan, and two of ours for a WebSocket
     application: AsgiApplication | None = None
 
     def __init__(
@@ -51,7 +52,8 @@ class AsgiHost(Host):
             engine = mountable if isinstance(mountable, Engine) else mountable.engine
             for session in list(engine.sessions.values()):
                 session.drop(Reason.TRANSPORT_CLOSE)  # else `lifespan.shutdown` would wait a second for each poll
-        await self.stop_server()
+        if self._mounted:
+            await self.stop_server()
 
     async def stop_server(self) -> None:
         """End the server."""

@@ -26,6 +26,8 @@ class Host:
 
     requests_in_a_turn = 2
     """How many requests of one connection are served, at most, before others have their turn."""
+    tasks = 2
+    """How many tasks there are while one WebSocket is open, at most: the test's, and Tornado's for the connection."""
     keeps_fields = True
     """Whether the answer to the handshake of a WebSocket has the header fields of the engine."""
     closes_all = True
