@@ -23,7 +23,6 @@ from .messages import (
 )
 from .outgoing import OutgoingWords
 
-
 LOGGED_CHARACTERS = 300  # of what is wrong with a message: an event's name may be long
 
 
