@@ -216,8 +216,6 @@ def test_a_redis_that_is_restarted_gives_another_epoch(tmp_path: Path, keeps: bo
     """With its data it goes on with its numbers, and has the entries; these may be older than what was published."""
 
     async def test() -> None:
-        first = RedisServer(tmp_path, keeps=keeps)
-        first.start()
         made = Attached(first.url)
         await made.attached
         logs = made.adapter.logs
@@ -228,21 +226,23 @@ def test_a_redis_that_is_restarted_gives_another_epoch(tmp_path: Path, keeps: bo
         with pytest.raises(ConnectionError):
             await logs.append("news", batch(b"lost"), {})
         first.start()
-        try:
-            assert await made.next() == "restored"
-            if keeps:  # whose answer may have been lost
-                assert (await logs.append("news", again, {}))[1:] == before[1:]
-            after = await logs.append("news", batch(b"3"), {})
-            assert after.epoch != before.epoch
-            assert after.first == (3 if keeps else 1)
-            page = await logs.read("news", 0, 100, {})
-            assert page.epoch == after.epoch
-            assert [entry.data for entry in page.entries] == ([b"1", b"2", b"3"] if keeps else [b"3"])
-        finally:
-            await made.end()
-            first.stop()
+        assert await made.next() == "restored"
+        if keeps:  # whose answer may have been lost
+            assert (await logs.append("news", again, {}))[1:] == before[1:]
+        after = await logs.append("news", batch(b"3"), {})
+        assert after.epoch != before.epoch
+        assert after.first == (3 if keeps else 1)
+        page = await logs.read("news", 0, 100, {})
+        assert page.epoch == after.epoch
+        assert [entry.data for entry in page.entries] == ([b"1", b"2", b"3"] if keeps else [b"3"])
+        await made.end()
 
-    run(test())
+    first = RedisServer(tmp_path, keeps=keeps)
+    first.start()
+    try:
+        run(test())
+    finally:
+        first.stop()
 
 
 def test_a_log_of_which_a_part_was_evicted_begins_anew(redis: RedisServer) -> None:
