@@ -1,8 +1,7 @@
 """The polling of Socket.IO 0.7 to 0.9: by XMLHttpRequest or by script elements (docs/protocol-1.md, WP-24 to WP-33)."""
 
 from collections.abc import Sequence
-
-from msgspec.structs import replace
+from dataclasses import dataclass, replace
 
 from ...wire.protocol1 import envelopes
 from ...wire.protocol1 import socketio as socketio1
@@ -17,7 +16,8 @@ from .session import ResumableSession
 _NOOP = Prepared(socketio1.NOOP)
 
 
-class PollResponse(Response, frozen=True):
+@dataclass(slots=True)
+class PollResponse(Response):
     """The answer to a GET of 0.7 to 0.9. `packets` are in its body, as a script where the GET has an `index`.
 
     `is_last`: the session is over.
