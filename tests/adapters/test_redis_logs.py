@@ -16,6 +16,7 @@ from redisserver import RedisServer
 from waterspout.adapters.redislog import RedisLogs
 from waterspout.adapters.redisstreams import keys_of
 from waterspout.drivers import AsyncioDriver
+from waterspout.errors import AdapterError
 from waterspout.server.log import Retention
 from waterspout.server.shared import Appended, Batch, NewEntry, StoredEntry
 
@@ -185,6 +186,7 @@ def test_what_is_no_entry_is_dropped_and_reported_once(redis: RedisServer, caplo
                 b"epoch 2 3 \x93",
                 b"epoch x 3 \x91\xc4\x00",
                 b"epoch 2 3 \x91\x01",
+                b"epoch 2 %b \x91\xc4\x00" % (b"9" * 400),
                 b"\xff" * 9,
             ):
                 redis.client.publish(name, data)
@@ -197,6 +199,49 @@ def test_what_is_no_entry_is_dropped_and_reported_once(redis: RedisServer, caplo
 
     run(test())
     assert len([record for record in caplog.records if "is dropped" in record.message]) == 1
+
+
+def test_what_somebody_else_adds_to_a_stream_stops_no_channel(redis: RedisServer) -> None:
+    async def test() -> None:
+        async with attached(redis) as logs:
+            for fields, id in (({"e": "x"}, "1-5"), ({"e": "x", "t": "y", "c": "z"}, "1-5"), ({"e": "x"}, "*")):
+                name = next(names)
+                stream, two = keys_of(name.encode())[1], LIMITS._replace(most=2)
+                await logs.append(name, batch(b"1", limits=two), {})
+                redis.client.xadd(stream, fields, id=id)
+                assert (await logs.read(name, 0, 100, {})).first == 1
+                for data in (b"2", b"3", b"4"):
+                    await logs.append(name, batch(data, limits=two), {})
+                page = await logs.read(name, 0, 100, {})
+                assert [entry.data for entry in page.entries] == [b"3", b"4"]
+                assert (page.first, page.head) == (3, 4)
+
+    run(test())
+
+
+def test_a_foreign_entry_that_is_the_oldest_is_trimmed_with_the_others(redis: RedisServer) -> None:
+    async def test() -> None:
+        name, small = next(names), LIMITS._replace(size_bytes=400)
+        stream = keys_of(name.encode())[1]
+        async with attached(redis) as logs:
+            await logs.append(name, batch(b"1", limits=small), {})
+            redis.client.xadd(stream, {"e": "x"}, id="1-1")
+            for number in range(2, 6):
+                await logs.append(name, batch(b"%d" % number, limits=small), {})
+            assert await offsets(logs, name) == [4, 5]
+
+    run(test())
+
+
+def test_a_key_of_another_type_is_named(redis: RedisServer) -> None:
+    async def test() -> None:
+        name = next(names)
+        redis.client.set(keys_of(name.encode())[0], "x")
+        async with attached(redis) as logs:
+            with pytest.raises(AdapterError, match=rf"'\{{{name}\}}:log': WRONGTYPE"):
+                await logs.append(name, batch(b"1"), {})
+
+    run(test())
 
 
 def test_a_node_that_is_restarted_changes_no_epoch(redis: RedisServer) -> None:

@@ -92,7 +92,8 @@ class RedisLogs:
             elif isinstance(reply.error, ConnectionError):
                 result.reject(reply.error)
             else:
-                result.reject(AdapterError(f"Redis refuses a script for the log of a channel: {reply.error}"))
+                what = keys[0].decode(errors="replace")
+                result.reject(AdapterError(f"Redis refuses a script for the log of a channel, {what!a}: {reply.error}"))
 
         way.command(b"EVALSHA", script.name, *rest).when_done(partial(answered, may_repeat=True))
         return result

@@ -8,6 +8,9 @@ The script that appends gives the offsets, trims, and publishes each entry to th
 `run_id` of the Redis with the one that the log was last used by. If it differs, Redis was restarted, perhaps with older
 data, or is another one: offsets could be given twice, so the log gets a new epoch.
 
+What somebody else has added to the stream is no entry: readers drop it, and it is trimmed at its time. If it keeps the
+next offset from being added, the stream begins anew.
+
 Stream and hashes expire when nobody appends: the entries after `ttl`, all else an hour later.
 """
 
@@ -82,7 +85,14 @@ for place = 8, #ARGV do
     redis.call('HSET', log, 'end', ended)
   end
   if most > 0 then
-    redis.call('XADD', stream, head .. '-0', 'e', entry, 't', now, 'c', total)
+    local added = redis.pcall('XADD', stream, head .. '-0', 'e', entry, 't', now, 'c', total)
+    if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller') then
+      redis.call('DEL', stream)
+      added = redis.pcall('XADD', stream, head .. '-0', 'e', entry, 't', now, 'c', total)
+    end
+    if type(added) == 'table' and added.err then
+      return added
+    end
   end
   redis.call('PUBLISH', ARGV[7], epoch .. ' ' .. head .. ' ' .. now .. ' ' .. entry)
 end
@@ -102,9 +112,12 @@ for _ = 1, 1000 do
     break
   end
   local fields = oldest[2]
-  base = tonumber(fields[6]) - #fields[2] - 150
-  due = ttl == 0 and now + 1e12 or tonumber(fields[4]) + ttl
-  is_trimmed = due <= now or (total - base > bytes and count > 1)
+  local before, at = tonumber(fields[6]), tonumber(fields[4])
+  if before and at then
+    base = before - #fields[2] - 150
+    due = ttl == 0 and now + 1e12 or at + ttl
+  end
+  is_trimmed = not (before and at) or due <= now or (total - base > bytes and count > 1)
   if not is_trimmed then
     break
   end
@@ -151,10 +164,11 @@ if limit > 0 then
     if size > 4000000 and #entries > 0 then
       break
     end
-    entries[#entries + 1] = string.match(found[1], '%d+') .. ' ' .. found[2][4] .. ' ' .. found[2][2]
+    entries[#entries + 1] = string.match(found[1], '%d+') .. ' ' .. (found[2][4] or '') .. ' ' .. found[2][2]
   end
 end
-return {epoch, head, head - redis.call('XLEN', stream) + 1, now, has[7] or '', options, entries}
+local first = math.max(head - redis.call('XLEN', stream), 0) + 1
+return {epoch, head, first, now, has[7] or '', options, entries}
 """
 )
 
@@ -223,7 +237,7 @@ def read_entry(data: bytes) -> StoredEntry:
     try:
         offset, at, blob = data.split(b" ", 2)
         return StoredEntry(int(offset), int(at) / 1000, *msgspec.structs.astuple(_blobs.decode(blob)))
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, OverflowError, msgspec.DecodeError) as error:
         raise DecodeError(f"this is no entry of a channel: {error}") from error
 
 
