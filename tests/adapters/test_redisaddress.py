@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from redis.exceptions import RedisError
 
 from waterspout import Server
 from waterspout.adapters.redis import RedisAdapter
@@ -39,6 +40,31 @@ def test_a_sentinel_url_names_a_service() -> None:
     assert str(address) == "mymaster at a,b:1"
 
 
+def test_an_address_without_a_host_is_named_localhost() -> None:
+    assert [str(RedisAddress(url)) for url in ("redis://", "redis:///3", "REDIS://me:secret@")] == ["localhost"] * 3
+    assert str(RedisAddress("redis+sentinel:///mymaster")) == "mymaster at localhost"
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_sentinels_that_do_not_answer_are_asked_once_and_told_of_in_a_line(blocking: bool) -> None:
+    asked: list[object] = []
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(writer)
+        writer.close()
+
+    async def find() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as sentinel:
+            host = f"127.0.0.1:{sentinel.sockets[0].getsockname()[1]}"
+            address = RedisAddress(f"redis+sentinel://{host},{host}/mymaster")
+            await (asyncio.to_thread(address.find_blocking, 0) if blocking else address.find(0))
+
+    with pytest.raises(RedisError, match=r"No master found for 'mymaster': .*ConnectionError") as caught:
+        asyncio.run(find())
+    assert len(str(caught.value)) < 150
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
@@ -46,10 +72,16 @@ def test_a_sentinel_url_names_a_service() -> None:
         ("localhost:6379", "is no URL of a Redis"),
         ("", "is no URL of a Redis"),
         ("unix+sentinel:///x/y", "is no URL of a Redis"),
+        ("redis:10.0.0.9", "is no URL of a Redis: it begins with one of redis://"),
+        ("redis:/10.0.0.9", "is no URL of a Redis"),
+        ("unix:/run/redis.sock", "is no URL of a Redis: .* unix://"),
         ("redis://localhost:port", "is no URL of a Redis"),
         ("redis://[::1", "is no URL of a Redis"),
         ("redis+sentinel://a:26379", r"names no service: write redis\+sentinel://HOST:26379/SERVICE"),
-        ("redis://localhost?colour=blue", "the query of the URL of localhost has what no connection takes: .*colour"),
+        (
+            "redis://localhost?colour=blue",
+            "the query of the URL of localhost has what no connection takes: got an .*colour",
+        ),
         ("redis://localhost?socket_timeout=soon", "is no URL of a Redis: Invalid value for 'socket_timeout'"),
     ],
 )

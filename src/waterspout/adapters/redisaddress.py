@@ -1,6 +1,7 @@
 """Where a Redis is: the URLs that an adapter takes, and the connections that they stand for."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,10 +11,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from redis import connection as blocking
 from redis.asyncio import connection as connections
 from redis.asyncio.connection import AbstractConnection, Connection
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError as BlockingMasterNotFoundError
 from redis.sentinel import Sentinel as BlockingSentinel
 
 CONNECT_WITHIN = 5.0  # s
@@ -57,7 +60,8 @@ class RedisAddress:
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self.own = {name: query.pop(name) for name in own & query.keys()}
         scheme = parts.scheme.removesuffix(_SENTINEL)
-        if scheme not in ("redis", "rediss", "unix") or (scheme == "unix" and parts.scheme != scheme):
+        is_known = scheme in ("redis", "rediss", "unix") and (scheme != "unix" or parts.scheme == scheme)
+        if not is_known or not url.strip().lower().startswith(f"{parts.scheme}://"):  # redis:host would be localhost
             raise ValueError(f"{hide(url)!r} is no URL of a Redis: it begins with one of {_SCHEMES}")
         userinfo, at, hosts = parts.netloc.rpartition("@")
         self.hosts = hosts.split(",")
@@ -78,7 +82,7 @@ class RedisAddress:
             _arguments(f"{scheme}://{credentials}{host}{path}{options}", url, 26379 if self._service else 6379)
             for host in self.hosts
         ]
-        self._where = hosts or parts.path
+        self._where = hosts or (parts.path if scheme == "unix" else "localhost")
         self._make(self.servers[0])  # a mistake in the query is told here
 
     def __str__(self) -> str:
@@ -94,9 +98,11 @@ class RedisAddress:
         """Return where to connect this time: the next one of several, or the master that Sentinels name."""
         if not self._service:
             return self.servers[attempt % len(self.servers)]
-        sentinel = Sentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
+        sentinel = Sentinel(**self._sentinel_arguments(AsyncRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
         try:
             host, port = await sentinel.discover_master(self._service)
+        except MasterNotFoundError as error:
+            raise _shorten(error) from None
         finally:
             for each in sentinel.sentinels:
                 await each.aclose()
@@ -119,9 +125,11 @@ class RedisAddress:
         """Do what `find` does, and block meanwhile."""
         if not self._service:
             return self.servers[attempt % len(self.servers)]
-        sentinel = BlockingSentinel(**self._sentinel_arguments())  # type: ignore[no-untyped-call]
+        sentinel = BlockingSentinel(**self._sentinel_arguments(Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
         try:
             host, port = sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]
+        except BlockingMasterNotFoundError as error:
+            raise _shorten(error) from None
         finally:
             for each in sentinel.sentinels:
                 each.close()
@@ -141,7 +149,8 @@ class RedisAddress:
         try:
             return kind(**arguments)
         except TypeError as error:
-            raise ValueError(f"the query of the URL of {self} has what no connection takes: {error}") from None
+            text = str(error).rpartition("__init__() ")[2]
+            raise ValueError(f"the query of the URL of {self} has what no connection takes: {text}") from None
 
     def _arguments(self, server: dict[str, Any]) -> dict[str, Any]:
         arguments = {"client_name": "waterspout", **server, **_OURS, "retry": Retry(NoBackoff(), 0)}
@@ -149,12 +158,17 @@ class RedisAddress:
             arguments = {"socket_keepalive": True, "socket_keepalive_options": _ALIVE, **arguments}
         return arguments
 
-    def _sentinel_arguments(self) -> dict[str, Any]:
+    def _sentinel_arguments(self, retry: Any) -> dict[str, Any]:
         server = self.servers[0]
         tls = {name: value for name, value in server.items() if name.startswith("ssl") or name == "connection_class"}
         return {
             "sentinels": [(each["host"], each["port"]) for each in self.servers],
-            "sentinel_kwargs": {**self._sentinel_options, **_plain(tls), "socket_timeout": CONNECT_WITHIN},
+            "sentinel_kwargs": {
+                **self._sentinel_options,
+                **_plain(tls),
+                "socket_timeout": CONNECT_WITHIN,
+                "retry": retry,  # none: the package would try one that is gone for seconds, before it asks the next
+            },
         }
 
 
@@ -169,6 +183,12 @@ def hide(url: str) -> str:
     """Return a URL without its credentials."""
     scheme, separator, rest = url.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}".partition("?")[0]
+
+
+def _shorten(error: RedisError) -> RedisError:
+    """Leave out the clients that the package shows in full: a kilobyte for each Sentinel."""
+    text = re.sub(r"<redis\..*?>\)>\)> - ", "", str(error))
+    return type(error)(text.replace(" : ", ": ", 1))
 
 
 def _arguments(part: str, url: str, port: int) -> dict[str, Any]:
