@@ -191,6 +191,22 @@ def test_no_kind(waterspout_peer): ...
     assert "ERROR at teardown of test_itself" not in result.stdout.str()
 
 
+def test_a_server_with_redis_is_refused_before_it_connects(pytester: pytest.Pytester) -> None:
+    source = """
+def test_with_redis(waterspout_pair):
+    waterspout_pair(Server(adapter="redis://127.0.0.1:1"))
+
+def test_alone(waterspout_pair):
+    waterspout_pair(Server(adapter=None))
+"""
+    result = ran(pytester, source)
+    result.assert_outcomes(failed=1, passed=1)
+    text = (
+        "*CannotStart: a server with <RedisAdapter 127.0.0.1:1> cannot be tested in memory, where time stands still:*"
+    )
+    result.stdout.fnmatch_lines([text])
+
+
 def test_a_test_without_a_server_is_told_how_to_name_one(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test(waterspout_pair): waterspout_pair()")
     result = pytester.runpytest_inprocess(*QUIET, "-p", "no:asyncio")

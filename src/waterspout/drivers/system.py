@@ -27,6 +27,7 @@ class SystemDriver:
     """The part of a driver that needs no loop."""
 
     runs_coroutines = True
+    reaches_network = True
     orders = False  # a plain handler has ended before the next event is read
 
     def __init__(self) -> None:

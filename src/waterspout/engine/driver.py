@@ -66,13 +66,15 @@ class Driver(Protocol):
     `threads` is how many of them run in threads at once. `slow_handler` is the seconds after which one that
     keeps the loop from turning is named in a warning; None never warns. `orders`: events are ordered unless their
     handler or namespace says otherwise. A driver that runs plain handlers in threads or greenlets sets it: they could
-    overtake each other. `runs_coroutines`: False where an asynchronous function fails. `around_thread_call`: None, or
+    overtake each other. `runs_coroutines`: False where an asynchronous function fails. `reaches_network`: False where
+    time stands still, as in tests, so that an adapter cannot wait for a broker. `around_thread_call`: None, or
     what makes a context manager, which is entered in the thread before each call of `run_threaded` and left after it;
     what it raises is the call's failure.
     """
 
     orders: bool
     runs_coroutines: bool
+    reaches_network: bool
     around_thread_call: Callable[[], AbstractContextManager[object]] | None
     threads: int
     slow_handler: float | None

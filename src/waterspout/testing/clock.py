@@ -30,6 +30,7 @@ class Clock(InlineDriver):
     """
 
     later: bool = False
+    reaches_network = False
 
     def __init__(self, start: float = 1000.0, *, later: bool | None = None) -> None:
         super().__init__()
