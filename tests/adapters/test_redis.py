@@ -152,6 +152,44 @@ def test_a_connection_that_is_cut_is_told_and_both_are_renewed(tmp_path: Path, w
     with_toy(test)(tmp_path)
 
 
+SENSELESS = {
+    "an error that nobody has caused": b"-ERR what\r\n",
+    "a move without a place": b"-MOVED\r\n",
+    "no RESP": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a number": b":5\r\n",
+    "half a message": b"*2\r\n$7\r\nmessage\r\n$4\r\nnews\r\n",
+}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("answer", SENSELESS.values(), ids=SENSELESS)
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_answer_that_makes_no_sense_is_a_loss(tmp_path: Path, answer: bytes, place: int) -> None:
+    async def test(toy: ToyRedis) -> None:
+        async with attached(toy, "news") as made:
+            toy.connections[place].write(answer)
+            assert toy.path in await made.loss()
+            assert await made.next() == "restored"
+            assert await published(made, "news", b"again") == 1
+            assert await made.next() == b"again"
+
+    with_toy(test)(tmp_path)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_reason_of_a_loss_is_short_and_has_no_password(tmp_path: Path) -> None:
+    async def test(toy: ToyRedis) -> None:
+        quoted = b"ERR unknown command 'AUTH', with args beginning with: 'me' 'secret' "
+        toy.refused[b"AUTH"] = quoted + b"x" * 10_000
+        made = Attached(f"unix://me:secret@{toy.path}")
+        reason = await made.loss()
+        assert "'me' '***'" in reason
+        assert len(reason) < 500
+        await made.end()
+
+    with_toy(test)(tmp_path)
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_was_not_answered_when_the_connection_was_lost_is_never_repeated(tmp_path: Path) -> None:
     async def test(toy: ToyRedis) -> None:

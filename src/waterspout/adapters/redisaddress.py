@@ -89,6 +89,12 @@ class RedisAddress:
         """Name it, without its password."""
         return f"{self._service} at {self._where}" if self._service else self._where
 
+    def without_passwords(self, text: str) -> str:
+        """Return a text without the passwords: Redis quotes the arguments of a command that it does not know."""
+        for password in (self.servers[0].get("password"), self._sentinel_options.get("password")):
+            text = text.replace(password, "***") if password else text
+        return text
+
     @property
     def has_sentinels(self) -> bool:
         """Whether Sentinels say which Redis it is, so that it may become another."""

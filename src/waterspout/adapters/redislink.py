@@ -28,6 +28,7 @@ FOLLOW_EVERY = 10.0  # s
 PAUSES = 0.1, 3.0  # s before the first attempt to connect again, and at most
 LAST_WORDS = 1.0  # s for what was published before the end
 MOST_OPEN_BYTES = 64_000_000  # of commands that are not answered
+LOGGED_CHARACTERS = 300  # of an error of Redis
 
 _FAILURES = (RedisLost, RedisError, OSError, EOFError, UnicodeError)
 
@@ -137,7 +138,7 @@ class RedisLink:
                 connections += [await self._address.connect(server)]
                 connections += [await self._address.connect(server)]
             await self._serve(server, *connections)
-        except* _FAILURES as failures:
+        except* Exception as failures:  # what Redis answers may make the package raise anything
             self._lose(_text_of(failures))
         finally:
             for connection in connections:
@@ -215,6 +216,7 @@ class RedisLink:
     def _lose(self, reason: str) -> None:
         if not self._is_lost:
             self._is_lost = True
+            reason = self._address.without_passwords(reason)[:LOGGED_CHARACTERS]
             self._listener.lost(f"{self._address}: {reason}")
 
     def _restore(self, *, counts: bool) -> None:
@@ -244,4 +246,6 @@ def _text_of(failures: BaseExceptionGroup[Exception]) -> str:
     first: BaseException = failures
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
+    if not isinstance(first, _FAILURES):
+        return f"what it answers makes no sense: {first!r}"
     return str(first) or f"no answer within {CONNECT_WITHIN:g} s"
