@@ -28,7 +28,7 @@ from hosts.suite.websocket import WebSocket, echoes
 from waterspout import Reason, Server, Socket
 from waterspout.hosts import intake
 from waterspout.hosts.asgi import App
-from waterspout.hosts.asgirequests import Event, Receive, Scope, Send, path_in
+from waterspout.hosts.asgirequests import OFFER, Event, Receive, Scope, Send, path_in, read
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.signals import chain
 
@@ -510,3 +510,14 @@ def handling(handler: Any) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("extensions", [{OFFER: lambda output, on_shutdown: None}, {}, None])
+def test_the_key_of_a_handshake_is_answered_by_whoever_has_the_connection(extensions: dict[str, Any] | None) -> None:
+    fields = [(b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")]
+    scope = {"type": "websocket", "path": "/socket.io/", "headers": fields, "extensions": extensions}
+
+    async def key() -> str | None:
+        return read(Residence.of(Server().engine), scope, "/socket.io/").header("sec-websocket-key")
+
+    assert (asyncio.run(key()) == "dGhlIHNhbXBsZSBub25jZQ==") is bool(extensions)

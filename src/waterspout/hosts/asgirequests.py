@@ -91,7 +91,8 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     unread = b"" if is_websocket else b"upgrade"  # a server without WebSockets, or of HTTP/1.0: nobody can upgrade here
     fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name != unread]
     if is_websocket:
-        fields = [field for field in fields if field[0] != "sec-websocket-key"]  # the server has checked it
+        if OFFER not in (scope.get("extensions") or {}):  # else whoever takes the connection answers the key
+            fields = [field for field in fields if field[0] != "sec-websocket-key"]  # the server has checked it
         opening = [*_OPENING, *(("sec-websocket-protocol", offered) for offered in scope.get("subprotocols") or ())]
         known = {name for name, _ in fields}
         fields += [field for field in opening if field[0] not in known]
