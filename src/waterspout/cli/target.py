@@ -4,6 +4,7 @@ import importlib
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from waterspout.hosts.wsgimount import check_wsgi
 from waterspout.server import Server
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
+_LIBRARY = os.path.join(sysconfig.get_path("stdlib"), "")
 _NO_LOOP = "no running event loop"  # what asyncio says to `create_task` while a module is imported
 
 
@@ -111,7 +113,7 @@ def _broken(name: str, error: Exception) -> CannotStart:
         if isinstance(error, RuntimeError) and str(error) == _NO_LOOP:
             frames = traceback.StackSummary.from_list([one for one in frames if not _is_asyncios(one)])
         ours = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-        ours = [frame for frame in ours if not frame.filename.startswith(_PACKAGE)] or ours
+        ours = _without_package(ours) or ours
         lines = traceback.format_list(ours)
         place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
     print("".join(lines), end="", file=sys.stderr)
@@ -120,6 +122,17 @@ def _broken(name: str, error: Exception) -> CannotStart:
         _discard_coroutine(error)
         remedy = "begin this in an `async def` with @server.on_start above it, which is called when the server starts"
     return CannotStart(f"the module {name!r} raises {type(error).__name__} at {place}: {text}; {remedy}")
+
+
+def _without_package(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """Leave out the frames of this package, and those of the standard library that it has called."""
+    kept, is_package = [], False
+    for frame in frames:
+        is_library = frame.filename.startswith(_LIBRARY) and "site-packages" not in frame.filename
+        is_package = frame.filename.startswith(_PACKAGE) or (is_package and is_library)
+        if not is_package:
+            kept.append(frame)
+    return kept
 
 
 def _discard_coroutine(error: Exception) -> None:
