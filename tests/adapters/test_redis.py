@@ -377,6 +377,14 @@ async def test_an_adapter_may_be_attached_again(toy: ToyRedis) -> None:
         assert await published(made, "news", b"x") == 1
 
 
+@with_toy
+async def test_an_adapter_that_is_attached_is_no_other_servers(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        with pytest.raises(RuntimeError, match="in use"):
+            made.attach()
+        assert await published(made, "news", b"x") == 1
+
+
 def test_a_loop_that_ends_without_a_word_takes_the_connections_with_it(tmp_path: Path) -> None:
     kept: list[Attached] = []
 

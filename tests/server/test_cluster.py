@@ -223,6 +223,18 @@ def test_servers_that_were_made_before_a_fork_are_two_nodes() -> None:
     assert len(set(run.stdout.split())) == 2
 
 
+def test_two_servers_that_are_given_one_adapter_are_refused() -> None:
+    adapter = MemoryAdapter(MemoryBus())
+    pair = Pair(Server(adapter=adapter))
+    with pytest.raises(RuntimeError, match="give each server an adapter of its own"):
+        Pair(Server(adapter=adapter))
+    pair.server.emit("news")
+    assert pair.peer.take() == ['42["news"]']
+    pair.server.close()
+    pair.clock.close()
+    Pair(Server(adapter=adapter))
+
+
 def test_an_adapter_is_attached_while_its_server_has_a_loop() -> None:
     bus = MemoryBus()
     server, clock = Server(adapter=MemoryAdapter(bus)), Clock()

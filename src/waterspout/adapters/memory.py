@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..engine import Driver
+from ..server.cluster.adapter import check_free
 
 
 class MemoryBus:
@@ -26,7 +27,11 @@ class MemoryAdapter:
         self._driver: Driver | None = None
 
     def attach(self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]) -> None:
-        """Join the bus, which is never lost, and take the driver that calls the callbacks."""
+        """Join the bus, which is never lost, and take the driver that calls the callbacks.
+
+        RuntimeError if it is attached already.
+        """
+        check_free(self._driver)
         self._driver = driver
         if self not in self._bus.adapters:
             self._bus.adapters.append(self)

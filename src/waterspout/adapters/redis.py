@@ -6,7 +6,7 @@ from typing import Any
 
 from ..engine import Driver, Pending
 from ..errors import AdapterError, CannotStart, DecodeError
-from ..server.cluster.adapter import LEAST_LARGEST_WORD
+from ..server.cluster.adapter import LEAST_LARGEST_WORD, check_free
 from .crossing import home_of
 from .noderedis import NodeEmitters
 from .redisaddress import RedisAddress
@@ -61,12 +61,16 @@ class RedisAdapter:
     def attach(
         self, driver: Driver, on_lost: Callable[[str], object], on_restored: Callable[[], object]
     ) -> Pending[None]:
-        """Connect: on the running asyncio loop, or else on a loop in a thread of its own. CannotStart on a `Clock`."""
+        """Connect: on the running asyncio loop, or else on a loop in a thread of its own.
+
+        CannotStart on a `Clock`; RuntimeError if it is attached already.
+        """
         if not driver.reaches_network:
             raise CannotStart(
                 f"a server with {self!r} cannot be tested in memory, where time stands still: make it without an "
                 "adapter in tests, as with Server(adapter=os.environ.get('REDIS_URL')), or with a MemoryAdapter"
             )
+        check_free(None if self._attachment is None else self._attachment.driver)
         self.detach()
         self._attachment = _Attachment(self._address, self._node_emitters, driver, on_lost, on_restored)
         return self._attachment.attached

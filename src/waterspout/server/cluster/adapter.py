@@ -35,6 +35,7 @@ class Adapter(Protocol):
         The result is done when the adapter is connected. `subscribe` may be called before; `publish` is called
         afterwards only, and not between `on_lost` and `on_restored`. A broker that cannot be reached is no failure:
         call `on_lost` with the reason, and try again. An error of the result is final: the server stays alone.
+        `check_free` raises the RuntimeError for an adapter that another server uses.
 
         `on_lost(reason)`: a connection to the broker, or a subscription, is gone. `on_restored()`: all connections
         are back, and all subscriptions are confirmed anew. Until then the server keeps what it has to publish. They
@@ -62,6 +63,12 @@ class Adapter(Protocol):
 
     def unsubscribe(self, topic: str) -> Awaitable[None] | None:
         """End the subscription of this node."""
+
+
+def check_free(driver: Driver | None) -> None:
+    """Refuse to attach an adapter that is attached, unless the loop of this driver, its own, has been closed."""
+    if driver is not None and not driver.is_over(idle=False):
+        raise RuntimeError("this adapter is in use: give each server an adapter of its own, or close the other first")
 
 
 def check_adapter(adapter: object) -> None:
