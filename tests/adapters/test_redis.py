@@ -17,7 +17,7 @@ from waterspout.adapters.redis import RedisAdapter
 from waterspout.errors import AdapterError
 
 from .attached import WATCHDOG, Attached
-from .toyredis import ToyRedis
+from .toyredis import ToyRedis, array
 
 Test = Callable[[ToyRedis], Coroutine[Any, Any, None]]
 
@@ -121,6 +121,34 @@ async def test_who_has_unsubscribed_hears_no_more_until_it_subscribes_anew(toy: 
         assert [await made.next(), await made.next()] == [b"heard", b"end"]
         made.adapter.unsubscribe("never")
         assert made.told == []
+
+
+@with_toy
+async def test_the_confirmation_of_a_subscription_that_has_ended_is_not_that_of_the_next_one(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        toy.silent = True
+        made.subscribe("sport")
+        made.adapter.unsubscribe("sport")
+        confirmed = made.subscribe("sport")
+        toy.subscriber.write(array(b"subscribe", b"sport") + array(b"message", b"news", b"x"))
+        assert await made.next() == b"x"
+        assert not confirmed.done
+        toy.silent = False
+        await confirmed
+
+
+@with_toy
+async def test_a_subscription_that_ends_while_the_link_is_renewed_keeps_it_from_nothing(toy: ToyRedis) -> None:
+    toy.silent = True
+    made = Attached(toy.url)
+    made.subscribe("news")
+    made.subscribe("sport")
+    link = made.adapter._attachment._link  # type: ignore[union-attr]
+    toy.silent = False
+    await until(lambda: link._subscriptions is not None)
+    made.adapter.unsubscribe("sport")
+    await made.attached
+    await made.end()
 
 
 @with_toy

@@ -96,6 +96,7 @@ class RedisLink:
             del self._topics[topic]
             if self._subscriptions is not None:
                 self._subscriptions.unsubscribe(topic)
+                self._expect_no_more(topic)
 
     def end(self) -> None:
         """Let `run` return, when what was sent before has been answered, or soon."""
@@ -209,6 +210,9 @@ class RedisLink:
 
     def _confirmed(self, topic: bytes) -> None:
         self._listener.confirmed(topic)
+        self._expect_no_more(topic)
+
+    def _expect_no_more(self, topic: bytes) -> None:
         self._unconfirmed.discard(topic)
         if not self._unconfirmed:
             self._is_complete.set()

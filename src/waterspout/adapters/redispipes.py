@@ -210,7 +210,8 @@ class RedisSubscriptions(RedisPipe):
                 elif kind == b"pmessage":
                     messages.append((reply[2], reply[3]))
                 elif kind in (b"subscribe", b"psubscribe"):
-                    self._confirmed(topic)
+                    if topic not in self._leaving:  # else it is about to end, and another one may follow
+                        self._confirmed(topic)
                 elif kind == b"pong":
                     self.open_pings = 0
                 elif kind in (b"unsubscribe", b"punsubscribe"):
