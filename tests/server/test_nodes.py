@@ -1,7 +1,9 @@
 """Nodes that die, are deaf, share a name or lose their broker; and what they ask each other."""
 
 import asyncio
+import sys
 from random import Random
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from waterspout.drivers import AsyncioDriver
 from waterspout.engine import Driver, Pending
 from waterspout.errors import AdapterError
 from waterspout.server import Gap
+from waterspout.server.cluster import incoming
 from waterspout.server.cluster.messages import (
     Again,
     Ask,
@@ -370,6 +373,44 @@ def test_a_repetition_for_a_topic_of_others_is_ignored() -> None:
     lost = word(Broadcast("news", [1], namespace="/"), n=1)
     peer.stranger.say(Repetition(f"{TOPIC}/other", lost))
     assert peer.got() == []
+
+
+def test_a_node_that_lives_is_not_forgotten_for_those_that_have_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "_MOST", 10)
+    peer = Neighbour()
+    peer.say(1, 0)
+    for number in range(5):
+        peer.hello(head=1)
+        peer.stranger.say(Hello("life", 1, 1, {}), node=f"node {number}")
+    peer.say(3, 2)
+    assert peer.got() == [1]
+    peer.repeat(2, 1)
+    assert peer.got() == [2, 3]
+
+
+def test_a_new_sender_costs_the_same_however_many_nodes_have_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    def steps(dead: int) -> int:
+        monkeypatch.setattr(incoming, "_MOST", 2 * dead)
+        peer = Neighbour()
+        for number in range(dead):
+            peer.stranger.say(Hello("life", 1, 1, {}), node=f"node {number}")
+        lines = 0
+
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal lines
+            lines += event == "line"
+            return trace if frame.f_code.co_filename == incoming.__file__ else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            for number in range(10):
+                peer.stranger.say(Broadcast("x", [], namespace="/", to=("nobody",)), node=f"s {number}", n=1)
+        finally:
+            sys.settrace(before)
+        return lines
+
+    assert steps(1000) <= steps(10) + 20
 
 
 def test_a_node_that_cannot_be_asked_any_more_has_its_loss_told_at_once() -> None:

@@ -19,7 +19,7 @@ from .messages import Word
 PATIENCE = 1.0  # s
 ASK_EVERY = 0.25  # s
 HELD_BYTES = 4_000_000
-_MOST = 10_000  # senders and topics; the first ones of no node are forgotten, or else the first
+_MOST = 10_000  # senders and topics; the first of no node is forgotten, or else that whose hello is the oldest
 
 Key = tuple[str, str]
 
@@ -113,6 +113,7 @@ class IncomingWords:
         self._report = report
         self._traffic = traffic
         self._streams: dict[Key, _Stream] = {}
+        self._strangers: dict[Key, None] = {}  # those of no node
 
     def receive(self, topic: str, word: Word, *, is_repeated: bool = False) -> None:
         """Take a word: deliver it, hold it, or drop it as a double."""
@@ -148,6 +149,8 @@ class IncomingWords:
         elif is_younger and not stream.repeats and stream.first:
             self._lose(key, stream.first)  # they came before its hello, so those before them were not asked for
         stream.repeats = True
+        self._strangers.pop(key, None)
+        self._streams[key] = self._streams.pop(key)  # as the last one
         if head is not None and head > max(stream.last, stream.head):
             if stream.head <= stream.last:
                 stream.since = self._engine.driver.now()
@@ -175,15 +178,17 @@ class IncomingWords:
         for key in self._streams:
             self._engine.deadlines.clear(self, key)
         self._streams.clear()
+        self._strangers.clear()
 
     # Below this line: how it is done
 
     def _begin(self, key: Key, last: int) -> _Stream:
         if len(self._streams) >= _MOST:
-            forgotten = next((key for key, stream in self._streams.items() if not stream.repeats), None)
-            forgotten = forgotten or next(iter(self._streams))
+            forgotten = next(iter(self._strangers or self._streams))
             self._engine.deadlines.clear(self, forgotten)
             del self._streams[forgotten]
+            self._strangers.pop(forgotten, None)
+        self._strangers[key] = None
         stream = self._streams[key] = _Stream(last)
         return stream
 
