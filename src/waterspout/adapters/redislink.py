@@ -31,6 +31,8 @@ MOST_OPEN_BYTES = 64_000_000  # of commands that are not answered
 LOGGED_CHARACTERS = 300  # of an error of Redis
 
 _FAILURES = (RedisLost, RedisError, OSError, EOFError, UnicodeError)
+# What an answer that makes no sense makes the package and this module raise.
+_SENSELESS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class RedisListener(Protocol):
@@ -139,7 +141,7 @@ class RedisLink:
                 connections += [await self._address.connect(server)]
                 connections += [await self._address.connect(server)]
             await self._serve(server, *connections)
-        except* Exception as failures:  # what Redis answers may make the package raise anything
+        except* (*_FAILURES, *_SENSELESS) as failures:
             self._lose(_text_of(failures))
         finally:
             for connection in connections:
