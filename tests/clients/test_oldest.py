@@ -65,7 +65,7 @@ def run(kind: str, folder: Path, command: Sequence[str], *arguments: str) -> lis
 
 @pytest.fixture(
     scope="module",
-    params=["uvloop", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("asyncio", "gevent"))],
+    params=["uvloop", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("asyncio", "gevent", "uvicorn"))],
 )
 def seen_by_node(request: pytest.FixtureRequest, node: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the clients under Node saw: an error or None by transport and scenario."""
