@@ -233,6 +233,24 @@ def test_a_foreign_entry_that_is_the_oldest_is_trimmed_with_the_others(redis: Re
     run(test())
 
 
+def test_what_was_appended_without_the_right_to_publish_is_appended_once(redis: RedisServer) -> None:
+    async def test() -> None:
+        name, given = next(names), batch(b"2", b"3")
+        async with attached(redis) as logs:
+            await logs.append(name, batch(b"1"), {})
+            redis.client.execute_command("ACL", "SETUSER", "default", "-publish")
+            try:
+                with pytest.raises(AdapterError, match=r"permissions|can't run"):
+                    await logs.append(name, given, {})
+            finally:
+                redis.client.execute_command("ACL", "SETUSER", "default", "+publish")
+            assert (await logs.append(name, given, {}))[1:] == (2, 2)
+            await logs.append(name, batch(b"4"), {})
+            assert await offsets(logs, name) == [1, 2, 3, 4]
+
+    run(test())
+
+
 def test_a_key_of_another_type_is_named(redis: RedisServer) -> None:
     async def test() -> None:
         name = next(names)

@@ -4,7 +4,8 @@ How it works: a log is a stream, whose ids are `offset-0`, and a hash with what 
 epoch, the head, the options, the end. A second hash has the last batch of each writer, so that a batch that is given
 again is not appended twice. All keys of a log have one hash tag, so that they are on one server of a Redis Cluster.
 
-The script that appends gives the offsets, trims, and publishes each entry to the log's topic. Both scripts compare the
+The script that appends gives the offsets, trims, and publishes each entry to the log's topic. It publishes last: what
+Redis refuses to publish was appended as a whole, and is not appended again with the batch. Both scripts compare the
 `run_id` of the Redis with the one that the log was last used by. If it differs, Redis was restarted, perhaps with older
 data, or is another one: offsets could be given twice, so the log gets a new epoch.
 
@@ -94,7 +95,6 @@ for place = 8, #ARGV do
       return added
     end
   end
-  redis.call('PUBLISH', ARGV[7], epoch .. ' ' .. head .. ' ' .. now .. ' ' .. entry)
 end
 local count, due = redis.call('XLEN', stream), tonumber(has[6] or 0)
 local is_trimmed = count > most or count <= taken
@@ -144,6 +144,13 @@ if ttl > 0 then
   redis.call('PEXPIRE', stream, ttl)
 else
   redis.call('PERSIST', stream)
+end
+for place = 1, taken do
+  local word = epoch .. ' ' .. first + place - 1 .. ' ' .. now .. ' ' .. ARGV[7 + place]
+  local published = redis.pcall('PUBLISH', ARGV[7], word)
+  if type(published) == 'table' and published.err then
+    return published
+  end
 end
 return {epoch, first, taken}
 """
