@@ -100,6 +100,18 @@ def test_a_node_that_dies_is_noticed_and_its_questions_end(caplog: pytest.LogCap
     assert cluster.servers[0].is_ready
 
 
+def test_a_node_that_counted_as_dead_and_runs_on_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    asleep = cluster.names[2]
+    cluster.adapters[2].kill()
+    cluster.clock.advance(5)
+    assert asleep not in seen(cluster, 0)
+    cluster.adapters[2].mute = cluster.adapters[2].deaf = False
+    cluster.clock.advance(10)
+    assert seen(cluster, 0) == seen(cluster, 1) == set(cluster.names)
+    assert len(logged(caplog, f"the node '{asleep}' is a member again")) == 2
+
+
 def test_a_node_that_is_closed_says_goodbye_and_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     cluster = Cluster(2)
     asked = cluster.servers[0].call("question", timeout=60)

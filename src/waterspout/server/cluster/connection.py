@@ -298,7 +298,8 @@ class NodeConnection:
             self.members.forget(node)
             self._receiver.gone(node)
             return
-        self.members.update(node, hello)
+        if self.members.update(node, hello):
+            self._note(Level.WARNING, "the node %a is a member again", node)
         if hello.asks:
             self._send_hello(to=node)
         self._answered.add(node)

@@ -5,12 +5,14 @@ considers nobody dead. Time is counted in seconds in which it has received its o
 nobody.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 from .messages import VERSION, Hello
 
 HELLO_EVERY = 1.0  # s
 MISSED = 3  # hellos of its own after which a node is deaf, and of another one after which that is dead
+REMEMBERED = 100  # nodes that have died, whose return is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Members:
 
     def __init__(self) -> None:
         self._others: dict[str, tuple[Hello, int]] = {}
+        self._dead: deque[str] = deque(maxlen=REMEMBERED)
         self._seconds = 0  # in which this node received its own hello
         self.has_own = True
         self._missed = 0
@@ -55,9 +58,13 @@ class Members:
         """The names of those whose last hello did not come: they are asked before they count as dead."""
         return [name for name, (_, seen) in self._others.items() if self._seconds - seen > 1]
 
-    def update(self, name: str, hello: Hello) -> None:
-        """Take another node's hello."""
+    def update(self, name: str, hello: Hello) -> bool:
+        """Take another node's hello; return whether the node has counted as dead."""
         self._others[name] = hello, self._seconds
+        if name not in self._dead:
+            return False
+        self._dead.remove(name)
+        return True
 
     def received_own(self) -> None:
         """Take this node's own hello."""
@@ -87,6 +94,7 @@ class Members:
         dead = tuple(name for name, (_, seen) in self._others.items() if self._seconds - seen > MISSED)
         for name in dead:
             del self._others[name]
+        self._dead.extend(dead)
         return dead
 
     def others(self) -> list[Node]:
