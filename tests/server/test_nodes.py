@@ -112,6 +112,15 @@ def test_a_node_that_counted_as_dead_and_runs_on_is_told_of_once(caplog: pytest.
     assert len(logged(caplog, f"the node '{asleep}' is a member again")) == 2
 
 
+def test_a_node_tells_its_name_when_it_has_opened(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "waterspout.server")
+    cluster = Cluster(2)
+    cluster.clock.advance(10)
+    told = logged(caplog, "this node")
+    assert [line.partition(",")[0] for line in told] == [f"this node is {name!r}" for name in cluster.names]
+    assert told[-1].endswith(", other nodes: 1")
+
+
 def test_a_node_that_is_closed_says_goodbye_and_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     cluster = Cluster(2)
     asked = cluster.servers[0].call("question", timeout=60)

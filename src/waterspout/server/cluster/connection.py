@@ -229,6 +229,7 @@ class NodeConnection:
         self.state, self._former = OPEN, None
         if self._opened_at is None:
             self._opened_at = self._engine.driver.now()
+            self._note(Level.INFO, "this node is %a, other nodes: %d", self.name, len(self.members.names))
         self.members.received_own()
         for topic, message, on_publish in self.outgoing.take():
             self._publish(topic, message, on_publish)
