@@ -373,10 +373,6 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
             "with @server.on_start above it, which is called when the server starts",
         ),
         ("odd:server", "the module 'odd' raises TypeError at odd.py:2: Server.__init__() got an unexpected keyword"),
-        (
-            "alone:server",
-            "the module 'alone' raises ImportError at alone.py:4: the package redis is missing: pip",
-        ),
         ("deaf:server", "the module 'deaf' raises TypeError at deaf.py:3: the handler of 'say' "),
         ("app.py:server", "cannot serve 'app.py:server': that is a file, not a module; write app:server"),
         ("app.py", "cannot serve 'app.py': that is a file, not a module; write app:server"),
@@ -438,11 +434,16 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     (folder / "deaf.py").write_text(
         "import waterspout\nserver = waterspout.Server()\n@server.on('say')\ndef say(): ...\n"
     )
+    (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
+    assert refusal("serve", *arguments.split()).startswith(sentence)
+
+
+def test_a_package_that_is_missing_is_told_of_at_the_line_that_needs_it(folder: Path) -> None:
     (folder / "alone.py").write_text(
         "import sys\nimport waterspout\nsys.modules['redis'] = None\nserver = waterspout.Server(adapter='redis://')"
     )
-    (folder / "odd.py").write_text("import waterspout\nserver = waterspout.Server(fast=True)")
-    assert refusal("serve", *arguments.split()).startswith(sentence)
+    sentence = "the module 'alone' raises ImportError at alone.py:4: the package redis is missing: pip"
+    assert refused(folder, "serve", "alone:server").startswith(sentence)
 
 
 def test_an_address_that_this_machine_has_not_is_named(folder: Path) -> None:
