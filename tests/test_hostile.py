@@ -333,7 +333,7 @@ def handshake(address: str, generation: Generation, sid: str = "") -> bytes:
 
 ASGI = {
     "uvicorn": ("uvicorn", "site_under_test:app", "--no-access-log", "--timeout-keep-alive", "60", "--port"),
-    "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--bind"),
+    "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--keep-alive", "60", "--bind"),
     "granian": ("granian", "--interface", "asgi", "site_under_test:app", "--port"),
     "daphne": ("daphne", "site_under_test:app", "--access-log", os.devnull, "--port"),
 }
