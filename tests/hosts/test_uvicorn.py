@@ -27,6 +27,14 @@ def links(echo: Echo) -> list[TransportLink]:
     return [link for link in echo.server.engine.host.output.open_links if isinstance(link, TransportLink)]
 
 
+class Mounted(UvicornHost):
+    """The server at a path of an application of Starlette's, which has a WebSocket of its own."""
+
+    async def start(self, *mountables: Any) -> None:
+        routes = [Mount("/live/socket.io", App(mountables[0])), WebSocketRoute("/theirs/", theirs)]
+        await self.start_application(Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)]))
+
+
 def on_uvicorn(loop: str = "uvloop", **options: Any) -> UvicornHost:
     return UvicornHost(loop=loop, ws=OURS, **options)
 
@@ -40,13 +48,11 @@ async def theirs(websocket: WebSocket) -> None:
 
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_an_application_takes_its_connections_below_mounts_and_middleware(loop: str) -> None:
-    host = on_uvicorn(loop)
+    host = Mounted(loop=loop, ws=OURS)
 
     async def test() -> None:
         echo = Echo()
-        routes = [Mount("/live/socket.io", App(echo.server)), WebSocketRoute("/theirs/", theirs)]
-        app = Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)])
-        await host.start_application(app)
+        await host.serve(echo.server)
         wire = await host.websocket(path="/live/socket.io")
         assert len(links(echo)) == 1
         assert await echoes(wire)
