@@ -20,6 +20,7 @@ class AsgiHost(Host):
     server: str
     tasks = 4  # the lifespan, and two of ours for a WebSocket
     application: AsgiApplication | None = None
+    _serves = False
 
     def __init__(
         self,
@@ -41,10 +42,15 @@ class AsgiHost(Host):
         application: Any = self.application
         for mountable in reversed(mountables):
             application = App(mountable, application)
+        await self.serve_application(application)
+
+    async def serve_application(self, application: Any) -> None:
+        """Serve this."""
+        self._serves = True
         await self.start_application(application)
 
     async def start_application(self, application: Any) -> None:
-        """Serve this."""
+        """Start the server with it."""
         raise NotImplementedError
 
     async def stop(self) -> None:
@@ -52,7 +58,7 @@ class AsgiHost(Host):
             engine = mountable if isinstance(mountable, Engine) else mountable.engine
             for session in list(engine.sessions.values()):
                 session.drop(Reason.TRANSPORT_CLOSE)  # else `lifespan.shutdown` would wait a second for each poll
-        if self._mounted:
+        if self._serves:
             await self.stop_server()
 
     async def stop_server(self) -> None:

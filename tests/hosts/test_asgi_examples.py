@@ -27,7 +27,7 @@ def host() -> UvicornHost:
 
 async def serve(host: UvicornHost, example: dict[str, Any]) -> None:
     host._mounted.append(example["server"])
-    await host.start_application(example["app"])
+    await host.serve_application(example["app"])
 
 
 @pytest.mark.parametrize("name", ["litestar_app", "quart_app"])

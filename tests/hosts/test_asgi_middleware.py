@@ -48,7 +48,7 @@ class Mounted(UvicornHost):
 
     async def start(self, *mountables: Any) -> None:
         routes = [Mount("/", app=App(mountables[0]))]
-        await self.start_application(Starlette(routes=routes, middleware=self.middleware))
+        await self.serve_application(Starlette(routes=routes, middleware=self.middleware))
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_what_a_proxy_says_of_a_client_counts_once(by_uvicorn: bool) -> None:
         if by_uvicorn:
             app = ProxyHeadersMiddleware(app, trusted_hosts=["127.0.0.1"])
         host._mounted.append(server)
-        await host.start_application(app)
+        await host.serve_application(app)
         wire = await host.connect()
         forged = ("X-Forwarded-For", "6.6.6.6, 10.0.0.1"), ("X-Forwarded-Proto", "https")
         answer = await wire.ask("GET", target("polling"), *forged)

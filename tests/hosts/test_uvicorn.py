@@ -32,7 +32,7 @@ class Mounted(UvicornHost):
 
     async def start(self, *mountables: Any) -> None:
         routes = [Mount("/live/socket.io", App(mountables[0])), WebSocketRoute("/theirs/", theirs)]
-        await self.start_application(Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)]))
+        await self.serve_application(Starlette(routes=routes, middleware=[Middleware(GZipMiddleware)]))
 
 
 def on_uvicorn(loop: str = "uvloop", **options: Any) -> UvicornHost:
