@@ -26,10 +26,11 @@ async def results(node: str, redis: RedisServer, dropped: Callable[[], list[str]
         Server(adapter=RedisAdapter(redis.url, node_emitters="socket.io")),
         Server(adapter=f"{redis.url}?node_emitters=socket.io"),
     ]
-    ports = []
+    ports, sites = [], []
     for server in servers:
         listener, port = bind_unused_port()
-        HTTPServer(Application(routes(server))).add_sockets([listener])
+        sites.append(HTTPServer(Application(routes(server))))
+        sites[-1].add_sockets([listener])
         ports.append(str(port))
         server.of("/chat")
     while not all(server.is_ready for server in servers):
@@ -42,8 +43,10 @@ async def results(node: str, redis: RedisServer, dropped: Callable[[], list[str]
             redis.client.publish(channel, broken)
         while len(dropped()) < len(servers):
             await asyncio.sleep(0.01)
-    for server in servers:
+    for server, site in zip(servers, sites, strict=True):
+        site.stop()
         await server.close()
+        await site.close_all_connections()
     return output.decode()
 
 
