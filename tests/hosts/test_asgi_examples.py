@@ -1,7 +1,9 @@
 """The examples for ASGI frameworks, each on uvicorn in the loop of the test, or below Starlette's test client."""
 
 import json
+import logging
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,16 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def load(name: str) -> dict[str, Any]:
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back what a framework sets up for the whole process, as Litestar does: a level, and handlers."""
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
