@@ -42,7 +42,7 @@ class RedisServer:
                 self.client.ping()
             except redis.ConnectionError:
                 assert time.monotonic() < end
-                assert self.process.poll() is None
+                assert self.process.poll() is None, "it has ended: run it by hand to see why"
                 time.sleep(0.01)
             except redis.AuthenticationError:
                 return

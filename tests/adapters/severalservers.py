@@ -13,14 +13,16 @@ from redisserver import RedisServer
 def cluster_servers(folder: Path) -> Iterator[tuple[list[RedisServer], list[int]]]:
     """Run two servers of a Redis Cluster, without slots, and return them with their ports."""
     ports = [free_port(), free_port()]
+    buses = [free_port(), free_port()]  # the usual one, 10,000 above, lies where the kernel chooses ports for others
     servers = []
-    for port in ports:
+    for port, bus in zip(ports, buses, strict=True):
         place = folder / str(port)
         place.mkdir()
-        servers.append(RedisServer(place, "--port", str(port), "--cluster-enabled", "yes"))
+        own = ("--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(bus))
+        servers.append(RedisServer(place, *own))
     with _running(servers):
         servers[1].client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", 2)
-        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1])
+        servers[0].client.execute_command("CLUSTER", "MEET", "127.0.0.1", ports[1], buses[1])
         yield servers, ports
 
 
