@@ -285,8 +285,7 @@ class NodeConnection:
             heads=self.outgoing.heads(self._engine.driver.now()),
             asks=asks,
             ready=self.is_ready,
-            settled=self._opened_at is not None,
-            age=None if self._opened_at is None else self._engine.driver.now() - self._opened_at,
+            age=self._age,
             leaving=self.is_leaving,
             gone=gone,
         )
@@ -308,9 +307,13 @@ class NodeConnection:
 
     def _is_older_than(self, hello: Hello) -> bool:
         """Tell whether another node has opened after this one, which then has to know all of its words."""
-        if hello.age is None or self._opened_at is None:
-            return False
-        return hello.age < self._engine.driver.now() - self._opened_at
+        age = self._age
+        return age is not None and hello.age is not None and hello.age < age
+
+    @property
+    def _age(self) -> float | None:
+        """For how many seconds this node has been open."""
+        return None if self._opened_at is None else self._engine.driver.now() - self._opened_at
 
     def _receive_own_hello(self, hello: Hello) -> None:
         if hello.life != self._life:

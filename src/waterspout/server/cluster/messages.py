@@ -128,8 +128,8 @@ class NodeAnswer(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kin
 class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="hello"):
     """A node is here. `life` is different for nodes that have taken the same name; `heads` has its last `n` by topic.
 
-    `asks`: it wants the others' hello. `ready`: it takes new clients. `settled`: it has been in touch with the others,
-    so that it keeps its name; `age`: for how many seconds. It is `leaving`, and its last hello says that it is `gone`.
+    `asks`: it wants the others' hello. `ready`: it takes new clients. `age`: for how many seconds it has been open, and
+    has kept its name; None before. It is `leaving`, and its last hello says that it is `gone`.
     """
 
     life: str
@@ -138,10 +138,14 @@ class Hello(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
     heads: dict[str, int]
     asks: bool = False
     ready: bool = False
-    settled: bool = False
     leaving: bool = False
     gone: bool = False
     age: float | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the node keeps its name."""
+        return self.age is not None
 
 
 class Again(msgspec.Struct, frozen=True, tag_field="kind", tag="again"):
