@@ -11,12 +11,13 @@ from ..engine import Engine
 from ..engine.options import mount_path
 from ..errors import AdapterError
 from ..server.cluster.messages import largest_message, node_topic
+from ..server.log import EPOCH_CHARACTERS
 from ..server.shared import Batch, NewEntry, log_key
 from ..server.ways import Ways
 from .redis import OWN_OPTIONS, check_size
 from .redisaddress import RedisAddress
-from .redislog import EPOCH_CHARACTERS, OVERHEAD, read_appended, topic_of
-from .redispipes import RedisLost
+from .redislog import OVERHEAD, read_appended, topic_of
+from .redispipes import RedisLost, literal
 from .redisstreams import APPEND, append_arguments, keys_of
 
 PREFIX = "emitter-"  # no node has a name like that
@@ -56,7 +57,7 @@ class Destination:
     @property
     def pattern(self) -> str:
         """What matches the channels of all nodes and programs."""
-        return node_topic("".join(f"\\{mark}" if mark in "*?[]\\" else mark for mark in self.channel), "*")
+        return node_topic(literal(self.channel), "*")
 
     def nodes_of(self, channels: list[bytes]) -> list[str]:
         """Return the names of the nodes that have these channels, which match the pattern."""

@@ -17,12 +17,12 @@ from ..errors import DecodeError
 from ..server.cluster.messages import Broadcast, BusDisconnect, BusMessage, Join, Leave, encode, encode_word
 from ..server.rooms import Room
 from ..wire import json, notepack
+from .redispipes import literal
 
 NAME = "node-emitter"
 """The sender of the words; no node has this name."""
 
 _EVENTS = (2, 5)  # types of packets: without and with binary content
-_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "*?[]\\"})
 
 
 class _Packet(msgspec.Struct):
@@ -75,7 +75,7 @@ class NodeEmitters:
             raise ValueError(f'node_emitters is {key!r}: give the key of the emitters, such as "socket.io", or None')
         self._events = f"{key}#"
         self._requests = f"{key}-request#"
-        quoted = key.translate(_SPECIAL)
+        quoted = literal(key)
         self.patterns = (f"{quoted}#/*".encode(), f"{quoted}-request#/*".encode())
         """What to subscribe to with PSUBSCRIBE."""
 

@@ -8,6 +8,7 @@ from redis.exceptions import NoScriptError
 
 from ..engine import Driver, Pending
 from ..errors import AdapterError, DecodeError
+from ..server.log import EPOCH_CHARACTERS
 from ..server.shared import Appended, Batch, Page, StoredEntry
 from ..server.ways import Ways
 from .redisstreams import APPEND, READ, Script, append_arguments, keys_of, read_arguments, read_entry, read_options
@@ -15,7 +16,6 @@ from .redisstreams import APPEND, READ, Script, append_arguments, keys_of, read_
 T = TypeVar("T")
 Reply = Any
 
-EPOCH_CHARACTERS = 10  # of a token, 60 random bits
 OVERHEAD = 1000  # bytes of a message beside the entry
 
 

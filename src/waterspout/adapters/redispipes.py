@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 READ_BYTES = 65_536
 LOOK_EVERY = 0.01  # s, whether what was heard has been taken
 _NOTHING = object()
+_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "*?[]\\"})
 
 Answer = Callable[[Any, Exception | None], object]
 """Called with the reply to a command, or with its error; with neither where the connection was lost before."""
@@ -28,6 +29,11 @@ def pack(*command: bytes) -> bytes:
 def pack_publish(channel: str, data: bytes) -> bytes:
     """Write the command that publishes to a channel."""
     return b"%b$%d\r\n%b\r\n" % (_begin_publish(channel), len(data), data)
+
+
+def literal(text: str) -> str:
+    """Write a text as a pattern of Redis that nothing else matches."""
+    return text.translate(_SPECIAL)
 
 
 @lru_cache(64)

@@ -2,7 +2,7 @@
 
 An id is the text `epoch-offset`. Offsets are 1, 2, 3, ... without holes; the epoch is another one for each log, so that
 the ids of a log that is gone, with its process, mean nothing in the next. A log is a seam: the one in memory is here,
-and the one that several nodes share is in sharedlog.py.
+and the one that several nodes share is in server/shared/.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from ..engine import Driver, Pending
 EARLIEST = "earliest"
 """The id of those who want all that is kept."""
 
-_EPOCH_CHARACTERS = 10  # of a token, 60 random bits
+EPOCH_CHARACTERS = 10  # of a token, 60 random bits
 _LONGEST_ID = 64  # characters
 ENTRY_BYTES = 150  # that Python spends on one
 
@@ -97,7 +97,7 @@ class MemoryLog:
         self._appended = appended
         self._entries: dict[int, Entry] = {}
         self.size_bytes = 0
-        self.epoch = driver().token()[-_EPOCH_CHARACTERS:]
+        self.epoch = driver().token()[-EPOCH_CHARACTERS:]
         self.head, self.first = 0, 1
 
     @property
