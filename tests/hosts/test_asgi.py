@@ -378,6 +378,19 @@ def test_lifespan_starts_and_ends_the_server_and_is_passed_on() -> None:
     assert seen[2:] == ["stop", "lifespan.shutdown"]
 
 
+def test_the_lifespan_closes_the_server_also_where_the_application_fails() -> None:
+    server, seen = Server(), []
+    server.on_stop(lambda: seen.append("stop"))
+
+    async def test() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with App(server).lifespan():
+                raise ZeroDivisionError
+        assert seen == ["stop"]
+
+    run(test())
+
+
 VARIABLE: ContextVar[str] = ContextVar("variable", default="nothing")
 
 

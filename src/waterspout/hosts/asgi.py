@@ -65,9 +65,11 @@ class App:
         """Start the server, and close it at the end: the `lifespan` of an application that has this one mounted."""
         settle(self._residence)
         _watch_signals()
-        yield
-        await self._server.close()
-        await self._residence.drain()
+        try:
+            yield
+        finally:
+            await self._server.close()
+            await self._residence.drain()
 
     def end(self, told: Callable[[], object]) -> bool:
         """Tell all clients the end, from a signal's handler; False where the server is not in use.
