@@ -18,7 +18,7 @@ _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, section 5.5
 _OF_THE_CONNECTION = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 
 
-class Closable(Protocol):
+class BodySource(Protocol):
     """What holds the body of a request."""
 
     def close(self) -> object:
@@ -40,7 +40,7 @@ class WSGICall:
     """A request on its way through a thread; the answer is spooled in a store. It closes the body of the request."""
 
     def __init__(
-        self, application: Callable[..., Any], environ: dict[str, Any], source: Closable, store: Store
+        self, application: Callable[..., Any], environ: dict[str, Any], source: BodySource, store: Store
     ) -> None:
         self._application = application
         self._method: str = environ["REQUEST_METHOD"]

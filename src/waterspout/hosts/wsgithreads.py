@@ -22,7 +22,7 @@ from ..drivers.log import logger
 from ..drivers.threads import ThreadPool
 from ..engine import Asker
 from .spools import MEMORY_BYTES, Store
-from .wsgicalls import Closable, WSGIAnswer, WSGICall
+from .wsgicalls import BodySource, WSGIAnswer, WSGICall
 
 __all__ = ["MAX_BYTES", "ThreadedWSGI", "environ_of"]
 
@@ -64,7 +64,7 @@ class ThreadedWSGI(WSGIContainer, Asker):
         await asyncio.wait([self._begin_whole(request)])
 
     def begin(
-        self, request: HTTPServerRequest, body: IO[bytes], size_bytes: int, source: Closable
+        self, request: HTTPServerRequest, body: IO[bytes], size_bytes: int, source: BodySource
     ) -> asyncio.Task[None]:
         """Answer a request with this body, and close its source."""
         environ = {**self.environ(request), "wsgi.input": body, "CONTENT_LENGTH": str(size_bytes)}
