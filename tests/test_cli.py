@@ -407,6 +407,10 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ("app:server --unix no/such/folder", "cannot listen at 'no/such/folder': "),
         ("app:server --entry app.py", "cannot listen at '"),
         ("app:server --health up", "the path 'up' cannot be exposed: give one that is free, and begins with a slash"),
+        (
+            "--host gevent --app json:dumps --health /up",
+            "--health tells of a server: give module:server, or leave it out",
+        ),
         ("bare:engine --health /up", "cannot tell the health of bare:engine, which is no waterspout.Server"),
         ("bare:engine --bind 127.0.0.1:0 --entry e", "cannot open the entry 'e': it is for a waterspout.Server, which"),
         ("app:server --certfile gone.pem", "cannot read 'gone.pem': No such file or directory; give a PEM certificate"),

@@ -21,7 +21,7 @@ from waterspout.hosts.tornado import Mountable
 from waterspout.hosts.wsgithreads import MAX_BYTES
 
 from . import hosts, outside
-from .target import load, load_any, load_application, source_of
+from .target import load, load_application, load_asgi, source_of
 
 __all__ = ["load", "main", "parse_bind"]
 
@@ -100,7 +100,7 @@ def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) 
 
 
 def _serve_on_uvicorn(options: argparse.Namespace, sockets: list[socket.socket]) -> None:
-    application = None if options.app is None else load_any(options.app)
+    application = None if options.app is None else load_asgi(options.app)
     server = None if options.target is None else _load(options)
     bind, names = _places(options, sockets)
     secure = _tls(options, has_tcp=bool(names))

@@ -32,6 +32,8 @@ def check(options: argparse.Namespace) -> None:
         return
     if options.target is None and options.app is None:
         raise CannotStart("what is to be served? Give module:server, as in chat:server, or --app module:application")
+    if options.target is None and options.health is not None:
+        raise CannotStart("--health tells of a server: give module:server, or leave it out")
     for name, option in (_OF_TORNADO | _OF_APP).items():
         if getattr(options, name) is not None:
             raise CannotStart(f"{option} is for --host tornado: leave it out, or serve without --host {options.host}")

@@ -29,8 +29,8 @@ def load(target: str) -> Mountable:
     raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
 
 
-def load_any(target: str) -> Any:
-    """Import an ASGI application, as `load` imports a server; whoever serves it looks at it."""
+def load_asgi(target: str) -> Any:
+    """Import an ASGI application, as `load` imports a server; the host of uvicorn checks it."""
     return _load(target)
 
 
