@@ -69,7 +69,6 @@ ONLY_IN = {"secrets": "drivers/", "json": "wire/json.py", "msgspec.json": "wire/
 CATCH_EVERYTHING = {"drivers", "cli", "testing"}
 RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py", "faces/tornadio2/router.py"}
 RUN_WHAT_USERS_WROTE |= {f"faces/gevent_socketio/{name}.py" for name in ("carrier", "receiver", "virtsocket")}
-RUN_WHAT_USERS_WROTE |= {"adapters/redislink.py"}  # a package that fails as it likes at what a server answers
 RUN_WHAT_USERS_WROTE |= {"engine/session.py"}  # an application of bare Engine.IO, or the handler behind a dialect
 ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/namespace.py", "wire/places.py"}
 

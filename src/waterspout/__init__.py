@@ -150,7 +150,7 @@ _INSTEAD = {
     "RedisManager": "Server(adapter='redis://...') for servers, and waterspout.Emitter for other programs",
     "AsyncRedisManager": "Server(adapter='redis://...') for servers, and waterspout.AsyncEmitter for other programs",
     "AsyncNamespace": "waterspout.Socket for a class with handlers, and Server.register",
-    "ASGIApp": "waterspout.hosts.tornado.routes, or `waterspout serve`: it runs inside Tornado",
+    "ASGIApp": "waterspout.hosts.asgi.App, or `waterspout serve --host uvicorn`",
     "WSGIApp": "waterspout.hosts.gevent.App, or `waterspout serve --host gevent`",
     "get_tornado_handler": "waterspout.hosts.tornado.routes",
     "Client": "waterspout.testing.Peer in tests; it is a server, and has no client for a network",
