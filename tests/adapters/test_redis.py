@@ -205,86 +205,76 @@ def test_an_answer_that_makes_no_sense_is_a_loss(tmp_path: Path, answer: bytes, 
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_reason_of_a_loss_is_short_and_has_no_password(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        quoted = b"ERR unknown command 'AUTH', with args beginning with: 'me' 'secret' "
-        toy.refused[b"AUTH"] = quoted + b"x" * 10_000
-        made = Attached(f"unix://me:secret@{toy.path}")
-        reason = await made.loss()
-        assert "'me' '***'" in reason
-        assert len(reason) < 500
-        await made.end()
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_the_reason_of_a_loss_is_short_and_has_no_password(toy: ToyRedis) -> None:
+    quoted = b"ERR unknown command 'AUTH', with args beginning with: 'me' 'secret' "
+    toy.refused[b"AUTH"] = quoted + b"x" * 10_000
+    made = Attached(f"unix://me:secret@{toy.path}")
+    reason = await made.loss()
+    assert "'me' '***'" in reason
+    assert len(reason) < 500
+    await made.end()
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_was_not_answered_when_the_connection_was_lost_is_never_repeated(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        async with attached(toy, "news") as made:
-            toy.silent = True
-            count = made.adapter.publish("news", b"lost")
-            await toy.stop()
-            await made.loss()
-            assert await count is None
-            toy.silent = False
-            await toy.start()
-            assert await made.next() == "restored"
-            assert await published(made, "news", b"next") == 1
-            assert await made.next() == b"next"
-            assert [command for command in toy.commands if command[-1] == b"lost"] == []
-
-    with_toy(test)(tmp_path)
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_broker_that_is_absent_at_the_start_is_told_once_and_tried_again(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
+@with_toy
+async def test_what_was_not_answered_when_the_connection_was_lost_is_never_repeated(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        toy.silent = True
+        count = made.adapter.publish("news", b"lost")
         await toy.stop()
-        made = Attached(toy.url)
-        subscribed = made.subscribe("news")
-        assert toy.path in await made.loss()
-        assert not made.attached.done
-        assert not subscribed.done
+        await made.loss()
+        assert await count is None
+        toy.silent = False
         await toy.start()
         assert await made.next() == "restored"
-        assert made.attached.done
-        assert subscribed.done
+        assert await published(made, "news", b"next") == 1
+        assert await made.next() == b"next"
+        assert [command for command in toy.commands if command[-1] == b"lost"] == []
+
+
+@pytest.mark.usefixtures("quick")
+@with_toy
+async def test_a_broker_that_is_absent_at_the_start_is_told_once_and_tried_again(toy: ToyRedis) -> None:
+    await toy.stop()
+    made = Attached(toy.url)
+    subscribed = made.subscribe("news")
+    assert toy.path in await made.loss()
+    assert not made.attached.done
+    assert not subscribed.done
+    await toy.start()
+    assert await made.next() == "restored"
+    assert made.attached.done
+    assert subscribed.done
+    assert await published(made, "news", b"x") == 1
+    assert await made.next() == b"x"
+    await made.end()
+
+
+@pytest.mark.usefixtures("quick")
+@with_toy
+async def test_a_subscription_that_redis_ends_by_itself_is_a_loss(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        toy.unsubscribe(b"news")
+        assert "ended the subscription" in await made.loss()
+        assert await made.next() == "restored"
         assert await published(made, "news", b"x") == 1
-        assert await made.next() == b"x"
-        await made.end()
-
-    with_toy(test)(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_subscription_that_redis_ends_by_itself_is_a_loss(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        async with attached(toy, "news") as made:
-            toy.unsubscribe(b"news")
-            assert "ended the subscription" in await made.loss()
-            assert await made.next() == "restored"
-            assert await published(made, "news", b"x") == 1
-
-    with_toy(test)(tmp_path)
-
-
-@pytest.mark.usefixtures("quick")
-def test_a_replica_is_no_broker_until_it_is_the_master(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        toy.role = b"replica"
-        made = Attached(toy.url)
-        made.subscribe("news")
-        assert "replica" in await made.loss()
-        toy.role = b"master"
-        assert await made.next() == "restored"
-        toy.role = b"slave"  # the check of every five seconds finds it
-        assert "replica" in await made.loss()
-        toy.role = b"master"
-        assert await made.next() == "restored"
-        await made.end()
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_a_replica_is_no_broker_until_it_is_the_master(toy: ToyRedis) -> None:
+    toy.role = b"replica"
+    made = Attached(toy.url)
+    made.subscribe("news")
+    assert "replica" in await made.loss()
+    toy.role = b"master"
+    assert await made.next() == "restored"
+    toy.role = b"slave"  # the check of every five seconds finds it
+    assert "replica" in await made.loss()
+    toy.role = b"master"
+    assert await made.next() == "restored"
+    await made.end()
 
 
 @with_toy
@@ -314,49 +304,43 @@ async def test_a_refused_word_is_an_error_of_its_own(toy: ToyRedis) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_refused_subscription_is_told_with_the_reason(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        toy.refused[b"SUBSCRIBE"] = b"NOPERM No permissions to access a channel"
-        made = Attached(toy.url)
-        made.subscribe("news")
-        assert "No permissions" in await made.loss()
-        toy.refused.clear()
-        assert await made.next() == "restored"
-        await made.end()
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_a_refused_subscription_is_told_with_the_reason(toy: ToyRedis) -> None:
+    toy.refused[b"SUBSCRIBE"] = b"NOPERM No permissions to access a channel"
+    made = Attached(toy.url)
+    made.subscribe("news")
+    assert "No permissions" in await made.loss()
+    toy.refused.clear()
+    assert await made.next() == "restored"
+    await made.end()
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_redis_that_stalls_is_lost_and_what_it_was_sent_arrives_once(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        async with attached(toy, "news") as made:
-            toy.silent = True
-            count = made.adapter.publish("news", b"late")
-            assert "not answered" in await made.loss()
-            toy.silent = False
-            assert sorted([str(await made.next()), str(await made.next())]) == ["b'late'", "restored"]
-            assert await count == 1
-            assert len(toy.connections) == 2
-            assert made.told == []
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_a_redis_that_stalls_is_lost_and_what_it_was_sent_arrives_once(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        toy.silent = True
+        count = made.adapter.publish("news", b"late")
+        assert "not answered" in await made.loss()
+        toy.silent = False
+        assert sorted([str(await made.next()), str(await made.next())]) == ["b'late'", "restored"]
+        assert await count == 1
+        assert len(toy.connections) == 2
+        assert made.told == []
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_redis_that_is_silent_for_too_long_gets_new_connections(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        async with attached(toy, "news") as made:
-            toy.silent = True
-            count = made.adapter.publish("news", b"x")
-            await made.loss()
-            assert await count is None
-            toy.silent = False
-            while (told := await made.next()) != "restored":
-                assert told == b"x"
-            assert len(toy.connections) > 2
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_a_redis_that_is_silent_for_too_long_gets_new_connections(toy: ToyRedis) -> None:
+    async with attached(toy, "news") as made:
+        toy.silent = True
+        count = made.adapter.publish("news", b"x")
+        await made.loss()
+        assert await count is None
+        toy.silent = False
+        while (told := await made.next()) != "restored":
+            assert told == b"x"
+        assert len(toy.connections) > 2
 
 
 @pytest.mark.usefixtures("quick")
@@ -385,15 +369,13 @@ async def test_the_end_sends_what_was_published_and_closes_all(toy: ToyRedis) ->
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_end_does_not_wait_for_a_redis_that_is_away(tmp_path: Path) -> None:
-    async def test(toy: ToyRedis) -> None:
-        await toy.stop()
-        made = Attached(toy.url)
-        await made.loss()
-        await made.end()
-        assert made.told == []
-
-    with_toy(test)(tmp_path)
+@with_toy
+async def test_the_end_does_not_wait_for_a_redis_that_is_away(toy: ToyRedis) -> None:
+    await toy.stop()
+    made = Attached(toy.url)
+    await made.loss()
+    await made.end()
+    assert made.told == []
 
 
 @with_toy
