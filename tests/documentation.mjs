@@ -1,4 +1,4 @@
-// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices|login ADDRESS_OF_THE_PAGE.
+// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices|login|moving ADDRESS_OF_THE_PAGE.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
@@ -46,6 +46,22 @@ const PAGES = {
     await state.getByText("io server disconnect", { exact: true }).waitFor();
     await page.evaluate("socket.connect()");
     await state.getByText("Please log in.", { exact: true }).waitFor();
+  },
+  /* The page of a ConnectionManager and that of its successor: each reads what the other says. */
+  async moving(page) {
+    const say = async (page, text, ...readers) => {
+      for (const each of [page, ...readers]) await each.waitForFunction("ws.readyState === WebSocket.OPEN");
+      await page.locator("#text").fill(text);
+      await page.locator("#text").press("Enter");
+      await page.getByText("sent", { exact: true }).last().waitFor();
+      for (const reader of [page, ...readers]) await reader.getByText(`Ada: ${text}`, { exact: true }).waitFor();
+    };
+    const old = await page.context().newPage();
+    await old.goto(`${address}/old`);
+    await say(page, "from the new page", old);
+    await say(old, "from the old page", page);
+    await old.close();
+    await page.getByText("Ada has left", { exact: true }).waitFor();
   },
 };
 

@@ -16,6 +16,8 @@ from typing import Any
 import engineio
 import pytest
 import socketio
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 import waterspout.errors
 import waterspout.server
@@ -24,6 +26,7 @@ from ports import free_port
 from serving import PATIENCE, Client, running
 from waterspout.hosts import channelhandlers
 from waterspout.hosts import handlers as enginehandlers
+from waterspout.testing import EVENTS, ClientRefused, Pair, Peer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -145,6 +148,88 @@ def test_the_tests_of_the_login_pass() -> None:
     assert len(functions) == 2
     for function in functions:
         function()
+
+
+# Coming from a ConnectionManager
+
+MOVING = "coming-from-connection-manager"
+
+
+def test_the_pages_of_a_connection_manager_and_of_its_successor_meet(tmp_path: Path, node: str, chromium: str) -> None:
+    save(MOVING, tmp_path)
+    serve = ("serve", "--host", "uvicorn", "--app", "both:app", "--bind", "127.0.0.1:0")
+    with running(tmp_path, *serve) as command:
+        browse(node, chromium, "moving", command.address())
+    assert "Traceback" not in command.log.read_text()
+
+
+def load(file: str) -> Any:
+    """Return the application of a file of the page."""
+    names: dict[str, Any] = {}
+    [block] = [block for block in blocks(MOVING, "python") if block.startswith(f"# {file}")]
+    exec(block, names)
+    return names["app"]
+
+
+@pytest.mark.parametrize("file", ["before.py", "both.py"])
+def test_old_clients_are_sent_the_same_texts_with_and_without_the_class(file: str) -> None:
+    with TestClient(load(file)) as client, client.websocket_connect("/ws?name=Ada") as ada:
+        with client.websocket_connect("/ws?name=Grace") as grace:
+            ada.send_text("hello")
+            assert [ada.receive_text(), ada.receive_text(), grace.receive_text()] == ["sent", *["Ada: hello"] * 2]
+        assert ada.receive_text() == "Grace has left"
+
+
+def test_the_successor_sends_what_the_page_says_also_from_a_route_in_a_thread() -> None:
+    with TestClient(load("app.py")) as client, client.websocket_connect("/live?name=Ada") as websocket:
+        assert list(websocket.receive_json()["connect"]) == ["sid"]
+        client.post("/news?text=hello")
+        assert websocket.receive_json() == {"event": "text", "data": "hello"}
+        websocket.send_text("hello")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            websocket.receive_json()
+        assert closed.value.code == 4400
+
+
+def test_a_client_with_a_bare_url_has_entered_once_it_says_so() -> None:
+    with TestClient(load("app.py")) as client, client.websocket_connect("/live") as websocket:
+        client.post("/news?text=early")
+        websocket.send_json({"connect": {"name": "Ada"}})
+        assert list(websocket.receive_json()["connect"]) == ["sid"]
+        client.post("/news?text=late")
+        assert websocket.receive_json() == {"event": "text", "data": "late"}
+
+
+def server_of(part: str) -> waterspout.Server:
+    """Make a server with the block of the page that has this part."""
+    names: dict[str, Any] = {}
+    exec(PRELUDE, names)
+    [block] = [block for block in blocks(MOVING, "python") if part in block]
+    exec(block, names)
+    server: waterspout.Server = names["server"]
+    return server
+
+
+def test_a_token_decides_and_users_have_rooms() -> None:
+    server = server_of("whisper")
+    assert (socket := Pair(server, auth={"token": "secret"}).socket).data["user"] == "ada"
+    assert socket.rooms == {"user ada"}
+    with pytest.raises(ClientRefused, match="log in first"):
+        Pair(server, auth={"token": "guessed"})
+
+
+def test_a_whisper_reaches_all_tabs_of_a_user_and_nobody_else() -> None:
+    server = server_of("whisper")
+    here, there = (Pair(server, auth={"token": "secret"}) for _ in range(2))
+    here.peer.emit("whisper", "ada", "hello")
+    here.peer.emit("whisper", "grace", "hello")
+    assert [pair.peer.events() for pair in (here, there)] == [[("text", "hello")]] * 2
+
+
+def test_a_parameter_of_the_path_is_kept_for_handlers() -> None:
+    server = server_of("client_id):")
+    Peer(server, generation=EVENTS, path="/live/7").take()
+    assert [socket.request.data for socket in server.sockets()] == [{"client": "7"}]
 
 
 # The code of the other pages
@@ -304,6 +389,7 @@ COMING = [
         ("coming-from-python-socketio", "python-socketio"),
         ("coming-from-flask-socketio", "Flask-SocketIO"),
         ("coming-from-node", "Node"),
+        ("coming-from-connection-manager", "ConnectionManager"),
     )
     for row in rows(page, first)
 ]
