@@ -1,12 +1,7 @@
 """Inside FastAPI, as processes of uvicorn, hypercorn, granian and daphne: real clients, and the end by a signal."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +9,7 @@ import aiohttp
 import pytest
 import socketio
 
-from ports import free_port
+from hosts.asgi_site import CODES, COMMANDS, Site, running
 from serving import PATIENCE
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,51 +22,6 @@ server.expose("/prices", server.channel("prices", start="earliest"))
 server.channel("prices").publish(1)
 app = App(server, pages)
 """
-
-OURS = "waterspout.hosts.uvicorn"
-COMMANDS = {
-    "uvicorn": ("uvicorn", "site_under_test:app", "--port", "PORT"),
-    "uvicorn-ours": ("uvicorn", "site_under_test:app", "--port", "PORT", "--ws", f"{OURS}:WebSocketProtocol"),
-    "gunicorn-ours": (
-        "gunicorn",
-        "--worker-class",
-        f"{OURS}.Worker",
-        "--bind",
-        "127.0.0.1:PORT",
-        "site_under_test:app",
-    ),
-    "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--bind", "127.0.0.1:PORT"),
-    "granian": ("granian", "--interface", "asgi", "site_under_test:app", "--port", "PORT"),
-    "daphne": ("daphne", "site_under_test:app", "--port", "PORT"),
-}
-CUT: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSED, None
-TOLD: tuple[aiohttp.WSMsgType, int | None] = aiohttp.WSMsgType.CLOSE, 1001
-GOODBYES: dict[str, list[tuple[aiohttp.WSMsgType, int | None]]] = {
-    "uvicorn": [TOLD],
-    "uvicorn-ours": [TOLD],
-    "gunicorn-ours": [TOLD],
-    "hypercorn": [TOLD],
-    "granian": [TOLD, CUT],  # its loop has the signal at the same time
-    "daphne": [(aiohttp.WSMsgType.CLOSE, 1000)],  # it has no other code for this
-}
-
-
-@contextmanager
-def running(folder: Path, command: tuple[str, ...], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    (folder / "site_under_test.py").write_text(SITE)
-    paths = [str(folder), str(EXAMPLES), *filter(None, sys.path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    words = [word.replace("PORT", str(port)) for word in command]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 async def answers(http: aiohttp.ClientSession, url: str, page: str = "/docs", status: int = 200) -> None:
@@ -92,7 +42,8 @@ async def client(url: str, token: str, *transports: str) -> Any:
     return guest
 
 
-async def visit(kind: str, url: str, process: subprocess.Popen[bytes]) -> None:
+async def visit(kind: str, site: Site) -> None:
+    url = site.url
     async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
         await answers(http, url)
         token = await (await http.get(f"{url}/login/ann")).json()
@@ -113,14 +64,14 @@ async def visit(kind: str, url: str, process: subprocess.Popen[bytes]) -> None:
 
         reasons: asyncio.Queue[Any] = asyncio.Queue()
         guests[0].on("disconnect", reasons.put)
-        process.send_signal(signal.SIGTERM)
+        site.process.send_signal(signal.SIGTERM)
         assert await reasons.get() == "server disconnect"
         assert (await stream.content.read()).startswith(b"retry: ")
         last = await plain.receive()
-        assert (last.type, last.data) in GOODBYES[kind]
+        assert (last.data if last.type is aiohttp.WSMsgType.CLOSE else None) in CODES[kind], last
         for guest in guests:
             await guest.disconnect()
-        assert await asyncio.to_thread(process.wait, 10) in (0, -signal.SIGTERM)
+        assert await asyncio.to_thread(site.process.wait, 10) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +79,13 @@ async def visit(kind: str, url: str, process: subprocess.Popen[bytes]) -> None:
 )
 def test_fastapi_app_py_serves_clients_by_all_ways_and_a_signal_ends_it(kind: str, tmp_path: Path) -> None:
     """The example "fastapi_app.py"."""
-    port = free_port()
-    with running(tmp_path, COMMANDS[kind], port) as process:
+    with running(tmp_path, SITE, COMMANDS[kind], EXAMPLES) as site:
         try:
-            asyncio.run(visit(kind, f"http://127.0.0.1:{port}", process))
+            asyncio.run(visit(kind, site))
         except BaseException:
-            print((tmp_path / "log").read_text())
+            print(site.log.read_text())
             raise
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in site.log.read_text()
 
 
 def test_a_view_of_django_and_clients_reach_all(tmp_path: Path) -> None:
@@ -155,7 +105,7 @@ def test_a_view_of_django_and_clients_reach_all(tmp_path: Path) -> None:
             assert await heard.get() == "hello"
             await guest.disconnect()
 
-    port = free_port()
-    with running(tmp_path, ("uvicorn", "--lifespan", "off", "django_asgi:app", "--port", "PORT"), port):
-        asyncio.run(look(f"http://127.0.0.1:{port}"))
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    command = ("uvicorn", "--lifespan", "off", "django_asgi:app", "--port", "PORT")
+    with running(tmp_path, "", command, EXAMPLES) as site:
+        asyncio.run(look(site.url))
+    assert "Traceback" not in site.log.read_text()
