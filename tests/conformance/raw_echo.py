@@ -1,6 +1,6 @@
 """A bare WebSocket echo for general WebSocket test suites, from the parts that carry Waterspout's sessions.
 
-Run it with `python tests/conformance/raw_echo.py [--port 9001] [--uvloop | --gevent] [--plain]`.
+Run it with `python tests/conformance/raw_echo.py [--port 9001] [--uvloop] [--gevent | --uvicorn] [--plain]`.
 
 The opening handshake, the reader, compression, the transport and the link are those of production. Only two parts
 differ: no Engine.IO session is behind the transport, and the compression threshold is one byte, so that each message
@@ -24,6 +24,8 @@ from waterspout.engine.transports.deflating import DeflatingTransport
 from waterspout.engine.transports.interfaces import Link
 from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.errors import ProtocolError
+from waterspout.hosts.asgi import WebSocketIntake
+from waterspout.hosts.asgirequests import AsgiApplication, Receive, Scope, Send
 from waterspout.hosts.reception import Reception
 from waterspout.hosts.requests import read
 from waterspout.hosts.residence import Residence
@@ -160,6 +162,34 @@ def serve_on_gevent(port: int, *, compress: bool) -> None:
     )
 
 
+def asgi_application(*, compress: bool) -> AsgiApplication:
+    """Make an ASGI application that is nothing but the echo, for uvicorn with WebSockets of ours."""
+    residence = Residence.of(Engine(Nobody()))
+
+    class Deciding(WebSocketIntake):
+        def admit(self, request: Request, route: object = None) -> None:
+            self.request = request
+            self.decision = decide(request, compress=compress)  # type: ignore[assignment]
+
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            raise RuntimeError(f"there is no {scope['type']}")
+        await Deciding(residence, scope, receive, send).serve(scope["path"])
+
+    return echo
+
+
+def serve_on_uvicorn(port: int, *, compress: bool, loop: str) -> None:
+    """Serve on uvicorn until the process ends."""
+    from waterspout.hosts.uvicornserver import UvicornPlace, run
+
+    run(
+        asgi_application(compress=compress),
+        UvicornPlace(bind=[("127.0.0.1", port)], loop=loop),
+        ready=lambda urls: print(*urls, "on uvicorn and", loop, flush=True),
+    )
+
+
 async def serve(port: int, *, compress: bool) -> None:
     """Serve until the process ends."""
     application(compress=compress).listen(port, "127.0.0.1")
@@ -173,12 +203,17 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9001)
     parser.add_argument("--uvloop", action="store_true", help="run on uvloop instead of asyncio")
     parser.add_argument("--gevent", action="store_true", help="run on gevent")
+    parser.add_argument("--uvicorn", action="store_true", help="run on uvicorn, with WebSockets of Waterspout")
     parser.add_argument("--plain", action="store_true", help="decline compression")
     options = parser.parse_args()
+    compress = not options.plain
     if options.gevent:
-        serve_on_gevent(options.port, compress=not options.plain)
+        serve_on_gevent(options.port, compress=compress)
         return
-    program = serve(options.port, compress=not options.plain)
+    if options.uvicorn:
+        serve_on_uvicorn(options.port, compress=compress, loop="uvloop" if options.uvloop else "asyncio")
+        return
+    program = serve(options.port, compress=compress)
     if options.uvloop:
         import uvloop
 

@@ -1,6 +1,9 @@
 """The servers for public test suites do what the suites expect; the results are in docs/conformance.md."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from tornado.httpserver import HTTPServer
@@ -8,7 +11,8 @@ from tornado.testing import bind_unused_port
 from tornado.websocket import websocket_connect
 
 from conformance.app import SERVERS
-from conformance.raw_echo import application
+from conformance.raw_echo import application, asgi_application
+from hosts.asgi_host import UvicornHost
 from waterspout import Server
 from waterspout.testing import ENGINEIO_3, ENGINEIO_4, Peer
 from waterspout.wire.generations import Generation
@@ -74,23 +78,40 @@ def test_the_servers_of_socketio_client_refuse_who_fails() -> None:
     ]
 
 
+@asynccontextmanager
+async def tornado(*, compress: bool) -> AsyncIterator[int]:
+    """Serve the raw echo in Tornado, and lend its port."""
+    listener, port = bind_unused_port()
+    server = HTTPServer(application(compress=compress))
+    server.add_socket(listener)
+    yield port
+    server.stop()
+    await server.close_all_connections()
+
+
+@asynccontextmanager
+async def uvicorn(*, compress: bool) -> AsyncIterator[int]:
+    """Serve the raw echo on uvicorn with WebSockets of ours, and lend its port."""
+    host = UvicornHost("asyncio", ws="waterspout.hosts.uvicorn:WebSocketProtocol", lifespan="off")
+    await host.serve_application(asgi_application(compress=compress))
+    yield host.port
+    await host.stop_server()
+
+
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "compressed"])
-def test_the_raw_echo_sends_back_text_and_binary(compress: bool) -> None:
+@pytest.mark.parametrize("serving", [tornado, uvicorn], ids=["tornado", "uvicorn"])
+def test_the_raw_echo_sends_back_text_and_binary(serving: Any, compress: bool) -> None:
     async def echo() -> list[str | bytes | None]:
-        listener, port = bind_unused_port()
-        server = HTTPServer(application(compress=compress))
-        server.add_socket(listener)
-        client = await websocket_connect(f"ws://127.0.0.1:{port}", compression_options={} if compress else None)
-        received = []
-        for message in ("", "é" * 1000, b"", bytes(100_000)):
-            await client.write_message(message, binary=isinstance(message, bytes))
-            received.append(await client.read_message())
-        assert client.headers is not None
-        assert ("Sec-WebSocket-Extensions" in client.headers) == compress
-        client.close()
-        assert await client.read_message() is None
-        server.stop()
-        await server.close_all_connections()
-        return received
+        async with serving(compress=compress) as port:
+            client = await websocket_connect(f"ws://127.0.0.1:{port}", compression_options={} if compress else None)
+            received = []
+            for message in ("", "é" * 1000, b"", bytes(100_000)):
+                await client.write_message(message, binary=isinstance(message, bytes))
+                received.append(await client.read_message())
+            assert client.headers is not None
+            assert ("Sec-WebSocket-Extensions" in client.headers) == compress
+            client.close()
+            assert await client.read_message() is None
+            return received
 
     assert asyncio.run(echo()) == ["", "é" * 1000, b"", bytes(100_000)]
