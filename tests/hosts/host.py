@@ -116,6 +116,11 @@ class Host:
         while not holds():
             await asyncio.sleep(PAUSE)
 
+    def connections(self) -> int:
+        """Count the sockets at the server's address that do not listen: its connections, whoever else has sockets."""
+        place = self.unix or ("127.0.0.1", self.port)
+        return sum(each.is_of(place) for each in map(Descriptor, listed()))
+
     async def noticed(self) -> None:
         """Wait, after a connection has been closed, until the engine must know it."""
 
@@ -147,13 +152,32 @@ class Host:
             await mountable.close()
 
 
+class Descriptor(int):
+    """A descriptor of this process, which may be closed already."""
+
+    def is_socket(self) -> bool:
+        """Tell whether it is a socket."""
+        try:
+            return stat.S_ISSOCK(os.fstat(self).st_mode)
+        except OSError:
+            return False
+
+    def is_of(self, place: str | tuple[str, int]) -> bool:
+        """Tell whether it is a connection of the server at this place."""
+        if not self.is_socket():
+            return False
+        same = socket.socket(fileno=int(self))
+        try:
+            return same.getsockname() == place and not same.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        finally:
+            same.detach()
+
+
+def listed() -> list[int]:
+    """List the descriptors of this process, and the one with which they were listed."""
+    return list(map(int, os.listdir("/dev/fd")))
+
+
 def sockets() -> int:
     """Count the open sockets of this process."""
-    return sum(map(_is_socket, map(int, os.listdir("/dev/fd"))))
-
-
-def _is_socket(descriptor: int) -> bool:
-    try:
-        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    except OSError:  # the descriptor with which the others were listed
-        return False
+    return sum(each.is_socket() for each in map(Descriptor, listed()))

@@ -121,10 +121,10 @@ async def test_a_refused_websocket_gets_the_reason_and_leaves_no_error_in_the_lo
 async def test_half_a_body_is_answered_with_408_and_ends_the_session(
     host: AsgiHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "BODY_TIMEOUT", AT_ONCE)
     echo = Echo()
     await host.serve(echo.server)
     session = await host.session()
+    monkeypatch.setattr(intake, "BODY_TIMEOUT", AT_ONCE)
     session.posting.send(head_of(session.target(), ("Content-Length", "9")) + b'42["ec')
     assert (await session.posting.answer()).status == 408
     assert await session.posting.rest() == b""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hosts.client import opening, request, target, text
-from hosts.host import Host, sockets
+from hosts.host import Host
 from hosts.suite.echo import Echo
 from waterspout import Engine, Reason, Socket
 
@@ -19,7 +19,7 @@ class Ending:
     async def test_websockets_are_told_with_1001_and_their_sockets_close(self, host: Host) -> None:
         echo = Echo()
         await host.serve(echo.server)
-        before = sockets()
+        before = host.connections()
         wires = [await host.websocket(eio=eio) for eio in (3, 4, 4)]
         closing = echo.server.close()
         assert [await wire.closing() for wire in wires] == [1001, 1001, 1001]
@@ -28,7 +28,7 @@ class Ending:
         assert echo.is_empty
         for wire in wires:
             wire.abort()
-        await host.until(lambda: sockets() <= before)
+        await host.until(lambda: host.connections() <= before)
 
     @pytest.mark.parametrize(("eio", "goodbye"), [(3, "1:1"), (4, "1")])
     async def test_a_parked_poll_is_answered_with_a_close_packet(self, host: Host, eio: int, goodbye: str) -> None:
