@@ -5,6 +5,7 @@ import gzip
 import logging
 import random
 import re
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,8 @@ from hosts.suite.websocket import WebSocket, echoes
 from hosts.tornado_host import LOOPS, TornadoHost
 from waterspout import Request, Server, Socket
 from waterspout.engine import Session as EngineSession
-from waterspout.hosts import link
-from waterspout.hosts.tornado import Mount, drain, routes
+from waterspout.hosts import link, tornado
+from waterspout.hosts.tornado import Mount, drain, routes, serve
 
 
 def rounds(*kinds: str) -> list[Any]:
@@ -475,6 +476,41 @@ async def test_a_server_is_drained_wherever_it_is_mounted(host: TornadoHost, mon
     assert await wire.closing() == 1001
     await drained
     assert await echoes(elsewhere)  # it is no business of another server's
+
+
+@tcp
+async def test_a_server_is_served_until_it_is_closed_and_its_websockets_are_too(
+    host: TornadoHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.05)  # s
+    echo = Echo()
+    serving = asyncio.ensure_future(serve(echo.server))
+    host.other_routes = routes(echo.server)
+    await host.serve()
+    wire = await host.websocket()
+    assert not serving.done()
+    await echo.server.close()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not serving.done()
+    assert await wire.closing() == 1001
+    await serving
+
+
+@tcp
+async def test_a_client_that_does_not_take_the_end_is_cut(
+    host: TornadoHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tornado, "CLOSE_TIMEOUT", 0)  # s
+    echo = Echo()
+    serving = asyncio.ensure_future(serve(echo.server))
+    host.other_routes = routes(echo.server)
+    await host.serve()
+    wire = await host.websocket()
+    signal.raise_signal(signal.SIGTERM)
+    await serving
+    assert "some clients had not taken what was sent to them within 0 s" in caplog.text
+    assert (await wire.rest())[:4] in (b"", b"\x88\x02\x03\xe9")
 
 
 @tcp

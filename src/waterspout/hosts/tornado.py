@@ -6,19 +6,24 @@ HTTP is Tornado's, which reads the requests and carries the long-polling. A WebS
 handshake: from then on a link of our own reads and writes its socket.
 """
 
+import asyncio
 from typing import Any
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import AnyMatches, Router
 
+from ..drivers.log import logger
 from ..engine import Engine
 from .loops import running_loop, settle
 from .reception import Reception
 from .requests import read
 from .residence import Mountable, Residence, engine_of
+from .signals import CLOSE_TIMEOUT, LATE, ending
 
-__all__ = ["Mount", "Mountable", "drain", "routes", "start"]
+__all__ = ["Mount", "Mountable", "drain", "routes", "serve", "start"]
+
+log = logger("waterspout.host")
 
 
 def routes(server: Mountable) -> list[Any]:
@@ -49,6 +54,28 @@ async def drain(server: Mountable) -> None:
     loop that serves; done at once where nobody has come.
     """
     await Residence.of(engine_of(server)).drain()
+
+
+async def serve(server: Mountable) -> None:
+    """Serve until SIGTERM, SIGINT or `server.close()`; then send within 8 s what clients still get.
+
+    It is the end of a program of one's own, whose `Application` with the `routes` of the server listens already. The
+    server is started as by `start`. Signals are for the main thread; a second one ends the process at once.
+    """
+    residence = Residence.of(engine_of(server))
+    settle(residence)
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    residence.engine.when_closing(stop.set)
+    with ending(lambda: loop.call_soon_threadsafe(stop.set)):
+        await stop.wait()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await server.close()
+                await residence.drain()
+        except TimeoutError:
+            log.warning(LATE, CLOSE_TIMEOUT)
+    residence.cut()
+    residence.engine.log.flush()
 
 
 class Mount(Router):
