@@ -38,6 +38,14 @@ wsgi = lambda environ, start_response: []
 """
 
 
+WITHOUT_WEBSOCKETS = """
+import sys
+sys.modules |= {"websockets": None, "wsproto": None}
+from waterspout import cli
+sys.exit(cli.main())
+"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
@@ -104,3 +112,12 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     monkeypatch.syspath_prepend(folder)
     assert cli.main(["serve", "--host", "uvicorn", *options.split()]) == 2
     assert f"waterspout: {sentence}" in capsys.readouterr().err
+
+
+def test_a_uvicorn_without_websockets_is_refused_with_a_sentence(folder: Path) -> None:
+    program = ("-c", WITHOUT_WEBSOCKETS)
+    options = ("live:server", "--host", "uvicorn", "--app", "site_beside:app")
+    with running(folder, "serve", *options, program=program) as command:
+        assert command.end() == 2
+        sentence = "waterspout: --host uvicorn needs websockets: pip install 'uvicorn[standard]'\n"
+        assert command.log.read_text() == sentence

@@ -21,7 +21,9 @@ from .transportlink import TransportLink
 __all__ = ["WebSocketProtocol"]
 
 if AutoWebSocketsProtocol is None:
-    raise ImportError("uvicorn has no WebSockets yet: pip install websockets, for those that are not Waterspout's")
+    raise ModuleNotFoundError(
+        "uvicorn has no WebSockets yet: pip install websockets, for those that are not Waterspout's", name="websockets"
+    )
 
 _Usual: Any = AutoWebSocketsProtocol
 
