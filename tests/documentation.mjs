@@ -1,10 +1,10 @@
-// The pages of the tutorial in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY echo|prices|login|moving ADDRESS_OF_THE_PAGE.
+// The pages of the documentation in Chromium: node documentation.mjs CHROMIUM CLIENT_LIBRARY NAME ADDRESS_OF_THE_PAGE [FOREIGN_PAGE].
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("clients/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
-const [executablePath, library, name, address] = process.argv.slice(2);
+const [executablePath, library, name, address, foreign] = process.argv.slice(2);
 const args = ["--no-sandbox", "--disable-quic", "--disable-background-networking"];
 const browser = await chromium.launch({ executablePath, args });
 
@@ -62,6 +62,16 @@ const PAGES = {
     await say(old, "from the old page", page);
     await old.close();
     await page.getByText("Ada has left", { exact: true }).waitFor();
+  },
+
+  // Another window opens, and then a page from another origin.
+  async readme(page) {
+    await page.waitForFunction("socket.connected");
+    for (const [url, text] of [[address, "said: hello."], [foreign, "said: hello. said: hello."]]) {
+      const other = await page.context().newPage();
+      await other.goto(url);
+      await page.getByText(text, { exact: true }).waitFor();
+    }
   },
 };
 

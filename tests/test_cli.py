@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -863,43 +862,7 @@ def test_a_killed_supervisor_leaves_no_server_behind(folder: Path) -> None:
         command.rest()
 
 
-# The examples and the README
-
-
-def test_the_server_of_the_readme_does_what_it_says(folder: Path) -> None:
-    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (folder / "app.py").write_text(blocks[0])
-    with serve(folder) as command:
-        address = command.address()
-        with Client(address) as nobody, Client(address) as bob:
-            assert nobody.ask("40") == '44{"message":"Who are you?"}'
-            bob.enter('{"name":"Bob"}')
-            with Client(address) as ada:
-                ada.enter('{"name":"Ada"}')
-                assert ada.ask('421["say","hello"]') == '431["ok"]'
-                assert bob.receive() == '42["said","Ada","hello"]'
-            assert bob.receive() == '42["left","Ada"]'
-
-
-def test_the_tornado_application_of_the_readme_serves_its_page_and_the_server(folder: Path) -> None:
-    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
-    app, main = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    [page] = re.findall(r"```html\n(.*?)```", readme, re.DOTALL)
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    main = main.replace("8000", str(port)).replace("    await", f"    print({address!r}, flush=True)\n    await")
-    (folder / "app.py").write_text(app)
-    (folder / "main.py").write_text(main)
-    (folder / "public").mkdir()
-    (folder / "public/index.html").write_text(page)
-    with running(folder, program=(str(folder / "main.py"),)) as command:
-        assert command.address() == address
-        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
-            assert answer.read().split() == page.encode().split()  # a template of Tornado joins white space
-        with Client(address) as ada:
-            ada.enter('{"name":"Ada"}')
-            assert ada.ask('421["say","hello"]') == '431["ok"]'
+# The examples
 
 
 def test_the_echo_example_answers_with_what_was_sent(folder: Path) -> None:
