@@ -47,7 +47,8 @@ const PAGES = {
     await page.evaluate("socket.connect()");
     await state.getByText("Please log in.", { exact: true }).waitFor();
   },
-  /* The page of a ConnectionManager and that of its successor: each reads what the other says. */
+
+  // The page of a ConnectionManager and that of its successor: each reads what the other says.
   async moving(page) {
     const say = async (page, text, ...readers) => {
       for (const each of [page, ...readers]) await each.waitForFunction("ws.readyState === WebSocket.OPEN");
