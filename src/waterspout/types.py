@@ -100,13 +100,19 @@ class Headers(Mapping[str, str]):
 
 
 Field = tuple[str, str]
+RawField = tuple[bytes, bytes]
 
 
-def _by_name(lines: Sequence[Field]) -> dict[str, str]:
-    fields = {name.lower(): value for name, value in lines}
-    if len(fields) == len(lines):
-        return fields
-    fields = {}
+def _by_name(lines: Sequence[Field | RawField]) -> dict[str, str]:
+    if lines and type(lines[0][0]) is bytes:
+        fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}  # type: ignore[union-attr]
+    else:
+        fields = {name.lower(): value for name, value in lines}
+    return fields if len(fields) == len(lines) else _joined(_as_texts(lines))
+
+
+def _joined(lines: Sequence[Field]) -> dict[str, str]:
+    fields: dict[str, str] = {}
     for name, value in lines:
         key = name.lower()
         joint = "; " if key == "cookie" else ", "
@@ -114,10 +120,17 @@ def _by_name(lines: Sequence[Field]) -> dict[str, str]:
     return fields
 
 
+def _as_texts(lines: Sequence[Field | RawField]) -> Sequence[Field]:
+    if lines and type(lines[0][0]) is bytes:
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]  # type: ignore[union-attr]
+    return lines  # type: ignore[return-value]
+
+
 class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
-    `path` is the target's part before the question mark, not unquoted. `remote_address` is the client's, as far as the
+    `path` is the target's part before the question mark, not unquoted. The `fields` are texts, or the bytes that came,
+    which nobody decodes before one is asked for. `remote_address` is the client's, as far as the
     host or a trusted proxy knows; "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a
     trusted proxy has ended it, False where such a proxy has ended none, None where nobody knows. `native` is the host's
     own object (Tornado's `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the
@@ -143,16 +156,18 @@ class Request:
         self,
         method: str,
         target: str,
-        fields: Iterable[Field] = (),
+        fields: Iterable[Field] | Iterable[RawField] = (),
         *,
         remote_address: str = "",
         secure: bool | None = None,
         native: object = None,
     ) -> None:
-        self._host, target = split_target(target)  # Host says nothing then
+        self._host = None
+        if not target.startswith("/"):
+            self._host, target = split_target(target)  # the field Host says nothing then
         path, mark, query = target.partition("?")
         self.path = sys.intern(path)  # one string for all connections
-        self._head: bytes | tuple[str, str, tuple[Field, ...]] = mark, query, tuple(fields)
+        self._head: bytes | tuple[str, str, Sequence[Field | RawField]] = mark, query, tuple(fields)
         self._headers: dict[str, str] | None = None
         self._query: dict[str, list[str]] | None = None
         self._data: dict[str, Any] | None = None
@@ -225,7 +240,7 @@ class Request:
         self.native = self._headers = self._query = None
         if isinstance(self._head, tuple):
             mark, query, fields = self._head
-            lines = [mark + query, *(f"{name}:{value}" for name, value in fields)]
+            lines = [mark + query, *(f"{name}:{value}" for name, value in _as_texts(fields))]
             self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
 
     def _by_name(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from weakref import WeakSet
 from ..engine import Admitted, Greeting, Response, Stream, Upgrade
 from .adopting import begin
 from .asgilinks import ENDED, AsgiLink, AsgiMessenger
-from .asgirequests import OFFER, AsgiApplication, Event, Offer, Receive, Scope, Send, encoded, path_in, read
+from .asgirequests import OFFER, AsgiApplication, Event, Offer, Paths, Receive, Scope, Send, encoded, read
 from .chunks import UnframedLink
 from .intake import Intake, announced_bytes
 from .loops import settle
@@ -26,6 +26,7 @@ from .signals import chain
 
 __all__ = ["App"]
 
+_START, _BODY = "http.response.start", "http.response.body"
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 TELLING_TIMEOUT = 0.5  # s that clients have to be told before the server is: it may close their connections at once
 _TURNS = 3  # in which uvicorn closes the connection of a refused WebSocket; before that it logs an error at our return
@@ -46,6 +47,7 @@ class App:
         self._server = server
         self._application = _nothing if other_asgi_app is None else other_asgi_app
         self._residence = Residence.of(self.engine)
+        self._paths = Paths(self.engine)
         _APPS.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +55,7 @@ class App:
         kind = scope["type"]
         if kind == "lifespan":
             await self._live(scope, receive, send)
-        elif kind not in _INTAKES or (path := path_in(self.engine, scope)) is None:
+        elif kind not in _INTAKES or (path := self._paths.find(scope)) is None:
             await self._application(scope, receive, send)
         else:
             if self._residence.home is None:
@@ -129,14 +131,14 @@ class _AsgiIntake(Intake):
     """A call of an ASGI server, which waits until the engine has decided or answered."""
 
     gone_type: str
+    _response: Response | None = None
+    _reader: asyncio.Task[None] | None = None  # what waits for an event of the server
+    _is_interrupted = False
 
     def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(residence.engine)
         self._residence = residence
         self._scope, self._receive, self._send = scope, receive, send
-        self._response: Response | None = None
-        self._reader: asyncio.Task[None] | None = None  # what waits for an event of the server
-        self._is_interrupted = False
 
     def gone(self) -> None:
         super().gone()
@@ -185,14 +187,14 @@ class _AsgiIntake(Intake):
         finally:
             self._reader = None
 
-    async def _send_response(self, response: Response, prefix: str, *fields: tuple[bytes, bytes]) -> None:
+    async def _send_response(self, response: Response, start: str, body: str, *fields: tuple[bytes, bytes]) -> None:
+        """Send events of these two types."""
         headers = [*encoded(response.headers), *fields]
         if response.status != 204:
             headers.append((b"content-length", b"%d" % len(response.body)))
-        start = {"type": f"{prefix}.start", "status": response.status, "headers": headers}
         try:
-            await self._send(start)
-            await self._send({"type": f"{prefix}.body", "body": response.body})
+            await self._send({"type": start, "status": response.status, "headers": headers})
+            await self._send({"type": body, "body": response.body})
         except ENDED:
             return  # the client has gone
         if self.written is not None:
@@ -203,18 +205,15 @@ class HttpIntake(_AsgiIntake):
     """A request of HTTP: its answer, or an endless one."""
 
     gone_type = "http.disconnect"
-
-    def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(residence, scope, receive, send)
-        self._link: AsgiLink | None = None
-        self._headers: tuple[tuple[str, str], ...] = ()  # of an endless answer
-        self._is_whole = False
+    _link: AsgiLink | None = None
+    _headers: tuple[tuple[str, str], ...] = ()  # of an endless answer
+    _is_whole = False
 
     async def serve(self, path: str) -> None:
         """Let the engine serve it."""
         self.admit(read(self._residence, self._scope, path))
         try:
-            if self._has_body:
+            if self._has_body():
                 await self._read_body()
             else:
                 self._is_whole = True
@@ -225,11 +224,11 @@ class HttpIntake(_AsgiIntake):
             if not self._is_settled:  # the call is cancelled
                 self.gone()
         if self._link is not None:
-            headers = [*encoded(self._headers), *self._closing]
-            start = {"type": "http.response.start", "status": 200, "headers": headers}
-            await self._link.serve(self._receive, start)
+            headers = [*encoded(self._headers), *self._closing()]
+            await self._link.serve(self._receive, {"type": _START, "status": 200, "headers": headers})
         elif self._response is not None:
-            await self._send_response(self._response, "http.response", *self._closing)
+            closing = () if self._is_whole else self._closing()
+            await self._send_response(self._response, _START, _BODY, *closing)
 
     # What a kind of intake adds
 
@@ -245,22 +244,22 @@ class HttpIntake(_AsgiIntake):
 
     # Below this line: how it is done
 
-    @property
+    def _has_body(self) -> bool:
+        """Tell whether there may be one: HTTP/2 needs no field that announces it."""
+        request = self.request
+        if request.header("content-length") or request.header("transfer-encoding"):
+            return True
+        return request.method not in _BODILESS and not self._is_of_http_1()
+
     def _is_of_http_1(self) -> bool:
         return bool(self._scope.get("http_version", "1.1") < "2")
 
-    @property
-    def _has_body(self) -> bool:
-        """Whether there may be one: HTTP/2 needs no field that announces it."""
-        if self.request.header("content-length") or self.request.header("transfer-encoding"):
-            return True
-        return not self._is_of_http_1 and self.request.method not in _BODILESS
-
-    @property
     def _closing(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Ends the connection behind an endless answer, or one before the end of the body; HTTP/2 has no such field."""
-        is_over = self._link is None and self._is_whole
-        return () if is_over or not self._is_of_http_1 else ((b"connection", b"close"),)
+        """Return what ends the connection behind an endless answer, or one before the end of the body.
+
+        HTTP/2 has no such field.
+        """
+        return ((b"connection", b"close"),) if self._is_of_http_1() else ()
 
     async def _read_body(self) -> None:
         """Read the body while it is wanted."""
@@ -283,11 +282,8 @@ class WebSocketIntake(_AsgiIntake):
     """The opening handshake of a WebSocket: it is accepted or refused."""
 
     gone_type = "websocket.disconnect"
-
-    def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(residence, scope, receive, send)
-        self._admitted: tuple[Admitted, Upgrade] | None = None  # accepted, but not started
-        self._messenger: AsgiMessenger | None = None
+    _admitted: tuple[Admitted, Upgrade] | None = None  # accepted, but not started
+    _messenger: AsgiMessenger | None = None
 
     async def serve(self, path: str) -> None:
         """Let the engine decide, and carry the messages until the end."""
@@ -356,7 +352,7 @@ class WebSocketIntake(_AsgiIntake):
 
     async def _refuse(self, response: Response) -> None:
         if "websocket.http.response" in (self._scope.get("extensions") or {}):
-            await self._send_response(response, "websocket.http.response")
+            await self._send_response(response, "websocket.http.response.start", "websocket.http.response.body")
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
             return

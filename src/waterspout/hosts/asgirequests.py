@@ -29,12 +29,31 @@ Its arguments are the `Output` of the loop, and what is called when the server s
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
 _OPENING = (  # what RFC 8441, and servers that keep these fields to themselves, leave out; test clients have odd keys
-    ("upgrade", "websocket"),
-    ("connection", "Upgrade"),
-    ("sec-websocket-version", "13"),
-    ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),  # nobody answers it: the server has
+    (b"upgrade", b"websocket"),
+    (b"connection", b"Upgrade"),
+    (b"sec-websocket-version", b"13"),
+    (b"sec-websocket-key", b"AAAAAAAAAAAAAAAAAAAAAA=="),  # nobody answers it: the server has
 )
-_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+_FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+_MOST_PATHS, _LONGEST_PATH = 256, 200  # that are remembered, and characters of one
+
+
+class Paths:
+    """`path_in` of an engine, which remembers what is the engine's: the same few paths come again and again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[tuple[str | None, str, bytes | None], str] = {}
+
+    def find(self, scope: Scope) -> str | None:
+        """Return the path of a request as the engine serves it, or None for one that is not the engine's."""
+        key = scope.get("root_path"), scope["path"], scope.get("raw_path")
+        path = self._known.get(key)
+        if path is None:
+            path = path_in(self._engine, scope)
+            if path is not None and len(path) <= _LONGEST_PATH and len(self._known) < _MOST_PATHS:
+                self._known[key] = path
+        return path
 
 
 def path_in(engine: Engine, scope: Scope) -> str | None:
@@ -88,14 +107,10 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     if not residence.has_looked:
         _look_around(residence, scope)
     is_websocket = scope["type"] == "websocket"
-    unread = b"" if is_websocket else b"upgrade"  # a server without WebSockets, or of HTTP/1.0: nobody can upgrade here
-    fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name != unread]
     if is_websocket:
-        if OFFER not in (scope.get("extensions") or {}):  # else whoever takes the connection answers the key
-            fields = [field for field in fields if field[0] != "sec-websocket-key"]  # the server has checked it
-        opening = [*_OPENING, *(("sec-websocket-protocol", offered) for offered in scope.get("subprotocols") or ())]
-        known = {name for name, _ in fields}
-        fields += [field for field in opening if field[0] not in known]
+        fields = _opening(scope)
+    else:  # whoever would upgrade here cannot: the server has no WebSockets, or it is HTTP/1.0
+        fields = [field for field in scope["headers"] if field[0] != b"upgrade"]
     client = scope.get("client")
     if client and client[1] == 0 and residence.engine.policy.trusted_proxies:
         fields = [field for field in fields if field[0] not in _FORWARDED]  # the server has evaluated them
@@ -108,6 +123,16 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
         secure=True if scope.get("scheme") in ("https", "wss") else None,
         native=scope,
     )
+
+
+def _opening(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a handshake that the server has checked, with those that it has kept to itself."""
+    fields = [*scope["headers"]]
+    if OFFER not in (scope.get("extensions") or {}):  # else whoever takes the connection answers the key
+        fields = [field for field in fields if field[0] != b"sec-websocket-key"]
+    offered = [(b"sec-websocket-protocol", each.encode("latin-1")) for each in scope.get("subprotocols") or ()]
+    known = {name for name, _ in fields}
+    return fields + [field for field in (*_OPENING, *offered) if field[0] not in known]
 
 
 def _look_around(residence: Residence, scope: Scope) -> None:

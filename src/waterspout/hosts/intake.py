@@ -39,18 +39,19 @@ class Intake(ABC):
     answered, begun, or given up.
     """
 
+    # Most requests keep most of these: what is not set costs nothing
     request: Request
     keeps_refused = False  # also the body of a request that is refused
+    decision: Decision | None = None
+    is_over = False
+    written: Callable[[], object] | None = None
+    admission: Admission | None = None
+    _body_bytes = 0
+    _is_expected = _is_complete = False
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.decision: Decision | None = None
-        self.is_over = False
-        self.written: Callable[[], object] | None = None
-        self.admission: Admission | None = None
         self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._is_expected = self._is_complete = False
 
     # What the host calls
 
