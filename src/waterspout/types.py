@@ -29,14 +29,13 @@ def parse_query(query: str) -> dict[str, list[str]]:
     parts = query.split("&", _MOST_PARAMETERS)
     is_quoted = "%" in query or "+" in query
     for part in parts if len(parts) <= _MOST_PARAMETERS else ():
-        if part:
-            name, _, value = part.partition("=")
-            if is_quoted:
-                name, value = unquote_plus(name), unquote_plus(value)
-            if name in params:
-                params[name].append(value)
-            else:
-                params[name] = [value]
+        name, equals, value = part.partition("=")
+        if is_quoted:
+            name, value = unquote_plus(name), unquote_plus(value)
+        if name in params:
+            params[name].append(value)
+        elif name or equals:
+            params[name] = [value]
     return params
 
 
@@ -87,7 +86,7 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_fields",)
 
     def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self._fields = _by_name(tuple(fields))
+        self._fields = _as_dict(tuple(fields))
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
@@ -103,16 +102,35 @@ Field = tuple[str, str]
 RawField = tuple[bytes, bytes]
 
 
-def _by_name(lines: Sequence[Field | RawField]) -> dict[str, str]:
-    if lines and type(lines[0][0]) is bytes:
-        fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}  # type: ignore[union-attr]
-    else:
-        fields = {name.lower(): value for name, value in lines}
-    return fields if len(fields) == len(lines) else _joined(_as_texts(lines))
+class _Raw:
+    """Fields that came as bytes, of which each is decoded when it is looked up."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: dict[bytes, bytes]) -> None:
+        self._fields = fields
+
+    def get(self, name: str) -> str | None:
+        value = self._fields.get(name.encode("latin-1", "replace"))
+        return None if value is None else value.decode("latin-1")
+
+    def items(self) -> Iterator[Field]:
+        return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields.items())
 
 
-def _joined(lines: Sequence[Field]) -> dict[str, str]:
-    fields: dict[str, str] = {}
+def _by_name(lines: Sequence[Field | RawField]) -> dict[str, str] | _Raw:
+    if lines and isinstance(lines[0][0], bytes):
+        raw: dict[bytes, bytes] = dict(lines)  # type: ignore[arg-type]
+        if len(raw) == len(lines) and b"host" in raw:  # which all have, and where the names are not in lower case, none
+            return _Raw(raw)
+    return _as_dict(_as_texts(lines))
+
+
+def _as_dict(lines: Sequence[Field]) -> dict[str, str]:
+    fields = {name.lower(): value for name, value in lines}
+    if len(fields) == len(lines):
+        return fields
+    fields = {}
     for name, value in lines:
         key = name.lower()
         joint = "; " if key == "cookie" else ", "
@@ -121,7 +139,7 @@ def _joined(lines: Sequence[Field]) -> dict[str, str]:
 
 
 def _as_texts(lines: Sequence[Field | RawField]) -> Sequence[Field]:
-    if lines and type(lines[0][0]) is bytes:
+    if lines and isinstance(lines[0][0], bytes):
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]  # type: ignore[union-attr]
     return lines  # type: ignore[return-value]
 
@@ -130,12 +148,12 @@ class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
     `path` is the target's part before the question mark, not unquoted. The `fields` are texts, or the bytes that came,
-    which nobody decodes before one is asked for. `remote_address` is the client's, as far as the
-    host or a trusted proxy knows; "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a
-    trusted proxy has ended it, False where such a proxy has ended none, None where nobody knows. `native` is the host's
-    own object (Tornado's `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the
-    `open` of an engine's application see it. Then it is None, for it is ten times as large as all the rest, and a
-    client may have nothing but its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
+    each decoded when it is asked for. `remote_address` is the client's, as far as the host or a trusted proxy knows;
+    "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it,
+    False where such a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
+    `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the `open` of an engine's
+    application see it. Then it is None, for it is ten times as large as all the rest, and a client may have nothing but
+    its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
     """
 
     __slots__ = (
@@ -168,7 +186,7 @@ class Request:
         path, mark, query = target.partition("?")
         self.path = sys.intern(path)  # one string for all connections
         self._head: bytes | tuple[str, str, Sequence[Field | RawField]] = mark, query, tuple(fields)
-        self._headers: dict[str, str] | None = None
+        self._headers: dict[str, str] | _Raw | None = None
         self._query: dict[str, list[str]] | None = None
         self._data: dict[str, Any] | None = None
         self.cookies_used = False
@@ -243,7 +261,7 @@ class Request:
             lines = [mark + query, *(f"{name}:{value}" for name, value in _as_texts(fields))]
             self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
 
-    def _by_name(self) -> dict[str, str]:
+    def _by_name(self) -> dict[str, str] | _Raw:
         if self._headers is None:
             head = self._head
             self._headers = _by_name(head[2] if isinstance(head, tuple) else list(_unpack(head)))

@@ -143,11 +143,9 @@ class EngineIORoute:
 
 def _torn(query: Mapping[str, Sequence[str]]) -> str | None:
     """Return the name of a parameter that the decision rests on, and that has several values."""
-    for name in _RESTS_ON:
-        values = query.get(name)
-        if values is not None and len(values) > 1 and len(set(values)) > 1:
-            return name
-    return None
+    if max(map(len, query.values()), default=1) == 1:
+        return None
+    return next((name for name in _RESTS_ON if len(set(query.get(name, ()))) > 1), None)
 
 
 def find(sessions: Mapping[str, Session], sid: str, request: Request, policy: Policy) -> Session | None:
