@@ -364,7 +364,8 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         ),
         (
             "needy:server",
-            "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; correct",
+            "the module 'needy' raises ModuleNotFoundError at needy.py:1: No module named 'not_there'; correct the "
+            "name, or install its package for this Python, ",
         ),
         (
             "eager:server",
@@ -389,6 +390,29 @@ def test_a_refusal_is_the_status_of_the_process(folder: Path) -> None:
         (
             "app:version",
             "cannot serve 'app:version': it is a function; call it, as in server = make_server(), and name",
+        ),
+        ("pages:wsgi", "cannot serve 'pages:wsgi': it is an application; name the server first, as in chat:server"),
+        (
+            "pages:asgi",
+            "cannot serve 'pages:asgi': it is an application; name the server first, as in "
+            "chat:server --host uvicorn --app pages:asgi, or --host uvicorn --app pages:asgi alone where the",
+        ),
+        (
+            "pages:ours",
+            "cannot serve 'pages:ours': it is of type 'Application', not a waterspout.Server or an Engine; an",
+        ),
+        (
+            "--app pages:wsgi",
+            "what is to be served? Give module:server, as in chat:server; only --host uvicorn and gevent serve "
+            "pages:wsgi alone",
+        ),
+        (
+            "app:server --host uvicron",
+            "there is no host 'uvicron': choose tornado, gevent, uvicorn, or write an address",
+        ),
+        (
+            "app:server --host granian",
+            "granian has a command of its own: granian --interface asgi module:app, with App",
         ),
         ("app:server --port 8013", "host and port are given together here: write --bind localhost:8013"),
         ("app:server --host 0.0.0.0", "host and port are given together here: write --bind 0.0.0.0:8000"),
@@ -431,6 +455,10 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
     (folder / "broken.py").write_text("1 / 0")
     (folder / "wrong.py").write_text("def")
     (folder / "needy.py").write_text("import not_there")
+    (folder / "pages.py").write_text(
+        "class Pages:\n    def __call__(self): ...\nclass Async:\n    async def __call__(self): ...\n"
+        "from tornado.web import Application\nwsgi, asgi, ours = Pages(), Async(), Application()"
+    )
     (folder / "eager.py").write_text(
         "import asyncio\nasync def tick(): ...\n\nasyncio.create_task(tick())\nserver = None\n"
     )

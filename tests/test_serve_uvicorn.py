@@ -98,6 +98,14 @@ def test_over_tls_and_with_a_restart_for_changes(folder: Path, tmp_path: Path) -
     ("options", "sentence"),
     [
         ("--app site_beside:wsgi", "cannot serve 'site_beside:wsgi': it is no ASGI application"),
+        (
+            "--app live:server",
+            "cannot serve 'live:server' as an application: it is a server, which is named without --app",
+        ),
+        (
+            "--app site_beside:Starlette",
+            "cannot serve 'site_beside:Starlette': it is a class; call it, as in app = Star",
+        ),
         ("--app site_beside:fails --bind 127.0.0.1:0", "the application has failed to start: the log says why"),
         (
             "--app site_beside:app --static public",

@@ -185,6 +185,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _check_place(options: argparse.Namespace) -> None:
     """Refuse a host and a port as other programs take them."""
     address = None if options.host in hosts.NAMES else options.host
+    hosts.check_name(address)
     if address is not None or options.port is not None:
         place = f"{address or DEFAULT_HOST}:{options.port or DEFAULT_PORT}"
         raise CannotStart(f"host and port are given together here: write --bind {place}")
@@ -275,7 +276,8 @@ def _parser() -> argparse.ArgumentParser:
         "target",
         metavar="module:server",
         nargs="?",
-        help="module and variable of a waterspout.Server or Engine; may be left out where --app mounts its own",
+        help="module and variable of a waterspout.Server or Engine; may be left out on uvicorn and gevent, where --app "
+        "mounts its own",
     )
     serve.add_argument(
         "--host",

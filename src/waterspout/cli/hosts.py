@@ -1,6 +1,7 @@
 """`waterspout serve --host NAME`: which host serves, and what only one of them can do."""
 
 import argparse
+import re
 from typing import TYPE_CHECKING, Any
 
 from waterspout import CannotStart
@@ -17,7 +18,26 @@ _OF_TORNADO = {
     "flash_policy_port": "--flash-policy-port",
     "flash_policy_domain": "--flash-policy-domain",
 }
+_COMMANDS = {
+    "daphne": "daphne module:app",
+    "granian": "granian --interface asgi module:app",
+    "gunicorn": "gunicorn -k asgi module:app",
+    "hypercorn": "hypercorn --workers 0 module:app",
+}
 _OF_APP = {"app_threads": "--app-threads", "app_max_bytes": "--app-max-bytes"}
+
+
+def check_name(name: str | None) -> None:
+    """Refuse a name that is no host of ours, and no address either."""
+    if name is None or not re.fullmatch("[A-Za-z]+", name) or name == "localhost":
+        return
+    if name in _COMMANDS:
+        raise CannotStart(
+            f"{name} has a command of its own: {_COMMANDS[name]}, with App(server) in it; see docs/hosts.md"
+        )
+    raise CannotStart(
+        f"there is no host {name!r}: choose {', '.join(NAMES)}, or write an address as --bind {name}:8000"
+    )
 
 
 def check(options: argparse.Namespace) -> None:
@@ -28,7 +48,8 @@ def check(options: argparse.Namespace) -> None:
                 raise CannotStart(f"{option} is for the threads of --app: leave it out, or give an application")
     if options.host not in (GEVENT, UVICORN):
         if options.target is None:
-            raise CannotStart("what is to be served? Give module:server, as in chat:server")
+            alone = "" if options.app is None else f"; only --host uvicorn and gevent serve {options.app} alone"
+            raise CannotStart(f"what is to be served? Give module:server, as in chat:server{alone}")
         return
     if options.target is None and options.app is None:
         raise CannotStart("what is to be served? Give module:server, as in chat:server, or --app module:application")

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tornado.web import Application
+
 from waterspout import CannotStart
 from waterspout.engine import Engine
 from waterspout.hosts.tornado import Mountable
@@ -26,7 +28,7 @@ def load(target: str) -> Mountable:
     found = _load(target)
     if isinstance(found, Server | Engine):
         return found
-    raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found)}")
+    raise CannotStart(f"cannot serve {target!r}: {_what_is_wrong(found, target)}")
 
 
 def load_asgi(target: str) -> Any:
@@ -77,15 +79,25 @@ def _check_name(target: str, module: str, names: str) -> None:
     raise CannotStart(f"cannot serve {target!r}: that is a file, not a module; write {wanted}")
 
 
-def _what_is_wrong(found: object) -> str:
+def _what_is_wrong(found: Any, target: str) -> str:
     if inspect.isclass(found) and issubclass(found, Server | Engine):
         return f"it is the class {found.__name__!r} itself; call it, as in server = {found.__name__}(), and name that"
-    if callable(found):
+    is_tornado = isinstance(found, Application)
+    if callable(found) and not inspect.isroutine(found) and not inspect.isclass(found) and not is_tornado:
+        return f"it is an application; name the server first, as in {_beside_server(found, target)}"
+    if callable(found) and not is_tornado:
         return "it is a function; call it, as in server = make_server(), and name what it returns"
     return (
         f"it is of type {type(found).__name__!r}, not a waterspout.Server or an Engine; "
         f"an application of your own mounts waterspout.hosts.tornado.routes(server) and listens itself"
     )
+
+
+def _beside_server(application: Any, target: str) -> str:
+    if not inspect.iscoroutinefunction(type(application).__call__):
+        return f"chat:server --app {target}"
+    options = f"--host uvicorn --app {target}"
+    return f"chat:server {options}, or {options} alone where the application mounts its server"
 
 
 def _import(name: str) -> object:
@@ -118,6 +130,8 @@ def _broken(name: str, error: Exception) -> CannotStart:
         place, text = f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "import", str(error)
     print("".join(lines), end="", file=sys.stderr)
     remedy = "correct it and start again"
+    if isinstance(error, ModuleNotFoundError):
+        remedy = f"correct the name, or install its package for this Python, {sys.executable}"
     if isinstance(error, RuntimeError) and text == _NO_LOOP:
         _discard_coroutine(error)
         remedy = "begin this in an `async def` with @server.on_start above it, which is called when the server starts"

@@ -20,7 +20,7 @@ def patch(arguments: Sequence[str]) -> None:
         from gevent import monkey
     except ImportError:
         raise CannotStart(
-            "cannot serve on gevent: it is not installed; install it (pip install waterspout[gevent])"
+            "cannot serve on gevent: it is not installed; install it (pip install 'waterspout[gevent]')"
         ) from None
     if not monkey.is_module_patched("socket"):
         os.execv(sys.executable, [sys.executable, "-c", _PATCHED, *arguments])

@@ -6,13 +6,15 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from inspect import isclass, iscoroutinefunction
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from ..engine import Engine
 from ..errors import CannotStart
+from ..server import Server
 from .listeners import opened, urls
 from .loops import AsyncioLoop
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, ending, leave_after, watch_stdin
@@ -38,6 +40,10 @@ class UvicornPlace:
 
 def check_asgi(application: Any, name: str) -> None:
     """Raise `CannotStart`, with a sentence, for what is no ASGI 3 application."""
+    if isinstance(application, Server | Engine):
+        raise CannotStart(f"cannot serve {name} as an application: it is a server, which is named without --app")
+    if isclass(application):
+        raise CannotStart(f"cannot serve {name}: it is a class; call it, as in app = {application.__name__}(...)")
     if not iscoroutinefunction(application) and not iscoroutinefunction(getattr(application, "__call__", None)):  # noqa: B004
         remedy = "a WSGI application is served without --host uvicorn, or on gevent"
         raise CannotStart(f"cannot serve {name}: it is no ASGI application (an asynchronous callable); {remedy}")
