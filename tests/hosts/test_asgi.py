@@ -378,6 +378,38 @@ def test_lifespan_starts_and_ends_the_server_and_is_passed_on() -> None:
     assert seen[2:] == ["stop", "lifespan.shutdown"]
 
 
+def test_beside_an_application_that_knows_no_lifespan_the_server_has_one() -> None:
+    """As beside Django's."""
+    seen: list[str] = []
+
+    async def test() -> None:
+        server = Server()
+        server.on_start(lambda: seen.append("start"))
+        server.on_stop(lambda: seen.append("stop"))
+        events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+        assert await Call(App(server, other), {"type": "lifespan"}, *events).done() == [
+            {"type": "lifespan.startup.complete"},
+            {"type": "lifespan.shutdown.complete"},
+        ]
+
+    run(test())
+    assert seen == ["start", "stop"]
+
+
+def test_an_application_that_fails_at_startup_is_believed() -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        raise ZeroDivisionError
+
+    async def test() -> None:
+        server = Server()
+        with pytest.raises(ZeroDivisionError):
+            await Call(App(server, inner), {"type": "lifespan"}, {"type": "lifespan.startup"}).done()
+        await server.close()
+
+    run(test())
+
+
 def test_the_lifespan_closes_the_server_also_where_the_application_fails() -> None:
     server, seen = Server(), []
     server.on_stop(lambda: seen.append("stop"))

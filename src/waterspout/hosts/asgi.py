@@ -90,10 +90,16 @@ class App:
         closed.add_done_callback(lambda closed: self._residence.drain().add_done_callback(lambda drained: told()))
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass `lifespan` on: the server starts before the other application does, and ends before that."""
+        """Pass `lifespan` on: the server starts before the other application does, and ends before that.
+
+        An application that knows no lifespan raises before it has received an event (ASGI, "Lifespan Protocol").
+        """
         life = self.lifespan()
+        has_received = False
 
         async def received() -> Event:
+            nonlocal has_received
+            has_received = True
             event = await receive()
             if event["type"] == "lifespan.startup":
                 await life.__aenter__()
@@ -101,7 +107,12 @@ class App:
                 await life.__aexit__(None, None, None)
             return event
 
-        await self._application(scope, received, send)
+        try:
+            await self._application(scope, received, send)
+        except Exception:
+            if has_received:
+                raise
+            await _nothing(scope, received, send)
 
 
 _APPS: "WeakSet[App]" = WeakSet()
