@@ -70,6 +70,7 @@ CATCH_EVERYTHING = {"drivers", "cli", "testing"}
 RUN_WHAT_USERS_WROTE = {"faces/tornadio2/gen.py", "faces/tornadio2/periodic.py", "faces/tornadio2/router.py"}
 RUN_WHAT_USERS_WROTE |= {f"faces/gevent_socketio/{name}.py" for name in ("carrier", "receiver", "virtsocket")}
 RUN_WHAT_USERS_WROTE |= {"engine/session.py"}  # an application of bare Engine.IO, or the handler behind a dialect
+RUN_WHAT_USERS_WROTE |= {"hosts/asgi.py"}  # an application that knows no lifespan, which raises whatever it likes
 ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/namespace.py", "wire/places.py"}
 
 # Public and documented, in spite of the underscore.
