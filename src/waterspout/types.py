@@ -29,13 +29,14 @@ def parse_query(query: str) -> dict[str, list[str]]:
     parts = query.split("&", _MOST_PARAMETERS)
     is_quoted = "%" in query or "+" in query
     for part in parts if len(parts) <= _MOST_PARAMETERS else ():
-        name, equals, value = part.partition("=")
-        if is_quoted:
-            name, value = unquote_plus(name), unquote_plus(value)
-        if name in params:
-            params[name].append(value)
-        elif name or equals:
-            params[name] = [value]
+        if part:
+            name, _, value = part.partition("=")
+            if is_quoted:
+                name, value = unquote_plus(name), unquote_plus(value)
+            if name in params:
+                params[name].append(value)
+            else:
+                params[name] = [value]
     return params
 
 
