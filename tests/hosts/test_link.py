@@ -1,12 +1,15 @@
 """Links that own no socket, and the `Output` that they share, in memory."""
 
+import asyncio
 import socket
+import struct
 
 import pytest
 
 from hosts.handloop import HandLoop, Keeper
 from waterspout.engine import Traffic
 from waterspout.hosts.link import HIGH_WATER_BYTES, LINGER, Piece
+from waterspout.hosts.loops import AsyncioLoop
 from waterspout.hosts.output import Output
 from waterspout.hosts.transportlink import TransportLink
 
@@ -207,3 +210,34 @@ def test_a_pause_of_nothing_is_none_at_all(loop: HandLoop, output: Output) -> No
     assert called == [0.0]
     loop.advance(0.5)
     assert called == [0.0, 0.5]
+
+
+def test_a_reset_before_the_end_of_an_output_does_not_stop_what_others_are_sent() -> None:
+    """asyncio raises then, in the middle of the turn's output."""
+
+    async def lent(output: Output) -> tuple[TransportLink, socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            sock, _ = listener.accept()
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, sock)
+        link = TransportLink(transport, output, descriptor=sock.fileno())
+        transport.set_protocol(link)
+        link.start(Keeper())
+        return link, client
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        output = Output(AsyncioLoop(loop), Traffic())
+        (first, leaver), (second, reader) = [await lent(output) for _ in range(2)]
+        leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaver.close()
+        first.finish(b"")
+        second.write(b"hello")
+        reader.setblocking(False)
+        async with asyncio.timeout(10):
+            assert await loop.sock_recv(reader, 100) == b"hello"
+            reader.close()
+            while output.open_links:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(test())

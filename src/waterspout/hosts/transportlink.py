@@ -1,6 +1,7 @@
 """A link over a transport of asyncio's, for a host that is lent no socket. TLS is the transport's."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from .link import Piece, QueuedLink
@@ -106,7 +107,8 @@ class TransportLink(QueuedLink):
 
     def _end_output(self) -> None:
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with suppress(OSError):  # the client was faster
+                self._transport.write_eof()
         else:
             self._transport.close()  # TLS: asyncio says no more, and waits for the client to do the same
 
