@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -180,11 +181,37 @@ def test_the_path_below_a_mount_counts_and_exactly_at_a_path_of_the_servers_that
     assert path_in(server.engine, scope) == found
 
 
-def test_a_mount_that_says_nothing_in_root_path_counts_too() -> None:
+@pytest.mark.parametrize(
+    ("root", "sent"),
+    [
+        ("/café", "/caf%c3%a9/socket.io/"),
+        ("/@me", "/%40me/socket.io/"),
+        ("/a+b/c", "/a%2Bb/c/socket.io/"),
+        ("/a b", "/a b/socket.io/"),  # as uvicorn writes its option --root-path
+        ("/a b/socket.io", "/a%20b/socket.io/"),
+        ("/~me/socket.io", "/%7Eme/socket.io/1/"),
+    ],
+)
+def test_a_client_may_quote_the_path_of_a_mount_in_its_own_way(root: str, sent: str) -> None:
+    scope = {"type": "http", "root_path": root, "path": unquote(sent), "raw_path": sent.encode()}
+    assert path_in(Server().engine, scope) == sent[sent.index("/socket.io") :]
+    assert path_in(Server().engine, {**scope, "root_path": f"{root}e"}) is None
+
+
+@pytest.mark.parametrize("root", ["/api", "/a%20b", "/caf%c3%a9"])
+def test_a_mount_that_says_nothing_in_root_path_counts_too(root: str) -> None:
     """As Litestar's."""
-    scope = {"type": "http", "root_path": "", "path": "/", "raw_path": b"/api/socket.io/"}
+    scope = {"type": "http", "root_path": "", "path": "/", "raw_path": f"{root}/socket.io/".encode()}
     assert path_in(Server().engine, scope) == "/socket.io/"
-    assert path_in(Server().engine, {**scope, "raw_path": b"/api/other/"}) is None
+    assert path_in(Server().engine, {**scope, "raw_path": f"{root}/other/".encode()}) is None
+
+
+@pytest.mark.parametrize("sent", ["/Socket.IO/", "/old/", "/%73ocket.io-old/"])
+def test_a_path_that_middleware_has_rewritten_counts_as_it_is_now(sent: str) -> None:
+    """Also where it has left `raw_path` as it was."""
+    scope = {"type": "http", "root_path": "", "path": "/socket.io/", "raw_path": sent.encode()}
+    assert path_in(Server().engine, scope) == "/socket.io/"
+    assert path_in(Server().engine, {**scope, "path": "/other/", "raw_path": b"/socket%2Eio/"}) is None
 
 
 async def other(scope: Scope, receive: Receive, send: Send) -> None:

@@ -108,7 +108,8 @@ async def test_polling_and_websockets_pass(host: Mounted, name: str) -> None:
 
 
 @pytest.mark.parametrize("by_uvicorn", [False, True])
-def test_what_a_proxy_says_of_a_client_counts_once(by_uvicorn: bool) -> None:
+@pytest.mark.parametrize("port", ["", ":4444"])
+def test_what_a_proxy_says_of_a_client_counts_once(by_uvicorn: bool, port: str) -> None:
     """A second evaluation, of the same field from the address that the first has found, would believe the client."""
     seen: list[tuple[str, bool | None]] = []
     server = Server(trusted_proxies=["127.0.0.1", "10.0.0.1"])
@@ -127,7 +128,7 @@ def test_what_a_proxy_says_of_a_client_counts_once(by_uvicorn: bool) -> None:
         host._mounted.append(server)
         await host.serve_application(app)
         wire = await host.connect()
-        forged = ("X-Forwarded-For", "6.6.6.6, 10.0.0.1"), ("X-Forwarded-Proto", "https")
+        forged = ("X-Forwarded-For", f"6.6.6.6, 10.0.0.1{port}"), ("X-Forwarded-Proto", "https")
         answer = await wire.ask("GET", target("polling"), *forged)
         sid = answer.body.decode().split('"')[3]
         await wire.ask("POST", target("polling", sid), *forged, body=b"40")

@@ -9,6 +9,7 @@ and the content of an answer are all that is there (`asgilinks`), and a connecti
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from weakref import WeakSet
 
 from ..engine import Admitted, Greeting, Response, Stream, Upgrade
 from .adopting import begin
-from .asgilinks import ENDED, AsgiLink, AsgiMessenger
+from .asgilinks import ENDED, AsgiLink, AsgiMessenger, message_of
 from .asgirequests import OFFER, AsgiApplication, Event, Offer, Paths, Receive, Scope, Send, encoded, read
 from .chunks import UnframedLink
 from .intake import Intake, announced_bytes
@@ -144,12 +145,16 @@ class _AsgiIntake(Intake):
     gone_type: str
     _response: Response | None = None
     _reader: asyncio.Task[None] | None = None  # what waits for an event of the server
-    _is_interrupted = False
+    _is_interrupted = _is_deaf = False
 
     def __init__(self, residence: Residence, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(residence.engine)
         self._residence = residence
         self._scope, self._receive, self._send = scope, receive, send
+
+    @abstractmethod
+    def _hold(self, event: Event) -> None:
+        """Called with what comes while the client has to wait for a decision or an answer."""
 
     def gone(self) -> None:
         super().gone()
@@ -179,8 +184,11 @@ class _AsgiIntake(Intake):
         """Wait until it is over; the client may go meanwhile."""
         while not self._is_settled:
             event = await self._event()
-            if event is not None and event["type"] == self.gone_type:
-                self.gone()
+            if event is not None:
+                if event["type"] == self.gone_type:
+                    self.gone()
+                else:
+                    self._hold(event)
 
     async def _event(self) -> Event | None:
         """Wait for an event of the server; None if there is an answer before.
@@ -190,13 +198,16 @@ class _AsgiIntake(Intake):
         task = self._reader = asyncio.current_task()
         assert task is not None
         try:
-            return await self._receive()
+            event = await (_nothing_more() if self._is_deaf else self._receive())
         except asyncio.CancelledError:
             if not self._is_interrupted or task.uncancel():
                 raise
             return None
         finally:
             self._reader = None
+        if self._is_interrupted:  # middleware has made an event of that
+            task.uncancel()
+        return event
 
     async def _send_response(self, response: Response, start: str, body: str, *fields: tuple[bytes, bytes]) -> None:
         """Send events of these two types."""
@@ -218,7 +229,7 @@ class HttpIntake(_AsgiIntake):
     gone_type = "http.disconnect"
     _link: AsgiLink | None = None
     _headers: tuple[tuple[str, str], ...] = ()  # of an endless answer
-    _is_whole = False
+    _is_whole = _is_repeated = False
 
     async def serve(self, path: str) -> None:
         """Let the engine serve it."""
@@ -231,13 +242,15 @@ class HttpIntake(_AsgiIntake):
                 self.complete()
             if not self._is_settled:
                 await self._park()
+            if self._link is not None:
+                headers = [*encoded(self._headers), *self._closing()]
+                await self._link.serve(self._receive, {"type": _START, "status": 200, "headers": headers})
         finally:
             if not self._is_settled:  # the call is cancelled
                 self.gone()
-        if self._link is not None:
-            headers = [*encoded(self._headers), *self._closing()]
-            await self._link.serve(self._receive, {"type": _START, "status": 200, "headers": headers})
-        elif self._response is not None:
+            if self._link is not None:
+                self._link.lost()
+        if self._response is not None:
             closing = () if self._is_whole else self._closing()
             await self._send_response(self._response, _START, _BODY, *closing)
 
@@ -256,11 +269,11 @@ class HttpIntake(_AsgiIntake):
     # Below this line: how it is done
 
     def _has_body(self) -> bool:
-        """Tell whether there may be one: HTTP/2 needs no field that announces it."""
+        """Tell whether there may be one: HTTP/2, and middleware that decodes it, need no field that announces it."""
         request = self.request
         if request.header("content-length") or request.header("transfer-encoding"):
             return True
-        return request.method not in _BODILESS and not self._is_of_http_1()
+        return request.method not in _BODILESS
 
     def _is_of_http_1(self) -> bool:
         return bool(self._scope.get("http_version", "1.1") < "2")
@@ -271,6 +284,11 @@ class HttpIntake(_AsgiIntake):
         HTTP/2 has no such field.
         """
         return ((b"connection", b"close"),) if self._is_of_http_1() else ()
+
+    def _hold(self, event: Event) -> None:
+        if self._is_repeated:
+            self._is_deaf = True  # it would be told the body again and again, and nobody else had a turn
+        self._is_repeated = not event.get("more_body", False)
 
     async def _read_body(self) -> None:
         """Read the body while it is wanted."""
@@ -295,6 +313,7 @@ class WebSocketIntake(_AsgiIntake):
     gone_type = "websocket.disconnect"
     _admitted: tuple[Admitted, Upgrade] | None = None  # accepted, but not started
     _messenger: AsgiMessenger | None = None
+    _early: str | bytes | None = None  # what the client has sent before it had the answer
 
     async def serve(self, path: str) -> None:
         """Let the engine decide, and carry the messages until the end."""
@@ -347,8 +366,15 @@ class WebSocketIntake(_AsgiIntake):
             return
         for_daphne = "spec_version" not in self._scope.get("asgi", {})  # it alone tells none
         self._messenger = AsgiMessenger(self._residence.output, self._send, for_daphne=for_daphne)
+        if self._early is not None:
+            self._messenger.receive(self._early)
         self._residence.output.after(greeting.pause, self._start)
         await self._messenger.serve(self._receive)
+
+    def _hold(self, event: Event) -> None:
+        """Keep one message: the client may send without an end, and the server holds the others."""
+        self._early = message_of(event)
+        self._is_deaf = True
 
     def _start(self) -> None:
         admitted, self._admitted = self._admitted, None
@@ -374,6 +400,12 @@ class WebSocketIntake(_AsgiIntake):
 
 
 _INTAKES: dict[str, type[HttpIntake] | type[WebSocketIntake]] = {"http": HttpIntake, "websocket": WebSocketIntake}
+
+
+async def _nothing_more() -> Event:
+    """Wait, in the place of a `receive`, until the call is interrupted."""
+    event: Event = await asyncio.get_running_loop().create_future()
+    return event
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,15 @@ PRIVATE_CODES = 3000  # RFC 6455, section 7.4.2: those of libraries and applicat
 ENDED = (OSError, RuntimeError)  # what servers raise at `send` once a connection has ended; ASGI 2.4 has OSError
 
 
+def message_of(event: Event) -> str | bytes:
+    """Return the message of an event `websocket.receive`."""
+    text: str | None = event.get("text")
+    if text is not None:
+        return text
+    data: bytes = event["bytes"]
+    return data
+
+
 class Signal:
     """Wakes the one coroutine that waits for it; a signal that nobody waits for is kept."""
 
@@ -77,8 +86,7 @@ class AsgiMessenger(QueuedMessenger):
         try:
             async with asyncio.timeout(0 if self._is_over else None) as self._timeout:
                 while (event := await receive())["type"] == "websocket.receive":
-                    text: str | None = event.get("text")
-                    self.receive(event["bytes"] if text is None else text)
+                    self.receive(message_of(event))
                     while self.is_paused:
                         await self._gate.wait()
                 return True
@@ -184,7 +192,11 @@ class AsgiLink(QueuedLink):
         finally:
             self._timeout = None
             watching.cancel()
-            self._abort()
+            self.lost()
+
+    def lost(self) -> None:
+        """The call has ended; nothing happens the second time."""
+        self._abort()
 
     async def _write(self) -> None:
         while True:
@@ -202,9 +214,12 @@ class AsgiLink(QueuedLink):
             await self._wake.wait()
 
     async def _watch(self, receive: Receive) -> None:
-        """Wait for the end of the client."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        """Wait for the end of the client, unless a body that is complete is told again, as some middleware does."""
+        is_repeated = False
+        while (event := await receive())["type"] != "http.disconnect":
+            if is_repeated:
+                return
+            is_repeated = not event.get("more_body", False)
         self._abort()
 
     # What a kind of link adds

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextvars import Context
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ..engine import Engine
 from ..types import Request
@@ -24,7 +24,8 @@ Offer = Callable[[Output, Callable[[], object]], QueuedLink | None]
 OFFER = "waterspout.connection"
 """The name in a scope's `extensions` of an `Offer`: a function that gives the connection away, as a link.
 
-Its arguments are the `Output` of the loop, and what is called when the server shuts down. None if it has ended.
+Its arguments are the `Output` of the loop, and what is called when the server shuts down. None if it has ended, or has
+bytes of the client's or for it that somebody else has to deliver.
 """
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # in a path; RFC 3986, section 3.3
@@ -65,12 +66,19 @@ def path_in(engine: Engine, scope: Scope) -> str | None:
     path = sent_path(scope)
     if path.startswith("http"):  # in absolute form, which no mount has
         return path if engine.serves(path) else None
-    root = quote(mounted, safe=_SAFE).rstrip("/") if (mounted := scope.get("root_path")) else ""
+    root = _sent_root(path, mounted.rstrip("/")) if (mounted := scope.get("root_path")) else ""
     rest = path[len(root) :] if root and path.startswith(f"{root}/") else "" if path == root else path
     if engine.serves(rest):
         return rest
     root = root or _taken_off(scope, rest)
     return next(filter(engine.serves, _below(root, rest)), None) if root else None
+
+
+def _sent_root(path: str, mounted: str) -> str:
+    """Write a `root_path`, which is not quoted, as the client has it: it may quote more than it must."""
+    size = mounted.count("/") + 1
+    sent = "/".join(path.split("/", size)[:size])
+    return sent if unquote(sent) == mounted else quote(mounted, safe=_SAFE)
 
 
 def _taken_off(scope: Scope, path: str) -> str:
@@ -97,7 +105,9 @@ def sent_path(scope: Scope) -> str:
     if raw is None:
         return quote(path, safe=_SAFE)
     sent = raw.partition(b"?")[0].decode("latin-1")
-    return sent if "%" in sent or len(sent) == len(path) else quote(path, safe=_SAFE)  # somebody has shortened one
+    if sent == path or ("%" in sent and unquote(sent) == path):
+        return sent
+    return quote(path, safe=_SAFE)  # somebody has changed it
 
 
 def read(residence: Residence, scope: Scope, path: str) -> Request:
@@ -112,7 +122,7 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
     else:  # whoever would upgrade here cannot: the server has no WebSockets, or it is HTTP/1.0
         fields = [field for field in scope["headers"] if field[0] != b"upgrade"]
     client = scope.get("client")
-    if client and client[1] == 0 and residence.engine.policy.trusted_proxies:
+    if client and residence.engine.policy.trusted_proxies and _is_forwarded(client, fields):
         fields = [field for field in fields if field[0] not in _FORWARDED]  # the server has evaluated them
     query = scope.get("query_string", b"").decode("latin-1")
     return Request(
@@ -133,6 +143,15 @@ def _opening(scope: Scope) -> list[tuple[bytes, bytes]]:
     offered = [(b"sec-websocket-protocol", each.encode("latin-1")) for each in scope.get("subprotocols") or ()]
     known = {name for name, _ in fields}
     return fields + [field for field in (*_OPENING, *offered) if field[0] not in known]
+
+
+def _is_forwarded(client: tuple[str, int], fields: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the server has the client's address from a proxy: then it has no port, or that which is told."""
+    host, port = client
+    told = {f"{host}:{port}".encode(), f"[{host}]:{port}".encode()}
+    return port == 0 or any(
+        not told.isdisjoint(map(bytes.strip, value.split(b","))) for name, value in fields if name == b"x-forwarded-for"
+    )
 
 
 def _look_around(residence: Residence, scope: Scope) -> None:

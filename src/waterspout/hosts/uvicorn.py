@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
-from .asgirequests import OFFER
+from .asgirequests import OFFER, Offer
+from .link import QueuedLink
 from .output import Output
 from .transportlink import TransportLink
 
@@ -33,18 +34,18 @@ class WebSocketProtocol(_Usual):  # type: ignore[misc]
 
     transport: Any
     _on_shutdown: Callable[[], object] | None = None
-    _has_begun = False
+    _has_begun = _is_hasty = False
 
     def data_received(self, data: bytes) -> None:
         """Read the head of the request, which comes at once, or what the application has not taken."""
         if self._has_begun:
-            self.scope["extensions"].pop(OFFER, None)  # the client has not waited for the answer
+            self._is_hasty = True  # the client has not waited for the answer
         self._has_begun = True
         super().data_received(data)
 
     async def run_asgi(self) -> None:
         """Call the application, and offer the connection to it."""
-        self.scope["extensions"][OFFER] = self._take
+        self.scope["extensions"][OFFER] = _Offered(self._take)
         await super().run_asgi()
 
     def shutdown(self) -> None:
@@ -55,12 +56,12 @@ class WebSocketProtocol(_Usual):  # type: ignore[misc]
             self._on_shutdown()
 
     def _take(self, output: Output, on_shutdown: Callable[[], object]) -> TransportLink | None:
-        """Give the connection away, as a link; None if it has ended.
+        """Give the connection away, as a link; None if it has ended, or if something waits in it to be read or written.
 
         `on_shutdown` is called when uvicorn shuts down; it is to end the connection.
         """
         transport = self.transport
-        if transport.is_closing():
+        if self._is_hasty or transport.is_closing() or transport.get_write_buffer_size():
             return None
         self._on_shutdown = on_shutdown
         self.transport = _GivenAway()
@@ -71,6 +72,24 @@ class WebSocketProtocol(_Usual):  # type: ignore[misc]
         link = TransportLink(transport, output, self.connection_lost, descriptor)
         transport.set_protocol(link)
         return link
+
+
+class _Offered:
+    """An `Offer`. Its copy is the same offer, since middleware may copy a scope with all that is in it."""
+
+    __slots__ = ("_take",)
+
+    def __init__(self, take: Offer) -> None:
+        self._take = take
+
+    def __call__(self, output: Output, on_shutdown: Callable[[], object]) -> QueuedLink | None:
+        return self._take(output, on_shutdown)
+
+    def __copy__(self) -> "_Offered":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "_Offered":
+        return self
 
 
 class _GivenAway:
