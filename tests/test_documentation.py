@@ -155,6 +155,7 @@ def test_the_tests_of_the_login_pass() -> None:
 MOVING = "coming-from-connection-manager"
 
 
+@pytest.mark.hosts
 def test_the_pages_of_a_connection_manager_and_of_its_successor_meet(tmp_path: Path, node: str, chromium: str) -> None:
     save(MOVING, tmp_path)
     serve = ("serve", "--host", "uvicorn", "--app", "both:app", "--bind", "127.0.0.1:0")

@@ -221,7 +221,7 @@ def test_a_reset_before_the_end_of_an_output_does_not_stop_what_others_are_sent(
             sock, _ = listener.accept()
         transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, sock)
         link = TransportLink(transport, output, descriptor=sock.fileno())
-        transport.set_protocol(link)
+        transport.set_protocol(link)  # type: ignore[arg-type]
         link.start(Keeper())
         return link, client
 

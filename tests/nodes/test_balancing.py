@@ -70,6 +70,7 @@ def test_rooms_reach_clients_of_all_generations_at_all_nodes(house: House) -> No
         clients.forget()
 
 
+@pytest.mark.hosts
 def test_a_join_and_a_leave_hold_for_the_next_emit_of_any_node(house: House) -> None:
     clients, nodes = house.clients, house.cluster.nodes
     for number, name in enumerate(NAMES):
@@ -176,6 +177,7 @@ def test_nodes_are_restarted_one_after_the_other_and_nobody_elsewhere_misses_any
         cluster.watch.until(lambda: states(house.front) == {"UP"}, lambda: f"all are ready: {states(house.front)}")
 
 
+@pytest.mark.hosts
 def test_a_node_disconnects_clients_of_others(house: House) -> None:
     clients = house.clients
     clients.locate()

@@ -48,13 +48,14 @@ class Paths:
 
     def find(self, scope: Scope) -> str | None:
         """Return the path of a request as the engine serves it, or None for one that is not the engine's."""
-        key = scope.get("root_path"), scope["path"], scope.get("raw_path")
-        path = self._known.get(key)
-        if path is None:
-            path = path_in(self._engine, scope)
-            if path is not None and len(path) <= _LONGEST_PATH and len(self._known) < _MOST_PATHS:
-                self._known[key] = path
-        return path
+        root, path, raw = key = scope.get("root_path"), scope["path"], scope.get("raw_path")
+        found = self._known.get(key)
+        if found is None:
+            found = path_in(self._engine, scope)
+            longest = max(len(root or ""), len(path), len(raw or b""))
+            if found is not None and longest <= _LONGEST_PATH and len(self._known) < _MOST_PATHS:
+                self._known[key] = found
+        return found
 
 
 def path_in(engine: Engine, scope: Scope) -> str | None:
