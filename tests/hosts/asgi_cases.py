@@ -124,7 +124,7 @@ GRANIAN: Cases = {
     "It tells of the end of a client later": (
         "test_a_client_that_goes_meanwhile_is_forgotten",
         "test_the_end_behind_the_handshake_leaves_nothing",
-        "test_what_no_connection_could_take_comes_over_the_next[htmlfile]",
+        "test_what_no_connection_could_take_comes_over_the_next",
     ),
 }
 DAPHNE: Cases = {
