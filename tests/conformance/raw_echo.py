@@ -24,7 +24,7 @@ from waterspout.engine.transports.deflating import DeflatingTransport
 from waterspout.engine.transports.interfaces import Link
 from waterspout.engine.transports.websocket import WebSocketTransport
 from waterspout.errors import ProtocolError
-from waterspout.hosts.asgi import WebSocketIntake
+from waterspout.hosts.asgiintakes import WebSocketIntake
 from waterspout.hosts.asgirequests import AsgiApplication, Receive, Scope, Send
 from waterspout.hosts.reception import Reception
 from waterspout.hosts.requests import read

@@ -39,7 +39,7 @@ class Intake(ABC):
     answered, begun, or given up.
     """
 
-    # Most requests keep most of these: what is not set costs nothing
+    # Few requests change these, so they are set on the class: most requests have one attribute less for each
     request: Request
     keeps_refused = False  # also the body of a request that is refused
     decision: Decision | None = None
