@@ -19,7 +19,7 @@ from tornado.web import RequestHandler
 from hosts.client import Wire, opening, request, target, text
 from ports import free_port
 from waterspout import CannotStart, Server
-from waterspout.hosts import standalone
+from waterspout.hosts import standalone, tornado
 
 ANYWHERE = standalone.Site(bind=[("127.0.0.1", 0)])
 HANDSHAKE = "socket.io/?EIO=4&transport=polling"
@@ -63,7 +63,7 @@ def test_a_server_and_other_routes_are_served_until_they_are_stopped() -> None:
             await serving.fetch("page")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standalone, "CLOSE_TIMEOUT", 0.05)
+        patch.setattr(tornado, "CLOSE_TIMEOUT", 0.05)
         asyncio.run(main())
 
 
@@ -76,7 +76,7 @@ def test_a_client_that_takes_nothing_is_cut_off_in_the_end(
         serving.stop.set()
         await serving.task
 
-    monkeypatch.setattr(standalone, "CLOSE_TIMEOUT", 0.05)
+    monkeypatch.setattr(tornado, "CLOSE_TIMEOUT", 0.05)
     asyncio.run(main())
     assert caplog.record_tuples == [
         (
@@ -200,7 +200,7 @@ def test_who_does_not_take_it_in_time_is_cut_off_with_a_warning(
             assert await client.rest() < MUCH
         client.sock.close()
 
-    monkeypatch.setattr(standalone, "CLOSE_TIMEOUT", 0.05)
+    monkeypatch.setattr(tornado, "CLOSE_TIMEOUT", 0.05)
     asyncio.run(main())
     (record,) = caplog.records
     assert record.getMessage().startswith("some clients had not taken what was sent to them within 0.05 s")

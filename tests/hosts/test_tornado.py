@@ -498,6 +498,20 @@ async def test_a_server_is_served_until_it_is_closed_and_its_websockets_are_too(
 
 
 @tcp
+async def test_a_program_whose_task_is_cancelled_ends_its_server(host: TornadoHost) -> None:
+    echo = Echo()
+    serving = asyncio.ensure_future(serve(echo.server))
+    host.other_routes = routes(echo.server)
+    await host.serve()
+    wire = await host.websocket()
+    serving.cancel()
+    assert await wire.closing() == 1001
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert echo.is_empty
+
+
+@tcp
 async def test_a_client_that_does_not_take_the_end_is_cut(
     host: TornadoHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -24,9 +24,9 @@ from .listeners import opened, urls
 from .loggers import reporting, throttled
 from .loops import AsyncioLoop, running_loop
 from .residence import Residence
-from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, LATE, ending, leave_after, watch_stdin
+from .signals import EXIT_TIMEOUT, ending, leave_after, watch_stdin
 from .static import signpost
-from .tornado import Mount, Mountable
+from .tornado import Mount, Mountable, ended_in_time
 from .web import LimitedApplication, Web
 from .wsgimount import AppMount
 from .wsgithreads import MAX_BYTES, ThreadedWSGI
@@ -168,15 +168,11 @@ def _application(site: Site, engine: Engine) -> ThreadedWSGI | None:
 
 
 async def _finish(mountable: Mountable, residence: Residence, webs: list[Web], app: ThreadedWSGI | None) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            if app is not None:
-                await _answer(app)
-            await mountable.close()
-            await asyncio.gather(residence.drain(), *(web.flush() for web in webs))
-    except TimeoutError:
-        log.warning(LATE, CLOSE_TIMEOUT)
-    residence.cut()
+    async with ended_in_time(residence):
+        if app is not None:
+            await _answer(app)
+        await mountable.close()
+        await asyncio.gather(residence.drain(), *(web.flush() for web in webs))
     for web in webs:
         await web.close()
     if app is not None:

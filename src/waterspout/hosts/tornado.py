@@ -7,6 +7,8 @@ handshake: from then on a link of our own reads and writes its socket.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from tornado.http1connection import HTTP1Connection
@@ -67,15 +69,24 @@ async def serve(server: Mountable) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     residence.engine.when_closing(stop.set)
     with ending(lambda: loop.call_soon_threadsafe(stop.set)):
-        await stop.wait()
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            await stop.wait()
+        finally:
+            async with ended_in_time(residence):
                 await server.close()
                 await residence.drain()
-        except TimeoutError:
-            log.warning(LATE, CLOSE_TIMEOUT)
+            residence.engine.log.flush()
+
+
+@asynccontextmanager
+async def ended_in_time(residence: Residence) -> AsyncIterator[None]:
+    """Give what is awaited here 8 s; then cut the connections that are left."""
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            yield
+    except TimeoutError:
+        log.warning(LATE, CLOSE_TIMEOUT)
     residence.cut()
-    residence.engine.log.flush()
 
 
 class Mount(Router):
