@@ -103,7 +103,7 @@ Field = tuple[str, str]
 RawField = tuple[bytes, bytes]
 
 
-class _Raw:
+class _RawFields:
     """Fields that came as bytes, of which each is decoded when it is looked up."""
 
     __slots__ = ("_fields",)
@@ -119,11 +119,11 @@ class _Raw:
         return ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self._fields.items())
 
 
-def _by_name(lines: Sequence[Field | RawField]) -> dict[str, str] | _Raw:
+def _by_name(lines: Sequence[Field | RawField]) -> dict[str, str] | _RawFields:
     if lines and isinstance(lines[0][0], bytes):
         raw: dict[bytes, bytes] = dict(lines)  # type: ignore[arg-type]
-        if len(raw) == len(lines) and b"host" in raw:  # which all have, and where the names are not in lower case, none
-            return _Raw(raw)
+        if len(raw) == len(lines) and b"host" in raw:  # each request has it: without it, the names have capitals
+            return _RawFields(raw)
     return _as_dict(_as_texts(lines))
 
 
@@ -181,13 +181,11 @@ class Request:
         secure: bool | None = None,
         native: object = None,
     ) -> None:
-        self._host = None
-        if not target.startswith("/"):
-            self._host, target = split_target(target)  # the field Host says nothing then
+        self._host, target = split_target(target)  # Host says nothing then
         path, mark, query = target.partition("?")
         self.path = sys.intern(path)  # one string for all connections
         self._head: bytes | tuple[str, str, Sequence[Field | RawField]] = mark, query, tuple(fields)
-        self._headers: dict[str, str] | _Raw | None = None
+        self._headers: dict[str, str] | _RawFields | None = None
         self._query: dict[str, list[str]] | None = None
         self._data: dict[str, Any] | None = None
         self.cookies_used = False
@@ -262,7 +260,7 @@ class Request:
             lines = [mark + query, *(f"{name}:{value}" for name, value in _as_texts(fields))]
             self._head = "\n".join(lines).encode("utf-8", "surrogateescape")
 
-    def _by_name(self) -> dict[str, str] | _Raw:
+    def _by_name(self) -> dict[str, str] | _RawFields:
         if self._headers is None:
             head = self._head
             self._headers = _by_name(head[2] if isinstance(head, tuple) else list(_unpack(head)))
