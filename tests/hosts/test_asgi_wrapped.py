@@ -1,19 +1,14 @@
-"""On ASGI: middleware that does what is unusual: it copies a scope, wraps `receive`, or cancels a call."""
+"""On ASGI: middleware that does what is unusual: it wraps `receive`, or cancels a call."""
 
 import asyncio
-from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from hosts.client import opening, request, text
 from hosts.suite.echo import Echo
-from hosts.suite.websocket import echoes
 from hosts.test_asgi import Call, http, run, sid_of
-from hosts.test_uvicorn import links, on_uvicorn
 from waterspout import Reason, Server
 from waterspout.hosts.asgi import App
-from waterspout.hosts.asgi import _nothing as idle
 from waterspout.hosts.asgirequests import Event, Receive, Scope, Send
 from waterspout.hosts.residence import Residence
 
@@ -173,85 +168,3 @@ def test_what_a_client_sends_before_it_is_accepted_is_received() -> None:
         await echo.server.close()
 
     run(test())
-
-
-# With WebSockets of ours
-
-
-def copied(echo: Echo) -> Any:
-    """Serve below middleware that copies the whole scope, as `ProxyFixMiddleware` of hypercorn does."""
-    app = App(echo.server)
-
-    async def copying(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(deepcopy(scope), receive, send)
-
-    return copying
-
-
-def test_a_scope_may_be_copied_with_all_that_is_in_it() -> None:
-    host = on_uvicorn()
-
-    async def test() -> None:
-        echo = Echo()
-        host._mounted.append(echo.server)
-        await host.serve_application(copied(echo))
-        assert await echoes(await host.websocket())
-        assert len(links(echo)) == 1
-
-    host.run(test())
-
-
-def test_a_copied_scope_offers_no_connection_whose_client_has_not_waited() -> None:
-    host = on_uvicorn("asyncio")
-
-    async def test() -> None:
-        echo = Echo()
-        refused = asyncio.Event()
-
-        async def slow(request: Any) -> None:
-            await refused.wait()
-
-        echo.server.on_handshake(slow)
-        host._mounted.append(echo.server)
-        await host.serve_application(copied(echo))
-        wire = await host.connect()
-        wire.send(opening())
-        await host.until(lambda: host.uvicorn.server_state.tasks)
-        wire.send(text("40"))
-        connection: Any = next(iter(host.uvicorn.server_state.connections))
-        await host.until(lambda: not connection.queue.empty() or connection.read_paused)
-        refused.set()
-        assert (await wire.answer()).status == 101
-        assert links(echo) == []
-        assert (await wire.text()).startswith("0{")
-        assert (await wire.text()).startswith("40{")
-
-    host.run(test())
-
-
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-def test_a_page_that_has_not_left_comes_whole_before_the_answer_to_a_handshake_behind_it(loop: str) -> None:
-    host = on_uvicorn(loop)
-    size = 8_000_000
-
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await idle(scope, receive, send)
-            return
-        head = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]}
-        await send(head)
-        await send({"type": "http.response.body", "body": b"x" * size})
-
-    async def test() -> None:
-        echo = Echo()
-        host.application = page
-        await host.serve(echo.server)
-        wire = await host.connect()
-        wire.send(request("GET", "/page") + opening())
-        await host.until(lambda: echo.server.engine.sessions)
-        answer = await wire.answer()
-        assert answer.body == b"x" * size
-        assert (await wire.answer()).status == 101
-        assert (await wire.text()).startswith("0{")
-
-    host.run(test())

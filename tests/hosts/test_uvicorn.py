@@ -1,6 +1,8 @@
 """uvicorn with WebSockets of ours: who takes a connection, and what uvicorn knows of it."""
 
 import asyncio
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,11 +14,12 @@ from starlette.websockets import WebSocket
 
 from hosts.asgi_host import UvicornHost
 from hosts.certificate import Certificate
-from hosts.client import opening, text
+from hosts.client import opening, request, text
 from hosts.suite.echo import Echo
 from hosts.suite.websocket import echoes
 from waterspout import Reason
 from waterspout.hosts.asgi import App
+from waterspout.hosts.asgirequests import AsgiApplication, Receive, Scope, Send
 from waterspout.hosts.transportlink import TransportLink
 
 OURS = "waterspout.hosts.uvicorn:WebSocketProtocol"
@@ -105,7 +108,37 @@ def test_over_tls(certificate: Certificate) -> None:
     host.run(test())
 
 
-def test_a_client_that_does_not_wait_for_the_answer_is_served_by_uvicorn() -> None:
+def plain(echo: Echo) -> App:
+    return App(echo.server)
+
+
+def copied(echo: Echo) -> Any:
+    """Serve below middleware that copies the whole scope, as `ProxyFixMiddleware` of hypercorn does."""
+    app = App(echo.server)
+
+    async def copying(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(deepcopy(scope), receive, send)
+
+    return copying
+
+
+def test_a_scope_may_be_copied_with_all_that_is_in_it() -> None:
+    host = on_uvicorn()
+
+    async def test() -> None:
+        echo = Echo()
+        host._mounted.append(echo.server)
+        await host.serve_application(copied(echo))
+        assert await echoes(await host.websocket())
+        assert len(links(echo)) == 1
+
+    host.run(test())
+
+
+@pytest.mark.parametrize("application", [plain, copied])
+def test_a_client_that_does_not_wait_for_the_answer_is_served_by_uvicorn(
+    application: Callable[[Echo], AsgiApplication],
+) -> None:
     """Its first frame may lie in uvicorn's own class, which gives it to the application as a message."""
     host = on_uvicorn("asyncio")
 
@@ -117,7 +150,8 @@ def test_a_client_that_does_not_wait_for_the_answer_is_served_by_uvicorn() -> No
             await refused.wait()
 
         echo.server.on_handshake(slow)
-        await host.serve(echo.server)
+        host._mounted.append(echo.server)
+        await host.serve_application(application(echo))
         wire = await host.connect()
         wire.send(opening())
         await host.until(lambda: host.uvicorn.server_state.tasks)
@@ -130,6 +164,32 @@ def test_a_client_that_does_not_wait_for_the_answer_is_served_by_uvicorn() -> No
         assert (await wire.text()).startswith("0{")
         assert (await wire.text()).startswith("40{")
         assert await echoes(wire)
+
+    host.run(test())
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_page_that_has_not_left_comes_whole_before_the_answer_to_a_handshake_behind_it(loop: str) -> None:
+    host = on_uvicorn(loop)
+    size = 8_000_000
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"  # it knows no lifespan
+        head = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]}
+        await send(head)
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    async def test() -> None:
+        echo = Echo()
+        host.application = page
+        await host.serve(echo.server)
+        wire = await host.connect()
+        wire.send(request("GET", "/page") + opening())
+        await host.until(lambda: echo.server.engine.sessions)
+        answer = await wire.answer()
+        assert answer.body == b"x" * size
+        assert (await wire.answer()).status == 101
+        assert (await wire.text()).startswith("0{")
 
     host.run(test())
 
