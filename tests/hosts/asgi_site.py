@@ -32,7 +32,7 @@ CODES: dict[str, set[int | None]] = {
     "granian": {1001, None},  # its loop has the signal at the same time
     "daphne": {1000},  # it has no other code for this
 }
-"""With which WebSockets are closed when a server has a signal; None where they are cut."""
+"""With which WebSockets are closed when a server has a signal; None where any connection may be cut."""
 
 
 class Site:

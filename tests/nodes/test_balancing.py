@@ -86,12 +86,15 @@ def test_a_join_and_a_leave_hold_for_the_next_emit_of_any_node(house: House) -> 
     clients.forget()
 
 
+@pytest.mark.hosts
 def test_clients_of_a_node_that_is_killed_come_back_at_another_and_no_others_notice(house: House) -> None:
     clients, cluster = house.clients, house.cluster
     killed = cluster.nodes[-1]
     gone = clients.at(killed.name)
     assert gone
     assert len(gone) < len(NAMES)
+    for name in NAMES:
+        clients.ask(name, "enter", "room")
     killed.end(signal.SIGKILL)
     clients.until_they_have("disconnect", names=gone)
     clients.until_they_have("connect", names=gone)
