@@ -85,7 +85,7 @@ def serve_on_gevent(server: Server, publish: Publish, port: int, publish_port: i
     serve(server, host="127.0.0.1", port=port)
 
 
-def serve_on_uvicorn(server: Server, port: int, websockets: str) -> None:
+def serve_on_uvicorn(server: Server, port: int, **protocols: str) -> None:
     """The same inside an ASGI application; nothing is published."""
     import uvicorn
 
@@ -93,7 +93,7 @@ def serve_on_uvicorn(server: Server, port: int, websockets: str) -> None:
 
     gc.freeze()
     options = {"backlog": 4096, "log_level": "error", "ws_per_message_deflate": False}
-    uvicorn.run(App(server), port=port, ws=websockets, **options)
+    uvicorn.run(App(server), port=port, **protocols, **options)
 
 
 def run(variant: str, server: Server, publish: Publish, port: int, publish_port: int) -> None:
@@ -104,9 +104,10 @@ def run(variant: str, server: Server, publish: Publish, port: int, publish_port:
         monkey.patch_all()
         serve_on_gevent(server, publish, port, publish_port)
     elif variant == "uvicorn":
-        serve_on_uvicorn(server, port, "waterspout.hosts.uvicorn:WebSocketProtocol")
+        ours = "waterspout.hosts.uvicorn"
+        serve_on_uvicorn(server, port, ws=f"{ours}:WebSocketProtocol", http=f"{ours}:HttpProtocol")
     elif variant == "asgi":
-        serve_on_uvicorn(server, port, "auto")
+        serve_on_uvicorn(server, port)
     elif variant == "asyncio":
         asyncio.run(main(server, publish, port, publish_port))
     else:

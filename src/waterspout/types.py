@@ -145,6 +145,16 @@ def _as_texts(lines: Sequence[Field | RawField]) -> Sequence[Field]:
     return lines  # type: ignore[return-value]
 
 
+class SharedFields:
+    """Header fields that several requests of one connection have in common, taken apart once."""
+
+    __slots__ = ("by_name", "lines")
+
+    def __init__(self, lines: Iterable[Field]) -> None:
+        self.lines = tuple(lines)
+        self.by_name = _as_dict(self.lines)
+
+
 class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
@@ -175,7 +185,7 @@ class Request:
         self,
         method: str,
         target: str,
-        fields: Iterable[Field] | Iterable[RawField] = (),
+        fields: Iterable[Field] | Iterable[RawField] | SharedFields = (),
         *,
         remote_address: str = "",
         secure: bool | None = None,
@@ -184,8 +194,12 @@ class Request:
         self._host, target = split_target(target)  # Host says nothing then
         path, mark, query = target.partition("?")
         self.path = sys.intern(path)  # one string for all connections
-        self._head: bytes | tuple[str, str, Sequence[Field | RawField]] = mark, query, tuple(fields)
-        self._headers: dict[str, str] | _RawFields | None = None
+        self._head: bytes | tuple[str, str, Sequence[Field | RawField]]
+        self._headers: dict[str, str] | _RawFields | None
+        if isinstance(fields, SharedFields):
+            self._head, self._headers = (mark, query, fields.lines), fields.by_name
+        else:
+            self._head, self._headers = (mark, query, tuple(fields)), None
         self._query: dict[str, list[str]] | None = None
         self._data: dict[str, Any] | None = None
         self.cookies_used = False

@@ -122,18 +122,32 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
         fields = _opening(scope)
     else:  # whoever would upgrade here cannot: the server has no WebSockets, or it is HTTP/1.0
         fields = [field for field in scope["headers"] if field[0] != b"upgrade"]
-    client = scope.get("client")
-    if client and residence.engine.policy.trusted_proxies and _is_forwarded(client, fields):
-        fields = [field for field in fields if field[0] not in _FORWARDED]  # the server has evaluated them
+    if residence.engine.policy.trusted_proxies:
+        fields = unforwarded(scope, fields)
+    address, secure = sender_of(scope)
     query = scope.get("query_string", b"").decode("latin-1")
     return Request(
         "GET" if is_websocket else scope["method"],
         f"{path}?{query}" if query else path,
         fields,
-        remote_address=client[0] if client and client[0] else "unix",
-        secure=True if scope.get("scheme") in ("https", "wss") else None,
+        remote_address=address,
+        secure=secure,
         native=scope,
     )
+
+
+def sender_of(scope: Scope) -> tuple[str, bool | None]:
+    """Return the address of a request's client, and True where it came by TLS, None where nobody knows."""
+    client = scope.get("client")
+    return client[0] if client and client[0] else "unix", True if scope.get("scheme") in ("https", "wss") else None
+
+
+def unforwarded(scope: Scope, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Leave out a proxy's fields which the server has evaluated: to count them twice would be to believe a client."""
+    client = scope.get("client")
+    if client and _is_forwarded(client, fields):
+        return [field for field in fields if field[0] not in _FORWARDED]
+    return fields
 
 
 def _opening(scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -107,9 +107,13 @@ class _GivenAway:
 if not TYPE_CHECKING:  # it would make any name an attribute
 
     def __getattr__(name: str) -> Any:
-        """Load the class for gunicorn, which not everybody has."""
-        if name != "Worker":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-        from .uvicornworker import Worker
+        """Load the classes for gunicorn and httptools, which not everybody has."""
+        if name == "Worker":
+            from .uvicornworker import Worker
 
-        return Worker
+            return Worker
+        if name == "HttpProtocol":
+            from .uvicornhttp import HttpProtocol
+
+            return HttpProtocol
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
