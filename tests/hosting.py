@@ -24,6 +24,7 @@ from ports import free_port
 from waterspout import Engine, Server
 from waterspout.hosts import tornado as host
 
+OURS = "waterspout.hosts.uvicorn"
 HOSTS = ("asyncio", "uvloop", "gevent")
 CLOSE_TIMEOUT = 1.0  # s; a client that was cut off over polling takes no goodbye
 
@@ -116,15 +117,19 @@ def _tell_once_open(port: int) -> None:
     print(port, flush=True)
 
 
-def _with_uvicorn(application: Any, port: int) -> None:
+def _with_uvicorn(application: Any, port: int, **protocols: str) -> None:
     import uvicorn
 
     config = uvicorn.Config(
-        application, port=port, log_level="warning", proxy_headers=False, ws_per_message_deflate=False
+        application, port=port, log_level="warning", proxy_headers=False, ws_per_message_deflate=False, **protocols
     )
     with suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, lambda number, frame: None)  # which uvicorn raises again at its end
         uvicorn.Server(config).run()
+
+
+def _with_protocols_of_ours(application: Any, port: int) -> None:
+    _with_uvicorn(application, port, ws=f"{OURS}:WebSocketProtocol", http=f"{OURS}:HttpProtocol")
 
 
 def _with_hypercorn(application: Any, port: int) -> None:
@@ -156,6 +161,7 @@ def _with_daphne(application: Any, port: int) -> None:
 
 ASGI_SERVERS: dict[str, Callable[[Any, int], None]] = {
     "uvicorn": _with_uvicorn,
+    "uvicorn-ours": _with_protocols_of_ours,
     "hypercorn": _with_hypercorn,
     "granian": _with_granian,
     "daphne": _with_daphne,

@@ -8,6 +8,12 @@ from hosts.host import Host
 from hosts.running import pytest_pyfunc_call, quiet
 from hosts.tornado_host import LOOPS, TornadoHost
 
+OURS = "waterspout.hosts.uvicorn"
+UVICORN = {
+    "uvicorn": {"http": "httptools", "ws": "websockets-sansio"},
+    "uvicorn-ours": {"http": f"{OURS}:HttpProtocol", "ws": f"{OURS}:WebSocketProtocol"},
+}
+
 __all__ = ["host", "pytest_pyfunc_call", "quiet"]
 
 
@@ -17,8 +23,8 @@ def many(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
-@pytest.fixture(params=[*LOOPS, *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("gevent", "uvicorn"))])
+@pytest.fixture(params=[*LOOPS, *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("gevent", *UVICORN))])
 def host(request: pytest.FixtureRequest) -> Host:
-    if request.param == "uvicorn":
-        return UvicornHost("uvloop", http="httptools", ws="websockets-sansio")
+    if request.param in UVICORN:
+        return UvicornHost("uvloop", **UVICORN[request.param])
     return GeventHost() if request.param == "gevent" else TornadoHost(LOOPS.get(request.param, request.param))

@@ -19,7 +19,7 @@ OURS = "waterspout.hosts.uvicorn"
 UVICORN = ("uvicorn", "site_under_test:app", "--port", "PORT")
 COMMANDS = {
     "uvicorn": UVICORN,
-    "uvicorn-ours": (*UVICORN, "--ws", f"{OURS}:WebSocketProtocol"),
+    "uvicorn-ours": (*UVICORN, "--ws", f"{OURS}:WebSocketProtocol", "--http", f"{OURS}:HttpProtocol"),
     "gunicorn-ours": ("gunicorn", "-k", f"{OURS}.Worker", "-b", "127.0.0.1:PORT", "site_under_test:app"),
     "hypercorn": ("hypercorn", "site_under_test:app", "--workers", "0", "--bind", "127.0.0.1:PORT"),
     "granian": ("granian", "--interface", "asgi", "site_under_test:app", "--port", "PORT"),

@@ -33,9 +33,10 @@ from waterspout.hosts.asgirequests import OFFER, Event, Receive, Scope, Send, pa
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.signals import chain
 
+OURS = "waterspout.hosts.uvicorn"
 ROUNDS: dict[str, dict[str, Any]] = {
     "uvicorn": {"loop": "uvloop", "http": "httptools", "ws": "websockets-sansio"},
-    "uvicorn-ours": {"loop": "uvloop", "http": "httptools", "ws": "waterspout.hosts.uvicorn:WebSocketProtocol"},
+    "uvicorn-ours": {"loop": "uvloop", "http": f"{OURS}:HttpProtocol", "ws": f"{OURS}:WebSocketProtocol"},
     "uvicorn-h11": {"loop": "asyncio", "http": "h11", "ws": "websockets-sansio"},
     "uvicorn-wsproto": {"loop": "uvloop", "http": "httptools", "ws": "wsproto"},
     "hypercorn": {"loop": "asyncio"},

@@ -12,13 +12,12 @@ from .adopting import begin
 from .asgilinks import ENDED, AsgiLink, AsgiMessenger, message_of
 from .asgirequests import OFFER, Event, Offer, Receive, Scope, Send, encoded, read
 from .chunks import UnframedLink
-from .intake import Intake, announced_bytes
+from .intake import TOO_SLOW, Intake, announced_bytes
 from .residence import Residence
 
 _START, _BODY = "http.response.start", "http.response.body"
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 _TURNS = 3  # in which uvicorn closes the connection of a refused WebSocket; before that it logs an error at our return
-_TOO_SLOW = Response(408, (("Content-Type", "text/plain"),), b"the body has not come in time")
 
 
 class AsgiIntake(Intake):
@@ -146,7 +145,7 @@ class HttpIntake(AsgiIntake):
         self._wake()
 
     def _cut(self) -> None:
-        self._answer(_TOO_SLOW)
+        self._answer(TOO_SLOW)
 
     # Below this line: how it is done
 

@@ -23,6 +23,9 @@ from ..types import Request
 BODY_TIMEOUT = 30.0  # s for the body of a request that was admitted
 BODY_RATE = 10_000  # bytes of a body for an application beside the engine, for which it has one second more
 REFUSED_BODY_TIMEOUT = 10.0  # s for one that nobody wants
+TOO_SLOW = Response(408, (("Content-Type", "text/plain"),), b"the body has not come in time")
+"""What a host may say to a client before its connection is cut for that."""
+
 _READ_OUT = 4  # times the limit
 
 

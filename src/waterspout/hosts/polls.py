@@ -15,7 +15,7 @@ from ..engine import Admitted, Engine, Greeting, Response
 from ..errors import DecodeError
 from ..types import Request, SharedFields
 from ..wire.heads import MAX_HEAD_BYTES, Fields, HeadDecoder
-from .intake import Intake
+from .intake import TOO_SLOW, Intake
 from .residence import Residence
 
 _LINE = re.compile(rb'(GET|POST) ((/[!"$&->@-~]*)\?([!"$-~]*)) HTTP/1\.1').fullmatch
@@ -122,9 +122,6 @@ class PollConnection(Protocol):
     def answer(self, response: Response, *, is_last: bool) -> None:
         """Send this, and close the connection then if it is the last."""
 
-    def cut(self) -> None:
-        """Close the connection."""
-
 
 class PollIntake(Intake):
     """A poll on its way through the engine."""
@@ -166,7 +163,7 @@ class PollIntake(Intake):
         raise AssertionError("a poll begins nothing: it has no Upgrade")
 
     def _cut(self) -> None:
-        self._connection.cut()
+        self._connection.answer(TOO_SLOW, is_last=True)
 
 
 @lru_cache(64)

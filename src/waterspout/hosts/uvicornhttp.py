@@ -117,10 +117,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._ahead:
             self.loop.call_soon(self._go_on)
 
-    def cut(self) -> None:
-        """Close the connection."""
-        self.transport.abort()
-
     # Below this line: how it is done
 
     def _poll(self, data: bytes) -> Poll | None:
