@@ -117,7 +117,7 @@ def _tell_once_open(port: int) -> None:
     print(port, flush=True)
 
 
-def _with_uvicorn(application: Any, port: int, **protocols: str) -> None:
+def _with_uvicorn(application: Any, port: int, **protocols: Any) -> None:
     import uvicorn
 
     config = uvicorn.Config(

@@ -1,5 +1,7 @@
 """What the tests of attacks share with those of hosts, and the host on which they run."""
 
+from typing import Any
+
 import pytest
 
 from hosts.asgi_host import UvicornHost
@@ -9,7 +11,7 @@ from hosts.running import pytest_pyfunc_call, quiet
 from hosts.tornado_host import LOOPS, TornadoHost
 
 OURS = "waterspout.hosts.uvicorn"
-UVICORN = {
+UVICORN: dict[str, dict[str, Any]] = {
     "uvicorn": {"http": "httptools", "ws": "websockets-sansio"},
     "uvicorn-ours": {"http": f"{OURS}:HttpProtocol", "ws": f"{OURS}:WebSocketProtocol"},
 }

@@ -84,8 +84,8 @@ class UvicornHost(AsgiHost):
         from uvicorn import Config
         from uvicorn import Server as Uvicorn
 
-        options = {"ws_per_message_deflate": False, "lifespan": "on", **self.options}
-        config = Config(application, log_config=None, access_log=False, **options)
+        options = {"ws_per_message_deflate": False, "lifespan": "on", "access_log": False, **self.options}
+        config = Config(application, log_config=None, **options)
         config.load()
         config.ssl = self.server_tls
         self.uvicorn = Uvicorn(config)

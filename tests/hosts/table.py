@@ -12,7 +12,7 @@ from hosts.asgi_cases import DAPHNE, EVERYWHERE, GRANIAN, HYPERCORN, IMPOSSIBLE,
 
 OWN = ("tornado", "gevent")
 HOSTS = (*OWN, "uvicorn-ours", "uvicorn", "hypercorn", "granian", "daphne")
-HEADS = {"uvicorn-ours": "uvicorn, with WebSockets of ours"}
+HEADS = {"uvicorn-ours": "uvicorn, with protocols of ours"}
 ROWS = {
     "Long polling": "test_a_poll_that_is_given_up_ends_the_session",
     "WebSockets": "test_messages_are_echoed_whatever_their_frames",
@@ -39,7 +39,7 @@ ROWS = {
 """Tests by what they show."""
 LEFT_OUT = {
     "All of them": EVERYWHERE,
-    "All of them, but uvicorn with WebSockets of ours": WEBSOCKETS,
+    "All of them, but uvicorn with protocols of ours": WEBSOCKETS,
     "uvicorn": UVICORN,
     "uvicorn with h11": UVICORN_H11,
     "hypercorn": HYPERCORN,

@@ -65,12 +65,6 @@ class App:
             await self._server.close()
             await self._residence.drain()
 
-    def residences(self) -> dict[str, Residence]:
-        """Return where the sessions live that poll at a path: the server's, and those of the Apps behind this one."""
-        behind = self._application.residences() if type(self._application) is App else {}
-        path = self.engine.path
-        return {**behind, path: self._residence, f"{path}/": self._residence}
-
     def end(self, told: Callable[[], object]) -> bool:
         """Tell all clients the end, from a signal's handler; False where the server is not in use.
 
@@ -111,6 +105,14 @@ class App:
             if has_received:
                 raise
             await _nothing(scope, received, send)
+
+
+def residences_of(application: object) -> dict[str, Residence]:
+    """Return where the sessions live that poll at a path: those of an `App`, and of the Apps behind it."""
+    if type(application) is not App:
+        return {}
+    path, residence = application.engine.path, application._residence
+    return {**residences_of(application._application), path: residence, f"{path}/": residence}
 
 
 _APPS: "WeakSet[App]" = WeakSet()

@@ -1,15 +1,16 @@
-"""uvicorn with WebSockets of ours: as fast as inside Tornado, in any application.
+"""uvicorn with protocols of ours: WebSockets as fast as inside Tornado, in any application; polls in `uvicornhttp`.
 
-    uvicorn --ws waterspout.hosts.uvicorn:WebSocketProtocol module:app
+    uvicorn --ws waterspout.hosts.uvicorn:WebSocketProtocol --http waterspout.hosts.uvicorn:HttpProtocol module:app
     gunicorn --worker-class waterspout.hosts.uvicorn.Worker module:app
 
-How it works: the protocol class reads the opening handshake as uvicorn's usual one does, and calls the application. The
-scope offers the connection in its `extensions`; an `App`, wherever it is mounted, takes it, and its messages pass
-uvicorn by from then on. All other WebSockets are served by uvicorn's usual class. What was taken is one of uvicorn's
-connections until its end, so uvicorn counts it, and waits for it when it shuts down.
+How it works: the class for WebSockets reads the opening handshake as uvicorn's usual one does, and calls the
+application. The scope offers the connection in its `extensions`; an `App`, wherever it is mounted, takes it, and its
+messages pass uvicorn by from then on. All other WebSockets are served by uvicorn's usual class. What was taken is one
+of uvicorn's connections until its end, so uvicorn counts it, and waits for it when it shuts down.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
@@ -19,7 +20,11 @@ from .link import QueuedLink
 from .output import Output
 from .transportlink import TransportLink
 
-__all__ = ["WebSocketProtocol"]
+__all__ = ["HTTP", "WEBSOCKETS", "WebSocketProtocol"]
+
+WEBSOCKETS = f"{__name__}:WebSocketProtocol"
+HTTP = f"{__name__}:HttpProtocol" if find_spec("httptools") else "auto"
+"""uvicorn's options `ws` and `http`; without httptools, uvicorn serves polls by itself."""
 
 if AutoWebSocketsProtocol is None:
     raise ModuleNotFoundError(

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from ..engine import Response
 from ..types import Request
 from ..wire.heads import Fields
-from .asgi import App
+from .asgi import residences_of
 from .asgirequests import Receive, Scope, Send, sender_of, unforwarded
 from .polls import Poll, PollIntake, PollReader, Sender, head_of
 
@@ -47,9 +47,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._intake is not None:
             self._hold(self._intake.take(data))
         elif self._ahead:
-            self._ahead += data
+            self._hold(data)
         elif (poll := self._poll(data)) is None:
             super().data_received(data)
+        elif self.flow.write_paused:  # the client has not read what it was answered
+            self._hold(data)
         else:
             residence, request, start, length = poll
             self._intake = intake = PollIntake(residence.engine, self, length)
@@ -61,6 +63,11 @@ class HttpProtocol(HttpToolsProtocol):
         if intake is not None:
             intake.gone()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """Serve the next poll of a client that has read its last answer."""
+        super().resume_writing()
+        self._go_on_soon()
 
     # What uvicorn calls
 
@@ -114,8 +121,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_at = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._set_timer(self.timeout_keep_alive)
-        if self._ahead:
-            self.loop.call_soon(self._go_on)
+        self._go_on_soon()
 
     # Below this line: how it is done
 
@@ -129,13 +135,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _hold(self, data: bytes) -> None:
         """Keep what stands behind a poll until that is answered."""
-        if not data:
-            return
-        self._ahead += data
-        if self._intake is None:
+        if data:
+            self._ahead += data
+            self._go_on_soon()
+            if len(self._ahead) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+
+    def _go_on_soon(self) -> None:
+        if self._ahead and self._intake is None and not self.flow.write_paused:
             self.loop.call_soon(self._go_on)
-        elif len(self._ahead) > HIGH_WATER_LIMIT:
-            self.flow.pause_reading()
 
     def _go_on(self) -> None:
         data, self._ahead = self._ahead, b""
@@ -172,8 +180,8 @@ class _Front:
             self._middleware = copy.copy(app)
             self._middleware.app = _nothing
             app = app.app
-        serves = type(app) is App and config.limit_concurrency is None  # uvicorn refuses by that
-        self.residences = {path.encode(): residence for path, residence in app.residences().items()} if serves else {}
+        residences = residences_of(app) if config.limit_concurrency is None else {}  # uvicorn refuses by that
+        self.residences = {path.encode(): residence for path, residence in residences.items()}
         self._default_headers: object = None
         self._lines = b""
 

@@ -1,4 +1,4 @@
-"""A process of uvicorn, with WebSockets of ours: for `waterspout serve --host uvicorn`."""
+"""A process of uvicorn, with protocols of ours: for `waterspout serve --host uvicorn`."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ from ..server import Server
 from .listeners import opened, urls
 from .loops import AsyncioLoop
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, ending, leave_after, watch_stdin
-from .uvicorn import WebSocketProtocol
+from .uvicorn import HTTP, WEBSOCKETS
 
 __all__ = ["UvicornPlace", "check_asgi", "run"]
 
@@ -64,7 +64,8 @@ def run(
     config = uvicorn.Config(
         application,
         interface="asgi3",
-        ws=WebSocketProtocol,
+        ws=WEBSOCKETS,
+        http=HTTP,
         ws_per_message_deflate=False,
         loop=place.loop,
         log_config=None,

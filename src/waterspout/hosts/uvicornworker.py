@@ -1,4 +1,4 @@
-"""gunicorn's worker class for uvicorn with WebSockets of ours; `waterspout.hosts.uvicorn.Worker` is its name."""
+"""gunicorn's worker class for uvicorn with protocols of ours; `waterspout.hosts.uvicorn.Worker` is its name."""
 
 import warnings
 from typing import Any, ClassVar
@@ -10,10 +10,10 @@ except ImportError:
         warnings.simplefilter("ignore", DeprecationWarning)
         from uvicorn.workers import UvicornWorker
 
-_WEBSOCKETS = "waterspout.hosts.uvicorn:WebSocketProtocol"
+from .uvicorn import HTTP, WEBSOCKETS
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]
-    """uvicorn's worker, which lets an `App` take the connections of its WebSockets."""
+    """uvicorn's worker, with the protocols of ours for WebSockets and HTTP."""
 
-    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "ws": _WEBSOCKETS}
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "ws": WEBSOCKETS, "http": HTTP}
