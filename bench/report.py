@@ -34,6 +34,8 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
 - several nodes: they and their Redis share the core; the messages are those of a second of CPU time of all of them;
   32 are under way, and each receiving node has one client; node: `@socket.io/redis-adapter` with the package `redis`;
   psio: `AsyncRedisManager` in aiohttp, with hiredis
+- on uvicorn: all with uvloop and httptools, without compression; ours with `WebSocketProtocol` and `HttpProtocol` of
+  `waterspout.hosts.uvicorn`, or with uvicorn's own
 - the other tables compare ours with itself: these clients, and clients of Socket.IO 4.x
 """
 
