@@ -301,7 +301,9 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("proxies", [True, False], ids=["uvicorn believes proxies", "it does not"])
+@pytest.mark.parametrize(
+    "proxies", [True, pytest.param(False, marks=pytest.mark.hosts)], ids=["uvicorn believes proxies", "it does not"]
+)
 def test_an_answer_says_what_it_says_without_the_protocol(case: str, proxies: bool) -> None:
     fields, options = CASES[case]
     ours = heads(on_uvicorn(proxy_headers=proxies), *fields, **options)
