@@ -279,7 +279,9 @@ def main() -> None:
     )
     parser.add_argument("--gevent", action="store_true", help="on gevent instead of Tornado")
     parser.add_argument(
-        "--asgi", choices=("uvicorn", "hypercorn", "granian", "daphne"), help="on this ASGI server instead of Tornado"
+        "--asgi",
+        choices=("uvicorn", "uvicorn-ours", "hypercorn", "granian", "daphne"),
+        help="on this ASGI server instead of Tornado; uvicorn-ours has Waterspout's protocols",
     )
     options = parser.parse_args()
     server, port, routes = SERVERS[options.name]()
