@@ -575,6 +575,18 @@ def test_the_handler_that_was_there_waits_for_the_first_signal_and_not_for_the_s
         assert calls == ["own"] * 3
 
 
+def test_a_signal_waits_for_no_server_whose_loop_does_not_run_any_more() -> None:
+    calls: list[str] = []
+    app, loop = App(Server()), asyncio.new_event_loop()
+    with handling(lambda number, frame: calls.append("own")):
+        life = app.lifespan()
+        loop.run_until_complete(life.__aenter__())
+        signal.raise_signal(signal.SIGTERM)
+        assert calls == ["own"]
+    loop.run_until_complete(life.__aexit__(None, None, None))
+    loop.close()
+
+
 @contextmanager
 def handling(handler: Any) -> Iterator[None]:
     """Let SIGTERM be handled so."""

@@ -66,12 +66,12 @@ class App:
             await self._residence.drain()
 
     def end(self, told: Callable[[], object]) -> bool:
-        """Tell all clients the end, from a signal's handler; False where the server is not in use.
+        """Tell all clients the end, from a signal's handler; False where the server is not in use: no loop runs it.
 
         `told` is called once they have been told, or after a while.
         """
         home = self._residence.home
-        if not isinstance(home, asyncio.AbstractEventLoop) or home.is_closed():
+        if not isinstance(home, asyncio.AbstractEventLoop) or not home.is_running():
             return False
         home.call_soon_threadsafe(self._end, home, told)
         return True
