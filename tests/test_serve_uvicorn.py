@@ -36,8 +36,25 @@ async def fails(scope, receive, send):
 app = Starlette(routes=[Route("/news", news)])
 wsgi = lambda environ, start_response: []
 """
+ALONE = """
+from contextlib import asynccontextmanager
+from starlette.applications import Starlette
 
+@asynccontextmanager
+async def life(app):
+    start(app)
+    yield
 
+def start(app): ...
+
+app = Starlette(lifespan=life)
+"""
+MOUNTING = """
+def start(app):
+    from waterspout import Server
+    from waterspout.hosts.asgi import App
+    app.mount("/socket.io", App(Server()))
+"""
 WITHOUT_WEBSOCKETS = """
 import sys
 sys.modules |= {"websockets": None, "wsproto": None}
@@ -77,6 +94,17 @@ def test_views_and_clients_meet_and_websockets_are_ours_until_the_end(command: C
         command.process.send_signal(signal.SIGTERM)
         assert client.until_closed() == "close 1001"
     assert command.end() == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_an_application_that_mounts_no_app_is_warned_of(tmp_path: Path, is_there: bool) -> None:
+    (tmp_path / "alone.py").write_text(ALONE + (MOUNTING if is_there else ""))
+    with running(tmp_path, "serve", "--host", "uvicorn", "--app", "alone:app", "--bind", "127.0.0.1:0") as command:
+        command.address()
+        command.process.send_signal(signal.SIGTERM)
+        assert command.end() == 0
+    warning = "no waterspout.hosts.asgi.App is mounted, so clients of Socket.IO get answers of the application"
+    assert (warning in command.log.read_text()) is not is_there
 
 
 @pytest.mark.hosts

@@ -115,6 +115,11 @@ def residences_of(application: object) -> dict[str, Residence]:
     return {**residences_of(application._application), path: residence, f"{path}/": residence}
 
 
+def is_mounted() -> bool:
+    """Tell whether there is any `App` in this process."""
+    return bool(_APPS)
+
+
 _APPS: "WeakSet[App]" = WeakSet()
 
 

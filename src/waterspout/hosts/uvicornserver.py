@@ -12,15 +12,19 @@ from typing import Any
 
 import uvicorn
 
+from ..drivers.log import logger
 from ..engine import Engine
 from ..errors import CannotStart
 from ..server import Server
+from .asgi import is_mounted
 from .listeners import opened, urls
 from .loops import AsyncioLoop
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, ending, leave_after, watch_stdin
 from .uvicorn import HTTP, WEBSOCKETS
 
 __all__ = ["UvicornPlace", "check_asgi", "run"]
+
+log = logger("waterspout.host")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            if not is_mounted():  # now that the application has started, which may make one
+                log.warning(
+                    "no waterspout.hosts.asgi.App is mounted, so clients of Socket.IO get answers of the application"
+                )
             if self._stops_with_stdin:
                 watch_stdin(lambda: signal.raise_signal(signal.SIGTERM), AsyncioLoop(asyncio.get_running_loop()))
             self._ready()
