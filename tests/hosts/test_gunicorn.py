@@ -51,6 +51,18 @@ from paste.deploy import loadapp, loadserver
 server = loadserver("config:" + {path!r})
 server(loadapp("config:" + {path!r}))
 """
+WITHOUT_UVICORN = """
+import sys
+from gunicorn.app.wsgiapp import run
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "uvicorn":
+            raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+
+sys.meta_path.insert(0, Nothing())
+run()
+"""
 
 
 @pytest.fixture
@@ -176,3 +188,10 @@ def test_a_paste_file_serves(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert client.until_closed() == "close 1001"
         assert process.wait(PATIENCE) == 0
+
+
+def test_a_worker_for_uvicorn_says_what_to_install(folder: Path) -> None:
+    worker = "waterspout.hosts.uvicorn.Worker"
+    with running(folder, "-c", WITHOUT_UVICORN, "--worker-class", worker, "site_under_test:app") as process:
+        assert process.wait(PATIENCE) == 1
+    assert "ModuleNotFoundError: No module named 'uvicorn': pip install 'uvicorn[standard]'" in log_of(folder)

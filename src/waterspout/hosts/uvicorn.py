@@ -13,7 +13,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+try:
+    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'uvicorn[standard]'", name=error.name) from None
 
 from .asgirequests import OFFER, Offer
 from .link import QueuedLink
