@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -100,6 +102,7 @@ def test_lines_before_one_that_is_not_json_are_published(run: Run, server: Serve
     done = run("publish", "prices", "-", "--lines", given=b"1\n2\nthree\n4")
     assert done.status == 2
     assert done.sentence.startswith("line 3, 'three' is not JSON: broken JSON: ")
+    assert done.sentence.endswith('; write a text with its quotes, "hello", or give --text')
     assert done.output.count("\n") == 2
     assert channel.last_id.endswith("-2")
 
@@ -138,6 +141,24 @@ def test_what_cannot_be_sent_or_done_is_a_sentence_and_a_status(
     assert (done.status, done.output) == (status, "")
     assert done.sentence.startswith(sentence)
     assert kept.last_id.endswith("-0")
+
+
+@pytest.mark.parametrize("command", ["emit news", "publish prices"])
+def test_the_help_and_the_sentence_have_an_example_that_a_shell_passes_as_json(
+    run: Run, server: Server, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    kept = server.channel("prices")
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command.split(maxsplit=1)[0], "--help"])
+    told = capsys.readouterr().out
+    assert re.search(r"in JSON,\s+as\s+'\"hello\"';", told)
+    example = told.rpartition("example: ")[2]
+    assert example.startswith(f"waterspout {command} '")
+    assert run(*shlex.split(example)[1:]).status == 0
+    assert kept.last_id.endswith("-1" if command == "publish prices" else "-0")
+    sentence = run(*command.split(), "hello").sentence
+    assert """'"hello"'""" in sentence
+    assert sentence.endswith(f"as in {example.rstrip()}")
 
 
 def test_the_sentence_of_a_long_text_is_short(run: Run) -> None:

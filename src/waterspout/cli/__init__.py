@@ -349,20 +349,37 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
 
     publish = commands.add_parser(
-        "publish", parents=[shared], help="publish to a channel of a server that runs", allow_abbrev=False
+        "publish",
+        parents=[shared],
+        help="publish JSON to a channel of a server that runs",
+        epilog=f"example: {outside.PUBLISHING}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     publish.set_defaults(command=outside.publish)
     publish.add_argument("channel", metavar="CHANNEL")
-    publish.add_argument("data", metavar="JSON", help="the message; - reads it from standard input")
+    publish.add_argument(
+        "data", metavar="JSON", help=f"the message in JSON, as {outside.TEXT}; - reads it from standard input"
+    )
     publish.add_argument("--event", metavar="NAME", help="name of the message")
     publish.add_argument("--text", action="store_true", help="it is a text, not JSON, and goes out as it is")
     publish.add_argument("--lines", action="store_true", help="each line of standard input is a message")
 
     emit = commands.add_parser(
-        "emit", parents=[shared], help="emit an event to clients of a server that runs", allow_abbrev=False
+        "emit",
+        parents=[shared],
+        help="emit an event, with JSON, to clients of a server that runs",
+        epilog=f"example: {outside.EMITTING}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     emit.set_defaults(command=outside.emit)
     emit.add_argument("event", metavar="EVENT")
-    emit.add_argument("args", metavar="JSON", nargs="*", help="its arguments; - reads one from standard input")
+    emit.add_argument(
+        "args",
+        metavar="JSON",
+        nargs="*",
+        help=f"its arguments, each in JSON, as {outside.TEXT}; - reads one from standard input",
+    )
     emit.add_argument("--to", metavar="ROOM", action="append", help="room, or id of a client; may be repeated")
     emit.add_argument("--namespace", metavar="NAME", default="/", help="default: /")

@@ -20,8 +20,15 @@ from waterspout.server import Text
 from waterspout.wire import json
 
 VARIABLE = "WATERSPOUT_ENTRY"
+EMITTING = """waterspout emit news '"hello"' '{"ACME": 12.5}'"""
+PUBLISHING = """waterspout publish prices '{"ACME": 12.5}'"""
+TEXT = """'"hello"'"""
+"""Examples as a shell needs them, which takes the outer quotes away."""
+
 TIMEOUT = 30.0  # s to connect, to send, and for each part of the answer
 _SHOWN = 60  # characters of a value that is not JSON
+_EMITTED = f"write a text with both quotes, as in {EMITTING}"
+_PUBLISHED = f"write a text as {TEXT}, with both quotes, or give --text; an object, as in {PUBLISHING}"
 _ABSENT = "check the path; the server is started with `waterspout serve module:server --entry PATH`"
 
 
@@ -144,17 +151,17 @@ def _given(text: str) -> bytes:
 
 
 def _value(text: str) -> Any:
-    return _decoded(_given(text))
+    return _decoded(_given(text), remedy=_EMITTED)
 
 
-def _decoded(given: bytes, place: str = "") -> Any:
+def _decoded(given: bytes, place: str = "", remedy: str = _PUBLISHED) -> Any:
     try:
         return json.decode(given)
     except DecodeError as error:
         shown = repr(_text(given[:_SHOWN])) + "..." * (len(given) > _SHOWN)
-        prefix = f"{place}, " if place else ""
-        remedy = """write a text with its quotes, as in '"hello"'; `publish` sends it as it is with --text"""
-        raise CannotStart(f"{prefix}{shown} is not JSON: {error.outline}; {remedy}") from None
+        if place:  # no shell takes quotes away
+            shown, remedy = f"{place}, {shown}", 'write a text with its quotes, "hello", or give --text'
+        raise CannotStart(f"{shown} is not JSON: {error.outline}; {remedy}") from None
 
 
 def _text(given: bytes, place: str = "") -> str:
