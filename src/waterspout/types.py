@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
 _MOST_PARAMETERS = 1000
@@ -180,6 +180,9 @@ class Request:
         "remote_address",
         "secure",
     )
+
+    no_upgrade: ClassVar[str] = ""
+    """Why the host makes no WebSocket of a request that asks for one; a host has a class of its own that says it."""
 
     def __init__(
         self,

@@ -14,8 +14,9 @@ from starlette.websockets import WebSocket
 
 from hosts.asgi_host import UvicornHost
 from hosts.certificate import Certificate
-from hosts.client import opening, request, text
+from hosts.client import HANDSHAKE, opening, request, target, text
 from hosts.suite.echo import Echo
+from hosts.suite.old import PATH, visit
 from hosts.suite.websocket import echoes
 from waterspout import Reason
 from waterspout.hosts.asgi import App
@@ -207,5 +208,57 @@ def test_a_client_that_takes_nothing_holds_up_its_own_session_only() -> None:
         await host.until(lambda: echo.left == [Reason.SLOW_CONSUMER])
         assert await echoes(quick)
         del slow
+
+    host.run(test())
+
+
+@pytest.mark.parametrize("http", ["httptools", "h11", "waterspout.hosts.uvicorn:HttpProtocol"])
+def test_a_uvicorn_without_websockets_is_named_in_each_refusal_and_in_a_warning(
+    http: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = UvicornHost("uvloop", http=http, ws="none")
+    keep_alive = [("Connection", "keep-alive, Upgrade"), *(each for each in HANDSHAKE if each[0] != "Connection")]
+
+    async def test() -> None:
+        echo = Echo()
+        echo.server.expose("/ws", echo.server.of("/"))
+        await host.serve(echo.server)
+        old = await visit(await host.connect())
+        session = await host.session()
+        for path, fields in [
+            (target("websocket"), HANDSHAKE),
+            (target("websocket", session.sid), keep_alive),
+            ("/ws", HANDSHAKE),
+            (f"{PATH}/websocket/{old}", HANDSHAKE),
+        ]:
+            answer = await (await host.connect()).ask("GET", path, *fields)
+            assert answer.status == 400
+            assert b"the ASGI server serves no WebSockets" in answer.body
+            assert b"proxy" not in answer.body
+        assert (await (await host.connect()).ask("GET", target("polling"), *HANDSHAKE)).status == 200
+
+    host.run(test())
+    (warning,) = [record for record in caplog.records if record.name.startswith("waterspout")]
+    assert "pip install 'uvicorn[standard]'" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("fields", "version"),
+    [
+        ([each for each in HANDSHAKE if each[0] != "Upgrade"], "1.1"),
+        ([each for each in HANDSHAKE if each[0] != "Connection"], "1.1"),
+        (HANDSHAKE, "1.0"),
+    ],
+)
+def test_a_websocket_of_which_a_proxy_has_dropped_something_is_no_fault_of_uvicorn(fields: Any, version: str) -> None:
+    host = UvicornHost("uvloop", ws="none")
+
+    async def test() -> None:
+        await host.serve(Echo().server)
+        old = await visit(await host.connect())
+        for path in (target("websocket"), f"{PATH}/websocket/{old}"):
+            wire = await host.connect()
+            wire.send(request("GET", path, *fields, version=version))
+            assert b"a proxy before the server has probably dropped it" in (await wire.answer()).body
 
     host.run(test())

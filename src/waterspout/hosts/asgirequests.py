@@ -39,6 +39,17 @@ _FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 _MOST_PATHS, _LONGEST_PATH = 256, 200  # that are remembered, and characters of one
 
 
+class NotUpgraded(Request):
+    """The opening handshake of a WebSocket that the ASGI server passes on as a request of HTTP."""
+
+    __slots__ = ()
+
+    no_upgrade = (
+        "the ASGI server serves no WebSockets, and passes this one on as HTTP: on uvicorn, "
+        "pip install 'uvicorn[standard]' (or websockets), and leave out --ws none"
+    )
+
+
 class Paths:
     """`path_in` of an engine, which remembers what is the engine's: the same few paths come again and again."""
 
@@ -117,16 +128,19 @@ def read(residence: Residence, scope: Scope, path: str) -> Request:
         Context().run(settle, residence)  # what this request has set is not for all that come later
     if not residence.has_looked:
         _look_around(residence, scope)
-    is_websocket = scope["type"] == "websocket"
+    is_websocket, kind = scope["type"] == "websocket", Request
     if is_websocket:
         fields = _opening(scope)
     else:  # whoever would upgrade here cannot: the server has no WebSockets, or it is HTTP/1.0
-        fields = [field for field in scope["headers"] if field[0] != b"upgrade"]
+        sent = [*scope["headers"]]
+        fields = [field for field in sent if field[0] != b"upgrade"]
+        if len(fields) != len(sent) and _is_opening(scope, sent):
+            kind = NotUpgraded
     if residence.engine.policy.trusted_proxies:
         fields = unforwarded(scope, fields)
     address, secure = sender_of(scope)
     query = scope.get("query_string", b"").decode("latin-1")
-    return Request(
+    return kind(
         "GET" if is_websocket else scope["method"],
         f"{path}?{query}" if query else path,
         fields,
@@ -158,6 +172,14 @@ def _opening(scope: Scope) -> list[tuple[bytes, bytes]]:
     offered = [(b"sec-websocket-protocol", each.encode("latin-1")) for each in scope.get("subprotocols") or ()]
     known = {name for name, _ in fields}
     return fields + [field for field in (*_OPENING, *offered) if field[0] not in known]
+
+
+def _is_opening(scope: Scope, fields: list[tuple[bytes, bytes]]) -> bool:
+    """Tell whether an ASGI server that has WebSockets would have taken a request of HTTP for one."""
+    if scope["method"] != "GET" or scope.get("http_version", "1.1") != "1.1":
+        return False
+    values = {name: value.lower() for name, value in fields if name in (b"connection", b"upgrade")}
+    return values[b"upgrade"] == b"websocket" and b"upgrade" in values.get(b"connection", b"")
 
 
 def _is_forwarded(client: tuple[str, int], fields: list[tuple[bytes, bytes]]) -> bool:

@@ -42,6 +42,8 @@ def agree(
 
 def explain(request: Request, error: ProtocolError) -> tuple[str, Subject | None]:
     """Say for a person what is wrong with a handshake. Every client of WebSockets sends Upgrade."""
+    if request.no_upgrade:
+        return request.no_upgrade, Subject("upgrade", "")
     dropped = request.header("upgrade") is None
     return (f"{error}{_UPGRADE_DROPPED}", Subject("upgrade", "")) if dropped else (str(error), None)
 

@@ -14,6 +14,7 @@ from ...wire.protocol1 import socketio as socketio1
 from ...wire.websocket import DRAFT_VERSIONS, VERSION, check_upgrade
 from ..http import origins
 from ..http.greetings import Upgrade
+from ..http.handshakes import explain
 from ..http.origins import Cors
 from ..http.refusals import Answer, Refuse, refuse_text
 from ..http.requests import SCRIPT, claimant, find, foreign
@@ -143,8 +144,9 @@ def _websocket(request: Request, admitted: OldRequest, policy: Policy) -> OldReq
             return replace(admitted, challenge=challenge, upgrade=Upgrade((), None, name, fields(request)))
         return replace(admitted, upgrade=Upgrade((), check_upgrade(method, header, _WEBSOCKET_VERSIONS), name))
     except ProtocolError as error:
+        detail, subject = explain(request, error)
         spoken = version_spoken(error, _WEBSOCKET_VERSIONS)
-        return _refuse(request, error.status, str(error), (*admitted.headers, *spoken))
+        return replace(_refuse(request, error.status, detail, (*admitted.headers, *spoken)), subject=subject)
 
 
 def _refuse(request: Request, status: int, text: str, headers: Headers) -> Refuse:
