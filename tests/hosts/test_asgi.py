@@ -29,7 +29,7 @@ from hosts.suite.websocket import WebSocket, echoes
 from waterspout import Reason, Server, Socket
 from waterspout.hosts import intake
 from waterspout.hosts.asgi import App
-from waterspout.hosts.asgirequests import OFFER, Event, Receive, Scope, Send, path_in, read
+from waterspout.hosts.asgirequests import OFFER, Event, Paths, Receive, Scope, Send, read
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.signals import chain
 
@@ -177,9 +177,9 @@ def test_the_path_below_a_mount_counts_and_exactly_at_a_path_of_the_servers_that
     server = Server()
     server.expose("/feed", server.channel("feed"))
     scope = {"type": "http", "root_path": root, "path": path.replace("%20", " "), "raw_path": path.encode()}
-    assert path_in(server.engine, scope) == found
+    assert Paths(server.engine).find(scope) == found
     del scope["raw_path"]  # which is optional
-    assert path_in(server.engine, scope) == found
+    assert Paths(server.engine).find(scope) == found
 
 
 @pytest.mark.parametrize(
@@ -195,24 +195,54 @@ def test_the_path_below_a_mount_counts_and_exactly_at_a_path_of_the_servers_that
 )
 def test_a_client_may_quote_the_path_of_a_mount_in_its_own_way(root: str, sent: str) -> None:
     scope = {"type": "http", "root_path": root, "path": unquote(sent), "raw_path": sent.encode()}
-    assert path_in(Server().engine, scope) == sent[sent.index("/socket.io") :]
-    assert path_in(Server().engine, {**scope, "root_path": f"{root}e"}) is None
+    assert Paths(Server().engine).find(scope) == sent[sent.index("/socket.io") :]
+    assert Paths(Server().engine).find({**scope, "root_path": f"{root}e"}) is None
 
 
 @pytest.mark.parametrize("root", ["/api", "/a%20b", "/caf%c3%a9"])
 def test_a_mount_that_says_nothing_in_root_path_counts_too(root: str) -> None:
     """As Litestar's."""
     scope = {"type": "http", "root_path": "", "path": "/", "raw_path": f"{root}/socket.io/".encode()}
-    assert path_in(Server().engine, scope) == "/socket.io/"
-    assert path_in(Server().engine, {**scope, "raw_path": f"{root}/other/".encode()}) is None
+    assert Paths(Server().engine).find(scope) == "/socket.io/"
+    assert Paths(Server().engine).find({**scope, "raw_path": f"{root}/other/".encode()}) is None
 
 
 @pytest.mark.parametrize("sent", ["/Socket.IO/", "/old/", "/%73ocket.io-old/"])
 def test_a_path_that_middleware_has_rewritten_counts_as_it_is_now(sent: str) -> None:
     """Also where it has left `raw_path` as it was."""
     scope = {"type": "http", "root_path": "", "path": "/socket.io/", "raw_path": sent.encode()}
-    assert path_in(Server().engine, scope) == "/socket.io/"
-    assert path_in(Server().engine, {**scope, "path": "/other/", "raw_path": b"/socket%2Eio/"}) is None
+    assert Paths(Server().engine).find(scope) == "/socket.io/"
+    assert Paths(Server().engine).find({**scope, "path": "/other/", "raw_path": b"/socket%2Eio/"}) is None
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "chosen"),
+    [
+        ("", "/socket.io/", ("chat", "/socket.io/")),
+        ("", "/admin/socket.io/", ("admin", "/admin/socket.io/")),
+        ("", "/live/", ("live", "/live/")),
+        ("/socket.io", "/socket.io/", ("chat", "/socket.io/")),
+        ("/admin/socket.io", "/admin/socket.io/", ("admin", "/admin/socket.io/")),
+        ("/admin/socket.io", "/admin/socket.io/1/", ("admin", "/admin/socket.io/1/")),
+        ("/api/admin/socket.io", "/api/admin/socket.io/", ("admin", "/admin/socket.io/")),
+        ("/api/socket.io", "/api/socket.io/", ("chat", "/socket.io/")),
+        ("/admin", "/admin/socket.io/", ("chat", "/socket.io/")),
+        ("/admin", "/admin/admin/socket.io/", ("admin", "/admin/socket.io/")),
+        ("/socket.io", "/socket.io/live", ("live", "/live")),
+        ("/api", "/api/other", None),
+    ],
+)
+def test_of_nested_apps_that_which_serves_the_most_of_the_path_has_it(
+    root: str, path: str, chosen: tuple[str, str] | None
+) -> None:
+    chat, admin, live = Server(), Server(path="/admin/socket.io"), Server(path="/live")
+    chat.expose("/socket.io/live", chat.channel("live"))
+    last = App(live)
+    middle = App(admin, last)
+    apps = {"chat": App(chat, middle), "admin": middle, "live": last}
+    scope = {"type": "http", "root_path": root, "path": path}
+    takers = ((name, found) for name, app in apps.items() if (found := app._paths.find(scope)) is not None)
+    assert next(takers, None) == chosen
 
 
 async def other(scope: Scope, receive: Receive, send: Send) -> None:

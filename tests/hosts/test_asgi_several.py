@@ -75,6 +75,28 @@ app = Starlette(routes=[page, *(Mount(path, each) for path, each in apps.items()
 """,
         ("/socket.io", "/admin/socket.io", "/live/ws", "/live/news"),
     ),
+    "mounted twice": (
+        'ADMIN = "/admin/socket.io"',
+        """
+inner = App(live)
+middle = App(admin, inner)
+outer = App(chat, middle)
+
+
+@asynccontextmanager
+async def lives(app):
+    async with AsyncExitStack() as stack:
+        for each in (outer, middle, inner):
+            await stack.enter_async_context(each.lifespan())
+        await stack.enter_async_context(life(app))
+        yield
+
+
+mounts = [Mount(path, outer) for path in ("/socket.io", "/admin/socket.io", "/live")]
+app = Starlette(routes=[page, *mounts], lifespan=lives)
+""",
+        ("/socket.io", "/admin/socket.io", "/live/ws", "/live/news"),
+    ),
 }
 """How the servers are put together: a line before what is common, the lines behind it, and the paths of each kind."""
 

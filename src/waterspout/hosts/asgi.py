@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from weakref import WeakSet
 
+from ..engine import Engine
 from .asgiintakes import INTAKES
 from .asgirequests import AsgiApplication, Event, Paths, Receive, Scope, Send
 from .loops import settle
@@ -39,7 +40,10 @@ class App:
         self._server = server
         self._application = _nothing if other_asgi_app is None else other_asgi_app
         self._residence = Residence.of(self.engine)
-        self._paths = Paths(self.engine)
+        self._engines: tuple[Engine, ...] = (self.engine,)  # with those of the Apps behind this one
+        if isinstance(other_asgi_app, App):
+            self._engines += other_asgi_app._engines
+        self._paths = Paths(*self._engines)
         _APPS.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -51,10 +51,17 @@ class NotUpgraded(Request):
 
 
 class Paths:
-    """`path_in` of an engine, which remembers what is the engine's: the same few paths come again and again."""
+    """The path of each request as an engine serves it; it remembers some, since the same few come again and again.
 
-    def __init__(self, engine: Engine) -> None:
+    It is the path below `root_path`. An application that is mounted at one of the engine's own paths has that path in
+    its `root_path`: then the end of `root_path` counts too, for each engine the shortest that it serves. `behind` are
+    the engines of the Apps that get what is not this engine's: of several engines, the first that serves the path below
+    `root_path` has the request, and else the one whose end is the longest.
+    """
+
+    def __init__(self, engine: Engine, *behind: Engine) -> None:
         self._engine = engine
+        self._behind = behind
         self._known: dict[tuple[str | None, str, bytes | None], str] = {}
 
     def find(self, scope: Scope) -> str | None:
@@ -62,28 +69,35 @@ class Paths:
         root, path, raw = key = scope.get("root_path"), scope["path"], scope.get("raw_path")
         found = self._known.get(key)
         if found is None:
-            found = path_in(self._engine, scope)
+            found = self._choose(scope)
             longest = max(len(root or ""), len(path), len(raw or b""))
             if found is not None and longest <= _LONGEST_PATH and len(self._known) < _MOST_PATHS:
                 self._known[key] = found
         return found
 
+    def _choose(self, scope: Scope) -> str | None:
+        below, *ends = _readings(scope)
+        if self._engine.serves(below):
+            return below
+        found = next(filter(self._engine.serves, ends), None)
+        if found is None or any(each.serves(below) for each in self._behind):
+            return None
+        others = (next(filter(each.serves, ends), "") for each in self._behind)
+        return found if all(len(other) <= len(found) for other in others) else None
 
-def path_in(engine: Engine, scope: Scope) -> str | None:
-    """Return the path of a request as the engine serves it, or None for one that is not the engine's.
 
-    It is the path below `root_path`. An application that is mounted at one of the engine's own paths has that path in
-    its `root_path`: then the end of `root_path` counts too.
-    """
+def _readings(scope: Scope) -> Iterator[str]:
+    """Write what the path of a request may be: that below the mount, and behind the ends of `root_path`."""
     path = sent_path(scope)
     if path.startswith("http"):  # in absolute form, which no mount has
-        return path if engine.serves(path) else None
+        yield path
+        return
     root = _sent_root(path, mounted.rstrip("/")) if (mounted := scope.get("root_path")) else ""
     rest = path[len(root) :] if root and path.startswith(f"{root}/") else "" if path == root else path
-    if engine.serves(rest):
-        return rest
+    yield rest
     root = root or _taken_off(scope, rest)
-    return next(filter(engine.serves, _below(root, rest)), None) if root else None
+    if root:
+        yield from _below(root, rest)
 
 
 def _sent_root(path: str, mounted: str) -> str:
