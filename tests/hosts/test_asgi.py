@@ -32,6 +32,7 @@ from waterspout.hosts.asgi import App
 from waterspout.hosts.asgirequests import OFFER, Event, Paths, Receive, Scope, Send, read
 from waterspout.hosts.residence import Residence
 from waterspout.hosts.signals import chain
+from waterspout.testing import Pair
 
 OURS = "waterspout.hosts.uvicorn"
 ROUNDS: dict[str, dict[str, Any]] = {
@@ -479,6 +480,27 @@ def test_the_lifespan_closes_the_server_also_where_the_application_fails() -> No
         assert seen == ["stop"]
 
     run(test())
+
+
+def test_the_lifespan_leaves_a_server_to_the_clock_of_a_test() -> None:
+    server = Server()
+    seen: list[str] = []
+    server.on_start(lambda: seen.append("start"))
+    server.on_stop(lambda: seen.append("stop"))
+    pair = Pair(server)
+
+    async def test() -> None:
+        async with App(server).lifespan():
+            server.emit("news", 1)
+
+    run(test())
+    server.emit("news", 2)
+    assert pair.peer.events() == [("news", 1), ("news", 2)]
+    assert seen == ["start"]
+    server.close().wait()
+    pair.clock.close()
+    run(test())
+    assert seen == ["start", "stop"] * 2
 
 
 VARIABLE: ContextVar[str] = ContextVar("variable", default="nothing")
