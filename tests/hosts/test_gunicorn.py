@@ -51,14 +51,14 @@ from paste.deploy import loadapp, loadserver
 server = loadserver("config:" + {path!r})
 server(loadapp("config:" + {path!r}))
 """
-WITHOUT_UVICORN = """
+WITHOUT = """
 import sys
 from gunicorn.app.wsgiapp import run
 
 class Nothing:
     def find_spec(self, name, path=None, target=None):
-        if name == "uvicorn":
-            raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+        if name == {name!r}:
+            raise ModuleNotFoundError("No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Nothing())
 run()
@@ -190,8 +190,15 @@ def test_a_paste_file_serves(folder: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_worker_for_uvicorn_says_what_to_install(folder: Path) -> None:
-    worker = "waterspout.hosts.uvicorn.Worker"
-    with running(folder, "-c", WITHOUT_UVICORN, "--worker-class", worker, "site_under_test:app") as process:
+@pytest.mark.parametrize(
+    ("worker", "name", "remedy"),
+    [
+        ("waterspout.hosts.uvicorn.Worker", "uvicorn", ": pip install 'uvicorn[standard]'"),
+        (WORKER, "gevent", "\nInstall gunicorn with what its workers of gevent need: pip install 'gunicorn[gevent]'"),
+    ],
+)
+def test_a_worker_without_its_server_says_what_to_install(folder: Path, worker: str, name: str, remedy: str) -> None:
+    program = WITHOUT.format(name=name)
+    with running(folder, "-c", program, "--worker-class", worker, "site_under_test:app") as process:
         assert process.wait(PATIENCE) == 1
-    assert "ModuleNotFoundError: No module named 'uvicorn': pip install 'uvicorn[standard]'" in log_of(folder)
+    assert f"ModuleNotFoundError: No module named '{name}'{remedy}" in log_of(folder)

@@ -7,10 +7,10 @@ that WebSockets and EventSources, which no greenlet of gunicorn's carries, are c
 from collections.abc import Iterable
 from typing import Any
 
-import gevent
 from gunicorn.sock import ssl_context
 
 try:
+    import gevent
     from gunicorn.workers.ggevent import GeventWorker
 except ModuleNotFoundError as error:
     error.add_note("Install gunicorn with what its workers of gevent need: pip install 'gunicorn[gevent]'")
