@@ -55,9 +55,9 @@ def start(app):
     from waterspout.hosts.asgi import App
     app.mount("/socket.io", App(Server()))
 """
-WITHOUT_WEBSOCKETS = """
+WITHOUT = """
 import sys
-sys.modules |= {"websockets": None, "wsproto": None}
+sys.modules |= dict.fromkeys({})
 from waterspout import cli
 sys.exit(cli.main())
 """
@@ -151,9 +151,24 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(
 
 
 def test_a_uvicorn_without_websockets_is_refused_with_a_sentence(folder: Path) -> None:
-    program = ("-c", WITHOUT_WEBSOCKETS)
+    program = ("-c", WITHOUT.format(["websockets", "wsproto"]))
     options = ("live:server", "--host", "uvicorn", "--app", "site_beside:app")
     with running(folder, "serve", *options, program=program) as command:
         assert command.end() == 2
         sentence = "waterspout: --host uvicorn needs websockets: pip install 'uvicorn[standard]'\n"
         assert command.log.read_text() == sentence
+
+
+def test_a_uvicorn_without_httptools_serves_polls_by_itself(folder: Path) -> None:
+    program = ("-c", WITHOUT.format(["httptools"]))
+    with running(
+        folder, "serve", "live:server", "--host", "uvicorn", "--bind", "127.0.0.1:0", program=program
+    ) as command:
+        web = http.client.HTTPConnection(command.address().removeprefix("http://"), timeout=PATIENCE)
+        web.request("GET", "/socket.io/?EIO=4&transport=polling")
+        sid = web.getresponse().read().decode().split('"')[3]
+        web.request("POST", f"/socket.io/?EIO=4&transport=polling&sid={sid}", "40")
+        assert web.getresponse().read() == b"ok"
+        web.close()
+        command.process.send_signal(signal.SIGTERM)
+        assert command.end() == 0

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
 from hosts.asgi_host import UvicornHost
+from hosts.certificate import Certificate
 from hosts.client import Session, Wire, request, target
 from hosts.suite.echo import Echo
 from waterspout import Reason
@@ -93,6 +95,25 @@ def test_a_poll_is_served_without_a_call_beside_requests_that_uvicorn_serves(loo
         assert len(state.connections) == 2
 
     host.run(test())
+
+
+def test_polls_over_tls_and_at_a_unix_socket_are_served_without_a_call(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    for options in ({"server_tls": certificate.server, "client_tls": certificate.client}, {"unix": f"{tmp_path}/s"}):
+        host = on_uvicorn(**options)
+        host.run(a_poll_without_a_call(host))
+
+
+async def a_poll_without_a_call(host: UvicornHost) -> None:
+    echo = Echo()
+    await host.serve(echo.server)
+    session = await host.session()
+    session.poll()
+    await host.until(lambda: echo.has_parked(session.sid))
+    assert not host.uvicorn.server_state.tasks
+    assert (await session.post(ECHO.decode())).body == b"ok"
+    assert await session.polled() == ECHOED
 
 
 @pytest.mark.parametrize("layout", ["mounted", "middleware"])

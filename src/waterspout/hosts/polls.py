@@ -21,6 +21,7 @@ from .residence import Residence
 _LINE = re.compile(rb'(GET|POST) ((/[!"$&->@-~]*)\?([!"$-~]*)) HTTP/1\.1').fullmatch
 _LENGTH = re.compile(rb"(?:^|\r\n)content-length:[ \t]*([0-9]{1,18})(?=\r\n)", re.IGNORECASE).search
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
+_PHRASES = {each.value: each.phrase for each in HTTPStatus}
 
 
 class Sender(NamedTuple):
@@ -169,5 +170,5 @@ class PollIntake(Intake):
 @lru_cache(64)
 def head_of(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
     """Write the status line and the header fields of an answer; nearly all answers have the same few."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers), ""]
+    lines = [f"HTTP/1.1 {status} {_PHRASES.get(status, '')}", *(f"{name}: {value}" for name, value in headers), ""]
     return "\r\n".join(lines).encode("latin-1", "replace")

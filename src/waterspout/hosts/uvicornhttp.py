@@ -14,7 +14,11 @@ from weakref import WeakKeyDictionary
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}: pip install 'uvicorn[standard]'", name=error.name) from None
 
 from ..engine import Response
 from ..types import Request
@@ -60,6 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell a poll that its client has gone."""
         intake, self._intake, self._ahead = self._intake, None, b""
+        self._reader = None  # a reference cycle
         if intake is not None:
             intake.gone()
         super().connection_lost(exc)
