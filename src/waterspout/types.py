@@ -159,12 +159,12 @@ class Request:
     """An HTTP request as its connection keeps it: its head, which `forget` packs, parsed when somebody looks.
 
     `path` is the target's part before the question mark, not unquoted. The `fields` are texts, or the bytes that came,
-    each decoded when it is asked for, or shared with other requests. `remote_address` is the client's, as far as the host or a trusted proxy knows;
-    "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a trusted proxy has ended it,
-    False where such a proxy has ended none, None where nobody knows. `native` is the host's own object (Tornado's
-    `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the `open` of an engine's
-    application see it. Then it is None, for it is ten times as large as all the rest, and a client may have nothing but
-    its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
+    each decoded when it is asked for, or shared with other requests. `remote_address` is the client's, as far as the
+    host or a trusted proxy knows; "unix" stands for a Unix socket. `secure` is True where the host itself ends TLS or a
+    trusted proxy has ended it, False where such a proxy has ended none, None where nobody knows. `native` is the host's
+    own object (Tornado's `HTTPServerRequest`) until the handshake is answered: a function of `on_handshake` and the
+    `open` of an engine's application see it. Then it is None, for it is ten times as large as all the rest, and a
+    client may have nothing but its handshake. `cookies_used` tells whether `cookies` was read and was not empty.
     """
 
     __slots__ = (

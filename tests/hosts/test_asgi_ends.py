@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts.asgi_site import UVICORN, Site, running
+from hosts.asgi_site import COMMANDS, UVICORN, Site, running
 from hosts.client import request, text
 from hosts.suite.eventsource import chunk
 
@@ -68,8 +68,9 @@ def test_a_crowd_of_clients_is_told_by_older_versions_of_uvicorn(version: str, t
     with running(folder, SITE, ("uvicorn", "--version"), older) as site:
         site.process.wait()
         assert f"uvicorn {version}." in site.log.read_text()
-    with running(folder, SITE, UVICORN, older) as site:
-        site.run(all_are_told(site, 100))
+    for command in (UVICORN, COMMANDS["uvicorn-ours"]):
+        with running(folder, SITE, command, older) as site:
+            site.run(all_are_told(site, 100))
 
 
 @pytest.mark.hosts

@@ -190,9 +190,43 @@ def test_a_client_that_has_not_read_its_answer_is_served_no_further() -> None:
         echo.server.emit("news", "second")
         wire.send(get(session))
         await host.until(lambda: any(each._ahead for each in connections(host)))
+        for connection in connections(host):
+            if connection._ahead:  # nobody has had it, so it is not idle
+                connection._idle_at -= 60
+                connection.timeout_keep_alive_handler()
+                assert not connection.transport.is_closing()
         assert not echo.has_parked(session.sid)
         assert len((await wire.answer()).body) > 20_000_000
         assert (await wire.answer()).body == b'42["news","second"]'
+
+    host.run(test())
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+@pytest.mark.parametrize("is_behind", [False, True], ids=["first", "behind another"])
+def test_a_fault_of_ours_ends_the_connection(loop: str, is_behind: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = on_uvicorn(loop)
+
+    async def test() -> None:
+        echo = Echo()
+        faults: list[BaseException] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["exception"]))
+        await host.serve(echo.server)
+        session = await host.session()
+        wire = session.polling
+        if is_behind:
+            wire.send(get(session) + post(session, ECHO))
+            await host.until(lambda: echo.has_parked(session.sid))
+        else:
+            wire.send(get(session)[:-2])
+            wire = session.posting
+            wire.send(post(session, ECHO))
+        monkeypatch.setattr(echo.server.engine, "admit", None)
+        echo.server.emit("news")
+        if is_behind:
+            assert (await wire.answer()).body == b'42["news"]'
+        assert await wire.rest() == b""
+        assert [type(fault) for fault in faults] == [TypeError]
 
     host.run(test())
 
@@ -354,7 +388,7 @@ def test_the_access_log_has_the_lines_that_uvicorn_writes(
     for http in (OURS, "httptools"):
         lines = Lines()
         monkeypatch.setattr(logger, "handlers", [lines])
-        heads(on_uvicorn(http=http, access_log=True), *fields)
+        heads(on_uvicorn(http=http, access_log=True, root_path="/api"), *fields)
         seen.append(lines.texts)
     assert seen[0] == seen[1]
     assert len(seen[0]) == 5

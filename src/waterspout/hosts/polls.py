@@ -20,6 +20,7 @@ from .residence import Residence
 
 _LINE = re.compile(rb'(GET|POST) ((/[!"$&->@-~]*)\?([!"$-~]*)) HTTP/1\.1').fullmatch
 _LENGTH = re.compile(rb"(?:^|\r\n)content-length:[ \t]*([0-9]{1,18})(?=\r\n)", re.IGNORECASE).search
+_SID = re.compile(rb"(?:^|&)sid=[^&]").search
 _UNUSUAL = ("transfer-encoding", "expect", "upgrade")
 _PHRASES = {each.value: each.phrase for each in HTTPStatus}
 
@@ -86,7 +87,7 @@ class PollReader:
             return None
         method, target, path, query = line.groups()
         residence = self._residences.get(path)
-        if residence is None or b"sid=" not in query:
+        if residence is None or not _SID(query):
             return None
         lines = data[first + 2 : end]
         known = self._known.get(method)

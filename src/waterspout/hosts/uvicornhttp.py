@@ -36,7 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
     _intake: PollIntake | None = None
     _ahead = b""  # what was read behind a poll that is not answered
     _is_reading = False  # uvicorn has a part of a request
-    _is_ending = False
+    _is_ending = _is_over = False
     _idle_at = 0.0
 
     def __init__(self, config: Config, *args: Any, **options: Any) -> None:
@@ -48,13 +48,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Serve a poll; uvicorn serves what is none."""
+        if self._is_over:
+            return
         if self._intake is not None:
             self._hold(self._intake.take(data))
         elif self._ahead:
             self._hold(data)
         elif (poll := self._poll(data)) is None:
             super().data_received(data)
-        elif self.flow.write_paused:  # the client has not read what it was answered
+        elif not self._is_free:
             self._hold(data)
         else:
             residence, request, start, length = poll
@@ -94,7 +96,7 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close a connection that was idle for all of the time; a poll does not set the timer anew."""
         self.timeout_keep_alive_task = None
-        if self._intake is None:  # else its answer sets it
+        if self._intake is None and not self._ahead:  # else the next answer sets it
             left = self._idle_at + self.timeout_keep_alive - self.loop.time()
             if left > 0:
                 self._set_timer(left)
@@ -121,6 +123,7 @@ class HttpProtocol(HttpToolsProtocol):
         is_last = is_last or self._is_ending
         self.transport.write(self._front.write(response, state.default_headers, is_last=is_last))
         if is_last:
+            self._is_over = True
             self.transport.close()
             return
         self._idle_at = self.loop.time()
@@ -146,15 +149,26 @@ class HttpProtocol(HttpToolsProtocol):
             if len(self._ahead) > HIGH_WATER_LIMIT:
                 self.flow.pause_reading()
 
+    @property
+    def _is_free(self) -> bool:
+        """Whether a poll may be served: none waits, and the client has read what it was answered."""
+        return self._intake is None and not self.flow.write_paused
+
     def _go_on_soon(self) -> None:
-        if self._ahead and self._intake is None and not self.flow.write_paused:
+        if self._ahead and self._is_free:
             self.loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
+        if not self._is_free or self.transport.is_closing():
+            return
         data, self._ahead = self._ahead, b""
         self.flow.resume_reading()
-        if data and not self.transport.is_closing():
-            self.data_received(data)
+        if data:
+            try:
+                self.data_received(data)
+            except BaseException:
+                self.transport.abort()  # as the loop does where it calls
+                raise
 
     def _set_timer(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
@@ -172,7 +186,8 @@ class HttpProtocol(HttpToolsProtocol):
         if request.remote_address not in (address, "unix"):
             address, port = request.remote_address, 0  # a proxy has told
         client = f"{address}:{port}" if address else ""
-        self.access_logger.info('%s - "%s %s HTTP/%s" %d', client, request.method, request.target, "1.1", status)
+        target = self.root_path + request.target
+        self.access_logger.info('%s - "%s %s HTTP/%s" %d', client, request.method, target, "1.1", status)
 
 
 class _Front:
