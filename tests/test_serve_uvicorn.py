@@ -159,16 +159,20 @@ def test_a_uvicorn_without_websockets_is_refused_with_a_sentence(folder: Path) -
         assert command.log.read_text() == sentence
 
 
-def test_a_uvicorn_without_httptools_serves_polls_by_itself(folder: Path) -> None:
-    program = ("-c", WITHOUT.format(["httptools"]))
+def test_a_uvicorn_without_its_usual_packages_serves_polls_by_itself_and_websockets_are_ours(folder: Path) -> None:
+    program = ("-c", WITHOUT.format(["httptools", "websockets"]))
     with running(
         folder, "serve", "live:server", "--host", "uvicorn", "--bind", "127.0.0.1:0", program=program
     ) as command:
-        web = http.client.HTTPConnection(command.address().removeprefix("http://"), timeout=PATIENCE)
+        address = command.address()
+        web = http.client.HTTPConnection(address.removeprefix("http://"), timeout=PATIENCE)
         web.request("GET", "/socket.io/?EIO=4&transport=polling")
         sid = web.getresponse().read().decode().split('"')[3]
         web.request("POST", f"/socket.io/?EIO=4&transport=polling&sid={sid}", "40")
         assert web.getresponse().read() == b"ok"
         web.close()
+        with Client(address) as client:
+            client.enter()
+            assert client.ask('420["links"]') == '430[["TransportLink"]]'
         command.process.send_signal(signal.SIGTERM)
         assert command.end() == 0

@@ -10,11 +10,12 @@ of uvicorn's connections until its end, so uvicorn counts it, and waits for it w
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 try:
-    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+    import uvicorn  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"{error}: pip install 'uvicorn[standard]'", name=error.name) from None
 
@@ -29,12 +30,23 @@ WEBSOCKETS = f"{__name__}:WebSocketProtocol"
 HTTP = f"{__name__}:HttpProtocol" if find_spec("httptools") else "auto"
 """uvicorn's options `ws` and `http`; without httptools, uvicorn serves polls by itself."""
 
-if AutoWebSocketsProtocol is None:
+
+def _usual() -> Any:
+    """Return the class that uvicorn prefers; that of older versions has tasks, which would miss what is taken away."""
+    with suppress(ModuleNotFoundError):
+        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+        return WebSocketsSansIOProtocol
+    with suppress(ModuleNotFoundError):
+        from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
+        return WSProtocol
     raise ModuleNotFoundError(
         "uvicorn has no WebSockets yet: pip install websockets, for those that are not Waterspout's", name="websockets"
     )
 
-_Usual: Any = AutoWebSocketsProtocol
+
+_Usual: Any = _usual()
 
 
 class WebSocketProtocol(_Usual):  # type: ignore[misc]

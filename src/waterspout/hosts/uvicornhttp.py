@@ -7,7 +7,7 @@ Its timeouts, access log, counters and shutdown hold for polls as well.
 """
 
 import copy
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -164,11 +164,10 @@ class HttpProtocol(HttpToolsProtocol):
         data, self._ahead = self._ahead, b""
         self.flow.resume_reading()
         if data:
-            try:
+            with ExitStack() as fault:
+                fault.callback(self.transport.abort)  # as the loop does where it calls
                 self.data_received(data)
-            except BaseException:
-                self.transport.abort()  # as the loop does where it calls
-                raise
+                fault.pop_all()
 
     def _set_timer(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
