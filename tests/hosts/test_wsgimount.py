@@ -1,6 +1,8 @@
 """A WSGI application beside a server in a process of its own: bodies on their way to it, and what it may be."""
 
 import threading
+from functools import partial
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hosts.suite.polling import chunked, head
 from hosts.tornado_host import LOOPS
 from hosts.web_host import WebHost
 from waterspout import CannotStart, Server
-from waterspout.hosts import wsgimount
+from waterspout.hosts import spools, wsgimount
 from waterspout.hosts.wsgimount import AppMount, check_wsgi
 from waterspout.hosts.wsgithreads import ThreadedWSGI
 
@@ -100,6 +102,31 @@ async def test_bodies_that_wait_have_a_limit_in_all(host: WebHost) -> None:
     first.abort()
     await host.until(lambda: container.store.stored_bytes == 0)
     assert (await second.ask("POST", "/", body=b"x" * 100_000)).status == 200
+
+
+@pytest.mark.parametrize("buffering", [4096, 1_000_000], ids=["when it is written", "at the end"])
+@pytest.mark.parametrize("place", ["body", "answer"])
+async def test_a_full_disk_is_told_and_costs_nothing(
+    host: WebHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str, buffering: int
+) -> None:
+    files = [partial(open, "/dev/full", "r+b", buffering)]
+    files.insert(0 if place == "answer" else 1, partial(TemporaryFile))
+
+    def large(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"x" * 80_000]
+
+    container = await serve(host, large)
+    wire = await host.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(spools, "SpooledTemporaryFile", lambda size: files.pop(0)())
+        answer = await wire.ask("POST", "/", body=b"x" * 80_000)
+    assert answer.status == (503 if place == "body" else 500)
+    assert ("No space left on device" in caplog.text) == (place == "answer")
+    assert container.store.stored_bytes == 0
+    again = await host.connect()
+    assert (await again.ask("POST", "/", body=b"x" * 80_000)).body == b"x" * 80_000
+    assert container.store.stored_bytes == 0
 
 
 async def test_half_a_body_ends_the_connection_and_one_that_comes_fast_enough_has_more_time(

@@ -7,6 +7,7 @@ A `Store` limits the length of each body, and the files of all its bodies togeth
 import errno
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -62,7 +63,7 @@ class Spool:
         self.size_bytes = size
 
     def rewind(self) -> IO[bytes]:
-        """Return a file to read the body from its beginning."""
+        """Return a file to read the body from its beginning. OSError the first time, if the disk has no room for it."""
         self._file.seek(0)
         return self._file
 
@@ -74,6 +75,7 @@ class Spool:
 
     def close(self) -> None:
         """Remove it; nothing happens the second time."""
-        self._file.close()
+        with suppress(OSError):  # a full disk, for what nobody reads
+            self._file.close()
         self._store.give_back(self._stored_bytes)
         self._stored_bytes = 0

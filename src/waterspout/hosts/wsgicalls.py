@@ -70,6 +70,7 @@ class WSGICall:
         answer = None
         try:
             if self._run(environ, heads, body):
+                body.rewind()  # so that a full disk is told in the place of an answer
                 answer = answer_of(heads, body, self._method)
         finally:
             if answer is None:

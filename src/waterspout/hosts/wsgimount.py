@@ -22,6 +22,7 @@ from .wsgithreads import ThreadedWSGI
 __all__ = ["AppMount", "AppRequest", "check_wsgi"]
 
 _READ_OUT = 4  # times the limit
+_NO_ROOM = 503, "there is no room for the body"
 
 _ASGI = (
     "that is an ASGI application, and here is the place of a WSGI application: give that, such as "
@@ -89,18 +90,23 @@ class AppRequest(HTTPMessageDelegate):
             except PayloadTooLarge:
                 self._drop(413, f"the body has more than {limit} bytes")
             except OSError:
-                self._drop(503, "there is no room for the body")
+                self._drop(*_NO_ROOM)
         elif self._received_bytes > _READ_OUT * limit:
             self._refuse()
 
     def finish(self) -> None:
         """Give the complete request to the application."""
         self._stop_waiting()
-        if self._refusal is not None:
-            self._refuse()
-            return
         body = self._body
-        self._container.begin(self._request, body.rewind(), body.size_bytes, body)
+        if self._refusal is None:
+            try:
+                source = body.rewind()
+            except OSError:
+                self._drop(*_NO_ROOM)
+            else:
+                self._container.begin(self._request, source, body.size_bytes, body)
+                return
+        self._refuse()
 
     def on_connection_close(self) -> None:
         """Forget it: the client has left before the body was complete."""
