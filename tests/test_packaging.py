@@ -69,6 +69,7 @@ def test_the_sdist_has_what_is_needed_to_test_it(built: Path) -> None:
     assert [name for name in names if "node_modules" in name or "__pycache__" in name] == []
 
 
+@pytest.mark.hosts
 def test_an_installed_wheel_runs_the_demo_until_it_is_told_to_stop(installed: Path, tmp_path: Path) -> None:
     with demo(installed, tmp_path) as process:
         watchdog = threading.Timer(30, process.kill)
