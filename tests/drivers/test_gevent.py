@@ -409,8 +409,8 @@ class Asker:
 
 driver, asker = GeventDriver(), Asker()
 real = monkey.get_original("_thread", "get_ident")
-driver.run_threaded(lambda: (real() != main, driver.foreign()), (), asker, "thread")
 main = real()
+driver.run_threaded(lambda: (real() != main, driver.foreign()), (), asker, "thread")
 driver.run(lambda: (time.sleep(0.001), driver.foreign()), (), asker, "greenlet")
 while len(asker.results) < 2:
     gevent.sleep(0.001)
