@@ -163,4 +163,10 @@ def test_each_client_reaches_its_own_server_and_all_servers_live_once(kind: str,
     assert "Traceback" not in log
     lines = Counter(line for line in log.splitlines() if line.endswith((" starts", " ends")))
     alive = ["chat", "admin", "live", *(["the page"] if kind != "daphne" else [])]  # which has no lifespan
-    assert lines == Counter([f"{name} {what}" for name in alive for what in ("starts", "ends")])
+    expected = Counter([f"{name} {what}" for name in alive for what in ("starts", "ends")])
+    if None in CODES[kind]:  # whose process may be gone before the end of an application's lifespan
+        assert lines <= expected
+        expected = Counter({line: 1 for line in expected if line.endswith(" starts")})
+        assert expected <= lines
+    else:
+        assert lines == expected
