@@ -92,22 +92,23 @@ class PollReader:
         lines = data[first + 2 : end]
         known = self._known.get(method)
         length = None if known is None else known.length(lines)
-        if length is None:
-            known = self._learn(lines)
-            length = None if known is None else known.length(lines)
         if known is None or length is None:
-            return None
-        self._known[method] = known
+            learned = self._learn(lines)
+            if learned is None:
+                return None
+            known, length = learned
+            self._known[method] = known
         _, _, fields, address, secure = known
         request = Request(method.decode(), target.decode(), fields, remote_address=address, secure=secure)
         return Poll(residence, request, end + 2, length)
 
-    def _learn(self, lines: bytes) -> _Known | None:
+    def _learn(self, lines: bytes) -> tuple[_Known, int] | None:
+        """Read header lines, and return what is known of them, with the length of the body."""
         try:
             head = HeadDecoder().take(bytearray(b"POST / HTTP/1.1\r\n%b\r\n" % lines))
         except DecodeError:
             return None
-        if head is None or not head.keeps_open or any(head.values(name) for name in _UNUSUAL):
+        if head is None or head.length is None or not head.keeps_open or any(map(head.values, _UNUSUAL)):
             return None
         found = _LENGTH(lines)
         before, behind = (lines, b"") if found is None else (lines[: found.start(1)], lines[found.end(1) :])
@@ -115,7 +116,7 @@ class PollReader:
             return None  # it is written in another way
         address, secure, fields = self._identify(head.fields)
         shared = SharedFields(field for field in fields if field[0].lower() != "content-length")
-        return _Known(before, behind, shared, address, secure)
+        return _Known(before, behind, shared, address, secure), head.length
 
 
 class PollConnection(Protocol):

@@ -36,7 +36,7 @@ class HttpProtocol(HttpToolsProtocol):
     _intake: PollIntake | None = None
     _ahead = b""  # what was read behind a poll that is not answered
     _is_reading = False  # uvicorn has a part of a request
-    _is_ending = _is_over = False
+    _is_ending = False
     _idle_at = 0.0
 
     def __init__(self, config: Config, *args: Any, **options: Any) -> None:
@@ -48,8 +48,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Serve a poll; uvicorn serves what is none."""
-        if self._is_over:
-            return
+        if self.transport.is_closing():
+            return  # the last answer has been given, and TLS had more of the client's
         if self._intake is not None:
             self._hold(self._intake.take(data))
         elif self._ahead:
@@ -123,7 +123,6 @@ class HttpProtocol(HttpToolsProtocol):
         is_last = is_last or self._is_ending
         self.transport.write(self._front.write(response, state.default_headers, is_last=is_last))
         if is_last:
-            self._is_over = True
             self.transport.close()
             return
         self._idle_at = self.loop.time()
