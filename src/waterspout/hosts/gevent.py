@@ -24,7 +24,7 @@ from ..errors import CannotStart
 from .collector import fitted
 from .hubs import GeventLoop, settle
 from .listeners import LOCALHOST, announcement, opened, urls
-from .residence import Mountable, Residence, engine_of
+from .residence import NOT_MOUNTED, Mountable, Residence, engine_of
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, LATE, ending, leave_after, watch_stdin
 from .wsgi import Environ, StartResponse, WsgiIntake, is_framed_wrongly, path_of
 from .wsgiserver import WsgiServer
@@ -173,7 +173,7 @@ def start_all(*applications: Any) -> list[App]:
     """
     apps = [app for app in applications or list(_APPS) if isinstance(app, App)]
     if not applications and not apps:
-        log.warning("no waterspout.hosts.gevent.App is mounted, so clients of Socket.IO get answers of the application")
+        log.warning(NOT_MOUNTED, "waterspout.hosts.gevent.App")
     for app in apps:
         try:
             app.start()

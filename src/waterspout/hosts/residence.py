@@ -15,6 +15,7 @@ _NOT_STICKY = (
     "polling clients fail, because their requests reach different processes: give each process a port of its own "
     'behind a proxy with sticky sessions, or offer WebSockets only, with transports=("websocket",)'
 )
+NOT_MOUNTED = "no %s is mounted, so clients of Socket.IO get answers of the application"
 
 
 class EngineOwner(Protocol):

@@ -19,6 +19,7 @@ from ..server import Server
 from .asgi import is_mounted
 from .listeners import opened, urls
 from .loops import AsyncioLoop
+from .residence import NOT_MOUNTED
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, ending, leave_after, watch_stdin
 from .uvicorn import HTTP, WEBSOCKETS
 
@@ -97,9 +98,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             if not is_mounted():  # now that the application has started, which may make one
-                log.warning(
-                    "no waterspout.hosts.asgi.App is mounted, so clients of Socket.IO get answers of the application"
-                )
+                log.warning(NOT_MOUNTED, "waterspout.hosts.asgi.App")
             if self._stops_with_stdin:
                 watch_stdin(lambda: signal.raise_signal(signal.SIGTERM), AsyncioLoop(asyncio.get_running_loop()))
             self._ready()
