@@ -348,15 +348,20 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--path", metavar="PATH", default="/socket.io", help="with --adapter: that of the servers (default: /socket.io)"
     )
 
-    publish = commands.add_parser(
-        "publish",
-        parents=[shared],
-        help="publish JSON to a channel of a server that runs",
-        epilog=f"example: {outside.PUBLISHING}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    publish.set_defaults(command=outside.publish)
+    def add(name: str, command: Callable[..., Any], what: str, example: str) -> argparse.ArgumentParser:
+        parser = commands.add_parser(
+            name,
+            parents=[shared],
+            help=what,
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        parser.set_defaults(command=command)
+        return parser
+
+    what = "publish JSON to a channel of a server that runs"
+    publish = add("publish", outside.publish, what, outside.PUBLISHING)
     publish.add_argument("channel", metavar="CHANNEL")
     publish.add_argument(
         "data", metavar="JSON", help=f"the message in JSON, as {outside.TEXT}; - reads it from standard input"
@@ -365,15 +370,8 @@ def _add_outside(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     publish.add_argument("--text", action="store_true", help="it is a text, not JSON, and goes out as it is")
     publish.add_argument("--lines", action="store_true", help="each line of standard input is a message")
 
-    emit = commands.add_parser(
-        "emit",
-        parents=[shared],
-        help="emit an event, with JSON, to clients of a server that runs",
-        epilog=f"example: {outside.EMITTING}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    emit.set_defaults(command=outside.emit)
+    what = "emit an event, with JSON, to clients of a server that runs"
+    emit = add("emit", outside.emit, what, outside.EMITTING)
     emit.add_argument("event", metavar="EVENT")
     emit.add_argument(
         "args",
