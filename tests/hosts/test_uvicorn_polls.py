@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +64,14 @@ def post(session: Session, body: bytes) -> bytes:
     return request("POST", session.target(), body=body)
 
 
+async def waiting(host: UvicornHost, echo: Echo, path: str = "/socket.io") -> Session:
+    """Begin a session, and let its poll wait for an answer."""
+    session = await host.session(path=path)
+    session.poll()
+    await host.until(lambda: echo.has_parked(session.sid))
+    return session
+
+
 async def all_bodies(wire: Wire, count: int) -> list[bytes]:
     return [(await wire.answer()).body for _ in range(count)]
 
@@ -108,9 +115,7 @@ def test_polls_over_tls_and_at_a_unix_socket_are_served_without_a_call(
 async def a_poll_without_a_call(host: UvicornHost) -> None:
     echo = Echo()
     await host.serve(echo.server)
-    session = await host.session()
-    session.poll()
-    await host.until(lambda: echo.has_parked(session.sid))
+    session = await waiting(host, echo)
     assert not host.uvicorn.server_state.tasks
     assert (await session.post(ECHO.decode())).body == b"ok"
     assert await session.polled() == ECHOED
@@ -144,9 +149,7 @@ def test_an_app_behind_another_has_its_polls_too() -> None:
         echo, other = Echo(), Echo(path="/other")
         await host.serve(echo.server, other.server)
         for path, each in (("/socket.io", echo), ("/other", other)):
-            session = await host.session(path=path)
-            session.poll()
-            await host.until(partial(each.has_parked, session.sid))
+            await waiting(host, each, path)
             assert not host.uvicorn.server_state.tasks
 
     host.run(test())
@@ -159,10 +162,8 @@ def test_what_comes_behind_a_poll_that_waits_is_answered_after_it_and_bounded(lo
     async def test() -> None:
         echo = Echo()
         await host.serve(echo.server)
-        session = await host.session()
+        session = await waiting(host, echo)
         wire = session.polling
-        wire.send(get(session))
-        await host.until(lambda: echo.has_parked(session.sid))
         (connection,) = [each for each in connections(host) if each._intake is not None]
         count = 5_000
         wire.send(request("POST", "/page", body=b"abc") * count)
@@ -237,9 +238,7 @@ def test_a_client_that_goes_ends_its_session() -> None:
     async def test() -> None:
         echo = Echo()
         await host.serve(echo.server)
-        session = await host.session()
-        session.poll()
-        await host.until(lambda: echo.has_parked(session.sid))
+        session = await waiting(host, echo)
         session.polling.abort()
         await host.until(lambda: echo.left == [Reason.TRANSPORT_ERROR])
         session = await host.session()
@@ -265,14 +264,14 @@ def test_a_connection_is_closed_when_it_was_idle_and_not_while_a_poll_waits() ->
             assert answer.body.startswith(begin)
             assert await wire.rest() == b""
             sid = sid or answer.body.decode().split('"')[3]
-        waiting = await host.connect()
-        waiting.send(request("GET", target("polling", sid)))
+        poll = await host.connect()
+        poll.send(request("GET", target("polling", sid)))
         await host.until(lambda: echo.has_parked(sid))
         for _ in range(10):
             await asyncio.sleep(0)
         echo.server.emit("news")
-        assert (await waiting.answer()).body == b'42["news"]'
-        assert await waiting.rest() == b""
+        assert (await poll.answer()).body == b'42["news"]'
+        assert await poll.rest() == b""
 
     host.run(test())
 
@@ -310,9 +309,7 @@ def test_uvicorns_shutdown_waits_for_the_answer_to_a_poll() -> None:
     async def test() -> None:
         echo = Echo()
         await host.serve(echo.server)
-        session = await host.session()
-        session.poll()
-        await host.until(lambda: echo.has_parked(session.sid))
+        session = await waiting(host, echo)
         ending = asyncio.ensure_future(host.uvicorn.shutdown(sockets=[host.listener]))
         assert await session.posting.rest() == b""
         echo.server.emit("news")
@@ -402,9 +399,7 @@ def test_uvicorn_serves_polls_where_it_has_a_limit_of_requests(options: dict[str
     async def test() -> None:
         echo = Echo()
         await host.serve(echo.server)
-        session = await host.session()
-        session.poll()
-        await host.until(lambda: echo.has_parked(session.sid))
+        await waiting(host, echo)
         assert len(host.uvicorn.server_state.tasks) == 1
 
     host.run(test())
