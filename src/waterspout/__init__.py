@@ -113,9 +113,7 @@ def run(
                 app_threads=app_threads,
                 app_max_bytes=app_max_bytes,
             ),
-            ready=lambda urls: print(  # noqa: T201  (whoever calls this is a program's last line)
-                listeners.announcement("this server", urls, [host]), flush=True
-            ),
+            ready=lambda urls: listeners.announce("this server", urls, [host]),
         )
     except CannotStart as error:
         raise error.with_traceback(None) from None  # the sentence says it all

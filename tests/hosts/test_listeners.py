@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from waterspout import CannotStart
 from waterspout.hosts import listeners as module
-from waterspout.hosts.listeners import inherited, listen, unix_listener, urls
+from waterspout.hosts.listeners import announce, inherited, listen, unix_listener, urls
 
 IPV6 = pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
 
@@ -32,6 +33,23 @@ def test_the_url_of_all_interfaces_can_be_opened() -> None:
     port = listener.getsockname()[1]
     assert urls([listener], secure=False) == [f"http://127.0.0.1:{port}/"]
     listener.close()
+
+
+def test_servers_of_several_threads_tell_each_of_its_address_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    class Output:
+        def write(self, text: str) -> None:
+            if text:
+                written.append(text)
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Output())
+    announce("chat:server", ["http://127.0.0.1:1/", "http://[::1]:1/"], ["localhost"])
+    told = "Waterspout serves chat:server at http://127.0.0.1:1/ and http://[::1]:1/ (stop: Ctrl+C)\n"
+    assert written == [told]
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".invalid", "no.such.invalid"])

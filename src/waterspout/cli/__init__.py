@@ -14,7 +14,7 @@ from typing import Any
 from waterspout import CannotStart, Server
 from waterspout.hosts import reload, standalone
 from waterspout.hosts.certificates import tls
-from waterspout.hosts.listeners import LOCALHOST, announcement, inherited
+from waterspout.hosts.listeners import LOCALHOST, announce, inherited
 from waterspout.hosts.patching import patch
 from waterspout.hosts.static import static_routes
 from waterspout.hosts.tornado import Mountable
@@ -94,7 +94,7 @@ def _serve_on_gevent(options: argparse.Namespace, sockets: list[socket.socket]) 
     hosts.run(
         hosts.application_of(server, application),
         Place(bind=bind, unix=options.unix, inherited=sockets, tls=_tls(options, has_tcp=bool(names))),
-        ready=lambda urls: _say(announcement(options.target or options.app, urls, names)),
+        ready=lambda urls: announce(options.target or options.app, urls, names),
         stop_with_stdin=options.supervised,
     )
 
@@ -112,7 +112,7 @@ def _serve_on_uvicorn(options: argparse.Namespace, sockets: list[socket.socket])
         application,
         options.app,
         {"bind": bind, "unix": options.unix, "inherited": sockets, "loop": options.loop, **tls},
-        ready=lambda urls: _say(announcement(options.target or options.app, urls, names)),
+        ready=lambda urls: announce(options.target or options.app, urls, names),
         stop_with_stdin=options.supervised,
     )
 
@@ -139,7 +139,7 @@ def _serve_at(options: argparse.Namespace, sockets: list[socket.socket]) -> None
             app_threads=options.app_threads,
             app_max_bytes=options.app_max_bytes or MAX_BYTES,
         ),
-        ready=lambda urls: _say(announcement(options.target, urls, names)),
+        ready=lambda urls: announce(options.target, urls, names),
         loop=standalone.LoopKind(options.loop),
         owns_process=True,
         stop_with_stdin=options.supervised,
@@ -177,7 +177,9 @@ def _demo(options: argparse.Namespace) -> None:
     app.run(
         bind=[parse_bind(place) for place in options.bind or [DEFAULT_BIND]],
         client=app.client_file(options.client),
-        ready=lambda urls: _say(f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)"),
+        ready=lambda urls: print(
+            f"The Waterspout chat is at {urls[0]} - open it in two windows (stop: Ctrl+C)", flush=True
+        ),
         loop=standalone.LoopKind(options.loop),
     )
 
@@ -241,10 +243,6 @@ def _number(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,14}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _log(level: str) -> None:

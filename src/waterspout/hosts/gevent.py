@@ -23,7 +23,7 @@ from ..drivers.log import logger
 from ..errors import CannotStart
 from .collector import fitted
 from .hubs import GeventLoop, settle
-from .listeners import LOCALHOST, announcement, opened, urls
+from .listeners import LOCALHOST, announce, opened, urls
 from .residence import NOT_MOUNTED, Mountable, Residence, engine_of
 from .signals import CLOSE_TIMEOUT, EXIT_TIMEOUT, LATE, ending, leave_after, watch_stdin
 from .wsgi import Environ, StartResponse, WsgiIntake, is_framed_wrongly, path_of
@@ -116,13 +116,7 @@ def serve(
     interfaces. Signals are for the main thread. Raises `CannotStart`, with a sentence, for what cannot be.
     """
     place = Place(bind=[] if unix else [(host, port)], unix=None if unix is None else os.fspath(unix), tls=ssl_context)
-    run(
-        App(server, wsgi_app),
-        place,
-        ready=lambda urls: print(  # noqa: T201  (whoever calls this is a program's last line)
-            announcement("this server", urls, [host]), flush=True
-        ),
-    )
+    run(App(server, wsgi_app), place, ready=lambda urls: announce("this server", urls, [host]))
 
 
 def run(

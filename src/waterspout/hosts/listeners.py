@@ -127,11 +127,12 @@ def is_public(host: str) -> bool:
     return host in ("0.0.0.0", "::")
 
 
-def announcement(what: str, urls: Iterable[str], hosts: Iterable[str]) -> str:
-    """Return the line that is printed when a server has started."""
+def announce(what: str, urls: Iterable[str], hosts: Iterable[str]) -> None:
+    """Print the line that tells where a server has started, in one write: other threads may tell of theirs."""
     public = " and ".join(dict.fromkeys(filter(is_public, hosts)))
     reach = f"open to the network at {public}; " if public else ""
-    return f"Waterspout serves {what} at {' and '.join(urls)} ({reach}stop: Ctrl+C)"
+    line = f"Waterspout serves {what} at {' and '.join(urls)} ({reach}stop: Ctrl+C)\n"
+    print(line, end="", flush=True)  # noqa: T201  (for whoever started the program)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -13,7 +13,7 @@ from typing import Any
 from gevent import monkey
 
 from .gevent import Place, run
-from .listeners import LOCALHOST, announcement
+from .listeners import LOCALHOST, announce
 
 __all__ = ["make_server"]
 
@@ -29,7 +29,7 @@ def make_server(
         run(
             application,
             place,
-            ready=lambda urls: print(announcement("the application", urls, [host]), flush=True),  # noqa: T201
+            ready=lambda urls: announce("the application", urls, [host]),
             owns_process=True,
         )
 
