@@ -491,7 +491,9 @@ def test_no_collection_begins_while_a_stack_is_read_and_they_are_on_afterwards()
     thread.start()
     ready.wait(PATIENCE)
     assert thread.ident is not None
-    threshold = gc.get_threshold()
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    sys.setswitchinterval(PATIENCE)  # what other threads make would begin one, too
+    gc.collect()  # those that were to run by now do so behind it
     gc.collect()
     gc.callbacks.append(watch)
     gc.set_threshold(50)  # the 100 frames would begin one
@@ -501,6 +503,7 @@ def test_no_collection_begins_while_a_stack_is_read_and_they_are_on_afterwards()
     finally:
         gc.callbacks.remove(watch)
         gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)
         done.set()
         thread.join()
 
