@@ -75,7 +75,8 @@ ENCODE_WHAT_USERS_MADE = {"server/dispatch.py", "server/entrance.py", "server/na
 
 # Public and documented, in spite of the underscore.
 NOT_PRIVATE = {"os._exit", "sys._current_frames", "logging._lock", "logging._handlerList", "module._lock"}
-NOT_PRIVATE |= {"asyncio._set_running_loop", "asyncio.tasks._enter_task", "asyncio.tasks._leave_task"}  # for loops
+NOT_PRIVATE |= {"asyncio._get_running_loop", "asyncio._set_running_loop"}  # for loops, as the next two
+NOT_PRIVATE |= {"asyncio.tasks._enter_task", "asyncio.tasks._leave_task"}
 NOT_PRIVATE |= {  # of gevent-socketio's document
     *(
         f"socket._set_{name}"

@@ -101,9 +101,8 @@ class ClockLoop(asyncio.BaseEventLoop):
         """Call what waits for the next turn."""
         self.is_waiting = False
         self.stop()
-        try:
-            outer = asyncio.get_running_loop()
-        except RuntimeError:
+        outer = asyncio._get_running_loop()
+        if outer is None:
             self.run_forever()
         else:
             self._turn_within(outer)
