@@ -614,6 +614,11 @@ def test_a_connect_handler_that_returns_false_makes_no_pair() -> None:
         Pair(server)
 
 
+def test_what_cannot_be_a_namespace_makes_no_pair() -> None:
+    with pytest.raises(ValueError, match="'chat' cannot be a namespace: begin it with a slash"):
+        Pair(Server(), namespace="chat")
+
+
 def test_a_client_whose_connect_handler_waits_enters_when_it_has_ended() -> None:
     server = Server()
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..errors import ConnectRefused
 from ..server import Server, Socket
 from ..server.member import SocketMember
+from ..server.namespace import check_namespace
 from ..wire.generations import ENGINEIO_4, EVENTS, Generation
 from ..wire.packets import Connect
 from .clock import Clock
@@ -28,10 +29,10 @@ class ClientRefused(Exception):
 class Pair:
     """A server and one client that has entered: `peer`, the server's `socket` for it, and the `clock`.
 
-    `namespace` is the one to enter, "/" by default, and then that of the peer's methods. The other options are those of
-    `Peer`, and the `auth` of the client (of Socket.IO 0.7 to 2.x: their query, so its values are strings). Several
-    pairs of one server share its clock. At the end of a `with` block the client has left. Raises `ClientRefused`. A
-    client whose connect handler waits is not `connected` yet: let time pass.
+    `namespace` is the one to enter, "/" by default, and then that of the peer's methods; ValueError for what cannot be
+    one. The other options are those of `Peer`, and the `auth` of the client (of Socket.IO 0.7 to 2.x: their query, so
+    its values are strings). Several pairs of one server share its clock. At the end of a `with` block the client has
+    left. Raises `ClientRefused`. A client whose connect handler waits is not `connected` yet: let time pass.
     """
 
     peer: Peer
@@ -54,6 +55,7 @@ class Pair:
     ) -> None:
         if not isinstance(server, Server):
             raise TypeError(f"{server!r} is not a server: give a waterspout.Server (a Peer takes an Engine, too)")
+        check_namespace(namespace)
         self.server = server
         driver = server.engine.driver
         self.clock = driver if isinstance(driver, Clock) and not driver.is_over(idle=True) else Clock()
