@@ -17,6 +17,15 @@ import pytest
 from clients.processes import HERE, killed_after
 
 SECONDS_TO_START = 30
+# For the end of a project's settings.py: the log tells which files Django's reloader watches.
+TELLING_OF_WATCHED = """
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "loggers": {"django.utils.autoreload": {"handlers": ["stderr"], "level": "DEBUG"}},
+}
+"""
 
 
 @contextmanager
@@ -76,3 +85,11 @@ def wait_for(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
         else:
             return
     pytest.fail(f"the example did not start:\n{log.read_text()}", pytrace=False)
+
+
+def wait_until_watched(file: Path, log: Path) -> None:
+    """Wait until Django's reloader has seen a file, of a project with TELLING_OF_WATCHED: no change before counts."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while f"File {file} first seen" not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)

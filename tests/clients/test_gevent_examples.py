@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from clients.examples import played, running
+from clients.examples import TELLING_OF_WATCHED, played, running, wait_until_watched
 from packages import packages_without
 from ports import free_port
 from redisserver import RedisServer
@@ -138,11 +138,15 @@ def test_the_page_of_another_origin_works_with_a_client_of_2011(node: str, chrom
 @pytest.mark.hosts
 def test_djangos_example_starts_anew_when_code_changes(node: str, site: Site, tmp_path: Path) -> None:
     copy = shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / "django_chat/chatproject/settings.py").open("a") as file:
+        file.write(TELLING_OF_WATCHED)
     log, port = tmp_path / "log", free_port()
     command = (copy / "django_chat/manage.py", "runserver_socketio", f"{port}")
     with running(command, port, log, **site.environment):
         assert used(node, site, ports={"django_chat": port}) == {"django_chat": None}
-        with (copy / "django_chat/chat/sockets.py").open("a") as file:
+        sockets = copy / "django_chat/chat/sockets.py"
+        wait_until_watched(sockets, log)
+        with sockets.open("a") as file:
             file.write("\nChatNamespace.on_news = lambda self: 'news'\n")
         ask = [node, str(HERE / "gevent_news.mjs"), f"{port}"]
         assert subprocess.run(ask, capture_output=True, text=True, timeout=60, check=True).stdout == "news\n"

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clients.examples import played, running, wait_for
+from clients.examples import TELLING_OF_WATCHED, played, running, wait_for, wait_until_watched
 from hosts.certificate import make_certificate
 from hosts.client import HANDSHAKE, request
 from ports import free_port
@@ -96,12 +96,16 @@ def test_pp_36_pages_of_other_hosts_may_not_connect(port: int, host: str, origin
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A copy of the project, whose port stands in settings.py: over HTTPS, with DEBUG, and so with the reloader."""
+    """A copy of the project, whose port stands in settings.py: over HTTPS, with DEBUG, and so with the reloader.
+
+    Its log is beside it.
+    """
     folder = tmp_path_factory.mktemp("copy") / "project"
     shutil.copytree(EXAMPLES, folder)
     number = free_port()
     settings = folder / "settings.py"
-    settings.write_text(settings.read_text("utf-8").replace('"port": 8000', f'"port": {number}'), "utf-8")
+    text = settings.read_text("utf-8").replace('"port": 8000', f'"port": {number}')
+    settings.write_text(text + TELLING_OF_WATCHED, "utf-8")
     make_certificate(folder)
     both = folder / "both.pem"
     both.write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
@@ -116,6 +120,7 @@ def test_https_by_settings_and_the_reloader(project: tuple[Path, str]) -> None:
     with httpx.Client(verify=False, trust_env=False) as client:
         assert client.get(f"{address}/slow?seconds=0").text == "done"
         views = folder / "views.py"
+        wait_until_watched(views, folder.parent / "log")
         views.write_text(views.read_text("utf-8").replace('"done"', '"done anew"'), "utf-8")
         deadline = time.monotonic() + 30
         answer = ""

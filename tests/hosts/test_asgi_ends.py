@@ -87,7 +87,8 @@ def test_a_reload_tells_the_clients_of_the_old_process_and_serves_them_again(tmp
         again.send(text('420["pid"]'))
         assert await again.text() != before
 
-    with running(tmp_path, SITE, (*UVICORN, "--reload")) as site:
+    # It compares a file with how it was one delay after the start, by which the change must not have been made.
+    with running(tmp_path, SITE, (*UVICORN, "--reload", "--reload-delay", "0.01")) as site:
         site.run(reloaded(site))
 
 
