@@ -179,7 +179,8 @@ def serve(app: Any, **kw: Any) -> None:
         kw["policy_listener"] = flash
     server = SocketIOServer((host, port), app, **kw)
     if not quiet:
-        print(f"serving on http://{host}:{port}", flush=True)  # noqa: T201
+        line = f"serving on http://{host}:{port}\n"
+        print(line, end="", flush=True)  # noqa: T201  (in one write, as other threads may print)
     server.serve_forever()
 
 
