@@ -118,11 +118,11 @@ def _tell_once_open(port: int) -> None:
 
 
 def _with_uvicorn(application: Any, port: int, **protocols: Any) -> None:
+    """Serve on uvicorn, which compresses nothing, and pings by itself each second."""
     import uvicorn
 
-    config = uvicorn.Config(
-        application, port=port, log_level="warning", proxy_headers=False, ws_per_message_deflate=False, **protocols
-    )
+    options: dict[str, Any] = {"proxy_headers": False, "ws_per_message_deflate": False, "ws_ping_interval": 1}
+    config = uvicorn.Config(application, port=port, log_level="warning", **options, **protocols)
     with suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, lambda number, frame: None)  # which uvicorn raises again at its end
         uvicorn.Server(config).run()

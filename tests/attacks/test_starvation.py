@@ -9,11 +9,11 @@ import pytest
 
 from attacks.raw import Raw
 from engine.applications import TurningClock
-from hosts.asgi_host import UvicornHost
 from hosts.client import opening, request, target, text
 from hosts.handloop import HandLoop
 from hosts.host import Host
 from hosts.suite.echo import Echo
+from hosts.tornado_host import LOOPS
 from waterspout import Server
 from waterspout.engine import Traffic
 from waterspout.hosts.output import Output
@@ -152,10 +152,12 @@ async def most_in_a_turn(count: Callable[[], int], end: int) -> int:
 
 
 @pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("host", [*LOOPS, pytest.param("gevent", marks=pytest.mark.hosts)], indirect=True)
 async def test_what_comes_behind_a_handshake_is_heard_in_turns_too(host: Host) -> None:
-    """What Tornado has read is taken over with the socket; what the kernel holds waits for its turn."""
-    if isinstance(host, UvicornHost):
-        pytest.skip("uvicorn does not read frames that precede its 101")
+    """What Tornado has read is taken over with the socket; what the kernel holds waits for its turn.
+
+    Not on uvicorn, which does not read frames that precede its 101.
+    """
     echo = Echo()
     await host.serve(echo.server)
     before, frame = opening() + text("40"), text('42["echo"]')

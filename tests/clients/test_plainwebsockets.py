@@ -47,9 +47,7 @@ def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory, req
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_plain_websocket_is_content(request: pytest.FixtureRequest, seen: Any, scenario: str) -> None:
-    if request.node.callspec.params["seen"] == "uvicorn" and scenario.startswith("pings"):
-        pytest.skip("uvicorn pings by itself")
+def test_a_plain_websocket_is_content(seen: Any, scenario: str) -> None:
     error = seen.get(scenario, "no result")
     if error is not None:
         pytest.fail(error, pytrace=False)
