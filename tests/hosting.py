@@ -118,14 +118,18 @@ def _tell_once_open(port: int) -> None:
 
 
 def _with_uvicorn(application: Any, port: int, **protocols: Any) -> None:
-    """Serve on uvicorn, which compresses nothing, and pings by itself each second."""
     import uvicorn
 
-    options: dict[str, Any] = {"proxy_headers": False, "ws_per_message_deflate": False, "ws_ping_interval": 1}
-    config = uvicorn.Config(application, port=port, log_level="warning", **options, **protocols)
+    config = uvicorn.Config(
+        application, port=port, log_level="warning", proxy_headers=False, ws_per_message_deflate=False, **protocols
+    )
     with suppress(KeyboardInterrupt):
         signal.signal(signal.SIGTERM, lambda number, frame: None)  # which uvicorn raises again at its end
         uvicorn.Server(config).run()
+
+
+def _with_uvicorn_that_pings(application: Any, port: int) -> None:
+    _with_uvicorn(application, port, ws_ping_interval=1)
 
 
 def _with_protocols_of_ours(application: Any, port: int) -> None:
@@ -161,6 +165,7 @@ def _with_daphne(application: Any, port: int) -> None:
 
 ASGI_SERVERS: dict[str, Callable[[Any, int], None]] = {
     "uvicorn": _with_uvicorn,
+    "uvicorn-pinging": _with_uvicorn_that_pings,
     "uvicorn-ours": _with_protocols_of_ours,
     "hypercorn": _with_hypercorn,
     "granian": _with_granian,
