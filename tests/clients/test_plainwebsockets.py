@@ -28,7 +28,8 @@ NOT_SEEN = {"1002", "1007", "1008"}
 
 
 @pytest.fixture(
-    scope="module", params=["asyncio", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("gevent", "uvicorn-pinging"))]
+    scope="module",
+    params=["asyncio", *(pytest.param(kind, marks=pytest.mark.hosts) for kind in ("gevent", "uvicorn-pinging"))],
 )
 def seen(node: str, chromium: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Any:
     """What the clients saw: an error or None by scenario."""
