@@ -9,7 +9,7 @@ from clients.matrix import GENERATIONS, SCENARIOS, TRANSPORTS, check, check_end,
 from clients.processes import Report, run_matrix, serving
 from hosting import ASGI_SERVERS
 
-MARKED = ("asyncio", "gevent", *(kind for kind in ASGI_SERVERS if kind != "uvicorn-pinging"))
+MARKED = ("asyncio", "gevent", *ASGI_SERVERS)
 HOSTS = ["uvloop", *(pytest.param(host, marks=pytest.mark.hosts) for host in MARKED)]
 PLAYED = [
     *(("uvloop", scenario) for scenario in SCENARIOS),
