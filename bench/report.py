@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.measure import DISTURBED, Options, Run
 from bench.servers import OWN
-from bench.workloads import Table, Workload
+from bench.workloads import SERVERS, Table, Workload
 
 BEGIN, END = "<!-- scripts/bench --write: from here -->", "<!-- scripts/bench --write: to here -->"
 
@@ -30,7 +30,7 @@ A ratio above 1 means that ours is better. Figures differ between machines, rati
 - Server-Sent Events: node: its http module; sse-starlette: under uvicorn, with uvloop and httptools, and a queue for
   each client; Tornado: a handler that writes and flushes, on uvloop
 - on gevent: ours by `waterspout.hosts.gevent`, with `patch_all()`; asyncio: ours inside Tornado on asyncio's own loop;
-  psio: python-socketio in gevent's server, with a greenlet for each event
+  psio: python-socketio in gevent's server, with a greenlet for each client
 - several nodes: they and their Redis share the core; the messages are those of a second of CPU time of all of them;
   32 are under way, and each receiving node has one client; node: `@socket.io/redis-adapter` with the package `redis`;
   psio: `AsyncRedisManager` in aiohttp, with hiredis
@@ -173,9 +173,10 @@ def document(rows: Sequence[Row], runs: Sequence[Run], versions: str, options: O
 
 
 def _configurations(rows: Sequence[Row]) -> str:
+    """Name the server of python-socketio for each load of the first table; the others name theirs themselves."""
     by_server: dict[str, list[str]] = {}
     for row in rows:
-        if cell := row.cells.get("psio"):
+        if row.workload.table is SERVERS and (cell := row.cells.get("psio")):
             by_server.setdefault(cell.peer.partition("-")[2], []).append(row.workload.name)
     if len(by_server) < 2:
         return "".join(f" (here always {server})" for server in by_server)
