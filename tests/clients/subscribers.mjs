@@ -5,7 +5,8 @@ import { createInterface } from "node:readline";
 import { Client, connectOldest } from "./clients.mjs";
 
 const SOON_MS = 20;
-const PATIENCE_MS = 5000; // with a connection that was cut before it was open, of which they do not learn
+const PATIENCE_MS = 5000; // with a first connection; 0.9.17 has its usual 10 s, since it would give up for good then
+const FURTHER_PATIENCE_MS = 1500; // with each later one: of a cut before it was open they do not learn
 const page = readFileSync(new URL("../../docs/channels.md", import.meta.url), "utf8");
 const [code] = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => block).filter((block) => block.includes('"follow"'));
 
@@ -15,10 +16,13 @@ function connect(generation, transport, port, channel) {
     const delays = { "reconnection delay": SOON_MS, "reconnection limit": SOON_MS, "max reconnection attempts": Infinity };
     const transports = [transport === "polling" ? "xhr-polling" : transport];
     const socket = connectOldest(port, transports, { query: `channel=${channel}`, reconnect: true, "try multiple transports": false, ...delays });
+    socket.once("connect", () => (socket.socket.options["connect timeout"] = FURTHER_PATIENCE_MS));
     return { socket, close: () => socket.disconnect() };
   }
   const delays = { reconnection: true, reconnectionDelay: SOON_MS, reconnectionDelayMax: SOON_MS, timeout: PATIENCE_MS };
-  return new Client(port, { generation, transport, parser: "json" }, { query: { channel }, ...delays });
+  const client = new Client(port, { generation, transport, parser: "json" }, { query: { channel }, ...delays });
+  client.socket.once("connect", () => client.manager.timeout(FURTHER_PATIENCE_MS));
+  return client;
 }
 
 /** Subscribe with the code of the page; beside it, keep all that comes, and first the id from which the stream begins. */
